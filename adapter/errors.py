@@ -1,0 +1,94 @@
+"""Everything the adapter raises on purpose.
+
+::
+
+    AdapterError
+    ├── UsageError            the command or its arguments are wrong              exit 2
+    ├── SettingsError         a settings file or variable is wrong                exit 2
+    ├── MappingError          a mapping, code table or policy file is wrong       exit 2
+    ├── ImportRefused         a file as a whole cannot be imported                exit 1
+    ├── Busy                  another process holds the lock                      exit 1
+    ├── LeaseLost             another worker owns this shipment now               (internal)
+    └── FhirError             an interaction is refused with an OperationOutcome  (HTTP status)
+
+An error names a text (`adapter.texts`) and its parameters, so that it can be said in
+Vietnamese or English. No parameter may hold personal data: names, numbers, dates of birth,
+clinical values. Record keys are allowed on a terminal, never in a log.
+"""
+
+from typing import Any, ClassVar
+
+__all__ = [
+    "AdapterError",
+    "Busy",
+    "FhirError",
+    "ImportRefused",
+    "LeaseLost",
+    "MappingError",
+    "SettingsError",
+    "UsageError",
+]
+
+
+class AdapterError(Exception):
+    """Something the user can act on. `text` is a key of the text catalogue, `params` fill it."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, text: str, /, **params: Any) -> None:
+        self.text = text
+        self.params = params
+        super().__init__(text, params)
+
+    def __str__(self) -> str:
+        from adapter.texts import say
+
+        return say(self.text, **self.params)
+
+
+class UsageError(AdapterError):
+    """The command or its arguments are wrong."""
+
+    exit_code = 2
+
+
+class SettingsError(AdapterError):
+    """A settings file or variable is wrong."""
+
+    exit_code = 2
+
+
+class MappingError(AdapterError):
+    """A mapping, code table or policy file is wrong. `problems` lists every one found."""
+
+    exit_code = 2
+
+    def __init__(self, text: str, /, problems: tuple[str, ...] = (), **params: Any) -> None:
+        super().__init__(text, **params)
+        self.problems = problems
+
+
+class ImportRefused(AdapterError):
+    """The file as a whole cannot be imported; nothing was changed."""
+
+
+class Busy(AdapterError):
+    """Another process is doing the same thing."""
+
+
+class LeaseLost(AdapterError):
+    """The shipment's lease ended and another worker may own it; nothing was settled."""
+
+
+class FhirError(AdapterError):
+    """An interaction is refused. `status` is HTTP's, `code` an issue-type of FHIR R4,
+    `expression` FHIRPath of the element (section http://hl7.org/fhir/R4/operationoutcome.html).
+    """
+
+    def __init__(
+        self, status: int, code: str, text: str, /, expression: str | None = None, **params: Any
+    ) -> None:
+        super().__init__(text, **params)
+        self.status = status
+        self.code = code
+        self.expression = expression

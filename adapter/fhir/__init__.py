@@ -1,0 +1,1 @@
+"""FHIR R4 without input or output: JSON, bundles, outcomes, validation."""

@@ -1,0 +1,46 @@
+"""JSON as FHIR R4 wants it: decimals keep their digits, bytes are the same for the same content.
+
+`loads` gives `decimal.Decimal` for numbers with a point or exponent, so `5.30` stays `5.30`
+(http://hl7.org/fhir/R4/datatypes.html#decimal); `dumps` writes them back digit for digit.
+"""
+
+import json
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+__all__ = ["Resource", "digest", "dumps", "loads", "plain_decimal"]
+
+Resource = dict[str, Any]
+
+
+def plain_decimal(value: Decimal) -> str:
+    """The decimal without an exponent, digits kept: Decimal("1E+2") is "100"."""
+    return format(value, "f")
+
+
+def _default(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(plain_decimal(value))
+    raise TypeError(f"{type(value).__name__} is not a FHIR JSON value")
+
+
+def dumps(value: Any) -> bytes:
+    """UTF-8 JSON in the order given, no white space. Raises TypeError for what JSON cannot hold."""
+    return orjson.dumps(value, default=_default)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def loads(data: bytes | str) -> Any:
+    """Parse JSON; decimals become Decimal. Raises ValueError (bad JSON, NaN, bad UTF-8) or RecursionError."""
+    return json.loads(data, parse_float=Decimal, parse_constant=_refuse_constant)
+
+
+def digest(data: bytes) -> str:
+    """Content hash of serialised bytes, 32 hexadecimal characters."""
+    return blake2b(data, digest_size=16).hexdigest()

@@ -1,0 +1,1 @@
+"""What hospitals sent: stored before it is acknowledged, then matched and applied."""

@@ -1,0 +1,1 @@
+"""What each hospital should hold and what it is known to hold."""

@@ -1,0 +1,1 @@
+"""Mapping records to FHIR resources and back: files are checked and compiled once, then pure."""

@@ -1,0 +1,200 @@
+"""The records: one local fact each, typed and frozen, with a stable key.
+
+A record never holds what was not in its source: an absent reference range is None, not a default.
+Keys are the centre's own and never leave it (identity at a hospital is a keyed hash of them).
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = [
+    "KINDS",
+    "RECORD_TYPES",
+    "Cadre",
+    "Diagnosis",
+    "Fulfilment",
+    "Measurement",
+    "Record",
+    "Referral",
+    "Result",
+    "Sex",
+    "Tier",
+    "Visit",
+    "VisitKind",
+]
+
+
+class Tier(StrEnum):
+    """Diện quản lý. T0 never becomes a record: the import refuses it before anything is stored."""
+
+    T1 = "T1"
+    T2 = "T2"
+    T3 = "T3"
+    T4 = "T4"
+    T5 = "T5"
+
+
+class Sex(StrEnum):
+    """FHIR's administrative-gender codes that the centre's data can hold."""
+
+    MALE = "male"
+    FEMALE = "female"
+    UNKNOWN = "unknown"
+
+
+class VisitKind(StrEnum):
+    """What the centre does with a person."""
+
+    CHECKUP = "checkup"  # khám sức khỏe định kỳ
+    CONGRESS = "congress"  # khám trước đại hội
+    OUTPATIENT = "outpatient"  # khám ngoại trú
+    HOME = "home"  # thăm khám tại nhà
+    TRIP = "trip"  # chuyến đưa đi tuyến trung ương
+    COUNCIL = "council"  # hội đồng tư vấn / hội chẩn
+
+
+class Fulfilment(StrEnum):
+    """How far a hospital got with a referral; set by what hospitals send, never by an import."""
+
+    NONE = "none"
+    IN_PROGRESS = "in-progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class Record(BaseModel):
+    """What every record has. `kind` names the type in tables, mappings and the command line."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: ClassVar[str]
+    key: str
+
+
+class Cadre(Record):
+    """A person whose health the centre manages. `tier` and `position` never leave."""
+
+    kind: ClassVar[str] = "cadre"
+    name: str
+    sex: Sex
+    birth_date: date
+    tier: Tier
+    position: str | None = None
+    national_id: str | None = None  # CCCD, 12 digits
+    old_national_id: str | None = None  # CMND, 9 digits, history
+    insurance: tuple[str, ...] = ()  # BHYT: 15 characters, 10 or 12 digits; several may be live
+    phone: str | None = None
+    address: str | None = None
+    province: str | None = None  # 2 digits, the 34 provinces since 1 July 2025
+    ethnic_group: str | None = None  # 01 … 55, 99
+    consents: tuple[str, ...] = ()  # groups consented to: hiv, mental, reproductive
+    deceased_on: date | None = None
+
+    @property
+    def cadre(self) -> str:
+        """A cadre's own key: every record answers `cadre`."""
+        return self.key
+
+
+class Visit(Record):
+    """One visit. For a trip, `hospital` is where the person was escorted to (a name in the settings)."""
+
+    kind: ClassVar[str] = "visit"
+    cadre: str
+    type: VisitKind
+    started_at: datetime
+    ended_at: datetime | None = None
+    hospital: str | None = None
+    reason: str | None = None
+    conclusion: str | None = None
+    advice: Literal["normal", "follow-up", "continue", "refer", "other"] | None = None
+    health_class: str | None = None  # QĐ 1613 I to V; never leaves
+    cadre_class: str | None = None  # the cadre scale A to D; never leaves
+    specimens: int | None = None  # samples taken (home visits)
+
+
+class Measurement(Record):
+    """One indicator of one visit: value as it was written, unit as it was written.
+
+    `value` is the text of the cell in normal form (decimal point, NFC): "5.30", "<0.1", "120/80",
+    "âm tính", "ĐNT 3m". `low`, `high`, `flag` come from the laboratory or are None.
+    """
+
+    kind: ClassVar[str] = "measurement"
+    cadre: str
+    visit: str
+    measure: str  # local code, mappings/codes/measures.csv
+    name: str | None = None  # what the sheet calls it, for codes nobody knows
+    value: str
+    unit: str | None = None
+    low: Decimal | None = None
+    high: Decimal | None = None
+    flag: Literal["H", "L", "A", "N"] | None = None
+    taken_at: datetime | None = None
+    status: Literal["final", "preliminary", "corrected", "entered-in-error"] = "final"
+
+
+class Diagnosis(Record):
+    """One ICD-10 diagnosis of a visit, or of a person's history."""
+
+    kind: ClassVar[str] = "diagnosis"
+    cadre: str
+    visit: str | None = None
+    icd10: str
+    text: str | None = None
+    certainty: Literal["provisional", "confirmed"] = "confirmed"
+    is_new: bool = False
+    recorded_on: date | None = None
+
+
+class Referral(Record):
+    """A request to one hospital (a name in the settings) to examine or treat.
+
+    `supporting` lists the local codes of the measurements the hospital needs; none listed means
+    all of that visit. `fulfilment` and what follows are written by the inbox alone.
+    """
+
+    kind: ClassVar[str] = "referral"
+    cadre: str
+    visit: str | None = None
+    hospital: str
+    category: Literal["workup", "treatment", "consultation"] = "workup"
+    service: str  # local code of the service asked for, mappings/codes/services.csv
+    reason: str | None = None
+    icd10: str | None = None
+    priority: Literal["routine", "urgent", "asap", "stat"] = "routine"
+    status: Literal["active", "on-hold", "revoked", "entered-in-error"] = "active"
+    ordered_at: datetime
+    due_on: date | None = None
+    supporting: tuple[str, ...] = ()
+    fulfilment: Fulfilment = Fulfilment.NONE
+    fulfilled_at: datetime | None = None
+    fulfilled_by: str | None = None  # key of the result that completed it
+
+
+class Result(Record):
+    """What a hospital found or did. `resource` is the FHIR resource as it was received."""
+
+    kind: ClassVar[str] = "result"
+    cadre: str
+    hospital: str
+    referral: str | None = None
+    type: Literal["DiagnosticReport", "Observation", "Procedure"]
+    status: str
+    code: str | None = None  # system|code of the first coding
+    title: str | None = None
+    conclusion: str | None = None
+    value: str | None = None
+    issued_at: datetime | None = None
+    resource: str  # FHIR JSON
+
+
+AnyRecord = Cadre | Visit | Measurement | Diagnosis | Referral | Result
+
+RECORD_TYPES: dict[str, type[Record]] = {
+    type_.kind: type_ for type_ in (Cadre, Visit, Measurement, Diagnosis, Referral, Result)
+}
+KINDS = tuple(RECORD_TYPES)

@@ -1,0 +1,1 @@
+"""A versioned store of FHIR resources with search."""

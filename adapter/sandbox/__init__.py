@@ -1,0 +1,1 @@
+"""A hospital to rehearse with."""

@@ -1,0 +1,200 @@
+"""Settings: one TOML file, overridden by environment variables (ADAPTER_…), secrets by reference.
+
+A secret is written as `env:NAME` or `file:PATH`, never as itself; a value that is neither is
+refused, so that a token cannot end up in a file that is copied around.
+"""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from adapter.errors import SettingsError
+
+__all__ = ["DEFAULT_FILE", "Centre", "Hospital", "SecretRef", "Settings", "load_settings", "read_secret"]
+
+DEFAULT_FILE = Path("adapter.toml")
+
+
+def _is_reference(value: str) -> str:
+    if not value.startswith(("env:", "file:")):
+        raise ValueError("write a secret as env:NAME or file:PATH, never the secret itself")
+    return value
+
+
+SecretRef = Annotated[str, AfterValidator(_is_reference)]
+
+
+def read_secret(reference: str, *, folder: Path = Path()) -> SecretStr:
+    """The secret that `env:NAME` or `file:PATH` points to (PATH relative to `folder`).
+
+    Raises SettingsError when there is none; the message names the reference, never the secret.
+    """
+    scheme, _, where = reference.partition(":")
+    if scheme == "env":
+        value = os.environ.get(where, "")
+    else:
+        path = folder / where
+        try:
+            value = path.read_text("utf-8").strip()
+        except OSError as error:
+            raise SettingsError("settings.no_secret", reference=reference) from error
+    if not value:
+        raise SettingsError("settings.no_secret", reference=reference)
+    return SecretStr(value)
+
+
+class Centre(BaseModel):
+    """The health-care centre itself, as hospitals see it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = "Trung tâm Bảo vệ, chăm sóc sức khỏe cán bộ"
+    facility_code: str = Field("00000", pattern=r"^[0-9A-Z]{5}$")
+    identifier_system: str = Field("https://cadre-health.example/fhir/sid/record", pattern=r"^\S+$")
+
+
+class Hospital(BaseModel):
+    """A destination, as its section [hospitals.NAME] says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = ""  # filled from the section's name
+    display: str
+    level: Literal["provincial", "central"]
+    base_url: str = Field(pattern=r"^https?://\S+$")
+    token: SecretRef | None = None
+    facility_code: str = Field("00000", pattern=r"^[0-9A-Z]{5}$")
+    schedule: str = "*/30 * * * *"  # cron, Asia/Ho_Chi_Minh
+    timeout_seconds: float = Field(30, gt=0, le=600)
+    concurrency: int = Field(2, ge=1, le=16)
+    max_entries: int = Field(50, ge=1, le=500)
+    max_bytes: int = Field(1_000_000, ge=10_000)
+    systems: dict[str, str] = Field(default_factory=dict)  # identifier systems by name: citizen_id, …
+
+    @field_validator("base_url")
+    @classmethod
+    def _no_trailing_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+
+class Settings(BaseSettings):
+    """All settings. Each can be overridden by ADAPTER_<NAME>, sections by ADAPTER_<SECTION>__<NAME>."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ADAPTER_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    lang: Literal["vi", "en"] = "en"
+    database_url: str = "sqlite:///data/adapter.db"
+    mappings: Path | None = None  # None: the mappings shipped with the adapter
+    identity_key: SecretRef = "file:data/identity.key"
+    max_deletions_percent: float = Field(3.0, ge=0, le=100)
+    lease_seconds: int = Field(120, ge=10)
+    patience_seconds: float = Field(60, ge=0)  # how long one sync waits for a hospital that backs off
+    listen_host: str = "127.0.0.1"
+    listen_port: int = Field(8080, ge=1, le=65535)
+    public_url: str | None = None  # base of /fhir as hospitals see it; None: from the request
+    max_body_bytes: int = Field(5_000_000, ge=1_000)
+    max_body_depth: int = Field(40, ge=5, le=200)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_json: bool = False
+    centre: Centre = Centre()
+    hospitals: dict[str, Hospital] = Field(default_factory=dict)
+
+    _folder: Path = Path()
+
+    @field_validator("hospitals", mode="after")
+    @classmethod
+    def _name_them(cls, value: dict[str, Hospital]) -> dict[str, Hospital]:
+        return {name: hospital.model_copy(update={"name": name}) for name, hospital in value.items()}
+
+    @property
+    def folder(self) -> Path:
+        """Where the settings file is; relative paths start there."""
+        return self._folder
+
+    @cached_property
+    def resolved_database_url(self) -> str:
+        """The database's URL with a relative SQLite path made absolute against `folder`."""
+        prefix = "sqlite:///"
+        if self.database_url.startswith(prefix) and not self.database_url.startswith(prefix + "/"):
+            return prefix + str((self.folder / self.database_url.removeprefix(prefix)).absolute())
+        return self.database_url
+
+    @property
+    def data_folder(self) -> Path:
+        """Folder of locks and rejects: beside a SQLite database, or `data/` beside the settings."""
+        if self.resolved_database_url.startswith("sqlite:///"):
+            return Path(self.resolved_database_url.removeprefix("sqlite:///")).parent
+        return (self.folder / "data").absolute()
+
+    @property
+    def mappings_folder(self) -> Path:
+        """The folder of mapping files in use."""
+        if self.mappings is not None:
+            return (self.folder / self.mappings).absolute()
+        return Path(__file__).parent.parent / "mappings"
+
+    def hospital(self, name: str) -> Hospital:
+        """The hospital of that name. Raises SettingsError that lists those there are."""
+        try:
+            return self.hospitals[name]
+        except KeyError:
+            known = ", ".join(sorted(self.hospitals)) or "-"
+            raise SettingsError("settings.no_hospital", name=name, known=known) from None
+
+    def secret(self, reference: str) -> SecretStr:
+        """The secret behind a reference, files relative to the settings file."""
+        return read_secret(reference, folder=self.folder)
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read the settings: `path`, else $ADAPTER_CONFIG, else ./adapter.toml; defaults if there is none.
+
+    Raises SettingsError that names the file, each wrong entry and what is expected.
+    """
+    named = path or (Path(os.environ["ADAPTER_CONFIG"]) if os.environ.get("ADAPTER_CONFIG") else None)
+    file = named or DEFAULT_FILE
+    if named is not None and not file.is_file():
+        raise SettingsError("settings.no_file", path=str(file))
+
+    class _Loaded(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file))
+
+    try:
+        settings = _Loaded()
+    except ValidationError as error:
+        lines = "\n".join(
+            f"  {'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()
+        )
+        raise SettingsError("settings.invalid", path=str(file), problems=lines) from error
+    except ValueError as error:  # TOML that does not parse
+        raise SettingsError("settings.not_toml", path=str(file), problem=str(error)) from error
+    settings._folder = file.parent.absolute()
+    return settings
