@@ -1,0 +1,61 @@
+"""The ledger's tables."""
+
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, String, Table
+
+from adapter.database import Instant, metadata
+
+__all__ = ["entry", "hospital", "shipment"]
+
+hospital = Table(
+    "ledger_hospital",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("planned_position", Integer, nullable=False),  # of the records' change feed
+    Column("planned_version", String(32), nullable=False),  # of mappings, policy and settings
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("not_before", Instant),  # the breaker: nothing is claimed before
+    Column("last_contact", Instant),
+    Column("last_error", String(500)),
+)
+
+shipment = Table(
+    "ledger_shipment",
+    metadata,
+    Column("hospital", String(64), primary_key=True),
+    Column("cadre", String(64), primary_key=True),
+    Column("due_at", Instant),  # NULL: nothing to do, or waiting for a person
+    Column("attempts", Integer, nullable=False),
+    Column("lease_token", String(32)),
+    Column("lease_until", Instant),
+    Index("ix_ledger_shipment_due", "hospital", "due_at"),
+)
+
+entry = Table(
+    "ledger_entry",
+    metadata,
+    Column("hospital", String(64), primary_key=True),
+    Column("identity", String(64), primary_key=True),
+    Column("cadre", String(64), nullable=False),
+    Column("type", String(40), nullable=False),
+    Column("rank", Integer, nullable=False),  # dependency order: what is referred to comes first
+    Column("kind", String(20), nullable=False),
+    Column("key", String(200), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("desired_digest", String(32)),  # NULL: should not be there
+    Column("sent_digest", String(32)),
+    Column("delivered_digest", String(32)),
+    Column("body", LargeBinary),  # kept only until it is delivered
+    Column("mapping_version", String(32), nullable=False),
+    Column("remote_id", String(64)),
+    Column("etag", String(200)),
+    Column("attempts", Integer, nullable=False),
+    Column("reason", String(40)),
+    Column("detail", String(500)),
+    Column("changed_at", Instant, nullable=False),
+    Column("delivered_at", Instant),
+    Column("retained", Boolean, nullable=False, default=False),  # closed by the hospital: left as it is
+    Index("ix_ledger_entry_cadre", "hospital", "cadre"),
+    Index("ix_ledger_entry_remote", "hospital", "type", "remote_id"),
+    Index("ix_ledger_entry_record", "kind", "key"),
+    Index("ix_ledger_entry_state", "hospital", "state"),
+)
