@@ -1,18 +1,91 @@
-"""Fixtures that every test may use."""
+"""Fixtures that every test may use. Store tests run on SQLite and on PostgreSQL alike."""
 
+import os
+import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from postgres import Postgres
 from sqlalchemy import Engine
 
 from adapter.database import migrate, open_database
 
+NO_SKIPS_VARIABLE = "ADAPTER_TEST_NO_SKIPS"  # CI: a skipped test is a failed run
+_NOT_FOUND = "PostgreSQL not found"
+_postgres = pytest.StashKey[Postgres]()
 
-@pytest.fixture(params=["sqlite"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """A migrated, empty database; store tests run once on each database system."""
-    engine = open_database(f"sqlite:///{tmp_path / 'adapter.db'}")
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_postgres] = Postgres()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if os.environ.get(NO_SKIPS_VARIABLE) and _skipped(session.config) and not session.exitstatus:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say last what was not tested, after pytest's own closing line."""
+    config.stash[_postgres].stop()
+    skipped = _skipped(config)
+    for_postgres = sum(_NOT_FOUND in str(report.longrepr) for report in skipped)
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is None:
+        return
+    if for_postgres:
+        terminal.write_line(
+            f"PostgreSQL not found: {for_postgres} store tests were skipped and ran on SQLite alone. "
+            "On Debian and Ubuntu: apt-get install postgresql",
+            yellow=True,
+        )
+    if skipped and os.environ.get(NO_SKIPS_VARIABLE):
+        terminal.write_line(f"{NO_SKIPS_VARIABLE}: {len(skipped)} skipped tests fail this run", red=True)
+
+
+def _skipped(config: pytest.Config) -> list[pytest.TestReport]:
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    return terminal.stats.get("skipped", []) if terminal else []
+
+
+@pytest.fixture(scope="session")
+def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite file to copy: quicker than migrating for each test."""
+    path = tmp_path_factory.mktemp("template") / "adapter.db"
+    engine = open_database(f"sqlite:///{path}")
     migrate(engine)
+    engine.dispose()  # the last connection checkpoints, so the one file is all there is
+    return path
+
+
+@pytest.fixture
+def sqlite_url(empty_sqlite: Path, tmp_path: Path) -> str:
+    """URL of a migrated, empty SQLite database."""
+    return f"sqlite:///{shutil.copy(empty_sqlite, tmp_path / 'adapter.db')}"
+
+
+@pytest.fixture
+def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """URL of a migrated, empty PostgreSQL database; skips where there is no PostgreSQL."""
+    postgres = request.config.stash[_postgres]
+    if not postgres.available:
+        pytest.skip(_NOT_FOUND)
+    name = f"t_{uuid.uuid4().hex}"
+    yield postgres.create(name)
+    postgres.drop(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """URL of a migrated, empty database; each test that asks for it runs once per database system."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """A migrated, empty database, opened; store tests run once on each database system."""
+    engine = open_database(database_url)
     yield engine
     engine.dispose()

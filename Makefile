@@ -1,0 +1,54 @@
+# Every target does its own set-up: all it needs is Python 3.11 to 3.14 and make.
+# The environment is .venv/, where the command is .venv/bin/adapter.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+OWN := pyproject.toml requirements-build.lock
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+
+help:  ## say what there is
+	@echo "make demo    a year of a centre's records goes out to two hospitals and their results come back"
+	@echo "make test    all tests; the store tests on SQLite and, where it is installed, on PostgreSQL"
+	@echo "make lint    ruff, mypy, import-linter"
+	@echo "make bench   every figure that the README quotes, measured again"
+	@echo "make clean   removes .venv/, demo/ and the tools' caches"
+
+demo: .venv/runtime.stamp  ## import, sync through faults, results come back, report; checks itself
+	@$(BIN)/adapter demo $(DEMO)
+
+test: .venv/dev.stamp  ## pytest; e.g. make test TESTS=tests/unit
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
+
+lint: .venv/dev.stamp  ## style, types, and who may import whom
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: .venv/dev.stamp  ## prints the README's table
+	@$(BIN)/python benchmarks/run.py $(BENCH)
+
+clean:
+	rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+.venv/bin/python:
+	@echo "Setting up: making a virtual environment in .venv/"
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v < (3, 15))' || \
+	  { echo "Python 3.11 to 3.14 is needed; '$(PYTHON)' is another. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "Python cannot make virtual environments here. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+.venv/runtime.stamp: .venv/bin/python requirements.lock $(OWN)
+	@echo "Setting up: installing the adapter and what it needs, from requirements.lock (checked by hash)"
+	@$(PIP) install --require-hashes -r requirements-build.lock -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev.stamp: .venv/runtime.stamp requirements-dev.lock
+	@echo "Setting up: installing the developers' tools, from requirements-dev.lock (checked by hash)"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,161 @@
+"""A throw-away PostgreSQL for the tests: made on first use, shared by all test processes, then removed.
+
+`ADAPTER_TEST_POSTGRES` (postgresql://USER@HOST/NAME, a role that may create databases) takes its
+place. Without either, `Postgres.available` is False and store tests run on SQLite alone.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import psycopg
+from filelock import FileLock
+from psycopg import sql
+
+from adapter.database import migrate, open_database
+
+URL_VARIABLE = "ADAPTER_TEST_POSTGRES"
+_FOLDER_VARIABLE = "ADAPTER_TEST_POSTGRES_FOLDER"  # from the first process to pytest-xdist's workers
+_FAST = (
+    "listen_addresses=''",
+    "fsync=off",  # the cluster is thrown away: only speed counts
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "max_connections=300",
+    "shared_buffers=64MB",
+)
+
+
+def _programs() -> Path | None:
+    """The folder of initdb and pg_ctl: Debian's newest version, else the PATH's."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[4]))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    return Path(on_path).resolve().parent if on_path else None
+
+
+class Postgres:
+    """Hands out databases. `owner` is the process that removes the cluster at the end."""
+
+    def __init__(self) -> None:
+        self._given = os.environ.get(URL_VARIABLE)
+        self._programs = _programs()
+        self.owner = _FOLDER_VARIABLE not in os.environ
+        if self.available and self.owner:
+            os.environ[_FOLDER_VARIABLE] = tempfile.mkdtemp(prefix="adapter-pg-")
+        self._folder = Path(os.environ.get(_FOLDER_VARIABLE, ""))
+
+    @property
+    def available(self) -> bool:
+        """Whether there is a PostgreSQL to test on."""
+        return bool(self._given or self._programs)
+
+    def create(self, name: str) -> str:
+        """A new, migrated database; its URL. Dropped by `drop`."""
+        server, template = self._start()
+        with psycopg.connect(_plain(server), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
+        return _with_name(server, name)
+
+    def drop(self, name: str) -> None:
+        """Remove the database `name`, whoever is still connected."""
+        server, _ = self._start()
+        with psycopg.connect(_plain(server), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+    def stop(self) -> None:
+        """Stop and remove what `_start` made, if this process owns it."""
+        if not (self.owner and self.available):
+            return
+        ready = self._folder / "ready"
+        if ready.exists() and self._given:
+            self.drop(ready.read_text().splitlines()[1])
+        elif ready.exists():
+            self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "-w", "stop")
+        shutil.rmtree(self._folder, ignore_errors=True)
+        os.environ.pop(_FOLDER_VARIABLE, None)
+
+    def _start(self) -> tuple[str, str]:
+        """URL of the server and name of the migrated template, starting and making them once."""
+        ready = self._folder / "ready"
+        if not ready.exists():
+            with FileLock(self._folder / "lock"):
+                if not ready.exists():
+                    server = self._given or self._make_cluster()
+                    template = f"adapter_{self._folder.name.removeprefix('adapter-pg-').lower()}"
+                    _make_template(server, template)
+                    written = self._folder / "ready.new"
+                    written.write_text(f"{server}\n{template}\n")
+                    written.rename(ready)
+        server, template = ready.read_text().splitlines()
+        return server, template
+
+    def _make_cluster(self) -> str:
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            os.chown(self._folder, *_unprivileged()[1:])
+        data = self._folder / "data"
+        self._run("initdb", "-D", str(data), "-U", "postgres", "-E", "UTF8", "-A", "trust", "--no-sync")
+        options = " ".join(f"-c {option}" for option in (*_FAST, f"unix_socket_directories='{self._folder}'"))
+        log = self._folder / "log"
+        self._run("pg_ctl", "-D", str(data), "-l", str(log), "-o", options, "-w", "-t", "60", "start")
+        return f"postgresql://postgres@/postgres?host={self._folder}"
+
+    def _run(self, program: str, *arguments: str) -> None:
+        assert self._programs is not None
+        who: dict[str, object] = {}
+        if os.geteuid() == 0:
+            _, user, group = _unprivileged()
+            who = {"user": user, "group": group, "extra_groups": []}
+        output = self._folder / f"{program}.out"
+        with output.open("wb") as stdout:  # not a pipe: the server would keep it open
+            done = subprocess.run(
+                [self._programs / program, *arguments],
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=subprocess.STDOUT,
+                check=False,
+                **who,  # type: ignore[call-overload]  # user and group are left out unless root
+            )
+        if done.returncode:
+            raise RuntimeError(f"{program} failed:\n{output.read_text()}")
+
+
+def _unprivileged() -> tuple[str, int, int]:
+    for name in ("postgres", "nobody"):
+        try:
+            found = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return name, found.pw_uid, found.pw_gid
+    raise RuntimeError("PostgreSQL does not run as root, and there is no user 'postgres' or 'nobody'")
+
+
+def _make_template(server: str, name: str) -> None:
+    with psycopg.connect(_plain(server), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+    engine = open_database(_with_name(server, name))
+    migrate(engine)
+    engine.dispose()
+
+
+def _plain(url: str) -> str:
+    """What psycopg itself understands."""
+    return url.replace("postgresql+psycopg://", "postgresql://", 1)
+
+
+def _with_name(server: str, name: str) -> str:
+    """`server` with another database name."""
+    before, mark, query = _plain(server).partition("?")
+    base, _, _ = before.rpartition("/")
+    return f"{base}/{name}{mark}{query}".replace("postgresql://", "postgresql+psycopg://", 1)

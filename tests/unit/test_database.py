@@ -1,0 +1,45 @@
+"""The database layer holds on both systems."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import Column, Engine, Integer, MetaData, Table, inspect, select
+from sqlalchemy.exc import IntegrityError
+
+from adapter.database import Instant, migrate, read, write
+
+tables = MetaData()
+moment = Table("moment", tables, Column("id", Integer, primary_key=True), Column("at", Instant))
+
+
+def test_migrate_can_be_called_again(engine: Engine) -> None:
+    before = set(inspect(engine).get_table_names())
+    migrate(engine)
+    assert set(inspect(engine).get_table_names()) == before
+    assert "alembic_version" in before
+
+
+def test_an_instant_comes_back_aware_and_equal(engine: Engine) -> None:
+    tables.create_all(engine)
+    at = datetime(2026, 3, 1, 8, 30, tzinfo=timezone(timedelta(hours=7)))
+    with write(engine) as connection:
+        connection.execute(moment.insert().values(id=1, at=at))
+    with read(engine) as connection:
+        found = connection.execute(select(moment.c.at)).scalar_one()
+    assert found == at
+    assert found.tzinfo == UTC
+
+
+def test_an_instant_without_a_zone_is_refused(engine: Engine) -> None:
+    tables.create_all(engine)
+    with pytest.raises(Exception, match="time zone"), write(engine) as connection:
+        connection.execute(moment.insert().values(id=1, at=datetime(2026, 3, 1)))  # noqa: DTZ001 - the point
+
+
+def test_a_failed_write_leaves_nothing(engine: Engine) -> None:
+    tables.create_all(engine)
+    row = {"id": 1, "at": datetime.now(UTC)}
+    with pytest.raises(IntegrityError), write(engine) as connection:
+        connection.execute(moment.insert(), [row, row])
+    with read(engine) as connection:
+        assert connection.execute(select(moment)).all() == []
