@@ -1,0 +1,270 @@
+"""Who did what to whose data: append-only and hash-chained. It holds no clinical value and no name.
+
+Each row holds the hash of the row before it, so a changed, removed or inserted row breaks the chain
+from there on; the head row (`audit_head`) shows a cut-off end. Database triggers refuse UPDATE and
+DELETE. Whoever may drop the triggers and rewrite every hash can still forge the whole chain: note
+`head()` down elsewhere from time to time.
+
+`subject` is an opaque hash that the caller makes (a keyed hash of the cadre), never a key or a name.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    Row,
+    String,
+    Table,
+    Text,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+
+from adapter.database import Instant, metadata, read
+
+__all__ = [
+    "APPEND_ONLY",
+    "Refusal",
+    "audit",
+    "audit_head",
+    "disclosure_refusal",
+    "head",
+    "record",
+    "refusals",
+    "refusals_of",
+    "set_refusals",
+    "verify",
+]
+
+_GENESIS = "0" * 64
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("actor", String(100), nullable=False),  # "sync", "hospital:bv-tinh", a person's login
+    Column("action", String(60), nullable=False),  # "disclosure.refused", "inbox.linked", …
+    Column("subject", String(64)),
+    Column("hospital", String(60)),
+    Column("details", Text, nullable=False),  # JSON object: codes and counts only
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+audit_head = Table(  # one row; its lock makes appends from several processes wait for each other
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+disclosure_refusal = Table(  # what policy keeps back now; the history of it is in `audit`
+    "disclosure_refusal",
+    metadata,
+    Column("hospital", String(60), primary_key=True),
+    Column("subject", String(64), primary_key=True),
+    Column("kind", String(40), primary_key=True),
+    Column("reason", String(60), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("since", Instant, nullable=False),
+)
+
+APPEND_ONLY: Mapping[str, tuple[str, ...]] = {
+    "sqlite": tuple(
+        f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
+        "BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END"
+        for verb in ("UPDATE", "DELETE")
+    ),
+    "postgresql": (
+        "CREATE OR REPLACE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'audit is append-only'; END $$",
+        "CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
+        "FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()",
+    ),
+}
+"""The triggers of each database system, for migrations; `create_all` runs them too."""
+
+for _dialect, _statements in APPEND_ONLY.items():
+    for _statement in _statements:
+        event.listen(audit, "after_create", DDL(_statement).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call] # SQLAlchemy's own gap
+
+
+def record(
+    connection: Connection,
+    *,
+    at: datetime,
+    actor: str,
+    action: str,
+    subject: str | None = None,
+    hospital: str | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> int:
+    """Append one row in the caller's transaction; returns its number (1, 2, 3, …).
+
+    The head row stays locked until the transaction ends: append last, and end soon.
+    """
+    connection.execute(
+        text("INSERT INTO audit_head (id, seq, hash) VALUES (1, 0, :hash) ON CONFLICT (id) DO NOTHING"),
+        {"hash": _GENESIS},
+    )
+    last = connection.execute(select(audit_head.c.seq, audit_head.c.hash).with_for_update()).one()
+    row = {
+        "seq": last.seq + 1,
+        "at": at,
+        "actor": actor,
+        "action": action,
+        "subject": subject,
+        "hospital": hospital,
+        "details": orjson.dumps(dict(details or {}), option=orjson.OPT_SORT_KEYS).decode(),
+        "previous": last.hash,
+    }
+    row["hash"] = _hash(row)
+    connection.execute(insert(audit).values(row))
+    connection.execute(update(audit_head).values(seq=row["seq"], hash=row["hash"]))
+    return int(row["seq"])
+
+
+def _hash(row: Mapping[str, Any]) -> str:
+    at: datetime = row["at"].astimezone(UTC)
+    parts = [
+        row["seq"],
+        at.isoformat(timespec="microseconds"),
+        *(row[name] for name in ("actor", "action", "subject", "hospital", "details", "previous")),
+    ]
+    return blake2b(orjson.dumps(parts), digest_size=32).hexdigest()
+
+
+def head(engine: Engine) -> tuple[int, str]:
+    """Number and hash of the newest row; (0, 64 zeros) for an empty audit."""
+    with read(engine) as connection:
+        row = connection.execute(select(audit_head.c.seq, audit_head.c.hash)).first()
+    return (int(row.seq), str(row.hash)) if row else (0, _GENESIS)
+
+
+def verify(engine: Engine) -> int | None:
+    """Number of the first row that is missing, changed or out of place; None when the chain holds."""
+    expected, previous = 1, _GENESIS
+    with read(engine) as connection:
+        for row in _rows(connection):
+            as_dict = row._asdict()
+            if row.seq != expected or row.previous != previous or row.hash != _hash(as_dict):
+                return expected
+            expected, previous = expected + 1, row.hash
+        last = connection.execute(select(audit_head.c.seq, audit_head.c.hash)).first()
+    if (last.seq, last.hash) != (expected - 1, previous) if last else expected > 1:
+        return expected
+    return None
+
+
+def _rows(connection: Connection, page: int = 1_000) -> Iterator[Row[Any]]:
+    """All rows in order, a page at a time: the same small memory on every driver."""
+    after = -1
+    while True:
+        rows = connection.execute(
+            select(audit).where(audit.c.seq > after).order_by(audit.c.seq).limit(page)
+        ).all()
+        yield from rows
+        if len(rows) < page:
+            return
+        after = rows[-1].seq
+
+
+class Refusal(NamedTuple):
+    """How many records of one kind are kept back for one reason, and of how many people."""
+
+    kind: str
+    reason: str
+    records: int
+    people: int
+
+
+def set_refusals(
+    connection: Connection,
+    hospital: str,
+    subject: str,
+    refused: Mapping[tuple[str, str], int],
+    now: datetime,
+    *,
+    actor: str = "sync",
+) -> bool:
+    """State what policy keeps back from `hospital` about `subject`: {(kind, reason): count}.
+
+    Writes and audits only a difference from what was stated before; True if there was one.
+    """
+    wanted = {key: count for key, count in refused.items() if count}
+    mine = (disclosure_refusal.c.hospital == hospital) & (disclosure_refusal.c.subject == subject)
+    before = _stated(connection, hospital, subject)
+    if before == wanted:
+        return False
+    connection.execute(delete(disclosure_refusal).where(mine))
+    if wanted:
+        connection.execute(
+            insert(disclosure_refusal),
+            [
+                {
+                    "hospital": hospital,
+                    "subject": subject,
+                    "kind": kind,
+                    "reason": reason,
+                    "count": count,
+                    "since": now,
+                }
+                for (kind, reason), count in sorted(wanted.items())
+            ],
+        )
+    record(
+        connection,
+        at=now,
+        actor=actor,
+        action="disclosure.refused" if wanted else "disclosure.cleared",
+        subject=subject,
+        hospital=hospital,
+        details={"refused": [[kind, reason, count] for (kind, reason), count in sorted(wanted.items())]},
+    )
+    return True
+
+
+def _stated(connection: Connection, hospital: str, subject: str) -> dict[tuple[str, str], int]:
+    table = disclosure_refusal.c
+    rows = connection.execute(
+        select(table.kind, table.reason, table["count"]).where(
+            table.hospital == hospital, table.subject == subject
+        )
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def refusals_of(engine: Engine, hospital: str, subject: str) -> dict[tuple[str, str], int]:
+    """What is kept back from `hospital` about `subject`: {(kind, reason): count}."""
+    with read(engine) as connection:
+        return _stated(connection, hospital, subject)
+
+
+def refusals(engine: Engine, hospital: str) -> list[Refusal]:
+    """All that is kept back from `hospital`, most first."""
+    table = disclosure_refusal.c
+    total = func.sum(table["count"])
+    query = (
+        select(table.kind, table.reason, total, func.count(table.subject.distinct()))
+        .where(table.hospital == hospital)
+        .group_by(table.kind, table.reason)
+        .order_by(total.desc(), table.kind, table.reason)
+    )
+    with read(engine) as connection:
+        return [Refusal(row[0], row[1], int(row[2]), int(row[3])) for row in connection.execute(query)]

@@ -1,0 +1,117 @@
+"""The audit: appended in order, unchangeable through the adapter, and any forgery shows."""
+
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from adapter.audit import head, record, refusals, refusals_of, set_refusals, verify
+from adapter.database import read, write
+
+NOW = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
+
+
+def _append(engine: Engine, count: int, actor: str = "test") -> None:
+    for number in range(count):
+        with write(engine) as connection:
+            record(
+                connection,
+                at=NOW + timedelta(seconds=number, microseconds=7),
+                actor=actor,
+                action="disclosure.refused",
+                subject="5f" * 16,
+                hospital="bv-tinh",
+                details={"kind": "measurement", "count": number},
+            )
+
+
+def _forge(engine: Engine, statement: str) -> None:
+    """Change the table as somebody with the database's password could, triggers off."""
+    with write(engine) as connection:
+        if engine.dialect.name == "sqlite":
+            connection.execute(text("DROP TRIGGER IF EXISTS audit_no_update"))
+            connection.execute(text("DROP TRIGGER IF EXISTS audit_no_delete"))
+        else:
+            connection.execute(text("DROP TRIGGER IF EXISTS audit_no_change ON audit"))
+        connection.execute(text(statement))
+
+
+def test_empty_audit_holds(engine: Engine) -> None:
+    assert verify(engine) is None
+    assert head(engine) == (0, "0" * 64)
+
+
+def test_chain_holds_and_counts_from_one(engine: Engine) -> None:
+    _append(engine, 5)
+    assert verify(engine) is None
+    assert head(engine)[0] == 5
+
+
+@pytest.mark.parametrize(
+    ("statement", "broken"),
+    [
+        ("UPDATE audit SET actor = 'somebody' WHERE seq = 3", 3),
+        ("UPDATE audit SET details = '{}' WHERE seq = 2", 2),
+        ("DELETE FROM audit WHERE seq = 4", 4),
+        ("DELETE FROM audit WHERE seq = 1", 1),
+        ("DELETE FROM audit WHERE seq >= 4", 4),
+        ("DELETE FROM audit", 1),
+        ("DELETE FROM audit_head", 6),
+    ],
+)
+def test_forgery_shows(engine: Engine, statement: str, broken: int) -> None:
+    _append(engine, 5)
+    _forge(engine, statement)
+    assert verify(engine) == broken
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audit SET actor = 'x'", "DELETE FROM audit"])
+def test_database_refuses_changes(engine: Engine, statement: str) -> None:
+    _append(engine, 1)
+    with pytest.raises(DBAPIError, match="append-only"), write(engine) as connection:
+        connection.execute(text(statement))
+    assert verify(engine) is None
+
+
+def test_rolled_back_work_leaves_no_row(engine: Engine) -> None:
+    _append(engine, 1)
+    with pytest.raises(RuntimeError), write(engine) as connection:  # noqa: PT012 - both belong to it
+        record(connection, at=NOW, actor="test", action="lost")
+        raise RuntimeError
+    assert head(engine)[0] == 1
+
+
+def test_concurrent_appends_keep_one_chain(engine: Engine) -> None:
+    threads = [Thread(target=_append, args=(engine, 10, f"worker-{number}")) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert head(engine)[0] == 40
+    assert verify(engine) is None
+
+
+def test_refusals_are_stated_once_and_counted(engine: Engine) -> None:
+    first = {("measurement", "consent.hiv"): 2, ("cadre", "tier.held"): 1}
+    with write(engine) as connection:
+        assert set_refusals(connection, "bv-tinh", "a" * 32, first, NOW)
+    with write(engine) as connection:
+        assert not set_refusals(connection, "bv-tinh", "a" * 32, first, NOW)
+        assert set_refusals(connection, "bv-tinh", "b" * 32, {("measurement", "consent.hiv"): 3}, NOW)
+        assert set_refusals(connection, "bv-trung-uong", "a" * 32, first, NOW)
+    assert refusals(engine, "bv-tinh") == [("measurement", "consent.hiv", 5, 2), ("cadre", "tier.held", 1, 1)]
+    assert refusals_of(engine, "bv-tinh", "a" * 32) == first
+    assert head(engine)[0] == 3  # the repetition is not audited
+
+
+def test_refusals_that_end_are_cleared_and_audited(engine: Engine) -> None:
+    with write(engine) as connection:
+        set_refusals(connection, "bv-tinh", "a" * 32, {("cadre", "tier.held"): 1}, NOW)
+    with write(engine) as connection:
+        assert set_refusals(connection, "bv-tinh", "a" * 32, {("cadre", "tier.held"): 0}, NOW)
+    assert refusals(engine, "bv-tinh") == []
+    with read(engine) as connection:
+        actions = connection.execute(text("SELECT action FROM audit ORDER BY seq")).scalars().all()
+    assert actions == ["disclosure.refused", "disclosure.cleared"]
