@@ -35,7 +35,9 @@ __all__ = [
 Target = tuple[str, str]  # (resource type, identifier value)
 
 _CONDITIONAL = re.compile(r"^([A-Z][A-Za-z]+)\?identifier=([^|]*)\|(.+)$")
-_LOCATION = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?/?$")
+_LOCATION = re.compile(
+    r"(?:^|/)([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?/?$"
+)
 # What a server adds of its own accord; it says nothing about the content being ours.
 _SERVER_OWNED = frozenset({"id", "meta", "text", "implicitRules"})
 
@@ -119,7 +121,9 @@ def transaction(writes: Sequence[Write], *, system: str, known: Mapping[Target, 
     `known` gives remote ids of what the hospital already holds. A write with a remote id is a PUT
     to it (with ifMatch if the ETag is known), one without is a conditional PUT on one identifier.
     """
-    inside = {(write.type, write.identity): full_url(write.identity) for write in writes if not write.remote_id}
+    inside = {
+        (write.type, write.identity): full_url(write.identity) for write in writes if not write.remote_id
+    }
 
     def where(target: Target) -> str | None:
         remote = known.get(target)

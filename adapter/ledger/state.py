@@ -54,7 +54,9 @@ _TABLE: dict[tuple[State, Event], State] = {
     (_S.PENDING, _E.INVALID): _S.PARKED,
     (_S.PENDING, _E.START): _S.SENDING,
     (_S.PENDING, _E.REFUSE): _S.PARKED,
+    (_S.PENDING, _E.CONFIRM): _S.DELIVERED,  # the wish went back to what is already there
     (_S.PENDING, _E.RETRACT): _S.RETRACTING,
+    (_S.PENDING, _E.GONE): _S.PENDING,  # wished for again while it was being retracted
     (_S.SENDING, _E.DESIRE): _S.SENDING,  # settled against what was sent, then pending again
     (_S.SENDING, _E.INVALID): _S.SENDING,
     (_S.SENDING, _E.START): _S.SENDING,

@@ -1,6 +1,6 @@
 """The ledger's tables."""
 
-from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table
 
 from adapter.database import Instant, metadata
 
@@ -25,6 +25,7 @@ shipment = Table(
     Column("cadre", String(64), primary_key=True),
     Column("due_at", Instant),  # NULL: nothing to do, or waiting for a person
     Column("attempts", Integer, nullable=False),
+    Column("wish", Integer, nullable=False),  # counts plans, so that a finishing worker sees a newer one
     Column("lease_token", String(32)),
     Column("lease_until", Instant),
     Index("ix_ledger_shipment_due", "hospital", "due_at"),
@@ -53,7 +54,6 @@ entry = Table(
     Column("detail", String(500)),
     Column("changed_at", Instant, nullable=False),
     Column("delivered_at", Instant),
-    Column("retained", Boolean, nullable=False, default=False),  # closed by the hospital: left as it is
     Index("ix_ledger_entry_cadre", "hospital", "cadre"),
     Index("ix_ledger_entry_remote", "hospital", "type", "remote_id"),
     Index("ix_ledger_entry_record", "kind", "key"),

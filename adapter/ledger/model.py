@@ -1,0 +1,90 @@
+"""What passes in and out of the ledger: frozen values, no rows."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from adapter.ledger.state import Event, State
+
+__all__ = ["Desired", "Entry", "HospitalState", "Lease", "Settled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """A resource that a hospital should hold. `rank` orders types by dependency; `body` is FHIR JSON
+    with references by identifier; `problem` says why it may not be sent (None: it is valid).
+    """
+
+    identity: str
+    type: str
+    rank: int
+    kind: str
+    key: str
+    digest: str
+    body: bytes
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The ledger's line on one resource at one hospital."""
+
+    hospital: str
+    identity: str
+    cadre: str
+    type: str
+    rank: int
+    kind: str
+    key: str
+    state: State
+    desired_digest: str | None
+    sent_digest: str | None
+    delivered_digest: str | None
+    body: bytes | None
+    remote_id: str | None
+    etag: str | None
+    attempts: int
+    reason: str | None
+    detail: str | None
+    changed_at: datetime
+    delivered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One shipment, claimed: nobody else may send for this hospital and cadre until `until`."""
+
+    hospital: str
+    cadre: str
+    token: str
+    until: datetime
+    attempts: int
+    wish: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one entry. `forget` clears the remote id and ETag, which proved stale;
+    `burn` counts an attempt against the message (only for refusals that belong to it).
+    """
+
+    identity: str
+    event: Event
+    remote_id: str | None = None
+    etag: str | None = None
+    reason: str | None = None
+    detail: str | None = None
+    forget: bool = False
+    burn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HospitalState:
+    """A hospital's row: how far planning got, and its breaker."""
+
+    name: str
+    planned_position: int
+    planned_version: str
+    failures: int
+    not_before: datetime | None
+    last_contact: datetime | None
+    last_error: str | None
