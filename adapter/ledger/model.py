@@ -63,7 +63,8 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of one entry. `forget` clears the remote id and ETag, which proved stale;
+    """What became of one entry. `digest` is what was confirmed (None: what was sent);
+    `forget` clears the remote id and ETag, which proved stale;
     `burn` counts an attempt against the message (only for refusals that belong to it).
     """
 
@@ -71,6 +72,7 @@ class Settled:
     event: Event
     remote_id: str | None = None
     etag: str | None = None
+    digest: str | None = None
     reason: str | None = None
     detail: str | None = None
     forget: bool = False

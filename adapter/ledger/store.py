@@ -5,7 +5,20 @@ from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from adapter.database import read, write
 from adapter.errors import LeaseLost
@@ -113,8 +126,6 @@ class LedgerStore:
 
     @staticmethod
     def _by_identity(hospital: str) -> Any:
-        from sqlalchemy import bindparam
-
         return update(_E).where(_E.c.hospital == hospital, _E.c.identity == bindparam("b_identity"))
 
     def _planned(
@@ -131,6 +142,7 @@ class LedgerStore:
                 "state": next_state(entry.state, Event.RETRACT),
                 "desired_digest": None,
                 "body": None,
+                "mapping_version": version,
                 "changed_at": now,
             }
         if wish is None:
@@ -274,7 +286,8 @@ class LedgerStore:
             _S.c.hospital == hospital, _S.c.due_at.is_not(None)
         )
         with read(self._engine) as connection:
-            return connection.execute(query).scalar_one()
+            due: datetime | None = connection.execute(query).scalar_one()
+        return due
 
     # -- looking ---------------------------------------------------------------------------
 
@@ -343,8 +356,8 @@ def _settled(entry: Entry, outcome: Settled, now: datetime) -> dict[str, Any]:
     delivered_at = entry.delivered_at
     body = entry.body
     if outcome.event is Event.CONFIRM:
-        delivered, delivered_at = entry.sent_digest, now
-        if state is State.DELIVERED and entry.sent_digest != entry.desired_digest:
+        delivered, delivered_at = outcome.digest or entry.sent_digest, now
+        if state is State.DELIVERED and delivered != entry.desired_digest:
             state = State.PENDING  # a newer wish was planned while this one was under way
         elif state is State.DELIVERED:
             body = None

@@ -1,0 +1,225 @@
+"""HTTP to a hospital's FHIR server: httpx, short retries, bounded answers. The only user of httpx.
+
+Never raises for what a server or network does: every call gives an `Answer`, or a `Silence` that
+says whether the request can have reached the server.
+"""
+
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any, Literal, Self
+from urllib.parse import urljoin
+
+import httpx
+import tenacity
+from tenacity.wait import wait_base
+
+from adapter import __version__
+from adapter.fhir import codec
+
+__all__ = ["Answer", "HospitalClient", "Reply", "Silence", "post_json", "retry_after_seconds"]
+
+_MAX_ANSWER = 20_000_000  # bytes after decompression: an endless or exploding body ends here
+_QUICK_TRIES = 3
+_QUICK_WAIT = 5.0  # seconds; what asks for longer is the ledger's business
+_FHIR = "application/fhir+json"
+_CHUNK = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer that arrived whole. `body` is the parsed JSON, None if it is not JSON."""
+
+    status: int
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    retry_after: float | None = None  # seconds from now
+
+    @property
+    def is_fhir(self) -> bool:
+        """Whether the body is a FHIR resource (an HTML error page is not)."""
+        return isinstance(self.body, dict) and isinstance(self.body.get("resourceType"), str)
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """No whole answer. `sent`: the request may have reached the server. `why` is a short word."""
+
+    sent: bool
+    why: Literal["unreachable", "timeout", "dropped", "tls", "too-large"]
+
+
+Reply = Answer | Silence
+
+
+def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Retry-After in seconds or as a date, or Microsoft's milliseconds; None if absent or unreadable."""
+    millis = headers.get("x-ms-retry-after-ms") or headers.get("retry-after-ms")
+    if millis and millis.strip().isdigit():
+        return int(millis) / 1000
+    value = (headers.get("retry-after") or "").strip()
+    if value.isdigit():
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, ((until if until.tzinfo else until.replace(tzinfo=UTC)) - now).total_seconds())
+
+
+class _RetryAfterOrJitter(wait_base):
+    """What the server asks for, else 0.2 to 2 seconds, growing."""
+
+    _jitter = tenacity.wait_random_exponential(multiplier=0.2, max=2)
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> float:
+        reply = retry_state.outcome.result() if retry_state.outcome else None
+        asked = reply.retry_after if isinstance(reply, Answer) else None
+        return self._jitter(retry_state) if asked is None else min(asked, _QUICK_WAIT)
+
+
+def _passes_soon(reply: Reply) -> bool:
+    """Worth another try within this call: surely not processed, and over in seconds."""
+    if isinstance(reply, Silence):
+        return not reply.sent and reply.why == "unreachable"
+    return reply.status in (429, 503) and (reply.retry_after is None or reply.retry_after <= _QUICK_WAIT)
+
+
+class HospitalClient:
+    """Talks to one hospital; safe to share between threads. Close it, or use it in a `with`."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        token: str | None = None,
+        timeout: float = 30.0,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        headers = {"Accept": _FHIR, "User-Agent": f"cadre-fhir-adapter/{__version__}"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        self.base_url = base_url.rstrip("/")
+        self._timeout = timeout
+        self._sleep = sleep
+        self._http = httpx.Client(
+            headers=headers, timeout=httpx.Timeout(timeout, connect=min(timeout, 10)), transport=transport
+        )
+        self.requests = 0
+        self.writes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def post_bundle(self, body: bytes) -> Reply:
+        """POST a transaction or batch Bundle to the base. Retried only when surely not processed."""
+        return self._quickly("POST", self.base_url, body)
+
+    def get(self, url: str) -> Reply:
+        """GET `url` (relative to the base, or a `next` link as it came), never from a cache."""
+        absolute = url if url.startswith(("http://", "https://")) else f"{self.base_url}/{url}"
+        return self._quickly("GET", absolute, None)
+
+    def search(self, url: str, *, max_pages: int = 20) -> Reply:
+        """All matches of a search, over its pages: an Answer whose body is the list of resources
+        (each Type/id once), or the reply that went wrong.
+        """
+        found: dict[tuple[str, str], Any] = {}
+        for _ in range(max_pages):
+            reply = self.get(url)
+            if isinstance(reply, Silence) or reply.status != 200 or not reply.is_fhir:
+                return reply
+            for entry in reply.body.get("entry") or ():
+                resource = entry.get("resource") if isinstance(entry, dict) else None
+                if isinstance(resource, dict) and resource.get("resourceType") != "OperationOutcome":
+                    found[str(resource.get("resourceType")), str(resource.get("id"))] = resource
+            following = _next_link(reply.body)
+            if following is None:
+                return Answer(200, list(found.values()), reply.headers)
+            url = urljoin(self.base_url + "/", following)
+        return Silence(sent=True, why="too-large")
+
+    def _quickly(self, method: str, url: str, body: bytes | None) -> Reply:
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_result(_passes_soon),
+            stop=tenacity.stop_after_attempt(_QUICK_TRIES),
+            wait=_RetryAfterOrJitter(),
+            sleep=self._sleep,
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
+        reply: Reply = retrying(self._once, method, url, body)
+        return reply
+
+    def _once(self, method: str, url: str, body: bytes | None) -> Reply:
+        self.requests += 1
+        self.writes += method != "GET"
+        headers = {"Content-Type": _FHIR} if body is not None else {"Cache-Control": "no-cache"}
+        try:
+            with self._http.stream(method, url, content=body, headers=headers) as response:
+                content = self._read(response)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            tls = isinstance(error.__cause__, ssl.SSLError) or "SSL" in str(error)
+            return Silence(sent=False, why="tls" if tls else "unreachable")
+        except httpx.TimeoutException:
+            return Silence(sent=True, why="timeout")
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL):
+            return Silence(sent=False, why="unreachable")
+        except httpx.HTTPError:
+            return Silence(sent=True, why="dropped")
+        if content is None:
+            return Silence(sent=True, why="too-large")
+        return _answer(response, content)
+
+    def _read(self, response: httpx.Response) -> bytes | None:
+        """The body, or None when it is too large or trickles on past the timeout."""
+        chunks, size, deadline = [], 0, time.monotonic() + self._timeout * 2
+        for chunk in response.iter_bytes(_CHUNK):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > _MAX_ANSWER or time.monotonic() > deadline:
+                return None
+        return b"".join(chunks)
+
+
+def _answer(response: httpx.Response, content: bytes) -> Answer:
+    try:
+        body = codec.loads(content) if content else None
+    except (ValueError, RecursionError):
+        body = None
+    headers = {key.lower(): value for key, value in response.headers.items()}
+    return Answer(response.status_code, body, headers, retry_after_seconds(headers, datetime.now(UTC)))
+
+
+def _next_link(bundle: Mapping[str, Any]) -> str | None:
+    for link in bundle.get("link") or ():
+        if isinstance(link, dict) and link.get("relation") == "next" and link.get("url"):
+            return str(link["url"])
+    return None
+
+
+def post_json(url: str, body: bytes, token: str | None, timeout: float) -> tuple[int, bytes]:
+    """POST FHIR JSON once (a sandbox hospital pushes results with it): status and body; status 0
+    when no answer came.
+    """
+    headers = {"Content-Type": _FHIR, "Accept": _FHIR}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    try:
+        response = httpx.post(url, content=body, headers=headers, timeout=timeout)
+    except httpx.HTTPError:
+        return 0, b""
+    return response.status_code, response.content

@@ -1,0 +1,129 @@
+"""What an answer means for the message, and for the hospital (pure).
+
+Transport errors, 401/403, 408, 429 and 5xx say something about the hospital: its breaker moves and
+no attempt of the message is burnt. 400, 404, 409, 410, 412, 422 and other 4xx belong to the message.
+A status alone decides nothing: whether the body is FHIR, whether one entry or many were sent, and
+whether a remote id was used all count.
+"""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from adapter.fhir.bundle import EntryAnswer
+from adapter.fhir.outcome import Issue
+
+__all__ = [
+    "BundleVerdict",
+    "EntryVerdict",
+    "backoff",
+    "of_bundle",
+    "of_entry",
+    "of_silence",
+    "unknown_grace",
+]
+
+_MAX_BACKOFF = 900.0  # seconds
+_MAX_ASKED = 3600.0  # a Retry-After beyond an hour is a mistake, or a matter for a person
+_CONFLICT_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class BundleVerdict:
+    """What became of a whole Bundle.
+
+    read: entries carry their own answers. split: refused as a whole, send one by one. unknown: it
+    may have been processed. later: surely not processed. `hospital` names what is wrong with the
+    hospital (None: it answered as it should), `wait` is what it asked for, in seconds.
+    """
+
+    kind: Literal["read", "split", "unknown", "later"]
+    hospital: str | None = None
+    wait: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryVerdict:
+    """What became of one entry: delivered, again (pending; `forget` a stale id), or parked."""
+
+    kind: Literal["delivered", "again", "park", "gone"]
+    reason: str | None = None
+    detail: str = ""
+    forget: bool = False
+    burn: bool = False
+    busy: bool = False  # the hospital is busy, though it said so inside a 200
+
+
+def of_silence(*, sent: bool, why: str) -> BundleVerdict:
+    """No whole answer came."""
+    return BundleVerdict("unknown" if sent else "later", hospital=why)
+
+
+def of_bundle(
+    status: int, *, is_fhir: bool, retry_after: float | None, issues: tuple[Issue, ...]
+) -> BundleVerdict:
+    """The answer to a Bundle, by its own status."""
+    detail = _said(issues) or f"HTTP {status}"
+    if 200 <= status < 300:
+        if is_fhir:
+            return BundleVerdict("read")
+        return BundleVerdict("unknown", hospital="not-fhir", detail=detail)
+    if status in (401, 403):
+        return BundleVerdict("later", hospital="auth", detail=detail)
+    if status in (408, 429, 503):
+        return BundleVerdict("later", hospital="busy", wait=retry_after, detail=detail)
+    if status >= 500:
+        return BundleVerdict("unknown", hospital="server-error", wait=retry_after, detail=detail)
+    if 300 <= status < 400 or not is_fhir:
+        # A redirect, a proxy's page, a wrong path: nothing here has seen the message.
+        return BundleVerdict("later", hospital="not-fhir", detail=detail)
+    return BundleVerdict("split", detail=detail)
+
+
+def of_entry(
+    answer: EntryAnswer, *, had_remote_id: bool, attempts: int, retracting: bool = False
+) -> EntryVerdict:
+    """The answer to one entry (of a Bundle that was read, or of a Bundle of one that was refused)."""
+    status, detail = answer.status, _said(answer.issues) or f"HTTP {answer.status}"
+    if retracting and (200 <= status < 300 or status in (404, 410)):
+        return EntryVerdict("gone")
+    if 200 <= status < 300:
+        return EntryVerdict("delivered")
+    if status in (404, 409, 410, 412) and had_remote_id:
+        return EntryVerdict("again", "stale-id", detail, forget=True, burn=True)
+    if status == 424 or status in (408, 429) or status >= 500 or status < 400:
+        return EntryVerdict("again", "busy", detail, busy=True)
+    if status in (401, 403):
+        return EntryVerdict("again", "auth", detail, busy=True)
+    if status == 412:
+        return EntryVerdict("park", "multiple-matches", detail)
+    if status in (404, 409) and attempts < _CONFLICT_TRIES:
+        return EntryVerdict("again", "conflict", detail, burn=True)
+    if status == 409:
+        return EntryVerdict("park", "conflict", detail)
+    return EntryVerdict("park", "refused", detail)
+
+
+def backoff(failures: int, asked: float | None, now: datetime, jitter: random.Random) -> datetime:
+    """When to try a hospital again after `failures` in a row: what it asked for, else 1 s doubling to
+    15 min; always with up to a fifth more, so that workers do not come back in step.
+    """
+    seconds = min(_MAX_BACKOFF, 2.0 ** min(failures, 12)) if asked is None else min(asked, _MAX_ASKED)
+    return now + timedelta(seconds=seconds * (1 + jitter.random() / 5))
+
+
+def unknown_grace(why: str, timeout: float) -> timedelta:
+    """How long to leave a hospital alone before looking up what became of an unanswered write: after a
+    timeout it may be still at work (measured: some go on for a minute), after a drop it is done.
+    """
+    return timedelta(seconds=min(timeout, 60) if why == "timeout" else 1)
+
+
+def _said(issues: tuple[Issue, ...]) -> str:
+    first = next((issue for issue in issues if issue.is_error), None)
+    if first is None:
+        return ""
+    where = f" at {first.expression}" if first.expression else ""
+    return f"{first.code}: {first.text}{where}"
