@@ -1,0 +1,230 @@
+"""The store of records: look-ups, the change feed, and the two writes of the inbox."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Connection, Engine, Row, case, func, insert, select, union_all, update
+from sqlalchemy.sql import Select
+
+from adapter.database import read, write
+from adapter.records import body as bodies
+from adapter.records.feed import Feed, head
+from adapter.records.model import Fulfilment, Record, Referral, Result
+from adapter.records.tables import cadre_identifier, record
+
+__all__ = ["RecordStore", "StoredRecord"]
+
+_ORDER = ("cadre", "visit", "measurement", "diagnosis", "referral", "result")
+_PAGE = 1000
+_STORED = (
+    record.c.kind,
+    record.c.key,
+    record.c.cadre,
+    record.c.body,
+    record.c.deleted,
+    record.c.position,
+    record.c.source,
+    record.c.sheet,
+    record.c.row,
+)
+
+
+@dataclass(frozen=True)
+class StoredRecord:
+    """A record with where it came from. `record` is None for a tombstone; `row` counts from 1."""
+
+    kind: str
+    key: str
+    cadre: str
+    record: Record | None
+    deleted: bool
+    position: int
+    source: str | None
+    sheet: str | None
+    row: int | None
+
+
+class RecordStore:
+    """All SQL of the records, but the import's own (`changes`)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def get(self, kind: str, key: str) -> Record | None:
+        """The live record, or None."""
+        stored = self.row(kind, key)
+        return stored.record if stored else None
+
+    def row(self, kind: str, key: str) -> StoredRecord | None:
+        """The record with its source, a tombstone too; None when there never was one."""
+        found = self._stored(select(*_STORED).where(record.c.kind == kind, record.c.key == key))
+        return found[0] if found else None
+
+    def find(self, key: str) -> list[StoredRecord]:
+        """Records of any kind with that key."""
+        return self._stored(select(*_STORED).where(record.c.key == key).order_by(record.c.kind))
+
+    def of_cadre(self, cadre: str) -> list[Record]:
+        """The person's live records: cadre, visits, measurements, diagnoses, referrals, results; by key."""
+        order = case({kind: number for number, kind in enumerate(_ORDER)}, value=record.c.kind)
+        query = (
+            select(record.c.kind, record.c.body)
+            .where(record.c.cadre == cadre, record.c.deleted.is_(False))
+            .order_by(order, record.c.key)
+        )
+        with read(self.engine) as connection:
+            return [bodies.load(kind, body) for kind, body in connection.execute(query)]
+
+    def changed_cadres(self, since: int, limit: int) -> list[tuple[str, int]]:
+        """People with a change after position `since` and their newest position, oldest change first.
+
+        Tombstones are changes. At most `limit` people; ask again from the last position until none.
+        """
+        # By the *newest* position: a person whose newest is within the page has nothing older left out.
+        changes = union_all(
+            select(record.c.cadre.label("cadre"), record.c.position).where(record.c.position > since),
+            select(record.c.former_cadre.label("cadre"), record.c.position).where(
+                record.c.position > since, record.c.former_cadre.is_not(None)
+            ),
+        ).subquery()
+        newest = func.max(changes.c.position)
+        query = select(changes.c.cadre, newest).group_by(changes.c.cadre).order_by(newest).limit(limit)
+        with read(self.engine) as connection:
+            return [(cadre, int(position)) for cadre, position in connection.execute(query)]
+
+    def head(self) -> int:
+        """The newest position; 0 for an empty store."""
+        with read(self.engine) as connection:
+            return head(connection)
+
+    def iterate(self, kind: str) -> Iterator[Record]:
+        """Live records of a kind by key, a page at a time: memory does not grow with their number."""
+        last = ""
+        while page := self._page(kind, last):
+            last = page[-1].key
+            for row in page:
+                yield bodies.load(kind, row.body)
+
+    def counts(self) -> dict[str, int]:
+        """Live records by kind; every kind is there."""
+        query = select(record.c.kind, func.count()).where(record.c.deleted.is_(False)).group_by(record.c.kind)
+        with read(self.engine) as connection:
+            found = {kind: int(count) for kind, count in connection.execute(query)}
+        return {kind: found.get(kind, 0) for kind in _ORDER}
+
+    def cadres_by_identifier(self, value: str) -> list[str]:
+        """Keys of the people with that national or insurance number, however it is spaced."""
+        query = select(cadre_identifier.c.cadre).where(
+            cadre_identifier.c.value == bodies.normal_identifier(value)
+        )
+        with read(self.engine) as connection:
+            return sorted(connection.execute(query).scalars())
+
+    def save_result(self, result: Result, *, connection: Connection | None = None) -> bool:
+        """Write a result; False when the same content is stored already. Joins `connection` if given."""
+        body = bodies.body_of(result)
+        digest = bodies.content_digest(body)
+        with self._writing(connection) as writer:
+            feed = Feed(writer)
+            before = writer.execute(
+                select(record.c.digest, record.c.deleted, record.c.cadre).where(
+                    record.c.kind == result.kind, record.c.key == result.key
+                )
+            ).first()
+            if before and before.digest == digest and not before.deleted:
+                return False
+            values: dict[str, Any] = {
+                "cadre": result.cadre,
+                "body": body,
+                "digest": digest,
+                "deleted": False,
+                "position": feed.next(),
+                "source": result.hospital,
+                "former_cadre": before.cadre if before and before.cadre != result.cadre else None,
+            }
+            if before:
+                writer.execute(
+                    update(record)
+                    .where(record.c.kind == result.kind, record.c.key == result.key)
+                    .values(values)
+                )
+            else:
+                writer.execute(insert(record).values(kind=result.kind, key=result.key, **values))
+            feed.close()
+            return True
+
+    def fulfil(
+        self,
+        referral: str,
+        fulfilment: Fulfilment,
+        by: str | None,
+        at: datetime,
+        *,
+        connection: Connection | None = None,
+    ) -> bool:
+        """Say how far a hospital got with a referral; False when nothing changed.
+
+        A completed referral stays completed, by the result that completed it first.
+        """
+        with self._writing(connection) as writer:
+            feed = Feed(writer)
+            body = writer.execute(
+                select(record.c.body).where(
+                    record.c.kind == Referral.kind, record.c.key == referral, record.c.deleted.is_(False)
+                )
+            ).scalar()
+            if body is None:
+                return False
+            before = cast(Referral, bodies.load(Referral.kind, body))
+            if before.fulfilment in (Fulfilment.COMPLETED, fulfilment):
+                return False
+            after = before.model_copy(
+                update={"fulfilment": fulfilment, "fulfilled_at": at, "fulfilled_by": by}
+            )
+            text = bodies.body_of(after)
+            writer.execute(
+                update(record)
+                .where(record.c.kind == Referral.kind, record.c.key == referral)
+                .values(body=text, digest=bodies.content_digest(text), position=feed.next())
+            )
+            feed.close()
+            return True
+
+    @contextmanager
+    def _writing(self, connection: Connection | None) -> Iterator[Connection]:
+        if connection is not None:
+            yield connection
+        else:
+            with write(self.engine) as own:
+                yield own
+
+    def _stored(self, query: Select[Any]) -> list[StoredRecord]:
+        with read(self.engine) as connection:
+            return [_stored(row) for row in connection.execute(query)]
+
+    def _page(self, kind: str, last: str) -> Sequence[Row[Any]]:
+        query = (
+            select(record.c.key, record.c.body)
+            .where(record.c.kind == kind, record.c.key > last, record.c.deleted.is_(False))
+            .order_by(record.c.key)
+            .limit(_PAGE)
+        )
+        with read(self.engine) as connection:
+            return cast(Sequence[Row[Any]], connection.execute(query).all())
+
+
+def _stored(row: Row[Any]) -> StoredRecord:
+    return StoredRecord(
+        kind=row.kind,
+        key=row.key,
+        cadre=row.cadre,
+        record=None if row.deleted else bodies.load(row.kind, row.body),
+        deleted=row.deleted,
+        position=row.position,
+        source=row.source,
+        sheet=row.sheet,
+        row=row.row,
+    )

@@ -1,0 +1,59 @@
+"""Tables of the records: what is known, in which order it became known, and whom numbers belong to."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text
+
+from adapter.database import metadata
+
+__all__ = ["cadre_identifier", "feed", "import_row", "record"]
+
+record = Table(
+    "record",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("key", String(200), primary_key=True),
+    Column("cadre", String(200), nullable=False),
+    # Whom the record belonged to before it moved: both people's shipments change then.
+    Column("former_cadre", String(200)),
+    # JSON without nulls. A tombstone has none, except a referral's fulfilment (see store.tombstone_body).
+    Column("body", Text),
+    Column("digest", String(32), nullable=False),
+    # Digest of what the import alone decides, so that an inbox's writing is not mistaken for a change.
+    Column("source_digest", String(32)),
+    Column("position", BigInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("source", String(255)),
+    Column("sheet", String(255)),
+    Column("row", Integer),
+    Index("ix_record_position", "position"),
+    Index("ix_record_cadre_kind", "cadre", "kind"),
+    sqlite_with_rowid=False,
+)
+
+# One row. Whoever writes records locks it first, so positions become visible in their order.
+feed = Table(
+    "feed",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+)
+
+cadre_identifier = Table(
+    "cadre_identifier",
+    metadata,
+    Column("value", String(32), primary_key=True),
+    Column("cadre", String(200), primary_key=True),
+    Index("ix_cadre_identifier_cadre", "cadre"),
+    sqlite_with_rowid=False,
+)
+
+# What an import under way has met: lives only inside its transaction. Never holds a T0 key.
+import_row = Table(
+    "import_row",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("key", String(200), primary_key=True),
+    Column("row", Integer, nullable=False),
+    Column("sheet", String(255), nullable=False),
+    Column("rejected", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
