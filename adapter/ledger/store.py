@@ -1,6 +1,6 @@
 """The ledger: all its SQL. Every method is one transaction, none is open over HTTP."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import Any
@@ -31,6 +31,7 @@ __all__ = ["LedgerStore"]
 
 _E, _S, _H = tables.entry, tables.shipment, tables.hospital
 
+_CONTACT_NEWS = timedelta(seconds=10)
 _COLUMNS = [_E.c[name] for name in Entry.__dataclass_fields__]
 
 
@@ -53,22 +54,25 @@ class LedgerStore:
             row = connection.execute(select(_H).where(_H.c.name == name)).one_or_none()
         return HospitalState(**row._mapping) if row else HospitalState(name, 0, "", 0, None, None, None)
 
-    def answered(self, name: str, now: datetime) -> None:
-        """The hospital answered: its breaker closes."""
-        self._set_hospital(name, failures=0, not_before=None, last_contact=now, last_error=None)
+    def reached(self, name: str, now: datetime) -> None:
+        """The hospital answered as it should: its breaker closes. Written only when that is news."""
+        state = self.hospital(name)
+        recently = state.last_contact is not None and now - state.last_contact < _CONTACT_NEWS
+        if state.failures or state.not_before or not recently:
+            self._set_hospital(name, failures=0, not_before=None, last_contact=now, last_error=None)
 
-    def failed(self, name: str, not_before: datetime, error: str) -> int:
-        """The hospital could not be reached or is busy: nothing is claimed before `not_before`.
-        Returns how many failures there were in a row.
-        """
+    def failed(self, name: str, error: str) -> int:
+        """The hospital could not be reached, or is busy. Returns how many failures there were in a row."""
         with write(self._engine) as connection:
             self._ensure_hospital(connection, name)
             connection.execute(
-                update(_H)
-                .where(_H.c.name == name)
-                .values(failures=_H.c.failures + 1, not_before=not_before, last_error=error[:500])
+                update(_H).where(_H.c.name == name).values(failures=_H.c.failures + 1, last_error=error[:500])
             )
             return int(connection.execute(select(_H.c.failures).where(_H.c.name == name)).scalar_one())
+
+    def hold_off(self, name: str, until: datetime) -> None:
+        """Open the breaker: nothing is claimed for the hospital before `until`."""
+        self._set_hospital(name, not_before=until)
 
     def _set_hospital(self, name: str, **values: Any) -> None:
         with write(self._engine) as connection:
@@ -290,15 +294,6 @@ class LedgerStore:
         return due
 
     # -- looking ---------------------------------------------------------------------------
-
-    def remote_ids(self, hospital: str, targets: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        """Remote ids of (type, identity) that the hospital is known to hold."""
-        identities = [identity for _, identity in targets]
-        query = select(_E.c.type, _E.c.identity, _E.c.remote_id).where(
-            _E.c.hospital == hospital, _E.c.identity.in_(identities), _E.c.remote_id.is_not(None)
-        )
-        with read(self._engine) as connection:
-            return {(row.type, row.identity): row.remote_id for row in connection.execute(query)}
 
     def of_record(self, kind: str, key: str) -> list[Entry]:
         """The lines of one record, one per hospital and resource."""

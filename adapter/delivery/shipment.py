@@ -1,0 +1,228 @@
+"""One shipment: what is unanswered is looked up, what must go is deleted and read back, what is
+pending is sent; every answer is settled under the lease before the next request.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from adapter.delivery import lookup, retry
+from adapter.delivery.client import Answer, HospitalClient, Silence
+from adapter.delivery.strategy import Item, next_batch
+from adapter.fhir import codec
+from adapter.fhir.bundle import EntryAnswer, Target, Write, pair, transaction
+from adapter.fhir.outcome import issues_of
+from adapter.ledger.model import Entry, Lease, Settled
+from adapter.ledger.state import Event, State
+from adapter.ledger.store import LedgerStore
+
+__all__ = ["Destination", "ship"]
+
+_SENT = (State.SENDING, State.UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A hospital as delivery sees it; shared by all workers of one process."""
+
+    name: str
+    client: HospitalClient
+    ledger: LedgerStore
+    system: str  # of our identifiers
+    timeout: float
+    lease_seconds: float
+    max_entries: int
+    max_bytes: int
+    clock: Callable[[], datetime]
+    jitter: random.Random
+    on_settled: Callable[[int], None]  # how many entries were delivered just now
+
+
+class _HospitalTrouble(Exception):
+    """The hospital is down, busy or refuses us: the shipment waits with it."""
+
+    def __init__(self, why: str, *, asked: float | None = None, grace: timedelta | None = None) -> None:
+        super().__init__(why)
+        self.why = why
+        self.asked = asked
+        self.grace = grace or timedelta()
+
+
+def ship(to: Destination, lease: Lease) -> None:
+    """Do all that can be done for one claimed shipment, and give it back. Raises LeaseLost when
+    another worker took it over meanwhile; nothing was settled then.
+    """
+    burn = False
+    try:
+        due_at, burn = _work(to, lease)
+    except _HospitalTrouble as trouble:
+        now = to.clock()
+        failures = to.ledger.failed(to.name, trouble.why)
+        not_before = retry.backoff(failures - 1, trouble.asked, now, to.jitter)
+        to.ledger.hold_off(to.name, not_before)
+        due_at = max(not_before, now + trouble.grace)
+    to.ledger.finish(lease, due_at, to.clock(), burn=burn)
+
+
+def _work(to: Destination, lease: Lease) -> tuple[datetime | None, bool]:
+    """When the shipment is due again (None: done, or waiting for a person), and whether it failed."""
+    entries = to.ledger.entries(to.name, [lease.cadre])[lease.cadre]
+    if any(entry.state in _SENT for entry in entries):
+        _look_up(to, lease, [entry for entry in entries if entry.state in _SENT], entries)
+        entries = to.ledger.entries(to.name, [lease.cadre])[lease.cadre]
+    leaving = [entry for entry in entries if entry.state is State.RETRACTING]
+    again = _retract(to, lease, leaving) if leaving else False
+    again |= _send(to, lease, entries)
+    if not again:
+        return None, False
+    return to.clock() + timedelta(seconds=2.0 ** min(lease.attempts + 1, 10)), True
+
+
+def _look_up(
+    to: Destination, lease: Lease, unanswered: Sequence[Entry], all_entries: Sequence[Entry]
+) -> None:
+    found = lookup.find(to.client, to.system, [(entry.type, entry.identity) for entry in unanswered])
+    if isinstance(found, str):
+        lost = [Settled(entry.identity, Event.LOSE, reason=found) for entry in unanswered]
+        to.ledger.settle(lease, lost, to.clock())
+        raise _HospitalTrouble(found)
+    known = _known(all_entries)
+    for entry in unanswered:
+        for resource in found.get(entry.identity, ()):
+            known[entry.type, entry.identity] = str(resource.get("id"))
+    settled = [lookup.judge(entry, found, known) for entry in unanswered]
+    to.ledger.settle(lease, settled, to.clock())
+    to.on_settled(sum(one.event is Event.CONFIRM for one in settled))
+
+
+def _known(entries: Sequence[Entry]) -> dict[Target, str]:
+    return {(entry.type, entry.identity): entry.remote_id for entry in entries if entry.remote_id}
+
+
+def _send(to: Destination, lease: Lease, entries: Sequence[Entry]) -> bool:
+    """Send all that is pending. True if something must be tried again by itself."""
+    pending = {entry.identity: entry for entry in entries if entry.state is State.PENDING and entry.body}
+    items = [Item.of(e.type, e.identity, e.rank, e.body or b"") for e in pending.values()]
+    known = _known(entries)
+    limit, again = to.max_entries, False
+    while True:
+        batch, _waiting = next_batch(items, known, max_entries=limit, max_bytes=to.max_bytes)
+        if not batch:
+            return again
+        writes = [_write(pending[item.identity], item) for item in batch]
+        answers = _exchange(to, lease, writes, known)
+        if answers is None:
+            limit = 1  # refused as a whole: find the culprit one by one, trusting no index
+            continue
+        settled = [_judged(write, answer, pending) for write, answer in zip(writes, answers, strict=True)]
+        to.ledger.settle(lease, settled, to.clock())
+        sent = {write.identity for write in writes}
+        items = [item for item in items if item.identity not in sent]
+        for write, one in zip(writes, settled, strict=True):
+            remote = one.remote_id or write.remote_id
+            if one.event is Event.CONFIRM and remote:
+                known[write.type, write.identity] = remote
+        to.on_settled(sum(one.event is Event.CONFIRM for one in settled))
+        again |= any(one.event is Event.RETRY for one in settled)
+        if any(one.reason in ("busy", "auth") for one in settled if one.event is Event.RETRY):
+            raise _HospitalTrouble("busy")
+
+
+def _write(entry: Entry, item: Item) -> Write:
+    return Write(entry.type, entry.identity, item.resource, entry.remote_id, entry.etag)
+
+
+def _judged(write: Write, answer: EntryAnswer, pending: dict[str, Entry]) -> Settled:
+    verdict = retry.of_entry(
+        answer, had_remote_id=write.remote_id is not None, attempts=pending[write.identity].attempts
+    )
+    if verdict.kind == "delivered":
+        return Settled(write.identity, Event.CONFIRM, remote_id=answer.remote_id, etag=answer.etag)
+    event = Event.REFUSE if verdict.kind == "park" else Event.RETRY
+    return Settled(
+        write.identity,
+        event,
+        reason=verdict.reason,
+        detail=verdict.detail,
+        forget=verdict.forget,
+        burn=verdict.burn,
+    )
+
+
+def _exchange(
+    to: Destination, lease: Lease, writes: Sequence[Write], known: dict[Target, str]
+) -> tuple[EntryAnswer, ...] | None:
+    """Send one Bundle and read its answer. None: refused as a whole, and there were several entries.
+    Raises _HospitalTrouble after settling the entries as unknown, or as not sent.
+    """
+    body = codec.dumps(transaction(writes, system=to.system, known=known))
+    now = to.clock()
+    identities = [write.identity for write in writes]
+    to.ledger.start(lease, identities, now + timedelta(seconds=max(to.lease_seconds, to.timeout * 4)), now)
+    reply = to.client.post_bundle(body)
+    verdict = _verdict(reply)
+    if verdict.kind == "read" and isinstance(reply, Answer):
+        to.ledger.reached(to.name, to.clock())
+        answers = pair(writes, reply.body)
+        if answers is not None:
+            return answers
+        verdict = retry.BundleVerdict("unknown", hospital="unreadable-answer")
+    if verdict.kind == "split" and isinstance(reply, Answer):
+        to.ledger.reached(to.name, to.clock())
+        if len(writes) == 1:
+            return (EntryAnswer(reply.status, issues=issues_of(reply.body)),)
+        event = Event.RETRY
+    else:
+        event = Event.LOSE if verdict.kind == "unknown" else Event.RETRY
+    why = verdict.hospital or "refused"
+    to.ledger.settle(
+        lease,
+        [Settled(identity, event, reason=why, detail=verdict.detail) for identity in identities],
+        to.clock(),
+    )
+    if verdict.kind == "split":
+        return None
+    grace = retry.unknown_grace(why, to.timeout) if verdict.kind == "unknown" else None
+    raise _HospitalTrouble(why, asked=verdict.wait, grace=grace)
+
+
+def _verdict(reply: Answer | Silence) -> retry.BundleVerdict:
+    if isinstance(reply, Silence):
+        return retry.of_silence(sent=reply.sent, why=reply.why)
+    return retry.of_bundle(
+        reply.status,
+        is_fhir=reply.is_fhir,
+        retry_after=reply.retry_after,
+        issues=issues_of(reply.body),
+    )
+
+
+def _retract(to: Destination, lease: Lease, leaving: Sequence[Entry]) -> bool:
+    """Delete what must go, dependants first, and read back. True if something is still there."""
+    targets = [(entry.type, entry.identity) for entry in leaving]
+    before = lookup.find(to.client, to.system, targets)
+    if isinstance(before, str):
+        raise _HospitalTrouble(before)
+    there = [
+        Write(entry.type, entry.identity, {}, remote_id=str(resource["id"]), method="DELETE")
+        for entry in sorted(leaving, key=lambda entry: -entry.rank)
+        for resource in before.get(entry.identity, ())
+    ]
+    for start in range(0, len(there), to.max_entries):
+        part = there[start : start + to.max_entries]
+        reply = to.client.post_bundle(codec.dumps(transaction(part, system=to.system, known={})))
+        verdict = _verdict(reply)
+        if verdict.kind in ("unknown", "later"):
+            raise _HospitalTrouble(verdict.hospital or "busy", asked=verdict.wait)
+    after = lookup.find(to.client, to.system, targets) if there else before
+    if isinstance(after, str):
+        raise _HospitalTrouble(after)
+    settled = [
+        Settled(entry.identity, Event.RETRY, reason="still-there", burn=True)
+        if after.get(entry.identity)
+        else Settled(entry.identity, Event.GONE)
+        for entry in leaving
+    ]
+    to.ledger.settle(lease, settled, to.clock())
+    return any(one.event is Event.RETRY for one in settled)

@@ -1,0 +1,118 @@
+"""Workers: claim a shipment, ship it, claim the next; wait only when it is worth waiting."""
+
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from adapter.delivery.client import HospitalClient
+from adapter.delivery.shipment import Destination, ship
+from adapter.errors import LeaseLost
+from adapter.ledger.store import LedgerStore
+
+__all__ = ["Delivered", "deliver"]
+
+_NAP = 0.05  # seconds, so that a due time that has just come is not waited for twice
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What one run did at a hospital. `unreachable`: it gave up waiting for the hospital."""
+
+    resources: int
+    requests: int
+    write_requests: int
+    unreachable: bool
+
+
+class _Run:
+    """The shared state of a hospital's workers in one run."""
+
+    def __init__(self, to: Destination, patience: float, stop: threading.Event) -> None:
+        self.to = to
+        self.patience = timedelta(seconds=patience)
+        self.stop = stop
+        self.unreachable = False
+        self.progressed_at = to.clock()
+
+    def loop(self) -> None:
+        while not self.stop.is_set():
+            lease = self.to.ledger.claim(self.to.name, self.to.clock(), self.to.lease_seconds)
+            if lease is None:
+                wait = self._worth_waiting()
+                if wait is None:
+                    return
+                self.stop.wait(wait)
+                continue
+            try:
+                ship(self.to, lease)
+            except LeaseLost:
+                continue  # its new owner settles it
+
+    def _worth_waiting(self) -> float | None:
+        """Seconds until something may be due, or None when that is beyond this run's patience."""
+        now = self.to.clock()
+        state = self.to.ledger.hospital(self.to.name)
+        due = self.to.ledger.next_due(self.to.name)
+        if due is None:
+            return None
+        when = max(due, state.not_before or due)
+        if when > max(self.progressed_at, now - self.patience) + self.patience:
+            self.unreachable |= state.failures > 0
+            return None
+        return max(_NAP, (when - now).total_seconds())
+
+
+def deliver(
+    name: str,
+    client: HospitalClient,
+    ledger: LedgerStore,
+    *,
+    system: str,
+    timeout: float,
+    lease_seconds: float,
+    max_entries: int,
+    max_bytes: int,
+    concurrency: int,
+    patience: float,
+    clock: Callable[[], datetime],
+    stop: threading.Event,
+    on_delivered: Callable[[int], None] = lambda _count: None,
+    seed: int | None = None,
+) -> Delivered:
+    """Ship all that is due for one hospital with `concurrency` threads.
+
+    Returns when nothing is due any more, or when the hospital made no progress for `patience`
+    seconds, or when `stop` is set; what is left stays in the ledger.
+    """
+    total = 0
+    lock = threading.Lock()
+
+    def settled(count: int) -> None:
+        nonlocal total
+        with lock:
+            total += count
+            run.progressed_at = clock()
+        if count:
+            on_delivered(count)
+
+    to = Destination(
+        name=name,
+        client=client,
+        ledger=ledger,
+        system=system,
+        timeout=timeout,
+        lease_seconds=lease_seconds,
+        max_entries=max_entries,
+        max_bytes=max_bytes,
+        clock=clock,
+        jitter=random.Random(seed),  # noqa: S311 - spreads retries, guards nothing
+        on_settled=settled,
+    )
+    run = _Run(to, patience, stop)
+    with ThreadPoolExecutor(concurrency, thread_name_prefix=f"deliver-{name}") as pool:
+        for done in [pool.submit(run.loop) for _ in range(concurrency)]:
+            done.result()
+    return Delivered(total, client.requests, client.writes, run.unreachable)
