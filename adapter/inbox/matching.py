@@ -1,0 +1,269 @@
+"""Whose result is it, and which referral does it answer? Certain, or unmatched with reasons. Pure.
+
+Certain is: a live referral addressed to this very hospital, with a subject that agrees wherever it
+can be resolved; or no referral named, and exactly one person by our own identity, or by a national
+or insurance number under a system agreed with the hospital (or confirmed by name or date of birth)
+that nothing contradicts. Everything else waits for a person, with the candidates ranked.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+from adapter.inbox.evidence import Evidence, evidence
+
+__all__ = [
+    "REASONS",
+    "Applied",
+    "CadreFound",
+    "Candidate",
+    "Effect",
+    "Evidence",
+    "Found",
+    "Match",
+    "NumberFound",
+    "ReferralFound",
+    "Unmatched",
+    "decide",
+    "effect",
+    "evidence",
+]
+
+REASONS = (
+    "subject-not-a-person",
+    "referral-unknown",
+    "referral-of-another-hospital",
+    "referral-revoked",
+    "several-referrals",
+    "several-people",
+    "subject-differs",
+    "name-differs",
+    "birth-date-differs",
+    "uncorroborated",
+    "person-unknown",
+    "no-evidence",
+    "belongs-to-another",
+    "unlinked",
+)
+"""Why an item waits; each is a text `inbox.reason_<code>`, hyphens as underscores."""
+
+_WEIGHT = {"referral": 8, "identity": 8, "number": 4, "birth-date": 2, "name": 1}
+_DEAD = ("revoked", "entered-in-error")
+
+
+@dataclass(frozen=True, slots=True)
+class CadreFound:
+    """A person of the local record; the look-up fills what a comparison needs."""
+
+    key: str
+    name: str
+    birth_date: date
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralFound:
+    """A referral of the local record; `status` is the centre's own (active, revoked, …)."""
+
+    key: str
+    cadre: str
+    hospital: str
+    status: str = "active"
+
+
+@dataclass(frozen=True, slots=True)
+class NumberFound:
+    """A person whose national or insurance number was given. `trusted`: under a system that the
+    hospital's settings name, so it cannot be some other number of ten or twelve digits.
+    """
+
+    cadre: str
+    trusted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the look-ups gave for one piece of evidence. `people` has every cadre named here."""
+
+    hospital: str
+    referrals: tuple[ReferralFound, ...] = ()
+    by_identity: tuple[str, ...] = ()
+    by_number: tuple[NumberFound, ...] = ()
+    people: Mapping[str, CadreFound] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Somebody it could be, with what speaks for it: referral, identity, number, birth-date, name."""
+
+    cadre: str
+    referral: str | None
+    because: tuple[str, ...]
+
+    @property
+    def score(self) -> int:
+        """Higher is likelier; only the order means anything."""
+        return sum(_WEIGHT[word] for word in self.because)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """Certain. `referrals` are all the referrals it answers, of this one person."""
+
+    cadre: str
+    referrals: tuple[str, ...] = ()
+
+    @property
+    def referral(self) -> str | None:
+        """The first referral it answers, if any."""
+        return self.referrals[0] if self.referrals else None
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """Not certain: `reasons` out of REASONS, candidates best first."""
+
+    reasons: tuple[str, ...]
+    candidates: tuple[Candidate, ...] = ()
+
+
+Match = Applied | Unmatched
+
+
+def decide(evidence: Evidence, found: Found) -> Match:
+    """Decide whose it is. Deterministic; the same evidence and findings give the same answer."""
+    reasons = [*_about_referrals(evidence, found), *_about_people(evidence, found)]
+    if reasons:
+        return Unmatched(tuple(dict.fromkeys(reasons)), _candidates(evidence, found))
+    if found.referrals:
+        return Applied(found.referrals[0].cadre, tuple(item.key for item in found.referrals))
+    return Applied(next(iter(_certain(evidence, found))))
+
+
+def _about_referrals(evidence: Evidence, found: Found) -> list[str]:
+    reasons = []
+    about_the_order = evidence.type in ("ServiceRequest", "Task")
+    if not found.referrals and (evidence.names_referral or about_the_order):
+        reasons.append("referral-unknown")
+    if any(item.hospital != found.hospital for item in found.referrals):
+        reasons.append("referral-of-another-hospital")
+    if len({item.cadre for item in found.referrals}) > 1:
+        reasons.append("several-referrals")
+    # a hospital may well confirm that it dropped a revoked order; a result of one needs a person
+    if not about_the_order and any(item.status in _DEAD for item in found.referrals):
+        reasons.append("referral-revoked")
+    return reasons
+
+
+def _about_people(evidence: Evidence, found: Found) -> list[str]:
+    if evidence.not_a_person:
+        return ["subject-not-a-person"]
+    people = _certain(evidence, found)
+    if len(people) > 1:
+        return ["several-people"]
+    if found.referrals:
+        return ["subject-differs"] if people - {item.cadre for item in found.referrals} else []
+    if found.by_identity:
+        return []
+    return _about_numbers(evidence, found, people)
+
+
+def _about_numbers(evidence: Evidence, found: Found, people: set[str]) -> list[str]:
+    """Without referral or identity of ours, a number alone carries the match."""
+    if not found.by_number:
+        known = evidence.subject_identifiers or evidence.subject_ids or evidence.names
+        return ["person-unknown" if known else "no-evidence"]
+    if len({item.cadre for item in found.by_number}) > 1:
+        return ["several-people"]
+    person = found.people.get(found.by_number[0].cadre)
+    reasons = []
+    if person and _name(evidence, person) is False:
+        reasons.append("name-differs")
+    if person and _birth_date(evidence, person) is False:
+        reasons.append("birth-date-differs")
+    if not reasons and not people:
+        reasons.append("uncorroborated")
+    return reasons
+
+
+def _certain(evidence: Evidence, found: Found) -> set[str]:
+    """People the subject resolves to for certain: by our identity, or by a number one can rely on."""
+    numbers = set()
+    for item in found.by_number:
+        person = found.people.get(item.cadre)
+        confirmed = person is not None and (
+            _birth_date(evidence, person) is True or _name(evidence, person) is True
+        )
+        if item.trusted or confirmed:
+            numbers.add(item.cadre)
+    return numbers | set(found.by_identity)
+
+
+def _candidates(evidence: Evidence, found: Found) -> tuple[Candidate, ...]:
+    mine = {item.cadre: item.key for item in reversed(found.referrals) if item.hospital == found.hospital}
+    named = {
+        "referral": {item.cadre for item in found.referrals},
+        "identity": set(found.by_identity),
+        "number": {item.cadre for item in found.by_number},
+    }
+    listed = []
+    for cadre in sorted(set().union(*named.values())):
+        because = [word for word, cadres in named.items() if cadre in cadres]
+        person = found.people.get(cadre)
+        if person and _birth_date(evidence, person):
+            because.append("birth-date")
+        if person and _name(evidence, person):
+            because.append("name")
+        listed.append(Candidate(cadre, mine.get(cadre), tuple(because)))
+    return tuple(sorted(listed, key=lambda item: (-item.score, item.cadre)))
+
+
+def _name(evidence: Evidence, person: CadreFound) -> bool | None:
+    """Do the names agree? None when none was given. Capitals, diacritics and order do not matter:
+    hospitals write NGUYEN VAN AN and "An Nguyễn Văn" for Nguyễn Văn An.
+    """
+    if not evidence.names:
+        return None
+    return any(_bare(name) == _bare(person.name) for name in evidence.names)
+
+
+def _bare(name: str) -> list[str]:
+    decomposed = unicodedata.normalize("NFD", name.casefold().replace("đ", "d"))
+    return sorted("".join(char for char in decomposed if not unicodedata.combining(char)).split())
+
+
+def _birth_date(evidence: Evidence, person: CadreFound) -> bool | None:
+    """Do the dates agree as far as they were given (a year, a month, a day)? None when not given."""
+    if not evidence.birth_dates:
+        return None
+    return all(person.birth_date.isoformat().startswith(given) for given in evidence.birth_dates)
+
+
+Effect = Literal["in-progress", "completed", "failed"]
+
+_EFFECTS: dict[str, dict[str, Effect]] = {
+    "Observation": dict.fromkeys(
+        ("registered", "preliminary", "final", "amended", "corrected"), "in-progress"
+    ),
+    "DiagnosticReport": {
+        **dict.fromkeys(("registered", "partial", "preliminary"), "in-progress"),
+        **dict.fromkeys(("final", "amended", "corrected", "appended"), "completed"),
+    },
+    "Procedure": {
+        **dict.fromkeys(("preparation", "in-progress", "on-hold"), "in-progress"),
+        "completed": "completed",
+        **dict.fromkeys(("not-done", "stopped"), "failed"),
+    },
+    "Task": {
+        **dict.fromkeys(("received", "accepted", "ready", "in-progress", "on-hold"), "in-progress"),
+        "completed": "completed",
+        **dict.fromkeys(("rejected", "cancelled", "failed"), "failed"),
+    },
+    "ServiceRequest": {"completed": "completed", "revoked": "failed"},
+}
+
+
+def effect(type: str, status: str) -> Effect | None:
+    """What a resource in that status says about the referral it answers; None: nothing."""
+    return _EFFECTS.get(type, {}).get(status)

@@ -1,0 +1,191 @@
+"""All SQL of the inbox but the door's (`receive`)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Engine, Row, Select, func, select, update
+
+from adapter.database import read, write
+from adapter.fhir import codec
+from adapter.inbox.matching import Candidate
+from adapter.inbox.tables import STATES, inbox_item
+
+__all__ = ["InboxItem", "InboxStore"]
+
+
+@dataclass(frozen=True, slots=True)
+class InboxItem:
+    """One version of one resource that a hospital sent. `body` is its FHIR JSON."""
+
+    id: int
+    hospital: str
+    type: str
+    resource_id: str
+    version: int
+    identity: str | None
+    body: str
+    received_at: datetime
+    state: str
+    reasons: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+    cadre: str | None
+    referral: str | None
+    result_key: str | None
+    attempts: int
+    settled_at: datetime | None
+    settled_by: str | None
+
+    @property
+    def resource(self) -> codec.Resource:
+        """The resource, parsed."""
+        parsed: codec.Resource = codec.loads(self.body)
+        return parsed
+
+
+class InboxStore:
+    """The inbox of one database. Methods without a `connection` use a transaction of their own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def get(self, item_id: int) -> InboxItem | None:
+        """The item of that number."""
+        with read(self.engine) as connection:
+            row = connection.execute(select(inbox_item).where(inbox_item.c.id == item_id)).first()
+        return _item(row) if row else None
+
+    def new(self, limit: int = 200, *, after: int = 0) -> Sequence[InboxItem]:
+        """Items nobody looked at yet, oldest first, numbers above `after`."""
+        return self._page(("new",), after, limit)
+
+    def unmatched(self, limit: int = 200, *, after: int = 0) -> Sequence[InboxItem]:
+        """Items that wait for a person, oldest first, numbers above `after`."""
+        return self._page(("unmatched",), after, limit)
+
+    def list(self, state: str | None = None, *, hospital: str | None = None) -> Iterator[InboxItem]:
+        """Items in that state (None: any), oldest first, read a page at a time."""
+        after = 0
+        while page := self._page((state,) if state else STATES, after, 200, hospital):
+            yield from page
+            after = page[-1].id
+
+    def _page(
+        self, states: Sequence[str], after: int, limit: int, hospital: str | None = None
+    ) -> Sequence[InboxItem]:
+        query: Select[Any] = select(inbox_item).where(inbox_item.c.state.in_(states), inbox_item.c.id > after)
+        if hospital:
+            query = query.where(inbox_item.c.hospital == hospital)
+        with read(self.engine) as connection:
+            rows = connection.execute(query.order_by(inbox_item.c.id).limit(limit)).all()
+        return [_item(row) for row in rows]
+
+    def counts(self, hospital: str | None = None) -> dict[str, int]:
+        """How many items are in each state; every state is there."""
+        query = select(inbox_item.c.state, func.count()).group_by(inbox_item.c.state)
+        if hospital:
+            query = query.where(inbox_item.c.hospital == hospital)
+        with read(self.engine) as connection:
+            found = {row[0]: int(row[1]) for row in connection.execute(query)}
+        return {state: found.get(state, 0) for state in STATES}
+
+    def sibling(self, hospital: str, reference: str) -> codec.Resource | None:
+        """The newest version of `Type/id` that this hospital sent here."""
+        type_, _, id_ = reference.partition("/")
+        query = (
+            select(inbox_item.c.body)
+            .where(
+                inbox_item.c.hospital == hospital,
+                inbox_item.c.type == type_,
+                inbox_item.c.resource_id == id_,
+            )
+            .order_by(inbox_item.c.id.desc())
+            .limit(1)
+        )
+        with read(self.engine) as connection:
+            body = connection.execute(query).scalar()
+        return codec.loads(body) if body else None
+
+    def lock(self, connection: Connection, item_id: int) -> InboxItem | None:
+        """The item as it is now, with all versions of its resource locked against other workers."""
+        item = connection.execute(select(inbox_item).where(inbox_item.c.id == item_id)).first()
+        if item is None:
+            return None
+        query: Select[Any] = select(inbox_item).where(
+            inbox_item.c.hospital == item.hospital, inbox_item.c.type == item.type
+        )
+        if item.identity:
+            query = query.where(inbox_item.c.identity == item.identity)
+        else:
+            query = query.where(inbox_item.c.resource_id == item.resource_id)
+        rows = connection.execute(query.order_by(inbox_item.c.id).with_for_update()).all()
+        return next((_item(row) for row in rows if row.id == item_id), None)
+
+    def overtaken(self, connection: Connection, item: InboxItem, result_key: str) -> bool:
+        """True when a later delivery of the same result is already in the record."""
+        query = select(inbox_item.c.id).where(
+            inbox_item.c.result_key == result_key,
+            inbox_item.c.hospital == item.hospital,
+            inbox_item.c.type == item.type,
+            inbox_item.c.id > item.id,
+            inbox_item.c.state.in_(("applied", "linked")),
+        )
+        return connection.execute(query.limit(1)).first() is not None
+
+    def settle(
+        self,
+        item_id: int,
+        state: str,
+        *,
+        now: datetime,
+        by: str = "matching",
+        reasons: Sequence[str] = (),
+        candidates: Sequence[Candidate] = (),
+        cadre: str | None = None,
+        referral: str | None = None,
+        result_key: str | None = None,
+        connection: Connection | None = None,
+    ) -> None:
+        """Write down what became of the item."""
+        if connection is None:
+            with write(self.engine) as own:
+                self.settle(
+                    item_id,
+                    state,
+                    now=now,
+                    by=by,
+                    reasons=reasons,
+                    candidates=candidates,
+                    cadre=cadre,
+                    referral=referral,
+                    result_key=result_key,
+                    connection=own,
+                )
+            return
+        connection.execute(
+            update(inbox_item)
+            .where(inbox_item.c.id == item_id)
+            .values(
+                state=state,
+                reasons=orjson.dumps(list(reasons)).decode(),
+                candidates=orjson.dumps([asdict(one) for one in candidates]).decode(),
+                cadre=cadre,
+                referral=referral,
+                result_key=result_key,
+                attempts=inbox_item.c.attempts + 1,
+                settled_at=now,
+                settled_by=by,
+            )
+        )
+
+
+def _item(row: Row[Any]) -> InboxItem:
+    fields = {name: getattr(row, name) for name in InboxItem.__slots__}
+    fields["reasons"] = tuple(orjson.loads(row.reasons))
+    fields["candidates"] = tuple(
+        Candidate(one["cadre"], one["referral"], tuple(one["because"]))
+        for one in orjson.loads(row.candidates)
+    )
+    return InboxItem(**fields)
