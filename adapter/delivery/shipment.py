@@ -61,7 +61,7 @@ def ship(to: Destination, lease: Lease) -> None:
         failures = to.ledger.failed(to.name, trouble.why)
         not_before = retry.backoff(failures - 1, trouble.asked, now, to.jitter)
         to.ledger.hold_off(to.name, not_before)
-        due_at = max(not_before, now + trouble.grace)
+        due_at = now + trouble.grace  # behind all others that are due; the breaker holds them all
     to.ledger.finish(lease, due_at, to.clock(), burn=burn)
 
 

@@ -74,6 +74,13 @@ class LedgerStore:
         """Open the breaker: nothing is claimed for the hospital before `until`."""
         self._set_hospital(name, not_before=until)
 
+    def probe(self, name: str) -> None:
+        """A new run may try at once, unless the hospital itself asked to be left alone until a time."""
+        with write(self._engine) as connection:
+            connection.execute(
+                update(_H).where(_H.c.name == name, _H.c.last_error != "busy").values(not_before=None)
+            )
+
     def _set_hospital(self, name: str, **values: Any) -> None:
         with write(self._engine) as connection:
             self._ensure_hospital(connection, name)
