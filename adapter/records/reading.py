@@ -1,0 +1,158 @@
+"""Files as tabs of rows: XLSX through calamine, CSV through the standard library.
+
+A workbook's sheet is held in memory by calamine while it is read (about 40 bytes a cell); CSV is
+streamed. Sheets are let go one after the other.
+"""
+
+import codecs
+import csv
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from python_calamine import CalamineError, CalamineWorkbook
+
+from adapter.errors import ImportRefused
+from adapter.records.choices import fold
+from adapter.records.columns import GUIDE, Sheet
+from adapter.records.formats import Cell
+from adapter.records.sheets import sheet_named
+
+__all__ = ["REJECTS_MARK", "Tab", "open_tabs"]
+
+REJECTS_MARK = "_rejects"  # a sheet or a file of this name: what is here is not everything
+_MAX_UNPACKED = 2_000_000_000  # bytes; a workbook that unpacks to more is an attack or a mistake
+_BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+@dataclass
+class Tab:
+    """One sheet or CSV file of a known kind. `size` and `done` are bytes of it, for a progress bar."""
+
+    source: str
+    title: str
+    sheet: Sheet
+    partial: bool
+    size: int
+    csv: bool
+    open: Callable[["Tab"], Iterator[list[Cell]]]
+    done: int = field(default=0)
+
+    def rows(self) -> Iterator[tuple[int, list[Cell]]]:
+        """Rows with their number in the file, from 1; empty ones are left out."""
+        for number, cells in enumerate(self.open(self), 1):
+            if any(cell is not None and cell != "" for cell in cells):
+                yield number, cells
+
+
+def open_tabs(files: Sequence[Path], stack: ExitStack, warn: Callable[..., None]) -> list[Tab]:
+    """The tabs of all files, ordered so that people come before what refers to them.
+
+    Raises ImportRefused for a file that is neither, that is damaged, or that holds nothing we know.
+    """
+    tabs: list[Tab] = []
+    for path in files:
+        found = list(_tabs_of(path, stack, warn))
+        if not found:
+            raise ImportRefused("import.no_known_sheet", file=path.name)
+        tabs += found
+    order = ("cadre", "visit", "measurement", "diagnosis", "referral")
+    return sorted(tabs, key=lambda tab: order.index(tab.sheet.kind))
+
+
+def _tabs_of(path: Path, stack: ExitStack, warn: Callable[..., None]) -> Iterator[Tab]:
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() == ".csv")
+        partial = any(file.stem == REJECTS_MARK for file in path.iterdir())
+        for file in files:
+            sheet = sheet_named(file.stem)
+            if sheet is None:
+                warn("import.unknown_sheet", file=path.name, sheet=file.name)
+            else:
+                yield _csv_tab(file, sheet, partial)
+    elif not path.is_file():
+        raise ImportRefused("import.no_file", file=str(path))
+    elif path.suffix.lower() in (".csv", ".txt"):
+        if sheet := sheet_named(path.stem):
+            yield _csv_tab(path, sheet, partial=False)
+    else:
+        yield from _workbook_tabs(path, stack, warn)
+
+
+def _workbook_tabs(path: Path, stack: ExitStack, warn: Callable[..., None]) -> Iterator[Tab]:
+    sizes = _sheet_sizes(path)
+    try:
+        workbook = stack.enter_context(CalamineWorkbook.from_path(path))
+    except (CalamineError, OSError, ValueError) as error:
+        raise ImportRefused("import.not_a_workbook", file=path.name) from error
+    names = workbook.sheet_names
+    partial = any(fold(name) == fold(REJECTS_MARK) for name in names)
+    weights = sizes if len(sizes) == len(names) else [1000] * len(names)
+    for name, size in zip(names, weights, strict=True):
+        sheet = sheet_named(name)
+        if sheet is not None:
+            yield Tab(path.name, name, sheet, partial, size, False, _workbook_rows(path, workbook, name))
+        elif fold(name) not in GUIDE:
+            warn("import.unknown_sheet", file=path.name, sheet=name)
+
+
+def _workbook_rows(
+    path: Path, workbook: CalamineWorkbook, name: str
+) -> Callable[[Tab], Iterator[list[Cell]]]:
+    def rows(tab: Tab) -> Iterator[list[Cell]]:
+        try:
+            sheet = workbook.get_sheet_by_name(name)
+        except (CalamineError, ValueError) as error:
+            raise ImportRefused("import.not_a_workbook", file=path.name) from error
+        share = tab.size / max(sheet.total_height, 1)
+        for number, cells in enumerate(sheet.iter_rows(), 1):
+            tab.done = int(number * share)
+            yield cells
+
+    return rows
+
+
+def _sheet_sizes(path: Path) -> list[int]:
+    """Unpacked bytes of a workbook's sheets in their order; none if it is no zip (XLS)."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, OSError):
+        return []
+    if sum(entry.file_size for entry in entries) > _MAX_UNPACKED:
+        raise ImportRefused("import.too_large", file=path.name)
+    numbered = ((re.fullmatch(r"xl/worksheets/sheet(\d+)\.xml", entry.filename), entry) for entry in entries)
+    found = sorted((int(match.group(1)), entry.file_size) for match, entry in numbered if match)
+    return [size for _, size in found]
+
+
+def _csv_tab(path: Path, sheet: Sheet, partial: bool) -> Tab:
+    return Tab(
+        path.name, path.stem, sheet, partial, path.stat().st_size, True, lambda tab: _csv_rows(path, tab)
+    )
+
+
+def _csv_rows(path: Path, tab: Tab) -> Iterator[list[Cell]]:
+    with path.open("rb") as raw:
+        start = raw.read(4)
+        raw.seek(0)
+        encoding = next((name for bom, name in _BOMS.items() if start.startswith(bom)), "utf-8")
+        wrapped = codecs.getreader(encoding)(raw, errors="strict")
+        try:
+            first = wrapped.readline()
+            wrapped.seek(0)
+            reader = csv.reader(wrapped, delimiter=_delimiter(first), strict=True)
+            for cells in reader:
+                tab.done = raw.tell()
+                yield cells
+        except UnicodeDecodeError as error:
+            raise ImportRefused("import.not_utf8", file=path.name) from error
+        except csv.Error as error:
+            raise ImportRefused("import.not_csv", file=path.name, line=reader.line_num) from error
+
+
+def _delimiter(header: str) -> str:
+    return max(";,\t", key=header.count)

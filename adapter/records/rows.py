@@ -1,0 +1,182 @@
+"""One row of a sheet read into the fields of a record, with every bad cell it has. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from adapter.records import formats
+from adapter.records.choices import is_refused_tier
+from adapter.records.columns import DELETED, Headers, Sheet
+from adapter.records.formats import BadCell, Cell
+
+__all__ = ["BadValue", "Known", "ParsedRow", "RowReader"]
+
+_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class BadValue:
+    """A cell that is wrong. `expected` is a text key of area `import`."""
+
+    column: str
+    value: str
+    expected: str
+    params: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class ParsedRow:
+    """A row. `key` is None when its cell cannot be read; `warning` a text key."""
+
+    number: int
+    cells: list[Cell]
+    key: str | None
+    fields: dict[str, Any]
+    bad: list[BadValue]
+    deleted: bool = False
+    refused: bool = False
+    warning: str | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a row may refer to outside the workbook. `measures` None: any."""
+
+    hospitals: frozenset[str]
+    measures: frozenset[str] | None
+    now: datetime
+
+
+Plan = tuple[str, int, Callable[[Cell], Any], bool, str]
+
+
+class RowReader:
+    """Reads the rows of one tab."""
+
+    def __init__(self, sheet: Sheet, headers: Headers, known: Known) -> None:
+        self._kind = sheet.kind
+        self._known = known
+        self._headers = headers
+        self._tier = headers.places.get("tier")
+        self._deleted = headers.places.get(DELETED.field)
+        self._plan: list[Plan] = [
+            (column.field, place, column.parse, column.required, headers.written[column.field])
+            for column, place in headers.plan(sheet)
+        ]
+
+    def read(self, number: int, cells: list[Cell]) -> ParsedRow:
+        """The row in full; nothing of a T0 person's row is looked at but its key."""
+        refused = self._tier is not None and is_refused_tier(_at(cells, self._tier))
+        row = ParsedRow(number, cells, None, {}, [], refused=refused)
+        if refused:
+            row.key = self._refused_key(cells)
+            return row
+        for field_, place, parse, required, title in self._plan:
+            cell = cells[place] if place < len(cells) else ""
+            if cell == "" or cell is None or (cell.__class__ is str and cell.isspace()):
+                if required:
+                    row.bad.append(BadValue(title, "", "expect_something"))
+                continue
+            try:
+                row.fields[field_] = parse(cell)
+            except BadCell as error:
+                shown = formats.plain(cell)[:_SHOWN]
+                row.bad.append(BadValue(title, shown, error.expected, error.params))
+        row.key = self._key(row)
+        self._mark(row)
+        if not row.bad and not row.deleted:
+            _CHECKS[self._kind](self, row)
+        return row
+
+    def _refused_key(self, cells: list[Cell]) -> str | None:
+        try:
+            return formats.key(_at(cells, self._headers.places["key"]))
+        except BadCell:
+            return None
+
+    def _key(self, row: ParsedRow) -> str | None:
+        found = row.fields.get("key")
+        if found is None and self._kind == "measurement" and not any(bad.column == "key" for bad in row.bad):
+            visit, measure = row.fields.get("visit"), row.fields.get("measure")
+            found = f"{visit}/{measure}" if visit and measure else None
+        return found
+
+    def _mark(self, row: ParsedRow) -> None:
+        """A row marked deleted needs its key alone: whatever else is wrong with it goes away."""
+        if self._deleted is None:
+            return
+        cell = _at(row.cells, self._deleted)
+        if cell is None or not formats.plain(cell):
+            return
+        try:
+            row.deleted = formats.boolean(cell)
+        except BadCell as error:
+            title = self._headers.written[DELETED.field]
+            row.bad.append(BadValue(title, formats.plain(cell)[:_SHOWN], error.expected))
+        if row.deleted and row.key:
+            row.bad.clear()
+
+    def wrong(self, row: ParsedRow, field_: str, expected: str, **params: object) -> None:
+        """Note that a cell is wrong together with others."""
+        place = self._headers.places.get(field_)
+        shown = "" if place is None else formats.plain(_at(row.cells, place))[:_SHOWN]
+        row.bad.append(BadValue(self._headers.written.get(field_, field_), shown, expected, params))
+
+    def check_cadre(self, row: ParsedRow) -> None:
+        """Born before today and before dying; a CCCD that disagrees is only warned about."""
+        fields = row.fields
+        if fields["birth_date"] > self._known.now.astimezone(formats.VIETNAM).date():
+            self.wrong(row, "birth_date", "expect_past")
+        if (died := fields.get("deceased_on")) and died < fields["birth_date"]:
+            self.wrong(row, "deceased_on", "expect_after_birth")
+        number = fields.get("national_id")
+        if number and formats.citizen_disagreement(number, fields["sex"], fields["birth_date"]):
+            row.warning = "import.citizen_id_disagrees"
+
+    def check_visit(self, row: ParsedRow) -> None:
+        """Ends after it starts; a trip says where to."""
+        fields = row.fields
+        if (ended := fields.get("ended_at")) and ended < fields["started_at"]:
+            self.wrong(row, "ended_at", "expect_after_start")
+        if fields["type"] == "trip" and "hospital" not in fields:
+            self.wrong(row, "hospital", "expect_trip_hospital")
+        self._hospital(row)
+
+    def check_measurement(self, row: ParsedRow) -> None:
+        """The range is the right way round. An unknown measure is kept, with a warning."""
+        low, high = row.fields.get("low"), row.fields.get("high")
+        if low is not None and high is not None and low > high:
+            self.wrong(row, "high", "expect_above_low")
+        measures = self._known.measures
+        if measures is not None and row.fields["measure"] not in measures:
+            row.warning = "import.unknown_measure"
+
+    def check_diagnosis(self, row: ParsedRow) -> None:
+        """Nothing more than its cells say."""
+
+    def check_referral(self, row: ParsedRow) -> None:
+        """Addressed to a hospital of the settings, due after it was ordered."""
+        due = row.fields.get("due_on")
+        if due and due < row.fields["ordered_at"].date():
+            self.wrong(row, "due_on", "expect_after_order")
+        self._hospital(row)
+
+    def _hospital(self, row: ParsedRow) -> None:
+        name = row.fields.get("hospital")
+        if name is not None and name not in self._known.hospitals:
+            known = ", ".join(sorted(self._known.hospitals)) or "-"
+            self.wrong(row, "hospital", "expect_known_hospital", known=known)
+
+
+def _at(cells: list[Cell], place: int) -> Cell:
+    return cells[place] if place < len(cells) else ""
+
+
+_CHECKS: dict[str, Callable[[RowReader, ParsedRow], None]] = {
+    "cadre": RowReader.check_cadre,
+    "visit": RowReader.check_visit,
+    "measurement": RowReader.check_measurement,
+    "diagnosis": RowReader.check_diagnosis,
+    "referral": RowReader.check_referral,
+}
