@@ -1,0 +1,246 @@
+"""What a Bundle asks for, entry by entry (http://hl7.org/fhir/R4/http.html#transaction). Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from adapter.errors import FhirError
+from adapter.fhir.codec import Resource
+from adapter.fhir.outcome import Issue
+from adapter.repository.query import Query, parse_condition
+from adapter.repository.refusal import Refusal, issues_from, refusal
+from adapter.repository.types import ID, RESOURCE_TYPES
+
+__all__ = ["Checks", "Entry", "all_or_nothing", "parse_bundle", "parse_entry", "version_of"]
+
+Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE"]
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One interaction: an entry of a Bundle, or (position None) one request of its own.
+
+    `id` is what the URL names, `condition` what it asks, or the If-None-Exist of a POST.
+    `where` is the FHIRPath of the entry, "" for a request of its own.
+    """
+
+    method: Method
+    type: str
+    id: str | None = None
+    condition: Query | None = None
+    resource: Resource | None = None
+    if_match: int | None = None
+    if_none_match: str | None = None
+    full_url: str | None = None
+    url: str = ""  # of a GET, relative to the base
+    position: int | None = None
+    where: str = ""
+
+    def at(self, path: str) -> str:
+        """FHIRPath of `path` ("resource", "request.url") in this entry, for an issue."""
+        if self.where:
+            return f"{self.where}.{path}"
+        head, _, rest = path.partition(".")
+        if head != "resource":
+            return f"http.{rest}"
+        return f"{self.type}.{rest}" if rest else self.type
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What a server takes: its types (None: all of R4), whether it deletes, and its validator."""
+
+    accepts: frozenset[str] | None = None
+    deletes: bool = True
+    validate: Callable[[Resource], list[Issue]] | None = None
+
+    def type_refusal(self, resource_type: object, where: str) -> FhirError | None:
+        """Why a resource of this type is not taken, or None."""
+        if not isinstance(resource_type, str) or resource_type not in RESOURCE_TYPES:
+            return refusal(400, "structure", "unknown_type", where)
+        if self.accepts is not None and resource_type not in self.accepts:
+            accepted = ", ".join(sorted(self.accepts))
+            return refusal(
+                422, "not-supported", "type_not_accepted", where, type=resource_type, accepted=accepted
+            )
+        return None
+
+    def check(self, entry: Entry) -> None:
+        """Raise a Refusal (400, or 422 where only rules are broken) with all errors of the resource."""
+        if entry.resource is None or self.validate is None:
+            return
+        issues = [_moved(issue, entry) for issue in self.validate(entry.resource) if issue.is_error]
+        if issues:
+            rules = all(issue.code in ("business-rule", "not-supported", "duplicate") for issue in issues)
+            raise Refusal(422 if rules else 400, issues)
+
+
+def _moved(issue: Issue, entry: Entry) -> Issue:
+    """The issue with its expression starting where the entry is, not at the resource."""
+    path = issue.expression or entry.type
+    inner = path.partition(".")[2] if path.partition(".")[0] == entry.type else path
+    return Issue(issue.severity, issue.code, issue.text, entry.at(f"resource.{inner}".rstrip(".")))
+
+
+def version_of(etag: str) -> int:
+    """The version that an If-Match names: `W/"3"`, `"3"` or `3`; -1 for `*` (any); 0 for what is none."""
+    text = etag.strip()
+    if text == "*":
+        return -1
+    text = text.removeprefix("W/").strip('"')
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        # An etag that is none of ours matches no version, which is for the caller to say.
+        return 0
+    return int(text)
+
+
+def parse_bundle(bundle: Resource, checks: Checks, base: str | None) -> list[Entry | FhirError]:
+    """The entries of a batch or transaction in their order; in place of a bad one, its refusal.
+
+    Raises FhirError 400 when the Bundle itself is not one that can be processed.
+    """
+    if bundle.get("type") not in ("batch", "transaction"):
+        raise refusal(400, "value", "bundle_type", "Bundle.type")
+    listed = bundle.get("entry", [])
+    if not isinstance(listed, list):
+        raise refusal(400, "structure", "not_a_list", "Bundle.entry")
+    parsed: list[Entry | FhirError] = []
+    for position, item in enumerate(listed):
+        try:
+            entry = parse_entry(item, position, base, checks)
+            checks.check(entry)
+            parsed.append(entry)
+        except FhirError as error:
+            parsed.append(error)
+    _unique_full_urls(parsed)
+    return parsed
+
+
+def _unique_full_urls(parsed: list[Entry | FhirError]) -> None:
+    """bdl-7: fullUrl must be unique in a Bundle."""
+    first: dict[str, int] = {}
+    for position, entry in enumerate(parsed):
+        if isinstance(entry, Entry) and entry.full_url:
+            other = first.setdefault(entry.full_url, position)
+            if other != position:
+                where = f"{entry.where}.fullUrl"
+                parsed[position] = refusal(400, "duplicate", "same_full_url", where, other=other)
+
+
+def parse_entry(item: Any, position: int, base: str | None, checks: Checks) -> Entry:
+    """One entry. Raises FhirError whose expression is the element that is wrong."""
+    where = f"Bundle.entry[{position}]"
+    if not isinstance(item, dict):
+        raise refusal(400, "structure", "not_an_object", where)
+    request = item.get("request")
+    if not isinstance(request, dict):
+        raise refusal(400, "required", "no_request", f"{where}.request")
+    method, url = _method_and_url(request, where, base)
+    full_url = item.get("fullUrl")
+    if full_url is not None and (not isinstance(full_url, str) or not full_url):
+        raise refusal(400, "value", "bad_full_url", f"{where}.fullUrl")
+    if method in ("GET", "HEAD"):
+        return Entry(method, url.partition("?")[0].partition("/")[0], url=url, position=position, where=where,
+                     if_none_match=_text(request, "ifNoneMatch", where))  # fmt: skip
+    resource_type, resource_id, condition = _target(method, url, where)
+    if error := checks.type_refusal(resource_type, f"{where}.request.url"):
+        raise error
+    if method == "DELETE" and not checks.deletes:
+        raise refusal(405, "not-supported", "no_deletes", f"{where}.request.method")
+    resource = _resource_of(item, method, resource_type, where)
+    if resource is not None:
+        _check_id(resource, resource_id, f"{where}.resource.id")
+    exist = _text(request, "ifNoneExist", where)
+    if exist is not None and method == "POST":
+        condition = parse_condition(resource_type, exist, expression=f"{where}.request.ifNoneExist")
+    match = _text(request, "ifMatch", where)
+    return Entry(
+        method, resource_type, resource_id, condition, resource,
+        if_match=None if match is None else version_of(match),
+        if_none_match=_text(request, "ifNoneMatch", where),
+        full_url=full_url, position=position, where=where,
+    )  # fmt: skip
+
+
+def _text(request: dict[str, Any], name: str, where: str) -> str | None:
+    value = request.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.strip():
+        raise refusal(400, "value", "not_a_text", f"{where}.request.{name}")
+    return value
+
+
+def _method_and_url(request: dict[str, Any], where: str, base: str | None) -> tuple[Any, str]:
+    method, url = request.get("method"), request.get("url")
+    if method is None:
+        raise refusal(400, "required", "no_method", f"{where}.request.method")
+    if method not in _METHODS:
+        raise refusal(400, "value", "bad_method", f"{where}.request.method")
+    if method == "PATCH":
+        raise refusal(501, "not-supported", "no_patch", f"{where}.request.method")
+    if not isinstance(url, str) or not url:
+        raise refusal(400, "required", "no_url", f"{where}.request.url")
+    if base and (url == base or url.startswith((base + "/", base + "?"))):
+        url = url[len(base) :]
+    if "://" in url.partition("?")[0]:
+        raise refusal(400, "value", "url_elsewhere", f"{where}.request.url")
+    return method, url.lstrip("/")
+
+
+def _target(method: str, url: str, where: str) -> tuple[str, str | None, Query | None]:
+    """Type, id and condition of a writing entry's URL."""
+    at = f"{where}.request.url"
+    path, mark, query = url.partition("?")
+    segments = path.rstrip("/").split("/")
+    resource_type = segments[0]
+    if resource_type not in RESOURCE_TYPES:
+        raise refusal(400, "not-supported", "unknown_type", at)
+    if method == "POST":
+        if len(segments) != 1 or mark:
+            raise refusal(400, "value", "post_to_type", at)
+        return resource_type, None, None
+    if len(segments) == 2 and not mark:
+        if not ID.fullmatch(segments[1]):
+            raise refusal(400, "value", "bad_id", at)
+        return resource_type, segments[1], None
+    if len(segments) == 1:
+        return resource_type, None, parse_condition(resource_type, query, expression=at)
+    raise refusal(400, "value", "bad_url", at)
+
+
+def _resource_of(item: dict[str, Any], method: str, resource_type: str, where: str) -> Resource | None:
+    resource = item.get("resource")
+    if method == "DELETE":
+        return None  # bdl-3 allows none; one that came along says nothing
+    if resource is None:
+        raise refusal(400, "required", "no_resource", f"{where}.resource")
+    if not isinstance(resource, dict):
+        raise refusal(400, "structure", "not_an_object", f"{where}.resource")
+    found = resource.get("resourceType")
+    if found != resource_type:
+        if found is None:
+            raise refusal(400, "required", "no_resource_type", f"{where}.resource")
+        raise refusal(400, "invalid", "type_mismatch", f"{where}.resource", type=resource_type)
+    return resource
+
+
+def _check_id(resource: Resource, url_id: str | None, at: str) -> None:
+    if "meta" in resource and not isinstance(resource["meta"], dict):
+        raise refusal(400, "structure", "not_an_object", at[: -len("id")] + "meta")
+    found = resource.get("id")
+    if found is not None and not (isinstance(found, str) and ID.fullmatch(found)):
+        raise refusal(400, "value", "bad_id", at)
+    if url_id is not None and found != url_id:
+        raise refusal(400, "invalid" if found else "required", "id_mismatch", at)
+
+
+def all_or_nothing(parsed: list[Entry | FhirError]) -> list[Entry]:
+    """The entries of a transaction. Raises one Refusal that lists the problems of every entry."""
+    errors = [item for item in parsed if isinstance(item, FhirError)]
+    if errors:
+        issues = [issue for error in errors for issue in issues_from(error)]
+        status = next((error.status for error in errors if error.status != 422), 422)
+        raise Refusal(status, issues)
+    return [item for item in parsed if isinstance(item, Entry)]

@@ -1,0 +1,206 @@
+"""A set of writes, carried out in the caller's database transaction: all of them, or an exception."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sqlalchemy import Connection
+
+from adapter.fhir.codec import Resource
+from adapter.repository import store
+from adapter.repository.content import Content
+from adapter.repository.elements import identifiers
+from adapter.repository.entries import Entry
+from adapter.repository.plan import Change, Outcome, Work, aim, refuse_overlaps, settle
+from adapter.repository.query import Query, parse_condition
+from adapter.repository.references import conditional_references, inner_links, rewrite
+from adapter.repository.refusal import refusal
+from adapter.repository.store import Row, Written
+
+__all__ = ["Writer"]
+
+OnChange = Callable[[Connection, Change], None]
+
+_ORDER = {"DELETE": 0, "POST": 1, "PUT": 2}
+
+
+@dataclass
+class Writer:
+    """Writes for one owner, at one moment (`now`, milliseconds), in one transaction."""
+
+    connection: Connection
+    owner: str
+    now: int
+    base: str | None = None
+    recognise_repeats: bool = False
+    on_change: OnChange | None = None
+    _known: dict[str, str] = field(default_factory=dict)  # fullUrl or conditional reference -> Type/id
+
+    def run(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """Carry out POST, PUT and DELETE entries, answered in the order given.
+
+        Raises FhirError, after which the transaction must be rolled back.
+        """
+        store.lock(self.connection, self.owner)
+        found = self._find([e.condition for e in entries if e.condition is not None])
+        works = [aim(e, found.get(e.condition, ()) if e.condition else (), self.now) for e in entries]
+        refuse_overlaps(works)
+        self._link(works)
+        return self._settle(works)
+
+    # Conditions
+
+    def _find(self, conditions: Iterable[Query]) -> dict[Query, list[str]]:
+        """The matches of each condition; those by one identifier are looked up together."""
+        unique = list(dict.fromkeys(conditions))
+        simple = {query: (query.type, token) for query in unique if (token := query.one_identifier)}
+        by_token = store.by_identifier(self.connection, self.owner, simple.values())
+        return {
+            query: by_token[simple[query]]
+            if query in simple
+            else store.matches(self.connection, self.owner, query, limit=2)
+            for query in unique
+        }
+
+    # References
+
+    def _link(self, works: list[Work]) -> None:
+        """Find what every reference points to, and recognise repeats on the way."""
+        wanted = self._conditional(works)
+        stored = self._find(query for query, _ in wanted.values())
+        for text, (query, _) in wanted.items():
+            if len(stored[query]) == 1:
+                self._known[text] = f"{query.type}/{stored[query][0]}"
+        fresh = [
+            place
+            for place, work in enumerate(works)
+            if self.recognise_repeats and work.entry.method == "POST" and not work.entry.condition
+        ]
+        waiting = {works[place].entry.full_url for place in fresh} - {None}
+        for work in works:
+            if work.entry.full_url not in waiting:
+                self._publish(work)
+        self._recognise(works, fresh)
+        self._resolve(works, wanted, stored)
+
+    def _publish(self, work: Work) -> None:
+        if work.entry.full_url and work.id:
+            self._known[work.entry.full_url] = f"{work.entry.type}/{work.id}"
+
+    @staticmethod
+    def _conditional(works: Sequence[Work]) -> dict[str, tuple[Query, str]]:
+        """Each conditional reference with its query and the place of its first use."""
+        wanted: dict[str, tuple[Query, str]] = {}
+        for work in works:
+            if work.entry.resource is None or work.found:
+                continue
+            for path, text in conditional_references(work.entry.resource):
+                if text not in wanted:
+                    where = work.entry.at(f"resource{path}")
+                    kind = text.partition("?")[0]
+                    wanted[text] = (parse_condition(kind, text, expression=where), where)
+        return wanted
+
+    def _recognise(self, works: list[Work], fresh: list[int]) -> None:
+        """Point POSTs of content that was sent before at what it made then.
+
+        What refers to other entries is compared after those, so that a Bundle that comes again
+        with new urn:uuids is known too. Entries that refer to each other in a circle are new.
+        """
+        waiting = {url: p for p in fresh if (url := works[p].entry.full_url)}
+        left = list(fresh)
+        while left:
+            ready = [
+                p
+                for p in left
+                if not inner_links(works[p].entry.resource or {}, works[p].entry.full_url, waiting)
+                - {works[p].entry.full_url}
+            ]
+            self._compare(works, ready)
+            for place in ready or left:
+                waiting.pop(works[place].entry.full_url or "", None)
+                self._publish(works[place])
+            left = [p for p in left if p not in set(ready)] if ready else []
+
+    def _compare(self, works: list[Work], places: Sequence[int]) -> None:
+        contents = {p: self._content(works[p]) for p in places}
+        keys = {p: (works[p].entry.type, content.digest) for p, content in contents.items()}
+        before = store.by_content(self.connection, self.owner, keys.values())
+        for place, key in keys.items():
+            if key in before:
+                works[place].id, works[place].found = before[key], True
+            else:
+                before[key] = works[place].id  # the same content again in this Bundle
+
+    def _content(self, work: Work) -> Content:
+        entry = work.entry
+        return Content.of(rewrite(entry.resource or {}, entry.full_url, self._known))
+
+    def _resolve(
+        self, works: Sequence[Work], wanted: dict[str, tuple[Query, str]], stored: dict[Query, list[str]]
+    ) -> None:
+        """Conditional references: exactly one match, stored or in this Bundle (412 otherwise)."""
+        if not wanted:
+            return
+        planned = _planned_identifiers(works)
+        for text, (query, where) in wanted.items():
+            ids = dict.fromkeys(stored[query])
+            if token := query.one_identifier:
+                for system, resource_id in planned.get((query.type, token.value or ""), ()):
+                    if token.system in (None, system):
+                        ids[resource_id] = None
+            if len(ids) != 1:
+                code = "multiple-matches" if ids else "not-found"
+                name = "several_references" if ids else "no_reference"
+                raise refusal(412, code, name, where, type=query.type)
+            self._known[text] = f"{query.type}/{next(iter(ids))}"
+
+    # Writing
+
+    def _settle(self, works: Sequence[Work]) -> list[Outcome]:
+        rows = store.current(self.connection, self.owner, (work.key for work in works if work.id))
+        outcomes: list[Outcome] = []
+        written: list[Written] = []
+        changes: list[tuple[int, Change]] = []
+        for work in works:
+            row = rows.get(work.key)
+            if work.found:
+                outcomes.append(self._existing(work, row, {w.row.id: w.row for w in written}))
+                continue
+            content = None if work.entry.resource is None else self._content(work)
+            outcome, new, stored = settle(
+                work, row, content, now=self.now, base=self.base, remember=self.recognise_repeats
+            )
+            outcomes.append(outcome)
+            if new is not None:
+                written.append(new)
+                changes.append((_ORDER[work.entry.method], self._change(work, new, stored)))
+        store.put(self.connection, self.owner, written)
+        if self.on_change is not None:
+            for _, change in sorted(changes, key=lambda item: item[0]):
+                self.on_change(self.connection, change)
+        return outcomes
+
+    @staticmethod
+    def _existing(work: Work, row: Row | None, new: dict[str, Row]) -> Outcome:
+        row = row or new[work.id]
+        return Outcome(200, row.type, row.id, row.version, row.updated, repeated=True)
+
+    def _change(self, work: Work, new: Written, stored: tuple[Resource, bytes] | None) -> Change:
+        kind, resource_id = work.key
+        resource, body = stored or ({}, b"")
+        action: Literal["create", "update", "delete"] = (
+            "delete" if stored is None else "update" if new.replaced else "create"
+        )
+        return Change(
+            self.owner, kind, resource_id, new.row.version, action, resource, body, False, work.entry.position
+        )
+
+
+def _planned_identifiers(works: Iterable[Work]) -> dict[tuple[str, str], list[tuple[str, str]]]:
+    """(type, value) -> (system, id) of everything that these works write."""
+    planned: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for work in works:
+        for system, value in identifiers(work.entry.resource or {}):
+            planned.setdefault((work.entry.type, value), []).append((system, work.id))
+    return planned
