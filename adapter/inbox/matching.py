@@ -46,6 +46,7 @@ REASONS = (
     "no-evidence",
     "belongs-to-another",
     "unlinked",
+    "processing-failed",
 )
 """Why an item waits; each is a text `inbox.reason_<code>`, hyphens as underscores."""
 

@@ -108,11 +108,8 @@ class InboxStore:
             body = connection.execute(query).scalar()
         return codec.loads(body) if body else None
 
-    def lock(self, connection: Connection, item_id: int) -> InboxItem | None:
-        """The item as it is now, with all versions of its resource locked against other workers."""
-        item = connection.execute(select(inbox_item).where(inbox_item.c.id == item_id)).first()
-        if item is None:
-            return None
+    def versions(self, connection: Connection, item: InboxItem) -> Sequence[InboxItem]:
+        """All versions of the item's resource as they are now, locked until the transaction ends."""
         query: Select[Any] = select(inbox_item).where(
             inbox_item.c.hospital == item.hospital, inbox_item.c.type == item.type
         )
@@ -120,19 +117,16 @@ class InboxStore:
             query = query.where(inbox_item.c.identity == item.identity)
         else:
             query = query.where(inbox_item.c.resource_id == item.resource_id)
-        rows = connection.execute(query.order_by(inbox_item.c.id).with_for_update()).all()
-        return next((_item(row) for row in rows if row.id == item_id), None)
+        rows = connection.execute(query.order_by(inbox_item.c.id).with_for_update())
+        return [_item(row) for row in rows]
 
-    def overtaken(self, connection: Connection, item: InboxItem, result_key: str) -> bool:
-        """True when a later delivery of the same result is already in the record."""
-        query = select(inbox_item.c.id).where(
-            inbox_item.c.result_key == result_key,
-            inbox_item.c.hospital == item.hospital,
-            inbox_item.c.type == item.type,
-            inbox_item.c.id > item.id,
-            inbox_item.c.state.in_(("applied", "linked")),
-        )
-        return connection.execute(query.limit(1)).first() is not None
+    def failed(self, item_id: int, *, now: datetime, give_up: bool) -> None:
+        """Count an attempt that failed inside the adapter; with `give_up` the item waits for a person."""
+        values: dict[str, Any] = {"attempts": inbox_item.c.attempts + 1}
+        if give_up:
+            values |= {"state": "unmatched", "reasons": '["processing-failed"]', "settled_at": now}
+        with write(self.engine) as connection:
+            connection.execute(update(inbox_item).where(inbox_item.c.id == item_id).values(values))
 
     def settle(
         self,

@@ -1,0 +1,127 @@
+"""What the inbox needs from the rest: look-ups in ledger and records, and writes to the records.
+
+The inbox knows neither store. `adapter.pipeline` hands in objects of these shapes.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from adapter.inbox.apply import Known, ResultPlan
+from adapter.inbox.evidence import Evidence, Identifier, RemoteId
+from adapter.inbox.matching import CadreFound, Effect, Found, NumberFound, ReferralFound
+
+__all__ = ["Directory", "Records", "ReversibleRecords", "look_up"]
+
+
+class Directory(Protocol):
+    """Finds referrals and people as one hospital refers to them."""
+
+    @property
+    def hospital(self) -> str:
+        """Name of the hospital in the settings."""
+
+    @property
+    def identifier_system(self) -> str:
+        """System of our own identities (`centre.identifier_system`)."""
+
+    @property
+    def number_systems(self) -> frozenset[str]:
+        """Systems of national and insurance numbers agreed with this hospital (`systems`)."""
+
+    @property
+    def bases(self) -> frozenset[str]:
+        """Base URLs of the hospital's own server, without a slash at the end."""
+
+    def referral_by_identity(self, value: str) -> ReferralFound | None:
+        """The referral with that identity of ours, at whichever hospital it has it."""
+
+    def referral_by_remote(self, id: str) -> ReferralFound | None:
+        """The referral that is `ServiceRequest/<id>` at this hospital."""
+
+    def cadre_by_identity(self, value: str) -> str | None:
+        """Key of the person with that identity of ours at this hospital."""
+
+    def cadre_by_remote(self, id: str) -> str | None:
+        """Key of the person who is `Patient/<id>` at this hospital."""
+
+    def cadres_by_identifier(self, value: str) -> Sequence[str]:
+        """Keys of the people with that national or insurance number."""
+
+    def referral(self, key: str) -> ReferralFound | None:
+        """The referral of that key."""
+
+    def cadre(self, key: str) -> CadreFound | None:
+        """The person of that key."""
+
+    def opaque(self, cadre: str) -> str:
+        """The person's opaque subject for the audit (a keyed hash)."""
+
+
+class Records(Protocol):
+    """Writes results and fulfilment into the local record, in the inbox's own transaction."""
+
+    def known(self, result_key: str) -> Known | None:
+        """What is stored under that result key."""
+
+    def save_result(self, plan: ResultPlan, *, connection: Connection) -> bool:
+        """Write the result; False when the same content is stored already."""
+
+    def fulfil(
+        self, referral: str, effect: Effect, by: str | None, at: datetime, *, connection: Connection
+    ) -> bool:
+        """Say how far the hospital got; a completed referral stays completed."""
+
+
+class ReversibleRecords(Records, Protocol):
+    """Records that can also undo what a result did."""
+
+    def take_back(self, result_key: str, *, connection: Connection) -> bool:
+        """Remove the result and open again the referrals that it completed; False if there is none."""
+
+
+def look_up(said: Evidence, directory: Directory) -> Found:
+    """Look everything up that the evidence points at. Reads only."""
+    referrals = {
+        found.key: found
+        for found in (
+            *(
+                directory.referral_by_identity(one.value)
+                for one in _ours(said.referral_identifiers, directory)
+            ),
+            *(directory.referral_by_remote(one.id) for one in _here(said.referral_ids, directory)),
+        )
+        if found
+    }
+    identities = [
+        *(directory.cadre_by_identity(one.value) for one in _ours(said.subject_identifiers, directory)),
+        *(directory.cadre_by_remote(one.id) for one in _here(said.subject_ids, directory)),
+    ]
+    numbers: dict[str, bool] = {}
+    for one in said.subject_identifiers:
+        if one.system != directory.identifier_system:
+            trusted = one.system in directory.number_systems
+            for cadre in directory.cadres_by_identifier(one.value):
+                numbers[cadre] = numbers.get(cadre, False) or trusted
+    by_identity = tuple(dict.fromkeys(key for key in identities if key))
+    everyone = {*by_identity, *numbers, *(found.cadre for found in referrals.values())}
+    people = {key: person for key in sorted(everyone) if (person := directory.cadre(key))}
+    return Found(
+        hospital=directory.hospital,
+        referrals=tuple(referrals.values()),
+        by_identity=by_identity,
+        by_number=tuple(NumberFound(cadre, trusted) for cadre, trusted in numbers.items()),
+        people=people,
+    )
+
+
+def _ours(identifiers: Sequence[Identifier], directory: Directory) -> list[Identifier]:
+    """Those that can be an identity of ours. A left-out system does no harm: 128 keyed bits are unique."""
+    return [one for one in identifiers if one.system in (None, directory.identifier_system)]
+
+
+def _here(ids: Sequence[RemoteId], directory: Directory) -> list[RemoteId]:
+    """Literal references to the hospital's own server; ids of any other server mean nothing here."""
+    return [one for one in ids if one.base is None or one.base in directory.bases]

@@ -1,0 +1,258 @@
+"""One inbox item at a time: decide, then write result, fulfilment and state in one transaction.
+
+A process killed in between leaves the item as it was; doing it again writes the same. The
+decisions are `matching` and `apply`; this module only asks and writes.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import cache
+
+import structlog
+from sqlalchemy import Connection
+
+from adapter import audit
+from adapter.database import write
+from adapter.errors import UsageError
+from adapter.inbox import apply, matching
+from adapter.inbox.evidence import evidence
+from adapter.inbox.matching import Applied, Match, Unmatched
+from adapter.inbox.ports import Directory, Records, ReversibleRecords, look_up
+from adapter.inbox.receive import RESULT_TYPES
+from adapter.inbox.store import InboxItem, InboxStore
+
+__all__ = ["link", "process", "process_all", "unlink"]
+
+_log = structlog.get_logger(__name__)
+_PAGE = 200
+_PATIENCE = 5  # attempts that may fail before the item waits for a person
+
+
+def process_all(
+    store: InboxStore,
+    directory_of: Callable[[str], Directory],
+    records: Records,
+    now: datetime,
+    *,
+    again: bool = False,
+) -> Counter[str]:
+    """Process every new item, oldest first; with `again` also those that wait unmatched, since a
+    referral's id at the hospital may have become known meanwhile. Counts by what became of them
+    ("failed" stays as it was; one bad item delays no other).
+    """
+    done: Counter[str] = Counter()
+    for page in (store.new, store.unmatched) if again else (store.new,):
+        after = 0
+        while items := page(_PAGE, after=after):
+            after = items[-1].id
+            for item in items:
+                if "unlinked" not in item.reasons:
+                    done[_guarded(store, item, directory_of, records, now)] += 1
+    return done
+
+
+def _guarded(
+    store: InboxStore,
+    item: InboxItem,
+    directory_of: Callable[[str], Directory],
+    records: Records,
+    now: datetime,
+) -> str:
+    try:
+        return process(store, item, directory_of(item.hospital), records, now)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one item must not delay the others
+        _log.error("inbox.failed", item=item.id, hospital=item.hospital, error=type(error).__name__)
+        store.failed(item.id, now=now, give_up=item.attempts + 1 >= _PATIENCE)
+        return "failed"
+
+
+def process(store: InboxStore, item: InboxItem, directory: Directory, records: Records, now: datetime) -> str:
+    """Process one item; its new state. An item that another process settled meanwhile stays so."""
+    match = _decide(store, item, directory)
+    with write(store.engine) as connection:
+        versions = store.versions(connection, item)
+        current = next((one for one in versions if one.id == item.id), None)
+        if current is None or current.state not in ("new", "unmatched"):
+            return current.state if current else "ignored"
+        match = _follow_people(match, current, versions)
+        return _settle(
+            connection, store, current, versions, match, directory=directory, records=records, now=now
+        )
+
+
+def _decide(store: InboxStore, item: InboxItem, directory: Directory) -> Match:
+    said = evidence(item.resource, cache(lambda reference: store.sibling(item.hospital, reference)))
+    return matching.decide(said, look_up(said, directory))
+
+
+def _follow_people(match: Match, item: InboxItem, versions: Sequence[InboxItem]) -> Match:
+    """A person's decision about an earlier version holds for the later ones."""
+    for earlier in reversed([one for one in versions if one.id < item.id]):
+        if earlier.state == "linked" and earlier.cadre:
+            return Applied(earlier.cadre, (earlier.referral,) if earlier.referral else ())
+        if "unlinked" in earlier.reasons:
+            return Unmatched(("unlinked",), match.candidates if isinstance(match, Unmatched) else ())
+    return match
+
+
+def _settle(
+    connection: Connection,
+    store: InboxStore,
+    item: InboxItem,
+    versions: Sequence[InboxItem],
+    match: Match,
+    *,
+    directory: Directory,
+    records: Records,
+    now: datetime,
+    by: str | None = None,
+) -> str:
+    """Write what `match` means; the item's new state. `by` is the person who linked it."""
+    key = apply.result_key(item.hospital, item.type, item.identity, item.resource_id)
+    outcome: apply.Writes | Unmatched = match if isinstance(match, Unmatched) else apply.Writes()
+    if isinstance(match, Applied):
+        outcome = apply.plan(
+            match,
+            key=key,
+            hospital=item.hospital,
+            resource=item.resource,
+            body=item.body,
+            received_at=item.received_at,
+            known=records.known(key),
+            overtaken=any(one.id > item.id and one.state in ("applied", "linked") for one in versions),
+            decided=by is not None or any(one.state == "linked" for one in versions),
+        )
+    if isinstance(outcome, Unmatched):
+        store.settle(
+            item.id,
+            "unmatched",
+            now=now,
+            reasons=outcome.reasons,
+            candidates=outcome.candidates,
+            connection=connection,
+        )
+        return "unmatched"
+    assert isinstance(match, Applied)  # noqa: S101 - anything else became Unmatched above
+    if outcome.ignored:
+        store.settle(
+            item.id, "ignored", now=now, reasons=(outcome.ignored,), cadre=match.cadre, connection=connection
+        )
+        return "ignored"
+    _write(connection, records, outcome)
+    state = "linked" if by else "applied"
+    store.settle(
+        item.id,
+        state,
+        now=now,
+        by=by or "matching",
+        cadre=match.cadre,
+        referral=match.referral,
+        result_key=key if outcome.result else None,
+        connection=connection,
+    )
+    _audit(connection, item, f"inbox.{state}", directory.opaque(match.cadre), by=by or "matching", now=now)
+    return state
+
+
+def _write(connection: Connection, records: Records, writes: apply.Writes) -> None:
+    if writes.result:
+        records.save_result(writes.result, connection=connection)
+    for one in writes.fulfilments:
+        records.fulfil(one.referral, one.effect, one.by, one.at, connection=connection)
+
+
+def link(
+    store: InboxStore,
+    item_id: int,
+    cadre: str,
+    referral: str | None = None,
+    *,
+    directory_of: Callable[[str], Directory],
+    records: ReversibleRecords,
+    by: str,
+    now: datetime,
+) -> str:
+    """A person says whose an item is, and which referral it answers; the item's new state.
+
+    Without `referral`, the one that the item itself names is taken if it is that person's. An item
+    that was applied to somebody else moves over. Raises UsageError for what does not exist.
+    """
+    item = _result_item(store, item_id)
+    directory = directory_of(item.hospital)
+    if directory.cadre(cadre) is None:
+        raise UsageError("inbox.no_cadre", cadre=cadre)
+    referral = referral or _named_referral(store, item, directory, cadre)
+    if referral is None and item.type in ("ServiceRequest", "Task"):
+        raise UsageError("inbox.needs_referral", item=item_id)
+    if referral is not None:
+        found = directory.referral(referral)
+        if found is None or found.cadre != cadre:
+            raise UsageError("inbox.no_referral", referral=referral, cadre=cadre)
+    match = Applied(cadre, (referral,) if referral else ())
+    with write(store.engine) as connection:
+        versions = store.versions(connection, item)
+        if item.result_key and (item.cadre, item.referral) != (cadre, referral):
+            records.take_back(item.result_key, connection=connection)
+        return _settle(
+            connection, store, item, versions, match, directory=directory, records=records, now=now, by=by
+        )
+
+
+def _named_referral(store: InboxStore, item: InboxItem, directory: Directory, cadre: str) -> str | None:
+    said = evidence(item.resource, lambda reference: store.sibling(item.hospital, reference))
+    for found in look_up(said, directory).referrals:
+        if found.cadre == cadre and found.hospital == item.hospital:
+            return found.key
+    return None
+
+
+def unlink(
+    store: InboxStore,
+    item_id: int,
+    *,
+    directory_of: Callable[[str], Directory],
+    records: ReversibleRecords,
+    by: str,
+    now: datetime,
+) -> None:
+    """Undo a match: the result leaves the person's record, and all its versions wait again.
+
+    They stay unmatched until a person links them, however certain they look.
+    """
+    item = _result_item(store, item_id)
+    if item.state not in ("applied", "linked") or item.cadre is None:
+        raise UsageError("inbox.not_linked", item=item_id)
+    with write(store.engine) as connection:
+        if item.result_key:
+            records.take_back(item.result_key, connection=connection)
+        for version in store.versions(connection, item):
+            if version.state in ("applied", "linked"):
+                store.settle(
+                    version.id, "unmatched", now=now, by=by, reasons=("unlinked",), connection=connection
+                )
+        subject = directory_of(item.hospital).opaque(item.cadre)
+        _audit(connection, item, "inbox.unlinked", subject, by=by, now=now)
+
+
+def _result_item(store: InboxStore, item_id: int) -> InboxItem:
+    item = store.get(item_id)
+    if item is None:
+        raise UsageError("inbox.no_item", item=item_id)
+    if item.type not in RESULT_TYPES:
+        raise UsageError("inbox.not_a_result", item=item_id, type=item.type)
+    return item
+
+
+def _audit(
+    connection: Connection, item: InboxItem, action: str, subject: str, *, by: str, now: datetime
+) -> None:
+    audit.record(
+        connection,
+        at=now,
+        actor=by,
+        action=action,
+        subject=subject,
+        hospital=item.hospital,
+        details={"item": item.id, "type": item.type},
+    )

@@ -1,0 +1,463 @@
+"""From the inbox into the record: real stores, only the ledger's look-ups are a table of the test."""
+
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from adapter.audit import verify
+from adapter.database import read, write
+from adapter.errors import UsageError
+from adapter.fhir import codec
+from adapter.inbox import process as processing
+from adapter.inbox.apply import Known, ResultPlan
+from adapter.inbox.matching import CadreFound, Effect, ReferralFound
+from adapter.inbox.receive import accept
+from adapter.inbox.store import InboxItem, InboxStore
+from adapter.records.body import body_of, content_digest
+from adapter.records.model import Cadre, Fulfilment, Record, Referral, Result, Sex, Tier
+from adapter.records.store import RecordStore
+from adapter.records.tables import cadre_identifier, feed, record
+from adapter.records.take_back import take_back
+
+NOW = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
+OURS = "https://cadre-health.example/fhir/sid/record"
+CCCD = "http://fhir.ehealth.gov.vn/core/sid/citizen_id"
+REPORT = [{"system": "urn:his:report", "value": "17"}]
+
+
+@dataclass
+class Directory:
+    """The ledger's and the records' look-ups for one hospital."""
+
+    records: RecordStore
+    hospital: str = "bv-tinh"
+    identifier_system: str = OURS
+    number_systems: frozenset[str] = frozenset({CCCD})
+    bases: frozenset[str] = frozenset({"https://bv-tinh.example/fhir"})
+    referral_identities: dict[str, str] = field(default_factory=lambda: {"idref1": "GT-1", "idref2": "GT-2"})
+    remote_referrals: dict[str, str] = field(default_factory=lambda: {"71": "GT-1"})
+    cadre_identities: dict[str, str] = field(default_factory=lambda: {"idan": "CB-1", "idbinh": "CB-2"})
+
+    def referral_by_identity(self, value: str) -> ReferralFound | None:
+        return self.referral(self.referral_identities.get(value, ""))
+
+    def referral_by_remote(self, id: str) -> ReferralFound | None:
+        return self.referral(self.remote_referrals.get(id, ""))
+
+    def cadre_by_identity(self, value: str) -> str | None:
+        return self.cadre_identities.get(value)
+
+    def cadre_by_remote(self, id: str) -> str | None:
+        return None
+
+    def cadres_by_identifier(self, value: str) -> list[str]:
+        return self.records.cadres_by_identifier(value)
+
+    def referral(self, key: str) -> ReferralFound | None:
+        found = self.records.get("referral", key)
+        if not isinstance(found, Referral):
+            return None
+        return ReferralFound(found.key, found.cadre, found.hospital, found.status)
+
+    def cadre(self, key: str) -> CadreFound | None:
+        found = self.records.get("cadre", key)
+        return CadreFound(found.key, found.name, found.birth_date) if isinstance(found, Cadre) else None
+
+    def opaque(self, cadre: str) -> str:
+        return codec.digest(cadre.encode())
+
+
+@dataclass
+class Records:
+    """The writes, on the real store."""
+
+    store: RecordStore
+
+    def known(self, result_key: str) -> Known | None:
+        found = self.store.get("result", result_key)
+        return Known(found.cadre, found.status, found.issued_at) if isinstance(found, Result) else None
+
+    def save_result(self, plan: ResultPlan, *, connection: Connection) -> bool:
+        result = Result(
+            key=plan.key,
+            cadre=plan.cadre,
+            hospital=plan.hospital,
+            referral=plan.referral,
+            type=plan.type,
+            status=plan.status,
+            conclusion=plan.resource.get("conclusion"),
+            issued_at=plan.issued_at,
+            resource=plan.body,
+        )
+        return self.store.save_result(result, connection=connection)
+
+    def fulfil(
+        self, referral: str, effect: Effect, by: str | None, at: datetime, *, connection: Connection
+    ) -> bool:
+        return self.store.fulfil(referral, Fulfilment(effect), by, at, connection=connection)
+
+    def take_back(self, result_key: str, *, connection: Connection) -> bool:
+        return take_back(connection, result_key)
+
+
+class Centre:
+    """A centre of two people with a referral each at bv-tinh, and its inbox."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.store = RecordStore(engine)
+        self.records = Records(self.store)
+        self.inbox = InboxStore(engine)
+        an = Cadre(
+            key="CB-1",
+            name="Nguyễn Văn An",
+            sex=Sex.MALE,
+            birth_date=date(1955, 3, 14),
+            tier=Tier.T4,
+            national_id="024055000111",
+        )
+        binh = Cadre(
+            key="CB-2", name="Trần Thị Bình", sex=Sex.FEMALE, birth_date=date(1960, 7, 1), tier=Tier.T5
+        )
+        referrals = [
+            Referral(
+                key=key,
+                cadre=cadre,
+                hospital="bv-tinh",
+                service="WORKUP-CARD",
+                ordered_at=NOW - timedelta(30),
+            )
+            for key, cadre in (("GT-1", "CB-1"), ("GT-2", "CB-2"))
+        ]
+        _put(engine, [an, binh, *referrals])
+
+    def directory(self, hospital: str) -> Directory:
+        return Directory(self.store, hospital)
+
+    def receive(self, resource: dict[str, Any], id_: str = "r1", hospital: str = "bv-tinh") -> int:
+        with write(self.engine) as connection:
+            return accept(
+                connection,
+                hospital=hospital,
+                type=resource["resourceType"],
+                id=id_,
+                version=1,
+                resource=resource,
+                body=codec.dumps(resource),
+                now=NOW,
+            )
+
+    def process(self, *, again: bool = False) -> dict[str, int]:
+        return dict(processing.process_all(self.inbox, self.directory, self.records, NOW, again=again))
+
+    def send(self, resource: dict[str, Any], id_: str = "r1", hospital: str = "bv-tinh") -> InboxItem:
+        number = self.receive(resource, id_, hospital)
+        self.process()
+        return self.item(number)
+
+    def item(self, number: int) -> InboxItem:
+        item = self.inbox.get(number)
+        assert item is not None
+        return item
+
+    def link(self, item: int, cadre: str, referral: str | None = None) -> str:
+        return processing.link(
+            self.inbox,
+            item,
+            cadre,
+            referral,
+            directory_of=self.directory,
+            records=self.records,
+            by="bs.hoa",
+            now=NOW,
+        )
+
+    def unlink(self, item: int) -> None:
+        processing.unlink(
+            self.inbox, item, directory_of=self.directory, records=self.records, by="bs.hoa", now=NOW
+        )
+
+    def results(self) -> list[Result]:
+        return [found for found in self.store.iterate("result") if isinstance(found, Result)]
+
+    def referral(self, key: str) -> Referral:
+        found = self.store.get("referral", key)
+        assert isinstance(found, Referral)
+        return found
+
+
+def _put(engine: Engine, records: list[Record]) -> None:
+    with write(engine) as connection:
+        connection.execute(feed.insert().values(id=1, position=len(records)))
+        for position, one in enumerate(records, 1):
+            connection.execute(
+                record.insert().values(
+                    kind=one.kind,
+                    key=one.key,
+                    cadre=one.cadre,  # type: ignore[attr-defined] # every concrete record has it
+                    body=body_of(one),
+                    digest=content_digest(body_of(one)),
+                    position=position,
+                    deleted=False,
+                )
+            )
+        connection.execute(cadre_identifier.insert().values(value="024055000111", cadre="CB-1"))
+
+
+@pytest.fixture
+def centre(engine: Engine) -> Centre:
+    return Centre(engine)
+
+
+def _report(status: str = "final", **more: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "DiagnosticReport",
+        "identifier": REPORT,
+        "status": status,
+        "code": {"text": "Siêu âm tim"},
+        "basedOn": [{"identifier": {"system": OURS, "value": "idref1"}}],
+        **more,
+    }
+
+
+def test_a_report_completes_its_referral(centre: Centre) -> None:
+    item = centre.send(_report(conclusion="Bình thường", issued="2026-11-01T15:00:00+07:00"))
+    assert (item.state, item.cadre, item.referral) == ("applied", "CB-1", "GT-1")
+    [result] = centre.results()
+    assert (result.key, result.cadre, result.conclusion) == (item.result_key, "CB-1", "Bình thường")
+    referral = centre.referral("GT-1")
+    assert (referral.fulfilment, referral.fulfilled_by) == (Fulfilment.COMPLETED, item.result_key)
+    assert referral.fulfilled_at == datetime(2026, 11, 1, 8, 0, tzinfo=UTC)
+    assert centre.referral("GT-2").fulfilment is Fulfilment.NONE
+    assert verify(centre.engine) is None
+
+
+def test_an_observation_alone_is_only_a_beginning(centre: Centre) -> None:
+    centre.send(
+        {
+            "resourceType": "Observation",
+            "status": "final",
+            "code": {"text": "Glucose"},
+            "basedOn": [{"reference": "https://bv-tinh.example/fhir/ServiceRequest/71"}],
+        }
+    )
+    assert centre.referral("GT-1").fulfilment is Fulfilment.IN_PROGRESS
+
+
+def test_an_id_of_another_server_means_nothing(centre: Centre) -> None:
+    item = centre.send(_report(basedOn=[{"reference": "https://somewhere.example/fhir/ServiceRequest/71"}]))
+    assert (item.state, item.reasons) == ("unmatched", ("referral-unknown", "no-evidence"))
+
+
+def test_the_patient_that_came_along_is_read(centre: Centre) -> None:
+    patient = {
+        "resourceType": "Patient",
+        "identifier": [{"system": CCCD, "value": "024055000111"}],
+        "name": [{"text": "NGUYỄN VĂN AN"}],
+    }
+    centre.receive(patient, "p1")
+    report = _report(subject={"reference": "Patient/p1"})
+    del report["basedOn"]
+    assert centre.send(report).cadre == "CB-1"
+
+
+def test_a_subject_that_differs_waits(centre: Centre) -> None:
+    item = centre.send(_report(subject={"identifier": {"system": OURS, "value": "idbinh"}}))
+    assert (item.state, item.reasons) == ("unmatched", ("subject-differs",))
+    assert [one.cadre for one in item.candidates] == ["CB-1", "CB-2"]
+    assert centre.results() == []
+    assert centre.referral("GT-1").fulfilment is Fulfilment.NONE
+
+
+def test_a_referral_to_another_hospital_waits(centre: Centre) -> None:
+    item = centre.send(_report(), hospital="bv-trung-uong")
+    assert item.reasons == ("referral-of-another-hospital",)
+
+
+def test_the_same_delivery_twice_adds_nothing(centre: Centre) -> None:
+    first = centre.send(_report())
+    position = centre.store.head()
+    assert centre.send(_report(), "r2").id == first.id
+    assert centre.process() == {}
+    assert centre.store.head() == position
+
+
+def test_a_correction_replaces_and_a_late_preliminary_does_not(centre: Centre) -> None:
+    centre.send(_report(conclusion="A"))
+    corrected = centre.send(_report("corrected", conclusion="B"))
+    late = centre.send(_report("preliminary", conclusion="?"))
+    assert (late.state, late.reasons) == ("ignored", ("older-status",))
+    assert corrected.state == "applied"
+    assert [result.conclusion for result in centre.results()] == ["B"]
+
+
+def test_an_older_issue_never_replaces_a_newer_one(centre: Centre) -> None:
+    centre.send(_report(conclusion="new", issued="2026-11-02T09:00:00+07:00"))
+    late = centre.send(_report(conclusion="old", issued="2026-11-02T01:59:59Z"))
+    assert late.reasons == ("older-issue",)
+    assert [result.conclusion for result in centre.results()] == ["new"]
+
+
+def test_withdrawn_results_say_so(centre: Centre) -> None:
+    centre.send(_report(issued="2026-11-01T09:00:00+07:00"))
+    centre.send(_report("entered-in-error", issued="2026-11-01T09:00:00+07:00"))
+    assert [result.status for result in centre.results()] == ["entered-in-error"]
+
+
+def test_an_identity_reused_for_another_person_waits(centre: Centre) -> None:
+    centre.send(_report())
+    item = centre.send(_report(basedOn=[{"identifier": {"value": "idref2"}}]))
+    assert item.reasons == ("belongs-to-another",)
+    assert [result.cadre for result in centre.results()] == ["CB-1"]
+
+
+def test_task_updates_move_the_referral_and_make_no_result(centre: Centre) -> None:
+    task = {
+        "resourceType": "Task",
+        "status": "accepted",
+        "focus": {"reference": "ServiceRequest/71"},
+    }
+    assert centre.send(task).state == "applied"
+    assert centre.referral("GT-1").fulfilment is Fulfilment.IN_PROGRESS
+    centre.send({**task, "status": "completed"})
+    assert centre.referral("GT-1").fulfilment is Fulfilment.COMPLETED
+    assert centre.results() == []
+
+
+def test_a_referral_that_becomes_known_later_is_tried_again(centre: Centre) -> None:
+    item = centre.send(_report(basedOn=[{"reference": "ServiceRequest/72"}]))
+    assert item.state == "unmatched"
+    directory = Directory(centre.store, remote_referrals={"72": "GT-2"})
+    processing.process_all(centre.inbox, lambda _: directory, centre.records, NOW, again=True)
+    assert centre.item(item.id).referral == "GT-2"
+
+
+def test_linking_by_a_person_and_undoing_it(centre: Centre) -> None:
+    report = _report(basedOn=[{"display": "giấy chuyển tay"}])
+    item = centre.send(report)
+    assert centre.link(item.id, "CB-2", "GT-2") == "linked"
+    assert centre.referral("GT-2").fulfilment is Fulfilment.COMPLETED
+    assert centre.link(item.id, "CB-1", "GT-1") == "linked"
+    assert [result.cadre for result in centre.results()] == ["CB-1"]
+    assert centre.referral("GT-2").fulfilment is Fulfilment.NONE
+    centre.unlink(item.id)
+    assert centre.results() == []
+    assert centre.referral("GT-1").fulfilment is Fulfilment.NONE
+    assert centre.item(item.id).reasons == ("unlinked",)
+    assert centre.process(again=True) == {}
+    with read(centre.engine) as connection:
+        rows = connection.execute(text("SELECT actor, action FROM audit ORDER BY seq")).all()
+    assert [tuple(row) for row in rows] == [
+        ("bs.hoa", "inbox.linked"),
+        ("bs.hoa", "inbox.linked"),
+        ("bs.hoa", "inbox.unlinked"),
+    ]
+
+
+def test_a_correction_follows_what_a_person_decided(centre: Centre) -> None:
+    report = _report(basedOn=[{"display": "giấy chuyển tay"}])
+    centre.link(centre.send(report).id, "CB-2", "GT-2")
+    assert centre.send({**report, "conclusion": "sửa"}).cadre == "CB-2"
+    assert [result.conclusion for result in centre.results()] == ["sửa"]
+
+
+def test_a_linked_item_takes_the_referral_that_it_names(centre: Centre) -> None:
+    item = centre.send(_report(subject={"identifier": {"system": OURS, "value": "idbinh"}}))
+    assert centre.link(item.id, "CB-1") == "linked"
+    assert centre.item(item.id).referral == "GT-1"
+
+
+@pytest.mark.parametrize(
+    ("item", "cadre", "referral", "error"),
+    [
+        (99, "CB-1", None, "inbox.no_item"),
+        (1, "CB-9", None, "inbox.no_cadre"),
+        (1, "CB-1", "GT-2", "inbox.no_referral"),
+        (1, "CB-1", "GT-9", "inbox.no_referral"),
+        (2, "CB-1", None, "inbox.not_a_result"),
+        (3, "CB-1", None, "inbox.needs_referral"),
+    ],
+)
+def test_links_that_cannot_be(
+    centre: Centre, item: int, cadre: str, referral: str | None, error: str
+) -> None:
+    centre.send(_report(basedOn=[]))
+    centre.send({"resourceType": "Patient"}, "p1")
+    centre.send({"resourceType": "Task", "status": "completed"}, "t1")
+    with pytest.raises(UsageError) as raised:
+        centre.link(item, cadre, referral)
+    assert raised.value.text == error
+
+
+def test_one_bad_item_delays_no_other(centre: Centre) -> None:
+    bad = centre.receive({"resourceType": "Task", "status": "completed"}, "t1", hospital="bv-lạ")
+    good = centre.receive(_report())
+
+    def directory_of(hospital: str) -> Directory:
+        if hospital != "bv-tinh":
+            raise KeyError(hospital)
+        return centre.directory(hospital)
+
+    for _ in range(6):
+        processing.process_all(centre.inbox, directory_of, centre.records, NOW)
+    assert centre.item(good).state == "applied"
+    assert centre.item(bad).reasons == ("processing-failed",)
+
+
+def test_two_processes_at_once_apply_each_item_once(centre: Centre) -> None:
+    for number in range(20):
+        identifier = [{"system": "urn:his:report", "value": str(number)}]
+        centre.receive(_report(identifier=identifier, conclusion=str(number)), f"r{number}")
+    barrier = Barrier(2)
+
+    def work() -> None:
+        barrier.wait()
+        centre.process()
+
+    threads = [Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert centre.inbox.counts()["applied"] == 20
+    assert len(centre.results()) == 20
+    with read(centre.engine) as connection:
+        assert connection.execute(text("SELECT count(*) FROM audit")).scalar() == 20
+    assert verify(centre.engine) is None
+
+
+_KILLED = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[2])
+import test_inbox_process as t
+from adapter.database import open_database
+from adapter.records.store import RecordStore
+
+class Dying(t.Records):
+    def fulfil(self, *args, **more):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+engine = open_database(sys.argv[1])
+store = RecordStore(engine)
+t.processing.process_all(
+    t.InboxStore(engine), lambda name: t.Directory(store, name), Dying(store), t.NOW
+)
+"""
+
+
+def test_killed_in_the_middle_nothing_is_half_done(centre: Centre, database_url: str) -> None:
+    number = centre.receive(_report())
+    here = __file__.rsplit("/", 1)[0]
+    done = subprocess.run([sys.executable, "-c", _KILLED, database_url, here], check=False, timeout=60)
+    assert done.returncode == -9
+    assert centre.results() == []
+    assert centre.item(number).state == "new"
+    assert centre.process() == {"applied": 1}
+    assert len(centre.results()) == 1
+    assert centre.referral("GT-1").fulfilment is Fulfilment.COMPLETED
