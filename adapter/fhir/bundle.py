@@ -7,7 +7,7 @@ the `urn:uuid` of the entry that carries the target in the same Bundle.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -30,6 +30,7 @@ __all__ = [
     "same_content",
     "search_url",
     "transaction",
+    "without_dangling",
 ]
 
 Target = tuple[str, str]  # (resource type, identifier value)
@@ -113,6 +114,33 @@ def resolve(resource: Resource, where: Callable[[Target], str | None]) -> Resour
         return copy
 
     return {key: replaced(value) for key, value in resource.items()}
+
+
+def without_dangling(resource: Resource, there: Container[Target]) -> Resource:
+    """The resource without references by identifier to what is not in `there`; emptied lists go too.
+
+    What policy withholds must not even be pointed at.
+    """
+
+    def kept(node: Any) -> Any:
+        if isinstance(node, list):
+            return [item for item in map(kept, node) if item is not None] or None
+        if not isinstance(node, dict):
+            return node
+        reference = node.get("reference")
+        match = _CONDITIONAL.match(reference) if isinstance(reference, str) else None
+        if match and (match[1], match[3]) not in there:
+            return None
+        return {
+            key: value
+            for key, value in ((key, kept(value)) for key, value in node.items())
+            if value is not None
+        }
+
+    if all(target in there for target in references(resource)):
+        return resource
+    pruned: Resource = kept(resource)
+    return pruned
 
 
 def transaction(writes: Sequence[Write], *, system: str, known: Mapping[Target, str]) -> Resource:

@@ -110,14 +110,15 @@ class LedgerStore:
         hospital: str,
         changes: dict[str, list[Change]],
         *,
+        mapping_version: str,
         version: str,
         position: int,
         now: datetime,
     ) -> None:
-        """Write a plan down: `changes` by cadre, made by mapping `version`, up to feed `position`."""
+        """Write a plan down: `changes` by cadre, up to feed `position`, under plan `version`."""
         new, changed, dropped, woken = [], [], [], []
         for cadre, listed in changes.items():
-            rows = [self._planned(hospital, cadre, change, version, now) for change in listed]
+            rows = [self._planned(hospital, cadre, change, mapping_version, now) for change in listed]
             new += [row for row in rows if row is not None and "b_identity" not in row]
             changed += [row for row in rows if row is not None and "b_identity" in row]
             dropped += [c.entry.identity for c in listed if c.action is Action.DROP and c.entry]

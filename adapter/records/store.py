@@ -193,6 +193,29 @@ class RecordStore:
             feed.close()
             return True
 
+    def take_back(self, result: str, *, connection: Connection) -> bool:
+        """Remove a result that was wrongly matched, and open again the referrals that it answered."""
+        feed = Feed(connection)
+        mine = (record.c.kind == Result.kind) & (record.c.key == result) & record.c.deleted.is_(False)
+        owner = connection.execute(select(record.c.cadre).where(mine)).scalar()
+        if owner is None:
+            return False
+        gone = {"body": None, "digest": "", "deleted": True, "position": feed.next()}
+        connection.execute(update(record).where(mine).values(gone))
+        theirs = (record.c.kind == Referral.kind) & (record.c.cadre == owner) & record.c.deleted.is_(False)
+        for row in connection.execute(select(record.c.key, record.c.body).where(theirs)).all():
+            referral = cast(Referral, bodies.load(Referral.kind, row.body))
+            if referral.fulfilled_by == result:
+                blank = {"fulfilment": Fulfilment.NONE, "fulfilled_at": None, "fulfilled_by": None}
+                text = bodies.body_of(referral.model_copy(update=blank))
+                connection.execute(
+                    update(record)
+                    .where(record.c.kind == Referral.kind, record.c.key == row.key)
+                    .values(body=text, digest=bodies.content_digest(text), position=feed.next())
+                )
+        feed.close()
+        return True
+
     @contextmanager
     def _writing(self, connection: Connection | None) -> Iterator[Connection]:
         if connection is not None:

@@ -1,0 +1,31 @@
+"""The stages of both paths, as verbs.
+
+::
+
+    out   import_files -> plan -> sync          (records, mapping, disclosure, ledger, delivery)
+    back  receive -> process_inbox -> link      (web, inbox, matching, records)
+
+and two to look: status, explain. This package is the only place where stages meet.
+"""
+
+from adapter.pipeline.inbound import link, process_inbox, receive, unlink
+from adapter.pipeline.opened import Adapter, load_mappings
+from adapter.pipeline.planning import Plan, plan, write_bundles
+from adapter.pipeline.standing import explain, status
+from adapter.pipeline.syncing import Summary, sync
+
+__all__ = [
+    "Adapter",
+    "Plan",
+    "Summary",
+    "explain",
+    "link",
+    "load_mappings",
+    "plan",
+    "process_inbox",
+    "receive",
+    "status",
+    "sync",
+    "unlink",
+    "write_bundles",
+]

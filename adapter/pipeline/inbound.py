@@ -1,0 +1,179 @@
+"""The path back: what a hospital sent is stored, matched, and written into the local record."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from adapter.fhir import codec
+from adapter.inbox import process as inbox
+from adapter.inbox.apply import Known, ResultPlan
+from adapter.inbox.matching import CadreFound, Effect, ReferralFound
+from adapter.inbox.process import unlink as unlink_item
+from adapter.inbox.receive import accept
+from adapter.mapping.reverse import result_of
+from adapter.pipeline.opened import Adapter
+from adapter.records.model import Cadre, Fulfilment, Referral, Result
+
+__all__ = ["link", "process_inbox", "receive", "unlink"]
+
+_NUMBER_SYSTEMS = frozenset({"citizen_id", "national_id", "insurance_number"})
+
+
+def receive(
+    connection: Connection,
+    *,
+    hospital: str,
+    type: str,
+    id: str,
+    version: int,
+    resource: codec.Resource,
+    body: bytes,
+    now: datetime,
+) -> None:
+    """Put one accepted resource into the inbox, in the transaction that stores it."""
+    accept(
+        connection,
+        hospital=hospital,
+        type=type,
+        id=id,
+        version=version,
+        resource=resource,
+        body=body,
+        now=now,
+    )
+
+
+def process_inbox(adapter: Adapter, now: datetime, *, again: bool = True) -> Counter[str]:
+    """Match and apply all that is new; with `again` also what waits unmatched. Counts by outcome."""
+    return inbox.process_all(adapter.inbox, _directories(adapter), _Records(adapter), now, again=again)
+
+
+def link(
+    adapter: Adapter, item: int, cadre: str, referral: str | None = None, *, by: str, now: datetime
+) -> str:
+    """A person says whose an inbox item is. Raises UsageError for what does not exist."""
+    return inbox.link(
+        adapter.inbox,
+        item,
+        cadre,
+        referral,
+        directory_of=_directories(adapter),
+        records=_Records(adapter),
+        by=by,
+        now=now,
+    )
+
+
+def unlink(adapter: Adapter, item: int, *, by: str, now: datetime) -> None:
+    """Undo a match: the result leaves the record and waits again. Raises UsageError."""
+    unlink_item(
+        adapter.inbox, item, directory_of=_directories(adapter), records=_Records(adapter), by=by, now=now
+    )
+
+
+class _Directories:
+    """The directory of each hospital."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+
+    def __call__(self, hospital: str) -> "_Directory":
+        return _Directory(self._adapter, hospital)
+
+
+def _directories(adapter: Adapter) -> _Directories:
+    return _Directories(adapter)
+
+
+class _Directory:
+    """Referrals and people as one hospital refers to them: ledger first, then the records."""
+
+    def __init__(self, adapter: Adapter, hospital: str) -> None:
+        self._adapter = adapter
+        self.hospital = hospital
+        self.identifier_system = adapter.settings.centre.identifier_system
+        known = adapter.settings.hospitals.get(hospital)
+        systems = known.systems if known else {}
+        self.number_systems = frozenset(uri for name, uri in systems.items() if name in _NUMBER_SYSTEMS)
+        self.bases = frozenset({known.base_url} if known else ())
+
+    def referral_by_identity(self, value: str) -> ReferralFound | None:
+        for name in (self.hospital, *self._adapter.settings.hospitals):
+            entry = self._adapter.ledger.by_identity(name, "ServiceRequest", value)
+            if entry is not None:
+                return self.referral(entry.key)
+        return None
+
+    def referral_by_remote(self, id: str) -> ReferralFound | None:
+        entry = self._adapter.ledger.by_remote(self.hospital, "ServiceRequest", id)
+        return self.referral(entry.key) if entry else None
+
+    def cadre_by_identity(self, value: str) -> str | None:
+        entry = self._adapter.ledger.by_identity(self.hospital, "Patient", value)
+        return entry.key if entry else None
+
+    def cadre_by_remote(self, id: str) -> str | None:
+        entry = self._adapter.ledger.by_remote(self.hospital, "Patient", id)
+        return entry.key if entry else None
+
+    def cadres_by_identifier(self, value: str) -> Sequence[str]:
+        return self._adapter.records.cadres_by_identifier(value)
+
+    def referral(self, key: str) -> ReferralFound | None:
+        found = self._adapter.records.get(Referral.kind, key)
+        if not isinstance(found, Referral):
+            return None
+        return ReferralFound(found.key, found.cadre, found.hospital, found.status)
+
+    def cadre(self, key: str) -> CadreFound | None:
+        found = self._adapter.records.get(Cadre.kind, key)
+        return CadreFound(found.key, found.name, found.birth_date) if isinstance(found, Cadre) else None
+
+    def opaque(self, cadre: str) -> str:
+        return self._adapter.subject(cadre)
+
+
+class _Records:
+    """Writes results and fulfilment into the local record."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._records = adapter.records
+
+    def known(self, result_key: str) -> Known | None:
+        found = self._records.get(Result.kind, result_key)
+        return Known(found.cadre, found.status, found.issued_at) if isinstance(found, Result) else None
+
+    def save_result(self, plan: ResultPlan, *, connection: Connection) -> bool:
+        fields = result_of(
+            plan.resource,
+            hospital=plan.hospital,
+            key=plan.key,
+            cadre=plan.cadre,
+            referral=plan.referral,
+            received_at=plan.received_at,
+        )
+        result = Result(
+            key=plan.key,
+            cadre=plan.cadre,
+            hospital=plan.hospital,
+            referral=plan.referral,
+            type=plan.type,
+            status=plan.status,
+            code=fields.code,
+            title=fields.title,
+            conclusion=fields.conclusion,
+            value=fields.value,
+            issued_at=plan.issued_at,
+            resource=plan.body,
+        )
+        return self._records.save_result(result, connection=connection)
+
+    def fulfil(
+        self, referral: str, effect: Effect, by: str | None, at: datetime, *, connection: Connection
+    ) -> bool:
+        return self._records.fulfil(referral, Fulfilment(effect), by, at, connection=connection)
+
+    def take_back(self, result_key: str, *, connection: Connection) -> bool:
+        return self._records.take_back(result_key, connection=connection)

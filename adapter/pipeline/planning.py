@@ -1,0 +1,209 @@
+"""Records against the ledger: what each hospital should hold now. Work is proportional to change."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from adapter import audit
+from adapter.database import write
+from adapter.delivery.strategy import Item, next_batch
+from adapter.fhir import codec
+from adapter.fhir.bundle import Write, transaction
+from adapter.ledger.diff import Action, Change, compare
+from adapter.ledger.model import Entry
+from adapter.ledger.state import State
+from adapter.pipeline.opened import Adapter, Outlet
+from adapter.pipeline.wishes import Wishes, wishes
+
+__all__ = ["Plan", "Progress", "plan", "update_ledger", "write_bundles"]
+
+Progress = Callable[[str, str | None, int, int], None]
+_PAGE = 50  # people planned in one transaction
+_SHOWN = (Action.CREATE, Action.UPDATE, Action.RETRACT, Action.UNCHANGED)
+
+
+@dataclass
+class Plan:
+    """What a sync would do at one hospital. `counts`: type -> action -> how many; `withheld`: (kind,
+    reason, how many records), for the people that changed and those that did not; `invalid`: may not be
+    sent, being wrong; `parked`: wait for a person; `requests`: transactions that it takes.
+    """
+
+    hospital: str
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    withheld: list[tuple[str, str, int]] = field(default_factory=list)
+    invalid: int = 0
+    parked: int = 0
+    requests: int = 0
+
+
+@dataclass(frozen=True)
+class _Person:
+    """One person's part of a plan."""
+
+    cadre: str
+    position: int
+    wishes: Wishes
+    changes: list[Change]
+
+
+def _people(adapter: Adapter, outlet: Outlet, since: int) -> Iterator[list[_Person]]:
+    """Everybody with a change after `since`, in pages."""
+    name = outlet.hospital.name
+    while page := adapter.records.changed_cadres(since, _PAGE):
+        entries = adapter.ledger.entries(name, [cadre for cadre, _ in page])
+        people = []
+        for cadre, position in page:
+            before = entries[cadre]
+            valid = {
+                entry.identity: entry.desired_digest
+                for entry in before
+                if entry.desired_digest and entry.state is not State.PARKED
+            }
+            wanted = wishes(outlet, adapter.records.of_cadre(cadre), valid)
+            people.append(_Person(cadre, position, wanted, compare(before, wanted.desired, wanted.closed)))
+        yield people
+        since = page[-1][1]
+
+
+def _since(adapter: Adapter, outlet: Outlet) -> int:
+    """Where planning goes on: from the start when mappings, policy or settings changed."""
+    state = adapter.ledger.hospital(outlet.hospital.name)
+    return state.planned_position if state.planned_version == outlet.version else 0
+
+
+def update_ledger(adapter: Adapter, outlet: Outlet, now: datetime, progress: Progress) -> int:
+    """Bring the ledger to what the hospital should hold now; returns how many resources changed.
+
+    Each page is one transaction with its place in the feed, so a killed run goes on where it was.
+    """
+    name, since, head = outlet.hospital.name, _since(adapter, outlet), adapter.records.head()
+    changed, done = 0, since
+    if since >= head:
+        return 0
+    for people in _people(adapter, outlet, since):
+        done = people[-1].position
+        with write(adapter.engine) as connection:
+            for person in people:
+                refused = person.wishes.refusals()
+                audit.set_refusals(connection, name, adapter.subject(person.cadre), refused, now)
+            adapter.ledger.plan(
+                connection,
+                name,
+                {person.cadre: person.changes for person in people},
+                mapping_version=outlet.mapping_version,
+                version=outlet.version,
+                position=done,
+                now=now,
+            )
+        changed += sum(c.action not in (Action.UNCHANGED, Action.WAITING) for p in people for c in p.changes)
+        progress("plan", name, done - since, head - since)
+    return changed
+
+
+def plan(adapter: Adapter, hospitals: list[str], progress: Progress) -> dict[str, Plan]:
+    """What a sync would send to each hospital, what not and why. Writes nothing."""
+    return {name: _plan(adapter, adapter.outlet(name), progress) for name in hospitals}
+
+
+def _plan(adapter: Adapter, outlet: Outlet, progress: Progress) -> Plan:
+    name = outlet.hospital.name
+    found = Plan(name)
+    withheld: Counter[tuple[str, str]] = Counter()
+    for done, person in enumerate(_everybody(adapter, outlet), 1):
+        withheld += person.wishes.refusals()
+        for change in person.changes:
+            _count(found, change)
+        found.requests += sum(1 for _ in _bundles(outlet, person.changes))
+        progress("plan", name, done, 0)
+    found.withheld = [(kind, reason, count) for (kind, reason), count in sorted(withheld.items())]
+    return found
+
+
+def _everybody(adapter: Adapter, outlet: Outlet) -> Iterator[_Person]:
+    for people in _people(adapter, outlet, 0):
+        yield from people
+
+
+def _count(found: Plan, change: Change) -> None:
+    action, entry = change.action, change.entry
+    if action is Action.INVALID or (
+        entry is not None and entry.reason == "invalid" and action is Action.WAITING
+    ):
+        found.invalid += 1
+        return
+    if action is Action.WAITING and entry is not None:
+        if entry.state is State.PARKED:
+            found.parked += 1
+            return
+        there = entry.remote_id is not None
+        action = Action.RETRACT if change.desired is None else Action.UPDATE if there else Action.CREATE
+    if action in _SHOWN and not (entry is not None and entry.state is State.RETRACTED):
+        resource_type = change.desired.type if change.desired else entry.type if entry else ""
+        found.counts.setdefault(resource_type, Counter())[str(action)] += 1
+
+
+def _bundles(outlet: Outlet, changes: list[Change]) -> Iterator[bytes]:
+    """The Bundles for one person, as the next sync sends them. Where a Bundle refers to what an earlier
+    one creates, the reference is still by identifier; it becomes the id that the hospital gives.
+    """
+    wanted = {
+        change.desired.identity: (change.desired, change.entry)
+        for change in changes
+        if change.desired is not None and _is_to_send(change)
+    }
+    known = {
+        (change.entry.type, change.entry.identity): change.entry.remote_id
+        for change in changes
+        if change.entry is not None and change.entry.remote_id is not None
+    }
+    items = [Item.of(wish.type, wish.identity, wish.rank, wish.body) for wish, _ in wanted.values()]
+    reachable = set(known)
+    limits = {"max_entries": outlet.hospital.max_entries, "max_bytes": outlet.hospital.max_bytes}
+    while batch := next_batch(items, reachable, **limits)[0]:
+        writes = [_write(item, wanted[item.identity][1]) for item in batch]
+        yield codec.dumps(transaction(writes, system=outlet.system, known=known))
+        reachable |= {(item.type, item.identity) for item in batch}
+        items = [item for item in items if item not in batch]
+    leaving = [change.entry for change in changes if _is_leaving(change) and change.entry is not None]
+    if leaving:
+        gone = [
+            Write(entry.type, entry.identity, {}, entry.remote_id, method="DELETE")
+            for entry in sorted(leaving, key=lambda entry: -entry.rank)
+        ]
+        yield codec.dumps(transaction(gone, system=outlet.system, known={}))
+
+
+def _is_to_send(change: Change) -> bool:
+    waiting = change.action is Action.WAITING and change.entry is not None
+    parked = change.entry is not None and change.entry.state is State.PARKED
+    return change.action in (Action.CREATE, Action.UPDATE) or (waiting and not parked)
+
+
+def _is_leaving(change: Change) -> bool:
+    retracting = change.entry is not None and change.entry.state is State.RETRACTING
+    return change.action is Action.RETRACT or (change.action is Action.WAITING and retracting)
+
+
+def _write(item: Item, entry: Entry | None) -> Write:
+    if entry is None:
+        return Write(item.type, item.identity, item.resource)
+    return Write(item.type, item.identity, item.resource, entry.remote_id, entry.etag)
+
+
+def write_bundles(adapter: Adapter, name: str, folder: Path) -> int:
+    """Write the Bundles that a sync would send into `folder`, one JSON file each; returns how many.
+
+    File names count only; nothing of a person is in them. Earlier Bundles in the folder are removed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("bundle-*.json"):
+        old.unlink()
+    outlet, count = adapter.outlet(name), 0
+    for person in _everybody(adapter, outlet):
+        for body in _bundles(outlet, person.changes):
+            count += 1
+            (folder / f"bundle-{count:06d}.json").write_bytes(body)
+    return count

@@ -1,0 +1,129 @@
+"""How things stand: per hospital, and for one record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from adapter import audit
+from adapter.ledger.model import Entry
+from adapter.ledger.state import State
+from adapter.pipeline.opened import Adapter
+from adapter.pipeline.wishes import Wishes, wishes
+from adapter.records.store import StoredRecord
+
+__all__ = ["AtHospital", "Explained", "HospitalStatus", "explain", "status"]
+
+
+@dataclass(frozen=True)
+class HospitalStatus:
+    """One hospital's line in `adapter status`."""
+
+    hospital: str
+    display: str
+    level: str
+    desired: int
+    delivered: int
+    waiting: int
+    parked: int
+    unknown: int
+    withheld: int
+    last_contact: datetime | None
+    next_try: datetime | None
+    last_error: str | None
+
+
+@dataclass(frozen=True)
+class AtHospital:
+    """One record at one hospital: the state of its resource, or the reason why it is not there."""
+
+    hospital: str
+    type: str | None
+    state: str  # a ledger state, "withheld", "not-planned" or "not-mapped"
+    reason: str | None
+    detail: str | None
+    identity: str | None
+    remote_id: str | None
+    delivered_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One stored record: where it came from, and where it went."""
+
+    kind: str
+    key: str
+    deleted: bool
+    source: str | None
+    sheet: str | None
+    row: int | None
+    hospitals: tuple[AtHospital, ...]
+
+
+def status(adapter: Adapter) -> list[HospitalStatus]:
+    """A line per hospital of the settings."""
+    return [_status(adapter, name) for name in adapter.settings.hospitals]
+
+
+def _status(adapter: Adapter, name: str) -> HospitalStatus:
+    hospital = adapter.settings.hospital(name)
+    counts = adapter.ledger.counts(name)
+    state = adapter.ledger.hospital(name)
+    due = adapter.ledger.next_due(name)
+    waiting = counts.get(State.PENDING, 0) + counts.get(State.RETRACTING, 0)
+    unknown = counts.get(State.UNKNOWN, 0) + counts.get(State.SENDING, 0)
+    return HospitalStatus(
+        hospital=name,
+        display=hospital.display,
+        level=hospital.level,
+        desired=sum(counts.values()) - counts.get(State.RETRACTED, 0) - counts.get(State.RETRACTING, 0),
+        delivered=counts.get(State.DELIVERED, 0),
+        waiting=waiting,
+        parked=counts.get(State.PARKED, 0),
+        unknown=unknown,
+        withheld=sum(refusal.records for refusal in audit.refusals(adapter.engine, name)),
+        last_contact=state.last_contact,
+        next_try=max(due, state.not_before or due) if due and (waiting or unknown) else None,
+        last_error=state.last_error,
+    )
+
+
+def explain(adapter: Adapter, key: str) -> list[Explained]:
+    """Every stored record with that key, and what was sent of it where, or why not."""
+    return [_explained(adapter, stored) for stored in adapter.records.find(key)]
+
+
+def _explained(adapter: Adapter, stored: StoredRecord) -> Explained:
+    entries: dict[str, list[Entry]] = {}
+    for entry in adapter.ledger.of_record(stored.kind, stored.key):
+        entries.setdefault(entry.hospital, []).append(entry)
+    people = adapter.records.of_cadre(stored.cadre)
+    lines: list[AtHospital] = []
+    for name in adapter.settings.hospitals:
+        known = entries.get(name, [])
+        lines += [_line(entry) for entry in known]
+        if not known:
+            lines.append(_absent(name, stored, wishes(adapter.outlet(name), people)))
+    return Explained(
+        stored.kind, stored.key, stored.deleted, stored.source, stored.sheet, stored.row, tuple(lines)
+    )
+
+
+def _line(entry: Entry) -> AtHospital:
+    return AtHospital(
+        entry.hospital,
+        entry.type,
+        str(entry.state),
+        entry.reason,
+        entry.detail,
+        entry.identity,
+        entry.remote_id,
+        entry.delivered_at,
+    )
+
+
+def _absent(hospital: str, stored: StoredRecord, found: Wishes) -> AtHospital:
+    withheld: Mapping[tuple[str, str], str] = found.withheld or {}
+    reason = withheld.get((stored.kind, stored.key))
+    planned = any((one.kind, one.key) == (stored.kind, stored.key) for one in found.desired)
+    state = "withheld" if reason else "not-planned" if planned else "not-mapped"
+    return AtHospital(hospital, None, state, str(reason) if reason else None, None, None, None, None)

@@ -1,0 +1,166 @@
+"""One sync: the ledger is brought up to date, then every hospital gets what is due, side by side."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from adapter import audit
+from adapter.delivery.client import HospitalClient
+from adapter.delivery.worker import Delivered, deliver
+from adapter.errors import AdapterError, Busy
+from adapter.ledger.state import State
+from adapter.pipeline.inbound import process_inbox
+from adapter.pipeline.opened import Adapter, Outlet
+from adapter.pipeline.planning import Progress, update_ledger
+
+__all__ = ["HospitalSummary", "Summary", "sync"]
+
+
+@dataclass(frozen=True)
+class HospitalSummary:
+    """What one sync did at one hospital, and how things stand there after it."""
+
+    planned: int  # resources that were new, changed or gone
+    delivered: int  # resources that the hospital took or was found to hold
+    waiting: int
+    parked: int
+    unknown: int
+    withheld: int
+    requests: int
+    write_requests: int
+    unreachable: bool
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What one sync did. `exit_code`: 0 all delivered or waiting by design, 1 a person should look."""
+
+    hospitals: Mapping[str, HospitalSummary]
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 1 when something is parked or unknown, or a hospital was not reached."""
+        bad = any(h.parked or h.unknown or h.unreachable or h.problems for h in self.hospitals.values())
+        return 1 if bad else 0
+
+
+@contextmanager
+def _locked(folder: Path, names: Sequence[str]) -> Iterator[None]:
+    """Hold the sync lock of each hospital; the operating system frees it when the process dies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        for name in sorted(names):
+            try:
+                held.enter_context(FileLock(folder / f"sync-{name}.lock", timeout=0))
+            except Timeout as error:
+                raise Busy("sync.busy", hospital=name) from error
+        yield
+
+
+def sync(
+    adapter: Adapter,
+    hospitals: Sequence[str],
+    clock: Callable[[], datetime],
+    progress: Progress,
+    stop: threading.Event | None = None,
+) -> Summary:
+    """Send what changed to these hospitals. Raises Busy when another process syncs one of them.
+
+    A hospital that fails on its own (its secret is missing, say) is reported and delays no other.
+    """
+    stop = stop or threading.Event()
+    with _locked(adapter.settings.data_folder, hospitals):
+        process_inbox(adapter, clock())
+        planned: dict[str, tuple[Outlet, int]] = {}
+        failed: dict[str, str] = {}
+        for name in hospitals:
+            outlet = adapter.outlet(name)
+            planned[name] = outlet, update_ledger(adapter, outlet, clock(), progress)
+        with ThreadPoolExecutor(max(1, len(planned))) as pool:
+            running = {
+                name: pool.submit(_deliver, adapter, outlet, clock, progress, stop)
+                for name, (outlet, _) in planned.items()
+            }
+            delivered: dict[str, Delivered] = {}
+            for name, future in running.items():
+                try:
+                    delivered[name] = future.result()
+                except AdapterError as error:
+                    failed[name] = str(error)
+    return Summary(
+        {
+            name: _summary(adapter, name, count, delivered.get(name), failed.get(name))
+            for name, (_, count) in planned.items()
+        }
+    )
+
+
+def _deliver(
+    adapter: Adapter,
+    outlet: Outlet,
+    clock: Callable[[], datetime],
+    progress: Progress,
+    stop: threading.Event,
+) -> Delivered:
+    hospital, settings = outlet.hospital, adapter.settings
+    token = settings.secret(hospital.token).get_secret_value() if hospital.token else None
+    adapter.ledger.probe(hospital.name)
+    if adapter.engine.dialect.name == "sqlite":
+        # One host, and this process holds the lock: a lease that is left belongs to a dead worker.
+        adapter.ledger.break_leases(hospital.name)
+    total = _open_count(adapter, hospital.name)
+    done = 0
+    counting = threading.Lock()
+
+    def on_delivered(count: int) -> None:
+        nonlocal done
+        with counting:
+            done += count
+            progress("deliver", hospital.name, done, total)
+
+    with HospitalClient(hospital.base_url, token=token, timeout=hospital.timeout_seconds) as client:
+        return deliver(
+            hospital.name,
+            client,
+            adapter.ledger,
+            system=outlet.system,
+            timeout=hospital.timeout_seconds,
+            lease_seconds=settings.lease_seconds,
+            max_entries=hospital.max_entries,
+            max_bytes=hospital.max_bytes,
+            concurrency=hospital.concurrency,
+            patience=settings.patience_seconds,
+            clock=clock,
+            stop=stop,
+            on_delivered=on_delivered,
+        )
+
+
+def _open_count(adapter: Adapter, name: str) -> int:
+    counts = adapter.ledger.counts(name)
+    return sum(counts.get(state, 0) for state in (State.PENDING, State.SENDING, State.UNKNOWN))
+
+
+def _summary(
+    adapter: Adapter, name: str, planned: int, done: Delivered | None, problem: str | None
+) -> HospitalSummary:
+    counts = adapter.ledger.counts(name)
+    return HospitalSummary(
+        planned=planned,
+        delivered=done.resources if done else 0,
+        waiting=counts.get(State.PENDING, 0) + counts.get(State.RETRACTING, 0),
+        parked=counts.get(State.PARKED, 0),
+        unknown=counts.get(State.UNKNOWN, 0) + counts.get(State.SENDING, 0),
+        withheld=sum(refusal.records for refusal in audit.refusals(adapter.engine, name)),
+        requests=done.requests if done else 0,
+        write_requests=done.write_requests if done else 0,
+        unreachable=done.unreachable if done else True,
+        problems=(problem,) if problem else (),
+    )

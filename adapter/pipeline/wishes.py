@@ -1,0 +1,169 @@
+"""What one hospital should hold of one person: mapped, disclosed, checked (no input or output)."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from adapter.disclosure.policy import Decision, Facts, Form, Reason
+from adapter.disclosure.pseudonym import guard, labelled, pseudonymised
+from adapter.fhir import codec
+from adapter.fhir.bundle import Target, without_dangling
+from adapter.fhir.codec import Resource
+from adapter.fhir.validation import check
+from adapter.ledger.model import Desired
+from adapter.pipeline.opened import Outlet
+from adapter.records.model import Cadre, Diagnosis, Fulfilment, Measurement, Record, Referral, Visit
+
+__all__ = ["Wishes", "wishes"]
+
+Key = tuple[str, str]  # (kind, key) of a record
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a hospital should hold of one person, what not and why, by record.
+
+    `closed` are referrals that the hospital itself fulfilled: what it holds of them stays as it is.
+    """
+
+    desired: tuple[Desired, ...] = ()
+    withheld: Mapping[Key, Reason] | None = None
+    closed: frozenset[Key] = frozenset()
+
+    def refusals(self) -> Counter[tuple[str, str]]:
+        """How many records are withheld, by kind and reason."""
+        return Counter((kind, str(reason)) for (kind, _), reason in (self.withheld or {}).items())
+
+
+def wishes(outlet: Outlet, records: Sequence[Record], valid: Mapping[str, str] | None = None) -> Wishes:
+    """What the hospital should hold of the person with these records (all of one cadre).
+
+    `valid` gives digests, by identity, of resources that were checked before and need no new check.
+    """
+    person = next((record for record in records if isinstance(record, Cadre)), None)
+    if person is None:
+        return Wishes()
+    needed = _needed(outlet.hospital.name, records)
+    closed = frozenset(
+        (record.kind, record.key)
+        for record in records
+        if isinstance(record, Referral) and record.fulfilment is Fulfilment.COMPLETED
+    )
+    withheld: dict[Key, Reason] = {}
+    kept: list[tuple[Record, str, Resource]] = []
+    sharing: dict[tuple[str, str], str] = {}  # (visit, measure) -> key, of what goes to this hospital
+    for record in records:  # measurements come before the referrals that point at them
+        if record.kind not in outlet.kinds:
+            continue
+        key = (record.kind, record.key)
+        decision = outlet.rules.decide(_facts(person, record, key in needed))
+        if decision.reason is not None:
+            withheld[key] = decision.reason
+            continue
+        for one in outlet.engine.map(record, related=_related(record, sharing)):
+            resource = _disclosed(outlet, person, one.resource, decision)
+            if isinstance(resource, Reason):
+                withheld[key] = resource
+                continue
+            kept.append((record, one.type, resource))
+            if isinstance(record, Measurement):
+                sharing[record.visit, record.measure] = record.key
+    if (person.kind, person.key) in withheld:
+        # Nothing goes anywhere about a person who does not.
+        reason = withheld[person.kind, person.key]
+        withheld |= {(record.kind, record.key): reason for record, _, _ in kept}
+        kept = []
+    return Wishes(_checked(outlet, kept, valid or {}), withheld, closed)
+
+
+def _needed(hospital: str, records: Sequence[Record]) -> frozenset[Key]:
+    """What the referrals and escorted trips to this hospital need: themselves, their visit, the
+    measurements that a referral names (all of the visit's if it names none), and the person.
+    """
+    needed: set[Key] = set()
+    whole: set[str | None] = set()
+    named: set[tuple[str | None, str]] = set()
+    for record in records:
+        if isinstance(record, Referral) and record.hospital == hospital:
+            needed |= {
+                (record.kind, record.key),
+                (Visit.kind, record.visit or ""),
+                (Cadre.kind, record.cadre),
+            }
+            if record.supporting:
+                named |= {(record.visit, measure) for measure in record.supporting}
+            else:
+                whole.add(record.visit)
+        elif isinstance(record, Visit) and record.hospital == hospital:
+            needed |= {(record.kind, record.key), (Cadre.kind, record.cadre)}
+    needed |= {
+        (record.kind, record.key)
+        for record in records
+        if isinstance(record, Measurement)
+        and (record.visit in whole or (record.visit, record.measure) in named)
+    }
+    return frozenset(needed)
+
+
+def _related(record: Record, sharing: Mapping[tuple[str, str], str]) -> dict[str, list[str]]:
+    """Keys of the measurements that go with a referral: those it names, as far as they are shared."""
+    if not isinstance(record, Referral) or record.visit is None:
+        return {}
+    listed = [(record.visit, measure) for measure in record.supporting]
+    return {Measurement.kind: [sharing[one] for one in listed if one in sharing]}
+
+
+def _facts(person: Cadre, record: Record, needed: bool) -> Facts:
+    facts = Facts(kind=record.kind, tier=person.tier.value, consents=person.consents, needed=needed)
+    if isinstance(record, Measurement):
+        return replace(facts, measure=record.measure)
+    if isinstance(record, Referral):
+        return replace(facts, addressee=record.hospital, icd10=record.icd10)
+    if isinstance(record, Diagnosis):
+        return replace(facts, icd10=record.icd10)
+    return facts
+
+
+def _disclosed(outlet: Outlet, person: Cadre, resource: Resource, decision: Decision) -> Resource | Reason:
+    """The resource in the form that was decided, or the reason why its text keeps it here."""
+    identity: tuple[str, ...] = ()
+    if decision.form is Form.PSEUDONYM:
+        resource = pseudonymised(resource, outlet.system)
+        numbers = (person.national_id, person.old_national_id, *person.insurance, person.phone, person.key)
+        identity = (person.name, *(number for number in numbers if number))
+    secrets = (person.position,) if person.position else ()
+    refused = guard(resource, outlet.policy, secrets=secrets, identity=identity)
+    return refused if refused is not None else labelled(resource, decision.label)
+
+
+def _checked(
+    outlet: Outlet, kept: Sequence[tuple[Record, str, Resource]], valid: Mapping[str, str]
+) -> tuple[Desired, ...]:
+    there: set[Target] = {(type_, resource["identifier"][0]["value"]) for _, type_, resource in kept}
+    desired = []
+    for record, type_, resource in kept:
+        whole = without_dangling(resource, there)
+        identity = whole["identifier"][0]["value"]
+        body = codec.dumps(whole)
+        digest = codec.digest(body)
+        desired.append(
+            Desired(
+                identity=identity,
+                type=type_,
+                rank=outlet.ranks[type_],
+                kind=record.kind,
+                key=record.key,
+                digest=digest,
+                body=body,
+                problem=None if valid.get(identity) == digest else _problem(body),
+            )
+        )
+    return tuple(desired)
+
+
+def _problem(body: bytes) -> str | None:
+    """The first rule of FHIR that a resource breaks, in words without values, or None."""
+    errors = [issue for issue in check(codec.loads(body)) if issue.is_error]
+    if not errors:
+        return None
+    return f"{errors[0].expression or ''}: {errors[0].text}"
