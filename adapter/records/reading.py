@@ -6,6 +6,7 @@ streamed. Sheets are let go one after the other.
 
 import codecs
 import csv
+import io
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -140,7 +141,7 @@ def _csv_rows(path: Path, tab: Tab) -> Iterator[list[Cell]]:
         start = raw.read(4)
         raw.seek(0)
         encoding = next((name for bom, name in _BOMS.items() if start.startswith(bom)), "utf-8")
-        wrapped = codecs.getreader(encoding)(raw, errors="strict")
+        wrapped = io.TextIOWrapper(raw, encoding, errors="strict", newline="")
         try:
             first = wrapped.readline()
             wrapped.seek(0)

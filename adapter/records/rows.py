@@ -84,6 +84,8 @@ class RowReader:
                 shown = formats.plain(cell)[:_SHOWN]
                 row.bad.append(BadValue(title, shown, error.expected, error.params))
         row.key = self._key(row)
+        if row.key is not None:
+            row.fields["key"] = row.key
         self._mark(row)
         if not row.bad and not row.deleted:
             _CHECKS[self._kind](self, row)
@@ -96,18 +98,21 @@ class RowReader:
             return None
 
     def _key(self, row: ParsedRow) -> str | None:
-        found = row.fields.get("key")
-        if found is None and self._kind == "measurement" and not any(bad.column == "key" for bad in row.bad):
-            visit, measure = row.fields.get("visit"), row.fields.get("measure")
-            found = f"{visit}/{measure}" if visit and measure else None
-        return found
+        found: str | None = row.fields.get("key")
+        if found is not None or self._kind != "measurement":
+            return found
+        place = self._headers.places.get("key")
+        if place is not None and formats.plain(_at(row.cells, place)):
+            return None  # written, but wrong
+        visit, measure = row.fields.get("visit"), row.fields.get("measure")
+        return f"{visit}/{measure}" if visit and measure else None
 
     def _mark(self, row: ParsedRow) -> None:
         """A row marked deleted needs its key alone: whatever else is wrong with it goes away."""
         if self._deleted is None:
             return
         cell = _at(row.cells, self._deleted)
-        if cell is None or not formats.plain(cell):
+        if not formats.plain(cell):
             return
         try:
             row.deleted = formats.boolean(cell)
@@ -117,8 +122,10 @@ class RowReader:
         if row.deleted and row.key:
             row.bad.clear()
 
-    def wrong(self, row: ParsedRow, field_: str, expected: str, **params: object) -> None:
+    def wrong(self, row: ParsedRow, field_: str, expected: str, /, **params: object) -> None:
         """Note that a cell is wrong together with others."""
+        if field_ == "key" and "key" not in self._headers.places:
+            field_ = "measure"  # what makes a measurement's key when there is no column for it
         place = self._headers.places.get(field_)
         shown = "" if place is None else formats.plain(_at(row.cells, place))[:_SHOWN]
         row.bad.append(BadValue(self._headers.written.get(field_, field_), shown, expected, params))
@@ -170,7 +177,8 @@ class RowReader:
 
 
 def _at(cells: list[Cell], place: int) -> Cell:
-    return cells[place] if place < len(cells) else ""
+    cell = cells[place] if place < len(cells) else None
+    return "" if cell is None else cell
 
 
 _CHECKS: dict[str, Callable[[RowReader, ParsedRow], None]] = {

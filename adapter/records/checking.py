@@ -1,0 +1,179 @@
+"""Which rows of a chunk are imported, and why the others are not: T0 first, then keys, then references."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapter.records.changes import Changes
+from adapter.records.choices import fold
+from adapter.records.outcome import Problem
+from adapter.records.reading import Tab
+from adapter.records.rows import ParsedRow, RowReader
+from adapter.records.tally import Tally
+from adapter.texts import say
+
+__all__ = ["Checking", "Sorted"]
+
+
+@dataclass
+class Sorted:
+    """The rows of a chunk by what becomes of them; `bad` with the reason for the rejects file."""
+
+    good: list[ParsedRow] = field(default_factory=list)
+    marked: list[ParsedRow] = field(default_factory=list)
+    bad: list[tuple[ParsedRow, str]] = field(default_factory=list)
+    deleted: int = 0
+    keys_readable: bool = True
+    rows: int = 0
+
+    def plus(self, other: "Sorted") -> "Sorted":
+        """The counts of both."""
+        return Sorted(
+            deleted=self.deleted + other.deleted,
+            keys_readable=self.keys_readable and other.keys_readable,
+            rows=self.rows + other.rows,
+        )
+
+    def forget(self) -> None:
+        """Let the rows go, keep the counts."""
+        self.good, self.marked, self.bad = [], [], []
+
+
+class Checking:
+    """Sorts chunks. Remembers the keys of T0 people and of their visits, in memory alone."""
+
+    def __init__(self, changes: Changes, tally: Tally) -> None:
+        self._changes = changes
+        self._tally = tally
+        self.refused_cadres: set[str] = set()
+        self._refused: dict[str, set[str]] = {"cadre": set(), "visit": set()}
+        self._own: set[str] = set()  # keys that this chunk was the first to have
+
+    def sort(self, tab: Tab, reader: RowReader, chunk: list[ParsedRow]) -> Sorted:
+        """Sort a chunk of rows of one tab, and say what is wrong."""
+        kind = tab.sheet.kind
+        found = Sorted(rows=len(chunk))
+        rows = [row for row in chunk if not self._refuse(tab, row)]
+        for row in rows:
+            found.keys_readable = found.keys_readable and row.key is not None
+        waiting: set[int] = set()
+        rows = self._once(tab, reader, rows, found)
+        self._refer(kind, reader, rows, waiting)
+        for row in rows:
+            if row.number in waiting:
+                self._wait(tab, row, found)
+            elif row.bad:
+                self._reject(tab, row, found)
+            elif row.deleted:
+                found.marked.append(row)
+            else:
+                self._warn(tab, row)
+                found.good.append(row)
+        self._changes.reject(kind, [row.key for row, _ in found.bad if row.key in self._own])
+        return found
+
+    def _refuse(self, tab: Tab, row: ParsedRow) -> bool:
+        """Whether the row is a T0 person's. Nothing of it is kept but its key, while this import lasts."""
+        kind = tab.sheet.kind
+        if not row.refused:
+            own = row.key if kind in self._refused else None
+            references = ((kind, own), ("cadre", row.fields.get("cadre")), ("visit", row.fields.get("visit")))
+            row.refused = any(
+                key is not None and fold(key) in self._refused.get(name, ()) for name, key in references
+            )
+        if not row.refused:
+            return False
+        if row.key is not None and kind in self._refused:
+            self._refused[kind].add(fold(row.key))
+            if kind == "cadre":
+                self.refused_cadres.add(row.key)
+        self._tally.refuse(tab.title, row.number, person=kind == "cadre")
+        row.cells, row.fields, row.bad = [], {}, []
+        return True
+
+    def _once(self, tab: Tab, reader: RowReader, rows: list[ParsedRow], found: Sorted) -> list[ParsedRow]:
+        """Reject the rows whose key an earlier row has; remember the others' keys."""
+        kind = tab.sheet.kind
+        keyed = [row for row in rows if row.key is not None]
+        met = self._changes.met(kind, [row.key for row in keyed if row.key])
+        self._own = set()
+        first: list[tuple[str, int]] = []
+        for row in keyed:
+            key = str(row.key)
+            if key in met:
+                sheet, number = met[key]
+                reader.wrong(row, "key", "expect_once", sheet=sheet, row=number)
+                continue
+            met[key] = (tab.title, row.number)
+            self._own.add(key)
+            first.append((key, row.number))
+        self._changes.meet(kind, tab.title, first)
+        return rows
+
+    def _refer(self, kind: str, reader: RowReader, rows: list[ParsedRow], waiting: set[int]) -> None:
+        """Check what rows refer to: a person and a visit that are stored by now."""
+        if kind == "cadre":
+            return
+        rows = [row for row in rows if not row.deleted]
+        cadres = self._parents("cadre", rows)
+        visits = self._parents("visit", rows)
+        for row in rows:
+            if "cadre" in row.fields:
+                self._refer_one(reader, row, "cadre", cadres, waiting)
+            if "visit" in row.fields:
+                self._refer_visit(reader, row, visits, waiting)
+
+    def _parents(self, kind: str, rows: list[ParsedRow]) -> "_Parents":
+        keys = {row.fields[kind] for row in rows if kind in row.fields}
+        live = self._changes.live(kind, keys) if keys else {}
+        missing = keys - live.keys()
+        return _Parents(live, self._changes.rejected(kind, missing) if missing else set())
+
+    def _refer_one(
+        self, reader: RowReader, row: ParsedRow, name: str, parents: "_Parents", waiting: set[int]
+    ) -> bool:
+        key = row.fields[name]
+        if key in parents.live:
+            return True
+        if key in parents.rejected:
+            waiting.add(row.number)
+        else:
+            reader.wrong(row, name, f"expect_known_{name}")
+        return False
+
+    def _refer_visit(self, reader: RowReader, row: ParsedRow, visits: "_Parents", waiting: set[int]) -> None:
+        if not self._refer_one(reader, row, "visit", visits, waiting):
+            return
+        owner = visits.live[row.fields["visit"]]
+        if row.fields.setdefault("cadre", owner) != owner:
+            reader.wrong(row, "cadre", "expect_visits_cadre")
+
+    def _wait(self, tab: Tab, row: ParsedRow, found: Sorted) -> None:
+        """A row whose parent was rejected goes with it: in the rejects file, but no line of its own."""
+        reason = [say("import.waits_for_parent"), *self._lines(tab, row)]
+        found.bad.append((row, "; ".join(reason)))
+        self._tally.add(tab.sheet.kind, rejected=1, waiting=1)
+
+    def _reject(self, tab: Tab, row: ParsedRow, found: Sorted) -> None:
+        found.bad.append((row, "; ".join(self._lines(tab, row))))
+        self._tally.add(tab.sheet.kind, rejected=1)
+
+    def _lines(self, tab: Tab, row: ParsedRow) -> list[str]:
+        lines = []
+        for bad in row.bad:
+            params: dict[str, Any] = dict(bad.params)
+            problem = Problem(tab.source, tab.title, row.number, bad.column, bad.value, bad.expected, params)
+            self._tally.problem(problem)
+            lines.append(f"{bad.column}: {problem.expected}")
+        return lines
+
+    def _warn(self, tab: Tab, row: ParsedRow) -> None:
+        if row.warning == "import.unknown_measure":
+            self._tally.warn(row.warning, measure=row.fields["measure"])
+        elif row.warning:
+            self._tally.warn(row.warning, sheet=tab.title, row=row.number)
+
+
+@dataclass(frozen=True)
+class _Parents:
+    live: dict[str, str]
+    rejected: set[str]
