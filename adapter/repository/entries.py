@@ -11,7 +11,7 @@ from adapter.repository.query import Query, parse_condition
 from adapter.repository.refusal import Refusal, issues_from, refusal
 from adapter.repository.types import ID, RESOURCE_TYPES
 
-__all__ = ["Checks", "Entry", "all_or_nothing", "parse_bundle", "parse_entry", "version_of"]
+__all__ = ["Checks", "Entry", "all_or_nothing", "check_id", "parse_bundle", "parse_entry", "version_of"]
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE"]
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -150,7 +150,7 @@ def parse_entry(item: Any, position: int, base: str | None, checks: Checks) -> E
         raise refusal(405, "not-supported", "no_deletes", f"{where}.request.method")
     resource = _resource_of(item, method, resource_type, where)
     if resource is not None:
-        _check_id(resource, resource_id, f"{where}.resource.id")
+        check_id(resource, resource_id, f"{where}.resource")
     exist = _text(request, "ifNoneExist", where)
     if exist is not None and method == "POST":
         condition = parse_condition(resource_type, exist, expression=f"{where}.request.ifNoneExist")
@@ -226,14 +226,15 @@ def _resource_of(item: dict[str, Any], method: str, resource_type: str, where: s
     return resource
 
 
-def _check_id(resource: Resource, url_id: str | None, at: str) -> None:
-    if "meta" in resource and not isinstance(resource["meta"], dict):
-        raise refusal(400, "structure", "not_an_object", at[: -len("id")] + "meta")
+def check_id(resource: Resource, url_id: str | None, at: str) -> None:
+    """Raise FhirError 400 unless the id and meta can stand; with `url_id` the id must be that one."""
+    if not isinstance(resource.get("meta", {}), dict):
+        raise refusal(400, "structure", "not_an_object", f"{at}.meta")
     found = resource.get("id")
     if found is not None and not (isinstance(found, str) and ID.fullmatch(found)):
-        raise refusal(400, "value", "bad_id", at)
+        raise refusal(400, "value", "bad_id", f"{at}.id")
     if url_id is not None and found != url_id:
-        raise refusal(400, "invalid" if found else "required", "id_mismatch", at)
+        raise refusal(400, "invalid" if found else "required", "id_mismatch", f"{at}.id")
 
 
 def all_or_nothing(parsed: list[Entry | FhirError]) -> list[Entry]:

@@ -17,7 +17,16 @@ from urllib.parse import parse_qsl
 from adapter.repository.refusal import refusal
 from adapter.repository.types import ID, search_parameters
 
-__all__ = ["Query", "Range", "Token", "cursor", "parse_condition", "parse_query", "split_params"]
+__all__ = [
+    "Query",
+    "Range",
+    "Token",
+    "cursor",
+    "parse_condition",
+    "parse_query",
+    "parse_since",
+    "split_params",
+]
 
 _LOCAL: Final = timezone(timedelta(hours=7))  # a date without a zone is one of Vietnam
 _RESULT: Final = frozenset({"_count", "_summary", "_sort", "_cursor", "_format", "_pretty", "_total"})
@@ -249,6 +258,11 @@ def _range(value: str, where: str) -> Range:
         "lt": Range(None, low),
         "le": Range(None, high),
     }.get(prefix or "eq", Range(low, high))
+
+
+def parse_since(value: str) -> int:
+    """The instant of `_since` in milliseconds. Raises FhirError 400."""
+    return _range(value, "http._since").low or 0
 
 
 def _bounds(parts: Sequence[str | None]) -> tuple[int, int]:

@@ -14,7 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    for module in ("records.tables", "ledger.tables", "repository.tables", "inbox.tables", "audit"):
+    for module in ("records.tables", "ledger.tables", "repository.tables", "inbox.tables", "web.tables", "audit"):
         if find_spec(f"adapter.{module}"):
             importlib.import_module(f"adapter.{module}")
     metadata.create_all(op.get_bind())

@@ -1,0 +1,209 @@
+"""FastAPI applications around the FHIR router: the endpoint that hospitals call, and its safety net."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import OperationalError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from adapter.database import read
+from adapter.errors import FhirError
+from adapter.fhir.codec import Resource, dumps
+from adapter.fhir.outcome import Issue
+from adapter.repository.refusal import refusal
+from adapter.repository.repository import Repository
+from adapter.repository.writing import OnChange
+from adapter.telemetry import get_logger
+from adapter.web.auth import bearer
+from adapter.web.body import Limits
+from adapter.web.fhir_api import router
+from adapter.web.negotiation import error_response
+
+__all__ = ["ACCEPTED", "endpoint_app", "fhir_app"]
+
+ACCEPTED = frozenset(
+    {
+        # results and answers to referrals
+        "DiagnosticReport", "Observation", "Procedure", "ServiceRequest", "Task",
+        # what they refer to
+        "Patient", "Encounter", "Specimen", "Practitioner", "PractitionerRole", "Organization", "Condition",
+        "ImagingStudy", "Media", "DocumentReference", "Device", "Location",
+    }
+)  # fmt: skip
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_log = get_logger("web")
+
+_SECURITY = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+]
+
+
+class SafetyNet:
+    """Adds security headers, and turns an unexpected exception into an OperationOutcome.
+
+    Neither the answer nor the log holds the exception's text: it may quote what was sent.
+    """
+
+    def __init__(
+        self,
+        app: Callable[[Scope, Receive, Send], Awaitable[None]],
+        after_write: Callable[[], None] | None = None,
+    ) -> None:
+        self._app = app
+        self._after_write = after_write
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *_SECURITY]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except Exception as error:  # noqa: BLE001 - the outermost net: whatever it is, the caller gets an outcome
+            _log.error("web.failed", method=scope.get("method"), error=_where(error))
+            if status:
+                raise ConnectionAbortedError from None
+            response = error_response(refusal(500, "exception", "internal"))
+            await response(scope, receive, send_with_headers)
+        if self._after_write is not None and scope["method"] in ("POST", "PUT", "DELETE") and status < 300:
+            await run_in_threadpool(_quietly, self._after_write)
+
+
+def _quietly(work: Callable[[], None]) -> None:
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 - the delivery is durable; a later run processes it
+        _log.error("web.after_write_failed", error=_where(error))
+
+
+def _where(error: BaseException) -> str:
+    """Type and place of an exception, without its text."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    if frame is None:
+        return type(error).__name__
+    file = frame.tb_frame.f_code.co_filename.rpartition("/")[2]
+    return f"{type(error).__name__} {file}:{frame.tb_lineno}"
+
+
+def fhir_app(
+    repository: Repository,
+    *,
+    identify: Callable[[Request], str],
+    base: str | None = None,
+    limits: Limits | None = None,
+    description: str,
+    secured: bool = True,
+    after_write: Callable[[], None] | None = None,
+) -> FastAPI:
+    """An application with the FHIR API under `/fhir`, `/health`, and outcomes for every error.
+
+    `after_write` runs after each answer to a request that may have written; what it raises is
+    logged and fails no request.
+    """
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.add_exception_handler(FhirError, _on_fhir_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(OperationalError, _on_busy)
+    app.add_middleware(SafetyNet, after_write=after_write)
+    _health(app, repository.engine)
+    app.include_router(
+        router(
+            repository,
+            identify=identify,
+            base=base,
+            limits=limits,
+            description=description,
+            secured=secured,
+        )
+    )
+    return app
+
+
+async def _on_fhir_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, FhirError)  # noqa: S101 - Starlette's signature is wider than its promise
+    return error_response(error)
+
+
+async def _on_http_error(_: Request, error: Exception) -> Response:
+    """Starlette's own errors, such as a path outside the API."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == 405:
+        return error_response(refusal(405, "not-supported", "method_not_allowed", allow="GET, HEAD"))
+    return error_response(refusal(status, "not-found" if status == 404 else "processing", "no_such_path"))
+
+
+async def _on_busy(_: Request, error: Exception) -> Response:
+    """The database is locked or away: for the sender a matter of waiting."""
+    _log.error("web.database_away", error=_where(error))
+    return error_response(refusal(503, "transient", "busy", retry_after=5))
+
+
+def _health(app: FastAPI, engine: Engine) -> None:
+    @app.api_route("/health/live", methods=["GET", "HEAD"])
+    def live() -> Response:
+        return Response(dumps({"status": "ok"}), media_type="application/json")
+
+    @app.api_route("/health", methods=["GET", "HEAD"])
+    @app.api_route("/health/ready", methods=["GET", "HEAD"])
+    def ready() -> Response:
+        with read(engine) as connection:
+            connection.execute(select(1))
+        return Response(dumps({"status": "ok"}), media_type="application/json")
+
+
+def endpoint_app(
+    engine: Engine,
+    *,
+    on_change: OnChange,
+    after_receive: Callable[[], None] | None = None,
+    validate: Callable[[Resource], list[Issue]] | None = None,
+    public_url: str | None = None,
+    limits: Limits | None = None,
+    accepts: frozenset[str] = ACCEPTED,
+    description: str = "Results of cadres' examinations and treatment",
+) -> FastAPI:
+    """The endpoint through which hospitals send results.
+
+    `on_change` stores the delivery in the inbox within the transaction that stores the resource,
+    so what was acknowledged is there; `after_receive` may process it once it is committed.
+    """
+    repository = Repository(
+        engine,
+        recognise_repeats=True,
+        on_change=on_change,
+        accepts=accepts,
+        deletes=False,
+        validate=validate,
+        base=public_url.rstrip("/") if public_url else None,
+    )
+    return fhir_app(
+        repository,
+        identify=bearer(engine),
+        base=public_url,
+        limits=limits,
+        description=description,
+        after_write=after_receive,
+    )

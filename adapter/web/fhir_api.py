@@ -1,0 +1,140 @@
+"""FHIR R4's RESTful API over a repository (http://hl7.org/fhir/R4/http.html): its routes.
+
+The endpoint that hospitals call and the sandbox hospitals are both this router; nothing in it
+knows which. Handlers are synchronous and run in worker threads.
+"""
+
+from collections.abc import Callable
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from adapter.fhir.codec import Resource
+from adapter.repository.query import split_params
+from adapter.repository.refusal import refusal
+from adapter.repository.repository import Repository
+from adapter.web.body import Limits
+from adapter.web.interactions import Interactions, no_such_interaction
+from adapter.web.negotiation import check_accept
+
+__all__ = ["router"]
+
+_READ = ["GET", "HEAD"]
+_ALL = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+Identify = Callable[[Request], str]
+
+
+def router(
+    repository: Repository,
+    *,
+    identify: Identify,
+    base: str | None = None,
+    prefix: str = "/fhir",
+    limits: Limits | None = None,
+    description: str = "FHIR R4 endpoint",
+    secured: bool = True,
+) -> APIRouter:
+    """The routes under `prefix`. `identify` gives the owner of a request or raises FhirError 401.
+
+    `base` is the server's URL as callers see it; None takes it from each request.
+    """
+    api = Interactions(
+        repository,
+        base=base,
+        prefix=prefix,
+        limits=limits or Limits(),
+        description=description,
+        secured=secured,
+    )
+    routes = APIRouter(prefix=prefix, include_in_schema=False, dependencies=[Depends(check_accept)])
+    _whole_server(routes, api, identify)
+    _reading(routes, api, identify)
+    _writing(routes, api, identify)
+
+    @routes.api_route("", methods=_ALL)
+    @routes.api_route("/{path:path}", methods=_ALL)
+    def nothing_here(path: str = "") -> Response:
+        raise no_such_interaction(path)
+
+    return routes
+
+
+def _whole_server(routes: APIRouter, api: Interactions, identify: Identify) -> None:
+    @routes.api_route("/metadata", methods=_READ)
+    def metadata(request: Request) -> Response:
+        return api.metadata(request)
+
+    @routes.post("")
+    @routes.post("/")
+    def bundle(
+        request: Request, owner: str = Depends(identify), body: Resource = Depends(api.body)
+    ) -> Response:
+        return api.bundle(request, owner, body)
+
+
+def _reading(routes: APIRouter, api: Interactions, identify: Identify) -> None:
+    @routes.api_route("/{kind}", methods=_READ)
+    @routes.api_route("/{kind}/", methods=_READ)
+    def search(request: Request, kind: str, owner: str = Depends(identify)) -> Response:
+        return api.search(request, owner, kind, split_params(request.url.query))
+
+    @routes.post("/{kind}/_search")
+    def search_by_post(
+        request: Request, kind: str, owner: str = Depends(identify), form: bytes = Depends(api.form)
+    ) -> Response:
+        try:
+            params = split_params(request.url.query) + split_params(form.decode())
+        except UnicodeDecodeError:
+            raise refusal(400, "invalid", "bad_query") from None
+        return api.search(request, owner, kind, params)
+
+    @routes.api_route("/{kind}/{resource_id}", methods=_READ)
+    def read(request: Request, kind: str, resource_id: str, owner: str = Depends(identify)) -> Response:
+        return api.read(request, owner, kind, resource_id)
+
+    @routes.api_route("/{kind}/{resource_id}/_history", methods=_READ)
+    def history(request: Request, kind: str, resource_id: str, owner: str = Depends(identify)) -> Response:
+        return api.history(request, owner, kind, resource_id)
+
+    @routes.api_route("/{kind}/{resource_id}/_history/{version}", methods=_READ)
+    def vread(
+        request: Request, kind: str, resource_id: str, version: str, owner: str = Depends(identify)
+    ) -> Response:
+        return api.vread(request, owner, kind, resource_id, version)
+
+
+def _writing(routes: APIRouter, api: Interactions, identify: Identify) -> None:
+    @routes.post("/{kind}")
+    @routes.post("/{kind}/")
+    def create(
+        request: Request, kind: str, owner: str = Depends(identify), body: Resource = Depends(api.body)
+    ) -> Response:
+        return api.write(request, owner, api.creation(request, kind, body))
+
+    @routes.post("/{kind}/$validate", dependencies=[Depends(identify)])
+    def validate(kind: str, body: Resource = Depends(api.body)) -> Response:
+        return api.validate(kind, body)
+
+    @routes.put("/{kind}")
+    def conditional_update(
+        request: Request, kind: str, owner: str = Depends(identify), body: Resource = Depends(api.body)
+    ) -> Response:
+        return api.write(request, owner, api.conditional_update(request, kind, body))
+
+    @routes.put("/{kind}/{resource_id}")
+    def update(
+        request: Request,
+        kind: str,
+        resource_id: str,
+        owner: str = Depends(identify),
+        body: Resource = Depends(api.body),
+    ) -> Response:
+        return api.write(request, owner, api.update(request, kind, resource_id, body))
+
+    @routes.delete("/{kind}")
+    def conditional_delete(request: Request, kind: str, owner: str = Depends(identify)) -> Response:
+        return api.write(request, owner, api.deletion(request, kind, None))
+
+    @routes.delete("/{kind}/{resource_id}")
+    def delete(request: Request, kind: str, resource_id: str, owner: str = Depends(identify)) -> Response:
+        return api.write(request, owner, api.deletion(request, kind, resource_id))

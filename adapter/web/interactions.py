@@ -1,0 +1,269 @@
+"""FHIR R4's interactions as HTTP asks for them and is answered, over a repository."""
+
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+
+from fastapi import Request, Response
+
+from adapter.errors import FhirError
+from adapter.fhir.codec import Resource, dumps
+from adapter.fhir.outcome import operation_outcome
+from adapter.repository import reading
+from adapter.repository.answers import etag, history_bundle, searchset
+from adapter.repository.entries import Entry, check_id, version_of
+from adapter.repository.plan import Outcome
+from adapter.repository.query import parse_condition, parse_query, parse_since, split_params
+from adapter.repository.refusal import refusal
+from adapter.repository.repository import Repository
+from adapter.repository.store import Row
+from adapter.repository.types import ID, RESOURCE_TYPES
+from adapter.texts import say
+from adapter.web.body import Limits, parse_resource, read_body
+from adapter.web.capability import capability_statement
+from adapter.web.negotiation import FHIR_JSON, check_content_type, http_date, informational, prefer
+
+__all__ = ["Interactions", "no_such_interaction"]
+
+
+class Interactions:
+    """What the routes of one server share. `base` is its URL as callers see it, None: from each request."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        *,
+        base: str | None,
+        prefix: str,
+        limits: Limits,
+        description: str,
+        secured: bool,
+    ) -> None:
+        self.repository = repository
+        self._checks = repository.checks
+        self._base = base.rstrip("/") if base else None
+        self._prefix = prefix
+        self._limits = limits
+        self._description = description
+        self._secured = secured
+        self._capabilities = lru_cache(maxsize=16)(self._capability_bytes)
+
+    def metadata(self, request: Request) -> Response:
+        """The CapabilityStatement."""
+        return Response(self._capabilities(self.base(request)), media_type=FHIR_JSON)
+
+    def _capability_bytes(self, base: str) -> bytes:
+        statement = capability_statement(
+            self._checks, base=base, description=self._description, secured=self._secured
+        )
+        return dumps(statement)
+
+    def base(self, request: Request) -> str:
+        """The server's URL as this caller sees it."""
+        if self._base is not None:
+            return self._base
+        return f"{request.url.scheme}://{request.url.netloc}{self._prefix}"
+
+    async def body(self, request: Request) -> Resource:
+        """The resource in the body. Raises FhirError 400, 413 or 415."""
+        check_content_type(request)
+        return parse_resource(await read_body(request, self._limits), self._limits)
+
+    async def form(self, request: Request) -> bytes:
+        """The form of a POST search. Raises FhirError 413 or 415."""
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        body = await read_body(request, self._limits)
+        if body and kind != "application/x-www-form-urlencoded":
+            raise refusal(415, "not-supported", "content_type_form", "http.Content-Type")
+        return body
+
+    def known(self, kind: str) -> None:
+        """Raise FhirError 404 for a type that does not exist or is not taken here."""
+        if error := self._checks.type_refusal(kind, ""):
+            error.status, error.code = 404, "not-supported"
+            raise error
+
+    # Interactions
+
+    def bundle(self, request: Request, owner: str, body: Resource) -> Response:
+        """A batch or transaction."""
+        if body["resourceType"] != "Bundle":
+            raise refusal(400, "invalid", "only_bundles", "resourceType")
+        representation = prefer(request).get("return") == "representation"
+        answer = self.repository.bundle(owner, body, base=self.base(request), representation=representation)
+        return Response(answer, media_type=FHIR_JSON)
+
+    def search(self, request: Request, owner: str, kind: str, params: list[tuple[str, str]]) -> Response:
+        """A search of one type."""
+        self.known(kind)
+        base = self.base(request)
+        lenient = prefer(request).get("handling") == "lenient"
+        query = parse_query(kind, params, lenient=lenient, base=base)
+        page = self.repository.search(owner, query)
+        return Response(searchset(query, page.total, page.rows, page.more, base), media_type=FHIR_JSON)
+
+    def history(self, request: Request, owner: str, kind: str, resource_id: str) -> Response:
+        """The versions of one resource."""
+        self.known(kind)
+        limit, before, since = _history_params(request)
+        page = self.repository.history(
+            owner, kind, resource_id, limit=limit, before=before, since=parse_since(since) if since else 0
+        )
+        base = self.base(request)
+        links = reading.history_links(base, page, kind, resource_id, limit=limit, since=since)
+        return Response(history_bundle(page.total, page.rows, base, links), media_type=FHIR_JSON)
+
+    def creation(self, request: Request, kind: str, body: Resource) -> Entry:
+        """A POST, with If-None-Exist a conditional one."""
+        self._matches(kind, body, None)
+        condition = None
+        if (header := request.headers.get("if-none-exist")) is not None:
+            condition = parse_condition(kind, header, expression="http.If-None-Exist")
+        return Entry("POST", kind, condition=condition, resource=body)
+
+    def update(self, request: Request, kind: str, resource_id: str, body: Resource) -> Entry:
+        """A PUT to an id."""
+        if not ID.fullmatch(resource_id):
+            self.known(kind)
+            raise refusal(400, "value", "bad_id")
+        self._matches(kind, body, resource_id)
+        return Entry(
+            "PUT",
+            kind,
+            resource_id,
+            resource=body,
+            if_match=_if_match(request),
+            if_none_match=request.headers.get("if-none-match"),
+        )
+
+    def conditional_update(self, request: Request, kind: str, body: Resource) -> Entry:
+        """A PUT to criteria."""
+        self._matches(kind, body, None)
+        condition = parse_condition(kind, request.url.query)
+        return Entry("PUT", kind, condition=condition, resource=body, if_match=_if_match(request))
+
+    def _matches(self, kind: str, body: Resource, resource_id: str | None) -> None:
+        self.known(kind)
+        if body["resourceType"] != kind:
+            raise refusal(400, "invalid", "type_mismatch", "resourceType", type=kind)
+        check_id(body, resource_id, kind)
+
+    def validate(self, kind: str, body: Resource) -> Response:
+        """$validate: the issues, always 200 (http://hl7.org/fhir/R4/resource-operation-validate.html)."""
+        self.known(kind)
+        if self._checks.validate is None:
+            raise refusal(404, "not-supported", "no_interaction")
+        return Response(dumps(operation_outcome(self._checks.validate(body))), media_type=FHIR_JSON)
+
+    def read(self, request: Request, owner: str, kind: str, resource_id: str) -> Response:
+        """The newest version, or 304 when the caller has it."""
+        self.known(kind)
+        return _row_response(request, self.repository.read(owner, kind, resource_id))
+
+    def vread(self, request: Request, owner: str, kind: str, resource_id: str, version: str) -> Response:
+        """One version."""
+        self.known(kind)
+        return _row_response(request, self.repository.vread(owner, kind, resource_id, version))
+
+    def deletion(self, request: Request, kind: str, resource_id: str | None) -> Entry:
+        """A DELETE of one resource, or of the one that the URL's criteria match."""
+        self.known(kind)
+        if resource_id is None:
+            return Entry("DELETE", kind, condition=parse_condition(kind, request.url.query))
+        return Entry("DELETE", kind, resource_id, if_match=_if_match(request))
+
+    def write(self, request: Request, owner: str, entry: Entry) -> Response:
+        """Carry out a write and answer as the caller prefers."""
+        outcome = self.repository.carry_out(owner, entry)
+        headers = _headers(outcome)
+        if outcome.status == 204:
+            return Response(status_code=204, headers=headers)
+        headers["Location"] = f"{self.base(request)}/{outcome.type}/{outcome.id}/_history/{outcome.version}"
+        wanted = prefer(request).get("return")
+        if wanted == "minimal":
+            return Response(status_code=outcome.status, headers=headers)
+        content = informational(_said(outcome)) if wanted == "OperationOutcome" else outcome.body
+        return Response(content, outcome.status, headers, FHIR_JSON)
+
+
+def _said(outcome: Outcome) -> str:
+    if outcome.repeated:
+        return say("fhir.repeated")
+    return say("fhir.stored" if outcome.status == 201 else "fhir.updated")
+
+
+def _headers(outcome: Outcome | Row) -> dict[str, str]:
+    if not outcome.version:
+        return {}
+    return {"ETag": etag(outcome.version), "Last-Modified": http_date(outcome.updated)}
+
+
+def _row_response(request: Request, row: Row) -> Response:
+    headers = _headers(row)
+    if _is_fresh(request, row):
+        return Response(status_code=304, headers=headers)
+    return Response(row.body, 200, headers, FHIR_JSON)
+
+
+def _is_fresh(request: Request, row: Row) -> bool:
+    """Conditional read (http://hl7.org/fhir/R4/http.html#cread)."""
+    if (tags := request.headers.get("if-none-match")) is not None:
+        wanted = {tag.strip().removeprefix("W/").strip('"') for tag in tags.split(",")}
+        return "*" in wanted or str(row.version) in wanted
+    if (since := request.headers.get("if-modified-since")) is not None:
+        try:
+            moment: datetime = parsedate_to_datetime(since)
+            return row.updated // 1000 <= moment.timestamp()
+        except (ValueError, TypeError, OverflowError):
+            return False
+    return False
+
+
+def _if_match(request: Request) -> int | None:
+    header = request.headers.get("if-match")
+    return None if header is None else version_of(header)
+
+
+def _history_params(request: Request) -> tuple[int, int | None, str | None]:
+    limit, before, since = 100, None, None
+    for name, value in split_params(request.url.query):
+        if name in ("_count", "_cursor"):
+            if not (value.isascii() and value.isdigit() and len(value) < 10):
+                raise refusal(400, "invalid", "bad_count", f"http.{name}")
+            if name == "_count":
+                limit = min(max(int(value), 1), 1000)
+            else:
+                before = int(value)
+        elif name == "_since":
+            since = value
+        elif name not in ("_format", "_pretty"):
+            known = "_count, _since"
+            raise refusal(400, "not-supported", "unknown_parameter", f"http.{name}", name=name, known=known)
+    return limit, before, since
+
+
+def _text(form: bytes) -> str:
+    try:
+        return form.decode()
+    except UnicodeDecodeError:
+        raise refusal(400, "invalid", "bad_query") from None
+
+
+def no_such_interaction(path: str) -> FhirError:
+    """405 where another method would do, 404 elsewhere."""
+    segments = [segment for segment in path.split("/") if segment]
+    if segments and segments[0] != "metadata" and segments[0] not in RESOURCE_TYPES:
+        return refusal(404, "not-supported", "no_such_path")
+    shape = ("*" if s not in ("_history", "_search", "metadata") else s for s in segments)
+    allowed = {
+        "": "POST",
+        "metadata": "GET, HEAD",
+        "*": "GET, HEAD, POST, PUT, DELETE",
+        "*/_search": "POST",
+        "*/*": "GET, HEAD, PUT, DELETE",
+        "*/*/_history": "GET, HEAD",
+        "*/*/_history/*": "GET, HEAD",
+    }.get("/".join(shape))
+    if allowed is None:
+        return refusal(404, "not-supported", "no_interaction")
+    return refusal(405, "not-supported", "method_not_allowed", allow=allowed)

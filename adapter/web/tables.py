@@ -1,0 +1,17 @@
+"""The tokens that hospitals send with their results, as hashes."""
+
+from sqlalchemy import Column, String, Table
+
+from adapter.database import Instant, metadata
+
+__all__ = ["hospital_token"]
+
+hospital_token = Table(
+    "hospital_token",
+    metadata,
+    Column("token", String(64), primary_key=True),  # SHA-256 of the token, hexadecimal
+    Column("hospital", String(64), nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    Column("last_used", Instant),
+)
