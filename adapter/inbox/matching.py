@@ -48,7 +48,7 @@ REASONS = (
     "unlinked",
     "processing-failed",
 )
-"""Why an item waits; each is a text `inbox.reason_<code>`, hyphens as underscores."""
+"""Why an item waits; each is a text `inbox.<reason>`."""
 
 _WEIGHT = {"referral": 8, "identity": 8, "number": 4, "birth-date": 2, "name": 1}
 _DEAD = ("revoked", "entered-in-error")

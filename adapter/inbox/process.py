@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 
-import structlog
 from sqlalchemy import Connection
 
 from adapter import audit
@@ -21,10 +20,11 @@ from adapter.inbox.matching import Applied, Match, Unmatched
 from adapter.inbox.ports import Directory, Records, ReversibleRecords, look_up
 from adapter.inbox.receive import RESULT_TYPES
 from adapter.inbox.store import InboxItem, InboxStore
+from adapter.telemetry import INBOX_ITEMS, get_logger
 
 __all__ = ["link", "process", "process_all", "unlink"]
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 _PAGE = 200
 _PATIENCE = 5  # attempts that may fail before the item waits for a person
 
@@ -48,7 +48,9 @@ def process_all(
             after = items[-1].id
             for item in items:
                 if "unlinked" not in item.reasons:
-                    done[_guarded(store, item, directory_of, records, now)] += 1
+                    state = _guarded(store, item, directory_of, records, now)
+                    done[state] += 1
+                    INBOX_ITEMS.labels(hospital=item.hospital, state=state).inc()
     return done
 
 
@@ -61,8 +63,8 @@ def _guarded(
 ) -> str:
     try:
         return process(store, item, directory_of(item.hospital), records, now)
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with one item must not delay the others
-        _log.error("inbox.failed", item=item.id, hospital=item.hospital, error=type(error).__name__)
+    except Exception:  # noqa: BLE001 - whatever is wrong with one item must not delay the others
+        _log.error("inbox.failed", item=item.id, hospital=item.hospital, exc_info=True)
         store.failed(item.id, now=now, give_up=item.attempts + 1 >= _PATIENCE)
         return "failed"
 
