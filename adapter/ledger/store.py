@@ -336,7 +336,7 @@ class LedgerStore:
         """How many resources are in each state."""
         query = select(_E.c.state, func.count()).where(_E.c.hospital == hospital).group_by(_E.c.state)
         with read(self._engine) as connection:
-            return {State(state): count for state, count in connection.execute(query).tuples()}
+            return {State(row[0]): int(row[1]) for row in connection.execute(query)}
 
 
 def _same_columns(entry: Entry) -> dict[str, Any]:
@@ -364,6 +364,9 @@ def _settled(entry: Entry, outcome: Settled, now: datetime) -> dict[str, Any]:
             state = State.PENDING  # a newer wish was planned while this one was under way
         elif state is State.DELIVERED:
             body = None
+    reason, detail = outcome.reason, outcome.detail
+    if state is State.PENDING and entry.reason == "invalid":  # planned while this was under way
+        state, reason, detail = State.PARKED, entry.reason, entry.detail
     gone = state is State.RETRACTED or outcome.event is Event.GONE
     forget = outcome.forget or gone
     return {
@@ -378,7 +381,7 @@ def _settled(entry: Entry, outcome: Settled, now: datetime) -> dict[str, Any]:
         if forget
         else (outcome.etag or (None if outcome.event is Event.CONFIRM else entry.etag)),
         "attempts": 0 if state is State.DELIVERED else entry.attempts + outcome.burn,
-        "reason": outcome.reason,
-        "detail": (outcome.detail or "")[:500] or None,
+        "reason": reason,
+        "detail": (detail or "")[:500] or None,
         "changed_at": now,
     }

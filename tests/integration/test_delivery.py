@@ -1,0 +1,365 @@
+"""Ledger, worker and client against a hospital that misbehaves: nothing lost, nothing doubled."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from adapter.database import write
+from adapter.delivery.client import HospitalClient
+from adapter.delivery.worker import Delivered, deliver
+from adapter.errors import LeaseLost
+from adapter.fhir import codec
+from adapter.fhir.bundle import without_dangling
+from adapter.ledger.diff import compare
+from adapter.ledger.model import Desired, Settled
+from adapter.ledger.state import Event, State
+from adapter.ledger.store import LedgerStore
+from tests import fakes
+from tests.fakes import FakeHospital
+
+SYSTEM = "https://centre.test/sid"
+NAME = "bv"
+
+
+class Clock:
+    """Time that only moves when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(milliseconds=1)
+        return self.now
+
+
+class Skipping(threading.Event):
+    """An event whose waiting moves the clock instead of passing time."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.clock.now += timedelta(seconds=timeout or 0)
+        return self.is_set()
+
+
+def identity(kind: str, key: str) -> str:
+    return codec.digest(f"{kind}/{key}".encode())
+
+
+def patient(key: str, name: str = "Nguyễn Văn A") -> Desired:
+    return desired("Patient", 0, key, {"name": [{"text": name}]})
+
+
+def observation(key: str, of: str, value: str = "5.30") -> Desired:
+    subject = {"reference": f"Patient?identifier={SYSTEM}|{identity('Patient', of)}"}
+    body = {"status": "final", "subject": subject, "valueQuantity": {"value": codec.loads(value)}}
+    return desired("Observation", 2, key, body)
+
+
+def desired(resource_type: str, rank: int, key: str, content: dict[str, object]) -> Desired:
+    value = identity(resource_type, key)
+    resource = {"resourceType": resource_type, "identifier": [{"system": SYSTEM, "value": value}], **content}
+    body = codec.dumps(resource)
+    return Desired(value, resource_type, rank, resource_type.lower(), key, codec.digest(body), body)
+
+
+class Site:
+    """A ledger, a hospital, and the verbs to work them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.ledger = LedgerStore(engine)
+        self.hospital = FakeHospital()
+        self.clock = Clock()
+        self.position = 0
+
+    def wish(self, cadre: str, *wanted: Desired) -> None:
+        self.position += 1
+        changes = compare(self.ledger.entries(NAME, [cadre])[cadre], wanted)
+        with write(self.engine) as connection:
+            self.ledger.plan(
+                connection,
+                NAME,
+                {cadre: changes},
+                mapping_version="m1",
+                version="v1",
+                position=self.position,
+                now=self.clock(),
+            )
+
+    def deliver(self, *, max_entries: int = 50, patience: float = 60) -> Delivered:
+        with HospitalClient(
+            self.hospital.base, transport=self.hospital.transport, sleep=lambda _seconds: None
+        ) as client:
+            return deliver(
+                NAME,
+                client,
+                self.ledger,
+                system=SYSTEM,
+                timeout=5,
+                lease_seconds=60,
+                max_entries=max_entries,
+                max_bytes=1_000_000,
+                concurrency=1,
+                patience=patience,
+                clock=self.clock,
+                stop=Skipping(self.clock),
+                seed=1,
+            )
+
+    def states(self) -> dict[State, int]:
+        return self.ledger.counts(NAME)
+
+
+@pytest.fixture
+def site(engine: Engine) -> Iterator[Site]:
+    return Site(engine)
+
+
+def family(of: str, count: int = 3) -> list[Desired]:
+    return [patient(of), *(observation(f"{of}-{number}", of) for number in range(count))]
+
+
+def identities(hospital: FakeHospital) -> list[str]:
+    return [item["value"] for resource in hospital.resources.values() for item in resource["identifier"]]
+
+
+def test_first_sync_creates_everything_once_and_the_second_sends_nothing(site: Site) -> None:
+    site.wish("c1", *family("c1"))
+    site.wish("c2", *family("c2"))
+    assert site.deliver().resources == 8
+    assert site.states() == {State.DELIVERED: 8}
+    assert len(identities(site.hospital)) == len(set(identities(site.hospital))) == 8
+    patients = {f"Patient/{resource['id']}" for resource in site.hospital.of_type("Patient")}
+    subjects = {resource["subject"]["reference"] for resource in site.hospital.of_type("Observation")}
+    assert subjects == patients
+    before = len(site.hospital.requests)
+    assert site.deliver().write_requests == 0
+    assert len(site.hospital.requests) == before
+
+
+def test_a_shipment_larger_than_a_bundle_refers_to_the_id_that_the_hospital_gave(site: Site) -> None:
+    site.wish("c1", *family("c1", 7))
+    assert site.deliver(max_entries=3).resources == 8
+    subjects = {resource["subject"]["reference"] for resource in site.hospital.of_type("Observation")}
+    assert subjects == {f"Patient/{site.hospital.of_type('Patient')[0]['id']}"}
+    assert site.hospital.writes == 3
+
+
+def test_a_change_updates_the_known_resource_under_if_match(site: Site) -> None:
+    site.wish("c1", *family("c1"))
+    site.deliver()
+    site.wish("c1", patient("c1", "Nguyễn Văn B"), *family("c1")[1:])
+    done = site.deliver()
+    assert (done.resources, done.write_requests) == (1, 1)
+    sent = codec.loads(site.hospital.requests[-1].content)["entry"]
+    assert [entry["request"]["method"] for entry in sent] == ["PUT"]
+    assert sent[0]["request"]["ifMatch"] == 'W/"1"'
+    assert site.hospital.of_type("Patient")[0]["name"] == [{"text": "Nguyễn Văn B"}]
+
+
+def test_going_back_to_what_is_there_sends_nothing(site: Site) -> None:
+    site.wish("c1", *family("c1"))
+    site.deliver()
+    site.wish("c1", patient("c1", "Nguyễn Văn B"), *family("c1")[1:])
+    site.wish("c1", *family("c1"))
+    assert site.deliver().write_requests == 0
+    assert site.states() == {State.DELIVERED: 4}
+
+
+@pytest.mark.parametrize("fault", [fakes.drops, fakes.times_out], ids=["dropped", "timeout"])
+def test_an_answer_that_never_came_is_looked_up_and_not_sent_again(
+    site: Site, fault: Callable[..., object]
+) -> None:
+    site.wish("c1", *family("c1"))
+    site.hospital.after = [fault]  # type: ignore[list-item]
+    assert site.deliver().resources == 4
+    assert site.hospital.writes == 1
+    assert all(
+        request.headers["cache-control"] == "no-cache"
+        for request in site.hospital.requests
+        if request.method == "GET"
+    )
+    assert site.states() == {State.DELIVERED: 4}
+
+
+def test_what_was_dropped_before_it_arrived_is_found_absent_and_sent(site: Site) -> None:
+    site.wish("c1", *family("c1"))
+    site.hospital.before = [fakes.drops]
+    site.deliver()
+    assert site.hospital.writes == 2
+    assert len(identities(site.hospital)) == 4
+    assert site.states() == {State.DELIVERED: 4}
+
+
+def test_a_worker_killed_after_sending_leaves_what_the_next_one_looks_up(site: Site) -> None:
+    site.wish("c1", *family("c1"))
+
+    class Killed(BaseException):
+        pass
+
+    def killed(_request: object) -> None:
+        raise Killed
+
+    site.hospital.after = [killed]  # type: ignore[list-item]
+    with pytest.raises(Killed):
+        site.deliver()
+    assert site.states() == {State.SENDING: 4}
+    assert site.ledger.claim(NAME, site.clock(), 60) is None  # its lease still holds
+    site.ledger.break_leases(NAME)
+    site.deliver()
+    assert site.hospital.writes == 1
+    assert site.states() == {State.DELIVERED: 4}
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_hospital_is_tried_again_and_burns_no_attempt(site: Site, status: int) -> None:
+    site.wish("c1", *family("c1"))
+    site.hospital.before = [fakes.answers(status, headers={"Retry-After": "7"})] * 4
+    started = site.clock.now
+    assert site.deliver().resources == 4
+    assert site.clock.now - started >= timedelta(seconds=7)
+    assert {entry.attempts for entry in site.ledger.entries(NAME, ["c1"])["c1"]} == {0}
+
+
+def test_a_hospital_that_is_down_is_given_up_and_catches_up_later(site: Site) -> None:
+    site.wish("c1", *family("c1"))
+    site.hospital.before = [fakes.refuses_connection] * 100
+    assert site.deliver(patience=20).unreachable
+    assert site.states() == {State.PENDING: 4}
+    site.hospital.before = []
+    site.ledger.probe(NAME)
+    assert not site.deliver().unreachable
+    assert site.states() == {State.DELIVERED: 4}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_wrong_token_stops_at_once_and_blames_no_message(site: Site, status: int) -> None:
+    for number in range(5):
+        site.wish(f"c{number}", *family(f"c{number}"))
+    site.hospital.before = [fakes.answers(status)] * 100
+    assert site.deliver(patience=0.5).unreachable
+    assert site.hospital.writes == 1
+    assert site.states() == {State.PENDING: 20}
+    assert site.ledger.hospital(NAME).last_error == "auth"
+
+
+def test_a_web_page_instead_of_fhir_is_the_hospitals_fault(site: Site) -> None:
+    site.wish("c1", *family("c1"))
+    site.hospital.before = [fakes.answers(404, text="<h1>Not here</h1>")]
+    site.deliver()
+    assert site.states() == {State.DELIVERED: 4}
+
+
+def test_one_refused_entry_is_parked_and_the_rest_arrives(site: Site) -> None:
+    bad = observation("c1-bad", "c1", "999")
+    site.wish("c1", *family("c1"), bad)
+    site.wish("c2", *family("c2"))
+    site.hospital.refuses = lambda resource: resource.get("valueQuantity", {}).get("value") == 999
+    site.deliver()
+    assert site.states() == {State.DELIVERED: 8, State.PARKED: 1}
+    [parked] = site.ledger.parked(NAME)
+    assert (parked.key, parked.reason) == ("c1-bad", "refused")
+    assert "refused by a rule" in (parked.detail or "")
+    assert site.deliver().requests == 0  # only a person, or new content, moves it
+    site.wish("c1", *family("c1"), observation("c1-bad", "c1", "5"))
+    site.deliver()
+    assert site.states() == {State.DELIVERED: 9}
+
+
+def test_what_refers_to_a_parked_resource_waits_with_it(site: Site) -> None:
+    site.wish("c1", *family("c1"))
+    site.hospital.refuses = lambda resource: resource["resourceType"] == "Patient"
+    site.deliver()
+    assert site.states() == {State.PARKED: 1, State.PENDING: 3}
+    assert site.deliver().requests == 0
+
+
+def test_refusals_inside_a_200_are_read_entry_by_entry(site: Site) -> None:
+    site.hospital.batchlike = True
+    site.hospital.refuses = lambda resource: resource.get("valueQuantity", {}).get("value") == 999
+    site.wish("c1", *family("c1"), observation("c1-bad", "c1", "999"))
+    site.deliver()
+    assert site.states() == {State.DELIVERED: 4, State.PARKED: 1}
+
+
+def test_an_answer_with_too_few_entries_is_not_trusted(site: Site) -> None:
+    site.hospital.drops_last_entry = True
+    site.wish("c1", *family("c1"))
+    site.deliver()
+    assert site.hospital.writes == 1
+    assert site.states() == {State.DELIVERED: 4}
+
+
+def test_a_stale_remote_id_is_forgotten_and_the_resource_found_again(site: Site) -> None:
+    site.wish("c1", *family("c1"))
+    site.deliver()
+    [there] = site.hospital.of_type("Patient")
+    there["meta"]["versionId"] = "9"  # somebody at the hospital touched it
+    site.wish("c1", patient("c1", "Nguyễn Văn B"), *family("c1")[1:])
+    site.deliver()
+    assert site.states() == {State.DELIVERED: 4}
+    assert [p["name"] for p in site.hospital.of_type("Patient")] == [[{"text": "Nguyễn Văn B"}]]
+
+
+def test_what_is_no_longer_wished_for_is_deleted_and_read_back(site: Site) -> None:
+    site.wish("c1", *family("c1"))
+    site.deliver()
+    site.wish("c1", patient("c1"))
+    site.deliver()
+    assert site.states() == {State.DELIVERED: 1, State.RETRACTED: 3}
+    assert site.hospital.of_type("Observation") == []
+    site.wish("c1", *family("c1"))
+    site.deliver()
+    assert len(site.hospital.of_type("Observation")) == 3
+
+
+def test_what_was_never_sent_is_dropped_without_a_request(site: Site) -> None:
+    site.wish("c1", *family("c1"))
+    site.wish("c1")
+    assert site.deliver().requests == 0
+    assert site.states() == {}
+
+
+def test_a_late_settle_is_refused(site: Site) -> None:
+    site.wish("c1", *family("c1"))
+    lease = site.ledger.claim(NAME, site.clock(), 1)
+    assert lease is not None
+    site.clock.now += timedelta(seconds=2)
+    taken = site.ledger.claim(NAME, site.clock(), 60)
+    assert taken is not None
+    assert taken.cadre == lease.cadre
+    with pytest.raises(LeaseLost):
+        site.ledger.settle(lease, [Settled(identity("Patient", "c1"), Event.CONFIRM)], site.clock())
+
+
+def test_a_wish_written_while_its_shipment_is_under_way_is_not_lost(site: Site) -> None:
+    site.wish("c1", *family("c1"))
+
+    def meanwhile(_request: object) -> None:
+        site.wish("c1", patient("c1", "Nguyễn Văn B"), *family("c1")[1:])
+
+    site.hospital.before = [meanwhile]  # type: ignore[list-item]
+    site.deliver()
+    assert site.states() == {State.DELIVERED: 4}
+    assert site.hospital.of_type("Patient")[0]["name"] == [{"text": "Nguyễn Văn B"}]
+
+
+def test_bodies_are_not_kept_once_delivered(site: Site) -> None:
+    site.wish("c1", *family("c1"))
+    site.deliver()
+    assert {entry.body for entry in site.ledger.entries(NAME, ["c1"])["c1"]} == {None}
+
+
+def test_a_reference_to_what_is_withheld_is_left_out() -> None:
+    seen = f"Observation?identifier={SYSTEM}|{identity('Observation', 'a')}"
+    kept_back = f"Observation?identifier={SYSTEM}|{identity('Observation', 'b')}"
+    resource = {"supportingInfo": [{"reference": seen}, {"reference": kept_back}]}
+    there = {("Observation", identity("Observation", "a"))}
+    assert without_dangling(resource, there) == {"supportingInfo": [{"reference": seen}]}
+    assert without_dangling(resource, set()) == {}

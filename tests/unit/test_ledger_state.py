@@ -1,0 +1,38 @@
+"""Every pair of state and event."""
+
+import itertools
+
+import pytest
+
+from adapter.ledger.state import Event, State, next_state
+
+# A line per state, a column per event: the state after it, or - for what cannot happen.
+TABLE = """
+            desire   invalid  start    confirm   retry      lose       absent     refuse     retract    gone
+pending     pending  parked   sending  delivered -          -          -          parked     retracting pending
+sending     sending  sending  sending  delivered pending    unknown    pending    parked     retracting -
+delivered   pending  parked   -        -         -          -          -          -          retracting -
+unknown     unknown  unknown  -        delivered -          unknown    pending    parked     retracting -
+parked      pending  parked   -        -         -          -          -          -          retracting -
+retracting  pending  retracting -      retracting retracting retracting retracting retracting retracting retracted
+retracted   pending  parked   -        -         -          -          -          -          retracted  -
+"""  # noqa: E501 - a table reads best whole
+_HEAD, *_LINES = [line.split() for line in TABLE.strip().splitlines()]
+CASES = [
+    (State(state), Event(event), None if after == "-" else State(after))
+    for state, *cells in _LINES
+    for event, after in zip(_HEAD, cells, strict=True)
+]
+
+
+@pytest.mark.parametrize(("state", "event", "after"), CASES)
+def test_transition(state: State, event: Event, after: State | None) -> None:
+    if after is None:
+        with pytest.raises(ValueError, match="cannot happen"):
+            next_state(state, event)
+    else:
+        assert next_state(state, event) is after
+
+
+def test_the_table_is_whole() -> None:
+    assert {(state, event) for state, event, _ in CASES} == set(itertools.product(State, Event))
