@@ -1,0 +1,140 @@
+"""A mapping file as a tree in which every word knows its line and column.
+
+YAML 1.2 habits only: `no` and `2026-01-01` stay text, numbers keep their digits.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import yaml
+
+from adapter.texts import say
+
+__all__ = ["Fields", "Items", "Node", "Place", "Problems", "Scalar", "read_tree"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a word stands: file name, line and column, both from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A literal or, when it holds `{{`, an expression. `raw` is its first line in the file."""
+
+    value: str | int | bool | Decimal | None
+    place: Place
+    raw: str = ""
+
+    def place_of(self, word: str) -> Place:
+        """Where `word` stands inside this scalar; its start when it is not on the first line."""
+        start = self.raw.find(word, self.place.column - 1)
+        return Place(self.place.file, self.place.line, start + 1) if start >= 0 else self.place
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A mapping of names to nodes, in the file's order."""
+
+    entries: tuple[tuple[Scalar, "Node"], ...]
+    place: Place
+
+    def get(self, name: str) -> "Node | None":
+        """The node of that name."""
+        return next((node for key, node in self.entries if key.value == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list of nodes."""
+
+    nodes: tuple["Node", ...]
+    place: Place
+
+
+Node = Scalar | Fields | Items
+
+
+class Problems:
+    """Collects what is wrong with all files of one run, a line each: place, what, remedy."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def add(self, place: Place, text: str, **params: object) -> None:
+        """One more problem; the same one twice is listed once."""
+        line = f"{place}: {say(text, **params)}"
+        if line not in self.lines:
+            self.lines.append(line)
+
+
+def read_tree(path: Path, text: str, problems: Problems) -> Node | None:
+    """Parse one file. What is not YAML is added to `problems` and gives None."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(path.name, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1)
+        problems.add(place, "mapping.not_yaml", problem=error.problem or "")
+        return None
+    except yaml.YAMLError as error:
+        problems.add(Place(path.name, 1, 1), "mapping.not_yaml", problem=type(error).__name__)
+        return None
+    if root is None:
+        problems.add(Place(path.name, 1, 1), "mapping.empty_file")
+        return None
+    return _Reader(path.name, text.splitlines(), problems).node(root)
+
+
+class _Reader:
+    def __init__(self, file: str, lines: list[str], problems: Problems) -> None:
+        self._file = file
+        self._lines = lines
+        self._problems = problems
+
+    def node(self, node: yaml.Node) -> Node:
+        place = Place(self._file, node.start_mark.line + 1, node.start_mark.column + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self._fields(node, place)
+        if isinstance(node, yaml.SequenceNode):
+            return Items(tuple(self.node(child) for child in node.value), place)
+        return self._scalar(node, place)
+
+    def _fields(self, node: yaml.MappingNode, place: Place) -> Fields:
+        entries: dict[str, tuple[Scalar, Node]] = {}
+        for key_node, value_node in node.value:
+            key = self.node(key_node)
+            if not isinstance(key, Scalar):
+                self._problems.add(key.place, "mapping.bad_name")
+                continue
+            name = str(key.value)
+            if name in entries:
+                self._problems.add(key.place, "mapping.duplicate", word=name)
+                continue
+            entries[name] = (key, self.node(value_node))
+        return Fields(tuple(entries.values()), place)
+
+    def _scalar(self, node: yaml.Node, place: Place) -> Scalar:
+        text = str(node.value)
+        raw = self._lines[place.line - 1] if place.line <= len(self._lines) else ""
+        value: str | int | bool | Decimal | None = text
+        kind = node.tag.rsplit(":", 1)[-1]
+        if getattr(node, "style", None) is not None:
+            pass  # quoted: text, whatever it looks like
+        elif kind == "null":
+            value = None
+        elif text in ("true", "false"):
+            value = text == "true"
+        elif kind == "int" and text.lstrip("-").isdecimal():
+            value = int(text)
+        elif kind == "float" and text.lstrip("-").replace(".", "", 1).isdecimal():
+            value = Decimal(text)
+        return Scalar(value, place, raw)

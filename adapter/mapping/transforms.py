@@ -1,0 +1,218 @@
+"""The verbs that expressions may use, each a pure function of its input.
+
+`None` in gives `None` out, so that an absent field leaves no element. docs/mapping.md lists them;
+a test holds that list and `TRANSFORMS` together.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any, Protocol
+
+from adapter.fhir.identity import conditional_reference
+from adapter.mapping.terminology import Codes, Concept, Table
+from adapter.mapping.values import Value, ValueReader
+
+__all__ = ["JINJA_FILTERS", "TRANSFORMS", "Measured", "Transforms", "instant", "iso_date", "person_name"]
+
+# Of Jinja2's own filters only these: they cannot read attributes by name.
+JINJA_FILTERS = frozenset(
+    ("capitalize", "default", "first", "int", "join", "last", "length", "list", "lower")
+)
+JINJA_FILTERS |= {"replace", "sort", "string", "trim", "unique", "upper"}
+
+
+class Measured(Protocol):
+    """What the value transforms read of a measurement, or of one part of a panel."""
+
+    @property
+    def measure(self) -> str: ...
+    @property
+    def value(self) -> str: ...
+    @property
+    def unit(self) -> str | None: ...
+
+
+def instant(value: datetime | None) -> str | None:
+    """A moment with its own offset, to the second or finer: `2026-03-02T08:15:00+07:00`."""
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError("an instant needs a time zone")
+    return value.isoformat()
+
+
+def iso_date(value: date | str | None) -> str | None:
+    """A date `YYYY-MM-DD`; text such as `1960` or `1960-05` (a date made coarser) passes as it is."""
+    if value is None or isinstance(value, str):
+        return value or None
+    return value.date().isoformat() if isinstance(value, datetime) else value.isoformat()
+
+
+def person_name(value: str | None) -> dict[str, Any] | None:
+    """HumanName of a Vietnamese name: `text` is authoritative, the first word is the family name."""
+    if not value or not value.split():
+        return None
+    words = value.split()
+    name: dict[str, Any] = {"use": "official", "text": value}
+    if len(words) > 1:
+        name["family"] = words[0]
+    name["given"] = words[1:] or words
+    return name
+
+
+class Transforms:
+    """The verbs for one hospital: they know its code tables, identities and unknown codes so far."""
+
+    def __init__(
+        self,
+        codes: Codes,
+        *,
+        kinds: Mapping[str, str],
+        identify: Callable[[str, str, str], str],
+        identifier_system: str,
+        unknown: Counter[tuple[str, str]],
+    ) -> None:
+        self._codes = codes
+        self._kinds = kinds  # resource type -> record kind it is made from
+        self._identify = identify
+        self._system = identifier_system
+        self._unknown = unknown
+        self._values = ValueReader(codes)
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Name in an expression -> function."""
+        return {
+            "code": self.code,
+            "coding": self.coding,
+            "column": self.column,
+            "concept": self.concept,
+            "date": iso_date,
+            "display": self.display,
+            "instant": instant,
+            "limits": self.limits,
+            "measured_concept": self.measured_concept,
+            "person_name": person_name,
+            "parts": lambda m: self._value(m).parts,
+            "qualitative": self.qualitative,
+            "quantity": lambda m: _copy(self._value(m).quantity),
+            "range": lambda m: _copy(self._value(m).range),
+            "ratio": lambda m: _copy(self._value(m).ratio),
+            "reference": self.reference,
+            "text_value": lambda m: self._value(m).text,
+        }
+
+    def code(self, value: str | None, table: str) -> str | None:
+        """The FHIR code of a local one; None, and counted, when the table does not know it."""
+        concept = self._find(table, value)
+        return concept.target if concept else None
+
+    def coding(self, value: str | None, table: str) -> dict[str, Any] | None:
+        """One Coding in the table's international system; None, and counted, when it is unknown."""
+        concept = self._find(table, value)
+        return _target(concept) if concept and concept.target else None
+
+    def column(self, value: str | None, table: str, name: str) -> str | None:
+        """Another column of the table's row of that code; None when there is none."""
+        concept = self._codes.tables[table].concepts.get(value) if value else None
+        return (concept.more.get(name) or None) if concept else None
+
+    def display(self, value: str | None, table: str) -> str | None:
+        """The Vietnamese name of a local code; an unknown code is its own name, and counted."""
+        concept = self._find(table, value)
+        return concept.display if concept else value
+
+    def concept(
+        self, value: str | None, table: str, text: str | None = None, fits: bool = True
+    ) -> dict[str, Any] | None:
+        """CodeableConcept: local code first, international second. An unknown code goes as local code
+        and text. `fits=False` leaves the international code out.
+        """
+        if not value:
+            return {"text": text} if text else None
+        concept = self._find(table, value)
+        source = self._codes.tables[table]
+        return {"coding": _codings(source, value, concept, fits), "text": text or _display(concept, value)}
+
+    def measured_concept(self, m: Measured, text: str | None = None) -> dict[str, Any] | None:
+        """`concept` of a measurement; no international code where the unit measures another kind of thing."""
+        return self.concept(m.measure, "measures", text, self._fits(m))
+
+    def qualitative(self, m: Measured) -> dict[str, Any] | None:
+        """CodeableConcept of a result in words that a table of spellings knows; unknown words as text."""
+        value = self._value(m)
+        if value.coded:
+            return self.concept(value.coded, "qualitative", m.value)
+        if value.word:
+            self._unknown["qualitative", value.word] += 1
+            return {"text": value.word}
+        return None
+
+    def limits(self, m: Any) -> object:
+        """`referenceRange` of a measurement from the limits its laboratory gave."""
+        if m.low is None and m.high is None:
+            return None
+        return self._values.limits(m.measure, m.low, m.high, m.unit)
+
+    def reference(self, key: str | None, type_: str) -> dict[str, Any] | None:
+        """Reference to the resource made from the record of that key, by its identity at this hospital."""
+        if not key:
+            return None
+        identity = self._identify(type_, self._kinds[type_], key)
+        return {"reference": conditional_reference(type_, self._system, identity)}
+
+    def _value(self, m: Measured) -> Value:
+        return self._values.read(m.measure, m.value, m.unit)
+
+    def _fits(self, m: Measured) -> bool:
+        if self._values.fits(m.measure, m.unit):
+            return True
+        if m.unit and self._codes.unit(m.unit) is None:
+            self._unknown["units", m.unit] += 1
+        else:
+            self._unknown["units", f"{m.measure} {m.unit}"] += 1
+        return False
+
+    def _find(self, table: str, value: str | None) -> Concept | None:
+        if not value:
+            return None
+        found = self._codes.tables[table].concepts.get(value)
+        if found is None:
+            self._unknown[table, str(value)] += 1
+        return found
+
+
+def _codings(table: Table, value: str, concept: Concept | None, fits: bool) -> list[dict[str, Any]]:
+    codings: list[dict[str, Any]] = []
+    if table.system or concept is None:
+        local: dict[str, Any] = {"system": table.system} if table.system else {}
+        local["code"] = str(value)
+        if concept is not None:
+            local["display"] = concept.display
+        codings.append(local)
+    if concept is not None and concept.target and fits:
+        codings.append(_target(concept))
+    return codings
+
+
+def _display(concept: Concept | None, value: str) -> str:
+    return concept.display if concept is not None and concept.display else str(value)
+
+
+def _target(concept: Concept) -> dict[str, Any]:
+    target: dict[str, Any] = {"system": concept.system, "code": concept.target}
+    if concept.target_display:
+        target["display"] = concept.target_display
+    return target
+
+
+def _copy(value: dict[str, object] | None) -> dict[str, object] | None:
+    # remembered values are shared between resources; the engine's output must not be
+    return None if value is None else dict(value)
+
+
+TRANSFORMS = frozenset(
+    Transforms(
+        Codes(), kinds={}, identify=lambda _t, _k, _v: "", identifier_system="", unknown=Counter()
+    ).filters()
+)
