@@ -1,0 +1,46 @@
+"""The endpoint on the adapter's own stores: deliveries go into the inbox, then into the record."""
+
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+from sqlalchemy import Connection
+
+from adapter import pipeline
+from adapter.fhir.validation import check
+from adapter.repository.change import Change
+from adapter.web.app import endpoint_app
+from adapter.web.body import Limits
+
+__all__ = ["endpoint"]
+
+
+def endpoint(adapter: pipeline.Adapter) -> FastAPI:
+    """The application that `adapter serve` runs. What an earlier process left undone is done first."""
+    settings = adapter.settings
+
+    def on_change(connection: Connection, change: Change) -> None:
+        if change.action == "delete" or change.repeated:
+            return
+        pipeline.receive(
+            connection,
+            hospital=change.owner,
+            type=change.type,
+            id=change.id,
+            version=change.version,
+            resource=change.resource,
+            body=change.body,
+            now=datetime.now(UTC),
+        )
+
+    def after_receive() -> None:
+        pipeline.process_inbox(adapter, datetime.now(UTC), again=False)
+
+    pipeline.process_inbox(adapter, datetime.now(UTC))
+    return endpoint_app(
+        adapter.engine,
+        on_change=on_change,
+        after_receive=after_receive,
+        validate=check,
+        public_url=settings.public_url,
+        limits=Limits(max_bytes=settings.max_body_bytes, max_depth=settings.max_body_depth),
+    )
