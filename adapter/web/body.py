@@ -99,7 +99,6 @@ def parse_json(body: bytes, limits: Limits) -> Any:
             parse_float=_decimal,
             parse_int=_integer,
             object_pairs_hook=_object,
-            parse_constant=_constant,
         )
     except _BadNumberError:
         raise refusal(400, "value", "bad_number") from None

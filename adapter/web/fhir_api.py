@@ -16,6 +16,8 @@ from adapter.web.body import Limits
 from adapter.web.interactions import Interactions, no_such_interaction
 from adapter.web.negotiation import check_accept
 
+# ruff: noqa: B008 - FastAPI declares what a handler depends on in its defaults
+
 __all__ = ["router"]
 
 _READ = ["GET", "HEAD"]

@@ -30,5 +30,6 @@ def serve(app: Any, host: str, port: int, *, grace_seconds: int = 20) -> None:
         timeout_graceful_shutdown=grace_seconds,
         timeout_keep_alive=30,
         lifespan="off",
+        interface="asgi3",
     )
     _Server(config).run()

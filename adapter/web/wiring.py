@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from adapter import pipeline
 from adapter.fhir.validation import check
-from adapter.repository.change import Change
+from adapter.repository.plan import Change
 from adapter.web.app import endpoint_app
 from adapter.web.body import Limits
 

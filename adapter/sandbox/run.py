@@ -1,0 +1,97 @@
+"""Runs a sandbox hospital as a process: its server, and its doctor beside it."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapter.database import open_database
+from adapter.fhir.codec import Resource
+from adapter.fhir.outcome import Issue
+from adapter.sandbox.app import OWNER, Sandbox
+from adapter.sandbox.doctor import Doctor
+from adapter.sandbox.faults import parse_fault
+from adapter.settings import read_secret
+from adapter.web.server import serve
+
+__all__ = ["DoctorOptions", "run_sandbox"]
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorOptions:
+    """Whether somebody examines the referred, after how many seconds, and where results are pushed.
+
+    `push_to` is the base of the adapter's endpoint (…/fhir); `push_token` a reference to its token
+    (`env:NAME` or `file:PATH`).
+    """
+
+    delay: float = 2.0
+    push_to: str | None = None
+    push_token: str | None = None
+
+
+def run_sandbox(
+    name: str,
+    port: int,
+    data: Path,
+    *,
+    faults: Sequence[str] = (),
+    seed: int = 0,
+    doctor: DoctorOptions | None = None,
+    token: str | None = None,
+    validate: bool = False,
+    host: str = "127.0.0.1",
+) -> None:
+    """Serve a sandbox hospital until SIGTERM or SIGINT. Its store is `<data>/<name>.db`.
+
+    `token` is a reference to the token that requests need. Raises UsageError for an unknown fault,
+    SettingsError for a secret that is not there.
+    """
+    base = f"http://{host}:{port}/fhir"
+    engine = open_database(f"sqlite:///{(data / f'{name}.db').absolute()}")
+    sandbox = Sandbox(
+        engine,
+        name,
+        faults=tuple(parse_fault(fault) for fault in faults),
+        seed=seed,
+        token=None if token is None else read_secret(token).get_secret_value(),
+        validate=_validator() if validate else None,
+        base=base,
+    )
+    stop = threading.Event()
+    thread = None if doctor is None else _at_work(doctor, sandbox, base, seed, stop)
+    try:
+        serve(sandbox.app, host, port)
+    finally:
+        stop.set()
+        if thread is not None:
+            thread.join(timeout=35)
+        engine.dispose()
+
+
+def _validator() -> Callable[[Resource], list[Issue]]:
+    from adapter.fhir.validation import check
+
+    return check
+
+
+def _at_work(
+    options: DoctorOptions, sandbox: Sandbox, base: str, seed: int, stop: threading.Event
+) -> threading.Thread:
+    from adapter.delivery.client import post_json
+
+    token = None if options.push_token is None else read_secret(options.push_token).get_secret_value()
+    doctor = Doctor(
+        sandbox.repository,
+        OWNER,
+        sandbox.name,
+        post_json,
+        push_to=options.push_to,
+        token=token,
+        delay=options.delay,
+        seed=seed,
+        base=base,
+    )
+    thread = threading.Thread(target=doctor.work, args=(stop,), name="doctor", daemon=True)
+    thread.start()
+    return thread
