@@ -128,7 +128,7 @@ class _Folder:
     def finish(self, path: Path) -> Path:
         self._stack.close()
         (self._temporary / f"{REJECTS_MARK}.txt").write_text(say("import.rejects_note") + "\n", "utf-8")
-        target = path.with_suffix("")
+        target = path.with_suffix("") if path.suffix in (".xlsx", ".csv") else path
         if (target / f"{REJECTS_MARK}.txt").exists():  # only what an earlier import put there
             shutil.rmtree(target)
         self._temporary.replace(target)
