@@ -10,12 +10,24 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-__all__ = ["REQUIRED", "Element", "elements", "is_type", "model", "required"]
+__all__ = [
+    "REQUIRED",
+    "TARGETS",
+    "TEXT_PRIMITIVES",
+    "Element",
+    "elements",
+    "is_resource",
+    "is_type",
+    "model",
+    "required",
+    "required_choices",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One element. `type` is None for a primitive, and `primitive` then says date, datetime, id or other;
+    """One element. `type` is None for a primitive, and `primitive` then is a name of `TEXT_PRIMITIVES`,
+    "boolean", "integer" or "decimal";
     `choice` is the name without the type ("value").
     """
 
@@ -24,7 +36,7 @@ class Element:
     required: bool
     type: str | None
     choice: str | None
-    primitive: str = ""
+    primitive: str = "text"
 
 
 @cache
@@ -39,6 +51,12 @@ def model(type_name: str) -> Any:
     except (ValueError, LookupError, ImportError, AttributeError):
         return None
     return class_ if hasattr(class_, "model_fields") else None
+
+
+@cache
+def is_resource(type_name: str) -> bool:
+    """Whether R4 has a resource of that name; a data type such as HumanName is none."""
+    return "implicitRules" in elements(type_name)
 
 
 def is_type(type_name: str) -> bool:
@@ -60,7 +78,9 @@ def elements(type_name: str) -> dict[str, Element]:
         found[name] = Element(
             name=name,
             many=many,
-            required=bool(field.is_required() or extra.get("element_required")),
+            required=bool(
+                field.is_required() or extra.get("element_required") or extra.get("one_of_many_required")
+            ),
             type=type_,
             choice=extra.get("one_of_many"),
             primitive=primitive,
@@ -72,6 +92,20 @@ def elements(type_name: str) -> dict[str, Element]:
 def required(type_name: str) -> tuple[Element, ...]:
     """The elements that a type cannot be without, those of a choice ([x]) left out."""
     return tuple(item for item in elements(type_name).values() if item.required and item.choice is None)
+
+
+@cache
+def required_choices(type_name: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The choices of which one must be there: (name without the type, names of its forms)."""
+    forms: dict[str, list[Element]] = {}
+    for element in elements(type_name).values():
+        if element.choice is not None:
+            forms.setdefault(element.choice, []).append(element)
+    return tuple(
+        (choice, tuple(item.name for item in listed))
+        for choice, listed in forms.items()
+        if any(item.required for item in listed)
+    )
 
 
 def _shape(annotation: Any) -> tuple[bool, str | None, str]:
@@ -88,10 +122,23 @@ def _shape(annotation: Any) -> tuple[bool, str | None, str]:
         name = getattr(option, "__name__", "") or type(option).__name__
         if name.endswith("Type") and name != "NoneType":
             return many, name.removesuffix("Type"), ""
-        if not primitive and name.lower() in ("date", "datetime", "id", "instant"):
-            primitive = name.lower()
-    return many, None, primitive
+        primitive = primitive or _PRIMITIVES.get(name, "")
+    return many, None, primitive or "text"
 
+
+TEXT_PRIMITIVES = ("text", "date", "datetime", "id", "instant")
+_PRIMITIVES = {
+    "Date": "date",
+    "DateTime": "datetime",
+    "Id": "id",
+    "Instant": "instant",
+    "Decimal": "decimal",
+    "Integer": "integer",
+    "PositiveInt": "integer",
+    "UnsignedInt": "integer",
+    "bool": "boolean",
+    "Boolean": "boolean",
+}
 
 _REQUEST_STATUS = "draft active on-hold revoked completed entered-in-error unknown"
 _EVENT_STATUS = "preparation in-progress not-done on-hold stopped completed entered-in-error unknown"
@@ -140,4 +187,19 @@ REQUIRED: dict[tuple[str, str], frozenset[str]] = {
         ("BundleEntryRequest", "method"): "GET HEAD POST PUT DELETE PATCH",
         ("BundleEntrySearch", "mode"): "match include outcome",
     }.items()
+}
+
+# http://hl7.org/fhir/R4/references.html: the types that these elements may refer to
+TARGETS: dict[tuple[str, str], frozenset[str]] = {
+    ("Observation", "subject"): frozenset(("Patient", "Group", "Device", "Location")),
+    ("DiagnosticReport", "subject"): frozenset(("Patient", "Group", "Device", "Location")),
+    ("ServiceRequest", "subject"): frozenset(("Patient", "Group", "Location", "Device")),
+    ("Procedure", "subject"): frozenset(("Patient", "Group")),
+    ("Encounter", "subject"): frozenset(("Patient", "Group")),
+    ("Condition", "subject"): frozenset(("Patient", "Group")),
+    ("Observation", "encounter"): frozenset(("Encounter",)),
+    ("DiagnosticReport", "encounter"): frozenset(("Encounter",)),
+    ("ServiceRequest", "encounter"): frozenset(("Encounter",)),
+    ("Procedure", "encounter"): frozenset(("Encounter",)),
+    ("DiagnosticReport", "result"): frozenset(("Observation",)),
 }

@@ -4,7 +4,7 @@ import re
 from datetime import date
 from typing import Final
 
-__all__ = ["is_code", "is_date", "is_date_time", "is_id", "is_instant", "is_reference"]
+__all__ = ["is_code", "is_date", "is_date_time", "is_id", "is_instant", "is_reference", "target_of"]
 
 _DATE: Final = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
 _TIME: Final = re.compile(
@@ -12,11 +12,11 @@ _TIME: Final = re.compile(
 )
 _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _CODE: Final = re.compile(r"[^\s]+( [^\s]+)*")
-_LITERAL: Final = re.compile(
-    r"(?:[a-z][a-z0-9+.\-]*://\S+/)?[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?"
+_REFERENCE: Final = re.compile(
+    r"(?:[a-z][a-z0-9+.\-]*://\S+/)?([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?"
+    r"|([A-Z][A-Za-z]+)\?[^\s=]+=\S+"
+    r"|urn:(?:uuid|oid):[0-9A-Za-z.\-]+|[a-z][a-z0-9+.\-]*://\S+|#\S*"
 )
-_CONDITIONAL: Final = re.compile(r"[A-Z][A-Za-z]+\?[^\s=]+=\S+")
-_URI: Final = re.compile(r"(?:urn:(?:uuid|oid):[0-9A-Za-z.\-]+|[a-z][a-z0-9+.\-]*://\S+|#\S*)")
 
 
 def is_date(value: str) -> bool:
@@ -57,4 +57,10 @@ def is_code(value: str) -> bool:
 
 def is_reference(value: str) -> bool:
     """Literal, absolute, conditional (`Patient?identifier=…`), `urn:uuid:` or contained (`#id`)."""
-    return any(form.fullmatch(value) for form in (_LITERAL, _CONDITIONAL, _URI))
+    return _REFERENCE.fullmatch(value) is not None
+
+
+def target_of(reference: str) -> str | None:
+    """The type that a literal or conditional reference points to; None where it does not say."""
+    match = _REFERENCE.fullmatch(reference)
+    return (match[1] or match[2]) if match else None
