@@ -23,7 +23,6 @@ from adapter.records.body import body_of, content_digest
 from adapter.records.model import Cadre, Fulfilment, Record, Referral, Result, Sex, Tier
 from adapter.records.store import RecordStore
 from adapter.records.tables import cadre_identifier, feed, record
-from adapter.records.take_back import take_back
 
 NOW = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
 OURS = "https://cadre-health.example/fhir/sid/record"
@@ -103,7 +102,7 @@ class Records:
         return self.store.fulfil(referral, Fulfilment(effect), by, at, connection=connection)
 
     def take_back(self, result_key: str, *, connection: Connection) -> bool:
-        return take_back(connection, result_key)
+        return self.store.take_back(result_key, connection=connection)
 
 
 class Centre:
