@@ -1,1 +1,66 @@
-"""The command line."""
+"""The command line: what a person types. Typer parses, `show` prints, everything else is elsewhere.
+
+`main` chooses the language before the commands are imported, because their help is in it; each
+command imports what it needs when it runs, so that `adapter --help` stays quick.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from adapter.errors import AdapterError
+from adapter.texts import say, use_language
+
+__all__ = ["main"]
+
+_ANYWHERE = {"--lang": True, "--config": True, "--debug": False}  # option: takes a value
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit: 0 all well, 1 something waits for a person, 2 wrong usage or settings."""
+    general, rest = _hoist(list(sys.argv[1:] if arguments is None else arguments))
+    use_language(_language(general))
+    from adapter.cli.app import app
+
+    try:
+        app(args=[*general, *rest], prog_name="adapter")
+    except AdapterError as error:
+        if "--debug" in general:
+            raise
+        _complain(error)
+        raise SystemExit(error.exit_code) from None
+    except BrokenPipeError:  # e.g. `adapter status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+
+
+def _hoist(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """General options may stand anywhere: `adapter status --lang vi` is `adapter --lang vi status`."""
+    general: list[str] = []
+    rest: list[str] = []
+    while arguments:
+        word = arguments.pop(0)
+        if word == "--":
+            return general, [*rest, word, *arguments]
+        if word.partition("=")[0] in _ANYWHERE:
+            general.append(word)
+            if _ANYWHERE.get(word) and arguments:
+                general.append(arguments.pop(0))
+        else:
+            rest.append(word)
+    return general, rest
+
+
+def _language(general: Sequence[str]) -> str:
+    for index, word in enumerate(general):
+        if word.startswith("--lang="):
+            return word.partition("=")[2]
+        if word == "--lang" and index + 1 < len(general):
+            return general[index + 1]
+    return os.environ.get("ADAPTER_LANG", "en")
+
+
+def _complain(error: AdapterError) -> None:
+    """One clear line, and below it whatever the error lists."""
+    lines = [say("cli.error", problem=str(error)), *(f"  {line}" for line in getattr(error, "problems", ()))]
+    print("\n".join(lines), file=sys.stderr)

@@ -1,0 +1,54 @@
+"""The command `adapter`: its general options and where each command lives."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapter.cli import exchange, insight, people, records, serving, start
+from adapter.cli.context import Choices
+from adapter.texts import say
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help=say("cli.help"),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # a traceback must never show local variables: they hold people
+    rich_markup_mode="rich",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from adapter import __version__
+
+        typer.echo(f"adapter {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _general(
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option("--config", envvar="ADAPTER_CONFIG", help=say("cli.help_config"))
+    ] = None,
+    lang: Annotated[
+        str | None, typer.Option("--lang", envvar="ADAPTER_LANG", metavar="vi|en", help=say("cli.help_lang"))
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help=say("cli.help_debug"))] = False,
+    version: Annotated[  # noqa: ARG001 - its callback has done all
+        bool, typer.Option("--version", callback=_version, is_eager=True, help=say("cli.help_version"))
+    ] = False,
+) -> None:
+    from adapter.errors import UsageError
+    from adapter.texts import LANGUAGES
+
+    if lang is not None and lang not in LANGUAGES:
+        raise UsageError("cli.unknown_language", lang=lang)
+    context.obj = Choices(config=config, lang=lang, debug=debug)
+
+
+for module in (start, records, exchange, serving, insight, people):
+    module.register(app)

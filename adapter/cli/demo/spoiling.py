@@ -1,0 +1,38 @@
+"""Spoils something at a hospital on purpose, to show that the demo's check notices."""
+
+from adapter.cli.demo.expected import Expected
+from adapter.cli.demo.hospital import HospitalView
+from adapter.errors import UsageError
+from adapter.fhir.codec import Resource
+
+__all__ = ["WAYS", "spoil"]
+
+WAYS = ("skip", "twice", "secret")
+
+
+def spoil(way: str, view: HospitalView, expected: Expected, system: str) -> None:
+    """`skip`: an Observation was never sent. `twice`: it was sent again as another. `secret`: a
+    person who must not leave did. Raises UsageError for another word.
+    """
+    if way not in WAYS:
+        raise UsageError("demo.unknown_sabotage", way=way, known=", ".join(WAYS))
+    observation = next(view.all("Observation"))
+    if way == "skip":
+        view.post(_transaction("DELETE", f"Observation/{observation['id']}"))
+    elif way == "twice":
+        view.post(_transaction("POST", "Observation", observation))
+    else:
+        name = next(text for text in expected.secret if " " in text)
+        person = {"resourceType": "Patient", "name": [{"text": name}]}
+        person["identifier"] = [{"system": system, "value": "0" * 32}]
+        view.post(_transaction("POST", "Patient", person))
+
+
+def _transaction(method: str, url: str, resource: Resource | None = None) -> Resource:
+    entry: Resource = {"request": {"method": method, "url": url}}
+    if resource is not None:
+        entry = {
+            "resource": {key: value for key, value in resource.items() if key not in ("id", "meta")},
+            **entry,
+        }
+    return {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}

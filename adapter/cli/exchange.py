@@ -1,0 +1,160 @@
+"""`adapter mapping check`, `plan`, `sync`, `schedule`: the path out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adapter.cli.context import AsJson, now, opened, settings_of, stopping
+from adapter.cli.progress import progress
+from adapter.cli.show import emit, rows, table, why
+from adapter.texts import say
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
+
+    from adapter.pipeline import Adapter, Plan, Summary
+    from adapter.pipeline.syncing import HospitalSummary
+
+__all__ = ["register"]
+
+Hospitals = Annotated[
+    list[str] | None, typer.Argument(metavar="[HOSPITAL]...", help=say("cli.help_hospitals"))
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to `app`."""
+    mapping = typer.Typer(help=say("cli.help_mapping"), no_args_is_help=True)
+    mapping.command("check", help=say("cli.help_mapping_check"))(mapping_check)
+    app.add_typer(mapping, name="mapping")
+    app.command("plan", help=say("cli.help_plan"))(plan)
+    app.command("sync", help=say("cli.help_sync"))(sync)
+    app.command("schedule", help=say("cli.help_schedule"))(schedule)
+
+
+def mapping_check(context: typer.Context) -> None:
+    """Load all mappings, code tables and the policy; list everything that is wrong."""
+    from adapter.pipeline import load_mappings
+
+    mappings = load_mappings(settings_of(context))
+    typer.echo(say("cli.mapping_good", types=", ".join(mappings.types), version=mappings.version[:12]))
+
+
+def plan(
+    context: typer.Context,
+    hospitals: Hospitals = None,
+    out: Annotated[Path | None, typer.Option("--out", help=say("cli.help_out"))] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a sync would send, what not, and why."""
+    from adapter import pipeline
+
+    with opened(context) as adapter:
+        chosen = _chosen(adapter, hospitals)
+        with progress(quiet=as_json) as callback:
+            plans = pipeline.plan(adapter, chosen, callback)
+        written = {name: pipeline.write_bundles(adapter, name, out / name) for name in chosen} if out else {}
+    facts = {name: _plan_facts(found, written.get(name)) for name, found in plans.items()}
+    emit(facts, as_json, lambda console: _draw_plans(console, facts, out))
+
+
+def sync(context: typer.Context, hospitals: Hospitals = None, as_json: AsJson = False) -> None:
+    """Send what changed, once."""
+    from adapter import pipeline
+
+    stop = stopping()
+    with opened(context) as adapter:
+        chosen = _chosen(adapter, hospitals)
+        with progress(quiet=as_json) as callback:
+            summary = pipeline.sync(adapter, chosen, now, callback, stop)
+    facts = {"hospitals": summary.hospitals, "exit_code": summary.exit_code}
+    emit(facts, as_json, lambda console: _draw_summary(console, summary))
+    raise typer.Exit(summary.exit_code)
+
+
+def schedule(context: typer.Context) -> None:
+    """Sync each hospital on its own schedule until told to stop."""
+    from adapter import pipeline, scheduler
+    from adapter.errors import SettingsError
+
+    stop = stopping()
+    with opened(context, service=True) as adapter, progress(quiet=True) as silent:
+        jobs = {hospital.name: hospital.schedule for hospital in adapter.settings.hospitals.values()}
+        if not jobs:
+            raise SettingsError("cli.schedule_none")
+
+        def work(hospital: str) -> None:
+            summary = pipeline.sync(adapter, [hospital], now, silent, stop)
+            _log_beat(hospital, summary.hospitals[hospital], summary.exit_code)
+
+        typer.echo(say("cli.schedule_runs", count=len(jobs)))
+        scheduler.run(jobs, work, stop, now)
+    typer.echo(say("cli.stopped"))
+
+
+def _log_beat(hospital: str, done: "HospitalSummary", exit_code: int) -> None:
+    from adapter.telemetry import get_logger
+
+    words = ("delivered", "waiting", "parked", "unknown", "withheld", "requests")
+    counts = {word: getattr(done, word) for word in words}
+    get_logger(__name__).info("schedule.synced", hospital=hospital, exit_code=exit_code, **counts)
+
+
+def _chosen(adapter: "Adapter", hospitals: "Sequence[str] | None") -> list[str]:
+    """The hospitals named, or all. Raises SettingsError for a name that is not in the settings."""
+    names = list(hospitals or adapter.settings.hospitals)
+    return [adapter.settings.hospital(name).name for name in dict.fromkeys(names)]
+
+
+def _plan_facts(found: "Plan", bundles: int | None) -> dict[str, Any]:
+    """A plan as plain facts: counts per type and what happens to it, what is withheld and why."""
+    facts: dict[str, Any] = {
+        "types": {name: dict(counts) for name, counts in found.counts.items()},
+        "withheld": [{"kind": kind, "reason": why, "count": count} for kind, why, count in found.withheld],
+        "invalid": found.invalid,
+        "parked": found.parked,
+        "requests": found.requests,
+    }
+    return facts if bundles is None else {**facts, "bundles_written": bundles}
+
+
+_ACTIONS = ("create", "update", "retract", "unchanged")
+
+
+def _draw_plans(out: "Console", plans: "Mapping[str, Any]", folder: Path | None) -> None:
+    for name, facts in plans.items():
+        title = say("cli.plan_title", hospital=name, requests=facts["requests"])
+        headers = [say(f"cli.col_{word}") for word in ("type", *_ACTIONS)]
+        lines = (
+            (type_, *(counts.get(action, 0) for action in _ACTIONS))
+            for type_, counts in facts["types"].items()
+        )
+        out.print(rows(table(*headers, numbers=range(1, 5), title=title), lines))
+        if facts["withheld"]:
+            headers = [say(f"cli.col_{word}") for word in ("kind", "withheld", "why")]
+            kept = ((one["kind"], one["count"], why(one["reason"])) for one in facts["withheld"])
+            out.print(rows(table(*headers, numbers=(1,)), kept))
+        if facts["invalid"]:
+            out.print(say("cli.plan_invalid", count=facts["invalid"]))
+        if folder:
+            out.print(say("cli.plan_written", count=facts["bundles_written"], folder=str(folder / name)))
+
+
+_OUTCOMES = ("planned", "delivered", "waiting", "parked", "unknown", "withheld", "requests", "write_requests")
+
+
+def _draw_summary(out: "Console", summary: "Summary") -> None:
+    headers = [say(f"cli.col_{word}") for word in ("hospital", *_OUTCOMES)]
+    lines = (
+        (name, *(getattr(found, word) for word in _OUTCOMES)) for name, found in summary.hospitals.items()
+    )
+    out.print(rows(table(*headers, numbers=range(1, 1 + len(_OUTCOMES))), lines))
+    for name, found in summary.hospitals.items():
+        if found.unreachable:
+            out.print(say("cli.sync_unreachable", hospital=name))
+        for problem in found.problems:
+            out.print(say("cli.sync_problem", hospital=name, problem=problem))
+    out.print(say(f"cli.sync_exit_{summary.exit_code}"))

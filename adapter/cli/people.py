@@ -1,0 +1,132 @@
+"""`adapter inbox` and `adapter hospital`: what a person decides."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adapter.cli.context import AsJson, actor, now, opened, settings_of
+from adapter.cli.show import emit, moment, rows, table
+from adapter.texts import catalogue, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to `app`."""
+    inbox = typer.Typer(help=say("cli.help_inbox"), invoke_without_command=True)
+    inbox.callback()(inbox_list)
+    inbox.command("link", help=say("cli.help_inbox_link"))(inbox_link)
+    app.add_typer(inbox, name="inbox")
+    hospital = typer.Typer(help=say("cli.help_hospital"), no_args_is_help=True)
+    hospital.command("token", help=say("cli.help_hospital_token"))(hospital_token)
+    hospital.command("list", help=say("cli.help_hospital_list"))(hospital_list)
+    app.add_typer(hospital, name="hospital")
+
+
+def inbox_list(
+    context: typer.Context,
+    state: Annotated[str, typer.Option(help=say("cli.help_inbox_state"))] = "unmatched",
+    as_json: AsJson = False,
+) -> None:
+    """What hospitals sent and what became of it."""
+    if context.invoked_subcommand:
+        return
+    from adapter.errors import UsageError
+    from adapter.inbox.tables import STATES
+
+    if state not in (*STATES, "all"):
+        raise UsageError("cli.unknown_state", state=state, known=", ".join((*STATES, "all")))
+    with opened(context) as adapter:
+        counts = adapter.inbox.counts()
+        items = [_item_facts(item) for item in adapter.inbox.list(None if state == "all" else state)]
+    emit({"counts": counts, "items": items}, as_json, lambda out: _draw_inbox(out, counts, items))
+
+
+def inbox_link(
+    context: typer.Context,
+    item: Annotated[int, typer.Argument(metavar="ID", help=say("cli.help_item"))],
+    cadre: Annotated[str, typer.Argument(metavar="CADRE", help=say("cli.help_cadre"))],
+    referral: Annotated[str | None, typer.Option("--referral", help=say("cli.help_referral"))] = None,
+) -> None:
+    """Say whose result it is."""
+    from adapter import pipeline
+
+    with opened(context) as adapter:
+        pipeline.link(adapter, item, cadre, referral, by=actor(), now=now())
+    typer.echo(say("cli.inbox_linked", item=item, cadre=cadre))
+
+
+def hospital_token(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help=say("cli.help_hospital_name"))],
+    revoke: Annotated[bool, typer.Option("--revoke", help=say("cli.help_revoke"))] = False,
+) -> None:
+    """Make a token with which a hospital may send results; it is shown once."""
+    from adapter.web import auth
+
+    with opened(context) as adapter:
+        hospital = adapter.settings.hospital(name)
+        if revoke:
+            count = auth.revoke(adapter.engine, hospital.name, now())
+            typer.echo(say("cli.tokens_revoked", count=count, hospital=hospital.name))
+            return
+        token = auth.issue_token(adapter.engine, hospital.name, now())
+    typer.echo(say("cli.token_once", hospital=hospital.name), err=True)
+    typer.echo(token)
+
+
+def hospital_list(context: typer.Context, as_json: AsJson = False) -> None:
+    """The hospitals of the settings."""
+    settings = settings_of(context)
+    facts = [
+        {
+            "name": hospital.name,
+            "display": hospital.display,
+            "level": hospital.level,
+            "base_url": hospital.base_url,
+            "schedule": hospital.schedule,
+        }
+        for hospital in settings.hospitals.values()
+    ]
+    headers = [say(f"cli.col_{word}") for word in ("hospital", "display", "level", "address", "schedule")]
+    emit(facts, as_json, lambda out: out.print(rows(table(*headers), (tuple(one.values()) for one in facts))))
+
+
+def _item_facts(item: Any) -> dict[str, Any]:
+    """An inbox item without its body, which may name people."""
+    wanted = ("id", "hospital", "type", "state", "received_at", "reasons", "cadre", "referral", "settled_by")
+    facts = {name: getattr(item, name) for name in wanted}
+    return {**facts, "candidates": [one.cadre for one in item.candidates]}
+
+
+def _draw_inbox(out: "Console", counts: dict[str, int], items: "Sequence[dict[str, Any]]") -> None:
+    out.print("  ".join(f"{say(f'cli.state_{state}')}: {count}" for state, count in counts.items()))
+    if not items:
+        return
+    headers = [
+        say(f"cli.col_{word}")
+        for word in ("id", "hospital", "type", "received", "state", "why", "candidates")
+    ]
+    lines = (
+        (
+            one["id"],
+            one["hospital"],
+            one["type"],
+            moment(one["received_at"]),
+            say(f"cli.state_{one['state']}"),
+            "; ".join(_reason(reason) for reason in one["reasons"]),
+            ", ".join(one["candidates"][:3]) or one["cadre"] or "-",
+        )
+        for one in items
+    )
+    out.print(rows(table(*headers, numbers=(0,)), lines))
+
+
+def _reason(code: str) -> str:
+    known = f"inbox.{code}"
+    return say(known) if known in catalogue("en") else code

@@ -1,0 +1,93 @@
+"""`adapter import`: a workbook or CSVs into the local record."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adapter.cli.context import AsJson, now, opened
+from adapter.cli.progress import ProgressCallback, progress
+from adapter.cli.show import emit, errors, rows, table
+from adapter.texts import say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from adapter.records.outcome import ImportReport
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to `app`."""
+    app.command("import", help=say("cli.help_import"))(import_files)
+
+
+def import_files(
+    context: typer.Context,
+    *,
+    files: Annotated[list[Path], typer.Argument(help=say("cli.help_import_files"))],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=say("cli.help_dry_run"))] = False,
+    partial: Annotated[bool, typer.Option("--partial", help=say("cli.help_partial"))] = False,
+    allow_deletions: Annotated[
+        bool, typer.Option("--allow-deletions", help=say("cli.help_allow_deletions"))
+    ] = False,
+    rejects: Annotated[Path | None, typer.Option(help=say("cli.help_rejects"))] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import workbooks or folders of CSVs."""
+    from adapter.records import importer
+
+    with opened(context) as adapter, progress(quiet=as_json) as callback:
+        report = importer.run(
+            adapter.engine,
+            files,
+            dry_run=dry_run,
+            partial=partial,
+            allow_deletions=allow_deletions,
+            max_deletions_percent=adapter.settings.max_deletions_percent,
+            rejects=rejects or _rejects_file(files[0]),
+            known_hospitals=frozenset(adapter.settings.hospitals),
+            known_measures=None,
+            now=now(),
+            progress=_counted(callback),
+        )
+    emit(report.as_json(), as_json, lambda out: _draw(out, report))
+    raise typer.Exit(1 if report.rejected else 0)
+
+
+_COUNTS = ("created", "changed", "unchanged", "deleted", "rejected")
+
+
+def _draw(out: "Console", report: "ImportReport") -> None:
+    """Problems and warnings on standard error, the counts on standard output."""
+    complaints = errors()
+    for line in (*map(str, report.problems), *report.warnings):
+        complaints.print(line)
+    unsaid = report.problem_count + report.warning_count - len(report.problems) - len(report.warnings)
+    if unsaid > 0:
+        complaints.print(say("cli.import_more", count=unsaid))
+    headers = [say(f"cli.col_{word}") for word in ("kind", *_COUNTS)]
+    lines = (
+        (say(f"cli.kind_{kind}"), *(getattr(counts, word) for word in _COUNTS))
+        for kind, counts in report.kinds.items()
+    )
+    out.print(rows(table(*headers, numbers=range(1, 1 + len(_COUNTS))), lines))
+    if report.refused_people:
+        people, count = report.refused_people, report.refused_rows
+        out.print(say("cli.import_t0", people=people, count=count))
+    if report.rejects:
+        out.print(say("cli.import_rejects", count=report.rejected, path=str(report.rejects)))
+    if report.dry_run:
+        out.print(say("cli.import_dry"))
+
+
+def _rejects_file(first: Path) -> Path:
+    """Beside the first file: `year.xlsx` is rejected into `year.rejects.xlsx`."""
+    stem = first.with_suffix("") if first.is_file() else first
+    return stem.with_name(f"{stem.name}.rejects{first.suffix if first.is_file() else ''}")
+
+
+def _counted(callback: ProgressCallback) -> Callable[[int, int], None]:
+    return lambda done, total: callback("import", None, done, total)

@@ -1,0 +1,97 @@
+"""Printing: tables for people, JSON for programs, problems and progress on standard error."""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from adapter.texts import catalogue, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+__all__ = ["LOCAL", "as_json", "console", "emit", "errors", "moment", "number", "rows", "table", "why"]
+
+LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
+_WIDTH_OF_A_FILE = 120  # where output is no terminal: wide enough that tables stay whole
+
+
+def console() -> "Console":
+    """Standard output."""
+    return _console(stderr=False)
+
+
+def errors() -> "Console":
+    """Standard error: problems, warnings, progress."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> "Console":
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else _WIDTH_OF_A_FILE
+    return Console(stderr=stderr, highlight=False, markup=False, width=width, soft_wrap=not stream.isatty())
+
+
+def emit(facts: Any, wanted: bool, render: "Callable[[Console], None]") -> None:
+    """Print `facts` as one JSON document if wanted, else let `render` draw them."""
+    if wanted:
+        sys.stdout.write(as_json(facts) + "\n")
+    else:
+        render(console())
+
+
+def as_json(facts: Any) -> str:
+    """`facts` (dataclasses, models, dates, decimals, mappings, sequences) as indented JSON."""
+    import orjson
+
+    options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+    return orjson.dumps(facts, default=_plain, option=options).decode()
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "model_dump"):
+        return value.model_dump(exclude_none=True)
+    if hasattr(value, "_asdict"):
+        return value._asdict()
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return str(value)
+
+
+def table(*headers: str, numbers: Iterable[int] = (), title: str | None = None) -> "Table":
+    """An empty table; the columns at the indexes `numbers` are right-aligned."""
+    from rich import box
+    from rich.table import Table
+
+    right = set(numbers)
+    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    for index, header in enumerate(headers):
+        made.add_column(header, justify="right" if index in right else "left", overflow="fold")
+    return made
+
+
+def number(value: int) -> str:
+    """An integer with thin grouping, the same in both languages: 60 048."""
+    return f"{value:,}".replace(",", "\u202f") if sys.stdout.isatty() else str(value)
+
+
+def moment(at: datetime | None) -> str:
+    """A point in time in Vietnam's zone, or a dash."""
+    return at.astimezone(LOCAL).strftime("%Y-%m-%d %H:%M:%S") if at else "-"
+
+
+def rows(made: "Table", lines: Iterable[Sequence[object]]) -> "Table":
+    """`made` with one row per line."""
+    for line in lines:
+        made.add_row(*(number(cell) if isinstance(cell, int) else str(cell) for cell in line))
+    return made
+
+
+def why(reason: str) -> str:
+    """A disclosure reason in words."""
+    known = f"disclosure.{reason}"
+    return say(known) if known in catalogue("en") else reason
