@@ -155,15 +155,15 @@ def _checked(
                 key=record.key,
                 digest=digest,
                 body=body,
-                problem=None if valid.get(identity) == digest else _problem(body),
+                problem=None if valid.get(identity) == digest else _problem(whole),
             )
         )
     return tuple(desired)
 
 
-def _problem(body: bytes) -> str | None:
+def _problem(resource: Resource) -> str | None:
     """The first rule of FHIR that a resource breaks, in words without values, or None."""
-    errors = [issue for issue in check(codec.loads(body)) if issue.is_error]
+    errors = [issue for issue in check(resource, second_opinion=False) if issue.is_error]
     if not errors:
         return None
     return f"{errors[0].expression or ''}: {errors[0].text}"
