@@ -53,7 +53,7 @@ def find_in_resources(view: HospitalView, system: str, hidden: Iterable[str]) ->
     held = Held()
     patients: set[str] = set()
     for type_ in TYPES:
-        seen: set[str] = set()
+        seen: set[str | None] = set()
         for resource in view.all(type_):
             identifiers = {one.get("system"): one.get("value") for one in resource.get("identifier") or ()}
             if view.own_system in identifiers:
