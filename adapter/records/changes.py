@@ -125,7 +125,7 @@ class Changes:
                 "kind": kind,
                 "key": item.key,
                 "cadre": owner,
-                "former_cadre": old.cadre if old is not None and old.cadre != owner else None,
+                "former_cadre": _former(old, owner),
                 "body": body,
                 "digest": bodies.content_digest(body),
                 "source_digest": source_digest,
@@ -146,7 +146,12 @@ class Changes:
         # Only a referral's stored body is needed: for the fulfilment that an import must keep.
         kept = record.c.body if kind == "referral" else bindparam("none", None)
         query = select(
-            record.c.key, record.c.cadre, record.c.source_digest, record.c.deleted, kept.label("kept")
+            record.c.key,
+            record.c.cadre,
+            record.c.former_cadre,
+            record.c.source_digest,
+            record.c.deleted,
+            kept.label("kept"),
         ).where(record.c.kind == kind, record.c.key.in_(keys))
         return {row.key: row for row in self._connection.execute(query)}
 
@@ -199,6 +204,9 @@ class Changes:
             record.c.cadre == cadre, (record.c.deleted.is_(False)) | (record.c.body.is_not(None))
         )
         found = list(self._connection.execute(query))
+        if found and self._connection.dialect.name == "sqlite":
+            # Freed pages are overwritten, not only let go.
+            self._connection.exec_driver_sql("PRAGMA secure_delete=ON")
         for kind, key in found:
             self._connection.execute(
                 update(record)
@@ -260,3 +268,11 @@ class Changes:
                 values,
             )
             counts[kind] = counts.get(kind, 0) + len(page)
+
+
+def _former(old: Any, owner: str) -> str | None:
+    """Whose the record was before: kept, for a reader of the feed who has not seen the move yet."""
+    if old is None:
+        return None
+    former: str | None = old.cadre if old.cadre != owner else old.former_cadre
+    return former

@@ -49,6 +49,8 @@ PROVINCES = frozenset(
         *(66, 68, 75, 79, 80, 82, 86, 91, 92, 96),
     )
 )
+# What comes along when text is pasted from web pages and word processors.
+_INVISIBLE = str.maketrans("", "", "\u200b\u200e\u200f\u2060\ufeff\u00ad")
 _MAX_TEXT = 4000
 _MAX_KEY = 99  # two of them and a slash fit the column
 
@@ -71,7 +73,7 @@ def number_text(value: float) -> str:
 
 @lru_cache(maxsize=20_000)
 def _clean(value: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", value).split())
+    return " ".join(unicodedata.normalize("NFC", value.translate(_INVISIBLE)).split())
 
 
 def plain(value: Cell) -> str:

@@ -75,8 +75,17 @@ def run(
                 _undo_if(dry_run)
         except _DryRun:
             return tally.report(None, work.partial, dry_run=True)
+        if tally.scrubbed:
+            _forget(store_engine)
         # After the commit: killed in between, the same import run again writes the same rejects.
         return tally.report(refused.keep(), work.partial, dry_run=False)
+
+
+def _forget(engine: Engine) -> None:
+    """Empty SQLite's write-ahead log, which still holds what a scrub has removed."""
+    if engine.dialect.name == "sqlite":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _undo_if(dry_run: bool) -> None:
@@ -127,6 +136,8 @@ class _Import:
                 self._tally.warn("import.keys_unreadable", kind=say(f"import.kind_{kind}"))
             elif rows and not self.partial:
                 deleted += self._gone(kind)
+            elif before and not self.partial:
+                self._tally.warn("import.empty_sheet", kind=say(f"import.kind_{kind}"))
             if limit is not None and deleted * 100 > before * limit:
                 raise ImportRefused(
                     "import.too_many_deletions",

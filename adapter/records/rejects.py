@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
+from adapter.errors import ImportRefused
 from adapter.records.choices import fold
 from adapter.records.columns import REASON
 from adapter.records.formats import Cell, plain
@@ -41,8 +42,11 @@ class Rejects:
         if self._path is None:
             return
         if self._writer is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = _Folder(self._path) if tab.csv else _Workbook(self._path)
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._writer = _Folder(self._path) if tab.csv else _Workbook(self._path)
+            except OSError as error:
+                raise ImportRefused("import.no_rejects", path=str(self._path)) from error
         self._writer.add(tab, header, cells, reason)
 
     def keep(self) -> Path | None:

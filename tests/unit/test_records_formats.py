@@ -1,0 +1,221 @@
+"""Cells in Vietnamese formats: what is read, what is refused, and that nothing is guessed."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapter.records import formats
+from adapter.records.choices import CHOICES, fold, is_refused_tier
+from adapter.records.formats import BadCell
+
+AT = "2026-03-15T07:30:00+07:00"
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("2026-03-15", date(2026, 3, 15)),
+        ("15/03/2026", date(2026, 3, 15)),
+        ("5/3/2026", date(2026, 3, 5)),
+        ("20260315", date(2026, 3, 15)),
+        (20260315.0, date(2026, 3, 15)),
+        (date(2026, 3, 15), date(2026, 3, 15)),
+        (datetime(2026, 3, 15, tzinfo=formats.VIETNAM), date(2026, 3, 15)),
+        ("29/02/2024", date(2024, 2, 29)),
+    ],
+)
+def test_dates(cell: object, expected: date) -> None:
+    assert formats.day(cell) == expected
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["31/02/2026", "29/02/2026", "15/03/26", "2026", "03/15/2026", 45000.0, "1899-12-31", "", "hôm qua"],
+)
+def test_what_is_no_date(cell: object) -> None:
+    with pytest.raises(BadCell):
+        formats.day(cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("202603150730", AT),
+        (202603150730.0, AT),
+        ("15/03/2026 07:30", AT),
+        ("2026-03-15T07:30:00", AT),
+        ("15/03/2026 7h30", AT),
+        ("2026-03-15T00:30:00Z", AT),
+        ("2026-03-15T09:30+09:00", AT),
+        (datetime(2026, 3, 15, 7, 30), AT),  # noqa: DTZ001 - a spreadsheet's date cell has no zone
+        ("15/03/2026", "2026-03-15T00:00:00+07:00"),
+    ],
+)
+def test_instants(cell: object, expected: str) -> None:
+    assert formats.instant(cell) == datetime.fromisoformat(expected)
+
+
+@pytest.mark.parametrize("cell", ["15/03/2026 25:00", "202603152560", "2026-03-15T07:30:00+99:00", "07:30"])
+def test_what_is_no_instant(cell: object) -> None:
+    with pytest.raises(BadCell):
+        formats.instant(cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("5,30", "5.30"),
+        ("5.30", "5.30"),
+        (5.3, "5.3"),
+        (0.1 + 0.2, "0.3"),
+        (5.0, "5"),
+        (120, "120"),
+        ("1.234,5", "1234.5"),
+        ("1,234.5", "1234.5"),
+        ("1.234.567", "1234567"),
+        ("1.015", "1.015"),  # urine's gravity, not a thousand and fifteen
+        ("1,015", "1.015"),
+        ("<0,1", "<0.1"),
+        ("≤ 5", "<=5"),
+        ("> 1.000,5", ">1000.5"),
+        ("120/80", "120/80"),
+        ("120 / 80", "120/80"),
+        ("8/10", "8/10"),
+        ("âm tính", "âm tính"),
+        ("Âm  tính ", "Âm tính"),
+        ("ĐNT 3m", "ĐNT 3m"),
+        ("-", "-"),
+        (1e-7, "0.0000001"),
+    ],
+)
+def test_measured_values(cell: object, expected: str) -> None:
+    assert formats.measured(cell) == expected
+
+
+def test_a_value_that_excel_made_a_date_of_is_refused() -> None:
+    with pytest.raises(BadCell) as refused:
+        formats.measured(date(2026, 10, 8))
+    assert refused.value.expected == "expect_value"
+
+
+@given(st.decimals(min_value=0, max_value=10**6, places=3))
+def test_decimals_keep_their_digits_with_either_separator(value: Decimal) -> None:
+    for written in (format(value, "f"), format(value, "f").replace(".", ",")):
+        assert str(formats.decimal(written)) == format(value, "f")
+
+
+@given(
+    st.one_of(st.text(), st.floats(), st.integers(), st.booleans(), st.datetimes(), st.dates(), st.times())
+)
+def test_no_cell_breaks_a_parser(cell: object) -> None:
+    for parse in (
+        *(formats.text, formats.key, formats.name, formats.day, formats.instant, formats.decimal),
+        *(formats.whole, formats.measured, formats.boolean, formats.citizen_id, formats.old_citizen_id),
+        *(formats.insurance, formats.phone, formats.icd10, formats.ethnic_group, formats.province),
+        *(formats.text_list, CHOICES["sex"].parse),
+    ):
+        try:
+            parse(cell)
+        except BadCell:
+            continue
+
+
+@pytest.mark.parametrize(
+    ("parse", "cell", "expected"),
+    [
+        (formats.citizen_id, "024060012345", "024060012345"),
+        (formats.citizen_id, "024 060 012345", "024060012345"),
+        (formats.old_citizen_id, "121234567", "121234567"),
+        (formats.old_citizen_id, 121234567.0, "121234567"),
+        (formats.insurance, "DN4012345678901", ("DN4012345678901",)),
+        (formats.insurance, "dn4 01 2345678901; 0123456789", ("DN4012345678901", "0123456789")),
+        (formats.insurance, "024060012345", ("024060012345",)),
+        (formats.phone, "0912 345 678", "0912345678"),
+        (formats.phone, "+84 912.345.678", "0912345678"),
+        (formats.phone, 912345678.0, "0912345678"),
+        (formats.phone, "02043856789", "02043856789"),
+        (formats.icd10, "e11.9", "E11.9"),
+        (formats.icd10, "I10", "I10"),
+        (formats.icd10, "E119", "E11.9"),
+        (formats.icd10, "M07.3*", "M07.3*"),
+        (formats.ethnic_group, 1.0, "01"),
+        (formats.ethnic_group, "01 Kinh", "01"),
+        (formats.ethnic_group, "99", "99"),
+        (formats.province, "24", "24"),
+        (formats.province, 1.0, "01"),
+        (formats.name, "NGUYỄN THỊ  HỒNG", "NGUYỄN THỊ HỒNG"),
+        (formats.name, "Nguye\u0302\u0303n Va\u0306n An", "Nguyễn Văn An"),
+        (formats.name, "H'Hen Niê", "H'Hen Niê"),
+        (formats.text, "dán\u200b từ mạng", "dán từ mạng"),
+        (formats.text_list, "A; B,A", ("A", "B")),
+        (formats.boolean, "Có", True),
+        (formats.boolean, "0", False),
+    ],
+)
+def test_codes_and_numbers(parse: object, cell: object, expected: object) -> None:
+    assert parse(cell) == expected  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("parse", "cell", "expected"),
+    [
+        (formats.citizen_id, "02406001234", "expect_citizen_id"),
+        (formats.citizen_id, 24060012345.0, "expect_citizen_id_text"),
+        (formats.citizen_id, "124060012345", "expect_citizen_id"),
+        (formats.citizen_id, "٠٢٤٠٦٠٠١٢٣٤٥", "expect_citizen_id"),
+        (formats.old_citizen_id, 12123456.0, "expect_old_citizen_id_text"),
+        (formats.insurance, "DN9012345678901", "expect_insurance"),
+        (formats.insurance, "DN4012345678901; 12", "expect_insurance"),
+        (formats.phone, "912345678", "expect_phone"),
+        (formats.icd10, "tăng huyết áp", "expect_icd10"),
+        (formats.ethnic_group, "56", "expect_ethnic_group"),
+        (formats.province, "02", "expect_province"),
+        (formats.name, "Nguyễn Văn 1", "expect_name"),
+        (formats.name, "...", "expect_name"),
+        (formats.whole, "2,5", "expect_whole"),
+        (formats.decimal, "nhiều", "expect_decimal"),
+    ],
+)
+def test_what_is_refused(parse: object, cell: object, expected: str) -> None:
+    with pytest.raises(BadCell) as refused:
+        parse(cell)  # type: ignore[operator]
+    assert refused.value.expected == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "sex", "born", "disagrees"),
+    [
+        ("024060012345", "male", date(1960, 1, 1), False),
+        ("024160012345", "male", date(1960, 1, 1), True),
+        ("024161012345", "female", date(1960, 1, 1), True),
+        ("024305012345", "female", date(2005, 1, 1), False),
+        ("024160012345", "unknown", date(1960, 1, 1), False),
+    ],
+)
+def test_a_citizen_id_that_disagrees(number: str, sex: str, born: date, disagrees: bool) -> None:
+    assert formats.citizen_disagreement(number, sex, born) is disagrees
+
+
+@pytest.mark.parametrize("cell", ["T0", "t0", " T 0 ", "T-0", "TO", 0, 0.0, "Diện T0", "diện 0"])
+def test_every_spelling_of_t0_is_refused(cell: object) -> None:
+    assert is_refused_tier(cell)
+
+
+@pytest.mark.parametrize("cell", ["T1", 1.0, "T5", "", "T10"])
+def test_other_tiers_are_not(cell: object) -> None:
+    assert not is_refused_tier(cell)
+
+
+def test_choices_in_both_languages() -> None:
+    for choice in CHOICES.values():
+        for language in ("vi", "en"):
+            assert [choice.parse(label) for label in choice.labels(language)] == choice.codes
+        assert [choice.parse(code) for code in choice.codes] == choice.codes
+
+
+def test_folding() -> None:
+    assert fold("  Ngày  SINH (*) ") == "ngaysinh"
+    assert fold("Đối tượng") == "doituong"
