@@ -145,6 +145,8 @@ def parse_query(
         if not value:
             raise refusal(400, "invalid", "empty_parameter", where, name=name)
         query = _with(query, name, value, where, base)
+    if query.after is not None and isinstance(query.after[0], str) != (query.sort == "_id"):
+        raise refusal(400, "invalid", "bad_cursor", "http._cursor")
     return query
 
 
