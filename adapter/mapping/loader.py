@@ -61,13 +61,19 @@ class Mappings:
             problems.add(Place(folder.name, 1, 1), "mapping.no_files")
         maps = _compile(files, codes, record_fields, problems)
         if problems.lines:
-            listed = tuple(problems.lines)
+            listed = tuple(sorted(problems.lines, key=_place))
             raise MappingError("mapping.wrong", listed, count=len(listed))
         return cls(maps, codes, digest.hexdigest())
 
     def engine(self, context: HospitalContext) -> Engine:
         """The engine for one hospital."""
         return Engine(self._maps, self.codes, context)
+
+
+def _place(line: str) -> tuple[str, int, int]:
+    """Sorts `file:line:column: …` as a person reads the files."""
+    file, number, column, _ = line.split(":", 3)
+    return file, int(number), int(column)
 
 
 def _read(path: Path, content: bytes, problems: Problems, kinds: frozenset[str]) -> list[_File]:

@@ -135,7 +135,9 @@ class Transforms:
         return {"coding": _codings(source, value, concept, fits), "text": text or _display(concept, value)}
 
     def measured_concept(self, m: Measured, text: str | None = None) -> dict[str, Any] | None:
-        """`concept` of a measurement; no international code where the unit measures another kind of thing."""
+        """`concept` of a measurement; no international code where the unit measures another kind of thing,
+        or where a number was measured and the code means its presence only.
+        """
         return self.concept(m.measure, "measures", text, self._fits(m))
 
     def qualitative(self, m: Measured) -> dict[str, Any] | None:
@@ -166,7 +168,9 @@ class Transforms:
 
     def _fits(self, m: Measured) -> bool:
         if self._values.fits(m.measure, m.unit):
-            return True
+            value = self._value(m)
+            counted = value.quantity is not None or value.range is not None
+            return not (counted and self.column(m.measure, "measures", "type") == "qualitative")
         if m.unit and self._codes.unit(m.unit) is None:
             self._unknown["units", m.unit] += 1
         else:

@@ -1,0 +1,69 @@
+"""What the mapping tests share: one fictitious hospital, the shipped mappings, readable JSON."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from adapter.fhir import codec
+from adapter.fhir.identity import Identities
+from adapter.mapping import Engine, HospitalContext, Mappings
+from adapter.records.model import RECORD_TYPES, Record
+
+ROOT = Path(__file__).parents[1]
+MAPPINGS = ROOT / "mappings"
+GOLDEN = ROOT / "fixtures" / "mapping"
+NEVER = frozenset(("tier", "position", "health_class", "cadre_class"))
+FIELDS = {kind: frozenset(type_.model_fields) - NEVER for kind, type_ in RECORD_TYPES.items()}
+SYSTEM = "https://cadre-health.example/fhir/sid/record"
+
+
+def context(name: str = "bv-tinh", systems: dict[str, str] | None = None) -> HospitalContext:
+    """A hospital that wants national numbers, unless `systems` says otherwise."""
+    identities = Identities(b"a key for tests only")
+    base = "http://fhir.ehealth.gov.vn/core/sid"
+    return HospitalContext(
+        name=name,
+        display="Bệnh viện Đa khoa tỉnh",
+        facility_code="24001",
+        systems={
+            "citizen_id": f"{base}/citizen_id",
+            "national_id": f"{base}/national_id",
+            "insurance_number": f"{base}/insurance_number",
+            "facility_code": f"{base}/provider-code",
+        }
+        if systems is None
+        else systems,
+        centre_name="Trung tâm Bảo vệ, chăm sóc sức khỏe cán bộ",
+        centre_facility_code="24999",
+        identifier_system=SYSTEM,
+        identify=lambda type_, kind, key: identities.of(name, type_, kind, key),
+    )
+
+
+@cache
+def mappings() -> Mappings:
+    """The mappings that are shipped."""
+    return Mappings.load(MAPPINGS, FIELDS)
+
+
+def engine() -> Engine:
+    """A fresh engine for the fictitious hospital."""
+    return mappings().engine(context())
+
+
+def record_of(data: dict[str, Any]) -> Record:
+    """A record from JSON: its fields and its `kind`."""
+    fields = dict(data)
+    return RECORD_TYPES[fields.pop("kind")].model_validate(fields)
+
+
+def readable(value: Any) -> bytes:
+    """Indented JSON that keeps the digits of decimals."""
+    data = orjson.dumps(value, default=_decimal, option=orjson.OPT_INDENT_2)
+    return data + b"\n"
+
+
+def _decimal(value: Any) -> Any:
+    return orjson.Fragment(codec.plain_decimal(value))

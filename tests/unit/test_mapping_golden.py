@@ -1,0 +1,44 @@
+"""Golden pairs: `record.json` beside the `expected.json` that it becomes, byte for byte.
+
+After a deliberate change: `UPDATE_GOLDEN=1 pytest tests/unit/test_mapping_golden.py`, then read the diff.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from mapping_support import GOLDEN, engine, readable, record_of
+
+from adapter.fhir import codec
+from adapter.fhir.validation import check
+
+CASES = sorted(path.parent for path in GOLDEN.glob("*/*/record.json"))
+
+
+def produce(case: Path) -> object:
+    data = codec.loads((case / "record.json").read_bytes())
+    related = data.pop("_related", None)
+    made = engine().map(record_of(data), related=related)
+    return made[0].resource if made else None
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")
+def test_record_becomes_expected_resource(case: Path) -> None:
+    resource = produce(case)
+    expected = case / "expected.json"
+    if os.environ.get("UPDATE_GOLDEN"):
+        expected.write_bytes(readable(resource))
+    assert readable(resource) == expected.read_bytes()
+    assert codec.dumps(resource) == codec.dumps(codec.loads(expected.read_bytes()))
+    assert codec.dumps(produce(case)) == codec.dumps(resource)
+    if resource is not None:
+        assert check(codec.loads(codec.dumps(resource))) == []
+        assert resource["identifier"][0]["value"]  # type: ignore[index]
+
+
+def test_every_mapping_has_pairs_and_nothing_secret_leaves() -> None:
+    assert {case.parent.name for case in CASES} >= {"patient", "encounter", "observation", "service_request"}
+    assert len(CASES) >= 40
+    sent = "".join((case / "expected.json").read_text("utf-8") for case in CASES)
+    for secret in ("Giám đốc Sở", "T4", "B1", "loại III", "CLS-", "CB-0001", "LK-0001"):
+        assert secret not in sent

@@ -1,0 +1,234 @@
+"""Values, units, code tables and verbs, one by one; the sandbox; properties over arbitrary input."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jinja2.exceptions import SecurityError
+from mapping_support import MAPPINGS, ROOT, engine, mappings, record_of
+
+from adapter.fhir import codec
+from adapter.fhir.validation import check
+from adapter.mapping.engine import _Sandbox
+from adapter.mapping.terminology import is_loinc_code, load_codes
+from adapter.mapping.transforms import JINJA_FILTERS, TRANSFORMS, instant, iso_date, person_name
+from adapter.mapping.values import Value, ValueReader
+
+UCUM = "http://unitsofmeasure.org"
+
+
+@pytest.fixture(scope="module")
+def reader() -> ValueReader:
+    problems: list[str] = []
+    codes = load_codes(MAPPINGS / "codes", problems)
+    assert problems == []
+    return ValueReader(codes)
+
+
+def quantity(value: str, unit: str | None, code: str | None, comparator: str | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = {"value": Decimal(value)}
+    if comparator:
+        found["comparator"] = comparator
+    if unit:
+        found["unit"] = unit
+    return found | ({"system": UCUM, "code": code} if code else {})
+
+
+@pytest.mark.parametrize(
+    ("measure", "value", "unit", "expected"),
+    [
+        ("BIO-GLU", "5.30", "mmol/L", quantity("5.30", "mmol/L", "mmol/L")),
+        ("BIO-GLU", "5", "mmol/L", quantity("5", "mmol/L", "mmol/L")),
+        ("BIO-CRP", "< 0.1", "mg/L", quantity("0.1", "mg/L", "mg/L", "<")),
+        ("BIO-CRP", "≤0.1", "mg/L", quantity("0.1", "mg/L", "mg/L", "<=")),
+        ("BIO-EGFR", ">90", "mL/min/1.73m2", quantity("90", "mL/min/1.73m2", "mL/min/{1.73_m2}", ">")),
+        ("HEM-PLT", "250", "G/L", quantity("250", "G/L", "10*9/L")),
+        ("HEM-RBC", "4.71", "T/L", quantity("4.71", "T/L", "10*12/L")),
+        ("HEM-HGB", "130", "g/L", quantity("130", "g/L", "g/L")),
+        ("BIO-CREA", "88", "\u03bcmol/L", quantity("88", "\u03bcmol/L", "umol/L")),
+        ("BIO-CREA", "88", "\u00b5mol/L", quantity("88", "\u00b5mol/L", "umol/L")),
+        ("BIO-CREA", "88", "µmol / l", quantity("88", "µmol / l", "umol/L")),
+        ("TM-CA125", "12", "U/mL", quantity("12", "U/mL", "[arb'U]/mL")),
+        ("VS-TEMP", "36.8", None, quantity("36.8", "°C", "Cel")),
+        ("BIO-UREA", "5.1", None, quantity("5.1", None, None)),
+        ("BIO-UREA", "5.1", "mmol", quantity("5.1", "mmol", None)),
+        ("XN-1", "-2.5", "đv", quantity("-2.5", "đv", None)),
+        ("EYE-VA-RU", "8/10", None, quantity("0.8", None, "1")),
+        ("EYE-VA-RU", "10/10", "x/10", quantity("1.0", None, "1")),
+        ("EYE-VA-RU", "8", "x/10", quantity("0.8", None, "1")),
+    ],
+)
+def test_numbers(
+    reader: ValueReader, measure: str, value: str, unit: str | None, expected: dict[str, Any]
+) -> None:
+    found = reader.read(measure, value, unit)
+    assert found == Value(quantity=expected)
+    assert codec.dumps(found.quantity) == codec.dumps(expected)  # the digits, not only the number
+
+
+@pytest.mark.parametrize(
+    ("measure", "value", "field", "expected"),
+    [
+        ("SER-HBSAG", "ÂM TÍNH", "coded", "NEG"),
+        ("SER-HBSAG", "a\u0302m ti\u0301nh", "coded", "NEG"),  # decomposed letters
+        ("SER-HBSAG", "(+)", "coded", "POS"),
+        ("URI-PRO", "+", "coded", "POS"),
+        ("URI-PRO", "+++", "coded", "POS3"),
+        ("URI-PRO", "Vết", "coded", "TRACE"),
+        ("SER-AHBS", "âm tính", "coded", "NEG"),
+        ("HEM-ABO", "0", "coded", "BG-O"),
+        ("URI-PRO", "B", "word", "B"),
+        ("CYT-PAP", "ASC-US", "word", "ASC-US"),
+        ("EYE-VA-LU", "ĐNT 3m", "text", "ĐNT 3m"),
+        ("EYE-VA-LU", "BBT", "text", "BBT"),
+        ("EYE-VA-LU", "ST+", "text", "ST+"),
+        ("EX-CARD", "120/80", "text", "120/80"),
+        ("EX-CARD", "bình thường", "text", "bình thường"),
+        ("BIO-GLU", "120/80", "text", "120/80"),
+        ("BIO-GLU", "1.2.3", "text", "1.2.3"),
+        ("BIO-GLU", "10-5", "text", "10-5"),
+    ],
+)
+def test_words(reader: ValueReader, measure: str, value: str, field: str, expected: str) -> None:
+    assert reader.read(measure, value, None) == Value(**{field: expected})
+
+
+def test_panels_titres_and_ranges(reader: ValueReader) -> None:
+    parts = reader.read("VS-BP", "120 / 80", "mmHg").parts
+    assert [(part.measure, part.value, part.unit) for part in parts] == [
+        ("VS-SBP", "120", "mmHg"),
+        ("VS-DBP", "80", "mmHg"),
+    ]
+    for titre in ("1/80", "1:80"):
+        ratio = {"numerator": {"value": 1}, "denominator": {"value": 80}}
+        assert reader.read("BIO-RF", titre, None) == Value(ratio=ratio)
+    found = reader.read("XN-1", "5-10", "/µL").range
+    assert found == {"low": quantity("5", "/µL", "/uL"), "high": quantity("10", "/µL", "/uL")}
+
+
+def test_units_of_another_dimension_lose_the_international_code(reader: ValueReader) -> None:
+    assert reader.fits("BIO-GLU", "mmol/L")
+    assert reader.fits("BIO-GLU", None)
+    assert not reader.fits("BIO-GLU", "mg/dL")
+    assert not reader.fits("BIO-GLU", "mmol")
+    assert reader.fits("HOR-TSH", "mIU/L")
+    assert reader.fits("HOR-TSH", "µIU/mL")
+
+
+def test_loinc_check_digits() -> None:
+    assert is_loinc_code("14749-6")
+    assert is_loinc_code("8480-6")
+    assert is_loinc_code("LA6576-8")
+    for wrong in ("14749-5", "41749-6", "14749", "-6", "", "14749-66"):
+        assert not is_loinc_code(wrong)
+
+
+def test_all_measures_are_there_once_each() -> None:
+    measures = mappings().codes.tables["measures"].concepts
+    assert len(measures) == 142
+    units = mappings().codes
+    for concept in measures.values():
+        if concept.more["unit"] and concept.more["ucum"] and concept.more["ucum"] != "1":
+            known = units.unit(concept.more["unit"])
+            assert known is not None, concept.code
+            assert known.ucum == concept.more["ucum"], concept.code
+
+
+def test_times_dates_and_names() -> None:
+    assert instant(datetime(2026, 3, 2, 1, 2, 3, tzinfo=UTC)) == "2026-03-02T01:02:03+00:00"
+    assert instant(None) is None
+    with pytest.raises(ValueError, match="time zone"):
+        instant(datetime(2026, 3, 2))  # noqa: DTZ001 - a moment without a zone is what must be refused
+    assert iso_date(date(2026, 3, 2)) == "2026-03-02"
+    assert iso_date("1960") == "1960"
+    assert iso_date(None) is None
+    assert person_name("Nguyễn Văn An") == {
+        "use": "official",
+        "text": "Nguyễn Văn An",
+        "family": "Nguyễn",
+        "given": ["Văn", "An"],
+    }
+    assert person_name("  ") is None
+
+
+def test_unknown_codes_are_counted_and_sent_as_they_are() -> None:
+    made = engine()
+    for _ in range(3):
+        resource = made.map(measurement("XN-9", "5", "lạ"))[0].resource
+    assert made.unknown_codes["measures", "XN-9"] == 3
+    assert resource["code"] == {
+        "coding": [{"system": "https://cadre-health.example/fhir/CodeSystem/measures", "code": "XN-9"}],
+        "text": "XN-9",
+    }
+
+
+def test_resources_do_not_share_parts() -> None:
+    made = engine()
+    first, second = (made.map(measurement("BIO-GLU", "5.3", "mmol/L"))[0].resource for _ in range(2))
+    first["valueQuantity"]["value"] = 0
+    first["performer"][0]["display"] = "changed"
+    first["code"]["coding"][0]["code"] = "changed"
+    assert second == made.map(measurement("BIO-GLU", "5.3", "mmol/L"))[0].resource
+
+
+def test_sandbox_reads_named_fields_only() -> None:
+    sandbox = _Sandbox(frozenset(("name",)))
+    person = SimpleNamespace(name="a", tier="T1")
+    assert sandbox.compile_expression("m.name")(m=person) == "a"
+    for source in ("m.tier", "m['tier']", "m.__class__", "m.name.upper", "m.name['upper']"):
+        with pytest.raises(SecurityError):
+            sandbox.compile_expression(source)(m=person)
+
+
+def test_documentation_lists_every_verb() -> None:
+    text = (ROOT / "docs" / "mapping.md").read_text("utf-8")
+    for verb in TRANSFORMS:
+        assert f"| `{verb}" in text, verb
+    for verb in JINJA_FILTERS:
+        assert f"`{verb}`" in text, verb
+
+
+def measurement(measure: str, value: str, unit: str | None, **more: Any) -> Any:
+    return record_of(
+        {
+            "kind": "measurement",
+            "key": "V/1",
+            "cadre": "C",
+            "visit": "V",
+            "measure": measure,
+            "value": value,
+            "unit": unit,
+            "taken_at": datetime(2026, 3, 2, 8, tzinfo=UTC),
+            **more,
+        }
+    )
+
+
+_ENGINES = (engine(), engine())
+_CODES = st.sampled_from([*sorted(mappings().codes.tables["measures"].concepts), "XN-1", "VS-BP"])
+_TEXT = st.text(min_size=1, max_size=12).filter(lambda text: bool(text.strip()))
+_VALUES = st.one_of(
+    st.from_regex(r"[<>]?=?[0-9]{1,6}(\.[0-9]{1,4})?", fullmatch=True),
+    st.from_regex(r"[0-9]{1,3}[/:-][0-9]{1,3}", fullmatch=True),
+    st.sampled_from(["âm tính", "(+)", "ĐNT 3m", "0", "+", "-", "1/0", "00", "0.0", "-0", "−5"]),
+    _TEXT,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_CODES, _VALUES, st.one_of(st.none(), st.sampled_from(["mmol/L", "G/L", "x/10", "%"]), _TEXT))
+def test_any_measurement_becomes_a_valid_observation(measure: str, value: str, unit: str | None) -> None:
+    record = measurement(measure, value, unit, low=Decimal("1.0"))
+    made = _ENGINES[0].map(record)
+    if measure.startswith("CLS-"):
+        assert made == []
+        return
+    data = codec.dumps(made[0].resource)
+    assert data == codec.dumps(_ENGINES[1].map(record)[0].resource)
+    assert check(codec.loads(data)) == []
+    values = [name for name in made[0].resource if name.startswith("value") or name == "component"]
+    assert len(values) == 1
