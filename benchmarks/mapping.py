@@ -1,0 +1,155 @@
+"""Mapping and serialising Observations, against building and dumping the same with `fhir.resources`.
+
+Both make the same resources from the same measurements; the resources are compared before timing.
+`python benchmarks/mapping.py [--count N] [--json FILE]`
+"""
+
+import argparse
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from fhir.resources.R4B.codeableconcept import CodeableConcept
+from fhir.resources.R4B.coding import Coding
+from fhir.resources.R4B.identifier import Identifier
+from fhir.resources.R4B.observation import Observation, ObservationReferenceRange
+from fhir.resources.R4B.quantity import Quantity
+from fhir.resources.R4B.reference import Reference
+
+from adapter.fhir import codec
+from adapter.fhir.identity import Identities
+from adapter.fhir.validation import check
+from adapter.mapping import Engine, HospitalContext, Mappings
+
+SYSTEM = "https://cadre-health.example/fhir/sid/record"
+FIELDS = {
+    "cadre": "name sex birth_date national_id old_national_id insurance phone address province deceased_on",
+    "visit": "cadre type started_at ended_at reason",
+    "measurement": "cadre visit measure name value unit low high flag taken_at status",
+    "referral": "cadre visit hospital category service reason icd10 priority status ordered_at due_on",
+}
+
+
+def make_engine(identify: Callable[[str, str, str], str]) -> Engine:
+    folder = Path(__file__).parents[1] / "mappings"
+    fields = {kind: frozenset(names.split()) for kind, names in FIELDS.items()}
+    context = HospitalContext(
+        name="bv-tinh",
+        display="Bệnh viện Đa khoa tỉnh",
+        facility_code="24001",
+        systems={"facility_code": "http://fhir.ehealth.gov.vn/core/sid/provider-code"},
+        centre_name="Trung tâm",
+        centre_facility_code="24999",
+        identifier_system=SYSTEM,
+        identify=identify,
+    )
+    return Mappings.load(folder, fields).engine(context)
+
+
+def measurement(number: int) -> SimpleNamespace:
+    return SimpleNamespace(
+        kind="measurement",
+        key=f"V{number // 60}/BIO-GLU{number}",
+        cadre=f"C{number // 60}",
+        visit=f"V{number // 60}",
+        measure="BIO-GLU",
+        name=None,
+        value=f"{4 + number % 300 / 100:.2f}",
+        unit="mmol/L",
+        low=Decimal("3.9"),
+        high=Decimal("6.4"),
+        flag="N",
+        taken_at=datetime(2026, 3, 2, 7, 30, tzinfo=timezone(timedelta(hours=7))),
+        status="final",
+    )
+
+
+def with_models(m: Any, made: dict[str, Any], identify: Callable[[str, str, str], str]) -> bytes:
+    """The same Observation, element by element, through the models of `fhir.resources`."""
+
+    def coding(where: dict[str, Any]) -> Coding:
+        return Coding(system=where["system"], code=where["code"], display=where["display"])
+
+    def concept(where: dict[str, Any]) -> CodeableConcept:
+        return CodeableConcept(coding=[coding(item) for item in where["coding"]], text=where["text"])
+
+    def quantity(value: Decimal) -> Quantity:
+        return Quantity(value=value, unit=m.unit, system="http://unitsofmeasure.org", code="mmol/L")
+
+    def reference(type_: str, kind: str, key: str) -> Reference:
+        return Reference(reference=f"{type_}?identifier={SYSTEM}|{identify(type_, kind, key)}")
+
+    centre = made["performer"][0]
+    return (
+        Observation(
+            identifier=[Identifier(system=SYSTEM, value=identify("Observation", "measurement", m.key))],
+            status=m.status,
+            category=[concept(made["category"][0])],
+            code=concept(made["code"]),
+            subject=reference("Patient", "cadre", m.cadre),
+            encounter=reference("Encounter", "visit", m.visit),
+            effectiveDateTime=m.taken_at,
+            performer=[
+                Reference(
+                    type="Organization",
+                    identifier=Identifier(**centre["identifier"]),
+                    display=centre["display"],
+                )
+            ],
+            valueQuantity=quantity(Decimal(m.value)),
+            interpretation=[concept(made["interpretation"][0])],
+            referenceRange=[ObservationReferenceRange(low=quantity(m.low), high=quantity(m.high))],
+        )
+        .model_dump_json()
+        .encode()
+    )
+
+
+def rate(work: Callable[[int], object], count: int) -> float:
+    started = time.process_time()
+    for number in range(count):
+        work(number)
+    return count / (time.process_time() - started)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    identities = Identities(b"a key for benchmarks")
+
+    def identify(type_: str, kind: str, key: str) -> str:
+        return identities.of("bv-tinh", type_, kind, key)
+
+    engine = make_engine(identify)
+    sample = engine.map(measurement(0))[0].resource
+    theirs = codec.loads(with_models(measurement(0), sample, identify))
+    assert theirs == codec.loads(codec.dumps(sample)), "both must make the same resource"
+
+    few = max(options.count // 10, 200)
+    figures = {
+        "mapped_per_second": rate(
+            lambda n: codec.dumps(engine.map(measurement(n))[0].resource), options.count
+        ),
+        "models_per_second": rate(lambda n: with_models(measurement(n), sample, identify), few),
+        "checked_per_second": rate(lambda _: check(sample, second_opinion=False), few),
+        "checked_twice_per_second": rate(lambda _: check(sample), few),
+    }
+    figures["ratio"] = figures["mapped_per_second"] / figures["models_per_second"]
+    figures["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    for name, value in figures.items():
+        sys.stdout.write(f"{name:26} {value:12,.1f}\n")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
