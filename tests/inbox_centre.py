@@ -1,0 +1,209 @@
+"""A centre of two people, its inbox and records: real stores, the ledger's look-ups a table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from adapter.database import write
+from adapter.fhir import codec
+from adapter.inbox import process as processing
+from adapter.inbox.apply import Known, ResultPlan
+from adapter.inbox.matching import CadreFound, Effect, ReferralFound
+from adapter.inbox.receive import accept
+from adapter.inbox.store import InboxItem, InboxStore
+from adapter.records.body import body_of, content_digest, identifiers_of
+from adapter.records.feed import Feed
+from adapter.records.model import Cadre, Fulfilment, Record, Referral, Result, Sex, Tier
+from adapter.records.store import RecordStore
+from adapter.records.tables import cadre_identifier, record
+
+NOW = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
+OURS = "https://cadre-health.example/fhir/sid/record"
+CCCD = "http://fhir.ehealth.gov.vn/core/sid/citizen_id"
+
+
+@dataclass
+class Directory:
+    """The ledger's and the records' look-ups for one hospital."""
+
+    records: RecordStore
+    hospital: str = "bv-tinh"
+    identifier_system: str = OURS
+    number_systems: frozenset[str] = frozenset({CCCD})
+    bases: frozenset[str] = frozenset({"https://bv-tinh.example/fhir"})
+    referral_identities: dict[str, str] = field(default_factory=lambda: {"idref1": "GT-1", "idref2": "GT-2"})
+    remote_referrals: dict[str, str] = field(default_factory=lambda: {"71": "GT-1"})
+    cadre_identities: dict[str, str] = field(default_factory=lambda: {"idan": "CB-1", "idbinh": "CB-2"})
+
+    def referral_by_identity(self, value: str) -> ReferralFound | None:
+        return self.referral(self.referral_identities.get(value, ""))
+
+    def referral_by_remote(self, id: str) -> ReferralFound | None:
+        return self.referral(self.remote_referrals.get(id, ""))
+
+    def cadre_by_identity(self, value: str) -> str | None:
+        return self.cadre_identities.get(value)
+
+    def cadre_by_remote(self, id: str) -> str | None:
+        return None
+
+    def cadres_by_identifier(self, value: str) -> list[str]:
+        return self.records.cadres_by_identifier(value)
+
+    def referral(self, key: str) -> ReferralFound | None:
+        found = self.records.get("referral", key)
+        if not isinstance(found, Referral):
+            return None
+        return ReferralFound(found.key, found.cadre, found.hospital, found.status)
+
+    def cadre(self, key: str) -> CadreFound | None:
+        found = self.records.get("cadre", key)
+        return CadreFound(found.key, found.name, found.birth_date) if isinstance(found, Cadre) else None
+
+    def opaque(self, cadre: str) -> str:
+        return codec.digest(cadre.encode())
+
+
+@dataclass
+class Records:
+    """The writes, on the real store."""
+
+    store: RecordStore
+
+    def known(self, result_key: str) -> Known | None:
+        found = self.store.get("result", result_key)
+        return Known(found.cadre, found.status, found.issued_at) if isinstance(found, Result) else None
+
+    def save_result(self, plan: ResultPlan, *, connection: Connection) -> bool:
+        result = Result(
+            key=plan.key,
+            cadre=plan.cadre,
+            hospital=plan.hospital,
+            referral=plan.referral,
+            type=plan.type,
+            status=plan.status,
+            conclusion=plan.resource.get("conclusion"),
+            issued_at=plan.issued_at,
+            resource=plan.body,
+        )
+        return self.store.save_result(result, connection=connection)
+
+    def fulfil(
+        self, referral: str, effect: Effect, by: str | None, at: datetime, *, connection: Connection
+    ) -> bool:
+        return self.store.fulfil(referral, Fulfilment(effect), by, at, connection=connection)
+
+    def take_back(self, result_key: str, *, connection: Connection) -> bool:
+        return self.store.take_back(result_key, connection=connection)
+
+
+class Centre:
+    """A centre of two people with a referral each at bv-tinh, and its inbox."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.store = RecordStore(engine)
+        self.records = Records(self.store)
+        self.inbox = InboxStore(engine)
+        an = Cadre(
+            key="CB-1",
+            name="Nguyễn Văn An",
+            sex=Sex.MALE,
+            birth_date=date(1955, 3, 14),
+            tier=Tier.T4,
+            national_id="024055000111",
+        )
+        binh = Cadre(
+            key="CB-2", name="Trần Thị Bình", sex=Sex.FEMALE, birth_date=date(1960, 7, 1), tier=Tier.T5
+        )
+        referrals = [
+            Referral(
+                key=key,
+                cadre=cadre,
+                hospital="bv-tinh",
+                service="WORKUP-CARD",
+                ordered_at=NOW - timedelta(30),
+            )
+            for key, cadre in (("GT-1", "CB-1"), ("GT-2", "CB-2"))
+        ]
+        self.add(an, binh, *referrals)
+
+    def add(self, *records: Record) -> None:
+        _put(self.engine, records)
+
+    def directory(self, hospital: str) -> Directory:
+        return Directory(self.store, hospital)
+
+    def receive(self, resource: dict[str, Any], id_: str = "r1", hospital: str = "bv-tinh") -> int:
+        with write(self.engine) as connection:
+            return accept(
+                connection,
+                hospital=hospital,
+                type=resource["resourceType"],
+                id=id_,
+                version=1,
+                resource=resource,
+                body=codec.dumps(resource),
+                now=NOW,
+            )
+
+    def process(self, *, again: bool = False) -> dict[str, int]:
+        return dict(processing.process_all(self.inbox, self.directory, self.records, NOW, again=again))
+
+    def send(self, resource: dict[str, Any], id_: str = "r1", hospital: str = "bv-tinh") -> InboxItem:
+        number = self.receive(resource, id_, hospital)
+        self.process()
+        return self.item(number)
+
+    def item(self, number: int) -> InboxItem:
+        item = self.inbox.get(number)
+        assert item is not None
+        return item
+
+    def link(self, item: int, cadre: str, referral: str | None = None) -> str:
+        return processing.link(
+            self.inbox,
+            item,
+            cadre,
+            referral,
+            directory_of=self.directory,
+            records=self.records,
+            by="bs.hoa",
+            now=NOW,
+        )
+
+    def unlink(self, item: int) -> None:
+        processing.unlink(
+            self.inbox, item, directory_of=self.directory, records=self.records, by="bs.hoa", now=NOW
+        )
+
+    def results(self) -> list[Result]:
+        return [found for found in self.store.iterate("result") if isinstance(found, Result)]
+
+    def referral(self, key: str) -> Referral:
+        found = self.store.get("referral", key)
+        assert isinstance(found, Referral)
+        return found
+
+
+def _put(engine: Engine, records: Sequence[Record]) -> None:
+    with write(engine) as connection:
+        positions = Feed(connection)
+        for one in records:
+            connection.execute(
+                record.insert().values(
+                    kind=one.kind,
+                    key=one.key,
+                    cadre=one.cadre,  # type: ignore[attr-defined] # every concrete record has it
+                    body=body_of(one),
+                    digest=content_digest(body_of(one)),
+                    position=positions.next(),
+                    deleted=False,
+                )
+            )
+            for number in identifiers_of(one) if isinstance(one, Cadre) else ():
+                connection.execute(cadre_identifier.insert().values(value=number, cadre=one.key))
+        positions.close()

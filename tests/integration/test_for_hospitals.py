@@ -1,0 +1,151 @@
+"""docs/for-hospitals.md, followed to the letter: its commands against a real endpoint over real HTTP."""
+
+import re
+import shlex
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+from time import monotonic, sleep
+from typing import Any
+
+import pytest
+import uvicorn
+from inbox_centre import Centre, Directory
+from sqlalchemy import Connection, Engine
+
+from adapter.fhir import codec
+from adapter.fhir.validation import check, check_bundle
+from adapter.inbox.matching import effect
+from adapter.inbox.process import process_all
+from adapter.inbox.receive import RESULT_TYPES, accept
+from adapter.records.model import Fulfilment
+from adapter.web.app import endpoint_app
+from adapter.web.auth import issue_token
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "for-hospitals.md").read_text("utf-8")
+BUNDLES = ROOT / "fixtures" / "bundles"
+_SHELL = re.compile(r"```sh\n(curl .+?)\n```\n+Answer: `(\d{3})`", re.DOTALL)
+COMMANDS = [(command, int(status)) for command, status in _SHELL.findall(PAGE)]
+
+REFERRALS = {"7f3a9c0d5e1b4826a1c0e4d2b7f68935": "GT-1", "0b9d2c4e6f8147a3955e1d3c7a2b6f04": "GT-1b"}
+PATIENTS = {"c41e7d90b2a5483f8e6d1f0a9b3c5724": "CB-1"}
+
+
+@pytest.fixture
+def base(engine: Engine) -> Iterator[str]:
+    """Base URL of a running endpoint whose deliveries go into the inbox of `engine`."""
+
+    def on_change(connection: Connection, change: Any) -> None:
+        if not change.repeated:
+            accept(
+                connection,
+                hospital=change.owner,
+                type=change.type,
+                id=change.id,
+                version=change.version,
+                resource=change.resource,
+                body=change.body,
+                now=datetime.now(UTC),
+            )
+
+    app = endpoint_app(engine, on_change=on_change, validate=check)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", access_log=False))
+        thread = Thread(target=server.run, kwargs={"sockets": [free]})
+        thread.start()
+        end = monotonic() + 20
+        while not server.started:
+            assert monotonic() < end
+            sleep(0.01)
+        yield f"http://127.0.0.1:{free.getsockname()[1]}/fhir"
+        server.should_exit = True
+        thread.join(20)
+
+
+def _curl(command: str, base: str, token: str) -> tuple[int, Any]:
+    """Do what the documented curl command does; curl itself need not be there."""
+    words_of_it = shlex.split(command.replace("$BASE", base).replace("$TOKEN", token))
+    assert words_of_it.pop(0) == "curl"
+    request = urllib.request.Request("http://unset")
+    words = iter(words_of_it)
+    for word in words:
+        if word == "-X":
+            request.method = next(words)
+        elif word == "-H":
+            name, _, value = next(words).partition(": ")
+            request.add_header(name, value)
+        elif word == "--data-binary":
+            request.data = (ROOT / next(words).removeprefix("@")).read_bytes()
+        else:
+            request.full_url = word
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own http://
+            return answer.status, codec.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, codec.loads(error.read())
+
+
+def _process(centre: Centre) -> None:
+    directory = Directory(centre.store, referral_identities=REFERRALS, cadre_identities=PATIENTS)
+    process_all(centre.inbox, lambda _: directory, centre.records, datetime.now(UTC))
+
+
+def test_the_page_followed_from_top_to_bottom(engine: Engine, base: str) -> None:
+    centre = Centre(engine)
+    referral = centre.referral("GT-1").model_copy(update={"key": "GT-1b", "category": "treatment"})
+    centre.add(referral)
+    token = issue_token(engine, "bv-tinh", datetime.now(UTC))
+    assert len(COMMANDS) >= 10
+    counts: list[int] = []
+    for command, expected in COMMANDS:
+        status, answer = _curl(command, base, token)
+        assert status == expected, (command, answer)
+        _process(centre)
+        counts.append(sum(centre.inbox.counts().values()))
+        if "invalid.json" in command:
+            assert answer["issue"][0]["expression"] == ["Bundle.entry[1].resource.status"]
+    first, again = [at for at, (command, _) in enumerate(COMMANDS) if "/results.json" in command]
+    assert counts[first] == counts[again] == 3
+    status_of = {result.type: result.status for result in centre.results()}
+    assert status_of == {
+        "Observation": "final",
+        "DiagnosticReport": "entered-in-error",
+        "Procedure": "completed",
+    }
+    assert centre.referral("GT-1").fulfilment is Fulfilment.COMPLETED
+    assert centre.referral("GT-1b").fulfilment is Fulfilment.COMPLETED
+    assert [item.reasons for item in centre.inbox.list("unmatched")] == [("person-unknown",)]
+
+
+def test_without_a_token_nothing_is_told(base: str) -> None:
+    for command, _ in COMMANDS[:-1]:
+        status, answer = _curl(command, base, "wrong")
+        assert status == 401
+        assert answer["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.parametrize("path", sorted(BUNDLES.glob("*.json")), ids=lambda path: path.name)
+def test_fixtures_are_shown_and_valid(path: Path) -> None:
+    assert f"fixtures/bundles/{path.name}" in PAGE
+    resource = codec.loads(path.read_bytes())
+    issues = check_bundle(resource) if resource["resourceType"] == "Bundle" else check(resource)
+    assert bool(issues) is (path.name == "invalid.json")
+
+
+def test_the_table_of_statuses_is_what_happens() -> None:
+    words = {"begun": "in-progress", "completed": "completed", "not done": "failed"}
+    lines = re.findall(
+        r"^\| `(\w+)`(?: \(.+?\))? ?([\w, -]*) \| (begun|completed|not done) \|$", PAGE, re.MULTILINE
+    )
+    assert len(lines) == 11
+    assert {type_ for type_, _, _ in lines} == RESULT_TYPES
+    for type_, statuses, becomes in lines:
+        for status in statuses.split(", ") if statuses else ["final"]:
+            assert effect(type_, status) == words[becomes], (type_, status)
