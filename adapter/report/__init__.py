@@ -1,6 +1,5 @@
-"""The year in figures: `figures` computes them, `tables` lays them out for people."""
+"""The year in figures, computed from the records and from what came back."""
 
-from adapter.report.figures import ReferralFigures, YearReport, newest_year, year_report
-from adapter.report.tables import Section, sections
+from adapter.report.figures import Cell, ReferralFigures, YearReport, newest_year, year_report
 
-__all__ = ["ReferralFigures", "Section", "YearReport", "newest_year", "sections", "year_report"]
+__all__ = ["Cell", "ReferralFigures", "YearReport", "newest_year", "year_report"]

@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapter.records.model import Cadre, Diagnosis, Fulfilment, Record, Referral, Result, Sex, Tier, Visit
-from adapter.report import newest_year, sections, year_report
+from adapter.report import newest_year, year_report
 from adapter.report.figures import ReferralFigures, _hide
-from adapter.texts import use_language
 
 HANOI = timezone(timedelta(hours=7))
 TODAY = date(2026, 12, 31)
@@ -197,18 +195,3 @@ def test_hidden_cells_cannot_be_worked_out(cells: dict[str, int]) -> None:
     if hidden and any(count for name, count in cells.items() if name not in hidden):
         assert len(hidden) >= 2
         assert sum(cells[name] for name in hidden) >= 5
-
-
-@pytest.mark.parametrize("language", ["en", "vi"])
-def test_sections_say_everything(language: str) -> None:
-    use_language(language)
-    try:
-        report = _figures(_cadre(1), _visit("a", 1, health_class="II"), _referral("r", 1), for_outsiders=True)
-        listed = list(sections(report))
-    finally:
-        use_language("en")
-    text = str(listed)
-    assert len(listed) == 4
-    assert "report." not in text
-    assert "<5" in text
-    assert all(len(row) == len(section.headers) for section in listed for row in section.rows)
