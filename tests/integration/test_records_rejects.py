@@ -1,0 +1,195 @@
+"""Bad cells: one clear line each, a rejects file, and a clean import of the corrected one."""
+
+import csv
+import stat
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openpyxl import load_workbook
+from sqlalchemy import Engine
+
+from adapter.records.importer import run
+from adapter.records.outcome import ImportReport
+from adapter.records.store import RecordStore
+from adapter.texts import use_language
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+SAMPLE = Path(__file__).parents[2] / "fixtures" / "sample"
+SMALL = SAMPLE / "small.xlsx"
+
+# sheet, header, row in the sheet, the bad cell, what the line must say. One row each.
+BAD: list[tuple[str, str, int, Any, str]] = [
+    ("Cán bộ", "Họ và tên", 3, "Đào Văn 7", "a name"),
+    ("Cán bộ", "Giới tính", 5, "đàn ông", "Nam (Male)"),
+    ("Cán bộ", "Ngày sinh", 7, "31/02/1960", "DD/MM/YYYY"),
+    ("Cán bộ", "Diện quản lý", 8, "T9", "T1, T2"),
+    ("Cán bộ", "Số CCCD", 9, 24064104760, "lost its zeros"),
+    ("Cán bộ", "Số CMND cũ", 10, "12345", "9 digits"),
+    ("Cán bộ", "Số thẻ BHYT", 11, "XX9", "BHYT"),
+    ("Cán bộ", "Điện thoại", 13, "12345", "phone"),
+    ("Cán bộ", "Tỉnh", 14, "02", "34 provinces"),
+    ("Cán bộ", "Dân tộc", 15, "77", "ethnic group"),
+    ("Cán bộ", "Đồng ý chia sẻ", 16, "tất cả", "HIV"),
+    ("Cán bộ", "Ngày mất", 17, "01/01/1900", "date of birth"),
+    ("Lượt khám", "Loại", 2, "khám chơi", "Khám định kỳ"),
+    ("Lượt khám", "Kết thúc", 3, "01/01/2026 07:00", "before the start"),
+    ("Lượt khám", "Bắt đầu", 10, "32/01/2026", "HH:MM"),
+    ("Lượt khám", "Hướng xử trí", 11, "uống thuốc", "Follow up"),
+    ("Lượt khám", "Số mẫu", 12, "2,5", "whole number"),
+    ("Chỉ số", "Giá trị", 10, date(2026, 10, 8), "Excel"),
+    ("Chỉ số", "Mã chỉ số", 12, None, "a value"),
+    ("Chỉ số", "Ngưỡng trên", 14, "cao", "number"),
+    ("Chỉ số", "Cờ", 16, "to", "High"),
+    ("Chỉ số", "Mã lượt khám", 18, "CB-9999.K1", "key of a visit"),
+    ("Chẩn đoán", "ICD-10", 2, "cao áp", "E11.9"),
+    ("Chẩn đoán", "Mức độ", 3, "chắc", "Confirmed"),
+    ("Chuyển khám", "Bệnh viện", 2, "bv-xa", "bv-tinh"),
+    ("Chuyển khám", "Hạn", 3, "01/01/2026", "ordered"),
+    ("Chuyển khám", "Mã phiếu", 7, "CB-0012.P1", "row 4"),
+]
+
+
+def imports(engine: Engine, path: Path, **options: Any) -> ImportReport:
+    return run(
+        engine,
+        [path],
+        max_deletions_percent=3,
+        known_hospitals=frozenset({"bv-tinh", "bv-trung-uong"}),
+        now=NOW,
+        **options,
+    )
+
+
+def cell(page: Any, header: str, row: int) -> Any:
+    return page.cell(row, [title.value for title in page[1]].index(header) + 1)
+
+
+def spoil(source: Path, target: Path) -> dict[tuple[str, str, int], Any]:
+    book = load_workbook(source)
+    good = {}
+    for sheet, header, row, value, _ in BAD:
+        spoilt = cell(book[sheet], header, row)
+        good[sheet, header, row] = spoilt.value
+        spoilt.value = value
+    book.save(target)
+    return good
+
+
+def test_each_bad_cell_is_one_clear_line_and_costs_its_row(engine: Engine, tmp_path: Path) -> None:
+    good = spoil(SMALL, tmp_path / "bad.xlsx")
+    report = imports(engine, tmp_path / "bad.xlsx", rejects=tmp_path / "rejects.xlsx")
+    assert report.problem_count == len(BAD) >= 25
+    for sheet, header, row, value, says in BAD:
+        lines = [str(problem) for problem in report.problems if (problem.sheet, problem.row) == (sheet, row)]
+        assert len(lines) == 1, (sheet, header, row)
+        assert lines[0].startswith(f"Sheet {sheet}, row {row}, column {header}: ")
+        assert says in lines[0]
+        if isinstance(value, str):
+            assert f'"{value}"' in lines[0]
+    counted = {kind: counts.created for kind, counts in report.kinds.items()}
+    assert counted == {kind: RecordStore(engine).counts()[kind] for kind in counted}
+
+    corrected = correct(report.rejects, good)
+    again = imports(engine, corrected, rejects=tmp_path / "rejects2.xlsx")
+    assert again.partial
+    assert [str(problem) for problem in again.problems] == []
+    assert (again.rejected, again.rejects) == (0, None)
+    assert [counts.deleted for counts in again.kinds.values()] == [0] * len(again.kinds)
+    assert imports(engine, SMALL).changes == 0  # together they are the whole of the good file
+
+
+def correct(rejects: Path | None, good: dict[tuple[str, str, int], Any]) -> Path:
+    """Put the good cells back, as a person would who reads the reason behind each row."""
+    assert rejects is not None
+    assert stat.S_IMODE(rejects.stat().st_mode) == 0o600
+    book = load_workbook(rejects)
+    original = load_workbook(SMALL)
+    for (sheet, header, row), value in good.items():
+        keys = [c.value for c in original[sheet][row]]
+        page = book[sheet]
+        for candidate in page.iter_rows(min_row=2):
+            values = [c.value for c in candidate][: len(keys)]
+            if sum(a == b for a, b in zip(values, keys, strict=True)) == len(keys) - 1:
+                corrected = cell(page, header, candidate[0].row)
+                corrected.value = value
+                corrected.number_format = "General"  # no date's any more
+                break
+        else:
+            pytest.fail(f"{sheet} {row} {header} is not in the rejects")
+    book.save(rejects)
+    return rejects
+
+
+def test_what_waits_for_a_rejected_row_comes_with_it(engine: Engine, tmp_path: Path) -> None:
+    book = load_workbook(SMALL)
+    cell(book["Cán bộ"], "Ngày sinh", 2).value = "hôm nọ"
+    book.save(tmp_path / "bad.xlsx")
+    report = imports(engine, tmp_path / "bad.xlsx", rejects=tmp_path / "r.xlsx")
+    assert report.problem_count == 1
+    assert report.kinds["visit"].waiting >= 1
+    assert report.kinds["measurement"].waiting >= 60
+    assert RecordStore(engine).of_cadre("CB-0001") == []
+
+
+def test_a_rejected_row_keeps_what_is_stored(engine: Engine, tmp_path: Path) -> None:
+    imports(engine, SMALL)
+    before = RecordStore(engine).of_cadre("CB-0001")
+    book = load_workbook(SMALL)
+    cell(book["Cán bộ"], "Ngày sinh", 2).value = "hôm nọ"
+    book.save(tmp_path / "bad.xlsx")
+    report = imports(engine, tmp_path / "bad.xlsx")
+    assert report.rejected == 1
+    assert RecordStore(engine).of_cadre("CB-0001") == before
+
+
+def test_csv_rejects_are_a_folder_of_csvs(engine: Engine, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for path in (SAMPLE / "small-csv").iterdir():
+        text = path.read_text("utf-8-sig")
+        (folder / path.name).write_text(text.replace("CB-0001;Phạm", "CB-0001;=1+1 Phạm"), "utf-8")
+    report = imports(engine, folder, rejects=tmp_path / "in.rejects")
+    assert report.rejects == tmp_path / "in.rejects"
+    assert stat.S_IMODE(report.rejects.stat().st_mode) == 0o700
+    assert folder.exists()
+    file = report.rejects / "Cán bộ.csv"
+    with file.open(encoding="utf-8-sig", newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    assert [row["Họ và tên"] for row in rows] == ["=1+1 Phạm Văn Tuấn"]
+    assert rows[0]["Rejected because"].startswith("Họ và tên: ")
+    file.write_text(file.read_text("utf-8-sig").replace("=1+1 ", ""), "utf-8-sig")
+    again = imports(engine, report.rejects)
+    assert again.partial
+    assert again.problem_count == 0
+    assert imports(engine, SMALL).changes == 0
+
+
+def test_text_that_begins_with_an_equals_sign_is_no_formula_in_the_rejects(
+    engine: Engine, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "cadres.csv").write_text("Key;Name;Sex;Date of birth;Tier\nA;x;Nam;1960-01-01;T4\n", "utf-8")
+    book = load_workbook(SMALL)
+    name = cell(book["Cán bộ"], "Họ và tên", 2)
+    name.value = "=HYPERLINK(1)"
+    name.data_type = "s"
+    book.save(tmp_path / "bad.xlsx")
+    report = imports(engine, tmp_path / "bad.xlsx", rejects=tmp_path / "r.xlsx")
+    assert report.rejects is not None
+    kept = cell(load_workbook(report.rejects)["Cán bộ"], "Họ và tên", 2)
+    assert (kept.value, kept.data_type) == ("=HYPERLINK(1)", "s")
+
+
+def test_the_lines_in_vietnamese(engine: Engine, tmp_path: Path) -> None:
+    spoil(SMALL, tmp_path / "bad.xlsx")
+    use_language("vi")
+    try:
+        report = imports(engine, tmp_path / "bad.xlsx")
+        lines = [str(problem) for problem in report.problems]
+    finally:
+        use_language("en")
+    assert all(line.startswith("Trang ") and "cần" in line for line in lines)
+    assert 'Trang Cán bộ, dòng 7, cột Ngày sinh: "31/02/1960"; cần ngày: DD/MM/YYYY' in lines[2]
