@@ -19,6 +19,9 @@ from adapter.repository.refusal import refusal
 
 __all__ = ["Limits", "parse_json", "parse_resource", "read_body"]
 
+# A sender that is cut off in the middle sees a broken connection instead of our answer, so a body
+# that is a little too long is read to its end and thrown away.
+_PATIENCE: Final = 4
 _LONGEST_NUMBER: Final = 60
 _HIGHEST_EXPONENT: Final = 100
 _ESCAPED_CONTROL: Final = re.compile(rb"\\u00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F]|7[fF])")
@@ -34,23 +37,28 @@ class Limits:
 
 
 async def read_body(request: Request, limits: Limits) -> bytes:
-    """The body, unpacked. Raises FhirError 413 as soon as it grows too long, 415 or 400."""
+    """The body, unpacked. Never holds more than the limit. Raises FhirError 413, 415 or 400."""
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limits.max_bytes:
-        raise _too_long(limits)
+    if declared.isdigit() and int(declared) > limits.max_bytes * _PATIENCE:
+        raise _too_long(limits, hang_up=True)
     unpack = _unpacker(request.headers.get("content-encoding", "identity"))
     body = bytearray()
+    received = 0
     async for chunk in request.stream():
-        body += chunk if unpack is None else _unpacked(unpack, chunk, limits.max_bytes - len(body) + 1)
-        if len(body) > limits.max_bytes:
-            raise _too_long(limits)
+        received += len(chunk)
+        if received > limits.max_bytes * _PATIENCE:
+            raise _too_long(limits, hang_up=True)
+        if len(body) <= limits.max_bytes:
+            body += chunk if unpack is None else _unpacked(unpack, chunk, limits.max_bytes - len(body) + 1)
+    if len(body) > limits.max_bytes:
+        raise _too_long(limits, hang_up=False)
     if unpack is not None and not unpack.eof:
         raise refusal(400, "structure", "bad_gzip")
     return bytes(body)
 
 
-def _too_long(limits: Limits) -> Exception:
-    return refusal(413, "too-long", "body_too_long", limit=limits.max_bytes)
+def _too_long(limits: Limits, *, hang_up: bool) -> Exception:
+    return refusal(413, "too-long", "body_too_long", limit=limits.max_bytes, hang_up=hang_up)
 
 
 def _unpacker(encoding: str) -> Any:
@@ -109,7 +117,7 @@ def parse_json(body: bytes, limits: Limits) -> Any:
 
 
 def _check_depth(value: Any, limit: int) -> None:
-    level = [value]
+    level = [value] if isinstance(value, dict | list) else []
     for _ in range(limit):
         level = [
             inner

@@ -49,9 +49,13 @@ def router(
         secured=secured,
     )
     routes = APIRouter(prefix=prefix, include_in_schema=False, dependencies=[Depends(check_accept)])
-    _whole_server(routes, api, identify)
-    _reading(routes, api, identify)
-    _writing(routes, api, identify)
+
+    def owner(request: Request) -> str:
+        return identify(request)  # FastAPI reads the annotations of what it calls; this one has them
+
+    _whole_server(routes, api, owner)
+    _reading(routes, api, owner)
+    _writing(routes, api, owner)
 
     @routes.api_route("", methods=_ALL)
     @routes.api_route("/{path:path}", methods=_ALL)
@@ -65,6 +69,10 @@ def _whole_server(routes: APIRouter, api: Interactions, identify: Identify) -> N
     @routes.api_route("/metadata", methods=_READ)
     def metadata(request: Request) -> Response:
         return api.metadata(request)
+
+    @routes.api_route("/metadata", methods=[method for method in _ALL if method not in _READ])
+    def not_metadata() -> Response:
+        raise no_such_interaction("metadata")
 
     @routes.post("")
     @routes.post("/")

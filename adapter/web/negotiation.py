@@ -92,6 +92,8 @@ def error_response(error: FhirError) -> Response:
         headers["Allow"] = allow
     if after := error.params.get("retry_after"):
         headers["Retry-After"] = str(after)
+    if error.params.get("hang_up"):
+        headers["Connection"] = "close"
     return Response(dumps(outcome), error.status, headers, FHIR_JSON)
 
 

@@ -1,0 +1,193 @@
+"""The endpoint that hospitals call: tokens, what it accepts, and durability before acknowledgement."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from serving import serving
+from sqlalchemy import Engine, select
+
+from adapter.database import open_database, read
+from adapter.repository.plan import Change
+from adapter.repository.tables import resource
+from adapter.web.app import endpoint_app
+from adapter.web.auth import hospital_of, issue_token, revoke, tokens
+from adapter.web.tables import hospital_token
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+HOSPITAL = "bv-tinh"
+FHIR = {"Content-Type": "application/fhir+json"}
+REPORT = {"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "CT"}}
+
+
+def test_tokens_are_stored_as_hashes_and_can_be_ended(engine: Engine) -> None:
+    first, second = issue_token(engine, HOSPITAL, NOW), issue_token(engine, HOSPITAL, NOW)
+    other = issue_token(engine, "bv-trung-uong", NOW)
+    assert len({first, second, other}) == 3
+    assert [hospital_of(engine, token, NOW) for token in (first, second, other)] == [
+        HOSPITAL, HOSPITAL, "bv-trung-uong",
+    ]  # fmt: skip
+    with read(engine) as connection:
+        stored = [row.token for row in connection.execute(select(hospital_token))]
+    assert not {first, second, other} & set(stored)
+    assert hospital_of(engine, first + "x", NOW) is None
+    assert hospital_of(engine, stored[0], NOW) is None, "the hash is no token"
+
+    assert all(token.last_used == NOW for token in tokens(engine))
+    one = tokens(engine)[0]
+    assert revoke(engine, HOSPITAL, NOW, name=one.name) == 1
+    assert revoke(engine, HOSPITAL, NOW, name="%") == 0
+    assert sum(hospital_of(engine, token, NOW) is not None for token in (first, second)) == 1
+    assert revoke(engine, HOSPITAL, NOW) == 1
+    assert hospital_of(engine, other, NOW) == "bv-trung-uong"
+
+
+@pytest.fixture
+def told() -> list[Change]:
+    return []
+
+
+@pytest.fixture
+def url(engine: Engine, told: list[Change]) -> Iterator[str]:
+    def processing_fails() -> None:
+        raise RuntimeError("the record store is away")
+
+    app = endpoint_app(
+        engine, on_change=lambda _, change: told.append(change), after_receive=processing_fails
+    )
+    with serving(app) as address:
+        yield f"{address}/fhir"
+
+
+def send(url: str, body: dict[str, Any], token: str | None, **headers: str) -> httpx.Response:
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    return httpx.post(url, content=json.dumps(body), headers={**FHIR, **headers})
+
+
+def test_only_a_token_lets_in(engine: Engine, url: str, told: list[Change]) -> None:
+    token = issue_token(engine, HOSPITAL, NOW)
+    for wrong in (None, "wrong", "", token[:-1], "tokén"):
+        headers = {"Authorization": f"Bearer {wrong}".encode()} if wrong else {}
+        answer = httpx.post(
+            f"{url}/DiagnosticReport", content=json.dumps(REPORT), headers={**FHIR, **headers}
+        )
+        assert answer.status_code == 401, wrong
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert answer.json()["issue"][0]["code"] == "login"
+    assert send(f"{url}/DiagnosticReport", REPORT, None, Authorization=f"Basic {token}").status_code == 401
+    assert httpx.get(f"{url}/metadata").status_code == 200
+    assert told == []
+    assert send(f"{url}/DiagnosticReport", REPORT, token, Authorization=f"bearer {token}").status_code == 201
+    revoke(engine, HOSPITAL, NOW)
+    assert send(f"{url}/DiagnosticReport", REPORT, token).status_code == 401
+
+
+def test_a_delivery_is_told_once_and_failing_afterwards_does_not_matter(
+    engine: Engine, url: str, told: list[Change]
+) -> None:
+    token = issue_token(engine, HOSPITAL, NOW)
+    first, second = (send(f"{url}/DiagnosticReport", REPORT, token) for _ in range(2))
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.headers["location"] == second.headers["location"]
+    assert [(change.owner, change.type) for change in told] == [(HOSPITAL, "DiagnosticReport")]
+
+
+def test_hospitals_do_not_see_each_other(engine: Engine, url: str) -> None:
+    mine, theirs = issue_token(engine, HOSPITAL, NOW), issue_token(engine, "bv-trung-uong", NOW)
+    made = send(f"{url}/DiagnosticReport", REPORT, mine)
+    for token, status in ((mine, 200), (theirs, 404)):
+        headers = {"Authorization": f"Bearer {token}"}
+        assert httpx.get(made.headers["location"], headers=headers).status_code == status
+
+
+def test_what_is_no_result_is_not_accepted(engine: Engine, url: str, told: list[Change]) -> None:
+    token = issue_token(engine, HOSPITAL, NOW)
+    medication = {"resourceType": "Medication"}
+    assert send(f"{url}/Medication", medication, token).status_code == 404
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [
+            {"resource": REPORT, "request": {"method": "POST", "url": "DiagnosticReport"}},
+            {"resource": medication, "request": {"method": "POST", "url": "Medication"}},
+        ],
+    }
+    answer = send(url, bundle, token)
+    assert answer.status_code == 422
+    issue = answer.json()["issue"][0]
+    assert (issue["code"], issue["expression"]) == ("not-supported", ["Bundle.entry[1].request.url"])
+    assert "DiagnosticReport" in issue["diagnostics"]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert httpx.delete(f"{url}/DiagnosticReport/1", headers=headers).status_code == 405
+    assert told == []
+    statement = httpx.get(f"{url}/metadata").json()
+    assert {r["type"] for r in statement["rest"][0]["resource"]} >= {"DiagnosticReport", "Task"}
+    assert "delete" not in json.dumps(statement["rest"])
+
+
+SERVER = """
+    import sys
+    from adapter.database import open_database
+    from adapter.web.app import endpoint_app
+    from adapter.web.server import serve
+    engine = open_database(sys.argv[1])
+    serve(endpoint_app(engine, on_change=lambda connection, change: None), "127.0.0.1", int(sys.argv[2]))
+"""
+
+
+def started(engine: Engine, port: int) -> subprocess.Popen[bytes]:
+    url = engine.url.render_as_string(hide_password=False)
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(SERVER), url, str(port)])
+    for _ in range(400):
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/health")
+        except httpx.TransportError:
+            time.sleep(0.05)
+        else:
+            return process
+    process.kill()
+    raise AssertionError("the server did not start")
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def test_what_was_acknowledged_survives_kill_9_and_sigterm_ends_cleanly(engine: Engine) -> None:
+    token, port = issue_token(engine, HOSPITAL, NOW), free_port()
+    process = started(engine, port)
+    answer = send(f"http://127.0.0.1:{port}/fhir/DiagnosticReport", REPORT, token)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(10)
+    assert answer.status_code == 201
+    with read(engine) as connection:
+        assert [row.type for row in connection.execute(select(resource))] == ["DiagnosticReport"]
+    process = started(engine, port)
+    again = send(f"http://127.0.0.1:{port}/fhir/DiagnosticReport", REPORT, token)
+    assert (again.status_code, again.headers["location"]) == (200, answer.headers["location"])
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == 0
+
+
+def test_the_token_table_is_migrated(tmp_path: Path) -> None:
+    from adapter.database import migrate
+
+    engine = open_database(f"sqlite:///{tmp_path / 'fresh.db'}")
+    migrate(engine)
+    assert tokens(engine) == []
+    engine.dispose()
