@@ -13,7 +13,7 @@ from typing import Any, Final
 from adapter.fhir.codec import Resource
 from adapter.repository.types import ID, RESOURCE_TYPES
 
-__all__ = ["conditional_references", "inner_links", "links_of", "rewrite"]
+__all__ = ["conditional_type", "inner_links", "links_of", "rewrite"]
 
 _HREF: Final = re.compile(r"""((?:href|src)\s*=\s*["'])(urn:(?:uuid|oid):[^"']+)""")
 _CONDITIONAL: Final = re.compile(r"([A-Z][A-Za-z]+)\?.+", re.DOTALL)
@@ -33,11 +33,11 @@ def links_of(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
                 yield from links_of(inner, f"{path}[{position}]")
 
 
-def conditional_references(resource: Resource) -> Iterator[tuple[str, str]]:
-    """(path, reference) of each reference of the form `Type?criteria`."""
-    for path, text in links_of(resource):
-        if "?" in text and (match := _CONDITIONAL.fullmatch(text)) and match[1] in RESOURCE_TYPES:
-            yield path, text
+def conditional_type(text: str) -> str | None:
+    """The type of a conditional reference, `Type?criteria`; None for any other reference."""
+    if "?" in text and (match := _CONDITIONAL.fullmatch(text)) and match[1] in RESOURCE_TYPES:
+        return match[1]
+    return None
 
 
 def _root(full_url: str | None) -> str | None:

@@ -13,7 +13,7 @@ from adapter.repository.elements import identifiers
 from adapter.repository.entries import Entry
 from adapter.repository.plan import Change, Outcome, Work, aim, refuse_overlaps, settle
 from adapter.repository.query import Query, parse_condition
-from adapter.repository.references import conditional_references, inner_links, rewrite
+from adapter.repository.references import conditional_type, inner_links, links_of, rewrite
 from adapter.repository.refusal import refusal
 from adapter.repository.store import Row, Written
 
@@ -35,6 +35,7 @@ class Writer:
     recognise_repeats: bool = False
     on_change: OnChange | None = None
     _known: dict[str, str] = field(default_factory=dict)  # fullUrl or conditional reference -> Type/id
+    _inner: dict[str, str] = field(default_factory=dict)  # urn: reference -> where it stands
 
     def run(self, entries: Sequence[Entry]) -> list[Outcome]:
         """Carry out POST, PUT and DELETE entries, answered in the order given.
@@ -82,23 +83,35 @@ class Writer:
                 self._publish(work)
         self._recognise(works, fresh)
         self._resolve(works, wanted, stored)
+        self._refuse_dangling()
+
+    def _refuse_dangling(self) -> None:
+        """A urn:uuid that no entry of the Bundle has leads nowhere once it is stored (400)."""
+        for text, where in self._inner.items():
+            if text.partition("/_history/")[0] not in self._known:
+                raise refusal(400, "value", "dangling_reference", where)
 
     def _publish(self, work: Work) -> None:
         if work.entry.full_url and work.id:
             self._known[work.entry.full_url] = f"{work.entry.type}/{work.id}"
 
-    @staticmethod
-    def _conditional(works: Sequence[Work]) -> dict[str, tuple[Query, str]]:
-        """Each conditional reference with its query and the place of its first use."""
+    def _conditional(self, works: Sequence[Work]) -> dict[str, tuple[Query, str]]:
+        """Each conditional reference with its query and the place of its first use.
+
+        References into the Bundle are noted on the way, for `_refuse_dangling`.
+        """
         wanted: dict[str, tuple[Query, str]] = {}
         for work in works:
             if work.entry.resource is None or work.found:
                 continue
-            for path, text in conditional_references(work.entry.resource):
-                if text not in wanted:
+            for path, text in links_of(work.entry.resource):
+                if text in wanted:
+                    continue
+                if kind := conditional_type(text):
                     where = work.entry.at(f"resource{path}")
-                    kind = text.partition("?")[0]
                     wanted[text] = (parse_condition(kind, text, expression=where), where)
+                elif text.startswith(("urn:uuid:", "urn:oid:")) and work.entry.where:
+                    self._inner.setdefault(text, work.entry.at(f"resource{path}"))
         return wanted
 
     def _recognise(self, works: list[Work], fresh: list[int]) -> None:

@@ -82,7 +82,7 @@ def _at_work(
 
     token = None if options.push_token is None else read_secret(options.push_token).get_secret_value()
     doctor = Doctor(
-        sandbox.repository,
+        sandbox.staff,
         OWNER,
         sandbox.name,
         post_json,

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -127,6 +128,7 @@ def fhir_app(
     app.add_exception_handler(FhirError, _on_fhir_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(OperationalError, _on_busy)
+    app.add_exception_handler(PoolTimeout, _on_busy)
     app.add_middleware(SafetyNet, after_write=after_write)
     _health(app, repository.engine)
     app.include_router(

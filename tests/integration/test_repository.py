@@ -326,6 +326,7 @@ def test_a_transaction_with_one_bad_entry_leaves_nothing(repository: Repository)
          "Bundle.entry[1].resource.subject.reference"),
         (put(observation("7", f"Patient?identifier={SYSTEM}|twice")), 412,
          "Bundle.entry[1].resource.subject.reference"),
+        (put(observation("7", "urn:uuid:nobody")), 400, "Bundle.entry[1].resource.subject.reference"),
         (put(patient("p")), 400, "Bundle.entry[1].request.url"),
         (put(patient("q"), ifMatch='W/"3"'), 412, "Bundle.entry[1].request.ifMatch"),
         (entry("GET", "Patient/nobody"), 404, "Bundle.entry[1].request.url"),

@@ -144,7 +144,7 @@ class Adapter:
 
 def doctor(sandbox: Sandbox, adapter: Adapter) -> Doctor:
     return Doctor(
-        sandbox.repository,
+        sandbox.staff,
         OWNER,
         "bv-tinh",
         adapter,
@@ -158,10 +158,10 @@ def doctor(sandbox: Sandbox, adapter: Adapter) -> Doctor:
 def test_the_doctor_examines_each_referral_once(store: Engine) -> None:
     sandbox, adapter = Sandbox(store, "bv-tinh"), Adapter()
     made = [
-        sandbox.repository.create(OWNER, referral(*pair)).id
+        sandbox.staff.create(OWNER, referral(*pair)).id
         for pair in (("r1", "workup"), ("r2", "treatment"), ("r3", "consultation"))
     ]
-    sandbox.repository.create(OWNER, {**referral("r4", "workup"), "status": "revoked"})
+    sandbox.staff.create(OWNER, {**referral("r4", "workup"), "status": "revoked"})
     later = datetime.now(UTC) + timedelta(seconds=1)
     assert doctor(sandbox, adapter).round(later) == 3
     assert doctor(sandbox, adapter).round(later + timedelta(seconds=5)) == 0
@@ -183,16 +183,14 @@ def test_the_doctor_examines_each_referral_once(store: Engine) -> None:
                 }
             ]
     for referral_id in made:
-        assert (
-            loads(sandbox.repository.read(OWNER, "ServiceRequest", referral_id).body)["status"] == "completed"
-        )
-    counts = sandbox.repository.counts(OWNER)
+        assert loads(sandbox.staff.read(OWNER, "ServiceRequest", referral_id).body)["status"] == "completed"
+    counts = sandbox.staff.counts(OWNER)
     assert (counts["DiagnosticReport"], counts["Procedure"], counts["ServiceRequest"]) == (3, 1, 4)
 
 
 def test_what_was_not_acknowledged_is_sent_again_the_same(store: Engine) -> None:
     sandbox, adapter = Sandbox(store, "bv-tinh"), Adapter(0, 503)
-    sandbox.repository.create(OWNER, referral("r1", "workup"))
+    sandbox.staff.create(OWNER, referral("r1", "workup"))
     later = datetime.now(UTC) + timedelta(seconds=1)
     done = [doctor(sandbox, adapter).round(later + timedelta(minutes=n)) for n in range(4)]
     assert done == [0, 0, 1, 0]
@@ -201,7 +199,7 @@ def test_what_was_not_acknowledged_is_sent_again_the_same(store: Engine) -> None
 
 def test_the_doctor_waits_before_examining(store: Engine) -> None:
     sandbox, adapter = Sandbox(store, "bv-tinh"), Adapter()
-    sandbox.repository.create(OWNER, referral("r1", "workup"))
+    sandbox.staff.create(OWNER, referral("r1", "workup"))
     patient_doctor = doctor(sandbox, adapter)
     patient_doctor.delay = 60
     assert patient_doctor.round(datetime.now(UTC)) == 0

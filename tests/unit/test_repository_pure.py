@@ -8,7 +8,7 @@ from adapter.errors import FhirError
 from adapter.repository.content import Content, instant, new_id
 from adapter.repository.elements import IndexRow, index_rows, indexed
 from adapter.repository.query import Token, parse_condition, parse_query, split_params
-from adapter.repository.references import conditional_references, rewrite
+from adapter.repository.references import conditional_type, links_of, rewrite
 from adapter.repository.types import ID, RESOURCE_TYPES, search_parameters
 
 
@@ -184,7 +184,11 @@ def test_conditional_references_are_found_with_their_place() -> None:
         "subject": {"reference": "Patient?identifier=urn:x|1"},
         "hasMember": [{"reference": "Observation/1"}, {"reference": "Nothing?identifier=1"}],
     }
-    assert list(conditional_references(resource)) == [(".subject.reference", "Patient?identifier=urn:x|1")]
+    assert [(path, conditional_type(text)) for path, text in links_of(resource)] == [
+        (".subject.reference", "Patient"),
+        (".hasMember[0].reference", None),
+        (".hasMember[1].reference", None),
+    ]
 
 
 def test_content_ignores_what_the_server_sets_and_nothing_else() -> None:
