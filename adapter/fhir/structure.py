@@ -5,7 +5,7 @@ almost everything is right. Texts never repeat a value: values may be personal.
 """
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from adapter.fhir import definitions, formats
 from adapter.fhir.definitions import Element
@@ -154,7 +154,8 @@ class Walk:
 
     def _identifier(self, value: dict[str, Any], path: Path) -> None:
         if value and not value.keys() & {"value", "_value", "extension"}:
-            self._add("required", "validation.identifier", path)
+            # R4 allows it, so it is only said: nothing can be found by such an identifier
+            self._add("business-rule", "validation.identifier", path, severity="warning")
 
     def _reference(self, value: dict[str, Any], path: Path) -> None:
         text = value.get("reference")
@@ -178,9 +179,17 @@ class Walk:
             parent, step = parent
         return definitions.TARGETS.get((self._type, str(step))) if parent == (None, self._type) else None
 
-    def _add(self, code: str, text: str, path: Path, **params: object) -> None:
+    def _add(
+        self,
+        code: str,
+        text: str,
+        path: Path,
+        *,
+        severity: Literal["error", "warning"] = "error",
+        **params: object,
+    ) -> None:
         if len(self.issues) < MAX_ISSUES:
-            self.issues.append(error(code, text, _fhirpath(path), **params))
+            self.issues.append(Issue(severity, code, say(text, **params), _fhirpath(path)))
 
 
 def _fhirpath(path: Path) -> str:

@@ -75,7 +75,6 @@ def test_a_rich_resource_is_right() -> None:
         ("code.coding.0.code", 14749, "Observation.code.coding[0].code"),
         ("code.coding.0.userSelected", "true", "Observation.code.coding[0].userSelected"),
         ("code.coding.0.codes", "x", "Observation.code.coding[0].codes"),
-        ("identifier.0.value", None, "Observation.identifier[0]"),
         ("identifier.0.use", "main", "Observation.identifier[0].use"),
         ("identifier.0.period", {"start": "2026-13-01"}, "Observation.identifier[0].period.start"),
         ("subject", {"reference": "Patient 1"}, "Observation.subject.reference"),
@@ -147,11 +146,18 @@ def test_what_is_no_resource(shape: object) -> None:
 
 
 def test_issues_are_bounded_and_texts_hold_no_value() -> None:
-    many = {**OBSERVATION, "identifier": [{"system": "x"}] * 500}
+    many = {**OBSERVATION, "identifier": [{"use": "x"}] * 500}
     assert len(check(many)) == MAX_ISSUES
     secret = "Nguyễn Văn An"
     for path in ("status", "id", "effectiveDateTime", "subject.reference", "valueQuantity.value"):
         assert all(secret not in issue.text for issue in check(with_change(path, secret)))
+
+
+def test_an_identifier_without_a_value_is_only_warned_about() -> None:
+    issues = check(with_change("identifier.0.value", None))
+    assert [(issue.severity, issue.expression) for issue in issues] == [
+        ("warning", "Observation.identifier[0]")
+    ]
 
 
 def test_depth_is_bounded() -> None:
