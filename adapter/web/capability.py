@@ -35,7 +35,7 @@ def _resource(kind: str, checks: Checks) -> Resource:
     interactions = ["read", "vread", "update", "history-instance", "create", "search-type"]
     if checks.deletes:
         interactions.insert(3, "delete")
-    return {
+    found: Resource = {
         "type": kind,
         "interaction": [{"code": code} for code in interactions],
         "versioning": "versioned-update",
@@ -47,3 +47,7 @@ def _resource(kind: str, checks: Checks) -> Resource:
         "conditionalDelete": "single" if checks.deletes else "not-supported",
         "searchParam": [{"name": name, "type": kind_of} for name, kind_of in search_parameters(kind).items()],
     }
+    if checks.validate is not None:
+        definition = "http://hl7.org/fhir/OperationDefinition/Resource-validate"
+        found["operation"] = [{"name": "validate", "definition": definition}]
+    return found
