@@ -5,11 +5,13 @@ SQLite: write-ahead log, synchronous=FULL, so a commit survives power loss; `wri
 write lock at once (BEGIN IMMEDIATE), so two writers queue instead of failing half way.
 """
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
 from sqlalchemy.types import TypeDecorator
@@ -86,8 +88,24 @@ def _open_sqlite(url: str) -> Engine:
 @contextmanager
 def write(engine: Engine) -> Iterator[Connection]:
     """A transaction that writes: committed at the end, rolled back on an exception."""
-    with engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection, connection.begin():
-        yield connection
+    with _one_writer(engine), engine.connect() as connection:
+        connection.execution_options(sqlite_begin="IMMEDIATE")
+        with connection.begin():
+            yield connection
+
+
+_writers: WeakKeyDictionary[Engine, threading.RLock] = WeakKeyDictionary()
+_writers_lock = threading.Lock()
+
+
+def _one_writer(engine: Engine) -> AbstractContextManager[object]:
+    """SQLite has one writer. Threads of one process queue on a lock, which hands over at once; SQLite's
+    own waiting is sleeping and trying again, and is left to other processes.
+    """
+    if engine.dialect.name != "sqlite":
+        return nullcontext()
+    with _writers_lock:
+        return _writers.setdefault(engine, threading.RLock())
 
 
 @contextmanager

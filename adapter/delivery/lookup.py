@@ -60,7 +60,7 @@ def judge(entry: Entry, found: Found, known: Mapping[Target, str]) -> Settled:
         def where(target: Target) -> str | None:
             return f"{target[0]}/{known[target]}" if target in known else None
 
-        if same_content(resolve(codec.loads(entry.body), where), remote):
+        if same_content(codec.loads(resolve(entry.body, where)), remote):
             return Settled(
                 entry.identity, Event.CONFIRM, remote_id=remote_id, etag=etag, digest=entry.desired_digest
             )

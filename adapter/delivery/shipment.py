@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from adapter.delivery import lookup, retry
 from adapter.delivery.client import Answer, HospitalClient, Silence
 from adapter.delivery.strategy import Item, next_batch
-from adapter.fhir import codec
 from adapter.fhir.bundle import EntryAnswer, Target, Write, pair, transaction
 from adapter.fhir.outcome import issues_of
 from adapter.ledger.model import Entry, Lease, Settled
@@ -130,7 +129,7 @@ def _send(to: Destination, lease: Lease, entries: Sequence[Entry]) -> bool:
 
 
 def _write(entry: Entry, item: Item) -> Write:
-    return Write(entry.type, entry.identity, item.resource, entry.remote_id, entry.etag)
+    return Write(entry.type, entry.identity, item.body, entry.remote_id, entry.etag)
 
 
 def _judged(write: Write, answer: EntryAnswer, pending: dict[str, Entry]) -> Settled:
@@ -156,7 +155,7 @@ def _exchange(
     """Send one Bundle and read its answer. None: refused as a whole, and there were several entries.
     Raises _HospitalTrouble after settling the entries as unknown, or as not sent.
     """
-    body = codec.dumps(transaction(writes, system=to.system, known=known))
+    body = transaction(writes, system=to.system, known=known)
     now = to.clock()
     identities = [write.identity for write in writes]
     to.ledger.start(lease, identities, now + timedelta(seconds=max(to.lease_seconds, to.timeout * 4)), now)
@@ -205,13 +204,13 @@ def _retract(to: Destination, lease: Lease, leaving: Sequence[Entry]) -> bool:
     if isinstance(before, str):
         raise _HospitalTrouble(before)
     there = [
-        Write(entry.type, entry.identity, {}, remote_id=str(resource["id"]), method="DELETE")
+        Write(entry.type, entry.identity, remote_id=str(resource["id"]), method="DELETE")
         for entry in sorted(leaving, key=lambda entry: -entry.rank)
         for resource in before.get(entry.identity, ())
     ]
     for start in range(0, len(there), to.max_entries):
         part = there[start : start + to.max_entries]
-        reply = to.client.post_bundle(codec.dumps(transaction(part, system=to.system, known={})))
+        reply = to.client.post_bundle(transaction(part, system=to.system, known={}))
         verdict = _verdict(reply)
         if verdict.kind in ("unknown", "later"):
             raise _HospitalTrouble(verdict.hospital or "busy", asked=verdict.wait)

@@ -7,9 +7,7 @@ target, or the target is in the same Bundle; anything else waits for the target.
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from adapter.fhir import codec
 from adapter.fhir.bundle import Target, references
-from adapter.fhir.codec import Resource
 
 __all__ = ["Item", "next_batch"]
 
@@ -18,20 +16,18 @@ _ENTRY_OVERHEAD = 300  # bytes of fullUrl, request and the longer references
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A resource that is to be sent; `needs` are the targets of its references."""
+    """A serialised resource that is to be sent; `needs` are the targets of its references."""
 
     type: str
     identity: str
     rank: int
-    size: int
-    resource: Resource
+    body: bytes
     needs: tuple[Target, ...]
 
     @classmethod
     def of(cls, resource_type: str, identity: str, rank: int, body: bytes) -> "Item":
         """From a ledger body (FHIR JSON)."""
-        resource = codec.loads(body)
-        return cls(resource_type, identity, rank, len(body), resource, references(resource))
+        return cls(resource_type, identity, rank, body, references(body))
 
 
 def next_batch(
@@ -49,10 +45,12 @@ def next_batch(
     size = 0
     for item in sorted(items, key=lambda item: (item.rank, item.identity)):
         if all(target in known or target in inside for target in item.needs):
-            if len(ready) < max_entries and (not ready or size + item.size + _ENTRY_OVERHEAD <= max_bytes):
+            if len(ready) < max_entries and (
+                not ready or size + len(item.body) + _ENTRY_OVERHEAD <= max_bytes
+            ):
                 ready.append(item)
                 inside.add((item.type, item.identity))
-                size += item.size + _ENTRY_OVERHEAD
+                size += len(item.body) + _ENTRY_OVERHEAD
         elif not any(target in coming and target not in known for target in item.needs):
             waiting.append(item)
     return ready, waiting

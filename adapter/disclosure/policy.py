@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from adapter.errors import MappingError
 
-__all__ = ["Decision", "Facts", "Form", "Policy", "Reason", "Rules", "Share", "parse"]
+__all__ = ["Decision", "Facts", "Form", "Policy", "Reason", "Rules", "Share", "mentions", "parse"]
 
 
 class Form(StrEnum):
@@ -197,7 +197,6 @@ def parse(data: Mapping[str, Any], *, where: str) -> Policy:
     return policy
 
 
-def mentions(text: str, words: Iterable[str]) -> bool:
-    """Whether any of `words` (4 characters or more) stands in `text`, letter case ignored."""
-    folded = text.casefold()
+def mentions(folded: str, words: Iterable[str]) -> bool:
+    """Whether any of `words` (4 characters or more) stands in `folded`, a case-folded text."""
     return any(word.casefold() in folded for word in words if len(word) >= 4)

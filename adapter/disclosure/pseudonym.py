@@ -3,16 +3,17 @@
 An allow-list: an element that a mapping adds tomorrow does not leave until it is added here.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from adapter.disclosure.policy import Policy, Reason, mentions
 from adapter.fhir.codec import Resource
 
-__all__ = ["guard", "labelled", "pseudonymised"]
+__all__ = ["Guard", "labelled", "pseudonymised"]
 
 _CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 _LABEL_TEXT = {"N": "normal", "R": "restricted"}
+_REMEMBERED = 10_000  # texts; keeps memory bounded
 _KEPT_OF_PATIENT = ("resourceType", "meta", "identifier", "active", "name", "gender", "birthDate")
 
 
@@ -39,28 +40,54 @@ def labelled(resource: Resource, label: str) -> Resource:
     return {"resourceType": resource["resourceType"], "meta": meta, **rest}
 
 
-def _texts(node: Any) -> Iterator[str]:
+def _collect(node: Any, texts: list[str]) -> None:
     if isinstance(node, str):
-        yield node
+        texts.append(node)
     elif isinstance(node, dict):
         for value in node.values():
-            yield from _texts(value)
+            _collect(value, texts)
     elif isinstance(node, list):
         for value in node:
-            yield from _texts(value)
+            _collect(value, texts)
 
 
-def guard(
-    resource: Resource, policy: Policy, *, secrets: Sequence[str], identity: Iterable[str] = ()
-) -> Reason | None:
-    """Why the text of a mapped resource may not leave, or None.
-
-    `secrets` are values that never leave (the person's position); `identity` is what a pseudonym
-    hides (name, numbers, telephone), empty for a person who goes out by name.
+class Guard:
+    """Reads every text of a mapped resource for what may not leave. One per policy; not shared
+    between threads: it remembers texts that hold no forbidden phrase, since most are codes and
+    displays that come back in every resource.
     """
-    text = "\n".join(_texts(resource))
-    if mentions(text, secrets) or (policy.phrases and policy.phrases.search(text)):
-        return Reason.TEXT_CLASSIFIES
-    if mentions(text, identity):
-        return Reason.TEXT_IDENTIFIES
-    return None
+
+    def __init__(self, policy: Policy) -> None:
+        self._phrases = policy.phrases
+        self._harmless: set[str] = set()
+
+    def reason(
+        self, resource: Resource, *, secrets: Sequence[str], identity: Sequence[str] = ()
+    ) -> Reason | None:
+        """Why the resource may not leave, or None.
+
+        `secrets` are values that never leave (the person's position); `identity` is what a pseudonym
+        hides (name, numbers, telephone), empty for a person who goes out by name.
+        """
+        texts: list[str] = []
+        _collect(resource, texts)
+        if self._has_phrase(texts):
+            return Reason.TEXT_CLASSIFIES
+        if secrets or identity:
+            folded = "\n".join(texts).casefold()
+            if mentions(folded, secrets):
+                return Reason.TEXT_CLASSIFIES
+            if mentions(folded, identity):
+                return Reason.TEXT_IDENTIFIES
+        return None
+
+    def _has_phrase(self, texts: Iterable[str]) -> bool:
+        if self._phrases is None:
+            return False
+        for text in texts:
+            if text not in self._harmless:
+                if self._phrases.search(text):
+                    return True
+                if len(self._harmless) < _REMEMBERED:
+                    self._harmless.add(text)
+        return False

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from adapter.database import migrate, open_database
 from adapter.disclosure.files import load_policy
 from adapter.disclosure.policy import Policy, Rules
+from adapter.disclosure.pseudonym import Guard
 from adapter.errors import SettingsError
 from adapter.fhir.identity import Identities
 from adapter.inbox.store import InboxStore
@@ -36,7 +37,7 @@ class Outlet:
 
     hospital: Hospital
     rules: Rules
-    policy: Policy
+    guard: Guard
     engine: "MappingEngine"
     mapping_version: str
     version: str
@@ -139,7 +140,7 @@ class Adapter:
         return Outlet(
             hospital=hospital,
             rules=policy.rules(name, hospital.level),
-            policy=policy,
+            guard=Guard(policy),
             engine=mappings.engine(context),
             mapping_version=mappings.version,
             version=blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest(),

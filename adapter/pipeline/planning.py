@@ -9,7 +9,6 @@ from pathlib import Path
 from adapter import audit
 from adapter.database import write
 from adapter.delivery.strategy import Item, next_batch
-from adapter.fhir import codec
 from adapter.fhir.bundle import Write, transaction
 from adapter.ledger.diff import Action, Change, compare
 from adapter.ledger.model import Entry
@@ -164,16 +163,16 @@ def _bundles(outlet: Outlet, changes: list[Change]) -> Iterator[bytes]:
     limits = {"max_entries": outlet.hospital.max_entries, "max_bytes": outlet.hospital.max_bytes}
     while batch := next_batch(items, reachable, **limits)[0]:
         writes = [_write(item, wanted[item.identity][1]) for item in batch]
-        yield codec.dumps(transaction(writes, system=outlet.system, known=known))
+        yield transaction(writes, system=outlet.system, known=known)
         reachable |= {(item.type, item.identity) for item in batch}
         items = [item for item in items if item not in batch]
     leaving = [change.entry for change in changes if _is_leaving(change) and change.entry is not None]
     if leaving:
         gone = [
-            Write(entry.type, entry.identity, {}, entry.remote_id, method="DELETE")
+            Write(entry.type, entry.identity, remote_id=entry.remote_id, method="DELETE")
             for entry in sorted(leaving, key=lambda entry: -entry.rank)
         ]
-        yield codec.dumps(transaction(gone, system=outlet.system, known={}))
+        yield transaction(gone, system=outlet.system, known={})
 
 
 def _is_to_send(change: Change) -> bool:
@@ -189,8 +188,8 @@ def _is_leaving(change: Change) -> bool:
 
 def _write(item: Item, entry: Entry | None) -> Write:
     if entry is None:
-        return Write(item.type, item.identity, item.resource)
-    return Write(item.type, item.identity, item.resource, entry.remote_id, entry.etag)
+        return Write(item.type, item.identity, item.body)
+    return Write(item.type, item.identity, item.body, entry.remote_id, entry.etag)
 
 
 def write_bundles(adapter: Adapter, name: str, folder: Path) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from adapter.disclosure.policy import Decision, Facts, Form, Reason
-from adapter.disclosure.pseudonym import guard, labelled, pseudonymised
+from adapter.disclosure.pseudonym import labelled, pseudonymised
 from adapter.fhir import codec
 from adapter.fhir.bundle import Target, without_dangling
 from adapter.fhir.codec import Resource
@@ -132,7 +132,7 @@ def _disclosed(outlet: Outlet, person: Cadre, resource: Resource, decision: Deci
         numbers = (person.national_id, person.old_national_id, *person.insurance, person.phone, person.key)
         identity = (person.name, *(number for number in numbers if number))
     secrets = (person.position,) if person.position else ()
-    refused = guard(resource, outlet.policy, secrets=secrets, identity=identity)
+    refused = outlet.guard.reason(resource, secrets=secrets, identity=identity)
     return refused if refused is not None else labelled(resource, decision.label)
 
 
@@ -142,9 +142,8 @@ def _checked(
     there: set[Target] = {(type_, resource["identifier"][0]["value"]) for _, type_, resource in kept}
     desired = []
     for record, type_, resource in kept:
-        whole = without_dangling(resource, there)
-        identity = whole["identifier"][0]["value"]
-        body = codec.dumps(whole)
+        identity = resource["identifier"][0]["value"]
+        body = without_dangling(codec.dumps(resource), there)
         digest = codec.digest(body)
         desired.append(
             Desired(
@@ -155,7 +154,7 @@ def _checked(
                 key=record.key,
                 digest=digest,
                 body=body,
-                problem=None if valid.get(identity) == digest else _problem(whole),
+                problem=None if valid.get(identity) == digest else _problem(codec.loads(body)),
             )
         )
     return tuple(desired)

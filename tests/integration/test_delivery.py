@@ -12,7 +12,7 @@ from adapter.delivery.client import HospitalClient
 from adapter.delivery.worker import Delivered, deliver
 from adapter.errors import LeaseLost
 from adapter.fhir import codec
-from adapter.fhir.bundle import without_dangling
+from adapter.fhir.bundle import resolve, without_dangling
 from adapter.ledger.diff import compare
 from adapter.ledger.model import Desired, Settled
 from adapter.ledger.state import Event, State
@@ -357,9 +357,16 @@ def test_bodies_are_not_kept_once_delivered(site: Site) -> None:
 
 
 def test_a_reference_to_what_is_withheld_is_left_out() -> None:
-    seen = f"Observation?identifier={SYSTEM}|{identity('Observation', 'a')}"
-    kept_back = f"Observation?identifier={SYSTEM}|{identity('Observation', 'b')}"
-    resource = {"supportingInfo": [{"reference": seen}, {"reference": kept_back}]}
+    seen = {"reference": f"Observation?identifier={SYSTEM}|{identity('Observation', 'a')}"}
+    kept_back = {"reference": f"Observation?identifier={SYSTEM}|{identity('Observation', 'b')}"}
+    body = codec.dumps({"resourceType": "ServiceRequest", "supportingInfo": [seen, kept_back]})
     there = {("Observation", identity("Observation", "a"))}
-    assert without_dangling(resource, there) == {"supportingInfo": [{"reference": seen}]}
-    assert without_dangling(resource, set()) == {}
+    assert codec.loads(without_dangling(body, there))["supportingInfo"] == [seen]
+    assert codec.loads(without_dangling(body, set())) == {"resourceType": "ServiceRequest"}
+
+
+def test_a_text_that_looks_like_a_reference_stays_a_text() -> None:
+    note = f'"reference":"Patient?identifier={SYSTEM}|{identity("Patient", "a")}"'
+    body = codec.dumps({"resourceType": "ServiceRequest", "note": [{"text": note}]})
+    assert resolve(body, lambda _target: "Patient/1") == body
+    assert without_dangling(body, set()) == body

@@ -6,7 +6,7 @@ import pytest
 
 from adapter.disclosure.files import load_policy
 from adapter.disclosure.policy import Facts, Form, Policy, Reason, parse
-from adapter.disclosure.pseudonym import guard, labelled, pseudonymised
+from adapter.disclosure.pseudonym import Guard, labelled, pseudonymised
 from adapter.errors import MappingError
 
 POLICY, _ = load_policy(Path("mappings/disclosure.yaml"))
@@ -123,9 +123,8 @@ def test_a_pseudonym_keeps_an_allow_list_and_nothing_else() -> None:
 )
 def test_the_guard_reads_every_text(text: str, reason: Reason | None) -> None:
     resource = {"resourceType": "ServiceRequest", "note": [{"text": text}]}
-    found = guard(
+    found = Guard(POLICY).reason(
         resource,
-        POLICY,
         secrets=("Phó Giám đốc Sở Xây dựng",),
         identity=("Nguyễn Văn An", "024056001234"),
     )
