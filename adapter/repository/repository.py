@@ -3,9 +3,8 @@
 Everything belongs to an `owner`: who sent it, and the only one who sees it.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -59,11 +58,6 @@ class Repository:
         self._recognise_repeats = recognise_repeats
         self._on_change = on_change
         self._clock = clock
-        # SQLite makes waiting writers sleep and try again, so many at once starve each other; in
-        # one process they queue here instead.
-        self._turn: AbstractContextManager[object] = (
-            threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
-        )
 
     # Reading
 
@@ -149,7 +143,7 @@ class Repository:
     @contextmanager
     def writing(self, owner: str) -> Iterator[Writer]:
         """A transaction for the writes of one owner: committed at the end, undone by an exception."""
-        with self._turn, write(self.engine) as connection:
+        with write(self.engine) as connection:
             yield Writer(
                 connection,
                 owner,
