@@ -135,7 +135,10 @@ def _draw_plans(out: "Console", plans: "Mapping[str, Any]", folder: Path | None)
         out.print(rows(table(*headers, numbers=range(1, 5), title=title), lines))
         if facts["withheld"]:
             headers = [say(f"cli.col_{word}") for word in ("kind", "withheld", "why")]
-            kept = ((one["kind"], one["count"], why(one["reason"])) for one in facts["withheld"])
+            kept = (
+                (say(f"cli.kind_{one['kind']}"), one["count"], why(one["reason"]))
+                for one in facts["withheld"]
+            )
             out.print(rows(table(*headers, numbers=(1,)), kept))
         if facts["invalid"]:
             out.print(say("cli.plan_invalid", count=facts["invalid"]))

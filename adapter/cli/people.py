@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
     inbox = typer.Typer(help=say("cli.help_inbox"), invoke_without_command=True)
     inbox.callback()(inbox_list)
     inbox.command("link", help=say("cli.help_inbox_link"))(inbox_link)
+    inbox.command("unlink", help=say("cli.help_inbox_unlink"))(inbox_unlink)
     app.add_typer(inbox, name="inbox")
     hospital = typer.Typer(help=say("cli.help_hospital"), no_args_is_help=True)
     hospital.command("token", help=say("cli.help_hospital_token"))(hospital_token)
@@ -59,6 +60,18 @@ def inbox_link(
     with opened(context) as adapter:
         pipeline.link(adapter, item, cadre, referral, by=actor(), now=now())
     typer.echo(say("cli.inbox_linked", item=item, cadre=cadre))
+
+
+def inbox_unlink(
+    context: typer.Context,
+    item: Annotated[int, typer.Argument(metavar="ID", help=say("cli.help_item"))],
+) -> None:
+    """Take a match back: the result leaves the record and waits again."""
+    from adapter import pipeline
+
+    with opened(context) as adapter:
+        pipeline.unlink(adapter, item, by=actor(), now=now())
+    typer.echo(say("cli.inbox_unlinked", item=item))
 
 
 def hospital_token(

@@ -28,6 +28,7 @@ def serve(
 
     with opened(context, service=True) as adapter:
         at, on = host or adapter.settings.listen_host, port or adapter.settings.listen_port
+        _must_be_free(at, on)
         app = endpoint(adapter)
         typer.echo(say("cli.serve_at", url=f"http://{at}:{on}/fhir"))
         run(app, at, on)
@@ -51,7 +52,8 @@ def sandbox(
     from adapter.sandbox.run import DoctorOptions, run_sandbox
     from adapter.telemetry import configure
 
-    configure(json=False)
+    configure()
+    _must_be_free("127.0.0.1", port)
     typer.echo(say("cli.sandbox_at", name=name, url=f"http://127.0.0.1:{port}/fhir"))
     run_sandbox(
         name,
@@ -63,3 +65,16 @@ def sandbox(
         token=token,
         validate=validate,
     )
+
+
+def _must_be_free(host: str, port: int) -> None:
+    """Raises UsageError when nothing can listen there: said at once and in words."""
+    import socket
+
+    from adapter.errors import UsageError
+
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except OSError as error:
+        raise UsageError("cli.port_taken", host=host, port=port, problem=error.strerror or "") from error

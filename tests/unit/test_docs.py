@@ -1,0 +1,138 @@
+"""Documentation names what exists, and what exists is documented."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from adapter.cli.app import app
+from adapter.disclosure.policy import Reason
+from adapter.ledger.state import State
+from adapter.settings import Centre, Hospital, Settings, load_settings
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OPERATING = (ROOT / "docs" / "operating.md").read_text("utf-8")
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+TEMPLATES = ROOT / "adapter" / "cli" / "templates"
+
+
+def _commands() -> dict[str, set[str]]:
+    """Every command, "inbox link" style, and its options; the general ones under ""."""
+    found: dict[str, set[str]] = {}
+
+    def walk(command: object, path: tuple[str, ...]) -> None:
+        options = {option for one in command.params for option in one.opts if option.startswith("--")}
+        children = getattr(command, "commands", {})
+        found[" ".join(path)] = options
+        for name, child in children.items():
+            walk(child, (*path, name))
+
+    walk(get_command(app), ())
+    return found
+
+
+COMMANDS = _commands()
+GROUPS = {"mapping", "hospital", ""}  # which do nothing by themselves
+
+
+def _code(text: str) -> list[str]:
+    """Everything in code spans and blocks."""
+    return re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_and_option_that_a_page_names_exists(page: Path) -> None:
+    wrong = []
+    for code in _code(page.read_text("utf-8")):
+        for words in re.findall(r"(?:^|[`$/ ])adapter ((?:[a-z-]+ ?)+)(.*)", code):
+            first, _, second = words[0].strip().partition(" ")
+            name = f"{first} {second.split(' ')[0]}".strip()
+            known = name if name in COMMANDS else first
+            if known not in COMMANDS:
+                wrong.append(words[0])
+                continue
+            options = set(re.findall(r"(?<![\w-])--[a-z-]+", words[1].split("`")[0].split("#")[0]))
+            wrong += [f"{known} {one}" for one in options - COMMANDS[known] - COMMANDS[""] - {"--help"}]
+    assert wrong == []
+
+
+def test_every_command_is_on_the_operating_page() -> None:
+    missing = [name for name in COMMANDS.keys() - GROUPS if f"`adapter {name}`" not in OPERATING]
+    assert missing == []
+
+
+def _named_settings(heading: str) -> set[str]:
+    table = OPERATING.split(heading)[1].split("| setting |")[1].split("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines()[2:] if line.startswith("|")]
+    return {name for cell in cells for name in re.findall(r"`([a-z_.]+)`", cell)}
+
+
+def test_the_operating_page_names_the_settings_that_exist() -> None:
+    general = set(Settings.model_fields) - {"centre", "hospitals"}
+    assert _named_settings("## Settings") == general | {f"centre.{name}" for name in Centre.model_fields}
+    assert _named_settings("For each hospital") == set(Hospital.model_fields)
+
+
+def test_every_reason_and_state_is_explained() -> None:
+    assert [reason for reason in Reason if f"`{reason}`" not in OPERATING] == []
+    assert [state for state in State if f"| {state} |" not in ARCHITECTURE] == []
+
+
+def _uncommented(language: str) -> str:
+    text = (TEMPLATES / f"adapter.{language}.toml").read_text("utf-8")
+    return re.sub(r"^#(?=[a-z\[])", "", text, flags=re.MULTILINE)
+
+
+def test_both_settings_templates_say_the_same() -> None:
+    assert tomllib.loads(_uncommented("en")) == tomllib.loads(_uncommented("vi"))
+
+
+def test_the_settings_template_shows_every_setting_with_its_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ADAPTER_LANG", "ADAPTER_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "adapter.toml"
+    file.write_text(_uncommented("en"), "utf-8")
+    shown, defaults = load_settings(file), Settings()
+    shipped = {"hospitals", "mappings", "public_url"}  # which have no default that could be shown
+    assert shown.model_dump(exclude=shipped) == defaults.model_dump(exclude=shipped)
+    named = tomllib.loads(_uncommented("en"))
+    assert set(named) == set(Settings.model_fields)
+    assert set(named["hospitals"]["bv-tinh"]) == set(Hospital.model_fields) - {"name"}
+    defaulted = {"schedule", "timeout_seconds", "concurrency", "max_entries", "max_bytes"}
+    for name in defaulted:
+        assert named["hospitals"]["bv-tinh"][name] == Hospital.model_fields[name].default
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+    broken = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert broken == []
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop().resolve()
+        if page in reached or not page.exists():
+            continue
+        reached.add(page)
+        if page.is_dir():
+            waiting.append(page / "README.md")
+        elif page.suffix == ".md":
+            links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+            waiting += [page.parent / link for link in links if "://" not in link]
+    assert [page.name for page in PAGES if page.resolve() not in reached] == []
+
+
+def test_the_packages_that_the_architecture_page_names_exist() -> None:
+    named = set(re.findall(r"`(adapter/[a-z_.]+)`", ARCHITECTURE))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    packages = {f"adapter/{path.parent.name}" for path in (ROOT / "adapter").glob("*/__init__.py")}
+    assert packages - named - {"adapter/migrations", "adapter/report"} == set()
