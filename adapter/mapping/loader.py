@@ -30,7 +30,7 @@ class _File:
 
 class Mappings:
     """All mapping files of a folder, checked and compiled. `version` changes with any byte of them,
-    `types` lists resource types with what they refer to first.
+    `types` lists resource types with what they refer to first, `types_of` those of each record kind.
     """
 
     def __init__(self, maps: tuple[ResourceMap, ...], codes: Codes, version: str) -> None:
@@ -39,6 +39,9 @@ class Mappings:
         self.version = version
         self.types = tuple(map_.type for map_ in maps)
         self.kinds = frozenset(map_.kind for map_ in maps)
+        self.types_of = {
+            kind: tuple(map_.type for map_ in maps if map_.kind == kind) for kind in sorted(self.kinds)
+        }
 
     @classmethod
     def load(cls, folder: Path, record_fields: Mapping[str, frozenset[str]]) -> "Mappings":

@@ -1,6 +1,6 @@
 """The adapter, opened from its settings: the stores, and what is loaded when it is first needed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -41,7 +41,8 @@ class Outlet:
     engine: "MappingEngine"
     mapping_version: str
     version: str
-    kinds: frozenset[str]  # of records that some mapping reads
+    types: Mapping[str, tuple[str, ...]]  # record kind -> the resources that mappings make of it
+    identify: Callable[[str, str, str], str]
     ranks: Mapping[str, int]
     system: str
 
@@ -144,7 +145,8 @@ class Adapter:
             engine=mappings.engine(context),
             mapping_version=mappings.version,
             version=blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest(),
-            kinds=mappings.kinds,
+            types=mappings.types_of,
+            identify=identify,
             ranks={resource_type: rank for rank, resource_type in enumerate(mappings.types)},
             system=centre.identifier_system,
         )

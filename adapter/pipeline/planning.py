@@ -111,12 +111,13 @@ def _plan(adapter: Adapter, outlet: Outlet, progress: Progress) -> Plan:
     name = outlet.hospital.name
     found = Plan(name)
     withheld: Counter[tuple[str, str]] = Counter()
+    total = adapter.records.counts()["cadre"]
     for done, person in enumerate(_everybody(adapter, outlet), 1):
         withheld += person.wishes.refusals()
         for change in person.changes:
             _count(found, change)
         found.requests += sum(1 for _ in _bundles(outlet, person.changes))
-        progress("plan", name, done, 0)
+        progress("plan", name, done, max(done, total))
     found.withheld = [(kind, reason, count) for (kind, reason), count in sorted(withheld.items())]
     return found
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from adapter.disclosure.policy import Decision, Facts, Form, Reason
 from adapter.disclosure.pseudonym import labelled, pseudonymised
+from adapter.errors import MappingError
 from adapter.fhir import codec
 from adapter.fhir.bundle import Target, without_dangling
 from adapter.fhir.codec import Resource
@@ -51,16 +52,22 @@ def wishes(outlet: Outlet, records: Sequence[Record], valid: Mapping[str, str] |
     )
     withheld: dict[Key, Reason] = {}
     kept: list[tuple[Record, str, Resource]] = []
+    broken: list[Desired] = []
     sharing: dict[tuple[str, str], str] = {}  # (visit, measure) -> key, of what goes to this hospital
     for record in records:  # measurements come before the referrals that point at them
-        if record.kind not in outlet.kinds:
+        if record.kind not in outlet.types:
             continue
         key = (record.kind, record.key)
         decision = outlet.rules.decide(_facts(person, record, key in needed))
         if decision.reason is not None:
             withheld[key] = decision.reason
             continue
-        for one in outlet.engine.map(record, related=_related(record, sharing)):
+        try:
+            mapped = outlet.engine.map(record, related=_related(record, sharing))
+        except MappingError as error:  # one record that no mapping can take delays no other
+            broken += _broken(outlet, record, error)
+            continue
+        for one in mapped:
             resource = _disclosed(outlet, person, one.resource, decision)
             if isinstance(resource, Reason):
                 withheld[key] = resource
@@ -72,8 +79,8 @@ def wishes(outlet: Outlet, records: Sequence[Record], valid: Mapping[str, str] |
         # Nothing goes anywhere about a person who does not.
         reason = withheld[person.kind, person.key]
         withheld |= {(record.kind, record.key): reason for record, _, _ in kept}
-        kept = []
-    return Wishes(_checked(outlet, kept, valid or {}), withheld, closed)
+        kept, broken = [], []
+    return Wishes((*_checked(outlet, kept, valid or {}), *broken), withheld, closed)
 
 
 def _needed(hospital: str, records: Sequence[Record]) -> frozenset[Key]:
@@ -134,6 +141,24 @@ def _disclosed(outlet: Outlet, person: Cadre, resource: Resource, decision: Deci
     secrets = (person.position,) if person.position else ()
     refused = outlet.guard.reason(resource, secrets=secrets, identity=identity)
     return refused if refused is not None else labelled(resource, decision.label)
+
+
+def _broken(outlet: Outlet, record: Record, error: MappingError) -> list[Desired]:
+    """What a failing mapping leaves: a line that waits for a person, with nothing in it to send."""
+    problem = str(error)
+    return [
+        Desired(
+            identity=outlet.identify(type_, record.kind, record.key),
+            type=type_,
+            rank=outlet.ranks[type_],
+            kind=record.kind,
+            key=record.key,
+            digest=codec.digest(f"{problem}\x1f{record.model_dump_json()}".encode()),
+            body=b"",
+            problem=problem,
+        )
+        for type_ in outlet.types[record.kind]
+    ]
 
 
 def _checked(

@@ -27,7 +27,7 @@ _log = get_logger("sandbox.doctor")
 _HN = timedelta(hours=7)
 Test = tuple[str, str, str, str, tuple[int, int], tuple[str, str]]
 _TESTS: tuple[Test, ...] = (  # LOINC, name, unit, UCUM, tenths drawn from .. to, normal range
-    ("2345-7", "Glucose huyết tương", "mmol/L", "mmol/L", (42, 112), ("3.9", "6.4")),
+    ("14749-6", "Glucose huyết tương", "mmol/L", "mmol/L", (42, 112), ("3.9", "6.4")),
     ("14647-2", "Cholesterol toàn phần", "mmol/L", "mmol/L", (38, 78), ("3.1", "5.2")),
     ("1742-6", "ALT (GPT)", "U/L", "U/L", (120, 890), ("0", "40")),
     ("14682-9", "Creatinin", "µmol/L", "umol/L", (550, 1390), ("62", "106")),

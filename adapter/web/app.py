@@ -42,6 +42,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 _log = get_logger("web")
 
+_WRITES = ("POST", "PUT", "DELETE")
 _SECURITY = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -77,6 +78,8 @@ class SafetyNet:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *_SECURITY]
+                if self._after_write is not None and scope["method"] in _WRITES and status < 300:
+                    await run_in_threadpool(_quietly, self._after_write)
             await send(message)
 
         try:
@@ -87,8 +90,6 @@ class SafetyNet:
                 raise ConnectionAbortedError from None
             response = error_response(refusal(500, "exception", "internal"))
             await response(scope, receive, send_with_headers)
-        if self._after_write is not None and scope["method"] in ("POST", "PUT", "DELETE") and status < 300:
-            await run_in_threadpool(_quietly, self._after_write)
 
 
 def _quietly(work: Callable[[], None]) -> None:
@@ -121,8 +122,8 @@ def fhir_app(
 ) -> FastAPI:
     """An application with the FHIR API under `/fhir`, `/health`, and outcomes for every error.
 
-    `after_write` runs after each answer to a request that may have written; what it raises is
-    logged and fails no request.
+    `after_write` runs between the commit of a request that may have written and its answer, so that a
+    sender who has the answer finds the work done; what it raises is logged and fails no request.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_exception_handler(FhirError, _on_fhir_error)
