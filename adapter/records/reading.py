@@ -1,14 +1,13 @@
 """Files as tabs of rows: XLSX through calamine, CSV through the standard library.
 
-A workbook's sheet is held in memory by calamine while it is read (about 40 bytes a cell); CSV is
-streamed. Sheets are let go one after the other.
+Neither is held in memory as a whole: CSV is streamed, large sheets are read in slices (`slicing`).
 """
 
 import codecs
 import csv
 import io
-import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from adapter.records.choices import fold
 from adapter.records.columns import GUIDE, Sheet
 from adapter.records.formats import Cell
 from adapter.records.sheets import sheet_named
+from adapter.records.slicing import WORTH_SLICING, sheet_files, sliced_rows
 
 __all__ = ["REJECTS_MARK", "Tab", "open_tabs"]
 
@@ -39,12 +39,12 @@ class Tab:
     partial: bool
     size: int
     csv: bool
-    open: Callable[["Tab"], Iterator[list[Cell]]]
+    open: Callable[["Tab"], Iterator[tuple[int, list[Cell]]]]
     done: int = field(default=0)
 
     def rows(self) -> Iterator[tuple[int, list[Cell]]]:
         """Rows with their number in the file, from 1; empty ones are left out."""
-        for number, cells in enumerate(self.open(self), 1):
+        for number, cells in self.open(self):
             if any(cell is not None and cell != "" for cell in cells):
                 yield number, cells
 
@@ -84,50 +84,62 @@ def _tabs_of(path: Path, stack: ExitStack, warn: Callable[..., None]) -> Iterato
 
 
 def _workbook_tabs(path: Path, stack: ExitStack, warn: Callable[..., None]) -> Iterator[Tab]:
-    sizes = _sheet_sizes(path)
+    places = _sheet_places(path)
     try:
         workbook = stack.enter_context(CalamineWorkbook.from_path(path))
     except (CalamineError, OSError, ValueError) as error:
         raise ImportRefused("import.not_a_workbook", file=path.name) from error
     names = workbook.sheet_names
     partial = any(fold(name) == fold(REJECTS_MARK) for name in names)
-    weights = sizes if len(sizes) == len(names) else [1000] * len(names)
-    for name, size in zip(names, weights, strict=True):
+    for name in names:
         sheet = sheet_named(name)
         if sheet is not None:
-            yield Tab(path.name, name, sheet, partial, size, False, _workbook_rows(path, workbook, name))
+            entry, size = places.get(name, ("", 1000))
+            rows = _sliced(path, name, entry) if size >= WORTH_SLICING else _whole(path, workbook, name)
+            yield Tab(path.name, name, sheet, partial, size, False, rows)
         elif fold(name) not in GUIDE:
             warn("import.unknown_sheet", file=path.name, sheet=name)
 
 
-def _workbook_rows(
+def _whole(
     path: Path, workbook: CalamineWorkbook, name: str
-) -> Callable[[Tab], Iterator[list[Cell]]]:
-    def rows(tab: Tab) -> Iterator[list[Cell]]:
+) -> Callable[[Tab], Iterator[tuple[int, list[Cell]]]]:
+    def rows(tab: Tab) -> Iterator[tuple[int, list[Cell]]]:
         try:
             sheet = workbook.get_sheet_by_name(name)
         except (CalamineError, ValueError) as error:
             raise ImportRefused("import.not_a_workbook", file=path.name) from error
         share = tab.size / max(sheet.total_height, 1)
         for number, cells in enumerate(sheet.iter_rows(), 1):
-            tab.done = int(number * share)
-            yield cells
+            tab.done = min(int(number * share), tab.size)
+            yield number, cells
 
     return rows
 
 
-def _sheet_sizes(path: Path) -> list[int]:
-    """Unpacked bytes of a workbook's sheets in their order; none if it is no zip (XLS)."""
+def _sliced(path: Path, name: str, entry: str) -> Callable[[Tab], Iterator[tuple[int, list[Cell]]]]:
+    def rows(tab: Tab) -> Iterator[tuple[int, list[Cell]]]:
+        try:
+            for number, cells, done in sliced_rows(path, name, entry):
+                tab.done = done
+                yield number, cells
+        except (CalamineError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise ImportRefused("import.not_a_workbook", file=path.name) from error
+
+    return rows
+
+
+def _sheet_places(path: Path) -> dict[str, tuple[str, int]]:
+    """Each sheet's entry in the workbook and its unpacked bytes; none if it is no zip (XLS)."""
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
+            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+            entries = sheet_files(archive)
     except (zipfile.BadZipFile, OSError):
-        return []
-    if sum(entry.file_size for entry in entries) > _MAX_UNPACKED:
+        return {}
+    if sum(sizes.values()) > _MAX_UNPACKED:
         raise ImportRefused("import.too_large", file=path.name)
-    numbered = ((re.fullmatch(r"xl/worksheets/sheet(\d+)\.xml", entry.filename), entry) for entry in entries)
-    found = sorted((int(match.group(1)), entry.file_size) for match, entry in numbered if match)
-    return [size for _, size in found]
+    return {name: (entry, sizes[entry]) for name, entry in entries.items()}
 
 
 def _csv_tab(path: Path, sheet: Sheet, partial: bool) -> Tab:
@@ -136,7 +148,7 @@ def _csv_tab(path: Path, sheet: Sheet, partial: bool) -> Tab:
     )
 
 
-def _csv_rows(path: Path, tab: Tab) -> Iterator[list[Cell]]:
+def _csv_rows(path: Path, tab: Tab) -> Iterator[tuple[int, list[Cell]]]:
     with path.open("rb") as raw:
         start = raw.read(4)
         raw.seek(0)
@@ -146,9 +158,9 @@ def _csv_rows(path: Path, tab: Tab) -> Iterator[list[Cell]]:
             first = wrapped.readline()
             wrapped.seek(0)
             reader = csv.reader(wrapped, delimiter=_delimiter(first), strict=True)
-            for cells in reader:
+            for number, cells in enumerate(reader, 1):
                 tab.done = raw.tell()
-                yield cells
+                yield number, cells
         except UnicodeDecodeError as error:
             raise ImportRefused("import.not_utf8", file=path.name) from error
         except csv.Error as error:

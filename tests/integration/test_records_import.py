@@ -31,9 +31,8 @@ Edit = Callable[[Any], None]
 
 
 def imports(engine: Engine, *files: Path, **options: Any) -> ImportReport:
-    return run(
-        engine, files, **{"max_deletions_percent": 3, "known_hospitals": HOSPITALS, "now": NOW} | options
-    )
+    fixed: dict[str, Any] = {"max_deletions_percent": 3, "known_hospitals": HOSPITALS, "now": NOW}
+    return run(engine, files, **fixed | options)
 
 
 def edited(path: Path, edit: Edit, source: Path = SMALL) -> Path:
@@ -50,7 +49,7 @@ def place(book: Any, sheet: str, header: str, row: int) -> Any:
 
 
 def row_of(book: Any, sheet: str, key: str) -> int:
-    return next(cell.row for cell in book[sheet]["A"] if cell.value == key)
+    return int(next(cell.row for cell in book[sheet]["A"] if cell.value == key))
 
 
 def snapshot(engine: Engine) -> list[Any]:
@@ -377,11 +376,12 @@ def test_progress_reaches_the_end(engine: Engine) -> None:
 
 def test_values_keep_their_digits(engine: Engine, tmp_path: Path) -> None:
     book = Workbook()
-    for sheet, rows in {
+    content: dict[Any, list[tuple[Any, ...]]] = {
         SHEETS[0]: [("A1", "Lê An", "Nam", "05/03/1960", "T4")],
         SHEETS[1]: [("V1", "A1", "Khám định kỳ", "202603150730")],
         SHEETS[2]: [(None, "V1", None, "BIO-GLUF", None, "5,30", "mmol/L", "3,90", "6,4")],
-    }.items():
+    }
+    for sheet, rows in content.items():
         page = book.create_sheet(sheet.en)
         page.append([column.en for column in sheet.columns])
         for row in rows:

@@ -25,7 +25,7 @@ def store(engine: Engine) -> RecordStore:
 
 def result(key: str = "R1", **more: object) -> Result:
     fields = {"cadre": "CB-0005", "hospital": "bv-tinh", "type": "DiagnosticReport", "status": "final"}
-    return Result(key=key, resource="{}", **fields | more)  # type: ignore[arg-type]
+    return Result(key=key, resource="{}", **fields | more)
 
 
 def test_records_come_back_typed_and_in_order(store: RecordStore) -> None:
