@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import (
-    DDL,
     BigInteger,
     Column,
     Connection,
@@ -26,7 +25,6 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
-    event,
     func,
     insert,
     select,
@@ -37,7 +35,6 @@ from sqlalchemy import (
 from adapter.database import Instant, metadata, read
 
 __all__ = [
-    "APPEND_ONLY",
     "Refusal",
     "audit",
     "audit_head",
@@ -84,25 +81,6 @@ disclosure_refusal = Table(  # what policy keeps back now; the history of it is 
     Column("count", Integer, nullable=False),
     Column("since", Instant, nullable=False),
 )
-
-APPEND_ONLY: Mapping[str, tuple[str, ...]] = {
-    "sqlite": tuple(
-        f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
-        "BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END"
-        for verb in ("UPDATE", "DELETE")
-    ),
-    "postgresql": (
-        "CREATE OR REPLACE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'audit is append-only'; END $$",
-        "CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
-        "FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()",
-    ),
-}
-"""The triggers of each database system, for migrations; `create_all` runs them too."""
-
-for _dialect, _statements in APPEND_ONLY.items():
-    for _statement in _statements:
-        event.listen(audit, "after_create", DDL(_statement).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call] # SQLAlchemy's own gap
 
 
 def record(

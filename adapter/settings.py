@@ -5,6 +5,7 @@ refused, so that a token cannot end up in a file that is copied around.
 """
 
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -123,6 +124,11 @@ class Settings(BaseSettings):
     @field_validator("hospitals", mode="after")
     @classmethod
     def _name_them(cls, value: dict[str, Hospital]) -> dict[str, Hospital]:
+        wrong = [name for name in value if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name)]
+        if wrong:
+            raise ValueError(
+                f"a hospital's name is 1 to 40 of a-z, 0-9, - and _, unlike {', '.join(map(repr, wrong))}"
+            )
         return {name: hospital.model_copy(update={"name": name}) for name, hospital in value.items()}
 
     @property

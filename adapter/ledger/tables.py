@@ -22,7 +22,7 @@ shipment = Table(
     "ledger_shipment",
     metadata,
     Column("hospital", String(64), primary_key=True),
-    Column("cadre", String(64), primary_key=True),
+    Column("cadre", String(200), primary_key=True),
     Column("due_at", Instant),  # NULL: nothing to do, or waiting for a person
     Column("attempts", Integer, nullable=False),
     Column("wish", Integer, nullable=False),  # counts plans, so that a finishing worker sees a newer one
@@ -36,7 +36,7 @@ entry = Table(
     metadata,
     Column("hospital", String(64), primary_key=True),
     Column("identity", String(64), primary_key=True),
-    Column("cadre", String(64), nullable=False),
+    Column("cadre", String(200), nullable=False),
     Column("type", String(40), nullable=False),
     Column("rank", Integer, nullable=False),  # dependency order: what is referred to comes first
     Column("kind", String(20), nullable=False),

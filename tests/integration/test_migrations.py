@@ -1,0 +1,36 @@
+"""The migrations make exactly the tables that the stores declare."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DatabaseError
+
+import adapter.pipeline
+import adapter.repository.tables
+import adapter.web.tables  # noqa: F401 - imported for the tables they declare
+from adapter.database import metadata, migrate, read, write
+
+
+def test_the_migrated_schema_is_the_declared_one(engine: Engine) -> None:
+    with read(engine) as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_migrating_again_changes_nothing(engine: Engine) -> None:
+    migrate(engine)
+    with read(engine) as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["0001"]
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audit SET actor = 'x'", "DELETE FROM audit"])
+def test_the_audit_cannot_be_changed(engine: Engine, statement: str) -> None:
+    with write(engine) as connection:
+        connection.execute(
+            text(
+                "INSERT INTO audit (seq, at, actor, action, details, previous, hash) "
+                "VALUES (1, '2026-11-22 00:00:00+00:00', 'a', 'b', '{}', '', '')"
+            )
+        )
+    with pytest.raises(DatabaseError, match="append-only"), write(engine) as connection:
+        connection.execute(text(statement))
