@@ -10,6 +10,7 @@ import unicodedata
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from functools import lru_cache
+from math import isfinite
 from typing import Any
 
 __all__ = [
@@ -66,7 +67,9 @@ class BadCell(ValueError):
 
 def number_text(value: float) -> str:
     """A number as Excel shows it: 15 significant digits, no exponent, no trailing ".0"."""
-    if value == int(value) and abs(value) < 1e15:
+    if isinstance(value, int) or not isfinite(value):
+        return str(value)
+    if abs(value) < 1e15 and value == int(value):
         return str(int(value))
     return format(Decimal(format(value, ".15g")), "f")
 
@@ -227,7 +230,7 @@ def whole(value: Cell) -> int:
 
 def measured(value: Cell) -> str:
     """A measured value in normal form: "5.30", "<0.1", "120/80", or text such as "âm tính"."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if _is_number(value) and (isinstance(value, int) or isfinite(value)):
         return number_text(value)
     if not isinstance(value, str):
         raise BadCell("expect_value")  # Excel makes a date of 8/10 and a truth value of "TRUE"

@@ -45,7 +45,7 @@ class Tab:
     def rows(self) -> Iterator[tuple[int, list[Cell]]]:
         """Rows with their number in the file, from 1; empty ones are left out."""
         for number, cells in self.open(self):
-            if any(cell is not None and cell != "" for cell in cells):
+            if cells.count("") != len(cells):
                 yield number, cells
 
 

@@ -112,7 +112,7 @@ def correct(rejects: Path | None, good: dict[tuple[str, str, int], Any]) -> Path
         for candidate in page.iter_rows(min_row=2):
             values = [c.value for c in candidate][: len(keys)]
             if sum(a == b for a, b in zip(values, keys, strict=True)) == len(keys) - 1:
-                corrected = cell(page, header, candidate[0].row)
+                corrected = cell(page, header, int(candidate[0].row or 0))
                 corrected.value = value
                 corrected.number_format = "General"  # no date's any more
                 break

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapter.records import formats
@@ -107,6 +107,9 @@ def test_decimals_keep_their_digits_with_either_separator(value: Decimal) -> Non
         assert str(formats.decimal(written)) == format(value, "f")
 
 
+@example(float("inf"))
+@example(float("nan"))
+@example(10**400)
 @given(
     st.one_of(st.text(), st.floats(), st.integers(), st.booleans(), st.datetimes(), st.dates(), st.times())
 )
