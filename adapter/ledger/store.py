@@ -238,16 +238,18 @@ class LedgerStore:
         """These entries are about to be sent; the lease is prolonged to `until`. Raises LeaseLost."""
         with write(self._engine) as connection:
             self._hold(connection, lease, until)
+            # One row at a time, by primary key: given a list of identities, SQLite's planner walks the
+            # index on states, which is the whole backlog in a first sync (600 against 2,300 resources/s).
             connection.execute(
-                update(_E)
-                .where(_E.c.hospital == lease.hospital, _E.c.identity.in_(identities))
+                self._by_identity(lease.hospital)
                 .where(_E.c.state == State.PENDING)
                 .values(
                     state=next_state(State.PENDING, Event.START),
                     sent_digest=_E.c.desired_digest,
                     delivered_digest=None,
                     changed_at=now,
-                )
+                ),
+                [{"b_identity": identity} for identity in identities],
             )
 
     @staticmethod
