@@ -20,7 +20,7 @@ from adapter.texts import say
 __all__ = ["Demo"]
 
 _MARK = ".adapter-demo"
-_FAULTS = ("503:0.03", "429:0.02:1", "slow:0.02:0.5s", "drop-after-commit:0.02")
+_FAULTS = ("503:0.02", "429:0.01:1", "slow:0.01:0.5s", "drop-after-commit:0.01")
 _STEPS = 9
 _START_SECONDS = 30.0
 _SYNC_SECONDS = 150.0
@@ -44,10 +44,11 @@ class Demo:
     sabotage: str | None = None
     _views: dict[str, HospitalView] = field(default_factory=dict)
     _step: int = 0
+    _started: float = 0.0
 
     def run(self) -> bool:
         """All steps; True when the report is right and every check holds."""
-        started = time.monotonic()
+        self._started = time.monotonic()
         self._make_folder()
         commands = Commands(self.folder / "adapter.toml", self.folder / "logs")
         left_running = False
@@ -61,7 +62,7 @@ class Demo:
             self._say("report")
             commands.run("report")
             ok = self._check(commands, expected)
-            print(say("demo.took", seconds=round(time.monotonic() - started)), flush=True)
+            print(say("demo.took", seconds=round(time.monotonic() - self._started)), flush=True)
             left_running = self.keep
             if left_running:
                 self._say_where(commands)
@@ -88,7 +89,8 @@ class Demo:
 
     def _say(self, step: str) -> None:
         self._step += 1
-        print(f"\n[{self._step}/{_STEPS}] {say(f'demo.step_{step}')}", flush=True)
+        minutes, seconds = divmod(round(time.monotonic() - self._started), 60)
+        print(f"\n[{self._step}/{_STEPS}] {minutes}:{seconds:02} {say(f'demo.step_{step}')}", flush=True)
 
     def _prepare(self, commands: Commands) -> None:
         self._say("sample")
@@ -98,7 +100,8 @@ class Demo:
         self._endpoint = f"http://127.0.0.1:{ports['endpoint']}"
         sections = [
             f'[hospitals.{name}]\ndisplay = "{display}"\nlevel = "{level}"\nfacility_code = "{code}"\n'
-            f'base_url = "http://127.0.0.1:{ports[name]}/fhir"\ntoken = "file:data/{name}.server-token"\n'
+            f'base_url = "http://127.0.0.1:{ports[name]}/fhir"\nconcurrency = 4\n'
+            f'token = "file:data/{name}.server-token"\n'
             f"[hospitals.{name}.systems]\n"
             'citizen_id = "http://fhir.ehealth.gov.vn/core/sid/citizen_id"\n'
             'insurance_number = "http://fhir.ehealth.gov.vn/core/sid/insurance_number"\n'
@@ -143,7 +146,7 @@ class Demo:
         self._say("sync")
         worker = commands.start("sync")
         half = sum(map(sum, (types.values() for types in expected.types.values()))) // 2
-        if until(lambda: self._written() >= half or worker.poll() is not None, _SYNC_SECONDS):
+        if until(lambda: self._written() >= half or worker.poll() is not None, _SYNC_SECONDS, every=1.0):
             worker.kill()
         worker.wait()
         print(say("demo.killed", written=self._written(), all=2 * half), flush=True)

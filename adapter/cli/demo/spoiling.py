@@ -10,22 +10,24 @@ __all__ = ["WAYS", "spoil"]
 WAYS = ("skip", "twice", "secret")
 
 
-def spoil(way: str, view: HospitalView, expected: Expected, system: str) -> None:
-    """`skip`: an Observation was never sent. `twice`: it was sent again as another. `secret`: a
-    person who must not leave did. Raises UsageError for another word.
+def spoil(ways: str, view: HospitalView, expected: Expected, system: str) -> None:
+    """`skip`: a referral was never sent. `twice`: an Observation was sent again as another. `secret`:
+    a person who must not leave did. Several with commas. Raises UsageError for another word.
     """
-    if way not in WAYS:
-        raise UsageError("demo.unknown_sabotage", way=way, known=", ".join(WAYS))
-    observation = next(view.all("Observation"))
-    if way == "skip":
-        view.post(_transaction("DELETE", f"Observation/{observation['id']}"))
-    elif way == "twice":
-        view.post(_transaction("POST", "Observation", observation))
-    else:
-        name = next(text for text in expected.secret if " " in text)
-        person = {"resourceType": "Patient", "name": [{"text": name}]}
-        person["identifier"] = [{"system": system, "value": "0" * 32}]
-        view.post(_transaction("POST", "Patient", person))
+    for way in ways.split(","):
+        if way not in WAYS:
+            raise UsageError("demo.unknown_sabotage", way=way, known=", ".join(WAYS))
+        if way == "skip":
+            referral = next(view.all("ServiceRequest"))
+            view.post(_transaction("DELETE", f"ServiceRequest/{referral['id']}"))
+        elif way == "twice":
+            ours = (one for one in view.all("Observation") if system in str(one["identifier"]))
+            view.post(_transaction("POST", "Observation", next(ours)))
+        else:
+            name = next(text for text in expected.secret if " " in text)
+            person = {"resourceType": "Patient", "name": [{"text": name}]}
+            person["identifier"] = [{"system": system, "value": "0" * 32}]
+            view.post(_transaction("POST", "Patient", person))
 
 
 def _transaction(method: str, url: str, resource: Resource | None = None) -> Resource:

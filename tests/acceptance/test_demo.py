@@ -1,0 +1,48 @@
+"""The demo passes, and its check notices what is spoiled on purpose."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ADAPTER = Path(sys.executable).with_name("adapter")
+
+
+def _demo(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [ADAPTER, "demo", "--small", "--folder", folder, *options],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_the_demo_passes(tmp_path: Path) -> None:
+    done = _demo(tmp_path / "demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "✗" not in done.stdout
+    assert done.stdout.count("✓") == 11
+
+
+def test_its_check_notices_what_is_spoiled(tmp_path: Path) -> None:
+    """A referral skipped, an Observation sent twice, a person let through who must not leave."""
+    done = _demo(tmp_path / "demo", "--sabotage", "skip,twice,secret")
+    assert done.returncode == 1
+    failed = "\n".join(line for line in done.stdout.splitlines() if "✗" in line)
+    for notice in (
+        "ServiceRequest 2 instead of 3",
+        "Observation 1210 instead of 1209",
+        "Patient 20 instead of 19",
+        "identifier: 1",
+        "Files that hold",
+    ):
+        assert notice in failed, done.stdout
+
+
+def test_it_removes_no_folder_that_is_not_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("mine")
+    done = _demo(folder)
+    assert done.returncode == 2
+    assert (folder / "thesis.txt").read_text() == "mine"
