@@ -1,0 +1,177 @@
+"""The command line: languages, exit codes, one clear line per error, JSON that parses."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from processes import ADAPTER, SMALL, Centre
+
+from adapter.cli import main
+from adapter.texts import use_language
+
+
+@pytest.fixture
+def centre(tmp_path: Path) -> Centre:
+    """A centre with an empty database."""
+    return Centre(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _english(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("ADAPTER_LANG", raising=False)
+    monkeypatch.delenv("ADAPTER_CONFIG", raising=False)
+    yield
+    use_language("en")
+
+
+def _exit(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    return int(ended.value.code or 0)
+
+
+def test_init_writes_settings_and_a_key_that_only_its_account_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _exit("init") == 0
+    key = tmp_path / "data" / "identity.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert len(key.read_text().strip()) == 64
+    before = key.read_text(), (tmp_path / "adapter.toml").read_text("utf-8")
+    assert _exit("init") == 2
+    assert "there already" in capsys.readouterr().err
+    assert before == (key.read_text(), (tmp_path / "adapter.toml").read_text("utf-8"))
+
+
+def test_init_in_vietnamese_keeps_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _exit("init", "--lang", "vi") == 0
+    capsys.readouterr()
+    assert _exit("status") == 0
+    assert "Chưa có bệnh viện nào" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("status", "--config", "nowhere.toml"), 2, "nowhere.toml"),
+        (("--lang", "fr", "status"), 2, "fr"),
+        (("sync", "bv-khac"), 2, "bv-khac"),
+        (("import", "nowhere.xlsx"), 1, "nowhere.xlsx"),
+        (("explain", "no-such-key"), 2, "no-such-key"),
+        (("inbox", "--state", "lost"), 2, "lost"),
+        (("inbox", "link", "7", "CB-1"), 2, "7"),
+        (("hospital", "token", "bv-khac"), 2, "bv-khac"),
+        (("report",), 2, "no visits"),
+    ],
+)
+def test_an_error_is_one_line_and_an_exit_code(
+    centre: Centre, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    done = centre.attempt(*arguments)
+    assert done.returncode == code, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_wrong_usage_exits_with_2(centre: Centre) -> None:
+    assert centre.attempt("import").returncode == 2
+    assert centre.attempt("launch").returncode == 2
+
+
+def test_wrong_settings_are_named(centre: Centre) -> None:
+    file = centre.folder / "adapter.toml"
+    file.write_text(
+        "listen_port = 'many'\n" + file.read_text("utf-8").replace("listen_port", "#listen_port"), "utf-8"
+    )
+    done = centre.attempt("status")
+    assert done.returncode == 2
+    assert "listen_port" in done.stderr
+
+
+def test_json_is_all_that_standard_output_holds(centre: Centre) -> None:
+    report = centre.facts("import", str(SMALL))
+    assert report["kinds"]["cadre"]["created"] == 20
+    assert centre.facts("import", str(SMALL))["kinds"]["cadre"] == {
+        "created": 0, "changed": 0, "unchanged": 20, "deleted": 0, "rejected": 0, "waiting": 0,
+    }  # fmt: skip
+    assert [line["hospital"] for line in centre.facts("status")] == ["bv-tinh", "bv-trung-uong"]
+    assert centre.facts("plan")["bv-tinh"]["types"]["Patient"] == {"create": 19}
+    assert centre.facts("report")["managed_total"] == 20
+    assert centre.facts("inbox")["counts"]["new"] == 0
+    assert [line["name"] for line in centre.facts("hospital", "list")] == ["bv-tinh", "bv-trung-uong"]
+
+
+def test_explain_says_where_it_came_from_and_why_it_was_not_sent(centre: Centre) -> None:
+    centre.run("import", str(SMALL))
+    held = _key_of_tier(centre, "T1")
+    (found,) = [one for one in centre.facts("explain", held) if one["kind"] == "cadre"]
+    assert found["sheet"] == "Cán bộ"
+    assert {(at["state"], at["reason"]) for at in found["hospitals"]} == {("withheld", "tier-held")}
+    assert "leave only after a decision" in centre.run("explain", held)
+
+
+def _key_of_tier(centre: Centre, tier: str) -> str:
+    from adapter.records.synthetic import sample_year
+
+    del centre
+    return next(
+        row["key"] for kind, row in sample_year(1, 20, 2026) if kind == "cadre" and row["tier"] == tier
+    )
+
+
+def test_the_year_of_the_sample_and_its_seed_decide_its_bytes(centre: Centre) -> None:
+    facts = centre.facts("sample", "one.xlsx", "--small")
+    centre.run("sample", "two.xlsx", "--small")
+    assert (centre.folder / "one.xlsx").read_bytes() == (centre.folder / "two.xlsx").read_bytes()
+    assert facts["rows"]["cadre"] == 23
+    assert centre.attempt("sample", "one.xlsx").returncode == 2
+    centre.run("sample", "folder", "--small")
+    assert any((centre.folder / "folder").glob("*.csv"))
+
+
+def test_a_template_can_be_imported_as_it_is(centre: Centre) -> None:
+    centre.run("template", "empty.xlsx", "--lang", "vi")
+    report = centre.facts("import", "empty.xlsx")
+    assert (report["problem_count"], report["rows"]) == (0, 0)
+
+
+def test_help_is_in_both_languages() -> None:
+    def help_in(lang: str) -> str:
+        done = subprocess.run([ADAPTER, "--help", "--lang", lang], capture_output=True, text=True, check=True)
+        return done.stdout
+
+    assert "hospitals it works with" in " ".join(help_in("en").split())
+    assert "Bộ kết nối FHIR R4" in help_in("vi")
+
+
+def test_a_port_that_is_taken_is_said_in_words(centre: Centre) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", centre.port)):
+        done = centre.attempt("serve")
+    assert done.returncode == 2
+    assert str(centre.port) in done.stderr
+
+
+def test_mapping_check_names_types(centre: Centre) -> None:
+    assert "Patient, Encounter, Observation, ServiceRequest" in centre.run("mapping", "check")
+
+
+def test_a_token_is_shown_once_and_stored_hashed(centre: Centre) -> None:
+    done = centre.attempt("hospital", "token", "bv-tinh")
+    token = done.stdout.strip()
+    assert len(token) > 40
+    stored = b"".join(path.read_bytes() for path in (centre.folder / "data").glob("adapter.db*"))
+    assert token.encode() not in stored
+    assert "1 token" in centre.run("hospital", "token", "bv-tinh", "--revoke")
+
+
+def test_json_holds_vietnamese_as_it_is(centre: Centre) -> None:
+    assert json.loads(centre.run("hospital", "list", "--json"))[0]["display"] == "bv-tinh"
