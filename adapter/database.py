@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
+from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event, inspect, text
 from sqlalchemy.types import TypeDecorator
 
 from adapter.errors import SettingsError
@@ -117,6 +117,8 @@ def read(engine: Engine) -> Iterator[Connection]:
 
 def migrate(engine: Engine) -> None:
     """Bring the schema to the newest version. Safe to call at every start, from several processes."""
+    if _is_newest(engine):
+        return  # spares every command the time to load Alembic
     from alembic import command
     from alembic.config import Config
 
@@ -124,3 +126,11 @@ def migrate(engine: Engine) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["engine"] = engine
     command.upgrade(config, "head")
+
+
+def _is_newest(engine: Engine) -> bool:
+    newest = max(path.name[:4] for path in (Path(__file__).parent / "migrations/versions").glob("[0-9]*.py"))
+    if not inspect(engine).has_table("alembic_version"):
+        return False
+    with read(engine) as connection:
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [newest]

@@ -26,7 +26,8 @@ from fhir.resources.R4B.reference import Reference
 from adapter.fhir import codec
 from adapter.fhir.identity import Identities
 from adapter.fhir.validation import check
-from adapter.mapping import Engine, HospitalContext, Mappings
+from adapter.mapping.engine import Engine, HospitalContext
+from adapter.mapping.loader import Mappings
 
 SYSTEM = "https://cadre-health.example/fhir/sid/record"
 FIELDS = {

@@ -8,7 +8,8 @@ import orjson
 
 from adapter.fhir import codec
 from adapter.fhir.identity import Identities
-from adapter.mapping import Engine, HospitalContext, Mappings
+from adapter.mapping.engine import Engine, HospitalContext
+from adapter.mapping.loader import Mappings
 from adapter.records.model import RECORD_TYPES, Record
 
 ROOT = Path(__file__).parents[1]

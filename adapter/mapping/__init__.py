@@ -1,6 +1,5 @@
-"""Mapping records to FHIR resources and back: files are checked and compiled once, then pure."""
+"""Mapping records to FHIR resources and back: files are checked and compiled once, then pure.
 
-from adapter.mapping.engine import Engine, HospitalContext, Mapped
-from adapter.mapping.loader import Mappings
-
-__all__ = ["Engine", "HospitalContext", "Mapped", "Mappings"]
+`loader.Mappings` loads a folder, `engine.Engine` maps records for one hospital, `reverse` reads
+results. Nothing is imported here, so that a command that maps nothing stays fast.
+"""

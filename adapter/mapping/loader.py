@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from hashlib import blake2b
 from pathlib import Path
 
 from adapter.errors import MappingError
@@ -13,10 +12,10 @@ from adapter.mapping.compiler import compile_tree
 from adapter.mapping.engine import Engine, HospitalContext, ResourceMap
 from adapter.mapping.source import Fields, Node, Place, Problems, Scalar, read_tree
 from adapter.mapping.terminology import Codes, load_codes
+from adapter.mapping.version import mapping_files, version_of
 
 __all__ = ["Mappings"]
 
-_NOT_MAPPINGS = frozenset(("disclosure.yaml",))  # other files that live in the same folder
 _TOP = ("resource", "from", "when", "body")
 
 
@@ -50,23 +49,18 @@ class Mappings:
         Raises MappingError whose `problems` lists everything wrong: file, line, column, remedy.
         """
         problems = Problems()
-        digest = blake2b(digest_size=16)
+        version = version_of(folder)
         codes = load_codes(folder / "codes", problems.lines)
-        for table in sorted((folder / "codes").glob("*.csv")):
-            digest.update(table.name.encode() + b"\0" + table.read_bytes() + b"\0")
         files: list[_File] = []
-        for path in sorted(folder.glob("*.yaml")):
-            if path.name not in _NOT_MAPPINGS:
-                content = path.read_bytes()
-                digest.update(path.name.encode() + b"\0" + content + b"\0")
-                files += _read(path, content, problems, frozenset(record_fields))
+        for path in mapping_files(folder):
+            files += _read(path, path.read_bytes(), problems, frozenset(record_fields))
         if not files and not problems.lines:
             problems.add(Place(folder.name, 1, 1), "mapping.no_files")
         maps = _compile(files, codes, record_fields, problems)
         if problems.lines:
             listed = tuple(sorted(problems.lines, key=_place))
             raise MappingError("mapping.wrong", listed, count=len(listed))
-        return cls(maps, codes, digest.hexdigest())
+        return cls(maps, codes, version)
 
     def engine(self, context: HospitalContext) -> Engine:
         """The engine for one hospital."""

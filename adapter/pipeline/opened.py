@@ -1,7 +1,6 @@
 """The adapter, opened from its settings: the stores, and what is loaded when it is first needed."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cached_property
 from hashlib import blake2b
 from types import TracebackType
@@ -17,6 +16,7 @@ from adapter.errors import SettingsError
 from adapter.fhir.identity import Identities
 from adapter.inbox.store import InboxStore
 from adapter.ledger.store import LedgerStore
+from adapter.mapping.version import version_of
 from adapter.records.model import RECORD_TYPES
 from adapter.records.store import RecordStore
 from adapter.settings import Hospital, Settings
@@ -28,30 +28,87 @@ if TYPE_CHECKING:
 __all__ = ["Adapter", "Outlet", "load_mappings"]
 
 # Raised when code outside mappings and policy changes what a record becomes, so that all is planned anew.
+_POLICY_FILE = "disclosure.yaml"
 _PLAN_FORMAT = "1"
 
 
-@dataclass(frozen=True)
 class Outlet:
-    """All that decides what one hospital should hold. `version` changes when any of it does."""
+    """All that decides what one hospital should hold. `version` changes when any of it does, and is
+    known without loading any mapping: a sync with nothing new needs no more.
+    """
 
-    hospital: Hospital
-    rules: Rules
-    guard: Guard
-    engine: "MappingEngine"
-    mapping_version: str
-    version: str
-    types: Mapping[str, tuple[str, ...]]  # record kind -> the resources that mappings make of it
-    identify: Callable[[str, str, str], str]
-    ranks: Mapping[str, int]
-    system: str
+    def __init__(self, adapter: "Adapter", name: str) -> None:
+        self._adapter = adapter
+        self.hospital: Hospital = adapter.settings.hospital(name)
+        self.system = adapter.settings.centre.identifier_system
+        self.version = self._version()
+
+    def _version(self) -> str:
+        folder, centre = self._adapter.settings.mappings_folder, self._adapter.settings.centre
+        policy = folder / _POLICY_FILE
+        parts = (
+            _PLAN_FORMAT,
+            version_of(folder),
+            policy.read_bytes().hex() if policy.is_file() else "",
+            centre.model_dump_json(),
+            self.hospital.model_dump_json(include={"display", "facility_code", "level", "systems"}),
+            self.identify("", "", ""),  # another key makes everything another thing
+        )
+        return blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+
+    def identify(self, resource_type: str, kind: str, key: str) -> str:
+        """The identity of a record's resource at this hospital."""
+        return self._adapter.identities.of(self.hospital.name, resource_type, kind, key)
+
+    @cached_property
+    def rules(self) -> Rules:
+        """The policy as it stands for this hospital."""
+        return self._adapter.policy.rules(self.hospital.name, self.hospital.level)
+
+    @cached_property
+    def guard(self) -> Guard:
+        """Reads every text that goes out."""
+        return Guard(self._adapter.policy)
+
+    @property
+    def mapping_version(self) -> str:
+        """The version of the mappings that make the resources."""
+        return self._adapter.mappings.version
+
+    @property
+    def types(self) -> Mapping[str, tuple[str, ...]]:
+        """Record kind -> the resource types that mappings make of it."""
+        return self._adapter.mappings.types_of
+
+    @cached_property
+    def ranks(self) -> Mapping[str, int]:
+        """Resource type -> its place in dependency order."""
+        return {resource_type: rank for rank, resource_type in enumerate(self._adapter.mappings.types)}
+
+    @cached_property
+    def engine(self) -> "MappingEngine":
+        """Maps records for this hospital."""
+        from adapter.mapping.engine import HospitalContext
+
+        hospital, centre = self.hospital, self._adapter.settings.centre
+        context = HospitalContext(
+            name=hospital.name,
+            display=hospital.display,
+            facility_code=hospital.facility_code,
+            systems=hospital.systems,
+            centre_name=centre.name,
+            centre_facility_code=centre.facility_code,
+            identifier_system=centre.identifier_system,
+            identify=self.identify,
+        )
+        return self._adapter.mappings.engine(context)
 
 
 def load_mappings(settings: Settings) -> "Mappings":
     """The mappings in use, checked. Raises MappingError with every mistake, the policy's too."""
     from adapter.mapping.loader import Mappings
 
-    policy, _ = load_policy(settings.mappings_folder / "disclosure.yaml")
+    policy = load_policy(settings.mappings_folder / _POLICY_FILE)
     never = frozenset(policy.never.fields)
     fields = {kind: frozenset(type_.model_fields) - never | {"cadre"} for kind, type_ in RECORD_TYPES.items()}
     return Mappings.load(settings.mappings_folder, fields)
@@ -101,8 +158,9 @@ class Adapter:
         return load_mappings(self.settings)
 
     @cached_property
-    def _policy(self) -> tuple[Policy, str]:
-        return load_policy(self.settings.mappings_folder / "disclosure.yaml")
+    def policy(self) -> Policy:
+        """The disclosure policy in use."""
+        return load_policy(self.settings.mappings_folder / _POLICY_FILE)
 
     def subject(self, cadre: str) -> str:
         """A person's opaque name in the audit."""
@@ -110,43 +168,4 @@ class Adapter:
 
     def outlet(self, name: str) -> Outlet:
         """All that decides what the hospital `name` should hold."""
-        from adapter.mapping.engine import HospitalContext
-
-        hospital, centre = self.settings.hospital(name), self.settings.centre
-        policy, policy_digest = self._policy
-        identities = self.identities
-
-        def identify(resource_type: str, kind: str, key: str) -> str:
-            return identities.of(name, resource_type, kind, key)
-
-        context = HospitalContext(
-            name=name,
-            display=hospital.display,
-            facility_code=hospital.facility_code,
-            systems=hospital.systems,
-            centre_name=centre.name,
-            centre_facility_code=centre.facility_code,
-            identifier_system=centre.identifier_system,
-            identify=identify,
-        )
-        mappings = self.mappings
-        parts = (
-            _PLAN_FORMAT,
-            mappings.version,
-            policy_digest,
-            centre.model_dump_json(),
-            hospital.model_dump_json(include={"display", "facility_code", "level", "systems"}),
-            identities.of(name, "", "", ""),  # another key makes everything another thing
-        )
-        return Outlet(
-            hospital=hospital,
-            rules=policy.rules(name, hospital.level),
-            guard=Guard(policy),
-            engine=mappings.engine(context),
-            mapping_version=mappings.version,
-            version=blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest(),
-            types=mappings.types_of,
-            identify=identify,
-            ranks={resource_type: rank for rank, resource_type in enumerate(mappings.types)},
-            system=centre.identifier_system,
-        )
+        return Outlet(self, name)

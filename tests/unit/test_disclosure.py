@@ -9,7 +9,7 @@ from adapter.disclosure.policy import Facts, Form, Policy, Reason, parse
 from adapter.disclosure.pseudonym import Guard, labelled, pseudonymised
 from adapter.errors import MappingError
 
-POLICY, _ = load_policy(Path("mappings/disclosure.yaml"))
+POLICY = load_policy(Path("mappings/disclosure.yaml"))
 EVERYTHING = POLICY.rules("bv-tinh", "provincial")
 REFERRAL = POLICY.rules("bv-trung-uong", "central")
 SYSTEM = "https://centre.test/sid"

@@ -8,7 +8,7 @@ import pytest
 from mapping_support import FIELDS, MAPPINGS, context, engine, record_of
 
 from adapter.errors import MappingError
-from adapter.mapping import Mappings
+from adapter.mapping.loader import Mappings
 from adapter.texts import use_language
 
 GOOD = """\
