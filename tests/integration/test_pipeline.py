@@ -53,10 +53,10 @@ def load(adapter: Adapter, file: Path = SMALL) -> None:
 
 
 @pytest.fixture
-def adapter(engine: Engine, tmp_path: Path) -> Iterator[Adapter]:
+def adapter(engine: Engine, tmp_path: Path) -> Adapter:
     adapter = Adapter(settings(tmp_path), engine)
     load(adapter)
-    yield adapter
+    return adapter
 
 
 def plan(adapter: Adapter, name: str = "bv-tinh") -> pipeline.Plan:
