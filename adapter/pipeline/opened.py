@@ -1,5 +1,6 @@
 """The adapter, opened from its settings: the stores, and what is loaded when it is first needed."""
 
+import threading
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import blake2b
@@ -123,6 +124,8 @@ class Adapter:
         self.records = RecordStore(engine)
         self.ledger = LedgerStore(engine)
         self.inbox = InboxStore(engine)
+        self._loading = threading.Lock()
+        self._mappings: Mappings | None = None
 
     @classmethod
     def open(cls, settings: Settings) -> "Adapter":
@@ -152,10 +155,13 @@ class Adapter:
         except ValueError as error:
             raise SettingsError("settings.short_key", reference=self.settings.identity_key) from error
 
-    @cached_property
+    @property
     def mappings(self) -> "Mappings":
-        """The mappings in use."""
-        return load_mappings(self.settings)
+        """The mappings in use; loaded once, by whichever hospital's thread needs them first."""
+        with self._loading:
+            if self._mappings is None:
+                self._mappings = load_mappings(self.settings)
+            return self._mappings
 
     @cached_property
     def policy(self) -> Policy:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from adapter import audit
 from adapter.delivery.client import HospitalClient
 from adapter.delivery.worker import Delivered, deliver
-from adapter.errors import AdapterError, Busy
+from adapter.errors import AdapterError, Busy, MappingError
 from adapter.ledger.state import State
 from adapter.pipeline.inbound import process_inbox
 from adapter.pipeline.opened import Adapter, Outlet
@@ -78,28 +78,25 @@ def sync(
     stop = stop or threading.Event()
     with _locked(adapter.settings.data_folder, hospitals):
         process_inbox(adapter, clock())
-        planned: dict[str, tuple[Outlet, int]] = {}
-        failed: dict[str, str] = {}
-        for name in hospitals:
-            outlet = adapter.outlet(name)
-            planned[name] = outlet, update_ledger(adapter, outlet, clock(), progress)
-        with ThreadPoolExecutor(max(1, len(planned))) as pool:
+        outlets = {name: adapter.outlet(name) for name in hospitals}
+        with ThreadPoolExecutor(max(1, len(outlets))) as pool:
             running = {
-                name: pool.submit(_deliver, adapter, outlet, clock, progress, stop)
-                for name, (outlet, _) in planned.items()
+                name: pool.submit(_one, adapter, outlet, clock, progress, stop)
+                for name, outlet in outlets.items()
             }
-            delivered: dict[str, Delivered] = {}
-            for name, future in running.items():
-                try:
-                    delivered[name] = future.result()
-                except AdapterError as error:
-                    failed[name] = str(error)
-    return Summary(
-        {
-            name: _summary(adapter, name, count, delivered.get(name), failed.get(name))
-            for name, (_, count) in planned.items()
-        }
-    )
+        return Summary({name: _summary(adapter, name, future) for name, future in running.items()})
+
+
+def _one(
+    adapter: Adapter,
+    outlet: Outlet,
+    clock: Callable[[], datetime],
+    progress: Progress,
+    stop: threading.Event,
+) -> tuple[int, Delivered]:
+    """Plan for one hospital and deliver to it; how many resources changed, and what was delivered."""
+    planned = update_ledger(adapter, outlet, clock(), progress)
+    return planned, _deliver(adapter, outlet, clock, progress, stop)
 
 
 def _deliver(
@@ -148,9 +145,16 @@ def _open_count(adapter: Adapter, name: str) -> int:
     return sum(counts.get(state, 0) for state in (State.PENDING, State.SENDING, State.UNKNOWN))
 
 
-def _summary(
-    adapter: Adapter, name: str, planned: int, done: Delivered | None, problem: str | None
-) -> HospitalSummary:
+def _summary(adapter: Adapter, name: str, run: "Future[tuple[int, Delivered]]") -> HospitalSummary:
+    """How things stand after a run. Raises MappingError, which is no hospital's fault."""
+    planned, done = 0, None
+    problems: tuple[str, ...] = ()
+    try:
+        planned, done = run.result()
+    except MappingError:
+        raise
+    except AdapterError as error:
+        problems = (str(error),)
     counts = adapter.ledger.counts(name)
     return HospitalSummary(
         planned=planned,
@@ -162,5 +166,5 @@ def _summary(
         requests=done.requests if done else 0,
         write_requests=done.write_requests if done else 0,
         unreachable=done.unreachable if done else True,
-        problems=(problem,) if problem else (),
+        problems=problems,
     )
