@@ -50,7 +50,7 @@ class Silence:
     """No whole answer. `sent`: the request may have reached the server. `why` is a short word."""
 
     sent: bool
-    why: Literal["unreachable", "timeout", "dropped", "tls", "too-large"]
+    why: Literal["unreachable", "timeout", "dropped", "tls", "too-large", "foreign-page"]
 
 
 Reply = Answer | Silence
@@ -151,6 +151,8 @@ class HospitalClient:
             if following is None:
                 return Answer(200, list(found.values()), reply.headers)
             url = urljoin(self.base_url + "/", following)
+            if httpx.URL(url).host != httpx.URL(self.base_url).host:
+                return Silence(sent=True, why="foreign-page")  # our token is for this server alone
         return Silence(sent=True, why="too-large")
 
     def _quickly(self, method: str, url: str, body: bytes | None) -> Reply:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any, Literal
 from urllib.parse import quote
 from uuid import UUID
@@ -76,9 +77,15 @@ def full_url(identity: str) -> str:
     return UUID(hex=identity, version=4).urn
 
 
+@cache
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
+
+
 def search_url(resource_type: str, system: str, values: Sequence[str]) -> str:
     """`Type?identifier=…`, percent-encoded; several values are alternatives, joined by commas."""
-    tokens = ",".join(quote(f"{system}|{value}", safe="") for value in values)
+    head = _quoted(f"{system}|")
+    tokens = ",".join(head + quote(value, safe="") for value in values)
     return f"{resource_type}?identifier={tokens}"
 
 
