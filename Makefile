@@ -7,14 +7,18 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OWN := pyproject.toml requirements-build.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help install demo test lint bench clean
 
 help:  ## say what there is
 	@echo "make demo    a year of a centre's records goes out to two hospitals and their results come back"
 	@echo "make test    all tests; the store tests on SQLite and, where it is installed, on PostgreSQL"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   every figure that the README quotes, measured again"
+	@echo "make install only .venv/bin/adapter and what it needs, for a server"
 	@echo "make clean   removes .venv/, demo/ and the tools' caches"
+
+install: .venv/runtime.stamp  ## .venv/bin/adapter and what it needs
+	@echo "The command is .venv/bin/adapter"
 
 demo: .venv/runtime.stamp  ## import, sync through faults, results come back, report; checks itself
 	@$(BIN)/adapter demo $(DEMO)
