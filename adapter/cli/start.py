@@ -1,20 +1,18 @@
 """`adapter init`, `template`, `sample`, `demo`: what one does on the first day."""
 
-import os
-import secrets
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from adapter.cli.context import AsJson, choices
+from adapter.cli.files import write_key, write_settings
 from adapter.cli.show import emit
 from adapter.errors import UsageError
 from adapter.texts import language, say
 
-__all__ = ["register", "write_key", "write_settings"]
+__all__ = ["register"]
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _SAMPLE_YEAR = 2026
 _CADRES = 934
 _FEW = 20
@@ -26,30 +24,6 @@ def register(app: typer.Typer) -> None:
     app.command("template", help=say("cli.help_template"))(template)
     app.command("sample", help=say("cli.help_sample"))(sample)
     app.command("demo", help=say("cli.help_demo"))(demo)
-
-
-def write_settings(file: Path, lang: str) -> None:
-    """Write the commented settings. Raises UsageError when `file` is there already."""
-    text = (_TEMPLATES / f"adapter.{lang}.toml").read_text("utf-8")
-    text = text.replace('#lang = "en"', f'lang = "{lang}"')
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with file.open("x", encoding="utf-8") as stream:
-            stream.write(text)
-    except FileExistsError:
-        raise UsageError("cli.init_exists", path=str(file)) from None
-
-
-def write_key(file: Path) -> bool:
-    """Make the identity key, readable by this account alone; False when there is one, which stays."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return False
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(secrets.token_hex(32) + "\n")
-    return True
 
 
 def init(context: typer.Context) -> None:

@@ -8,7 +8,8 @@
 and two to look: status, explain. This package is the only place where stages meet.
 """
 
-from adapter.pipeline.inbound import link, process_inbox, receive, unlink
+from adapter.inbox.receive import accept as receive
+from adapter.pipeline.inbound import link, process_inbox, unlink
 from adapter.pipeline.opened import Adapter, load_mappings
 from adapter.pipeline.planning import Plan, plan, write_bundles
 from adapter.pipeline.standing import explain, status

@@ -6,43 +6,17 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from adapter.fhir import codec
 from adapter.inbox import process as inbox
 from adapter.inbox.apply import Known, ResultPlan
 from adapter.inbox.matching import CadreFound, Effect, ReferralFound
 from adapter.inbox.process import unlink as unlink_item
-from adapter.inbox.receive import accept
 from adapter.mapping.reverse import result_of
 from adapter.pipeline.opened import Adapter
 from adapter.records.model import Cadre, Fulfilment, Referral, Result
 
-__all__ = ["link", "process_inbox", "receive", "unlink"]
+__all__ = ["link", "process_inbox", "unlink"]
 
 _NUMBER_SYSTEMS = frozenset({"citizen_id", "national_id", "insurance_number"})
-
-
-def receive(
-    connection: Connection,
-    *,
-    hospital: str,
-    type: str,
-    id: str,
-    version: int,
-    resource: codec.Resource,
-    body: bytes,
-    now: datetime,
-) -> None:
-    """Put one accepted resource into the inbox, in the transaction that stores it."""
-    accept(
-        connection,
-        hospital=hospital,
-        type=type,
-        id=id,
-        version=version,
-        resource=resource,
-        body=body,
-        now=now,
-    )
 
 
 def process_inbox(adapter: Adapter, now: datetime, *, again: bool = True) -> Counter[str]:

@@ -13,7 +13,7 @@ from adapter.cli.demo.hospital import HospitalView
 from adapter.cli.demo.inspection import inspect
 from adapter.cli.demo.processes import Commands, free_port, until
 from adapter.cli.demo.spoiling import spoil
-from adapter.cli.start import write_key
+from adapter.cli.files import write_key
 from adapter.errors import AdapterError, UsageError
 from adapter.texts import say
 

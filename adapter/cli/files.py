@@ -1,0 +1,35 @@
+"""The files that `adapter init` writes."""
+
+import os
+import secrets
+from pathlib import Path
+
+from adapter.errors import UsageError
+
+__all__ = ["write_key", "write_settings"]
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_settings(file: Path, lang: str) -> None:
+    """Write the commented settings. Raises UsageError when `file` is there already."""
+    text = (_TEMPLATES / f"adapter.{lang}.toml").read_text("utf-8")
+    text = text.replace('#lang = "en"', f'lang = "{lang}"')
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise UsageError("cli.init_exists", path=str(file)) from None
+
+
+def write_key(file: Path) -> bool:
+    """Make the identity key, readable by this account alone; False when there is one, which stays."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+        stream.write(secrets.token_hex(32) + "\n")
+    return True
