@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, Literal
 
 from adapter.errors import FhirError
@@ -11,8 +12,21 @@ from adapter.repository.query import Query, parse_condition
 from adapter.repository.refusal import Refusal, issues_from, refusal
 from adapter.repository.types import ID, RESOURCE_TYPES
 
-__all__ = ["Checks", "Entry", "all_or_nothing", "check_id", "parse_bundle", "parse_entry", "version_of"]
+__all__ = [
+    "MOST_ENTRIES",
+    "MOST_ISSUES",
+    "Checks",
+    "Entry",
+    "all_or_nothing",
+    "check_id",
+    "parse_bundle",
+    "parse_entry",
+    "version_of",
+]
 
+_HEADERS: Final = {"ifMatch": "If-Match", "ifNoneMatch": "If-None-Match", "ifNoneExist": "If-None-Exist"}
+MOST_ENTRIES: Final = 1000
+MOST_ISSUES: Final = 100
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE"]
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
@@ -43,7 +57,7 @@ class Entry:
             return f"{self.where}.{path}"
         head, _, rest = path.partition(".")
         if head != "resource":
-            return f"http.{rest}"
+            return f"http.{_HEADERS.get(rest, rest)}"
         return f"{self.type}.{rest}" if rest else self.type
 
 
@@ -67,11 +81,12 @@ class Checks:
         return None
 
     def check(self, entry: Entry) -> None:
-        """Raise a Refusal (400, or 422 where only rules are broken) with all errors of the resource."""
+        """Raise a Refusal (400, or 422 where only rules are broken) with the errors of the resource,
+        at most MOST_ISSUES."""
         if entry.resource is None or self.validate is None:
             return
-        issues = [_moved(issue, entry) for issue in self.validate(entry.resource) if issue.is_error]
-        if issues:
+        errors = (issue for issue in self.validate(entry.resource) if issue.is_error)
+        if issues := [_moved(issue, entry) for issue in islice(errors, MOST_ISSUES)]:
             rules = all(issue.code in ("business-rule", "not-supported", "duplicate") for issue in issues)
             raise Refusal(422 if rules else 400, issues)
 
@@ -98,23 +113,39 @@ def version_of(etag: str) -> int:
 def parse_bundle(bundle: Resource, checks: Checks, base: str | None) -> list[Entry | FhirError]:
     """The entries of a batch or transaction in their order; in place of a bad one, its refusal.
 
-    Raises FhirError 400 when the Bundle itself is not one that can be processed.
+    Raises FhirError 400 when the Bundle itself is not one that can be processed, 413 when it has
+    more than MOST_ENTRIES. With MOST_ISSUES said, a transaction is refused as it stands, and each
+    further entry of a batch gets one issue: what is wrong must not cost more than what is right.
     """
     if bundle.get("type") not in ("batch", "transaction"):
         raise refusal(400, "value", "bundle_type", "Bundle.type")
     listed = bundle.get("entry", [])
     if not isinstance(listed, list):
         raise refusal(400, "structure", "not_a_list", "Bundle.entry")
+    if len(listed) > MOST_ENTRIES:
+        raise refusal(413, "too-costly", "too_many_entries", "Bundle.entry", limit=MOST_ENTRIES)
     parsed: list[Entry | FhirError] = []
+    said = 0
     for position, item in enumerate(listed):
         try:
             entry = parse_entry(item, position, base, checks)
             checks.check(entry)
             parsed.append(entry)
         except FhirError as error:
+            if said >= MOST_ISSUES:
+                if bundle["type"] == "transaction":
+                    break
+                error = _shortened(error, 1)
+            said += len(issues_from(error))
             parsed.append(error)
     _unique_full_urls(parsed)
     return parsed
+
+
+def _shortened(error: FhirError, most: int) -> FhirError:
+    """The refusal with its first issues only."""
+    issues = issues_from(error)
+    return error if len(issues) <= most else Refusal(error.status, issues[:most])
 
 
 def _unique_full_urls(parsed: list[Entry | FhirError]) -> None:
@@ -241,7 +272,7 @@ def all_or_nothing(parsed: list[Entry | FhirError]) -> list[Entry]:
     """The entries of a transaction. Raises one Refusal that lists the problems of every entry."""
     errors = [item for item in parsed if isinstance(item, FhirError)]
     if errors:
-        issues = [issue for error in errors for issue in issues_from(error)]
+        issues = list(islice((issue for error in errors for issue in issues_from(error)), MOST_ISSUES))
         status = next((error.status for error in errors if error.status != 422), 422)
         raise Refusal(status, issues)
     return [item for item in parsed if isinstance(item, Entry)]

@@ -4,6 +4,7 @@ FHIR's JSON is stricter than JSON (http://hl7.org/fhir/R4/json.html): a property
 an object, and a lone surrogate or a number of a million digits cannot be stored again.
 """
 
+import codecs
 import json
 import re
 import zlib
@@ -90,6 +91,7 @@ def parse_resource(body: bytes, limits: Limits) -> Resource:
 
 def parse_json(body: bytes, limits: Limits) -> Any:
     """JSON with its decimals as Decimal. Raises FhirError 400 that says line and column."""
+    body = body.removeprefix(codecs.BOM_UTF8)  # some editors and Windows libraries begin a file with it
     if not body.strip():
         raise refusal(400, "structure", "body_empty")
     try:

@@ -38,7 +38,7 @@ def _resource(kind: str, checks: Checks) -> Resource:
     found: Resource = {
         "type": kind,
         "interaction": [{"code": code} for code in interactions],
-        "versioning": "versioned-update",
+        "versioning": "versioned",
         "readHistory": True,
         "updateCreate": True,
         "conditionalCreate": True,

@@ -13,7 +13,7 @@ from adapter.repository.query import split_params
 from adapter.repository.refusal import refusal
 from adapter.repository.repository import Repository
 from adapter.web.body import Limits
-from adapter.web.interactions import Interactions, no_such_interaction
+from adapter.web.interactions import Interactions
 from adapter.web.negotiation import check_accept
 
 # ruff: noqa: B008 - FastAPI declares what a handler depends on in its defaults
@@ -60,7 +60,7 @@ def router(
     @routes.api_route("", methods=_ALL)
     @routes.api_route("/{path:path}", methods=_ALL)
     def nothing_here(path: str = "") -> Response:
-        raise no_such_interaction(path)
+        raise api.nothing(path)
 
     return routes
 
@@ -72,7 +72,7 @@ def _whole_server(routes: APIRouter, api: Interactions, identify: Identify) -> N
 
     @routes.api_route("/metadata", methods=[method for method in _ALL if method not in _READ])
     def not_metadata() -> Response:
-        raise no_such_interaction("metadata")
+        raise api.nothing("metadata")
 
     @routes.post("")
     @routes.post("/")

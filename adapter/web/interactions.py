@@ -8,10 +8,10 @@ from fastapi import Request, Response
 
 from adapter.errors import FhirError
 from adapter.fhir.codec import Resource, dumps
-from adapter.fhir.outcome import operation_outcome
+from adapter.fhir.outcome import Issue, operation_outcome
 from adapter.repository import reading
 from adapter.repository.answers import etag, history_bundle, searchset
-from adapter.repository.entries import Entry, check_id, version_of
+from adapter.repository.entries import MOST_ISSUES, Entry, check_id, version_of
 from adapter.repository.plan import Outcome
 from adapter.repository.query import parse_condition, parse_query, parse_since, split_params
 from adapter.repository.refusal import refusal
@@ -23,7 +23,7 @@ from adapter.web.body import Limits, parse_resource, read_body
 from adapter.web.capability import capability_statement
 from adapter.web.negotiation import FHIR_JSON, check_content_type, http_date, informational, prefer
 
-__all__ = ["Interactions", "no_such_interaction"]
+__all__ = ["Interactions"]
 
 
 class Interactions:
@@ -76,6 +76,10 @@ class Interactions:
         if body and kind != "application/x-www-form-urlencoded":
             raise refusal(415, "not-supported", "content_type_form", "http.Content-Type")
         return body
+
+    def nothing(self, path: str) -> FhirError:
+        """Why there is nothing at this path for the method that was asked."""
+        return _no_such_interaction(path, deletes=self._checks.deletes)
 
     def known(self, kind: str) -> None:
         """Raise FhirError 404 for a type that does not exist or is not taken here."""
@@ -153,7 +157,12 @@ class Interactions:
         self.known(kind)
         if self._checks.validate is None:
             raise refusal(404, "not-supported", "no_interaction")
-        return Response(dumps(operation_outcome(self._checks.validate(body))), media_type=FHIR_JSON)
+        if body["resourceType"] == kind:
+            issues = self._checks.validate(body)[:MOST_ISSUES]
+        else:
+            said = str(refusal(400, "invalid", "type_mismatch", type=kind))
+            issues = [Issue("error", "invalid", said, "resourceType")]
+        return Response(dumps(operation_outcome(issues)), media_type=FHIR_JSON)
 
     def read(self, request: Request, owner: str, kind: str, resource_id: str) -> Response:
         """The newest version, or 304 when the caller has it."""
@@ -166,8 +175,11 @@ class Interactions:
         return _row_response(request, self.repository.vread(owner, kind, resource_id, version))
 
     def deletion(self, request: Request, kind: str, resource_id: str | None) -> Entry:
-        """A DELETE of one resource, or of the one that the URL's criteria match."""
+        """A DELETE of one resource, or of the one that the URL's criteria match. Raises FhirError 405."""
         self.known(kind)
+        if not self._checks.deletes:
+            allowed = _no_such_interaction(f"{kind}/{resource_id or ''}", deletes=False).params["allow"]
+            raise refusal(405, "not-supported", "no_deletes", allow=allowed)
         if resource_id is None:
             return Entry("DELETE", kind, condition=parse_condition(kind, request.url.query))
         return Entry("DELETE", kind, resource_id, if_match=_if_match(request))
@@ -249,8 +261,8 @@ def _text(form: bytes) -> str:
         raise refusal(400, "invalid", "bad_query") from None
 
 
-def no_such_interaction(path: str) -> FhirError:
-    """405 where another method would do, 404 elsewhere."""
+def _no_such_interaction(path: str, *, deletes: bool) -> FhirError:
+    """405 where another method would do, 404 elsewhere. `deletes`: whether DELETE is one of them."""
     segments = [segment for segment in path.split("/") if segment]
     if segments and segments[0] != "metadata" and segments[0] not in RESOURCE_TYPES:
         return refusal(404, "not-supported", "no_such_path")
@@ -266,4 +278,6 @@ def no_such_interaction(path: str) -> FhirError:
     }.get("/".join(shape))
     if allowed is None:
         return refusal(404, "not-supported", "no_interaction")
+    if not deletes:
+        allowed = allowed.removesuffix(", DELETE")
     return refusal(405, "not-supported", "method_not_allowed", allow=allowed)

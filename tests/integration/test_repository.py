@@ -137,7 +137,7 @@ def test_nobody_sees_or_changes_what_another_sent(repository: Repository) -> Non
 def test_if_match(repository: Repository) -> None:
     made = repository.create(ME, patient())
     body = {**patient(active=True), "id": made.id}
-    assert refused(lambda: repository.update(ME, body, if_match=2)) == (412, [("conflict", "http.ifMatch")])
+    assert refused(lambda: repository.update(ME, body, if_match=2)) == (412, [("conflict", "http.If-Match")])
     assert refused(lambda: repository.delete(ME, "Patient", made.id, if_match=2))[0] == 412
     assert repository.update(ME, body, if_match=-1).version == 2
     absent = {**patient("2"), "id": "absent"}

@@ -129,7 +129,11 @@ def test_what_is_no_result_is_not_accepted(engine: Engine, url: str, told: list[
     assert (issue["code"], issue["expression"]) == ("not-supported", ["Bundle.entry[1].request.url"])
     assert "DiagnosticReport" in issue["diagnostics"]
     headers = {"Authorization": f"Bearer {token}"}
-    assert httpx.delete(f"{url}/DiagnosticReport/1", headers=headers).status_code == 405
+    for path, allowed in (("/1", "GET, HEAD, PUT"), ("?identifier=a|b", "GET, HEAD, POST, PUT")):
+        refused = httpx.delete(f"{url}/DiagnosticReport{path}", headers=headers)
+        assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
+        refused = httpx.patch(f"{url}/DiagnosticReport{path}", headers=headers)
+        assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
     assert told == []
     statement = httpx.get(f"{url}/metadata").json()
     assert {r["type"] for r in statement["rest"][0]["resource"]} >= {"DiagnosticReport", "Task"}

@@ -24,6 +24,8 @@ SYSTEM = "urn:x"
 
 
 def validate(resource: dict[str, Any]) -> list[Issue]:
+    if resource.get("active") == "many":
+        return [Issue("error", "value", "no", f"Patient.name[{number}]") for number in range(5000)]
     if resource.get("active") == "perhaps":
         return [Issue("error", "value", "a boolean is expected", "Patient.active")]
     return []
@@ -87,6 +89,7 @@ def test_metadata_needs_nobody_and_tells_the_truth(http: httpx.Client) -> None:
     rest = statement["rest"][0]
     assert [item["code"] for item in rest["interaction"]] == ["transaction", "batch"]
     assert len(rest["resource"]) == 146
+    assert rest["resource"][0]["versioning"] == "versioned", "If-Match is welcome, not demanded"
     for one in rest["resource"][:3]:  # what it says of a type can be asked for
         for param in one["searchParam"]:
             value = "2026" if param["type"] == "date" else "1"
@@ -417,6 +420,32 @@ def test_what_is_not_there_is_an_outcome(http: httpx.Client, method: str, path: 
     assert ("allow" in answer.headers) == (status == 405)
 
 
+def test_a_bundle_of_very_many_entries_is_refused_before_it_is_read(http: httpx.Client) -> None:
+    for kind in ("batch", "transaction"):
+        answer = post(http, {"resourceType": "Bundle", "type": kind, "entry": [0] * 1001}, "")
+        said = issue(answer)
+        assert (answer.status_code, said["code"], said["expression"]) == (413, "too-costly", ["Bundle.entry"])
+
+
+def test_many_errors_are_not_all_told(http: httpx.Client) -> None:
+    answer = post(http, {"resourceType": "Bundle", "type": "transaction", "entry": [0] * 1000}, "")
+    assert (answer.status_code, len(answer.json()["issue"])) == (400, 100)
+    answer = post(http, {"resourceType": "Bundle", "type": "batch", "entry": [0] * 1000}, "")
+    outcomes = [entry["response"]["outcome"]["issue"] for entry in answer.json()["entry"]]
+    assert [len(issues) for issues in outcomes] == [1] * 1000
+    assert len(many_issues(http, "/Patient/$validate")) == 100
+    assert len(many_issues(http, "/Patient")) == 100
+    many = {"resource": patient(active="many"), "request": {"method": "POST", "url": "Patient"}}
+    answer = post(http, {"resourceType": "Bundle", "type": "batch", "entry": [many] * 3}, "")
+    outcomes = [entry["response"]["outcome"]["issue"] for entry in answer.json()["entry"]]
+    assert [len(issues) for issues in outcomes] == [100, 1, 1]
+
+
+def many_issues(http: httpx.Client, path: str) -> list[dict[str, Any]]:
+    issues: list[dict[str, Any]] = post(http, patient(active="many"), path).json()["issue"]
+    return issues
+
+
 def test_only_bundles_go_to_the_base(http: httpx.Client) -> None:
     assert issue(post(http, patient(), ""))["expression"] == ["resourceType"]
     bundle = {"resourceType": "Bundle", "type": "batch", "entry": []}
@@ -431,6 +460,22 @@ def test_validate_stores_nothing(http: httpx.Client) -> None:
     assert answer.status_code == 200
     assert answer.json()["issue"][0]["expression"] == ["Patient.active"]
     assert http.get("/Patient?_summary=count").json()["total"] == 0
+
+
+def test_validate_compares_the_type_with_the_url(http: httpx.Client) -> None:
+    answer = post(http, {"resourceType": "Observation"}, "/Patient/$validate")
+    assert (answer.status_code, issue(answer)["expression"]) == (200, ["resourceType"])
+
+
+def test_a_byte_order_mark_is_no_error(http: httpx.Client) -> None:
+    assert post(http, b"\xef\xbb\xbf" + json.dumps(patient()).encode()).status_code == 201
+
+
+def test_an_issue_about_a_header_names_the_header(http: httpx.Client) -> None:
+    made = post(http, patient()).json()
+    for headers, name in (({"If-Match": 'W/"7"'}, "If-Match"), ({"If-None-Match": "*"}, "If-None-Match")):
+        answer = put(http, f"/Patient/{made['id']}", {**made, "active": True}, **headers)
+        assert (answer.status_code, issue(answer)["location"]) == (412, [f"http.{name}"])
 
 
 def test_history_since_and_pages(http: httpx.Client) -> None:
