@@ -31,6 +31,8 @@ class FakeHospital:
         self.refuses: Callable[[dict[str, Any]], bool] = lambda _resource: False
         self.drops_last_entry = False
         self.batchlike = False
+        self.tells_location = True
+        self.keeps: set[str] = set()  # types that it does not delete
         self._next = 1
 
     @property
@@ -87,6 +89,8 @@ class FakeHospital:
     def _entry(self, entry: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
         request = entry["request"]
         if request["method"] == "DELETE":
+            if request["url"].split("/")[0] in self.keeps:
+                return {"response": {"status": "409", "outcome": _issue("conflict")}}
             self.resources.pop(tuple(request["url"].split("/")), None)  # type: ignore[call-overload]
             return {"response": {"status": "204"}}
         text = json.dumps(entry["resource"])
@@ -102,6 +106,8 @@ class FakeHospital:
             return {"response": {"status": "412", "outcome": _issue("conflict")}}
         meta = {**resource.get("meta", {}), "versionId": str(version + 1)}
         self.resources[kind, id_] = {**resource, "id": id_, "meta": meta}
+        if not self.tells_location:
+            return {"response": {"status": "200" if there else "201"}}
         return {
             "response": {
                 "status": "200" if there else "201",

@@ -62,9 +62,9 @@ def of_silence(*, sent: bool, why: str) -> BundleVerdict:
 
 
 def of_bundle(
-    status: int, *, is_fhir: bool, retry_after: float | None, issues: tuple[Issue, ...]
+    status: int, *, is_fhir: bool, had_ids: bool, retry_after: float | None, issues: tuple[Issue, ...]
 ) -> BundleVerdict:
-    """The answer to a Bundle, by its own status."""
+    """The answer to a Bundle, by its own status. `had_ids`: it wrote to ids that may have gone stale."""
     detail = _said(issues) or f"HTTP {status}"
     if 200 <= status < 300:
         if is_fhir:
@@ -76,8 +76,8 @@ def of_bundle(
         return BundleVerdict("later", hospital="busy", wait=retry_after, detail=detail)
     if status >= 500:
         return BundleVerdict("unknown", hospital="server-error", wait=retry_after, detail=detail)
-    if 300 <= status < 400 or not is_fhir:
-        # A redirect, a proxy's page, a wrong path: nothing here has seen the message.
+    if 300 <= status < 400 or not is_fhir or (status in (404, 405) and not had_ids):
+        # A redirect, a proxy's page, a base that takes no Bundles: nothing here has seen the message.
         return BundleVerdict("later", hospital="not-fhir", detail=detail)
     return BundleVerdict("split", detail=detail)
 
@@ -114,11 +114,11 @@ def backoff(failures: int, asked: float | None, now: datetime, jitter: random.Ra
     return now + timedelta(seconds=seconds * (1 + jitter.random() / 5))
 
 
-def unknown_grace(why: str, timeout: float) -> timedelta:
-    """How long to leave a hospital alone before looking up what became of an unanswered write: after a
-    timeout it may be still at work (measured: some go on for a minute), after a drop it is done.
+def unknown_grace(timeout: float) -> timedelta:
+    """How long a write that was never answered may still be under way at the hospital, behind a proxy
+    that gave up, or after our own process was killed (measured: some go on for a minute).
     """
-    return timedelta(seconds=min(timeout, 60) if why == "timeout" else 1)
+    return timedelta(seconds=min(timeout, 60))
 
 
 def _said(issues: tuple[Issue, ...]) -> str:

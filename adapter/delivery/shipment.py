@@ -4,12 +4,13 @@ pending is sent; every answer is settled under the lease before the next request
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from adapter.delivery import lookup, retry
 from adapter.delivery.client import Answer, HospitalClient, Silence
 from adapter.delivery.strategy import Item, next_batch
+from adapter.fhir import codec
 from adapter.fhir.bundle import EntryAnswer, Target, Write, pair, transaction
 from adapter.fhir.outcome import issues_of
 from adapter.ledger.model import Entry, Lease, Settled
@@ -19,6 +20,8 @@ from adapter.ledger.store import LedgerStore
 __all__ = ["Destination", "ship"]
 
 _SENT = (State.SENDING, State.UNKNOWN)
+_FIRST_LOOK = timedelta(seconds=1)  # after an answer that never came
+_FEWER = 8  # entries a Bundle after one was refused as a whole
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Destination:
     clock: Callable[[], datetime]
     jitter: random.Random
     on_settled: Callable[[int], None]  # how many entries were delivered just now
+    on_retracted: Callable[[int], None]  # how many were proved to be gone
 
 
 class _HospitalTrouble(Exception):
@@ -68,7 +72,9 @@ def _work(to: Destination, lease: Lease) -> tuple[datetime | None, bool]:
     """When the shipment is due again (None: done, or waiting for a person), and whether it failed."""
     entries = to.ledger.entries(to.name, [lease.cadre])[lease.cadre]
     if any(entry.state in _SENT for entry in entries):
-        _look_up(to, lease, [entry for entry in entries if entry.state in _SENT], entries)
+        again_at = _look_up(to, lease, [entry for entry in entries if entry.state in _SENT], entries)
+        if again_at is not None:
+            return again_at, False  # the hospital may still be at work on it: nothing else goes meanwhile
         entries = to.ledger.entries(to.name, [lease.cadre])[lease.cadre]
     leaving = [entry for entry in entries if entry.state is State.RETRACTING]
     again = _retract(to, lease, leaving) if leaving else False
@@ -80,7 +86,10 @@ def _work(to: Destination, lease: Lease) -> tuple[datetime | None, bool]:
 
 def _look_up(
     to: Destination, lease: Lease, unanswered: Sequence[Entry], all_entries: Sequence[Entry]
-) -> None:
+) -> datetime | None:
+    """Settle what was never answered. What is there as sent is delivered at once; what is not there may
+    still be coming, and is believed absent only after a grace: the time to look again, or None.
+    """
     found = lookup.find(to.client, to.system, [(entry.type, entry.identity) for entry in unanswered])
     if isinstance(found, str):
         lost = [Settled(entry.identity, Event.LOSE, reason=found) for entry in unanswered]
@@ -90,9 +99,13 @@ def _look_up(
     for entry in unanswered:
         for resource in found.get(entry.identity, ()):
             known[entry.type, entry.identity] = str(resource.get("id"))
-    settled = [lookup.judge(entry, found, known) for entry in unanswered]
-    to.ledger.settle(lease, settled, to.clock())
+    now = to.clock()
+    believed_at = max(entry.changed_at for entry in unanswered) + retry.unknown_grace(to.timeout)
+    judged = [lookup.judge(entry, found, known) for entry in unanswered]
+    settled = [one for one in judged if one.event is not Event.ABSENT or now >= believed_at]
+    to.ledger.settle(lease, settled, now)
     to.on_settled(sum(one.event is Event.CONFIRM for one in settled))
+    return None if len(settled) == len(judged) else believed_at
 
 
 def _known(entries: Sequence[Entry]) -> dict[Target, str]:
@@ -112,9 +125,11 @@ def _send(to: Destination, lease: Lease, entries: Sequence[Entry]) -> bool:
         writes = [_write(pending[item.identity], item) for item in batch]
         answers = _exchange(to, lease, writes, known)
         if answers is None:
-            limit = 1  # refused as a whole: find the culprit one by one, trusting no index
+            # Refused as a whole: smaller, then one by one, trusting no index to name the culprit.
+            limit = _FEWER if len(batch) > _FEWER else 1
             continue
         settled = [_judged(write, answer, pending) for write, answer in zip(writes, answers, strict=True)]
+        settled = _with_ids(to, writes, settled)
         to.ledger.settle(lease, settled, to.clock())
         sent = {write.identity for write in writes}
         items = [item for item in items if item.identity not in sent]
@@ -126,6 +141,29 @@ def _send(to: Destination, lease: Lease, entries: Sequence[Entry]) -> bool:
         again |= any(one.event is Event.RETRY for one in settled)
         if any(one.reason in ("busy", "auth") for one in settled if one.event is Event.RETRY):
             raise _HospitalTrouble("busy")
+
+
+def _with_ids(to: Destination, writes: Sequence[Write], settled: Sequence[Settled]) -> list[Settled]:
+    """The same, with the remote ids that a server did not tell (location is optional) looked up."""
+    nameless = {
+        write.identity: write.type
+        for write, one in zip(writes, settled, strict=True)
+        if one.event is Event.CONFIRM and not (one.remote_id or write.remote_id)
+    }
+    if not nameless:
+        return list(settled)
+    found = lookup.find(to.client, to.system, [(type_, identity) for identity, type_ in nameless.items()])
+    if isinstance(found, str):
+        return [
+            Settled(one.identity, Event.LOSE, reason=found) if one.identity in nameless else one
+            for one in settled
+        ]
+    return [
+        replace(one, remote_id=str(there[0]["id"]))
+        if one.identity in nameless and len(there := found.get(one.identity, [])) == 1
+        else one
+        for one in settled
+    ]
 
 
 def _write(entry: Entry, item: Item) -> Write:
@@ -158,13 +196,14 @@ def _exchange(
     body = transaction(writes, system=to.system, known=known)
     now = to.clock()
     identities = [write.identity for write in writes]
-    to.ledger.start(lease, identities, now + timedelta(seconds=max(to.lease_seconds, to.timeout * 4)), now)
+    sent = {write.identity: codec.digest(write.body) for write in writes}
+    to.ledger.start(lease, sent, now + timedelta(seconds=max(to.lease_seconds, to.timeout * 4)), now)
     reply = to.client.post_bundle(body)
-    verdict = _verdict(reply)
+    verdict = _verdict(reply, had_ids=any(write.remote_id for write in writes))
     if verdict.kind == "read" and isinstance(reply, Answer):
-        to.ledger.reached(to.name, to.clock())
         answers = pair(writes, reply.body)
         if answers is not None:
+            to.ledger.reached(to.name, to.clock())
             return answers
         verdict = retry.BundleVerdict("unknown", hospital="unreadable-answer")
     if verdict.kind == "split" and isinstance(reply, Answer):
@@ -182,16 +221,17 @@ def _exchange(
     )
     if verdict.kind == "split":
         return None
-    grace = retry.unknown_grace(why, to.timeout) if verdict.kind == "unknown" else None
+    grace = _FIRST_LOOK if verdict.kind == "unknown" else None
     raise _HospitalTrouble(why, asked=verdict.wait, grace=grace)
 
 
-def _verdict(reply: Answer | Silence) -> retry.BundleVerdict:
+def _verdict(reply: Answer | Silence, *, had_ids: bool) -> retry.BundleVerdict:
     if isinstance(reply, Silence):
         return retry.of_silence(sent=reply.sent, why=reply.why)
     return retry.of_bundle(
         reply.status,
         is_fhir=reply.is_fhir,
+        had_ids=had_ids,
         retry_after=reply.retry_after,
         issues=issues_of(reply.body),
     )
@@ -208,20 +248,35 @@ def _retract(to: Destination, lease: Lease, leaving: Sequence[Entry]) -> bool:
         for entry in sorted(leaving, key=lambda entry: -entry.rank)
         for resource in before.get(entry.identity, ())
     ]
-    for start in range(0, len(there), to.max_entries):
-        part = there[start : start + to.max_entries]
-        reply = to.client.post_bundle(transaction(part, system=to.system, known={}))
-        verdict = _verdict(reply)
-        if verdict.kind in ("unknown", "later"):
-            raise _HospitalTrouble(verdict.hospital or "busy", asked=verdict.wait)
+    details = _delete(to, there)
     after = lookup.find(to.client, to.system, targets) if there else before
     if isinstance(after, str):
         raise _HospitalTrouble(after)
     settled = [
-        Settled(entry.identity, Event.RETRY, reason="still-there", burn=True)
+        Settled(
+            entry.identity, Event.RETRY, reason="still-there", detail=details.get(entry.identity), burn=True
+        )
         if after.get(entry.identity)
         else Settled(entry.identity, Event.GONE)
         for entry in leaving
     ]
     to.ledger.settle(lease, settled, to.clock())
+    to.on_retracted(sum(one.event is Event.GONE for one in settled))
     return any(one.event is Event.RETRY for one in settled)
+
+
+def _delete(to: Destination, there: Sequence[Write]) -> dict[str, str]:
+    """Delete in Bundles; those refused as a whole one by one. What was said of each that was refused."""
+    details: dict[str, str] = {}
+    parts = [list(there[start : start + to.max_entries]) for start in range(0, len(there), to.max_entries)]
+    while parts:
+        part = parts.pop(0)
+        reply = to.client.post_bundle(transaction(part, system=to.system, known={}))
+        verdict = _verdict(reply, had_ids=True)
+        if verdict.kind in ("unknown", "later"):
+            raise _HospitalTrouble(verdict.hospital or "busy", asked=verdict.wait)
+        if verdict.kind == "split" and len(part) > 1:
+            parts = [[write] for write in part] + parts
+        elif verdict.kind == "split":
+            details[part[0].identity] = verdict.detail
+    return details

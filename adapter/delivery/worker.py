@@ -22,6 +22,7 @@ class Delivered:
     """What one run did at a hospital. `unreachable`: it gave up waiting for the hospital."""
 
     resources: int
+    retracted: int
     requests: int
     write_requests: int
     unreachable: bool
@@ -87,16 +88,23 @@ def deliver(
     Returns when nothing is due any more, or when the hospital made no progress for `patience`
     seconds, or when `stop` is set; what is left stays in the ledger.
     """
-    total = 0
+    total = gone = 0
     lock = threading.Lock()
 
     def settled(count: int) -> None:
         nonlocal total
-        with lock:
-            total += count
-            run.progressed_at = clock()
         if count:
+            with lock:
+                total += count
+                run.progressed_at = clock()
             on_delivered(count)
+
+    def retracted(count: int) -> None:
+        nonlocal gone
+        if count:
+            with lock:
+                gone += count
+                run.progressed_at = clock()
 
     to = Destination(
         name=name,
@@ -110,9 +118,10 @@ def deliver(
         clock=clock,
         jitter=random.Random(seed),  # noqa: S311 - spreads retries, guards nothing
         on_settled=settled,
+        on_retracted=retracted,
     )
     run = _Run(to, patience, stop)
     with ThreadPoolExecutor(concurrency, thread_name_prefix=f"deliver-{name}") as pool:
         for done in [pool.submit(run.loop) for _ in range(concurrency)]:
             done.result()
-    return Delivered(total, client.requests, client.writes, run.unreachable)
+    return Delivered(total, gone, client.requests, client.writes, run.unreachable)

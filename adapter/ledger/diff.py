@@ -31,22 +31,16 @@ class Change:
     desired: Desired | None
 
 
-def compare(
-    existing: Iterable[Entry], desired: Iterable[Desired], kept: frozenset[tuple[str, str]] = frozenset()
-) -> list[Change]:
-    """One Change per resource that is there or wished for. What is in `kept` (kind, key) stays as the
-    hospital has it: a request that the hospital itself completed is not sent again.
-    """
+def compare(existing: Iterable[Entry], desired: Iterable[Desired]) -> list[Change]:
+    """One Change per resource that is there or wished for."""
     entries = {entry.identity: entry for entry in existing}
-    changes = [_wish(entries.pop(wish.identity, None), wish, kept) for wish in desired]
-    changes += [_unwished(entry, kept) for entry in entries.values()]
+    changes = [_wish(entries.pop(wish.identity, None), wish) for wish in desired]
+    changes += [_unwished(entry) for entry in entries.values()]
     return changes
 
 
-def _wish(entry: Entry | None, wish: Desired, kept: frozenset[tuple[str, str]]) -> Change:
-    if entry is not None and (wish.kind, wish.key) in kept and entry.state is State.DELIVERED:
-        return Change(Action.UNCHANGED, entry, wish)
-    if entry is not None and entry.desired_digest == wish.digest:
+def _wish(entry: Entry | None, wish: Desired) -> Change:
+    if entry is not None and entry.desired_digest and entry.desired_digest in (wish.digest, wish.or_digest):
         return Change(_standing(entry), entry, wish)
     if wish.problem is not None:
         return Change(Action.INVALID, entry, wish)
@@ -54,8 +48,8 @@ def _wish(entry: Entry | None, wish: Desired, kept: frozenset[tuple[str, str]]) 
     return Change(Action.UPDATE if there else Action.CREATE, entry, wish)
 
 
-def _unwished(entry: Entry, kept: frozenset[tuple[str, str]]) -> Change:
-    if entry.state is State.RETRACTED or (entry.kind, entry.key) in kept:
+def _unwished(entry: Entry) -> Change:
+    if entry.state is State.RETRACTED:
         return Change(Action.UNCHANGED, entry, None)
     if entry.state is State.RETRACTING:
         return Change(Action.WAITING, entry, None)

@@ -12,6 +12,7 @@ __all__ = ["Desired", "Entry", "HospitalState", "Lease", "Settled"]
 class Desired:
     """A resource that a hospital should hold. `rank` orders types by dependency; `body` is FHIR JSON
     with references by identifier; `problem` says why it may not be sent (None: it is valid).
+    `or_digest` is of content that is as good: a hospital that has it is sent nothing.
     """
 
     identity: str
@@ -22,6 +23,7 @@ class Desired:
     digest: str
     body: bytes
     problem: str | None = None
+    or_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

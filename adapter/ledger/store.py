@@ -1,6 +1,6 @@
 """The ledger: all its SQL. Every method is one transaction, none is open over HTTP."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import Any
@@ -25,6 +25,7 @@ from adapter.errors import LeaseLost
 from adapter.ledger import tables
 from adapter.ledger.diff import Action, Change
 from adapter.ledger.model import Entry, HospitalState, Lease, Settled
+from adapter.ledger.rows import same_columns, settled
 from adapter.ledger.state import Event, State, next_state
 
 __all__ = ["LedgerStore"]
@@ -32,6 +33,7 @@ __all__ = ["LedgerStore"]
 _E, _S, _H = tables.entry, tables.shipment, tables.hospital
 
 _CONTACT_NEWS = timedelta(seconds=10)
+_STUCK = 3  # attempts to retract
 _COLUMNS = [_E.c[name] for name in Entry.__dataclass_fields__]
 
 
@@ -150,7 +152,7 @@ class LedgerStore:
         if change.action is Action.RETRACT and entry is not None:
             return {
                 "b_identity": entry.identity,
-                **_same_columns(entry),
+                **same_columns(entry),
                 "state": next_state(entry.state, Event.RETRACT),
                 "desired_digest": None,
                 "body": None,
@@ -175,7 +177,7 @@ class LedgerStore:
             if state is State.PENDING and entry.delivered_digest == wish.digest:
                 wanted |= {"state": next_state(state, Event.CONFIRM), "body": None}
             gone = {"remote_id": None, "etag": None} if entry.state is State.RETRACTED else {}
-            return {"b_identity": entry.identity, **_same_columns(entry), **wanted, **gone}
+            return {"b_identity": entry.identity, **same_columns(entry), **wanted, **gone}
         identity = {"hospital": hospital, "identity": wish.identity, "cadre": cadre, "type": wish.type}
         return {**identity, "rank": wish.rank, "kind": wish.kind, "key": wish.key, **wanted}
 
@@ -234,8 +236,10 @@ class LedgerStore:
                 .values(lease_token=None, lease_until=None)
             ).rowcount
 
-    def start(self, lease: Lease, identities: Sequence[str], until: datetime, now: datetime) -> None:
-        """These entries are about to be sent; the lease is prolonged to `until`. Raises LeaseLost."""
+    def start(self, lease: Lease, sent: Mapping[str, str], until: datetime, now: datetime) -> None:
+        """These entries are about to be sent (identity -> digest of the body that goes); the lease is
+        prolonged to `until`. Raises LeaseLost.
+        """
         with write(self._engine) as connection:
             self._hold(connection, lease, until)
             # One row at a time, by primary key: given a list of identities, SQLite's planner walks the
@@ -245,11 +249,11 @@ class LedgerStore:
                 .where(_E.c.state == State.PENDING)
                 .values(
                     state=next_state(State.PENDING, Event.START),
-                    sent_digest=_E.c.desired_digest,
+                    sent_digest=bindparam("b_sent"),
                     delivered_digest=None,
                     changed_at=now,
                 ),
-                [{"b_identity": identity} for identity in identities],
+                [{"b_identity": identity, "b_sent": digest} for identity, digest in sent.items()],
             )
 
     @staticmethod
@@ -271,7 +275,7 @@ class LedgerStore:
                 _E.c.hospital == lease.hospital, _E.c.identity.in_([o.identity for o in outcomes])
             )
             rows = {row.identity: _entry(row) for row in connection.execute(query)}
-            changed = [_settled(rows[o.identity], o, now) for o in outcomes if o.identity in rows]
+            changed = [settled(rows[o.identity], o, now) for o in outcomes if o.identity in rows]
             if changed:
                 connection.execute(self._by_identity(lease.hospital), changed)
 
@@ -334,56 +338,16 @@ class LedgerStore:
             ).all()
         return iter([_entry(row) for row in rows])
 
+    def stuck(self, hospital: str) -> int:
+        """How many resources the hospital does not let go of, after several tries."""
+        query = select(func.count()).where(
+            _E.c.hospital == hospital, _E.c.state == State.RETRACTING, _E.c.attempts >= _STUCK
+        )
+        with read(self._engine) as connection:
+            return int(connection.execute(query).scalar_one())
+
     def counts(self, hospital: str) -> dict[State, int]:
         """How many resources are in each state."""
         query = select(_E.c.state, func.count()).where(_E.c.hospital == hospital).group_by(_E.c.state)
         with read(self._engine) as connection:
             return {State(row[0]): int(row[1]) for row in connection.execute(query)}
-
-
-def _same_columns(entry: Entry) -> dict[str, Any]:
-    """The columns that every planned update sets, at their present values (one statement for all)."""
-    return {
-        "state": entry.state,
-        "desired_digest": entry.desired_digest,
-        "body": entry.body,
-        "attempts": entry.attempts,
-        "reason": entry.reason,
-        "detail": entry.detail,
-        "remote_id": entry.remote_id,
-        "etag": entry.etag,
-    }
-
-
-def _settled(entry: Entry, outcome: Settled, now: datetime) -> dict[str, Any]:
-    state = next_state(entry.state, outcome.event)
-    delivered = entry.delivered_digest
-    delivered_at = entry.delivered_at
-    body = entry.body
-    if outcome.event is Event.CONFIRM:
-        delivered, delivered_at = outcome.digest or entry.sent_digest, now
-        if state is State.DELIVERED and delivered != entry.desired_digest:
-            state = State.PENDING  # a newer wish was planned while this one was under way
-        elif state is State.DELIVERED:
-            body = None
-    reason, detail = outcome.reason, outcome.detail
-    if state is State.PENDING and entry.reason == "invalid":  # planned while this was under way
-        state, reason, detail = State.PARKED, entry.reason, entry.detail
-    gone = state is State.RETRACTED or outcome.event is Event.GONE
-    forget = outcome.forget or gone
-    return {
-        "b_identity": entry.identity,
-        "state": state,
-        "delivered_digest": None if gone else delivered,
-        "delivered_at": delivered_at,
-        "sent_digest": None if gone else entry.sent_digest,
-        "body": body,
-        "remote_id": None if forget else (outcome.remote_id or entry.remote_id),
-        "etag": None
-        if forget
-        else (outcome.etag or (None if outcome.event is Event.CONFIRM else entry.etag)),
-        "attempts": 0 if state is State.DELIVERED else entry.attempts + outcome.burn,
-        "reason": reason,
-        "detail": (detail or "")[:500] or None,
-        "changed_at": now,
-    }

@@ -1,5 +1,6 @@
 """Records against the ledger: what each hospital should hold now. Work is proportional to change."""
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -62,7 +63,7 @@ def _people(adapter: Adapter, outlet: Outlet, since: int) -> Iterator[list[_Pers
                 if entry.desired_digest and entry.state is not State.PARKED
             }
             wanted = wishes(outlet, adapter.records.of_cadre(cadre), valid)
-            people.append(_Person(cadre, position, wanted, compare(before, wanted.desired, wanted.closed)))
+            people.append(_Person(cadre, position, wanted, compare(before, wanted.desired)))
         yield people
         since = page[-1][1]
 
@@ -73,10 +74,17 @@ def _since(adapter: Adapter, outlet: Outlet) -> int:
     return state.planned_position if state.planned_version == outlet.version else 0
 
 
-def update_ledger(adapter: Adapter, outlet: Outlet, now: datetime, progress: Progress) -> int:
+def update_ledger(
+    adapter: Adapter,
+    outlet: Outlet,
+    now: datetime,
+    progress: Progress,
+    stop: threading.Event | None = None,
+) -> int:
     """Bring the ledger to what the hospital should hold now; returns how many resources changed.
 
-    Each page is one transaction with its place in the feed, so a killed run goes on where it was.
+    Each page is one transaction with its place in the feed, so a killed run, or one that `stop` ends
+    early, goes on where it was.
     """
     name, since, head = outlet.hospital.name, _since(adapter, outlet), adapter.records.head()
     changed, done = 0, since
@@ -99,6 +107,8 @@ def update_ledger(adapter: Adapter, outlet: Outlet, now: datetime, progress: Pro
             )
         changed += sum(c.action not in (Action.UNCHANGED, Action.WAITING) for p in people for c in p.changes)
         progress("plan", name, done - since, head - since)
+        if stop is not None and stop.is_set():
+            break
     return changed
 
 

@@ -28,6 +28,7 @@ class HospitalSummary:
 
     planned: int  # resources that were new, changed or gone
     delivered: int  # resources that the hospital took or was found to hold
+    retracted: int  # resources that were deleted there, proved by reading back
     waiting: int
     parked: int
     unknown: int
@@ -35,6 +36,7 @@ class HospitalSummary:
     requests: int
     write_requests: int
     unreachable: bool
+    stuck: int = 0  # to be retracted, and refused several times
     problems: tuple[str, ...] = ()
 
 
@@ -43,12 +45,14 @@ class Summary:
     """What one sync did. `exit_code`: 0 all delivered or waiting by design, 1 a person should look."""
 
     hospitals: Mapping[str, HospitalSummary]
+    stopped: bool = False  # told to stop before all was done
 
     @property
     def exit_code(self) -> int:
-        """0, or 1 when something is parked or unknown, or a hospital was not reached."""
-        bad = any(h.parked or h.unknown or h.unreachable or h.problems for h in self.hospitals.values())
-        return 1 if bad else 0
+        """0, or 1 when something is parked or unknown, a hospital was not reached, or work was left."""
+        found = self.hospitals.values()
+        bad = any(h.parked or h.unknown or h.stuck or h.unreachable or h.problems for h in found)
+        return 1 if bad or self.stopped else 0
 
 
 @contextmanager
@@ -84,7 +88,8 @@ def sync(
                 name: pool.submit(_one, adapter, outlet, clock, progress, stop)
                 for name, outlet in outlets.items()
             }
-        return Summary({name: _summary(adapter, name, future) for name, future in running.items()})
+        found = {name: _summary(adapter, name, future) for name, future in running.items()}
+        return Summary(found, stopped=stop.is_set())
 
 
 def _one(
@@ -95,7 +100,7 @@ def _one(
     stop: threading.Event,
 ) -> tuple[int, Delivered]:
     """Plan for one hospital and deliver to it; how many resources changed, and what was delivered."""
-    planned = update_ledger(adapter, outlet, clock(), progress)
+    planned = update_ledger(adapter, outlet, clock(), progress, stop)
     return planned, _deliver(adapter, outlet, clock, progress, stop)
 
 
@@ -159,6 +164,7 @@ def _summary(adapter: Adapter, name: str, run: "Future[tuple[int, Delivered]]") 
     return HospitalSummary(
         planned=planned,
         delivered=done.resources if done else 0,
+        retracted=done.retracted if done else 0,
         waiting=counts.get(State.PENDING, 0) + counts.get(State.RETRACTING, 0),
         parked=counts.get(State.PARKED, 0),
         unknown=counts.get(State.UNKNOWN, 0) + counts.get(State.SENDING, 0),
@@ -166,5 +172,6 @@ def _summary(adapter: Adapter, name: str, run: "Future[tuple[int, Delivered]]") 
         requests=done.requests if done else 0,
         write_requests=done.write_requests if done else 0,
         unreachable=done.unreachable if done else True,
+        stuck=adapter.ledger.stuck(name),
         problems=problems,
     )

@@ -20,16 +20,21 @@ __all__ = ["Wishes", "wishes"]
 Key = tuple[str, str]  # (kind, key) of a record
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A resource that may go, and the record it was made of."""
+
+    record: Record
+    type: str
+    resource: Resource
+
+
 @dataclass(frozen=True)
 class Wishes:
-    """What a hospital should hold of one person, what not and why, by record.
-
-    `closed` are referrals that the hospital itself fulfilled: what it holds of them stays as it is.
-    """
+    """What a hospital should hold of one person, what not and why, by record."""
 
     desired: tuple[Desired, ...] = ()
     withheld: Mapping[Key, Reason] | None = None
-    closed: frozenset[Key] = frozenset()
 
     def refusals(self) -> Counter[tuple[str, str]]:
         """How many records are withheld, by kind and reason."""
@@ -45,13 +50,8 @@ def wishes(outlet: Outlet, records: Sequence[Record], valid: Mapping[str, str] |
     if person is None:
         return Wishes()
     needed = _needed(outlet.hospital.name, records)
-    closed = frozenset(
-        (record.kind, record.key)
-        for record in records
-        if isinstance(record, Referral) and record.fulfilment is Fulfilment.COMPLETED
-    )
     withheld: dict[Key, Reason] = {}
-    kept: list[tuple[Record, str, Resource]] = []
+    kept: list[_Kept] = []
     broken: list[Desired] = []
     sharing: dict[tuple[str, str], str] = {}  # (visit, measure) -> key, of what goes to this hospital
     for record in records:  # measurements come before the referrals that point at them
@@ -62,8 +62,9 @@ def wishes(outlet: Outlet, records: Sequence[Record], valid: Mapping[str, str] |
         if decision.reason is not None:
             withheld[key] = decision.reason
             continue
+        related = _related(record, sharing)
         try:
-            mapped = outlet.engine.map(record, related=_related(record, sharing))
+            mapped = outlet.engine.map(record, related=related)
         except MappingError as error:  # one record that no mapping can take delays no other
             broken += _broken(outlet, record, error)
             continue
@@ -72,15 +73,15 @@ def wishes(outlet: Outlet, records: Sequence[Record], valid: Mapping[str, str] |
             if isinstance(resource, Reason):
                 withheld[key] = resource
                 continue
-            kept.append((record, one.type, resource))
+            kept.append(_Kept(record, one.type, resource))
             if isinstance(record, Measurement):
                 sharing[record.visit, record.measure] = record.key
     if (person.kind, person.key) in withheld:
         # Nothing goes anywhere about a person who does not.
         reason = withheld[person.kind, person.key]
-        withheld |= {(record.kind, record.key): reason for record, _, _ in kept}
+        withheld |= {(one.record.kind, one.record.key): reason for one in kept}
         kept, broken = [], []
-    return Wishes((*_checked(outlet, kept, valid or {}), *broken), withheld, closed)
+    return Wishes((*_checked(outlet, kept, valid or {}), *broken), withheld)
 
 
 def _needed(hospital: str, records: Sequence[Record]) -> frozenset[Key]:
@@ -161,28 +162,41 @@ def _broken(outlet: Outlet, record: Record, error: MappingError) -> list[Desired
     ]
 
 
-def _checked(
-    outlet: Outlet, kept: Sequence[tuple[Record, str, Resource]], valid: Mapping[str, str]
-) -> tuple[Desired, ...]:
-    there: set[Target] = {(type_, resource["identifier"][0]["value"]) for _, type_, resource in kept}
+def _checked(outlet: Outlet, kept: Sequence[_Kept], valid: Mapping[str, str]) -> tuple[Desired, ...]:
+    there: set[Target] = {(one.type, one.resource["identifier"][0]["value"]) for one in kept}
     desired = []
-    for record, type_, resource in kept:
-        identity = resource["identifier"][0]["value"]
-        body = without_dangling(codec.dumps(resource), there)
+    for one in kept:
+        record, identity = one.record, one.resource["identifier"][0]["value"]
+        body = without_dangling(codec.dumps(one.resource), there)
+        ordered = codec.digest(body)
+        if _is_fulfilled(record) and "status" in one.resource:
+            body = without_dangling(codec.dumps({**one.resource, "status": "completed"}), there)
         digest = codec.digest(body)
         desired.append(
             Desired(
                 identity=identity,
-                type=type_,
-                rank=outlet.ranks[type_],
+                type=one.type,
+                rank=outlet.ranks[one.type],
                 kind=record.kind,
                 key=record.key,
                 digest=digest,
                 body=body,
                 problem=None if valid.get(identity) == digest else _problem(codec.loads(body)),
+                or_digest=ordered if ordered != digest else None,
             )
         )
     return tuple(desired)
+
+
+def _is_fulfilled(record: Record) -> bool:
+    """A referral that its hospital completed. It said so itself and is not told again; but a change of
+    something else must not open it anew, so then it goes as completed.
+    """
+    return (
+        isinstance(record, Referral)
+        and record.fulfilment is Fulfilment.COMPLETED
+        and record.status in ("active", "on-hold")
+    )
 
 
 def _problem(resource: Resource) -> str | None:

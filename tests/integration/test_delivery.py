@@ -1,9 +1,11 @@
 """Ledger, worker and client against a hospital that misbehaves: nothing lost, nothing doubled."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from sqlalchemy import Engine
 
@@ -195,6 +197,59 @@ def test_what_was_dropped_before_it_arrived_is_found_absent_and_sent(site: Site)
     assert site.hospital.writes == 2
     assert len(identities(site.hospital)) == 4
     assert site.states() == {State.DELIVERED: 4}
+
+
+@pytest.mark.parametrize("answer", [fakes.times_out, fakes.drops, fakes.answers(504)])
+def test_what_is_still_under_way_is_not_sent_a_second_time(site: Site, answer: fakes.Fault) -> None:
+    site.wish("c1", *family("c1"))
+    under_way = []
+
+    def goes_on(request: httpx.Request) -> httpx.Response | None:
+        under_way.append(request)
+        return answer(request)
+
+    def looked_up_too_early(request: httpx.Request) -> httpx.Response:
+        empty = site.hospital._get(str(request.url))
+        site.hospital._transaction(json.loads(under_way[0].content))
+        return empty
+
+    site.hospital.before = [goes_on, looked_up_too_early]
+    site.deliver()
+    assert site.hospital.writes == 1
+    assert len(identities(site.hospital)) == len(set(identities(site.hospital))) == 4
+    assert site.states() == {State.DELIVERED: 4}
+
+
+def test_a_server_that_tells_no_location_is_asked_for_the_ids(site: Site) -> None:
+    site.hospital.tells_location = False
+    site.wish("c1", *family("c1", 7))
+    site.deliver(max_entries=3)
+    assert site.states() == {State.DELIVERED: 8}
+    subjects = {resource["subject"]["reference"] for resource in site.hospital.of_type("Observation")}
+    assert subjects == {f"Patient/{site.hospital.of_type('Patient')[0]['id']}"}
+
+
+@pytest.mark.parametrize("status", [200, 404, 405])
+def test_a_server_that_answers_no_bundle_is_left_alone_after_a_while(site: Site, status: int) -> None:
+    site.wish("c1", *family("c1"))
+    site.hospital.before = [
+        lambda request: fakes.answers(status)(request) if request.method == "POST" else None
+    ] * 1000
+    assert site.deliver(patience=20).unreachable
+    assert site.hospital.writes < 10
+    assert site.states().get(State.PARKED, 0) == 0
+
+
+def test_what_a_hospital_does_not_delete_is_counted_and_blocks_nothing_else(site: Site) -> None:
+    site.wish("c1", *family("c1"))
+    site.deliver()
+    site.hospital.keeps = {"Patient"}
+    site.wish("c1")
+    site.deliver(patience=120)
+    assert site.states() == {State.RETRACTING: 1, State.RETRACTED: 3}
+    assert site.ledger.stuck(NAME) == 1
+    [left] = [e for e in site.ledger.entries(NAME, ["c1"])["c1"] if e.state is State.RETRACTING]
+    assert "refused by a rule" in (left.detail or "")
 
 
 def test_a_worker_killed_after_sending_leaves_what_the_next_one_looks_up(site: Site) -> None:
