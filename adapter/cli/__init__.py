@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from adapter.cli.trouble import in_words
 from adapter.errors import AdapterError
 from adapter.texts import say, use_language
 
@@ -17,7 +18,11 @@ _ANYWHERE = {"--lang": True, "--config": True, "--debug": False}  # option: take
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and exit: 0 all well, 1 something waits for a person, 2 wrong usage or settings."""
+    """Run one command and exit: 0 all well, 1 something waits for a person, 2 wrong usage or settings.
+
+    Whatever it writes is for this account alone: nearly every file holds people, or a secret.
+    """
+    os.umask(0o077)
     general, rest = _hoist(list(sys.argv[1:] if arguments is None else arguments))
     use_language(_language(general))
     from adapter.cli.app import app
@@ -32,6 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # e.g. `adapter status | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+    except Exception as error:
+        words = None if "--debug" in general else in_words(error)
+        if words is None:
+            raise
+        print(say("cli.error", problem=words), file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 def _hoist(arguments: list[str]) -> tuple[list[str], list[str]]:

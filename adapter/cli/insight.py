@@ -36,7 +36,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 
 def report(
     context: typer.Context,
-    year: Annotated[int | None, typer.Option(help=say("cli.help_report_year"))] = None,
+    year: Annotated[int | None, typer.Option(min=1900, max=2200, help=say("cli.help_report_year"))] = None,
     for_outsiders: Annotated[
         bool, typer.Option("--for-outsiders", help=say("cli.help_for_outsiders"))
     ] = False,

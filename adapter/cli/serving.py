@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 def serve(
     context: typer.Context,
     host: Annotated[str | None, typer.Option(help=say("cli.help_host"))] = None,
-    port: Annotated[int | None, typer.Option(help=say("cli.help_port"))] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help=say("cli.help_port"))] = None,
 ) -> None:
     """Take results from hospitals until told to stop."""
     from adapter.web.server import serve as run
@@ -37,7 +37,7 @@ def serve(
 def sandbox(
     *,
     name: Annotated[str, typer.Option("--name", help=say("cli.help_sandbox_name"))],
-    port: Annotated[int, typer.Option("--port", help=say("cli.help_port"))],
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help=say("cli.help_port"))],
     data: Annotated[Path | None, typer.Option("--data", help=say("cli.help_sandbox_data"))] = None,
     faults: Annotated[list[str] | None, typer.Option("--fault", help=say("cli.help_fault"))] = None,
     seed: Annotated[int, typer.Option(help=say("cli.help_seed"))] = 1,

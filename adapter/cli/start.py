@@ -44,8 +44,7 @@ def template(
     """Write an empty workbook with all sheets."""
     from adapter.records.template import write_template
 
-    if file.exists():
-        raise UsageError("cli.file_exists", path=str(file))
+    _must_be_new(file)
     write_template(file, language())
     typer.echo(say("cli.template_done", path=str(file)))
 
@@ -54,14 +53,13 @@ def sample(
     file: Annotated[Path, typer.Argument(help=say("cli.help_sample_file"))] = Path("sample.xlsx"),
     small: Annotated[bool, typer.Option("--small", help=say("cli.help_small"))] = False,
     seed: Annotated[int, typer.Option(help=say("cli.help_seed"))] = 1,
-    year: Annotated[int, typer.Option(help=say("cli.help_year"))] = _SAMPLE_YEAR,
+    year: Annotated[int, typer.Option(min=1900, max=2200, help=say("cli.help_year"))] = _SAMPLE_YEAR,
     as_json: AsJson = False,
 ) -> None:
     """Write the sample year."""
     from adapter.records.synthetic import write_csv, write_workbook
 
-    if file.exists():
-        raise UsageError("cli.file_exists", path=str(file))
+    _must_be_new(file)
     write = write_workbook if file.suffix else write_csv
     counts = write(file, seed=seed, cadres=_FEW if small else _CADRES, year=year)
     facts = {"file": str(file), "seed": seed, "year": year, "rows": counts}
@@ -81,3 +79,14 @@ def demo(
 
     ok = Demo(folder, seed=seed, small=small, keep=keep, sabotage=sabotage).run()
     raise typer.Exit(0 if ok else 1)
+
+
+def _must_be_new(file: Path) -> None:
+    """Raises UsageError when there is such a file, OSError when none can be made there: said before the
+    work, not after it.
+    """
+    if file.exists():
+        raise UsageError("cli.file_exists", path=str(file))
+    if file.suffix:  # a folder is made with its parents
+        file.touch()
+        file.unlink()

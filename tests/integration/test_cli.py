@@ -85,6 +85,81 @@ def test_wrong_usage_exits_with_2(centre: Centre) -> None:
     assert centre.attempt("launch").returncode == 2
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("template", "no-folder/x.xlsx"),
+        ("sample", "no-folder/x.xlsx", "--small"),
+        ("--config", "/proc/none/adapter.toml", "init"),
+        ("plan", "--out", "/proc/none"),
+        ("plan", "--out", "adapter.toml"),
+        ("sandbox", "--name", "bv-a", "--port", "9", "--data", "/proc/none"),
+    ],
+)
+def test_a_place_where_nothing_can_be_written_is_said_in_one_line(
+    centre: Centre, arguments: tuple[str, ...]
+) -> None:
+    done = centre.attempt(*arguments, "--lang", "vi")
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert "hãy" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sample", "x.xlsx", "--small", "--year", "1"),
+        ("report", "--year", "99999"),
+        ("serve", "--port", "99999"),
+        ("sandbox", "--name", "bv-a", "--port", "0"),
+    ],
+)
+def test_a_number_out_of_range_is_wrong_usage(centre: Centre, arguments: tuple[str, ...]) -> None:
+    done = centre.attempt(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:geheim@127.0.0.1:1/x", "sqlite:////proc/none/x.db"])
+def test_a_database_that_is_not_there_is_said_in_one_line(centre: Centre, url: str) -> None:
+    centre.environment["ADAPTER_DATABASE_URL"] = url
+    done = centre.attempt("status")
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert "geheim" not in done.stderr
+
+
+def test_a_database_that_another_process_holds_is_said_in_one_line(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import sqlite3
+
+    from adapter import database
+
+    centre.run("status")
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.1)
+    other = sqlite3.connect(centre.folder / "data" / "adapter.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        code = _exit("--config", str(centre.folder / "adapter.toml"), "import", str(SMALL), "--dry-run")
+    finally:
+        other.close()
+    complaint = capsys.readouterr().err.strip().splitlines()[-1]
+    assert code == 1
+    assert complaint.startswith("adapter: The database is busy")
+
+
+def test_what_is_written_is_for_its_account_alone(centre: Centre) -> None:
+    centre.run("import", str(SMALL))
+    centre.run("plan", "--out", "bundles")
+    centre.run("template", "template.xlsx")
+    made = [*(centre.folder / "data").rglob("*"), *(centre.folder / "bundles").rglob("*")]
+    assert any(path.suffix == ".json" for path in made)
+    assert any(path.name == "adapter.db" for path in made)
+    made += [centre.folder / "data", centre.folder / "bundles", centre.folder / "template.xlsx"]
+    assert [path.name for path in made if path.stat().st_mode & 0o077] == []
+
+
 def test_wrong_settings_are_named(centre: Centre) -> None:
     file = centre.folder / "adapter.toml"
     file.write_text(
