@@ -16,8 +16,9 @@ from adapter.fhir.validation import check, check_bundle
 from adapter.ledger.state import State
 from adapter.pipeline import Adapter
 from adapter.pipeline.planning import update_ledger
+from adapter.pipeline.wishes import wishes
 from adapter.records import importer
-from adapter.records.model import Cadre, Referral, Tier
+from adapter.records.model import Cadre, Fulfilment, Referral, Tier
 from adapter.settings import Hospital, Settings
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -189,6 +190,57 @@ def test_every_refusal_is_counted_and_audited(adapter: Adapter) -> None:
     assert adapter.ledger.entries("bv-tinh", [held.key])[held.key] == []
     [explained] = [one for one in pipeline.explain(adapter, held.key) if one.kind == "cadre"]
     assert {(one.state, one.reason) for one in explained.hospitals} == {("withheld", "tier-held")}
+
+
+def fulfilled(adapter: Adapter, name: str) -> Referral:
+    """A referral that goes to `name`, completed by that hospital."""
+    held = {one.key for one in people(adapter, Tier.T1)}
+    referral = next(
+        one
+        for one in adapter.records.iterate("referral")
+        if isinstance(one, Referral) and one.hospital == name and one.cadre not in held
+    )
+    assert adapter.records.fulfil(referral.key, Fulfilment.COMPLETED, "R-1", NOW)
+    found = adapter.records.get("referral", referral.key)
+    assert isinstance(found, Referral)
+    return found
+
+
+def test_what_a_hospital_completed_is_not_sent_back_to_it(adapter: Adapter) -> None:
+    update_ledger(adapter, adapter.outlet("bv-trung-uong"), NOW, silent)
+    referral = fulfilled(adapter, "bv-trung-uong")
+    assert update_ledger(adapter, adapter.outlet("bv-trung-uong"), NOW, silent) == 0
+    assert len(adapter.ledger.of_record("referral", referral.key)) == 1
+
+
+def test_a_change_of_a_completed_referral_does_not_open_it_again(adapter: Adapter) -> None:
+    outlet = adapter.outlet("bv-trung-uong")
+    referral = fulfilled(adapter, "bv-trung-uong")
+    for changed, status in (
+        ({"priority": "urgent"}, "completed"),
+        ({"status": "entered-in-error"}, "entered-in-error"),
+    ):
+        records = [
+            one.model_copy(update=changed) if one.key == referral.key else one
+            for one in adapter.records.of_cadre(referral.cadre)
+        ]
+        [wish] = [one for one in wishes(outlet, records).desired if one.key == referral.key]
+        assert codec.loads(wish.body)["status"] == status
+
+
+def test_a_completed_referral_is_retracted_when_its_person_is_held(engine: Engine, tmp_path: Path) -> None:
+    folder = own_mappings(tmp_path)
+    adapter = Adapter(settings(tmp_path, folder), engine)
+    load(adapter)
+    update_ledger(adapter, adapter.outlet("bv-trung-uong"), NOW, silent)
+    referral = fulfilled(adapter, "bv-trung-uong")
+    policy = (folder / "disclosure.yaml").read_text("utf-8")
+    for tier in ("T2: pseudonym", "T3: pseudonym", "T4: full", "T5: full"):
+        policy = policy.replace(tier, tier[:4] + "hold")
+    (folder / "disclosure.yaml").write_text(policy, "utf-8")
+    closed = Adapter(settings(tmp_path, folder), engine)
+    update_ledger(closed, closed.outlet("bv-trung-uong"), NOW, silent)
+    assert closed.ledger.of_record("referral", referral.key) == []
 
 
 def own_mappings(tmp_path: Path) -> Path:
