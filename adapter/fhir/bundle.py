@@ -140,9 +140,12 @@ def transaction(writes: Sequence[Write], *, system: str, known: Mapping[Target, 
         (write.type, write.identity): full_url(write.identity) for write in writes if not write.remote_id
     }
 
-    def where(target: Target) -> str | None:
+    def where(target: Target) -> str:
         remote = known.get(target)
-        return f"{target[0]}/{remote}" if remote else inside.get(target)
+        if remote:
+            return f"{target[0]}/{remote}"
+        # A conditional reference: only a Bundle that is shown before an earlier one was sent has these.
+        return inside.get(target) or search_url(target[0], system, [target[1]])
 
     entries = [_entry(write, system, where) for write in writes]
     return dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries})

@@ -100,7 +100,7 @@ class Demo:
         self._endpoint = f"http://127.0.0.1:{ports['endpoint']}"
         sections = [
             f'[hospitals.{name}]\ndisplay = "{display}"\nlevel = "{level}"\nfacility_code = "{code}"\n'
-            f'base_url = "http://127.0.0.1:{ports[name]}/fhir"\nconcurrency = 4\n'
+            f'base_url = "http://127.0.0.1:{ports[name]}/fhir"\nconcurrency = 4\ntimeout_seconds = 10\n'
             f'token = "file:data/{name}.server-token"\n'
             f"[hospitals.{name}.systems]\n"
             'citizen_id = "http://fhir.ehealth.gov.vn/core/sid/citizen_id"\n'
