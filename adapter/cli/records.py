@@ -77,8 +77,13 @@ def _draw(out: "Console", report: "ImportReport") -> None:
     if report.refused_people:
         people, count = report.refused_people, report.refused_rows
         out.print(say("cli.import_t0", people=people, count=count))
+    if report.scrubbed:
+        out.print(say("import.scrubbed", count=report.scrubbed))
     if report.rejects:
-        out.print(say("cli.import_rejects", count=report.rejected, path=str(report.rejects)))
+        copied = report.rejected - report.withheld
+        out.print(say("cli.import_rejects", count=copied, path=str(report.rejects)))
+    if report.withheld:
+        out.print(say("import.withheld", count=report.withheld))
     if report.dry_run:
         out.print(say("cli.import_dry"))
 

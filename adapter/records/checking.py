@@ -39,13 +39,18 @@ class Sorted:
 
 
 class Checking:
-    """Sorts chunks. Remembers the keys of T0 people and of their visits, in memory alone."""
+    """Sorts chunks. Remembers the keys of T0 people and of their visits, in memory alone.
+
+    The same for people whose tier cannot be read, who may be T0. Keys are compared as they are, but for
+    case: two people's keys may differ by a hyphen alone.
+    """
 
     def __init__(self, changes: Changes, tally: Tally) -> None:
         self._changes = changes
         self._tally = tally
-        self.refused_cadres: set[str] = set()
-        self._refused: dict[str, set[str]] = {"cadre": set(), "visit": set()}
+        self.refused_cadres: set[str] = set()  # those whose own row says T0
+        self._refused = _Owned()
+        self._withheld = _Owned()
         self._own: set[str] = set()  # keys that this chunk was the first to have
 
     def sort(self, tab: Tab, reader: RowReader, chunk: list[ParsedRow]) -> Sorted:
@@ -55,10 +60,13 @@ class Checking:
         rows = [row for row in chunk if not self._refuse(tab, row)]
         for row in rows:
             found.keys_readable = found.keys_readable and row.key is not None
+        rows = self._withhold(tab, rows)
         waiting: set[int] = set()
         rows = self._once(tab, reader, rows, found)
         self._refer(kind, reader, rows, waiting)
         for row in rows:
+            if row.bad and self._astray(tab, row):
+                continue
             if row.number in waiting:
                 self._wait(tab, row, found)
             elif row.bad:
@@ -74,21 +82,54 @@ class Checking:
     def _refuse(self, tab: Tab, row: ParsedRow) -> bool:
         """Whether the row is a T0 person's. Nothing of it is kept but its key, while this import lasts."""
         kind = tab.sheet.kind
-        if not row.refused:
-            own = row.key if kind in self._refused else None
-            references = ((kind, own), ("cadre", row.fields.get("cadre")), ("visit", row.fields.get("visit")))
-            row.refused = any(
-                key is not None and fold(key) in self._refused.get(name, ()) for name, key in references
-            )
-        if not row.refused:
-            return False
-        if row.key is not None and kind in self._refused:
-            self._refused[kind].add(fold(row.key))
-            if kind == "cadre":
-                self.refused_cadres.add(row.key)
-        self._tally.refuse(tab.title, row.number, person=kind == "cadre")
+        if row.refused and kind == "cadre" and row.key is not None:
+            self.refused_cadres.add(row.key)
+        row.refused = row.refused or self._refused.holds(kind, row)
+        if row.refused:
+            self._refused.add(kind, row.key)
+            self._count_refused(tab, row)
+        return row.refused
+
+    def _count_refused(self, tab: Tab, row: ParsedRow) -> None:
+        self._tally.refuse(tab.title, row.number, person=tab.sheet.kind == "cadre")
         row.cells, row.fields, row.bad = [], {}, []
-        return True
+
+    def _withhold(self, tab: Tab, rows: list[ParsedRow]) -> list[ParsedRow]:
+        """Leave out what may be a T0 person's: counted, and of stored records nothing changes."""
+        kind = tab.sheet.kind
+        others: list[ParsedRow] = []
+        known: dict[str, int] = {}
+        for row in rows:
+            dependent = not row.withheld and self._withheld.holds(kind, row)
+            if (row.deleted and row.key is not None) or not (row.withheld or dependent):
+                others.append(row)
+                continue
+            self._withheld.add(kind, row.key)
+            if row.key is not None:
+                known.setdefault(row.key, row.number)
+            self._count_withheld(tab, row, dependent=dependent)
+        if known:  # Those that are stored stay; other keys are not written down, they may be a T0 person's.
+            stored = self._changes.live(kind, known).keys() - self._changes.met(kind, list(known)).keys()
+            self._changes.meet(kind, tab.title, [(key, known[key]) for key in sorted(stored)])
+        return others
+
+    def _count_withheld(self, tab: Tab, row: ParsedRow, *, dependent: bool) -> None:
+        if not dependent:
+            self._lines(tab, row)
+        self._tally.add(tab.sheet.kind, rejected=1, withheld=1, waiting=int(dependent))
+        row.cells, row.fields, row.bad = [], {}, []
+
+    def _astray(self, tab: Tab, row: ParsedRow) -> bool:
+        """Whether a row that refers to nobody we know means a T0 person, or perhaps one, spelt otherwise."""
+        for bad in row.bad:
+            name = _DANGLING.get(bad.expected)
+            if name and self._refused.resembles(name, row.fields[name]):
+                self._count_refused(tab, row)
+                return True
+            if name and self._withheld.resembles(name, row.fields[name]):
+                self._count_withheld(tab, row, dependent=True)
+                return True
+        return False
 
     def _once(self, tab: Tab, reader: RowReader, rows: list[ParsedRow], found: Sorted) -> list[ParsedRow]:
         """Reject the rows whose key an earlier row has; remember the others' keys."""
@@ -161,7 +202,9 @@ class Checking:
         lines = []
         for bad in row.bad:
             params: dict[str, Any] = dict(bad.params)
-            problem = Problem(tab.source, tab.title, row.number, bad.column, bad.value, bad.expected, params)
+            problem = Problem(
+                tab.source, tab.title, row.number, bad.column, bad.value, bad.expected, params, bad.hidden
+            )
             self._tally.problem(problem)
             lines.append(f"{bad.column}: {problem.expected}")
         return lines
@@ -171,6 +214,34 @@ class Checking:
             self._tally.warn(row.warning, measure=row.fields["measure"])
         elif row.warning:
             self._tally.warn(row.warning, sheet=tab.title, row=row.number)
+
+
+_DANGLING = {"expect_known_cadre": "cadre", "expect_known_visit": "visit"}
+
+
+class _Owned:
+    """Keys of people and of their visits that are not to be handled."""
+
+    def __init__(self) -> None:
+        self._exact: dict[str, set[str]] = {"cadre": set(), "visit": set()}
+        self._like: dict[str, set[str]] = {"cadre": set(), "visit": set()}
+
+    def add(self, kind: str, key: str | None) -> None:
+        """Remember the key of a row, if others can refer to it."""
+        if key is not None and kind in self._exact:
+            self._exact[kind].add(key.casefold())
+            self._like[kind].add(fold(key))
+
+    def holds(self, kind: str, row: ParsedRow) -> bool:
+        """Whether the row is one of these or refers to one."""
+        references = ((kind, row.key), ("cadre", row.fields.get("cadre")), ("visit", row.fields.get("visit")))
+        return any(
+            key is not None and key.casefold() in self._exact.get(name, ()) for name, key in references
+        )
+
+    def resembles(self, kind: str, key: str) -> bool:
+        """Whether the key is one of these but for spaces, marks and case. Only for keys nobody else has."""
+        return fold(key) in self._like[kind]
 
 
 @dataclass(frozen=True)

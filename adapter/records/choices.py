@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 
 from adapter.records.formats import BadCell, Cell, plain, text_list
 
-__all__ = ["CHOICES", "Choice", "fold", "is_refused_tier"]
+__all__ = ["CHOICES", "Choice", "fold"]
 
 
 @lru_cache(maxsize=5_000)
@@ -153,12 +153,3 @@ CHOICES = {
         _choice("yes_no", yes=("Có", "Yes"), no=("Không", "No")),
     )
 }  # fmt: skip
-
-_REFUSED_TIERS = frozenset(
-    {"t0", "0", "to", "dient0", "dien0", "dieno", "diento", "tier0", "tierto", "tiert0"}
-)
-
-
-def is_refused_tier(value: Cell) -> bool:
-    """Whether a tier's cell says T0, however it is spelt: "T0", "t 0", 0, "diện T.0", the letter O."""
-    return fold(plain(value)) in _REFUSED_TIERS

@@ -131,7 +131,7 @@ class _Import:
                 readable = readable and outcome.keys_readable
                 rows += outcome.rows
             if kind == "cadre":
-                self._scrub()
+                deleted += self._scrub()
             if rows and not readable and not self.partial:
                 self._tally.warn("import.keys_unreadable", kind=say(f"import.kind_{kind}"))
             elif rows and not self.partial:
@@ -194,8 +194,10 @@ class _Import:
             self._tally.add(name, deleted=count)
         return counts.get(kind, 0)
 
-    def _scrub(self) -> None:
-        """People who are T0 now leave the store with everything it holds of them."""
-        for key in self._checking.refused_cadres:
-            if count := self._changes.scrub(key):
-                self._tally.scrubbed += count
+    def _scrub(self) -> int:
+        """People who are T0 now leave the store with everything it holds of them; how many were live."""
+        refused = self._checking.refused_cadres
+        live = len(self._changes.live("cadre", refused)) if refused else 0
+        for key in refused:
+            self._tally.scrubbed += self._changes.scrub(key)
+        return live

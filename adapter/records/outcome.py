@@ -12,7 +12,10 @@ __all__ = ["ImportReport", "KindCounts", "Problem"]
 
 @dataclass(frozen=True)
 class Problem:
-    """One bad cell, one line. `text` is a key of area `import`; `column` is the header as written."""
+    """One bad cell, one line. `text` is a key of area `import`; `column` is the header as written.
+
+    `hidden`: the cell is not empty, but its value is not to be shown.
+    """
 
     source: str
     sheet: str
@@ -21,6 +24,7 @@ class Problem:
     value: str
     text: str
     params: Mapping[str, object] = field(default_factory=dict)
+    hidden: bool = False
 
     @property
     def expected(self) -> str:
@@ -29,6 +33,8 @@ class Problem:
 
     def __str__(self) -> str:
         place = {"sheet": self.sheet, "row": self.row, "column": self.column}
+        if self.hidden:
+            return say("import.hidden_cell", expected=self.expected, **place)
         if not self.value:
             return say("import.missing_cell", expected=self.expected, **place)
         return say("import.bad_cell", value=self.value, expected=self.expected, **place)
@@ -47,7 +53,9 @@ class Problem:
 
 @dataclass(frozen=True)
 class KindCounts:
-    """Rows of one kind. `rejected` includes those that wait for another row (`waiting`)."""
+    """Rows of one kind. `rejected` includes those that wait for another row (`waiting`), and those that
+    are not in the rejects file either, as they may belong to a T0 person (`withheld`).
+    """
 
     created: int = 0
     changed: int = 0
@@ -55,6 +63,7 @@ class KindCounts:
     deleted: int = 0
     rejected: int = 0
     waiting: int = 0
+    withheld: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,11 @@ class ImportReport:
     def rejected(self) -> int:
         """Rows that were not imported and can be corrected."""
         return sum(kind.rejected for kind in self.kinds.values())
+
+    @property
+    def withheld(self) -> int:
+        """Rejected rows that are not in the rejects file: they can be corrected in the source alone."""
+        return sum(kind.withheld for kind in self.kinds.values())
 
     def as_json(self) -> dict[str, Any]:
         """For --json."""

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from adapter.records import formats
-from adapter.records.choices import is_refused_tier
 from adapter.records.columns import DELETED, Headers, Sheet
 from adapter.records.formats import BadCell, Cell
+from adapter.records.tiers import TierCell, read_tier
 
 __all__ = ["BadValue", "Known", "ParsedRow", "RowReader"]
 
@@ -17,17 +17,21 @@ _SHOWN = 60
 
 @dataclass(frozen=True, slots=True)
 class BadValue:
-    """A cell that is wrong. `expected` is a text key of area `import`."""
+    """A cell that is wrong. `expected` is a text key of area `import`; `hidden`: its value is not shown."""
 
     column: str
     value: str
     expected: str
     params: dict[str, object] = field(default_factory=dict)
+    hidden: bool = False
 
 
 @dataclass(slots=True)
 class ParsedRow:
-    """A row. `key` is None when its cell cannot be read; `warning` a text key."""
+    """A row. `key` is None when its cell cannot be read; `warning` a text key.
+
+    `refused`: a T0 person's. `withheld`: perhaps one's, so it is neither imported nor copied anywhere.
+    """
 
     number: int
     cells: list[Cell]
@@ -36,6 +40,7 @@ class ParsedRow:
     bad: list[BadValue]
     deleted: bool = False
     refused: bool = False
+    withheld: bool = False
     warning: str | None = None
 
 
@@ -66,11 +71,9 @@ class RowReader:
         ]
 
     def read(self, number: int, cells: list[Cell]) -> ParsedRow:
-        """The row in full; nothing of a T0 person's row is looked at but its key."""
-        refused = self._tier is not None and is_refused_tier(_at(cells, self._tier))
-        row = ParsedRow(number, cells, None, {}, [], refused=refused)
-        if refused:
-            row.key = self._refused_key(cells)
+        """The row in full; of the row of a T0 person, or perhaps of one, nothing is looked at but its key."""
+        row = ParsedRow(number, cells, None, {}, [])
+        if self._tier is not None and self._stop(row, self._tier):
             return row
         for field_, place, parse, required, title in self._plan:
             cell = cells[place] if place < len(cells) else ""
@@ -90,6 +93,23 @@ class RowReader:
         if not row.bad and not row.deleted:
             _CHECKS[self._kind](self, row)
         return row
+
+    def _stop(self, row: ParsedRow, place: int) -> bool:
+        """Whether the tier's cell alone decides about the row."""
+        cell = _at(row.cells, place)
+        tier = read_tier(cell)
+        if tier in (TierCell.KEPT, TierCell.PLAIN):
+            return False
+        row.key = self._refused_key(row.cells)
+        if tier is TierCell.REFUSED:
+            row.refused = True
+            return True
+        self._mark(row)
+        if not row.deleted or row.key is None:
+            hidden = bool(formats.plain(cell))
+            row.bad = [BadValue(self._headers.written["tier"], "", "expect_tier", hidden=hidden)]
+            row.deleted, row.withheld = False, True
+        return True
 
     def _refused_key(self, cells: list[Cell]) -> str | None:
         try:

@@ -175,7 +175,10 @@ def test_somebody_who_becomes_t0_leaves_the_store(engine: Engine, tmp_path: Path
     def edit(book: Any) -> None:
         place(book, "Cán bộ", "Diện quản lý", row_of(book, "Cán bộ", "CB-0002")).value = "T0"
 
-    report = imports(engine, edited(tmp_path / "new.xlsx", edit))
+    path = edited(tmp_path / "new.xlsx", edit)
+    with pytest.raises(ImportRefused, match="delete 1 of"):
+        imports(engine, path)  # one of so few is more than 3 %
+    report = imports(engine, path, allow_deletions=True)
     assert report.scrubbed == held
     assert store.of_cadre("CB-0002") == []
     assert store.cadres_by_identifier("033059112679") == []

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapter.records import formats
-from adapter.records.choices import CHOICES, fold, is_refused_tier
+from adapter.records.choices import CHOICES, fold
 from adapter.records.formats import BadCell
 
 AT = "2026-03-15T07:30:00+07:00"
@@ -200,16 +200,6 @@ def test_what_is_refused(parse: object, cell: object, expected: str) -> None:
 )
 def test_a_citizen_id_that_disagrees(number: str, sex: str, born: date, disagrees: bool) -> None:
     assert formats.citizen_disagreement(number, sex, born) is disagrees
-
-
-@pytest.mark.parametrize("cell", ["T0", "t0", " T 0 ", "T-0", "TO", 0, 0.0, "Diện T0", "diện 0"])
-def test_every_spelling_of_t0_is_refused(cell: object) -> None:
-    assert is_refused_tier(cell)
-
-
-@pytest.mark.parametrize("cell", ["T1", 1.0, "T5", "", "T10"])
-def test_other_tiers_are_not(cell: object) -> None:
-    assert not is_refused_tier(cell)
 
 
 def test_choices_in_both_languages() -> None:
