@@ -1,6 +1,7 @@
 """Reads the policy file."""
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -10,10 +11,24 @@ from adapter.errors import MappingError
 __all__ = ["load_policy"]
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a name that stands twice: YAML itself would silently take the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value!r} stands here a second time", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
 def load_policy(path: Path) -> Policy:
     """The policy in a YAML file. Raises MappingError with every mistake."""
     try:
-        data = yaml.safe_load(path.read_bytes())
+        data = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506 - a SafeLoader that is stricter
     except OSError as error:
         raise MappingError("disclosure.unreadable", path=str(path)) from error
     except yaml.YAMLError as error:

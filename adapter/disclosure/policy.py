@@ -5,34 +5,24 @@ decision is a value; whoever asks counts and audits the refusals.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
+from adapter.disclosure.folding import fold, pattern
+from adapter.disclosure.schema import Form, Group, HospitalLine, PolicyFile, Share
 from adapter.errors import MappingError
+from adapter.texts import say
 
-__all__ = ["Decision", "Facts", "Form", "Policy", "Reason", "Rules", "Share", "mentions", "parse"]
+__all__ = ["Decision", "Facts", "Form", "Policy", "Reason", "Rules", "Share", "parse"]
 
-
-class Form(StrEnum):
-    """What may be disclosed of a person's identity."""
-
-    REFUSE = "refuse"
-    HOLD = "hold"
-    PSEUDONYM = "pseudonym"
-    FULL = "full"
-
-
-class Share(StrEnum):
-    """Which records a hospital gets."""
-
-    NOTHING = "nothing"
-    REFERRAL = "referral"
-    EVERYTHING = "everything"
+_NEVER = "\0never"  # a group's name in memory; no file can write it
+_CLASS_CODES = "cls-"  # local codes of classes: withheld whatever the file says
+_REMEMBERED = 20_000  # texts; keeps memory bounded
 
 
 class Reason(StrEnum):
@@ -52,7 +42,8 @@ class Reason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a decision depends on. `needed`: a referral or trip to this hospital needs the record.
-    `addressee` is the hospital that a referral goes to.
+    `addressee` is the hospital that a referral goes to. `texts` are the record's own words: what the
+    sheet calls a measure, its value, a reason.
     """
 
     kind: str
@@ -62,15 +53,20 @@ class Facts:
     addressee: str | None = None
     measure: str | None = None
     icd10: str | None = None
+    service: str | None = None
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Disclose in `form` with the confidentiality label `label` (N or R), or withhold for `reason`."""
+    """Disclose in `form` with the confidentiality label `label` (N or R), or withhold for `reason`.
+    `free_text`: whether words that somebody wrote go with it.
+    """
 
     form: Form | None
     reason: Reason | None = None
     label: Literal["N", "R"] = "N"
+    free_text: bool = False
 
     @property
     def allowed(self) -> bool:
@@ -78,51 +74,66 @@ class Decision:
         return self.reason is None
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Group(_Strict):
-    measures: tuple[str, ...] = ()
-    icd10: tuple[str, ...] = ()
-
-
-class _HospitalLine(_Strict):
-    share: Share
-    tiers: dict[str, Form] = Field(default_factory=dict)
-
-
-class _Never(_Strict):
-    fields: tuple[str, ...]
-    measures: tuple[str, ...] = ()
-    phrases: tuple[str, ...] = ()
-
-
-class Policy(_Strict):
+class Policy(PolicyFile):
     """The policy file, checked. `rules()` gives what holds for one hospital."""
-
-    tiers: dict[str, Form]
-    levels: dict[Literal["provincial", "central"], _HospitalLine] = Field(default_factory=dict)
-    hospitals: dict[str, _HospitalLine] = Field(default_factory=dict)
-    groups: dict[str, _Group] = Field(default_factory=dict)
-    never: _Never
 
     @cached_property
     def phrases(self) -> re.Pattern[str] | None:
-        """All phrases that never leave, as one pattern."""
-        listed = self.never.phrases
-        return re.compile("|".join(f"(?:{phrase})" for phrase in listed), re.IGNORECASE) if listed else None
+        """All phrases that never leave, as one pattern for folded text."""
+        return pattern((*self.never.phrases, *self.never.words))
+
+    @cached_property
+    def plain(self) -> re.Pattern[str] | None:
+        """All values in words that identify nobody, as one pattern for a whole folded text."""
+        return pattern(self.plain_values)
 
     def rules(self, hospital: str, level: str) -> "Rules":
         """What holds for one hospital: its own line, else its level's, else nothing at all."""
         line = self.hospitals.get(hospital)
         if line is None:
             line = {str(name): found for name, found in self.levels.items()}.get(level)
-        share = line.share if line else Share.NOTHING
-        tiers = {**self.tiers, **(line.tiers if line else {})}
+        line = line or HospitalLine(share=Share.NOTHING)
+        tiers: dict[str, Form] = dict((*self.tiers.items(), *line.tiers.items()))
         # Refusal is the province's, not a hospital's: a hospital's line cannot open it.
         tiers |= {tier: form for tier, form in self.tiers.items() if form is Form.REFUSE}
-        return Rules(hospital, share, tiers, self.groups, frozenset(self.never.measures))
+        opened = {**self.free_text, **line.free_text}
+        free = frozenset(str(tier) for tier, open_ in opened.items() if open_)
+        never = Group(measures=self.never.measures, words=self.never.words)
+        return Rules(hospital, line.share, tiers, free, {**self.groups, _NEVER: never})
+
+    def unknown_codes(self, measures: Collection[str], services: Collection[str]) -> tuple[str, ...]:
+        """Measures and services that the policy names and no code table knows: slips of the pen that
+        would open what they mean to close. One line each.
+        """
+        named = {f"groups.{name}": group for name, group in self.groups.items()}
+        places: list[tuple[str, str, Collection[str]]] = [
+            (f"never.measures: {code}", code, measures) for code in self.never.measures
+        ]
+        for place, group in named.items():
+            places += [(f"{place}.measures: {code}", code, measures) for code in group.measures]
+            places += [(f"{place}.services: {code}", code, services) for code in group.services]
+        known = {id(table): {code.casefold() for code in table} for table in (measures, services)}
+        return tuple(
+            say("disclosure.no_code", place=place)
+            for place, code, table in places
+            if code.casefold() not in known[id(table)]
+        )
+
+    def strangers(self, hospitals: Collection[str]) -> tuple[str, ...]:
+        """Hospitals that the policy names and the settings do not."""
+        return tuple(sorted(set(self.hospitals) - set(hospitals)))
+
+    def misspelled(self, hospitals: Collection[str]) -> tuple[str, ...]:
+        """Hospitals of the settings without a line, where a line that nobody uses has nearly their
+        name: falling back to the level's line would be a guess. One line each.
+        """
+        strangers = self.strangers(hospitals)
+        return tuple(
+            say("disclosure.misspelled", name=name, line=line)
+            for name in sorted(set(hospitals) - set(self.hospitals))
+            for line in strangers
+            if _distance(name, line) <= 2
+        )
 
 
 @dataclass(frozen=True)
@@ -132,46 +143,78 @@ class Rules:
     hospital: str
     share: Share
     tiers: Mapping[str, Form]
-    groups: Mapping[str, _Group]
-    never_measures: frozenset[str]
-    _groups_of: dict[tuple[str | None, str | None], tuple[str, ...]] = field(default_factory=dict)
+    free_text: frozenset[str]
+    groups: Mapping[str, Group]
+    _of_words: dict[str, frozenset[str]] = field(default_factory=dict)
+    _of_code: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
 
     def decide(self, facts: Facts) -> Decision:
         """May this record go to this hospital, and in which form?"""
         form = self.tiers.get(facts.tier, Form.HOLD)
-        reason = self._refusal(form, facts)
+        reason = self._closed(form) or self._elsewhere(facts)
         if reason is not None:
             return Decision(None, reason)
         groups = self._groups(facts)
-        if not set(groups) <= set(facts.consents):
+        if _NEVER in groups:
+            return Decision(None, Reason.NEVER_LEAVES)
+        if not groups <= set(facts.consents):
             return Decision(None, Reason.NO_CONSENT)
-        return Decision(form, label="R" if groups else "N")
+        free_text = form is Form.FULL or facts.tier in self.free_text
+        return Decision(form, label="R" if groups else "N", free_text=free_text)
 
-    def _refusal(self, form: Form, facts: Facts) -> Reason | None:
+    def _closed(self, form: Form) -> Reason | None:
         if form is Form.REFUSE:
             return Reason.TIER_REFUSED
         if form is Form.HOLD:
             return Reason.TIER_HELD
-        if self.share is Share.NOTHING:
-            return Reason.HOSPITAL_CLOSED
-        if facts.measure in self.never_measures:
-            return Reason.NEVER_LEAVES
+        return Reason.HOSPITAL_CLOSED if self.share is Share.NOTHING else None
+
+    def _elsewhere(self, facts: Facts) -> Reason | None:
         if facts.addressee is not None and facts.addressee != self.hospital:
             return Reason.OTHER_HOSPITAL
         if self.share is Share.REFERRAL and not facts.needed:
             return Reason.NOT_NEEDED
         return None
 
-    def _groups(self, facts: Facts) -> tuple[str, ...]:
-        asked = (facts.measure, facts.icd10)
-        if asked not in self._groups_of:
-            self._groups_of[asked] = tuple(
-                name
-                for name, group in self.groups.items()
-                if facts.measure in group.measures
-                or (facts.icd10 and any(_covers(range_, facts.icd10) for range_ in group.icd10))
-            )
-        return self._groups_of[asked]
+    def _groups(self, facts: Facts) -> frozenset[str]:
+        found: frozenset[str] = frozenset()
+        for kind, code in (("m", facts.measure), ("s", facts.service), ("i", facts.icd10)):
+            if code:
+                found |= self._by_code(kind, code)
+        for text in facts.texts:
+            found |= self._by_words(text)
+        return found
+
+    def _by_code(self, kind: str, code: str) -> frozenset[str]:
+        asked = (kind, code)
+        found = self._of_code.get(asked)
+        if found is None:
+            folded = code.casefold()
+            named = {name for name, group in self.groups.items() if _names(group, kind, folded)}
+            if kind == "m" and folded.startswith(_CLASS_CODES):
+                named.add(_NEVER)
+            found = self._of_code[asked] = frozenset(named) | self._by_words(code)
+        return found
+
+    def _by_words(self, text: str) -> frozenset[str]:
+        found = self._of_words.get(text)
+        if found is None:
+            folded = fold(text)
+            found = frozenset(name for name, words in self._words if words.search(folded))
+            if len(self._of_words) < _REMEMBERED:
+                self._of_words[text] = found
+        return found
+
+    @cached_property
+    def _words(self) -> list[tuple[str, re.Pattern[str]]]:
+        compiled = ((name, pattern(group.words)) for name, group in self.groups.items())
+        return [(name, words) for name, words in compiled if words is not None]
+
+
+def _names(group: Group, kind: str, code: str) -> bool:
+    if kind == "i":
+        return any(_covers(range_, code.upper()) for range_ in group.icd10)
+    return code in {one.casefold() for one in (group.measures if kind == "m" else group.services)}
 
 
 def _covers(range_: str, code: str) -> bool:
@@ -180,23 +223,26 @@ def _covers(range_: str, code: str) -> bool:
     return first <= code[: len(first)] <= (last or first)
 
 
+def _distance(one: str, other: str) -> int:
+    """How many letters must be changed, added or removed to make one of the other."""
+    row = list(range(len(other) + 1))
+    for number, letter in enumerate(one, 1):
+        before, row[0] = row[0], number
+        for column, sign in enumerate(other, 1):
+            before, row[column] = (
+                row[column],
+                min(row[column] + 1, row[column - 1] + 1, before + (letter != sign)),
+            )
+    return row[-1]
+
+
 def parse(data: Mapping[str, Any], *, where: str) -> Policy:
     """The policy in `data` (the YAML file as it was read). Raises MappingError with every mistake."""
     try:
-        policy = Policy.model_validate(data)
-        _ = policy.phrases
+        return Policy.model_validate(data)
     except ValidationError as error:
-        problems = tuple(
+        problems: Iterable[str] = (
             f"{where}: {'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
             for item in error.errors()
         )
-        raise MappingError("disclosure.invalid", problems, path=where) from error
-    except re.error as error:
-        problem = f"{where}: never.phrases: {error.pattern!r}: {error}"
-        raise MappingError("disclosure.invalid", (problem,), path=where) from error
-    return policy
-
-
-def mentions(folded: str, words: Iterable[str]) -> bool:
-    """Whether any of `words` (4 characters or more) stands in `folded`, a case-folded text."""
-    return any(word.casefold() in folded for word in words if len(word) >= 4)
+        raise MappingError("disclosure.invalid", tuple(problems), path=where) from error

@@ -1,20 +1,22 @@
-"""What is left of a resource when a person goes out under a pseudonym, and the guard over all text.
+"""What is left of a resource when a person goes out under a pseudonym.
 
-An allow-list: an element that a mapping adds tomorrow does not leave until it is added here.
+An allow-list for the person: an element that a mapping adds tomorrow does not leave until it is
+added here. Of everything else the words that somebody wrote are taken away.
 """
 
-from collections.abc import Iterable, Sequence
+import re
 from typing import Any
 
-from adapter.disclosure.policy import Policy, Reason, mentions
+from adapter.disclosure.folding import fold
 from adapter.fhir.codec import Resource
 
-__all__ = ["Guard", "labelled", "pseudonymised"]
+__all__ = ["labelled", "pseudonymised", "without_free_text"]
 
 _CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+_ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _LABEL_TEXT = {"N": "normal", "R": "restricted"}
-_REMEMBERED = 10_000  # texts; keeps memory bounded
 _KEPT_OF_PATIENT = ("resourceType", "meta", "identifier", "active", "name", "gender", "birthDate")
+_WRITTEN = ("text", "note", "patientInstruction", "description", "conclusion", "comment")
 
 
 def pseudonymised(resource: Resource, system: str) -> Resource:
@@ -32,62 +34,43 @@ def pseudonymised(resource: Resource, system: str) -> Resource:
     return kept
 
 
+def without_free_text(resource: Resource, plain: re.Pattern[str] | None) -> Resource:
+    """The resource without sentences: reasons keep their codes, a value in words stays where `plain`
+    matches all of it. A value taken away leaves the reason `masked`, so that nobody takes the
+    measurement for one that was never made.
+    """
+    kept = {name: value for name, value in resource.items() if name not in _WRITTEN}
+    if "reasonCode" in kept:
+        reasons = [_coded(reason) for reason in kept.pop("reasonCode")]
+        if any(reasons):
+            kept["reasonCode"] = [reason for reason in reasons if reason]
+    return kept if resource.get("resourceType") != "Observation" else _masked(kept, plain)
+
+
+def _coded(concept: dict[str, Any]) -> dict[str, Any]:
+    return {"coding": concept["coding"]} if concept.get("coding") else {}
+
+
+def _masked(resource: Resource, plain: re.Pattern[str] | None) -> Resource:
+    text, concept = resource.get("valueString"), resource.get("valueCodeableConcept")
+    if text is None and concept and not concept.get("coding"):
+        text = concept.get("text", "")
+    if text is None or (plain is not None and plain.fullmatch(fold(text))):
+        return resource
+    left = {}
+    for name, value in resource.items():
+        if name in ("valueString", "valueCodeableConcept"):
+            left["dataAbsentReason"] = {
+                "coding": [{"system": _ABSENT, "code": "masked", "display": "Masked"}]
+            }
+        else:
+            left[name] = value
+    return left
+
+
 def labelled(resource: Resource, label: str) -> Resource:
     """The resource with its confidentiality label in meta.security, right after resourceType."""
     coding = {"system": _CONFIDENTIALITY, "code": label, "display": _LABEL_TEXT[label]}
     rest = {name: value for name, value in resource.items() if name not in ("resourceType", "meta")}
     meta = {**resource.get("meta", {}), "security": [coding]}
     return {"resourceType": resource["resourceType"], "meta": meta, **rest}
-
-
-def _collect(node: Any, texts: list[str]) -> None:
-    if isinstance(node, str):
-        texts.append(node)
-    elif isinstance(node, dict):
-        for value in node.values():
-            _collect(value, texts)
-    elif isinstance(node, list):
-        for value in node:
-            _collect(value, texts)
-
-
-class Guard:
-    """Reads every text of a mapped resource for what may not leave. One per policy; not shared
-    between threads: it remembers texts that hold no forbidden phrase, since most are codes and
-    displays that come back in every resource.
-    """
-
-    def __init__(self, policy: Policy) -> None:
-        self._phrases = policy.phrases
-        self._harmless: set[str] = set()
-
-    def reason(
-        self, resource: Resource, *, secrets: Sequence[str], identity: Sequence[str] = ()
-    ) -> Reason | None:
-        """Why the resource may not leave, or None.
-
-        `secrets` are values that never leave (the person's position); `identity` is what a pseudonym
-        hides (name, numbers, telephone), empty for a person who goes out by name.
-        """
-        texts: list[str] = []
-        _collect(resource, texts)
-        if self._has_phrase(texts):
-            return Reason.TEXT_CLASSIFIES
-        if secrets or identity:
-            folded = "\n".join(texts).casefold()
-            if mentions(folded, secrets):
-                return Reason.TEXT_CLASSIFIES
-            if mentions(folded, identity):
-                return Reason.TEXT_IDENTIFIES
-        return None
-
-    def _has_phrase(self, texts: Iterable[str]) -> bool:
-        if self._phrases is None:
-            return False
-        for text in texts:
-            if text not in self._harmless:
-                if self._phrases.search(text):
-                    return True
-                if len(self._harmless) < _REMEMBERED:
-                    self._harmless.add(text)
-        return False

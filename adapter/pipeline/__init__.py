@@ -10,7 +10,7 @@ and two to look: status, explain. This package is the only place where stages me
 
 from adapter.inbox.receive import accept as receive
 from adapter.pipeline.inbound import link, process_inbox, unlink
-from adapter.pipeline.opened import Adapter, load_mappings
+from adapter.pipeline.opened import Adapter, load_mappings, policy_warnings
 from adapter.pipeline.planning import Plan, plan, write_bundles
 from adapter.pipeline.standing import explain, status
 from adapter.pipeline.syncing import Summary, sync
@@ -23,6 +23,7 @@ __all__ = [
     "link",
     "load_mappings",
     "plan",
+    "policy_warnings",
     "process_inbox",
     "receive",
     "status",

@@ -1,5 +1,6 @@
 """The adapter, opened from its settings: the stores, and what is loaded when it is first needed."""
 
+import re
 import threading
 from collections.abc import Mapping
 from functools import cached_property
@@ -11,9 +12,9 @@ from sqlalchemy import Engine
 
 from adapter.database import migrate, open_database
 from adapter.disclosure.files import load_policy
+from adapter.disclosure.guard import Guard
 from adapter.disclosure.policy import Policy, Rules
-from adapter.disclosure.pseudonym import Guard
-from adapter.errors import SettingsError
+from adapter.errors import MappingError, SettingsError
 from adapter.fhir.identity import Identities
 from adapter.inbox.store import InboxStore
 from adapter.ledger.store import LedgerStore
@@ -21,16 +22,17 @@ from adapter.mapping.version import version_of
 from adapter.records.model import RECORD_TYPES
 from adapter.records.store import RecordStore
 from adapter.settings import Hospital, Settings
+from adapter.texts import say
 
 if TYPE_CHECKING:
     from adapter.mapping.engine import Engine as MappingEngine
     from adapter.mapping.loader import Mappings
 
-__all__ = ["Adapter", "Outlet", "load_mappings"]
+__all__ = ["Adapter", "Outlet", "load_mappings", "policy_warnings"]
 
 # Raised when code outside mappings and policy changes what a record becomes, so that all is planned anew.
 _POLICY_FILE = "disclosure.yaml"
-_PLAN_FORMAT = "1"
+_PLAN_FORMAT = "2"
 
 
 class Outlet:
@@ -70,6 +72,11 @@ class Outlet:
     def guard(self) -> Guard:
         """Reads every text that goes out."""
         return Guard(self._adapter.policy)
+
+    @property
+    def plain(self) -> re.Pattern[str] | None:
+        """Values in words that go under a pseudonym too."""
+        return self._adapter.policy.plain
 
     @property
     def mapping_version(self) -> str:
@@ -112,7 +119,21 @@ def load_mappings(settings: Settings) -> "Mappings":
     policy = load_policy(settings.mappings_folder / _POLICY_FILE)
     never = frozenset(policy.never.fields)
     fields = {kind: frozenset(type_.model_fields) - never | {"cadre"} for kind, type_ in RECORD_TYPES.items()}
-    return Mappings.load(settings.mappings_folder, fields)
+    mappings = Mappings.load(settings.mappings_folder, fields)
+    tables = mappings.codes.tables
+    measures, services = (
+        tables[name].concepts if name in tables else {} for name in ("measures", "services")
+    )
+    problems = (*policy.unknown_codes(measures, services), *policy.misspelled(settings.hospitals))
+    if problems:
+        raise MappingError("disclosure.invalid", problems, path=_POLICY_FILE)
+    return mappings
+
+
+def policy_warnings(settings: Settings) -> tuple[str, ...]:
+    """What in the policy is not wrong, but perhaps not meant: one line each."""
+    strangers = load_policy(settings.mappings_folder / _POLICY_FILE).strangers(settings.hospitals)
+    return tuple(say("disclosure.stranger", name=name) for name in strangers)
 
 
 class Adapter:

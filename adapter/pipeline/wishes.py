@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
+from adapter.disclosure.identity import Identity, Position
 from adapter.disclosure.policy import Decision, Facts, Form, Reason
-from adapter.disclosure.pseudonym import labelled, pseudonymised
+from adapter.disclosure.pseudonym import labelled, pseudonymised, without_free_text
 from adapter.errors import MappingError
 from adapter.fhir import codec
 from adapter.fhir.bundle import Target, without_dangling
@@ -124,24 +126,38 @@ def _related(record: Record, sharing: Mapping[tuple[str, str], str]) -> dict[str
 def _facts(person: Cadre, record: Record, needed: bool) -> Facts:
     facts = Facts(kind=record.kind, tier=person.tier.value, consents=person.consents, needed=needed)
     if isinstance(record, Measurement):
-        return replace(facts, measure=record.measure)
+        return replace(facts, measure=record.measure, texts=_written(record.name, record.value))
     if isinstance(record, Referral):
-        return replace(facts, addressee=record.hospital, icd10=record.icd10)
+        facts = replace(facts, addressee=record.hospital, icd10=record.icd10, service=record.service)
+        return replace(facts, texts=_written(record.reason))
     if isinstance(record, Diagnosis):
-        return replace(facts, icd10=record.icd10)
-    return facts
+        return replace(facts, icd10=record.icd10, texts=_written(record.text))
+    return replace(facts, texts=_written(record.reason)) if isinstance(record, Visit) else facts
+
+
+def _written(*texts: str | None) -> tuple[str, ...]:
+    return tuple(text for text in texts if text)
 
 
 def _disclosed(outlet: Outlet, person: Cadre, resource: Resource, decision: Decision) -> Resource | Reason:
     """The resource in the form that was decided, or the reason why its text keeps it here."""
-    identity: tuple[str, ...] = ()
     if decision.form is Form.PSEUDONYM:
         resource = pseudonymised(resource, outlet.system)
-        numbers = (person.national_id, person.old_national_id, *person.insurance, person.phone, person.key)
-        identity = (person.name, *(number for number in numbers if number))
-    secrets = (person.position,) if person.position else ()
-    refused = outlet.guard.reason(resource, secrets=secrets, identity=identity)
+        if not decision.free_text:
+            resource = without_free_text(resource, outlet.plain)
+    position, identity = _secrets(person, decision.form)
+    refused = outlet.guard.reason(resource, position=position, identity=identity)
     return refused if refused is not None else labelled(resource, decision.label)
+
+
+@lru_cache(maxsize=16)
+def _secrets(person: Cadre, form: Form | None) -> tuple[Position | None, Identity | None]:
+    """What the text of this person's resources may not hold."""
+    position = Position(person.position) if person.position else None
+    if form is not Form.PSEUDONYM:
+        return position, None
+    numbers = (person.national_id, person.old_national_id, *person.insurance, person.phone, person.key)
+    return position, Identity(person.name, tuple(one for one in numbers if one), person.address)
 
 
 def _broken(outlet: Outlet, record: Record, error: MappingError) -> list[Desired]:

@@ -1,12 +1,16 @@
 """The policy as shipped, and the guard over text: what must not leave does not."""
 
+import csv
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adapter.disclosure.files import load_policy
+from adapter.disclosure.guard import Guard
+from adapter.disclosure.identity import Identity, Position
 from adapter.disclosure.policy import Facts, Form, Policy, Reason, parse
-from adapter.disclosure.pseudonym import Guard, labelled, pseudonymised
+from adapter.disclosure.pseudonym import labelled, pseudonymised, without_free_text
 from adapter.errors import MappingError
 
 POLICY = load_policy(Path("mappings/disclosure.yaml"))
@@ -77,9 +81,10 @@ def test_a_health_class_never_leaves_even_as_a_measurement() -> None:
 
 def test_a_hospitals_own_line_cannot_open_what_is_refused() -> None:
     data = POLICY.model_dump(mode="json")
-    data["hospitals"]["bv-tinh"]["tiers"] = {"T0": "full", "T1": "full"}
+    data["tiers"]["T2"] = "refuse"
+    data["hospitals"]["bv-tinh"]["tiers"] = {"T2": "full", "T1": "full"}
     rules = parse(data, where="test").rules("bv-tinh", "provincial")
-    assert rules.decide(Facts("cadre", "T0")).reason is Reason.TIER_REFUSED
+    assert rules.decide(Facts("cadre", "T2")).reason is Reason.TIER_REFUSED
     assert rules.decide(Facts("cadre", "T1")).allowed
 
 
@@ -122,13 +127,250 @@ def test_a_pseudonym_keeps_an_allow_list_and_nothing_else() -> None:
     ],
 )
 def test_the_guard_reads_every_text(text: str, reason: Reason | None) -> None:
+    assert guarded(text) is reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Tỉnh uỷ viên",
+        "Sức khoẻ loại II",
+        "Loại sức khỏe: II",
+        "SK loại B1",
+        "Xếp loại: B1",
+        "PLSK III",
+        "diện T2",
+        "Ủy viên BCH Đảng bộ tỉnh",
+        "Phó CT UBND tỉnh khám lại",
+        "Bi thu Huyen uy",
+        "SUC KHOE LOAI III",
+        "nguyên PGĐ Sở Xây dựng",
+        "Dien Tinh uy quan ly",
+    ],
+)
+def test_a_class_or_position_is_found_however_it_is_spelt(text: str) -> None:
+    assert guarded(text) is Reason.TEXT_CLASSIFIES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "TRAN QUOC HUNG đau ngực",
+        "Trần Quốc Hưng",
+        "Ông Hưng đau ngực",
+        "đ/c Hưng",
+        "ong Hung dau nguc",
+        "Anh Trần Q. Hưng",
+        "T.Q. Hưng",
+        "0912 345 678",
+        "0912.345.678",
+        "+84 912 345 678",
+        "CCCD 024 056 001 234",
+        "nhà ở số 12 Trần Phú",
+        "12 Tran Phu, xa Tan Hoa",
+        "thẻ DN 4 24 1047600000",
+    ],
+)
+def test_a_person_is_found_however_the_name_is_written(text: str) -> None:
+    assert guarded(text, HUNG) is Reason.TEXT_IDENTIFIES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Trung tâm Bảo vệ, chăm sóc sức khỏe cán bộ",
+        "Tăng huyết áp hưng phấn",
+        "Loét hành tá tràng, H. pylori dương tính",
+        "Không thấy bất thường",
+        "Hình ảnh bình thường",
+        "2026-03-02T07:45:00+07:00",
+        "Phân loại NYHA II",
+    ],
+)
+def test_ordinary_words_are_not_taken_for_a_person(text: str) -> None:
+    assert guarded(text, HUNG) is None
+    assert guarded(text, Identity("Lê An", ("0302074500",))) is None
+
+
+def test_no_display_of_a_code_table_is_taken_for_a_person_or_a_class() -> None:
+    common = ("Trần Thị Tú", "Lê Tự Do", "Nguyễn Bình", "Phạm An", "Vũ Thị Hoa", "Ngô Kim Chi", "Hà Sinh")
+    for table in ("measures", "services", "qualitative", "visit-types"):
+        for row in rows(table):
+            if not row["code"].startswith("CLS-"):
+                for name in common:
+                    assert guarded(row["display"], Identity(name)) is None, (row["display"], name)
+
+
+def rows(table: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(Path(f"mappings/codes/{table}.csv").read_text("utf-8").splitlines()))
+
+
+HUNG = Identity(
+    "Trần Quốc Hưng",
+    ("024056001234", "0912345678", "DN4241047600000", "CB-0001"),
+    "Số 12 Trần Phú, xã Tân Hòa",
+)
+AN = Identity("Nguyễn Văn An", ("024056001234",))
+
+
+def guarded(text: str, identity: Identity = AN) -> Reason | None:
     resource = {"resourceType": "ServiceRequest", "note": [{"text": text}]}
-    found = Guard(POLICY).reason(
-        resource,
-        secrets=("Phó Giám đốc Sở Xây dựng",),
-        identity=("Nguyễn Văn An", "024056001234"),
-    )
-    assert found is reason
+    for position in ("Phó Giám đốc Sở Xây dựng", "Phó Chủ tịch UBND tỉnh"):
+        found = Guard(POLICY).reason(resource, position=Position(position), identity=identity)
+        if found:
+            return found
+    return None
+
+
+@pytest.mark.parametrize(
+    ("facts", "group"),
+    [
+        ({"measure": "ser-hiv"}, "hiv"),
+        ({"measure": "XN-HIV", "texts": ("HIV test nhanh",)}, "hiv"),
+        ({"measure": "SER-HIVPCR"}, "hiv"),
+        ({"measure": "X1", "texts": ("HIV-1 RNA",)}, "hiv"),
+        ({"texts": ("HIV dương tính",)}, "hiv"),
+        ({"measure": "EX-PSY", "texts": ("Khám tâm thần",)}, "mental"),
+        ({"measure": "KHAM", "texts": ("KHAM TAM THAN",)}, "mental"),
+        ({"texts": ("Rối loạn trầm cảm",)}, "mental"),
+        ({"icd10": "f32.1"}, "mental"),
+        ({"service": "WORKUP-GYN"}, "reproductive"),
+        ({"service": "workup-gyn"}, "reproductive"),
+        ({"service": "KHAM-1", "texts": ("Khám phụ khoa",)}, "reproductive"),
+        ({"measure": "PAP"}, "reproductive"),
+        ({"texts": ("Thai kỳ 12 tuần",)}, "reproductive"),
+    ],
+)
+def test_a_sensitive_record_is_found_by_code_in_any_case_and_by_its_words(
+    facts: dict[str, Any], group: str
+) -> None:
+    assert EVERYTHING.decide(Facts("measurement", "T5", **facts)).reason is Reason.NO_CONSENT
+    decision = EVERYTHING.decide(Facts("measurement", "T5", (group,), **facts))
+    assert (decision.allowed, decision.label) == (True, "R")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"measure": "cls-tt14"},
+        {"measure": "CLS-NEW"},
+        {"measure": "PLSK", "texts": ("Phân loại SK",)},
+        {"measure": "X", "texts": ("Xếp loại", "B1")},
+        {"measure": "X", "texts": ("Phân loại sức khoẻ",)},
+    ],
+)
+def test_a_class_is_withheld_by_code_in_any_case_and_by_its_words(facts: dict[str, Any]) -> None:
+    groups = ("hiv", "mental", "reproductive")
+    assert EVERYTHING.decide(Facts("measurement", "T5", groups, **facts)).reason is Reason.NEVER_LEAVES
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["5.30", "Hình thái hồng cầu bình thường", "từ từ giảm liều", "Thái Bình", "archive", "Khám thần kinh"],
+)
+def test_ordinary_words_are_not_sensitive(text: str) -> None:
+    assert EVERYTHING.decide(Facts("measurement", "T5", measure="XN-1", texts=(text,))).label == "N"
+
+
+def test_only_the_measures_that_the_groups_mean_are_sensitive_by_their_words() -> None:
+    for table in ("measures", "services"):
+        for row in rows(table):
+            named = row["code"] in ("SER-HIV", "CYT-PAP", "CYT-HPV", "EX-GYN", "WORKUP-GYN")
+            facts = Facts("measurement", "T5", measure=row["code"], texts=(row["display"],))
+            if not row["code"].startswith("CLS-"):
+                assert EVERYTHING.decide(facts).allowed is not named, row["code"]
+
+
+def test_under_a_pseudonym_codes_stay_and_sentences_do_not() -> None:
+    coding = {"system": "http://hl7.org/fhir/sid/icd-10", "code": "I20.9"}
+    request = {
+        "resourceType": "ServiceRequest",
+        "code": {"text": "Nội soi"},
+        "reasonCode": [{"coding": [coding], "text": "Ông Hưng, đau ngực"}, {"text": "x"}],
+        "note": [{"text": "x"}],
+    }
+    assert without_free_text(request, POLICY.plain) == {
+        "resourceType": "ServiceRequest",
+        "code": {"text": "Nội soi"},
+        "reasonCode": [{"coding": [coding]}],
+    }
+    encounter = {"resourceType": "Encounter", "reasonCode": [{"text": "Tái khám"}]}
+    assert without_free_text(encounter, POLICY.plain) == {"resourceType": "Encounter"}
+
+
+@pytest.mark.parametrize(
+    ("text", "stays"),
+    [
+        ("120/80/60", True),
+        ("ĐNT 3m", True),
+        ("ĐNT 0,5 m", True),
+        ("BBT 20 cm", True),
+        ("ST(+)", True),
+        ("Bình thường", True),
+        ("Không phát hiện bất thường", False),
+        ("Ông Hưng nhịp đều", False),
+        ("Nhịp đều", False),
+    ],
+)
+def test_under_a_pseudonym_a_value_in_words_goes_only_when_it_is_plain(text: str, stays: bool) -> None:
+    found = without_free_text({"resourceType": "Observation", "valueString": text}, POLICY.plain)
+    assert ("valueString" in found) is stays
+    if not stays:
+        assert found["dataAbsentReason"]["coding"][0]["code"] == "masked"
+    worded = {"resourceType": "Observation", "valueCodeableConcept": {"text": text}}
+    assert ("valueCodeableConcept" in without_free_text(worded, POLICY.plain)) is stays
+
+
+def test_a_policy_line_opens_free_text_for_a_tier_at_one_hospital() -> None:
+    assert not EVERYTHING.decide(Facts("visit", "T3")).free_text
+    assert EVERYTHING.decide(Facts("visit", "T4")).free_text
+    data = POLICY.model_dump(mode="json")
+    data["hospitals"]["bv-tinh"]["free_text"] = {"T3": True}
+    policy = parse(data, where="test")
+    assert policy.rules("bv-tinh", "provincial").decide(Facts("visit", "T3")).free_text
+    assert not policy.rules("bv-tinh", "provincial").decide(Facts("visit", "T2")).free_text
+    assert not policy.rules("other", "central").decide(Facts("visit", "T3", needed=True)).free_text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("groups:\n", "groupes:\n"),
+        ("  hiv:\n", "  hvi:\n"),
+        ("icd10: [F]", "icd10: [Fx]"),
+        ("icd10: [F]", "icd10: []"),
+        ("N70-N99", "N99-N70"),
+        ("T0: refuse", "T0: full"),
+        ("  T0: refuse\n", ""),
+        ("T5: full", "T5: full\n  T5: hold"),
+        ("T5: full", "T9: full"),
+        ("    words:\n", "    wrods:\n"),
+        ("{share: everything}", "{share: everything, tiers: {T0: full}}"),
+        ("  phrases:\n", "  phrase:\n"),
+    ],
+)
+def test_a_slip_of_the_pen_is_refused_and_opens_nothing(before: str, after: str, tmp_path: Path) -> None:
+    text = Path("mappings/disclosure.yaml").read_text("utf-8")
+    assert before in text
+    (tmp_path / "disclosure.yaml").write_text(text.replace(before, after, 1), "utf-8")
+    with pytest.raises(MappingError):
+        load_policy(tmp_path / "disclosure.yaml")
+
+
+def test_the_secret_fields_stay_secret_when_the_file_forgets_them() -> None:
+    data = POLICY.model_dump(mode="json")
+    data["never"]["fields"] = []
+    assert {"tier", "position", "health_class", "cadre_class"} <= set(parse(data, where="test").never.fields)
+
+
+def test_codes_that_no_table_knows_and_hospitals_nearly_spelt_right_are_found() -> None:
+    assert len(POLICY.unknown_codes((), ())) == 7
+    measures = ("SER-HIV", "CYT-PAP", "CYT-HPV", "EX-GYN", "cls-tt14", "CLS-CADRE")
+    assert POLICY.unknown_codes(measures, ("WORKUP-GYN",)) == ()
+    assert POLICY.misspelled(("bv-tihn", "bv-trung-uong"))
+    assert POLICY.misspelled(("bv-tinh", "bv-tinh2")) == ()
+    assert POLICY.misspelled(("bach-mai",)) == ()
+    assert POLICY.strangers(("bach-mai", "bv-tinh")) == ("bv-trung-uong",)
 
 
 def test_the_label_stands_in_meta_security() -> None:
@@ -138,16 +380,20 @@ def test_the_label_stands_in_meta_security() -> None:
 
 
 def test_every_mistake_in_a_policy_is_named() -> None:
+    data = POLICY.model_dump(mode="json") | {"levles": {}}
+    data["tiers"]["T1"] = "open"
     with pytest.raises(MappingError) as caught:
-        parse({"tiers": {"T1": "open"}, "levles": {}, "never": {"fields": ["tier"]}}, where="disclosure.yaml")
+        parse(data, where="disclosure.yaml")
     assert len(caught.value.problems) == 2
     assert any("levles" in problem for problem in caught.value.problems)
     assert any("tiers.T1" in problem for problem in caught.value.problems)
 
 
 def test_a_broken_phrase_is_named() -> None:
+    data = POLICY.model_dump(mode="json")
+    data["never"]["phrases"] = ["(a"]
     with pytest.raises(MappingError) as caught:
-        parse({"tiers": {}, "never": {"fields": ["tier"], "phrases": ["(a"]}}, where="disclosure.yaml")
+        parse(data, where="disclosure.yaml")
     assert "phrases" in caught.value.problems[0]
 
 

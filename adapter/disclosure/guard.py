@@ -1,0 +1,89 @@
+"""The guard over all text of what is about to leave."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from adapter.disclosure.folding import fold, words
+from adapter.disclosure.identity import Identity, Position, spelled_out
+from adapter.disclosure.policy import Policy, Reason
+from adapter.fhir.codec import Resource
+
+__all__ = ["Guard"]
+
+_REMEMBERED = 20_000  # texts; keeps memory bounded
+# What the engine itself makes, and what names no person: most strings of a resource.
+_MADE = frozenset(("resourceType", "system", "reference", "status", "intent", "use", "type"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text that no phrase forbids, in the forms in which it is looked at."""
+
+    text: str
+    folded: str
+    words: str
+    has_number: bool
+
+
+def _collect(node: Any, texts: list[str]) -> None:
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if isinstance(value, str):
+                if name not in _MADE:
+                    texts.append(value)
+            else:
+                _collect(value, texts)
+    elif isinstance(node, list):
+        for value in node:
+            _collect(value, texts)
+    elif isinstance(node, str):
+        texts.append(node)
+
+
+class Guard:
+    """Reads every text of a mapped resource for what may not leave. One per policy; not shared
+    between threads: it remembers texts that hold no forbidden phrase, since most are codes and
+    displays that come back in every resource.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._phrases = policy.phrases
+        self._known: dict[str, _Text] = {}
+
+    def reason(
+        self, resource: Resource, *, position: Position | None = None, identity: Identity | None = None
+    ) -> Reason | None:
+        """Why the resource may not leave, or None.
+
+        `position` never leaves; `identity` is what a pseudonym hides, None for a person who goes out
+        by name.
+        """
+        texts: list[str] = []
+        _collect(resource, texts)
+        secret = position.words if position else ""
+        for text in texts:
+            known = self._known.get(text) or self._read(text)
+            if known is None or (secret and secret in known.words):
+                return Reason.TEXT_CLASSIFIES
+            if identity is not None and _identifies(known, identity):
+                return Reason.TEXT_IDENTIFIES
+        return None
+
+    def _read(self, text: str) -> _Text | None:
+        """The text in its forms; None when a phrase forbids it."""
+        folded = fold(text)
+        if self._phrases is not None and self._phrases.search(folded):
+            return None
+        in_words = words(folded)
+        read = _Text(text, folded, spelled_out(in_words), sum(map(str.isdigit, folded)) >= 8)
+        if len(self._known) < _REMEMBERED:
+            self._known[text] = read
+        return read
+
+
+def _identifies(known: _Text, identity: Identity) -> bool:
+    return (
+        any(phrase in known.words for phrase in identity.phrases)
+        or (known.has_number and identity.in_digits(known.folded))
+        or identity.named_by_title(known.text, known.words)
+    )

@@ -1,0 +1,133 @@
+"""The policy file's words, checked: what is missing or mistyped is refused, never read as permission."""
+
+import re
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from adapter.disclosure.folding import pattern
+
+__all__ = [
+    "MANDATORY_GROUPS",
+    "NEVER_FIELDS",
+    "Form",
+    "Group",
+    "HospitalLine",
+    "Never",
+    "PolicyFile",
+    "Share",
+    "TierName",
+]
+
+NEVER_FIELDS = ("tier", "position", "health_class", "cadre_class")  # hidden whatever the file says
+MANDATORY_GROUPS = ("hiv", "mental", "reproductive")
+_ICD10 = re.compile(r"([A-Z](?:\d\d(?:\.\d{1,2})?)?)(?:-([A-Z]\d\d(?:\.\d{1,2})?))?")
+
+
+class Form(StrEnum):
+    """What may be disclosed of a person's identity."""
+
+    REFUSE = "refuse"
+    HOLD = "hold"
+    PSEUDONYM = "pseudonym"
+    FULL = "full"
+
+
+class Share(StrEnum):
+    """Which records a hospital gets."""
+
+    NOTHING = "nothing"
+    REFERRAL = "referral"
+    EVERYTHING = "everything"
+
+
+def _expression(text: str) -> str:
+    try:
+        pattern((text,))
+    except re.error as error:
+        raise ValueError(f"{text!r} is not a regular expression: {error}") from error
+    if not text.strip():
+        raise ValueError("an empty expression would match every text")
+    return text
+
+
+def _icd10(text: str) -> str:
+    match = _ICD10.fullmatch(text)
+    if match is None or (match[2] and not (len(match[1]) == len(match[2]) and match[1] <= match[2])):
+        raise ValueError(f"{text!r} is not an ICD-10 code, chapter letter or range such as F, B20 or N70-N99")
+    return text
+
+
+Expression = Annotated[str, AfterValidator(_expression)]
+Icd10 = Annotated[str, AfterValidator(_icd10)]
+TierName = Literal["T0", "T1", "T2", "T3", "T4", "T5"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Group(_Strict):
+    """What belongs to a sensitive group: codes as they are, and words to be found in codes and texts."""
+
+    measures: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    icd10: tuple[Icd10, ...] = ()
+    words: tuple[Expression, ...] = ()
+
+
+class HospitalLine(_Strict):
+    """What holds for one hospital, or for one level of hospitals."""
+
+    share: Share
+    tiers: dict[TierName, Form] = Field(default_factory=dict)
+    free_text: dict[TierName, bool] = Field(default_factory=dict)
+
+    @field_validator("tiers")
+    @classmethod
+    def _never_t0(cls, value: dict[TierName, Form]) -> dict[TierName, Form]:
+        if value.get("T0", Form.REFUSE) is not Form.REFUSE:
+            raise ValueError("T0 is always refuse")
+        return value
+
+
+class Never(_Strict):
+    """What leaves for nobody. The four secret fields belong to it even where the file forgets them."""
+
+    fields: tuple[str, ...]
+    measures: tuple[str, ...] = ()
+    words: tuple[Expression, ...] = Field(min_length=1)
+    phrases: tuple[Expression, ...] = Field(min_length=1)
+
+    @field_validator("fields")
+    @classmethod
+    def _floor(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*NEVER_FIELDS, *value)))
+
+
+class PolicyFile(_Strict):
+    """The whole file."""
+
+    tiers: dict[TierName, Form]
+    free_text: dict[TierName, bool] = Field(default_factory=dict)
+    plain_values: tuple[Expression, ...] = ()
+    levels: dict[Literal["provincial", "central"], HospitalLine] = Field(default_factory=dict)
+    hospitals: dict[str, HospitalLine] = Field(default_factory=dict)
+    groups: dict[str, Group]
+    never: Never
+
+    @field_validator("tiers")
+    @classmethod
+    def _t0_is_refused(cls, value: dict[TierName, Form]) -> dict[TierName, Form]:
+        if value.get("T0") is not Form.REFUSE:
+            raise ValueError("T0 must be there and be refuse")
+        return value
+
+    @model_validator(mode="after")
+    def _groups_are_there(self) -> Self:
+        for name in MANDATORY_GROUPS:
+            group = self.groups.get(name)
+            if group is None or not group.icd10 or not group.words:
+                raise ValueError(f"groups.{name} must be there with its icd10 and words")
+        return self
