@@ -55,7 +55,8 @@ def run(
 
     `max_deletions_percent` of a kind's live records may go; past it ImportRefused, unless
     `allow_deletions`. `partial`: what the files do not hold stays. `rejects`: where rows that were not
-    imported go (its suffix becomes .xlsx, or none for CSV input). `known_measures` None: any measure.
+    imported go (its suffix becomes .xlsx, or none for CSV input); an older rejects file there is replaced,
+    or removed when no row is rejected. `known_measures` None: any measure.
     `progress` is called with (bytes done, bytes in all); `on_problem` with every bad cell.
     Raises ImportRefused, with nothing changed, when a file as a whole cannot be imported.
     """
@@ -63,7 +64,8 @@ def run(
     limit = None if allow_deletions else max_deletions_percent
     with ExitStack() as stack:
         tabs = open_tabs(files, stack, tally.warn)
-        refused = Rejects(None if dry_run else rejects)
+        as_csv = all(tab.csv for tab in tabs)
+        refused = Rejects(None if dry_run else rejects, files, as_csv=as_csv)
         stack.callback(refused.close)
         try:
             with write(store_engine) as connection:
@@ -71,7 +73,9 @@ def run(
                 work = _Import(
                     Changes(connection), tabs, known=known, tally=tally, rejects=refused, progress=progress
                 )
+                refused.sweep()  # under the store's lock, as all that writes is
                 work.run(partial=partial, limit=limit)
+                refused.seal()
                 _undo_if(dry_run)
         except _DryRun:
             return tally.report(None, work.partial, dry_run=True)

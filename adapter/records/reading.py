@@ -6,6 +6,7 @@ Neither is held in memory as a whole: CSV is streamed, large sheets are read in 
 import codecs
 import csv
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -22,10 +23,11 @@ from adapter.records.formats import Cell
 from adapter.records.sheets import sheet_named
 from adapter.records.slicing import WORTH_SLICING, sheet_files, sliced_rows
 
-__all__ = ["REJECTS_MARK", "Tab", "open_tabs"]
+__all__ = ["REJECTS_MARK", "Tab", "open_tabs", "unnumbered"]
 
 REJECTS_MARK = "_rejects"  # a sheet or a file of this name: what is here is not everything
 _MAX_UNPACKED = 2_000_000_000  # bytes; a workbook that unpacks to more is an attack or a mistake
+_NUMBER = re.compile(r"(?:\s*\(\d+\))+$")
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -64,12 +66,17 @@ def open_tabs(files: Sequence[Path], stack: ExitStack, warn: Callable[..., None]
     return sorted(tabs, key=lambda tab: order.index(tab.sheet.kind))
 
 
+def unnumbered(name: str) -> str:
+    """A page's name without the number that a rejects file gives it: "Cán bộ (2)" is "Cán bộ"."""
+    return _NUMBER.sub("", name)
+
+
 def _tabs_of(path: Path, stack: ExitStack, warn: Callable[..., None]) -> Iterator[Tab]:
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix.lower() == ".csv")
         partial = any(file.stem == REJECTS_MARK for file in path.iterdir())
         for file in files:
-            sheet = sheet_named(file.stem)
+            sheet = sheet_named(unnumbered(file.stem) if partial else file.stem)
             if sheet is None:
                 warn("import.unknown_sheet", file=path.name, sheet=file.name)
             else:
@@ -92,7 +99,7 @@ def _workbook_tabs(path: Path, stack: ExitStack, warn: Callable[..., None]) -> I
     names = workbook.sheet_names
     partial = any(fold(name) == fold(REJECTS_MARK) for name in names)
     for name in names:
-        sheet = sheet_named(name)
+        sheet = sheet_named(unnumbered(name) if partial else name)
         if sheet is not None:
             entry, size = places.get(name, ("", 1000))
             rows = _sliced(path, name, entry) if size >= WORTH_SLICING else _whole(path, workbook, name)

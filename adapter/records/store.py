@@ -12,13 +12,14 @@ from sqlalchemy.sql import Select
 from adapter.database import read, write
 from adapter.records import body as bodies
 from adapter.records.feed import Feed, head
-from adapter.records.model import Fulfilment, Record, Referral, Result
+from adapter.records.model import Cadre, Fulfilment, Record, Referral, Result
 from adapter.records.tables import cadre_identifier, record
 
 __all__ = ["RecordStore", "StoredRecord"]
 
 _ORDER = ("cadre", "visit", "measurement", "diagnosis", "referral", "result")
 _PAGE = 1000
+_WITHDRAWN = "entered-in-error"
 _STORED = (
     record.c.kind,
     record.c.key,
@@ -124,11 +125,17 @@ class RecordStore:
             return sorted(connection.execute(query).scalars())
 
     def save_result(self, result: Result, *, connection: Connection | None = None) -> bool:
-        """Write a result; False when the same content is stored already. Joins `connection` if given."""
+        """Write a result; False when the same content is stored already. Joins `connection` if given.
+
+        A withdrawn one opens again the referrals that it completed. Raises LookupError for a person
+        who is not in the records.
+        """
         body = bodies.body_of(result)
         digest = bodies.content_digest(body)
         with self._writing(connection) as writer:
             feed = Feed(writer)
+            if not _lives(writer, result.cadre):
+                raise LookupError("nobody in the records has this result")
             before = writer.execute(
                 select(record.c.digest, record.c.deleted, record.c.cadre).where(
                     record.c.kind == result.kind, record.c.key == result.key
@@ -153,8 +160,15 @@ class RecordStore:
                 )
             else:
                 writer.execute(insert(record).values(kind=result.kind, key=result.key, **values))
+            if result.status == _WITHDRAWN:
+                _open_again(writer, feed, result.cadre, result.key)
             feed.close()
             return True
+
+    def lives(self, cadre: str, *, connection: Connection) -> bool:
+        """Whether the person is in the records; no import changes that before the transaction ends."""
+        Feed(connection)
+        return _lives(connection, cadre)
 
     def fulfil(
         self,
@@ -202,17 +216,7 @@ class RecordStore:
             return False
         gone = {"body": None, "digest": "", "deleted": True, "position": feed.next()}
         connection.execute(update(record).where(mine).values(gone))
-        theirs = (record.c.kind == Referral.kind) & (record.c.cadre == owner) & record.c.deleted.is_(False)
-        for row in connection.execute(select(record.c.key, record.c.body).where(theirs)).all():
-            referral = cast(Referral, bodies.load(Referral.kind, row.body))
-            if referral.fulfilled_by == result:
-                blank = {"fulfilment": Fulfilment.NONE, "fulfilled_at": None, "fulfilled_by": None}
-                text = bodies.body_of(referral.model_copy(update=blank))
-                connection.execute(
-                    update(record)
-                    .where(record.c.kind == Referral.kind, record.c.key == row.key)
-                    .values(body=text, digest=bodies.content_digest(text), position=feed.next())
-                )
+        _open_again(connection, feed, owner, result)
         feed.close()
         return True
 
@@ -237,6 +241,28 @@ class RecordStore:
         )
         with read(self.engine) as connection:
             return cast(Sequence[Row[Any]], connection.execute(query).all())
+
+
+def _lives(connection: Connection, cadre: str) -> bool:
+    query = select(record.c.key).where(
+        record.c.kind == Cadre.kind, record.c.key == cadre, record.c.deleted.is_(False)
+    )
+    return connection.execute(query).first() is not None
+
+
+def _open_again(connection: Connection, feed: Feed, cadre: str, result: str) -> None:
+    """The person's referrals that this result fulfilled are as if it had never come."""
+    theirs = (record.c.kind == Referral.kind) & (record.c.cadre == cadre) & record.c.deleted.is_(False)
+    for row in connection.execute(select(record.c.key, record.c.body).where(theirs)).all():
+        referral = cast(Referral, bodies.load(Referral.kind, row.body))
+        if referral.fulfilled_by == result:
+            blank = {"fulfilment": Fulfilment.NONE, "fulfilled_at": None, "fulfilled_by": None}
+            text = bodies.body_of(referral.model_copy(update=blank))
+            connection.execute(
+                update(record)
+                .where(record.c.kind == Referral.kind, record.c.key == row.key)
+                .values(body=text, digest=bodies.content_digest(text), position=feed.next())
+            )
 
 
 def _stored(row: Row[Any]) -> StoredRecord:

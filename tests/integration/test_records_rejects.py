@@ -1,15 +1,19 @@
 """Bad cells: one clear line each, a rejects file, and a clean import of the corrected one."""
 
 import csv
+import os
 import stat
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 from sqlalchemy import Engine
 
+from adapter.errors import ImportRefused
 from adapter.records.importer import run
 from adapter.records.outcome import ImportReport
 from adapter.records.store import RecordStore
@@ -193,3 +197,103 @@ def test_the_lines_in_vietnamese(engine: Engine, tmp_path: Path) -> None:
         use_language("en")
     assert all(line.startswith("Trang ") and "cần" in line for line in lines)
     assert 'Trang Cán bộ, dòng 7, cột Ngày sinh: "31/02/1960"; cần ngày: DD/MM/YYYY' in lines[2]
+
+
+PEOPLE = ("Mã cán bộ", "Họ và tên", "Giới tính", "Ngày sinh", "Diện quản lý")
+GOOD = {"Họ và tên": "Lê An", "Giới tính": "Nam", "Ngày sinh": "05/03/1960", "Diện quản lý": "T4"}
+
+
+def people(path: Path, order: tuple[str, ...], rows: dict[str, str], sheet: str = "Cán bộ") -> Path:
+    """A workbook of people (key: date of birth), its columns in an order."""
+    book = Workbook()
+    page = book.create_sheet(sheet)
+    del book["Sheet"]
+    page.append(order)
+    for key, born in rows.items():
+        values = {"Mã cán bộ": key} | GOOD | {"Ngày sinh": born}
+        page.append([values[title] for title in order])
+    book.save(path)
+    return path
+
+
+def test_files_with_their_columns_in_another_order(engine: Engine, tmp_path: Path) -> None:
+    files = [
+        people(tmp_path / "a.xlsx", PEOPLE, {"A1": "hôm nọ", "A2": "01/01/1970"}),
+        people(tmp_path / "b.xlsx", PEOPLE[::-1], {"B1": "hôm kia"}),
+        people(tmp_path / "c.xlsx", PEOPLE[::-1], {"C1": "hôm qua"}, sheet="CÁN BỘ"),
+    ]
+    fixed: dict[str, Any] = {"max_deletions_percent": 3, "known_hospitals": frozenset(), "now": NOW}
+    report = run(engine, files, rejects=tmp_path / "r.xlsx", **fixed)
+    assert report.rejects is not None
+    book = load_workbook(report.rejects)
+    assert book.sheetnames == ["Cán bộ", "Cán bộ (2)", "_rejects"]
+    for page in book.worksheets[:2]:
+        for row in page.iter_rows(min_row=2):
+            cell(page, "Ngày sinh", int(row[0].row or 0)).value = "05/03/1960"
+    book.save(report.rejects)
+    again = imports(engine, report.rejects, rejects=tmp_path / "again.xlsx")
+    assert [str(problem) for problem in again.problems] == []
+    assert {record.key for record in RecordStore(engine).iterate("cadre")} == {"A1", "A2", "B1", "C1"}
+
+
+def test_a_clean_import_removes_the_rejects_of_the_last(engine: Engine, tmp_path: Path) -> None:
+    bad = people(tmp_path / "a.xlsx", PEOPLE, {"A1": "hôm nọ"})
+    target = tmp_path / "r.xlsx"
+    assert imports(engine, bad, rejects=target).rejects == target
+    good = people(tmp_path / "a.xlsx", PEOPLE, {"A1": "01/01/1970"})
+    assert imports(engine, good, rejects=target).rejects is None
+    assert not target.exists()
+    for name in ("in", "r"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "r" / "_rejects.txt").write_text("")
+    (tmp_path / "in" / "cadres.csv").write_text(
+        "Key;Name;Sex;Date of birth;Tier\nA1;An;Nam;1960;T4\n", "utf-8"
+    )
+    assert imports(engine, tmp_path / "in", rejects=tmp_path / "r").rejected == 1
+    (tmp_path / "in" / "cadres.csv").write_text("Key;Name;Sex;Date of birth;Tier\n", "utf-8")
+    imports(engine, tmp_path / "in", rejects=tmp_path / "r")
+    assert not (tmp_path / "r").exists()
+
+
+def test_what_is_no_rejects_file_is_neither_replaced_nor_removed(engine: Engine, tmp_path: Path) -> None:
+    bad = people(tmp_path / "a.xlsx", PEOPLE, {"A1": "hôm nọ", "A2": "01/01/1970"})
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir.xlsx").mkdir()
+    mine = people(tmp_path / "mine.xlsx", PEOPLE, {"M": "01/01/1970"})
+    before = mine.read_bytes()
+    for target in (tmp_path / "dir", tmp_path / "dir.xlsx", mine, bad):
+        with pytest.raises(ImportRefused, match="--rejects"):
+            imports(engine, bad, rejects=target)
+    assert mine.read_bytes() == before
+    assert list(RecordStore(engine).iterate("cadre")) == []  # refused before anything was imported
+
+
+KILLED = """
+import os, signal, sys
+from datetime import datetime, UTC
+from pathlib import Path
+from adapter.database import open_database
+from adapter.records.importer import run
+def progress(done, total):
+    os.kill(os.getpid(), signal.SIGKILL)
+run(open_database(sys.argv[1]), [Path(sys.argv[2])], max_deletions_percent=3, now=datetime.now(UTC),
+    known_hospitals=frozenset(), progress=progress, rejects=Path(sys.argv[3]))
+"""
+
+
+def test_a_killed_import_leaves_people_in_one_closed_folder_alone(engine: Engine, tmp_path: Path) -> None:
+    rows = {f"A{number}": "hôm nọ" for number in range(1500)}
+    source = people(tmp_path / "a.xlsx", PEOPLE, rows)
+    common, out = tmp_path / "tmp", tmp_path / "out"
+    common.mkdir()
+    url = engine.url.render_as_string(hide_password=False)
+    arguments = [sys.executable, "-c", KILLED, url, str(source), str(out / "r.xlsx")]
+    killed = subprocess.run(arguments, env=os.environ | {"TMPDIR": str(common)}, check=False)
+    assert killed.returncode == -9
+    assert list(common.iterdir()) == []
+    (left,) = out.iterdir()
+    assert stat.S_IMODE(left.stat().st_mode) == 0o700
+    assert list(left.iterdir())
+    good = people(tmp_path / "a.xlsx", PEOPLE, {"A1": "01/01/1970"})
+    imports(engine, good, rejects=out / "r.xlsx")
+    assert list(out.iterdir()) == []
