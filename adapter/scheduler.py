@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from adapter.errors import SettingsError
+from adapter.errors import Busy, SettingsError
 from adapter.telemetry import BEATS, get_logger
 
 __all__ = ["ZONE", "next_beat", "run"]
@@ -56,7 +56,8 @@ def run(
     clock: Callable[[], datetime],
 ) -> None:
     """Call `work(name)` at every beat of `jobs` (name → cron) until `stop` is set; then wait for
-    what still runs. An exception of `work` is logged and ends only that beat.
+    what still runs. An exception of `work` is logged and ends only that beat; Busy is a
+    beat skipped.
 
     Raises SettingsError at once if an expression is wrong.
     """
@@ -77,16 +78,22 @@ def run(
 
 def _beat(job: _Job, work: Callable[[str], None]) -> None:
     if job.busy:
-        BEATS.labels(hospital=job.name, outcome="skipped").inc()
-        _log.warning("schedule.skipped", hospital=job.name)
+        _skip(job.name)
         return
     job.thread = Thread(target=_work, args=(job.name, work), name=f"schedule-{job.name}")
     job.thread.start()
 
 
+def _skip(name: str) -> None:
+    BEATS.labels(hospital=name, outcome="skipped").inc()
+    _log.info("schedule.skipped", hospital=name)
+
+
 def _work(name: str, work: Callable[[str], None]) -> None:
     try:
         work(name)
+    except Busy:  # a sync that cron or a person started has the hospital
+        _skip(name)
     except Exception:  # noqa: BLE001 - one failed beat must not end the schedule
         BEATS.labels(hospital=name, outcome="failed").inc()
         _log.error("schedule.failed", hospital=name, exc_info=True)

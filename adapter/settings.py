@@ -6,6 +6,7 @@ refused, so that a token cannot end up in a file that is copied around.
 
 import os
 import re
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -25,18 +26,45 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as BadVariable
 
 from adapter.errors import SettingsError
+from adapter.texts import catalogue, say
 
-__all__ = ["DEFAULT_FILE", "Centre", "Hospital", "SecretRef", "Settings", "load_settings", "read_secret"]
+__all__ = [
+    "DEFAULT_FILE",
+    "Centre",
+    "Hospital",
+    "SecretRef",
+    "Settings",
+    "is_name",
+    "load_settings",
+    "read_secret",
+]
 
 DEFAULT_FILE = Path("adapter.toml")
 
 
 def _is_reference(value: str) -> str:
     if not value.startswith(("env:", "file:")):
-        raise ValueError("write a secret as env:NAME or file:PATH, never the secret itself")
+        raise ValueError(say("settings.is_secret"))
     return value
+
+
+def _is_cron(value: str) -> str:
+    """Five fields, or six with seconds first, that name a moment some day."""
+    from cronsim import CronSim, CronSimError
+
+    try:
+        next(CronSim(value, datetime(2026, 1, 1, tzinfo=UTC)))
+    except (CronSimError, StopIteration) as error:
+        raise ValueError(say("schedule.bad_cron", cron=value, problem=str(error) or "-")) from error
+    return value
+
+
+def is_name(value: str) -> bool:
+    """Whether a hospital may be called this: it stands in URLs, file names and records."""
+    return re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", value) is not None
 
 
 SecretRef = Annotated[str, AfterValidator(_is_reference)]
@@ -82,7 +110,7 @@ class Hospital(BaseModel):
     base_url: str = Field(pattern=r"^https?://\S+$")
     token: SecretRef | None = None
     facility_code: str = Field("00000", pattern=r"^[0-9A-Z]{5}$")
-    schedule: str = "*/30 * * * *"  # cron, Asia/Ho_Chi_Minh
+    schedule: Annotated[str, AfterValidator(_is_cron)] = "*/30 * * * *"  # cron, Asia/Ho_Chi_Minh
     timeout_seconds: float = Field(30, gt=0, le=600)
     concurrency: int = Field(2, ge=1, le=16)
     max_entries: int = Field(50, ge=1, le=500)
@@ -124,11 +152,9 @@ class Settings(BaseSettings):
     @field_validator("hospitals", mode="after")
     @classmethod
     def _name_them(cls, value: dict[str, Hospital]) -> dict[str, Hospital]:
-        wrong = [name for name in value if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name)]
+        wrong = [name for name in value if not is_name(name)]
         if wrong:
-            raise ValueError(
-                f"a hospital's name is 1 to 40 of a-z, 0-9, - and _, unlike {', '.join(map(repr, wrong))}"
-            )
+            raise ValueError(say("settings.bad_name", names=", ".join(map(repr, wrong))))
         return {name: hospital.model_copy(update={"name": name}) for name, hospital in value.items()}
 
     @property
@@ -196,11 +222,55 @@ def load_settings(path: Path | None = None) -> Settings:
     try:
         settings = _Loaded()
     except ValidationError as error:
-        lines = "\n".join(
-            f"  {'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()
-        )
-        raise SettingsError("settings.invalid", path=str(file), problems=lines) from error
+        raise _refused(file, error) from error
+    except BadVariable as error:  # one that should hold JSON
+        raise SettingsError("settings.invalid_variable", problem=str(error)) from error
     except ValueError as error:  # TOML that does not parse
         raise SettingsError("settings.not_toml", path=str(file), problem=str(error)) from error
     settings._folder = file.parent.absolute()
     return settings
+
+
+_PROBLEMS = {  # pydantic's type of a problem -> our text
+    "missing": "missing",
+    "extra_forbidden": "unknown",
+    "literal_error": "one_of",
+    "enum": "one_of",
+    "string_pattern_mismatch": "pattern",
+    "string_type": "text",
+    "path_type": "text",
+    "int_parsing": "whole",
+    "int_type": "whole",
+    "int_from_float": "whole",
+    "float_parsing": "number",
+    "float_type": "number",
+    "bool_parsing": "yes_no",
+    "bool_type": "yes_no",
+    "dict_type": "section",
+    "model_type": "section",
+    "greater_than": "above",
+    "greater_than_equal": "at_least",
+    "less_than": "below",
+    "less_than_equal": "at_most",
+    "value_error": "own",
+}
+
+
+def _refused(file: Path, error: ValidationError) -> SettingsError:
+    """Every wrong entry on a line of its own, named as it is written: in the file, or as a variable."""
+    set_ = {name.upper() for name in os.environ}
+    lines = []
+    in_file = False
+    for item in error.errors():
+        parts = [str(part) for part in item["loc"]]
+        names = ("ADAPTER_" + "__".join(parts[:length]).upper() for length in range(len(parts), 0, -1))
+        variable = next((name for name in names if name in set_), None)
+        in_file = in_file or variable is None
+        known = f"settings.wrong_{_PROBLEMS.get(item['type'], '')}"
+        found = {"problem": item["msg"], **item.get("ctx", {})}
+        if "expected" in found:  # "'a', 'b' or 'c'"
+            found["expected"] = str(found["expected"]).replace(" or ", ", ")
+        words = say(known, **found) if known in catalogue("en") else item["msg"]
+        lines.append(f"  {variable or '.'.join(parts)}: {words}")
+    text = "settings.invalid" if in_file else "settings.invalid_environment"
+    return SettingsError(text, path=str(file), problems="\n".join(lines))

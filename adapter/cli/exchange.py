@@ -37,9 +37,11 @@ def register(app: typer.Typer) -> None:
 
 def mapping_check(context: typer.Context) -> None:
     """Load all mappings, code tables and the policy; list everything that is wrong."""
-    from adapter.pipeline import load_mappings
+    from adapter.pipeline import load_mappings, policy_warnings
 
     mappings = load_mappings(settings_of(context))
+    for warning in policy_warnings(settings_of(context)):
+        typer.echo(warning, err=True)
     typer.echo(say("cli.mapping_good", types=", ".join(mappings.types), version=mappings.version[:12]))
 
 
@@ -70,7 +72,11 @@ def sync(context: typer.Context, hospitals: Hospitals = None, as_json: AsJson = 
         chosen = _chosen(adapter, hospitals)
         with progress(quiet=as_json) as callback:
             summary = pipeline.sync(adapter, chosen, now, callback, stop)
-    facts = {"hospitals": summary.hospitals, "exit_code": summary.exit_code}
+    facts = {
+        "hospitals": summary.hospitals,
+        "stopped": summary.stopped,
+        "exit_code": summary.exit_code,
+    }
     emit(facts, as_json, lambda console: _draw_summary(console, summary))
     raise typer.Exit(summary.exit_code)
 
@@ -98,7 +104,7 @@ def schedule(context: typer.Context) -> None:
 def _log_beat(hospital: str, done: "HospitalSummary", exit_code: int) -> None:
     from adapter.telemetry import get_logger
 
-    words = ("delivered", "waiting", "parked", "unknown", "withheld", "requests")
+    words = ("delivered", "retracted", "waiting", "parked", "unknown", "withheld", "requests")
     counts = {word: getattr(done, word) for word in words}
     get_logger(__name__).info("schedule.synced", hospital=hospital, exit_code=exit_code, **counts)
 
@@ -146,7 +152,17 @@ def _draw_plans(out: "Console", plans: "Mapping[str, Any]", folder: Path | None)
             out.print(say("cli.plan_written", count=facts["bundles_written"], folder=str(folder / name)))
 
 
-_OUTCOMES = ("planned", "delivered", "waiting", "parked", "unknown", "withheld", "requests", "write_requests")
+_OUTCOMES = (
+    "planned",
+    "delivered",
+    "retracted",
+    "waiting",
+    "parked",
+    "unknown",
+    "withheld",
+    "requests",
+    "write_requests",
+)
 
 
 def _draw_summary(out: "Console", summary: "Summary") -> None:
@@ -160,4 +176,9 @@ def _draw_summary(out: "Console", summary: "Summary") -> None:
             out.print(say("cli.sync_unreachable", hospital=name))
         for problem in found.problems:
             out.print(say("cli.sync_problem", hospital=name, problem=problem))
-    out.print(say(f"cli.sync_exit_{summary.exit_code}"))
+    if summary.stopped:
+        out.print(
+            say("cli.sync_stopped", count=sum(h.waiting + h.unknown for h in summary.hospitals.values()))
+        )
+    else:
+        out.print(say(f"cli.sync_exit_{summary.exit_code}"))

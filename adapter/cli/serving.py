@@ -54,7 +54,6 @@ def sandbox(
 
     configure()
     _must_be_free("127.0.0.1", port)
-    typer.echo(say("cli.sandbox_at", name=name, url=f"http://127.0.0.1:{port}/fhir"))
     run_sandbox(
         name,
         port,
@@ -64,6 +63,7 @@ def sandbox(
         doctor=DoctorOptions(doctor_delay, push_to, push_token) if doctor else None,
         token=token,
         validate=validate,
+        ready=lambda: typer.echo(say("cli.sandbox_at", name=name, url=f"http://127.0.0.1:{port}/fhir")),
     )
 
 

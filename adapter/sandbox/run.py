@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapter.database import open_database
+from adapter.errors import UsageError
 from adapter.fhir.codec import Resource
 from adapter.fhir.outcome import Issue
 from adapter.sandbox.app import OWNER, Sandbox
 from adapter.sandbox.doctor import Doctor
 from adapter.sandbox.faults import parse_fault
-from adapter.settings import read_secret
+from adapter.settings import is_name, read_secret
 from adapter.web.server import serve
 
 __all__ = ["DoctorOptions", "run_sandbox"]
@@ -41,32 +42,44 @@ def run_sandbox(
     token: str | None = None,
     validate: bool = False,
     host: str = "127.0.0.1",
+    ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve a sandbox hospital until SIGTERM or SIGINT. Its store is `<data>/<name>.db`.
 
-    `token` is a reference to the token that requests need. Raises UsageError for an unknown fault,
-    SettingsError for a secret that is not there.
+    `token` is a reference to the token that requests need. `ready` is called when all is checked and
+    open, just before it serves. Raises UsageError for an unknown fault or a name that no hospital may
+    have, SettingsError for a secret that is not there.
     """
+    if not is_name(name):
+        raise UsageError("settings.bad_name", names=repr(name))
+    parsed = tuple(parse_fault(fault) for fault in faults)
+    secret = _secret(token)
+    push_secret = _secret(doctor.push_token) if doctor else None
     base = f"http://{host}:{port}/fhir"
     engine = open_database(f"sqlite:///{(data / f'{name}.db').absolute()}")
     sandbox = Sandbox(
         engine,
         name,
-        faults=tuple(parse_fault(fault) for fault in faults),
+        faults=parsed,
         seed=seed,
-        token=None if token is None else read_secret(token).get_secret_value(),
+        token=secret,
         validate=_validator() if validate else None,
         base=base,
     )
     stop = threading.Event()
-    thread = None if doctor is None else _at_work(doctor, sandbox, base, seed, stop)
+    thread = None if doctor is None else _at_work(doctor, push_secret, sandbox, base, seed=seed, stop=stop)
     try:
+        ready()
         serve(sandbox.app, host, port)
     finally:
         stop.set()
         if thread is not None:
             thread.join(timeout=35)
         engine.dispose()
+
+
+def _secret(reference: str | None) -> str | None:
+    return None if reference is None else read_secret(reference).get_secret_value()
 
 
 def _validator() -> Callable[[Resource], list[Issue]]:
@@ -76,11 +89,16 @@ def _validator() -> Callable[[Resource], list[Issue]]:
 
 
 def _at_work(
-    options: DoctorOptions, sandbox: Sandbox, base: str, seed: int, stop: threading.Event
+    options: DoctorOptions,
+    token: str | None,
+    sandbox: Sandbox,
+    base: str,
+    *,
+    seed: int,
+    stop: threading.Event,
 ) -> threading.Thread:
     from adapter.delivery.client import post_json
 
-    token = None if options.push_token is None else read_secret(options.push_token).get_secret_value()
     doctor = Doctor(
         sandbox.staff,
         OWNER,

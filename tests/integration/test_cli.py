@@ -1,6 +1,7 @@
 """The command line: languages, exit codes, one clear line per error, JSON that parses."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from processes import ADAPTER, SMALL, Centre
 
 from adapter.cli import main
+from adapter.cli.demo.processes import until
 from adapter.texts import use_language
 
 
@@ -160,6 +162,21 @@ def test_what_is_written_is_for_its_account_alone(centre: Centre) -> None:
     assert [path.name for path in made if path.stat().st_mode & 0o077] == []
 
 
+def test_an_interrupted_sync_says_so(centre: Centre) -> None:
+    centre.run("import", str(SMALL))
+    try:
+        view = centre.hospital("bv-tinh", "--fault", "slow:1:0.5s")
+        centre.start("sync", "sync", "bv-tinh")
+        assert until(lambda: view.stats()["write_requests"] > 0, 30)
+        assert centre.end("sync") == 1
+    finally:
+        centre.close()
+    said = (centre.folder / "sync.log").read_text("utf-8")
+    (count,) = re.findall(r"Stopped before all was done; (\d+) wait", said)
+    assert int(count) > 0
+    assert "All delivered" not in said
+
+
 def test_wrong_settings_are_named(centre: Centre) -> None:
     file = centre.folder / "adapter.toml"
     file.write_text(
@@ -168,6 +185,41 @@ def test_wrong_settings_are_named(centre: Centre) -> None:
     done = centre.attempt("status")
     assert done.returncode == 2
     assert "listen_port" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('schedule = "99 * * * *"', "hospitals.bv-x.schedule: Lịch"),
+        ('colour = "red"', "hospitals.bv-x.colour: không có thiết lập này"),
+        ("concurrency = 0", "hospitals.bv-x.concurrency: ít nhất phải là 1"),
+        ('concurrency = "many"', "hospitals.bv-x.concurrency: cần một số nguyên"),
+        ('token = "geheim"', "hospitals.bv-x.token: hãy viết bí mật"),
+        ("", "hospitals.bv-x.display: còn thiếu"),
+        ("", "hospitals.bv-x.level: cần một trong: 'provincial', 'central'"),
+        ("", "hospitals.bv-x.base_url: không đúng dạng"),
+    ],
+)
+def test_wrong_settings_are_said_in_the_language_chosen(centre: Centre, line: str, words: str) -> None:
+    file = centre.folder / "adapter.toml"
+    wrong = f'[hospitals.bv-x]\nlevel = "other"\nbase_url = "ftp://x"\n{line}\n'
+    file.write_text(f"{file.read_text('utf-8')}\n{wrong}", "utf-8")
+    done = centre.attempt("hospital", "list", "--lang", "vi")
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "geheim" not in done.stderr
+
+
+def test_a_wrong_variable_is_blamed_and_not_the_file(centre: Centre) -> None:
+    centre.environment["ADAPTER_LOG_LEVEL"] = "loud"
+    done = centre.attempt("hospital", "list")
+    assert done.returncode == 2
+    assert "ADAPTER_LOG_LEVEL: expected 'debug'" in done.stderr
+    assert "adapter.toml" not in done.stderr
+    centre.environment["ADAPTER_CENTRE"] = "no JSON"
+    done = centre.attempt("hospital", "list")
+    assert done.returncode == 2
+    assert "TOML" not in done.stderr
 
 
 def test_json_is_all_that_standard_output_holds(centre: Centre) -> None:
@@ -224,6 +276,24 @@ def test_help_is_in_both_languages() -> None:
 
     assert "hospitals it works with" in " ".join(help_in("en").split())
     assert "Bộ kết nối FHIR R4" in help_in("vi")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--name", "../bv"),
+        ("--name", "bv-a", "--fault", "foo"),
+        ("--name", "bv-a", "--token", "env:NOTHING_HERE"),
+        ("--name", "bv-a", "--doctor", "--push-token", "env:NOTHING_HERE"),
+    ],
+)
+def test_a_sandbox_checks_what_it_was_told_before_it_says_where_it_is(
+    centre: Centre, options: tuple[str, ...]
+) -> None:
+    done = centre.attempt("sandbox", *options, "--port", str(centre.port), "--data", "inside/data")
+    assert done.returncode == 2
+    assert (done.stdout, len(done.stderr.strip().splitlines())) == ("", 1)
+    assert list(centre.folder.rglob("*.db")) == []
 
 
 def test_a_port_that_is_taken_is_said_in_words(centre: Centre) -> None:

@@ -6,7 +6,7 @@ from time import monotonic, sleep
 
 import pytest
 
-from adapter.errors import SettingsError
+from adapter.errors import Busy, SettingsError
 from adapter.scheduler import next_beat, run
 from adapter.telemetry import BEATS
 
@@ -105,6 +105,24 @@ def test_a_failing_beat_does_not_end_the_schedule() -> None:
     stop.set()
     thread.join(20)
     assert not thread.is_alive()
+
+
+def test_a_hospital_that_another_process_syncs_is_a_beat_skipped() -> None:
+    stop = Event()
+    counts = {
+        word: BEATS.labels(hospital="elsewhere", outcome=word) for word in ("skipped", "failed", "done")
+    }
+
+    def work(name: str) -> None:
+        stop.set()
+        raise Busy("sync.busy", hospital=name)
+
+    run({"elsewhere": EVERY_SECOND}, work, stop, lambda: datetime.now(UTC))
+    assert {word: count._value.get() for word, count in counts.items()} == {
+        "skipped": 1,
+        "failed": 0,
+        "done": 0,
+    }
 
 
 def test_missed_beats_are_not_made_up_for() -> None:
