@@ -22,6 +22,7 @@ from adapter.records.tables import cadre_identifier, record
 
 NOW = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
 OURS = "https://cadre-health.example/fhir/sid/record"
+PSEUDONYMS = {"CB-1": "BN-00000000A1", "CB-2": "BN-00000000B2"}
 CCCD = "http://fhir.ehealth.gov.vn/core/sid/citizen_id"
 
 
@@ -36,6 +37,7 @@ class Directory:
     bases: frozenset[str] = frozenset({"https://bv-tinh.example/fhir"})
     referral_identities: dict[str, str] = field(default_factory=lambda: {"idref1": "GT-1", "idref2": "GT-2"})
     remote_referrals: dict[str, str] = field(default_factory=lambda: {"71": "GT-1"})
+    remote_cadres: dict[str, str] = field(default_factory=lambda: {"51": "CB-1", "52": "CB-2"})
     cadre_identities: dict[str, str] = field(default_factory=lambda: {"idan": "CB-1", "idbinh": "CB-2"})
 
     def referral_by_identity(self, value: str) -> ReferralFound | None:
@@ -48,7 +50,7 @@ class Directory:
         return self.cadre_identities.get(value)
 
     def cadre_by_remote(self, id: str) -> str | None:
-        return None
+        return self.remote_cadres.get(id)
 
     def cadres_by_identifier(self, value: str) -> list[str]:
         return self.records.cadres_by_identifier(value)
@@ -61,7 +63,9 @@ class Directory:
 
     def cadre(self, key: str) -> CadreFound | None:
         found = self.records.get("cadre", key)
-        return CadreFound(found.key, found.name, found.birth_date) if isinstance(found, Cadre) else None
+        if not isinstance(found, Cadre):
+            return None
+        return CadreFound(found.key, found.name, found.birth_date, PSEUDONYMS.get(found.key))
 
     def opaque(self, cadre: str) -> str:
         return codec.digest(cadre.encode())
@@ -72,6 +76,9 @@ class Records:
     """The writes, on the real store."""
 
     store: RecordStore
+
+    def lives(self, cadre: str, *, connection: Connection) -> bool:
+        return self.store.lives(cadre, connection=connection)
 
     def known(self, result_key: str) -> Known | None:
         found = self.store.get("result", result_key)

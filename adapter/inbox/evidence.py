@@ -159,11 +159,12 @@ def _identifiers(value: Any) -> Iterator[Identifier]:
 
 
 def _names(person: Resource) -> Iterator[str]:
+    """Names in one text each; an anonymous one only in the form that our own pseudonyms have."""
     for name in _objects(person.get("name")):
         given = name.get("given")
         parts = [_text(name.get("family")), *(map(_text, given) if isinstance(given, list) else ())]
         text = _text(name.get("text")) or " ".join(filter(None, parts))
-        if text:
+        if text and (_text(name.get("use")) != "anonymous" or text.upper().startswith("BN-")):
             yield text
 
 

@@ -2,10 +2,12 @@
 
 Certain is: a live referral addressed to this very hospital, with a subject that agrees wherever it
 can be resolved; or no referral named, and exactly one person by our own identity, or by a national
-or insurance number under a system agreed with the hospital (or confirmed by name or date of birth)
-that nothing contradicts. Everything else waits for a person, with the candidates ranked.
+or insurance number under a system agreed with the hospital (or confirmed by name or date of birth).
+Nothing may contradict it: not a name, a date of birth, nor an identifier that is nobody's here.
+Everything else waits for a person, with the candidates ranked.
 """
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -51,16 +53,21 @@ REASONS = (
 """Why an item waits; each is a text `inbox.<reason>`."""
 
 _WEIGHT = {"referral": 8, "identity": 8, "number": 4, "birth-date": 2, "name": 1}
+_PSEUDONYM = re.compile(r"BN-[0-9A-F]{10}", re.IGNORECASE)
 _DEAD = ("revoked", "entered-in-error")
 
 
 @dataclass(frozen=True, slots=True)
 class CadreFound:
-    """A person of the local record; the look-up fills what a comparison needs."""
+    """A person of the local record; the look-up fills what a comparison needs.
+
+    `pseudonym` is the name that goes to this hospital in place of the person's own, if one does.
+    """
 
     key: str
     name: str
     birth_date: date
+    pseudonym: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +92,19 @@ class NumberFound:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the look-ups gave for one piece of evidence. `people` has every cadre named here."""
+    """What the look-ups gave for one piece of evidence. `people` has every cadre named here.
+
+    `strange_identity`: the subject has an identity of ours, or an id that once was a person's of
+    ours, which leads to nobody now; `strange_number`: a number under an agreed system is nobody's.
+    """
 
     hospital: str
     referrals: tuple[ReferralFound, ...] = ()
     by_identity: tuple[str, ...] = ()
     by_number: tuple[NumberFound, ...] = ()
     people: Mapping[str, CadreFound] = field(default_factory=dict)
+    strange_identity: bool = False
+    strange_number: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +176,27 @@ def _about_people(evidence: Evidence, found: Found) -> list[str]:
     people = _certain(evidence, found)
     if len(people) > 1:
         return ["several-people"]
+    # A number that the record lacks is no contradiction where another identifier says who it is.
+    strangers = ["person-unknown"] if found.strange_identity or (found.strange_number and not people) else []
     if found.referrals:
-        return ["subject-differs"] if people - {item.cadre for item in found.referrals} else []
+        meant = {item.cadre for item in found.referrals}
+        if people - meant:
+            return ["subject-differs"]
+        return strangers + (_contradictions(evidence, found, meant.pop()) if len(meant) == 1 else [])
     if found.by_identity:
-        return []
+        return strangers + _contradictions(evidence, found, found.by_identity[0])
     return _about_numbers(evidence, found, people)
+
+
+def _contradictions(evidence: Evidence, found: Found, cadre: str) -> list[str]:
+    """What the Patient that came along says otherwise than the record."""
+    person = found.people.get(cadre)
+    reasons = []
+    if person and _name(evidence, person) is False:
+        reasons.append("name-differs")
+    if person and _birth_date(evidence, person) is False:
+        reasons.append("birth-date-differs")
+    return reasons
 
 
 def _about_numbers(evidence: Evidence, found: Found, people: set[str]) -> list[str]:
@@ -177,12 +206,9 @@ def _about_numbers(evidence: Evidence, found: Found, people: set[str]) -> list[s
         return ["person-unknown" if known else "no-evidence"]
     if len({item.cadre for item in found.by_number}) > 1:
         return ["several-people"]
-    person = found.people.get(found.by_number[0].cadre)
-    reasons = []
-    if person and _name(evidence, person) is False:
-        reasons.append("name-differs")
-    if person and _birth_date(evidence, person) is False:
-        reasons.append("birth-date-differs")
+    reasons = _contradictions(evidence, found, found.by_number[0].cadre)
+    if found.strange_identity:
+        reasons.append("person-unknown")
     if not reasons and not people:
         reasons.append("uncorroborated")
     return reasons
@@ -222,11 +248,17 @@ def _candidates(evidence: Evidence, found: Found) -> tuple[Candidate, ...]:
 
 def _name(evidence: Evidence, person: CadreFound) -> bool | None:
     """Do the names agree? None when none was given. Capitals, diacritics and order do not matter:
-    hospitals write NGUYEN VAN AN and "An Nguyễn Văn" for Nguyễn Văn An.
+    hospitals write NGUYEN VAN AN and "An Nguyễn Văn" for Nguyễn Văn An. Our own pseudonym agrees too.
     """
-    if not evidence.names:
-        return None
-    return any(_bare(name) == _bare(person.name) for name in evidence.names)
+    if _by_pseudonym(evidence, person):
+        return True
+    names = [name for name in evidence.names if person.pseudonym or not _PSEUDONYM.fullmatch(name)]
+    return any(_bare(name) == _bare(person.name) for name in names) if names else None
+
+
+def _by_pseudonym(evidence: Evidence, person: CadreFound) -> bool:
+    own = person.pseudonym
+    return own is not None and own.casefold() in {name.casefold() for name in evidence.names}
 
 
 def _bare(name: str) -> list[str]:
@@ -238,6 +270,8 @@ def _birth_date(evidence: Evidence, person: CadreFound) -> bool | None:
     """Do the dates agree as far as they were given (a year, a month, a day)? None when not given."""
     if not evidence.birth_dates:
         return None
+    if _by_pseudonym(evidence, person):  # whoever got a year alone may have made 1 January of it
+        return all(given[:4] == person.birth_date.isoformat()[:4] for given in evidence.birth_dates)
     return all(person.birth_date.isoformat().startswith(given) for given in evidence.birth_dates)
 
 

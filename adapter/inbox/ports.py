@@ -63,6 +63,9 @@ class Directory(Protocol):
 class Records(Protocol):
     """Writes results and fulfilment into the local record, in the inbox's own transaction."""
 
+    def lives(self, cadre: str, *, connection: Connection) -> bool:
+        """Whether the person is in the records, and stays there until the transaction ends."""
+
     def known(self, result_key: str) -> Known | None:
         """What is stored under that result key."""
 
@@ -95,26 +98,46 @@ def look_up(said: Evidence, directory: Directory) -> Found:
         )
         if found
     }
-    identities = [
-        *(directory.cadre_by_identity(one.value) for one in _ours(said.subject_identifiers, directory)),
-        *(directory.cadre_by_remote(one.id) for one in _here(said.subject_ids, directory)),
-    ]
+    identities, strange_identity = _identities(said, directory)
     numbers: dict[str, bool] = {}
+    strange_number = False
     for one in said.subject_identifiers:
         if one.system != directory.identifier_system:
             trusted = one.system in directory.number_systems
-            for cadre in directory.cadres_by_identifier(one.value):
+            cadres = directory.cadres_by_identifier(one.value)
+            strange_number = strange_number or (trusted and not cadres)
+            for cadre in cadres:
                 numbers[cadre] = numbers.get(cadre, False) or trusted
-    by_identity = tuple(dict.fromkeys(key for key in identities if key))
-    everyone = {*by_identity, *numbers, *(found.cadre for found in referrals.values())}
+    everyone = {*identities, *numbers, *(found.cadre for found in referrals.values())}
     people = {key: person for key in sorted(everyone) if (person := directory.cadre(key))}
     return Found(
         hospital=directory.hospital,
-        referrals=tuple(referrals.values()),
-        by_identity=by_identity,
-        by_number=tuple(NumberFound(cadre, trusted) for cadre, trusted in numbers.items()),
+        # who left the records is nobody here, whatever a ledger or an index still holds
+        referrals=tuple(found for found in referrals.values() if found.cadre in people),
+        by_identity=tuple(key for key in identities if key in people),
+        by_number=tuple(NumberFound(cadre, trusted) for cadre, trusted in numbers.items() if cadre in people),
         people=people,
+        strange_identity=strange_identity or any(key not in people for key in identities),
+        strange_number=strange_number,
     )
+
+
+def _identities(said: Evidence, directory: Directory) -> tuple[list[str], bool]:
+    """The people whom identities of ours or ids at the hospital name, each once; and whether there
+    is an identity under our system that is nobody's. The hospital may have ids of its own.
+    """
+    found: dict[str, None] = {}
+    strange = False
+    for one in _ours(said.subject_identifiers, directory):
+        key = directory.cadre_by_identity(one.value)
+        if key:
+            found[key] = None
+        elif one.system is not None:
+            strange = True
+    for remote in _here(said.subject_ids, directory):
+        if key := directory.cadre_by_remote(remote.id):
+            found[key] = None
+    return list(found), strange
 
 
 def _ours(identifiers: Sequence[Identifier], directory: Directory) -> list[Identifier]:

@@ -73,6 +73,8 @@ def process(store: InboxStore, item: InboxItem, directory: Directory, records: R
     """Process one item; its new state. An item that another process settled meanwhile stays so."""
     match = _decide(store, item, directory)
     with write(store.engine) as connection:
+        if isinstance(match, Applied):
+            records.lives(match.cadre, connection=connection)  # takes the records' lock first, as an import
         versions = store.versions(connection, item)
         current = next((one for one in versions if one.id == item.id), None)
         if current is None or current.state not in ("new", "unmatched"):
@@ -112,6 +114,8 @@ def _settle(
 ) -> str:
     """Write what `match` means; the item's new state. `by` is the person who linked it."""
     key = apply.result_key(item.hospital, item.type, item.identity, item.resource_id)
+    if isinstance(match, Applied) and not records.lives(match.cadre, connection=connection):
+        match = Unmatched(("person-unknown",))
     outcome: apply.Writes | Unmatched = match if isinstance(match, Unmatched) else apply.Writes()
     if isinstance(match, Applied):
         outcome = apply.plan(
@@ -193,6 +197,7 @@ def link(
             raise UsageError("inbox.no_referral", referral=referral, cadre=cadre)
     match = Applied(cadre, (referral,) if referral else ())
     with write(store.engine) as connection:
+        records.lives(cadre, connection=connection)
         versions = store.versions(connection, item)
         if item.result_key and (item.cadre, item.referral) != (cadre, referral):
             records.take_back(item.result_key, connection=connection)

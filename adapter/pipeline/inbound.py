@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from adapter.disclosure.pseudonym import pseudonymised
 from adapter.inbox import process as inbox
 from adapter.inbox.apply import Known, ResultPlan
 from adapter.inbox.matching import CadreFound, Effect, ReferralFound
@@ -103,7 +104,18 @@ class _Directory:
 
     def cadre(self, key: str) -> CadreFound | None:
         found = self._adapter.records.get(Cadre.kind, key)
-        return CadreFound(found.key, found.name, found.birth_date) if isinstance(found, Cadre) else None
+        if not isinstance(found, Cadre):
+            return None
+        identity = self._adapter.identities.of(self.hospital, "Patient", Cadre.kind, key)
+        return CadreFound(found.key, found.name, found.birth_date, self._pseudonym(identity))
+
+    def _pseudonym(self, identity: str) -> str:
+        identifier = {"system": self.identifier_system, "value": identity}
+        hidden = pseudonymised(
+            {"resourceType": "Patient", "identifier": [identifier]}, self.identifier_system
+        )
+        name: str = hidden["name"][0]["text"]
+        return name
 
     def opaque(self, cadre: str) -> str:
         return self._adapter.subject(cadre)
@@ -114,6 +126,9 @@ class _Records:
 
     def __init__(self, adapter: Adapter) -> None:
         self._records = adapter.records
+
+    def lives(self, cadre: str, *, connection: Connection) -> bool:
+        return self._records.lives(cadre, connection=connection)
 
     def known(self, result_key: str) -> Known | None:
         found = self._records.get(Result.kind, result_key)

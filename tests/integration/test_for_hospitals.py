@@ -119,7 +119,7 @@ def test_the_page_followed_from_top_to_bottom(engine: Engine, base: str) -> None
         "DiagnosticReport": "entered-in-error",
         "Procedure": "completed",
     }
-    assert centre.referral("GT-1").fulfilment is Fulfilment.COMPLETED
+    assert centre.referral("GT-1").fulfilment is Fulfilment.NONE, "its report was withdrawn"
     assert centre.referral("GT-1b").fulfilment is Fulfilment.COMPLETED
     assert [item.reasons for item in centre.inbox.list("unmatched")] == [("person-unknown",)]
 

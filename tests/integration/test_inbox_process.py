@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from inbox_centre import CCCD, NOW, OURS, Centre, Directory
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, text, update
 
 from adapter.audit import verify
-from adapter.database import read
+from adapter.database import read, write
 from adapter.errors import UsageError
 from adapter.inbox import process as processing
 from adapter.records.model import Fulfilment
+from adapter.records.tables import record
 
 REPORT = [{"system": "urn:his:report", "value": "17"}]
 
@@ -85,6 +86,113 @@ def test_a_subject_that_differs_waits(centre: Centre) -> None:
     assert centre.referral("GT-1").fulfilment is Fulfilment.NONE
 
 
+STRANGER = {
+    "resourceType": "Patient",
+    "id": "p",
+    "name": [{"text": "Hoàng Thị Mai"}],
+    "birthDate": "1999-01-01",
+}
+CB_1 = {"resourceType": "Patient", "id": "p", "name": [{"text": "NGUYEN VAN AN"}], "birthDate": "1955-03-14"}
+PSEUDONYM = {"use": "anonymous", "text": "BN-00000000A1"}
+
+
+def _with(system: str, value: str, **more: Any) -> dict[str, Any]:
+    return {"resourceType": "Patient", "id": "p", "identifier": [{"system": system, "value": value}], **more}
+
+
+@pytest.mark.parametrize("contained", [True, False])
+@pytest.mark.parametrize(
+    ("patient", "reasons"),
+    [
+        (STRANGER, ("name-differs", "birth-date-differs")),
+        ({**CB_1, "birthDate": "1955-03-15"}, ("birth-date-differs",)),
+        ({**CB_1, "name": [{"text": "BN-00000000B2"}]}, ("name-differs",)),
+        (_with(CCCD, "001099999999"), ("person-unknown",)),
+        (_with(OURS, "f" * 32), ("person-unknown",)),
+        (_with(OURS, "f" * 32, name=CB_1["name"]), ("person-unknown",)),
+        (_with(OURS, "idan", name=STRANGER["name"]), ("name-differs",)),
+    ],
+)
+def test_a_patient_who_contradicts_the_referral_waits(
+    centre: Centre, patient: dict[str, Any], reasons: tuple[str, ...], contained: bool
+) -> None:
+    more: dict[str, Any] = {"contained": [patient]} if contained else {}
+    if not contained:
+        centre.receive(patient, "p")
+    item = centre.send(_report(subject={"reference": "#p" if contained else "Patient/p"}, **more))
+    assert (item.state, item.reasons) == ("unmatched", reasons)
+    assert centre.results() == []
+
+
+@pytest.mark.parametrize(
+    "patient",
+    [
+        CB_1,
+        {**CB_1, "birthDate": "1955"},
+        {"resourceType": "Patient", "id": "p", "name": [PSEUDONYM], "birthDate": "1955"},
+        _with(OURS, "idan", name=[PSEUDONYM], birthDate="1955-01-01"),
+        {"resourceType": "Patient", "id": "p", "name": [{"use": "anonymous", "text": "Ẩn danh"}]},
+        _with("urn:his:mrn", "77"),
+        {
+            **CB_1,
+            "identifier": [{"system": CCCD, "value": "001099999999"}, {"system": OURS, "value": "idan"}],
+        },
+    ],
+)
+def test_a_patient_who_agrees_with_the_referral_is_no_conflict(
+    centre: Centre, patient: dict[str, Any]
+) -> None:
+    item = centre.send(_report(contained=[patient], subject={"reference": "#p"}))
+    assert (item.state, item.cadre, item.reasons) == ("applied", "CB-1", ())
+
+
+@pytest.mark.parametrize(
+    ("id_", "state", "reasons"),
+    [
+        ("51", "applied", ()),
+        ("52", "unmatched", ("subject-differs",)),
+        ("own-id-of-the-hospital", "applied", ()),
+    ],
+)
+def test_an_id_of_the_hospital_counts_where_it_is_known(
+    centre: Centre, id_: str, state: str, reasons: tuple[str, ...]
+) -> None:
+    item = centre.send(_report(subject={"reference": f"Patient/{id_}"}))
+    assert (item.state, item.reasons) == (state, reasons)
+
+
+def test_an_identity_of_ours_does_not_overrule_another_name(centre: Centre) -> None:
+    report = _report(contained=[_with(OURS, "idan", **STRANGER | {"resourceType": "Patient"})])
+    del report["basedOn"]
+    assert centre.send({**report, "subject": {"reference": "#p"}}).reasons == (
+        "name-differs",
+        "birth-date-differs",
+    )
+
+
+def test_a_person_who_left_gets_no_result(centre: Centre) -> None:
+    report = _report(subject={"identifier": {"system": OURS, "value": "idan"}}, identifier=[])
+    del report["basedOn"]
+    linked = {**report, "subject": {"display": "?"}}
+    centre.link(centre.send(linked, "r1").id, "CB-1")
+    with write(
+        centre.engine
+    ) as connection:  # as the import leaves them: the referral hangs on, the ledger too
+        connection.execute(update(record).where(record.c.key == "CB-1").values(deleted=True, body=None))
+    before = centre.results()
+    later = {**linked, "conclusion": "later"}
+    for number, resource in enumerate(
+        (_report(), report, {**report, "subject": {"reference": "Patient/51"}})
+    ):
+        item = centre.send(resource, f"n{number}")
+        assert item.state == "unmatched"
+        assert "person-unknown" in item.reasons or "referral-unknown" in item.reasons
+    assert centre.send(later, "r1").reasons == ("person-unknown",)
+    assert centre.results() == before
+    with pytest.raises(LookupError):
+        centre.store.save_result(before[0].model_copy(update={"conclusion": "x"}))
+
+
 def test_a_referral_to_another_hospital_waits(centre: Centre) -> None:
     item = centre.send(_report(), hospital="bv-trung-uong")
     assert item.reasons == ("referral-of-another-hospital",)
@@ -116,8 +224,23 @@ def test_an_older_issue_never_replaces_a_newer_one(centre: Centre) -> None:
 
 def test_withdrawn_results_say_so(centre: Centre) -> None:
     centre.send(_report(issued="2026-11-01T09:00:00+07:00"))
+    assert centre.referral("GT-1").fulfilment is Fulfilment.COMPLETED
     centre.send(_report("entered-in-error", issued="2026-11-01T09:00:00+07:00"))
     assert [result.status for result in centre.results()] == ["entered-in-error"]
+    referral = centre.referral("GT-1")
+    assert (referral.fulfilment, referral.fulfilled_at, referral.fulfilled_by) == (
+        Fulfilment.NONE,
+        None,
+        None,
+    )
+
+
+def test_a_withdrawal_opens_no_referral_that_another_result_completed(centre: Centre) -> None:
+    centre.send(_report(conclusion="stays"))
+    other = [{"system": "urn:his:report", "value": "18"}]
+    centre.send(_report(identifier=other), "r2")
+    centre.send(_report("entered-in-error", identifier=other), "r2")
+    assert centre.referral("GT-1").fulfilment is Fulfilment.COMPLETED
 
 
 def test_an_identity_reused_for_another_person_waits(centre: Centre) -> None:
