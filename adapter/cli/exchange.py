@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from adapter.pipeline import Adapter, Plan, Summary
     from adapter.pipeline.syncing import HospitalSummary
+    from adapter.settings import Settings
 
 __all__ = ["register"]
 
@@ -35,14 +36,54 @@ def register(app: typer.Typer) -> None:
     app.command("schedule", help=say("cli.help_schedule"))(schedule)
 
 
-def mapping_check(context: typer.Context) -> None:
-    """Load all mappings, code tables and the policy; list everything that is wrong."""
+def mapping_check(context: typer.Context, as_json: AsJson = False) -> None:
+    """Check settings, secrets, mappings, code tables and the policy; list everything that is wrong."""
+    from adapter.errors import MappingError
     from adapter.pipeline import load_mappings, policy_warnings
 
-    mappings = load_mappings(settings_of(context))
-    for warning in policy_warnings(settings_of(context)):
+    settings = settings_of(context)
+    problems = _secret_problems(settings)
+    facts: dict[str, Any] = {"types": (), "version": None, "warnings": ()}
+    try:
+        mappings = load_mappings(settings)
+        facts = {
+            "types": mappings.types,
+            "version": mappings.version,
+            "warnings": policy_warnings(settings),
+        }
+    except MappingError as error:
+        problems += [str(error), *error.problems]
+    if problems and not as_json:
+        raise MappingError("cli.check_failed", tuple(problems))
+    emit({**facts, "problems": problems}, as_json, lambda _: _draw_check(facts))
+    raise typer.Exit(2 if problems else 0)
+
+
+def _secret_problems(settings: "Settings") -> list[str]:
+    """What is wrong with the identity key and the hospitals' tokens, without saying any of them."""
+    from adapter.errors import SettingsError
+    from adapter.fhir.identity import Identities
+
+    problems = []
+    try:
+        Identities(settings.secret(settings.identity_key).get_secret_value().encode())
+    except SettingsError as error:
+        problems.append(str(error))
+    except ValueError:
+        problems.append(say("settings.short_key", reference=settings.identity_key))
+    for hospital in settings.hospitals.values():
+        try:
+            if hospital.token:
+                settings.secret(hospital.token)
+        except SettingsError as error:
+            problems.append(f"hospitals.{hospital.name}.token: {error}")
+    return problems
+
+
+def _draw_check(facts: "Mapping[str, Any]") -> None:
+    for warning in facts["warnings"]:
         typer.echo(warning, err=True)
-    typer.echo(say("cli.mapping_good", types=", ".join(mappings.types), version=mappings.version[:12]))
+    typer.echo(say("cli.mapping_good", types=", ".join(facts["types"]), version=facts["version"][:12]))
 
 
 def plan(

@@ -106,7 +106,7 @@ def _draw_explained(out: "Console", found: "Sequence[Explained]") -> None:
             "cli.explain_where", source=record.source or "-", sheet=record.sheet or "-", row=record.row or "-"
         )
         gone = f"  ({say('cli.explain_deleted')})" if record.deleted else ""
-        out.print(f"{record.kind} {record.key}  {where}{gone}")
+        out.print(f"{say(f'cli.one_{record.kind}')} {record.key}  {where}{gone}")
         headers = [say(f"cli.col_{word}") for word in ("hospital", "type", "state", "why", "remote", "at")]
         lines = (
             (

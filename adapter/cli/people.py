@@ -53,31 +53,35 @@ def inbox_link(
     item: Annotated[int, typer.Argument(metavar="ID", help=say("cli.help_item"))],
     cadre: Annotated[str, typer.Argument(metavar="CADRE", help=say("cli.help_cadre"))],
     referral: Annotated[str | None, typer.Option("--referral", help=say("cli.help_referral"))] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say whose result it is."""
     from adapter import pipeline
 
     with opened(context) as adapter:
         pipeline.link(adapter, item, cadre, referral, by=actor(), now=now())
-    typer.echo(say("cli.inbox_linked", item=item, cadre=cadre))
+    facts = {"item": item, "cadre": cadre, "referral": referral}
+    emit(facts, as_json, lambda out: out.print(say("cli.inbox_linked", item=item, cadre=cadre)))
 
 
 def inbox_unlink(
     context: typer.Context,
     item: Annotated[int, typer.Argument(metavar="ID", help=say("cli.help_item"))],
+    as_json: AsJson = False,
 ) -> None:
     """Take a match back: the result leaves the record and waits again."""
     from adapter import pipeline
 
     with opened(context) as adapter:
         pipeline.unlink(adapter, item, by=actor(), now=now())
-    typer.echo(say("cli.inbox_unlinked", item=item))
+    emit({"item": item}, as_json, lambda out: out.print(say("cli.inbox_unlinked", item=item)))
 
 
 def hospital_token(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help=say("cli.help_hospital_name"))],
     revoke: Annotated[bool, typer.Option("--revoke", help=say("cli.help_revoke"))] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make a token with which a hospital may send results; it is shown once."""
     from adapter.web import auth
@@ -86,11 +90,12 @@ def hospital_token(
         hospital = adapter.settings.hospital(name)
         if revoke:
             count = auth.revoke(adapter.engine, hospital.name, now())
-            typer.echo(say("cli.tokens_revoked", count=count, hospital=hospital.name))
+            done = say("cli.tokens_revoked", count=count, hospital=hospital.name)
+            emit({"hospital": hospital.name, "revoked": count}, as_json, lambda out: out.print(done))
             return
         token = auth.issue_token(adapter.engine, hospital.name, now())
     typer.echo(say("cli.token_once", hospital=hospital.name), err=True)
-    typer.echo(token)
+    emit({"hospital": hospital.name, "token": token}, as_json, lambda _: typer.echo(token))
 
 
 def hospital_list(context: typer.Context, as_json: AsJson = False) -> None:
@@ -107,7 +112,8 @@ def hospital_list(context: typer.Context, as_json: AsJson = False) -> None:
         for hospital in settings.hospitals.values()
     ]
     headers = [say(f"cli.col_{word}") for word in ("hospital", "display", "level", "address", "schedule")]
-    emit(facts, as_json, lambda out: out.print(rows(table(*headers), (tuple(one.values()) for one in facts))))
+    lines = (tuple({**one, "level": say(f"cli.level_{one['level']}")}.values()) for one in facts)
+    emit(facts, as_json, lambda out: out.print(rows(table(*headers), lines)))
 
 
 def _item_facts(item: Any) -> dict[str, Any]:

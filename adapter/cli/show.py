@@ -9,13 +9,25 @@ from zoneinfo import ZoneInfo
 from adapter.texts import catalogue, say
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderResult
     from rich.table import Table
 
-__all__ = ["LOCAL", "as_json", "console", "emit", "errors", "moment", "number", "rows", "table", "why"]
+__all__ = [
+    "LOCAL",
+    "Fitting",
+    "as_json",
+    "console",
+    "emit",
+    "errors",
+    "moment",
+    "number",
+    "rows",
+    "table",
+    "why",
+]
 
 LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
-_WIDTH_OF_A_FILE = 120  # where output is no terminal: wide enough that tables stay whole
+_WIDTH_OF_A_FILE = 10_000  # where output is no terminal, nothing is folded: somebody may search in it
 
 
 def console() -> "Console":
@@ -84,11 +96,41 @@ def moment(at: datetime | None) -> str:
     return at.astimezone(LOCAL).strftime("%Y-%m-%d %H:%M:%S") if at else "-"
 
 
-def rows(made: "Table", lines: Iterable[Sequence[object]]) -> "Table":
-    """`made` with one row per line."""
-    for line in lines:
-        made.add_row(*(number(cell) if isinstance(cell, int) else str(cell) for cell in line))
-    return made
+def rows(made: "Table", lines: Iterable[Sequence[object]]) -> "Fitting":
+    """`made` with one row per line; where the terminal is too narrow for it, a small block per line."""
+    cells = [[number(cell) if isinstance(cell, int) else str(cell) for cell in line] for line in lines]
+    for line in cells:
+        made.add_row(*line)
+    return Fitting(made, cells)
+
+
+class Fitting:
+    """A table, or where it does not fit the same cells below each other: no name or id is ever split."""
+
+    def __init__(self, made: "Table", cells: list[list[str]]) -> None:
+        self._table = made
+        self._cells = cells
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        wide = options.update(max_width=_WIDTH_OF_A_FILE)
+        if self._table.__rich_measure__(console, wide).maximum <= options.max_width:
+            yield self._table
+            return
+        from rich.table import Table
+        from rich.text import Text
+
+        headers = [str(column.header) for column in self._table.columns]
+        if self._table.title:
+            yield Text(str(self._table.title), style="bold")
+        for first, *others in self._cells:
+            yield Text(f"{headers[0]}: {first}".lstrip(": "), style="bold")
+            block = Table.grid(padding=(0, 2))
+            block.add_column(no_wrap=True)
+            block.add_column(overflow="fold")
+            for header, cell in zip(headers[1:], others, strict=True):
+                block.add_row(f"  {header}", Text(cell))
+            yield block
+            yield Text("")
 
 
 def why(reason: str) -> str:

@@ -226,7 +226,7 @@ def test_json_is_all_that_standard_output_holds(centre: Centre) -> None:
     report = centre.facts("import", str(SMALL))
     assert report["kinds"]["cadre"]["created"] == 20
     assert centre.facts("import", str(SMALL))["kinds"]["cadre"] == {
-        "created": 0, "changed": 0, "unchanged": 20, "deleted": 0, "rejected": 0, "waiting": 0,
+        "created": 0, "changed": 0, "unchanged": 20, "deleted": 0, "rejected": 0, "waiting": 0, "withheld": 0,
     }  # fmt: skip
     assert [line["hospital"] for line in centre.facts("status")] == ["bv-tinh", "bv-trung-uong"]
     assert centre.facts("plan")["bv-tinh"]["types"]["Patient"] == {"create": 19}
@@ -307,6 +307,46 @@ def test_a_port_that_is_taken_is_said_in_words(centre: Centre) -> None:
 
 def test_mapping_check_names_types(centre: Centre) -> None:
     assert "Patient, Encounter, Observation, ServiceRequest" in centre.run("mapping", "check")
+
+
+def test_mapping_check_lists_all_that_is_missing(centre: Centre) -> None:
+    facts = centre.facts("mapping", "check")
+    assert facts["problems"] == []
+    assert "Patient" in facts["types"]
+    (centre.folder / "identity.key").unlink()
+    centre.environment["ADAPTER_MAPPINGS"] = str(centre.folder)
+    done = centre.attempt("mapping", "check")
+    assert done.returncode == 2
+    assert "identity.key" in done.stderr
+    assert "disclosure.yaml" in done.stderr
+    assert len(centre.facts("mapping", "check", code=2)["problems"]) >= 2
+
+
+def test_tokens_as_json(centre: Centre) -> None:
+    assert len(centre.facts("hospital", "token", "bv-tinh")["token"]) > 40
+    assert centre.facts("hospital", "token", "bv-tinh", "--revoke") == {"hospital": "bv-tinh", "revoked": 1}
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_table_never_splits_a_name_or_an_id(width: int) -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    from adapter.cli.show import rows, table
+
+    cells = ["bv-trung-uong", "2026-11-02 12:00:00", "0b6f6d5e-7d0f-4a39-9df5-7f6f2f0c9f10", "x" * 20]
+    written = StringIO()
+    out = Console(file=written, width=width, force_terminal=False)
+    out.print(rows(table("Hospital", "Last contact", "At the hospital", "Why"), [cells]))
+    assert [cell for cell in cells if cell not in written.getvalue()] == []
+
+
+def test_a_pipe_gets_whole_lines_in_the_language_chosen(centre: Centre) -> None:
+    centre.run("import", str(SMALL))
+    said = centre.run("explain", _key_of_tier(centre, "T1"), "--lang", "vi")
+    assert said.startswith("Cán bộ ")
+    assert "tuyến tỉnh" in centre.run("hospital", "list", "--lang", "vi")
 
 
 def test_a_token_is_shown_once_and_stored_hashed(centre: Centre) -> None:
