@@ -1,6 +1,6 @@
 """A sheet and its columns: which header means which field, and how a cell is read."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -18,6 +18,7 @@ __all__ = [
     "Column",
     "Headers",
     "Sheet",
+    "find_header",
 ]
 
 Parse = Callable[[Cell], Any]
@@ -75,14 +76,10 @@ GUIDE = frozenset({"huongdan", "guide", "rejects"})
 
 
 class Headers:
-    """The header row of one sheet: which cell holds which column."""
+    """The header row of one sheet, the `number`th: which cell holds which column."""
 
-    def __init__(self, sheet: Sheet, row: list[Cell], *, source: str) -> None:
-        known = {
-            name: column for column in (*sheet.columns, DELETED, REASON) for name in reversed(column.names)
-        }
-        # A field's own two headers win over another column's alias of the same spelling.
-        known |= {fold(title): column for column in sheet.columns for title in (column.vi, column.en)}
+    def __init__(self, sheet: Sheet, row: list[Cell], *, source: str, number: int = 1) -> None:
+        known = _known(sheet)
         self.places: dict[str, int] = {}
         self.unknown: list[str] = []
         self.written: dict[str, str] = {}
@@ -97,9 +94,9 @@ class Headers:
                 raise ImportRefused("import.header_twice", file=source, sheet=sheet.vi, header=title)
             self.places[column.field] = place
             self.written[column.field] = title
-        self._require(sheet, source)
+        self._require(sheet, source, number)
 
-    def _require(self, sheet: Sheet, source: str) -> None:
+    def _require(self, sheet: Sheet, source: str, number: int) -> None:
         missing = [column for column in sheet.columns if column.required and column.field not in self.places]
         if not missing:
             return
@@ -108,9 +105,33 @@ class Headers:
         for column in missing:
             close = [near for name in column.names for near in get_close_matches(name, nearest, 1, 0.6)]
             lines.append(f"{column.vi} / {column.en}" + (f" (? {nearest[close[0]]})" if close else ""))
-        raise ImportRefused("import.no_header", file=source, sheet=sheet.vi, missing="; ".join(lines))
+        raise ImportRefused(
+            "import.no_header", file=source, sheet=sheet.vi, missing="; ".join(lines), row=number
+        )
 
     def plan(self, sheet: Sheet) -> Iterator[tuple[Column, int]]:
         """The sheet's columns that the file has, and where."""
         places: Mapping[str, int] = self.places
         return ((column, places[column.field]) for column in sheet.columns if column.field in places)
+
+
+def _known(sheet: Sheet) -> dict[str, Column]:
+    """Every header that means a column of the sheet, folded."""
+    known = {name: column for column in (*sheet.columns, DELETED, REASON) for name in reversed(column.names)}
+    # A field's own two headers win over another column's alias of the same spelling.
+    return known | {fold(title): column for column in sheet.columns for title in (column.vi, column.en)}
+
+
+def find_header(sheet: Sheet, rows: Sequence[list[Cell]]) -> int:
+    """Which of the first rows is the header: the first that has most of the sheet's columns.
+
+    Titles such as "DANH SÁCH CÁN BỘ NĂM 2026" stand above it. The first row, if none has any.
+    """
+    known = _known(sheet)
+
+    def columns(row: list[Cell]) -> int:
+        found = (known.get(fold(formats.plain(cell))) for cell in row if isinstance(cell, str))
+        return len({column.field for column in found if column})
+
+    counts = [columns(row) for row in rows]
+    return counts.index(max(counts))

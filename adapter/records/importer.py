@@ -8,16 +8,17 @@ is looked at: they are counted, never stored, shown or written anywhere.
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
+from adapter import audit
 from adapter.database import write
 from adapter.errors import ImportRefused
 from adapter.records.changes import Changes
 from adapter.records.checking import Checking, Sorted
-from adapter.records.columns import REASON, Headers
+from adapter.records.columns import REASON, Headers, find_header
 from adapter.records.model import RECORD_TYPES
 from adapter.records.outcome import ImportReport, Problem
 from adapter.records.reading import Tab, open_tabs
@@ -30,6 +31,7 @@ __all__ = ["run"]
 
 Progress = Callable[[int, int], None]
 _CHUNK = 1000
+_HEADER_WITHIN = 10  # rows that are not empty
 
 
 class _DryRun(Exception):
@@ -50,6 +52,7 @@ def run(
     rejects: Path | None = None,
     progress: Progress | None = None,
     on_problem: Callable[[Problem], None] | None = None,
+    on_scrub: Callable[[Connection, str], None] | None = None,
 ) -> ImportReport:
     """Import `files`: workbooks, CSV files or folders of CSVs, together one state of the kinds they hold.
 
@@ -57,7 +60,8 @@ def run(
     `allow_deletions`. `partial`: what the files do not hold stays. `rejects`: where rows that were not
     imported go (its suffix becomes .xlsx, or none for CSV input); an older rejects file there is replaced,
     or removed when no row is rejected. `known_measures` None: any measure.
-    `progress` is called with (bytes done, bytes in all); `on_problem` with every bad cell.
+    `progress` is called with (bytes done, bytes in all); `on_problem` with every bad cell;
+    `on_scrub`, within the import's transaction, with the key of each person who is T0.
     Raises ImportRefused, with nothing changed, when a file as a whole cannot be imported.
     """
     tally = Tally(on_problem)
@@ -71,15 +75,22 @@ def run(
             with write(store_engine) as connection:
                 known = Known(known_hospitals, known_measures, now)
                 work = _Import(
-                    Changes(connection), tabs, known=known, tally=tally, rejects=refused, progress=progress
+                    Changes(connection),
+                    tabs,
+                    known=known,
+                    tally=tally,
+                    rejects=refused,
+                    progress=progress,
+                    on_scrub=None if on_scrub is None else lambda key: on_scrub(connection, key),
                 )
                 refused.sweep()  # under the store's lock, as all that writes is
                 work.run(partial=partial, limit=limit)
                 refused.seal()
+                _audit(connection, now, tally)
                 _undo_if(dry_run)
         except _DryRun:
             return tally.report(None, work.partial, dry_run=True)
-        if tally.scrubbed:
+        if tally.scrubbed or on_scrub:
             _forget(store_engine)
         # After the commit: killed in between, the same import run again writes the same rejects.
         return tally.report(refused.keep(), work.partial, dry_run=False)
@@ -90,6 +101,18 @@ def _forget(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _audit(connection: Connection, now: datetime, tally: Tally) -> None:
+    """That it was imported, and how much was refused and erased: counts alone."""
+    report = tally.report(None, partial=False, dry_run=False)
+    details = {
+        "kinds": {kind: vars(counts) for kind, counts in report.kinds.items()},
+        "refused_people": report.refused_people,
+        "refused_rows": report.refused_rows,
+        "scrubbed": report.scrubbed,
+    }
+    audit.record(connection, at=now, actor="import", action="import.done", details=details)
 
 
 def _undo_if(dry_run: bool) -> None:
@@ -109,6 +132,7 @@ class _Import:
         tally: Tally,
         rejects: Rejects,
         progress: Progress | None,
+        on_scrub: Callable[[str], None] | None = None,
     ) -> None:
         self._changes = changes
         self._tabs = tabs
@@ -116,6 +140,7 @@ class _Import:
         self._tally = tally
         self._rejects = rejects
         self._progress = progress
+        self._on_scrub = on_scrub
         self._checking = Checking(changes, tally)
         self._total = sum(tab.size for tab in tabs)
         self._past = 0
@@ -155,17 +180,19 @@ class _Import:
     def _tab(self, tab: Tab) -> Sorted:
         rows = tab.rows()
         total = Sorted()
-        header = next(rows, None)
-        if header is None:
+        top = list(islice(rows, _HEADER_WITHIN))
+        if not top:
             return total
-        headers = Headers(tab.sheet, header[1], source=tab.source)
+        place = find_header(tab.sheet, [cells for _, cells in top])
+        line, header = top[place]
+        headers = Headers(tab.sheet, header, source=tab.source, number=line)
         self.partial = self.partial or REASON.field in headers.places
         for title in headers.unknown:
             self._tally.warn("import.unknown_column", sheet=tab.title, header=title)
         reader = RowReader(tab.sheet, headers, self._known)
-        parsed = (reader.read(number, cells) for number, cells in rows)
+        parsed = (reader.read(number, cells) for number, cells in chain(top[place + 1 :], rows))
         while chunk := list(islice(parsed, _CHUNK)):
-            total = total.plus(self._chunk(tab, header[1], reader, chunk))
+            total = total.plus(self._chunk(tab, header, reader, chunk))
             if self._progress:
                 self._progress(min(self._past + tab.done, self._total), self._total)
         self._past += tab.size
@@ -204,4 +231,6 @@ class _Import:
         live = len(self._changes.live("cadre", refused)) if refused else 0
         for key in refused:
             self._tally.scrubbed += self._changes.scrub(key)
+            if self._on_scrub is not None:
+                self._on_scrub(key)
         return live

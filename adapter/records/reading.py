@@ -28,6 +28,10 @@ __all__ = ["REJECTS_MARK", "Tab", "open_tabs", "unnumbered"]
 REJECTS_MARK = "_rejects"  # a sheet or a file of this name: what is here is not everything
 _MAX_UNPACKED = 2_000_000_000  # bytes; a workbook that unpacks to more is an attack or a mistake
 _NUMBER = re.compile(r"(?:\s*\(\d+\))+$")
+_SEPARATOR = re.compile(r"\ufeff?\"?sep=([;,\t])", re.IGNORECASE)
+_SEPARATORS = ";,\t"
+_TOP_LINES = 12
+_COLUMNS = 3  # separators at least: every sheet has four required columns
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -162,17 +166,22 @@ def _csv_rows(path: Path, tab: Tab) -> Iterator[tuple[int, list[Cell]]]:
         encoding = next((name for bom, name in _BOMS.items() if start.startswith(bom)), "utf-8")
         wrapped = io.TextIOWrapper(raw, encoding, errors="strict", newline="")
         try:
-            first = wrapped.readline()
+            first = [wrapped.readline() for _ in range(_TOP_LINES)]
             wrapped.seek(0)
             reader = csv.reader(wrapped, delimiter=_delimiter(first), strict=True)
             for number, cells in enumerate(reader, 1):
                 tab.done = raw.tell()
-                yield number, cells
+                if number > 1 or not _SEPARATOR.match(first[0]):
+                    yield number, cells
         except UnicodeDecodeError as error:
             raise ImportRefused("import.not_utf8", file=path.name) from error
         except csv.Error as error:
             raise ImportRefused("import.not_csv", file=path.name, line=reader.line_num) from error
 
 
-def _delimiter(header: str) -> str:
-    return max(";,\t", key=header.count)
+def _delimiter(lines: list[str]) -> str:
+    """What Excel's own first line says, else what is most frequent in the first line that looks a header."""
+    if match := _SEPARATOR.match(lines[0]):
+        return match[1]
+    header = next((line for line in lines if max(map(line.count, _SEPARATORS)) >= _COLUMNS), lines[0])
+    return max(_SEPARATORS, key=header.count)

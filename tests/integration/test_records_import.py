@@ -1,6 +1,7 @@
 """Importing: what changes, what is refused, what becomes of the rest."""
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -13,8 +14,9 @@ from typing import Any
 
 import pytest
 from openpyxl import Workbook, load_workbook
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
+from adapter import audit
 from adapter.errors import ImportRefused
 from adapter.records.importer import run
 from adapter.records.model import Cadre, Fulfilment, Measurement, Referral, Result
@@ -426,3 +428,46 @@ def test_a_killed_import_leaves_nothing_and_can_be_repeated(engine: Engine, tmp_
         time.sleep(0.1)
     assert snapshot(engine) == []
     assert imports(engine, path).kinds["cadre"].created == 120
+
+
+# above the headers ----------------------------------------------------------------------------------
+
+
+def test_titles_above_the_headers(engine: Engine, tmp_path: Path) -> None:
+    def edit(book: Any) -> None:
+        page = book["Cán bộ"]
+        place(book, "Cán bộ", "Ngày sinh", 2).value = "hôm nọ"
+        page.insert_rows(1, 3)
+        page["A1"] = "DANH SÁCH CÁN BỘ NĂM 2026"
+        page["B2"] = "Cán bộ"
+
+    found: list[Any] = []
+    report = imports(engine, edited(tmp_path / "a.xlsx", edit), on_problem=found.append)
+    assert report.kinds["cadre"].created == 19
+    assert [problem.row for problem in found] == [5]
+
+
+@pytest.mark.parametrize("top", ["sep=;\n", "Danh sách, năm 2026\n", "DANH SÁCH;;;;\n\n", "\ufeffsep=;\n"])
+def test_lines_above_the_headers_of_a_csv(engine: Engine, tmp_path: Path, top: str) -> None:
+    report = imports(engine, one_cadre(tmp_path / "in", "cadres.csv", (top + CSV + "B;?\n").encode()))
+    assert report.kinds["cadre"].created == 1
+    assert {problem.row for problem in report.problems} == {3 + top.count("\n")}
+
+
+def test_no_header_says_which_row_was_taken_for_it(engine: Engine, tmp_path: Path) -> None:
+    text = "DANH SÁCH\nKey;Name;Sex;Born\nA1;Lê An;Nam;1960\n"
+    with pytest.raises(ImportRefused, match="row 2 was taken as the header"):
+        imports(engine, one_cadre(tmp_path / "in", "cadres.csv", text.encode()))
+
+
+def test_an_import_is_audited_in_counts(engine: Engine, tmp_path: Path) -> None:
+    imports(engine, SMALL, dry_run=True)
+    imports(engine, SMALL)
+    with engine.connect() as connection:
+        rows = list(connection.execute(select(audit.audit)))
+    assert [(row.actor, row.action) for row in rows] == [("import", "import.done")]
+    details = json.loads(rows[0].details)
+    assert details["kinds"]["cadre"]["created"] == 20
+    assert details["refused_people"] == 3
+    assert (details["refused_rows"] > 6, details["scrubbed"]) == (True, 0)
+    assert "CB-" not in rows[0].details
