@@ -14,6 +14,7 @@ from math import isfinite
 from typing import Any
 
 __all__ = [
+    "ERRORS",
     "PROVINCES",
     "VIETNAM",
     "BadCell",
@@ -232,8 +233,10 @@ def measured(value: Cell) -> str:
     """A measured value in normal form: "5.30", "<0.1", "120/80", or text such as "âm tính"."""
     if _is_number(value) and (isinstance(value, int) or isfinite(value)):
         return number_text(value)
+    if isinstance(value, bool) or _is_number(value):  # infinity is no value either
+        raise BadCell("expect_value_no_truth")
     if not isinstance(value, str):
-        raise BadCell("expect_value")  # Excel makes a date of 8/10 and a truth value of "TRUE"
+        raise BadCell("expect_value")  # Excel makes a date of 8/10
     return _measured(value)
 
 
@@ -272,6 +275,12 @@ _CARD = re.compile(r"[A-Z]{2}[1-5]\d{12}|\d{10}|\d{12}")
 _PHONE = re.compile(r"0\d{9,10}")
 _ICD10 = re.compile(r"([A-Z]\d[0-9A-Z])(?:\.?([0-9A-Z]{1,4}))?([*†+]?)")
 _ETHNIC = re.compile(r"(\d{1,2})(?: .*)?")
+
+
+# What a formula says that failed.
+ERRORS = frozenset(
+    {"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!", "#FIELD!"}
+)
 
 
 def _is_number(value: Cell) -> bool:

@@ -21,7 +21,7 @@ from adapter.records.choices import fold
 from adapter.records.columns import GUIDE, Sheet
 from adapter.records.formats import Cell
 from adapter.records.sheets import sheet_named
-from adapter.records.slicing import WORTH_SLICING, sheet_files, sliced_rows
+from adapter.records.slicing import WORTH_SLICING, error_cells, sheet_files, sliced_rows
 
 __all__ = ["REJECTS_MARK", "Tab", "open_tabs", "unnumbered"]
 
@@ -106,14 +106,16 @@ def _workbook_tabs(path: Path, stack: ExitStack, warn: Callable[..., None]) -> I
         sheet = sheet_named(unnumbered(name) if partial else name)
         if sheet is not None:
             entry, size = places.get(name, ("", 1000))
-            rows = _sliced(path, name, entry) if size >= WORTH_SLICING else _whole(path, workbook, name)
+            rows = (
+                _sliced(path, name, entry) if size >= WORTH_SLICING else _whole(path, workbook, name, entry)
+            )
             yield Tab(path.name, name, sheet, partial, size, False, rows)
         elif fold(name) not in GUIDE:
             warn("import.unknown_sheet", file=path.name, sheet=name)
 
 
 def _whole(
-    path: Path, workbook: CalamineWorkbook, name: str
+    path: Path, workbook: CalamineWorkbook, name: str, entry: str
 ) -> Callable[[Tab], Iterator[tuple[int, list[Cell]]]]:
     def rows(tab: Tab) -> Iterator[tuple[int, list[Cell]]]:
         try:
@@ -121,7 +123,11 @@ def _whole(
         except (CalamineError, ValueError) as error:
             raise ImportRefused("import.not_a_workbook", file=path.name) from error
         share = tab.size / max(sheet.total_height, 1)
+        errors = error_cells(path, entry) if entry else {}
         for number, cells in enumerate(sheet.iter_rows(), 1):
+            for place, failed in errors.get(number, {}).items():
+                if place < len(cells):
+                    cells[place] = failed
             tab.done = min(int(number * share), tab.size)
             yield number, cells
 

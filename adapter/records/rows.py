@@ -81,6 +81,9 @@ class RowReader:
                 if required:
                     row.bad.append(BadValue(title, "", "expect_something"))
                 continue
+            if cell.__class__ is str and cell[0] == "#" and cell.strip().upper() in formats.ERRORS:
+                row.bad.append(BadValue(title, cell.strip(), "expect_no_error"))
+                continue
             try:
                 row.fields[field_] = parse(cell)
             except BadCell as error:

@@ -17,7 +17,7 @@ from python_calamine import CalamineWorkbook
 
 from adapter.records.formats import Cell
 
-__all__ = ["WORTH_SLICING", "sheet_files", "sliced_rows"]
+__all__ = ["WORTH_SLICING", "error_cells", "sheet_files", "sliced_rows"]
 
 WORTH_SLICING = 8_000_000  # bytes of XML; below it a sheet is read whole
 _SLICE = 4_000_000
@@ -28,6 +28,11 @@ _PARTS = re.compile(
 _OPENING = re.compile(rb"<sheetData\s*>")
 _NUMBERED = re.compile(rb"""\s*<row\b[^>]*\sr=["']\d""")
 _ROW = re.compile(rb"<row\b")
+_IS_ERROR = re.compile(rb"""\st=["']e["']""")
+_ERROR = re.compile(
+    rb"""<c (?=[^>]*?\bt=["']e["'])[^>]*?\br=["']([A-Z]+)(\d+)["'][^>]*>"""
+    rb"""(?:<f\b[^>]*/>|<f\b[^>]*>[^<]*</f>)?<v>([^<]*)</v>"""
+)
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
@@ -47,6 +52,19 @@ def sheet_files(archive: zipfile.ZipFile) -> dict[str, str]:
         entry = target.removeprefix("/") if target.startswith("/") else normpath(join("xl", target))
         if entry in archive.namelist():
             found[node.get("name", "")] = entry
+    return found
+
+
+def error_cells(path: Path, entry: str) -> dict[int, dict[int, str]]:
+    """Cells of a sheet that hold an error such as #N/A, which calamine reads as empty: row, column, error."""
+    found: dict[int, dict[int, str]] = {}
+    with zipfile.ZipFile(path) as archive:
+        content = archive.read(entry)
+    for match in _ERROR.finditer(content) if _IS_ERROR.search(content) else ():
+        column = 0
+        for letter in match[1]:
+            column = column * 26 + letter - 64
+        found.setdefault(int(match[2]), {})[column - 1] = match[3].decode("ascii", "replace")
     return found
 
 

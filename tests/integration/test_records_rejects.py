@@ -297,3 +297,19 @@ def test_a_killed_import_leaves_people_in_one_closed_folder_alone(engine: Engine
     good = people(tmp_path / "a.xlsx", PEOPLE, {"A1": "01/01/1970"})
     imports(engine, good, rejects=out / "r.xlsx")
     assert list(out.iterdir()) == []
+
+
+def test_truth_values_and_failed_formulas_are_called_what_they_are(engine: Engine, tmp_path: Path) -> None:
+    book = load_workbook(SMALL)
+    cell(book["Chỉ số"], "Giá trị", 10).value = True
+    for sheet, header, row in (("Chỉ số", "Giá trị", 12), ("Cán bộ", "Điện thoại", 2)):
+        failed = cell(book[sheet], header, row)
+        failed.value = "#N/A"
+        assert failed.data_type == "e"
+    book.save(tmp_path / "bad.xlsx")
+    report = imports(engine, tmp_path / "bad.xlsx")
+    lines = {(problem.row, problem.column): str(problem) for problem in report.problems}
+    assert len(lines) == 3
+    assert '"#N/A"; expected a value; the formula' in lines[2, "Điện thoại"]  # though it may stay empty
+    assert '"#N/A"; expected a value; the formula' in lines[12, "Giá trị"]
+    assert "TRUE" in lines[10, "Giá trị"]
