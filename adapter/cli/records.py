@@ -37,6 +37,7 @@ def import_files(
     as_json: AsJson = False,
 ) -> None:
     """Import workbooks or folders of CSVs."""
+    from adapter import pipeline
     from adapter.records import importer
 
     with opened(context) as adapter, progress(quiet=as_json) as callback:
@@ -52,6 +53,7 @@ def import_files(
             known_measures=None,
             now=now(),
             progress=_counted(callback),
+            on_scrub=pipeline.forget,
         )
     emit(report.as_json(), as_json, lambda out: _draw(out, report))
     raise typer.Exit(1 if report.rejected else 0)

@@ -15,6 +15,7 @@ from adapter import audit
 from adapter.database import write
 from adapter.errors import UsageError
 from adapter.inbox import apply, matching
+from adapter.inbox.erase import ERASED
 from adapter.inbox.evidence import evidence
 from adapter.inbox.matching import Applied, Match, Unmatched
 from adapter.inbox.ports import Directory, Records, ReversibleRecords, look_up
@@ -244,7 +245,7 @@ def unlink(
 
 def _result_item(store: InboxStore, item_id: int) -> InboxItem:
     item = store.get(item_id)
-    if item is None:
+    if item is None or item.body == ERASED:
         raise UsageError("inbox.no_item", item=item_id)
     if item.type not in RESULT_TYPES:
         raise UsageError("inbox.not_a_result", item=item_id, type=item.type)

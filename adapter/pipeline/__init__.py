@@ -9,7 +9,7 @@ and two to look: status, explain. This package is the only place where stages me
 """
 
 from adapter.inbox.receive import accept as receive
-from adapter.pipeline.inbound import link, process_inbox, unlink
+from adapter.pipeline.inbound import forget, link, process_inbox, unlink
 from adapter.pipeline.opened import Adapter, load_mappings, policy_warnings
 from adapter.pipeline.planning import Plan, plan, write_bundles
 from adapter.pipeline.standing import explain, status
@@ -20,6 +20,7 @@ __all__ = [
     "Plan",
     "Summary",
     "explain",
+    "forget",
     "link",
     "load_mappings",
     "plan",

@@ -9,13 +9,15 @@ from sqlalchemy import Connection
 from adapter.disclosure.pseudonym import pseudonymised
 from adapter.inbox import process as inbox
 from adapter.inbox.apply import Known, ResultPlan
+from adapter.inbox.erase import erase as erase_items
 from adapter.inbox.matching import CadreFound, Effect, ReferralFound
 from adapter.inbox.process import unlink as unlink_item
 from adapter.mapping.reverse import result_of
 from adapter.pipeline.opened import Adapter
 from adapter.records.model import Cadre, Fulfilment, Referral, Result
+from adapter.repository.erase import erase as erase_resource
 
-__all__ = ["link", "process_inbox", "unlink"]
+__all__ = ["forget", "link", "process_inbox", "unlink"]
 
 _NUMBER_SYSTEMS = frozenset({"citizen_id", "national_id", "insurance_number"})
 
@@ -46,6 +48,14 @@ def unlink(adapter: Adapter, item: int, *, by: str, now: datetime) -> None:
     unlink_item(
         adapter.inbox, item, directory_of=_directories(adapter), records=_Records(adapter), by=by, now=now
     )
+
+
+def forget(connection: Connection, cadre: str) -> None:
+    """Take away, in the caller's transaction, what hospitals sent about a person who may not be kept."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA secure_delete=ON")  # freed pages are overwritten
+    for sent in erase_items(connection, cadre):
+        erase_resource(connection, sent.hospital, sent.type, sent.id)
 
 
 class _Directories:

@@ -9,14 +9,22 @@ from typing import Any
 
 import pytest
 from inbox_centre import CCCD, NOW, OURS, Centre, Directory
-from sqlalchemy import Engine, text, update
+from sqlalchemy import Connection, Engine, select, text, update
 
+from adapter import pipeline
 from adapter.audit import verify
 from adapter.database import read, write
 from adapter.errors import UsageError
 from adapter.inbox import process as processing
+from adapter.inbox.receive import accept
+from adapter.inbox.tables import inbox_item
+from adapter.records import importer
 from adapter.records.model import Fulfilment
 from adapter.records.tables import record
+from adapter.repository import store as repository_store
+from adapter.repository import tables
+from adapter.repository.plan import Change
+from adapter.repository.repository import Repository
 
 REPORT = [{"system": "urn:his:report", "value": "17"}]
 
@@ -191,6 +199,73 @@ def test_a_person_who_left_gets_no_result(centre: Centre) -> None:
     assert centre.results() == before
     with pytest.raises(LookupError):
         centre.store.save_result(before[0].model_copy(update={"conclusion": "x"}))
+
+
+def test_an_import_tells_who_may_not_be_kept(centre: Centre, tmp_path: Path) -> None:
+    item = centre.send(_report(conclusion="Bí mật"))
+    people = tmp_path / "Cán bộ.csv"
+    people.write_text(
+        "Mã cán bộ;Họ và tên;Giới tính;Ngày sinh;Diện quản lý\n"
+        "CB-1;Nguyễn Văn An;Nam;14/03/1955;T0\nCB-2;Trần Thị Bình;Nữ;01/07/1960;T5\n",
+        "utf-8",
+    )
+    importer.run(
+        centre.engine,
+        [people],
+        max_deletions_percent=100,
+        known_hospitals=frozenset({"bv-tinh"}),
+        now=NOW,
+        on_scrub=pipeline.forget,
+    )
+    emptied = centre.item(item.id)
+    assert (emptied.body, emptied.state, emptied.reasons) == ("{}", "ignored", ("erased",))
+    if centre.engine.dialect.name == "sqlite":
+        folder = Path(str(centre.engine.url.database)).parent
+        assert not any("Bí mật".encode() in file.read_bytes() for file in folder.iterdir() if file.is_file())
+
+
+def test_of_a_person_who_may_not_be_kept_nothing_stays(centre: Centre) -> None:
+    def told(connection: Connection, change: Change) -> None:
+        accept(
+            connection,
+            hospital=change.owner,
+            type=change.type,
+            id=change.id,
+            version=change.version,
+            resource=change.resource,
+            body=change.body,
+            now=NOW,
+        )
+
+    repository_store.prepare(centre.engine)
+    repository = Repository(centre.engine, on_change=told)
+    for system, value, words in (("idref1", "1", "Bí mật"), ("idref2", "2", "Công khai")):
+        patient = repository.create("bv-tinh", {"resourceType": "Patient", "address": [{"text": words}]})
+        report = _report(
+            identifier=[{"system": "urn:his:report", "value": f"{words} {value}"}],
+            basedOn=[{"identifier": {"system": OURS, "value": system}}],
+            subject={"reference": f"Patient/{patient.id}"},
+            conclusion=words,
+        )
+        made = repository.create("bv-tinh", report)
+        repository.update("bv-tinh", {**report, "id": made.id, "status": "corrected"})
+    assert centre.process() == {"applied": 4}
+    with write(centre.engine) as connection:
+        pipeline.forget(connection, "CB-1")
+    with read(centre.engine) as connection:
+        kept = ""
+        for table in (inbox_item, *tables.TABLES):
+            rows = connection.execute(select(table)).all()
+            kept += "".join(
+                value.decode() if isinstance(value, bytes) else str(value) for row in rows for value in row
+            )
+        states = connection.execute(select(inbox_item.c.state).order_by(inbox_item.c.id)).scalars().all()
+    assert "Bí mật" not in kept
+    assert kept.count("Công khai") > 4
+    assert list(states) == ["ignored"] * 3 + ["ignored", "applied", "applied"]
+    assert centre.inbox.get(2) is not None
+    with pytest.raises(UsageError):
+        centre.link(2, "CB-2")
 
 
 def test_a_referral_to_another_hospital_waits(centre: Centre) -> None:
