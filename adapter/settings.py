@@ -95,7 +95,7 @@ class Centre(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = "Trung tâm Bảo vệ, chăm sóc sức khỏe cán bộ"
-    facility_code: str = Field("00000", pattern=r"^[0-9A-Z]{5}$")
+    facility_code: str = Field("", pattern=r"^([0-9A-Z]{5})?$")  # empty: only the name is sent
     identifier_system: str = Field("https://cadre-health.example/fhir/sid/record", pattern=r"^\S+$")
 
 
@@ -109,7 +109,7 @@ class Hospital(BaseModel):
     level: Literal["provincial", "central"]
     base_url: str = Field(pattern=r"^https?://\S+$")
     token: SecretRef | None = None
-    facility_code: str = Field("00000", pattern=r"^[0-9A-Z]{5}$")
+    facility_code: str = Field("", pattern=r"^([0-9A-Z]{5})?$")  # empty: only the name is sent
     schedule: Annotated[str, AfterValidator(_is_cron)] = "*/30 * * * *"  # cron, Asia/Ho_Chi_Minh
     timeout_seconds: float = Field(30, gt=0, le=600)
     concurrency: int = Field(2, ge=1, le=16)

@@ -4,7 +4,7 @@ Every problem is collected with its place and the nearest right word; nothing st
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from jinja2 import TemplateSyntaxError, nodes
@@ -19,7 +19,7 @@ __all__ = ["DIRECTIVES", "Checker", "Scope", "expression_of", "nearest"]
 
 DIRECTIVES = ("$when", "$each", "$as", "$item")
 _PART_FIELDS = frozenset(("measure", "unit", "value"))
-_GLOBALS = frozenset(("centre", "hospital", "related", "system"))
+_GLOBALS = frozenset(("centre", "hospital", "related", "system", "visit"))
 _TABLE_VERBS = frozenset(("code", "coding", "column", "concept", "display"))
 _TESTS = frozenset(("defined", "in", "none", "number", "string"))
 
@@ -47,10 +47,11 @@ class Scope:
     fields: frozenset[str]
     kinds: frozenset[str]
     variables: frozenset[str] = frozenset()
+    visit: frozenset[str] = frozenset()  # fields of the visit that a record belongs to
 
     def with_variable(self, name: str) -> "Scope":
         """The scope inside a `$each` that names its item `name`."""
-        return Scope(self.kind, self.fields, self.kinds, self.variables | {name})
+        return replace(self, variables=self.variables | {name})
 
 
 @dataclass
@@ -105,6 +106,8 @@ class Checker:
         owner = node.node.name if isinstance(node.node, nodes.Name) else None
         if owner == "m":
             self._one_of(node.attr, scope.fields, "mapping.no_field", scalar, kind=scope.kind)
+        elif owner == "visit":
+            self._one_of(node.attr, scope.visit, "mapping.no_field", scalar, kind="visit")
         elif owner == "related":
             self._one_of(node.attr, scope.kinds, "mapping.no_kind", scalar)
         elif owner in scope.variables:

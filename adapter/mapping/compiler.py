@@ -105,7 +105,14 @@ class _Compiler:
             self._checker.problems.add(node.place, "mapping.each_not_in_list")
         named = node.get("$as")
         variable = str(named.value) if isinstance(named, Scalar) else "item"
-        if not variable.isidentifier() or variable in {"m", "related", "system", "centre", "hospital"}:
+        if not variable.isidentifier() or variable in {
+            "m",
+            "related",
+            "visit",
+            "system",
+            "centre",
+            "hospital",
+        }:
             self._checker.problems.add(node.place, "mapping.bad_variable", word=variable)
             variable = "item"
         items = self._directive(each, scope, path, loops)
@@ -118,7 +125,7 @@ class _Compiler:
         name = f"each_{self._label}_{len(self.program.eaches)}"
         names = tuple(sorted(scope.variables))
         self.program.eaches.append(Each(name, variable, names, source))
-        return f"({items} | {name}({', '.join(('m', 'related', *names))}))"
+        return f"({items} | {name}({', '.join(('m', 'related', 'visit', *names))}))"
 
     def _directive(self, node: Node, scope: Scope, path: str, loops: _Loops) -> str:
         source = self._checker.expression(node, scope) if isinstance(node, Scalar) else None

@@ -22,6 +22,9 @@ from adapter.mapping.transforms import JINJA_FILTERS, Transforms
 
 __all__ = ["Engine", "HospitalContext", "Mapped", "ResourceMap"]
 
+# The ministry's system of facility codes, unless a hospital's settings name another one.
+_FACILITY_CODE = "http://fhir.ehealth.gov.vn/core/sid/provider-code"
+
 
 @dataclass(frozen=True, slots=True)
 class HospitalContext:
@@ -57,6 +60,7 @@ class ResourceMap:
     type: str
     kind: str
     fields: frozenset[str]
+    visit: frozenset[str]  # fields of `visit`
     body: Program
     when: Program | None
 
@@ -71,6 +75,19 @@ class _Related:
         return self._keys.get(kind, ())
 
 
+class _Visit:
+    """The visit of a record, by its fields; nothing has all of them empty."""
+
+    def __init__(self, visit: object, fields: frozenset[str]) -> None:
+        self._visit = visit
+        self._fields = fields
+
+    def of(self, field: str) -> Any:
+        if field not in self._fields:
+            raise SecurityError(f"{field} is not a field that a mapping may read")
+        return None if self._visit is None else getattr(self._visit, field)
+
+
 class _Sandbox(SandboxedEnvironment):
     """Reads the named fields of records and nothing else."""
 
@@ -81,7 +98,7 @@ class _Sandbox(SandboxedEnvironment):
         self.filters = {name: self.filters[name] for name in JINJA_FILTERS}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        if isinstance(obj, _Related):
+        if isinstance(obj, _Related | _Visit):
             return obj.of(attribute)
         if attribute not in self._fields:
             raise SecurityError(f"{attribute} is not a field that a mapping may read")
@@ -118,20 +135,23 @@ class _Compiled:
     def _loop(self, each: Each) -> Callable[..., _Spread]:
         body = self._compile(each.source)
 
-        def run(items: Iterable[Any] | None, m: object, related: object, *outer: object) -> _Spread:
+        def run(
+            items: Iterable[Any] | None, m: object, related: object, visit: object, *outer: object
+        ) -> _Spread:
             around = dict(zip(each.names, outer, strict=True))
             return _Spread(
-                body(m=m, related=related, **around, **{each.variable: item}) for item in items or ()
+                body(m=m, related=related, visit=visit, **around, **{each.variable: item})
+                for item in items or ()
             )
 
         return run
 
-    def failing(self, m: object, related: object) -> Step | None:
+    def failing(self, **known: object) -> Step | None:
         """The first expression that fails by itself; None when it takes more than one."""
         for program in (self.map.when, self.map.body):
             for step in program.steps if program else ():
                 try:
-                    self._try(step, m=m, related=related)
+                    self._try(step, **known)
                 except Exception:  # noqa: BLE001 - whatever an expression raises is what we look for
                     return step
         return None
@@ -165,37 +185,41 @@ class Engine:
         for map_ in listed:
             self._by_kind.setdefault(map_.kind, []).append(_Compiled(map_, filters, names))
 
-    def map(self, record: Any, *, related: Mapping[str, Iterable[str]] | None = None) -> list[Mapped]:
+    def map(
+        self, record: Any, *, related: Mapping[str, Iterable[str]] | None = None, visit: object = None
+    ) -> list[Mapped]:
         """The resources of one record; [] when no mapping makes any. `related` holds keys, by kind, of
-        other records that go to this hospital with it (a referral's measurements).
+        other records that go to this hospital with it (a referral's measurements); `visit` is the visit
+        that the record belongs to.
 
         Raises MappingError that names file, line and element, never a value.
         """
         found = []
         for compiled in self._by_kind.get(record.kind, ()):
-            resource = self._one(compiled, record, _Related(related or {}))
+            around = {"related": _Related(related or {}), "visit": _Visit(visit, compiled.map.visit)}
+            resource = self._one(compiled, {"m": record, **around})
             if resource is not None:
                 found.append(Mapped(compiled.map.type, record.kind, record.key, resource))
         return found
 
-    def _one(self, compiled: _Compiled, m: Any, related: _Related) -> dict[str, Any] | None:
+    def _one(self, compiled: _Compiled, known: Mapping[str, Any]) -> dict[str, Any] | None:
         map_ = compiled.map
         try:
-            if compiled.when is not None and not compiled.when(m=m, related=related):
+            if compiled.when is not None and not compiled.when(**known):
                 return None
-            body = _pruned(compiled.body(m=m, related=related)) or {}
+            body = _pruned(compiled.body(**known)) or {}
         except Exception as error:  # noqa: BLE001 - whatever an expression raises names its line below
-            _fail(compiled, m, related, error)
+            _fail(compiled, known, error)
         identity = {
             "system": self._context.identifier_system,
-            "value": self._context.identify(map_.type, map_.kind, m.key),
+            "value": self._context.identify(map_.type, map_.kind, known["m"].key),
         }
         identifiers = [identity, *body.pop("identifier", ())]
         return {"resourceType": map_.type, "identifier": identifiers, **body}
 
 
-def _fail(compiled: _Compiled, m: Any, related: _Related, error: Exception) -> NoReturn:
-    step = compiled.failing(m, related)
+def _fail(compiled: _Compiled, known: Mapping[str, Any], error: Exception) -> NoReturn:
+    step = compiled.failing(**known)
     raise MappingError(
         "mapping.failed",
         place=str(step.place) if step else compiled.map.file,
@@ -207,7 +231,7 @@ def _fail(compiled: _Compiled, m: Any, related: _Related, error: Exception) -> N
 
 def _names(context: HospitalContext) -> dict[str, Any]:
     systems = dict(context.systems)
-    facility = systems.get("facility_code")
+    facility = systems.get("facility_code", _FACILITY_CODE)
 
     def system(name: str, default: str | None = None) -> str | None:
         return systems.get(name, default)
@@ -219,9 +243,10 @@ def _names(context: HospitalContext) -> dict[str, Any]:
     }
 
 
-def _organisation(system: str | None, code: str, display: str) -> dict[str, Any]:
-    identifier = {"system": system, "value": code} if system else {"value": code}
-    return {"type": "Organization", "identifier": identifier, "display": display}
+def _organisation(system: str, code: str, display: str) -> dict[str, Any]:
+    """A logical reference; without a facility code the display alone: none is invented."""
+    known = {"identifier": {"system": system, "value": code}} if code else {}
+    return {"type": "Organization", **known, "display": display}
 
 
 def _pruned(value: Any) -> Any:

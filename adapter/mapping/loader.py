@@ -132,7 +132,8 @@ def _compile(
 
 def _compile_file(file: _File, checker: Checker, record_fields: Mapping[str, frozenset[str]]) -> ResourceMap:
     type_, kind = str(file.type.value), str(file.kind.value)
-    scope = Scope(kind, record_fields[kind], frozenset(record_fields))
+    visit = record_fields.get("visit", frozenset())
+    scope = Scope(kind, record_fields[kind], frozenset(record_fields), visit=visit)
     body: Node = file.root.get("body") or Fields((), file.root.place)
     label = type_.lower()
     if definitions.is_type(type_):
@@ -143,6 +144,7 @@ def _compile_file(file: _File, checker: Checker, record_fields: Mapping[str, fro
         type=type_,
         kind=kind,
         fields=record_fields[kind],
+        visit=visit,
         body=compile_tree(body, checker, scope, label=label, path=type_),
         when=compile_tree(when, checker, scope, label=f"{label}_when", path="when") if when else None,
     )

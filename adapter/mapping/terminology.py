@@ -45,6 +45,14 @@ class Table:
     system: str | None
     concepts: Mapping[str, Concept]
     columns: frozenset[str] = frozenset()
+    caseless: Mapping[str, Concept] = field(default_factory=dict)
+
+    def find(self, code: str | None) -> Concept | None:
+        """The row of a code; letter case is looked at only where two rows differ in nothing else."""
+        if not code:
+            return None
+        found = self.concepts.get(code)
+        return found if found is not None else self.caseless.get(normal(code))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +149,14 @@ def _load_table(path: Path, name: str, system: str | None, problems: list[str]) 
             target_display=row["target_display"] or None,
             more={key: value for key, value in row.items() if key not in _COLUMNS},
         )
-    return Table(name, system, concepts, columns)
+    return Table(name, system, concepts, columns, _caseless_codes(concepts))
+
+
+def _caseless_codes(concepts: Mapping[str, Concept]) -> dict[str, Concept]:
+    found: dict[str, Concept | None] = {}
+    for code, concept in concepts.items():
+        found[normal(code)] = None if normal(code) in found else concept
+    return {code: concept for code, concept in found.items() if concept is not None}
 
 
 def _load_units(path: Path, problems: list[str]) -> tuple[dict[str, Unit], dict[str, str]]:
@@ -158,6 +173,8 @@ def _load_units(path: Path, problems: list[str]) -> tuple[dict[str, Unit], dict[
             problems.append(_at("mapping.bad_factor", path, line, 1, word=row["factor"]))
             continue
         units[text] = Unit(row["ucum"], row["dimension"], factor)
+        if "\u00b5" in text:  # keyboards have no micro sign
+            units.setdefault(text.replace("\u00b5", "u"), units[text])
         dimensions[row["ucum"]] = row["dimension"]
     return units | _caseless(units), dimensions
 

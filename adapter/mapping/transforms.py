@@ -114,7 +114,7 @@ class Transforms:
 
     def column(self, value: str | None, table: str, name: str) -> str | None:
         """Another column of the table's row of that code; None when there is none."""
-        concept = self._codes.tables[table].concepts.get(value) if value else None
+        concept = self._codes.tables[table].find(value)
         return (concept.more.get(name) or None) if concept else None
 
     def display(self, value: str | None, table: str) -> str | None:
@@ -169,6 +169,8 @@ class Transforms:
     def _fits(self, m: Measured) -> bool:
         if self._values.fits(m.measure, m.unit):
             value = self._value(m)
+            if not value.parts and self.column(m.measure, "measures", "components"):
+                return False  # the code of a panel, and no panel: 120/80/60
             counted = value.quantity is not None or value.range is not None
             return not (counted and self.column(m.measure, "measures", "type") == "qualitative")
         if m.unit and self._codes.unit(m.unit) is None:
@@ -180,7 +182,7 @@ class Transforms:
     def _find(self, table: str, value: str | None) -> Concept | None:
         if not value:
             return None
-        found = self._codes.tables[table].concepts.get(value)
+        found = self._codes.tables[table].find(value)
         if found is None:
             self._unknown[table, str(value)] += 1
         return found
@@ -190,7 +192,7 @@ def _codings(table: Table, value: str, concept: Concept | None, fits: bool) -> l
     codings: list[dict[str, Any]] = []
     if table.system or concept is None:
         local: dict[str, Any] = {"system": table.system} if table.system else {}
-        local["code"] = str(value)
+        local["code"] = concept.code if concept is not None else str(value)
         if concept is not None:
             local["display"] = concept.display
         codings.append(local)

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-from adapter.mapping.terminology import Codes, Concept, Unit
+from adapter.mapping.terminology import Codes, Concept, Table, Unit
 
 __all__ = ["Part", "Value", "ValueReader"]
 
@@ -18,6 +18,11 @@ _PAIR = re.compile(r"(\d{1,6}(?:\.\d{1,4})?)\s*/\s*(\d{1,6}(?:\.\d{1,4})?)")
 _TITRE = re.compile(r"(1)\s*[:/]\s*(\d{1,6})")
 _RANGE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*[-–]\s*(\d{1,9}(?:\.\d{1,6})?)")
 _COMPARATORS = {"≤": "<=", "≥": ">="}
+_FAMILIES = dict.fromkeys(
+    ("mass/volume", "substance/volume", "equivalent/volume", "units/volume", "arbitrary/volume"),
+    "concentration",
+) | dict.fromkeys(("fraction", "substance/substance", "mass/substance", "mass/mass", "number"), "ratio")
+_FAMILIES |= {"activity/volume": "concentration"}
 _REMEMBERED = 20_000
 
 
@@ -48,7 +53,7 @@ class ValueReader:
 
     def __init__(self, codes: Codes) -> None:
         self._codes = codes
-        self._measures = codes.tables["measures"].concepts if "measures" in codes.tables else {}
+        self._measures = codes.tables.get("measures") or Table("measures", None, {})
         self._known: dict[tuple[str, str, str | None], Value] = {}
 
     def read(self, measure: str, value: str, unit: str | None) -> Value:
@@ -63,7 +68,7 @@ class ValueReader:
 
     def fits(self, measure: str, unit: str | None) -> bool:
         """Whether the unit measures what the measure's international code says (mass is not substance)."""
-        concept = self._measures.get(measure)
+        concept = self._measures.find(measure)
         expected = concept.more.get("ucum") if concept else None
         if not unit or not expected:
             return True
@@ -75,11 +80,11 @@ class ValueReader:
         found: dict[str, object] = {}
         for name, limit in (("low", low), ("high", high)):
             if limit is not None:
-                found[name] = self._quantity(self._measures.get(measure), None, limit, unit)
+                found[name] = self._quantity(self._measures.find(measure), None, limit, unit)
         return [found] if found else None
 
     def _read(self, measure: str, value: str, unit: str | None) -> Value:
-        concept = self._measures.get(measure)
+        concept = self._measures.find(measure)
         kind = concept.more.get("type", "") if concept else ""
         if kind in ("text", "report"):
             return Value(text=value)
@@ -93,7 +98,8 @@ class ValueReader:
         return Value(word=value) if kind == "qualitative" else Value(text=value)
 
     def _spelled(self, measure: str, value: str) -> Value | None:
-        code = self._codes.spelled(value, measure)
+        concept = self._measures.find(measure)
+        code = self._codes.spelled(value, concept.code if concept is not None else measure)
         return Value(coded=code) if code else None
 
     def _numeric(self, concept: Concept | None, value: str, unit: str | None) -> Value | None:
@@ -128,6 +134,8 @@ class ValueReader:
         known: Unit | None = self._codes.unit(written)
         if known is None and not unit and implied and concept is not None and concept.more["ucum"]:
             known = Unit(concept.more["ucum"], "", None)
+        if known is not None and unit and concept is not None and self._contradicts(concept, known):
+            known = None  # a weight in centimetres: what was meant is not certain
         quantity: dict[str, object] = {"value": number}
         if known is not None and known.factor is not None:
             quantity["value"] = _scaled(number, known.factor)
@@ -137,6 +145,15 @@ class ValueReader:
         if written:
             quantity["unit"] = written
         return quantity | _coded_unit(known.ucum) if known is not None else quantity
+
+    def _contradicts(self, concept: Concept, written: Unit) -> bool:
+        """Whether a unit measures what this measure cannot be. Mass, moles and units of activity in a
+        volume are ways to say the same kind of thing, and so are ratios.
+        """
+        expected = self._codes.dimensions.get(concept.more.get("ucum", ""))
+        if not expected or not written.dimension:
+            return False
+        return _FAMILIES.get(written.dimension, written.dimension) != _FAMILIES.get(expected, expected)
 
 
 def _titre(denominator: str) -> Value:

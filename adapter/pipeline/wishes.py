@@ -52,6 +52,7 @@ def wishes(outlet: Outlet, records: Sequence[Record], valid: Mapping[str, str] |
     if person is None:
         return Wishes()
     needed = _needed(outlet.hospital.name, records)
+    visits = {record.key: record for record in records if isinstance(record, Visit)}
     withheld: dict[Key, Reason] = {}
     kept: list[_Kept] = []
     broken: list[Desired] = []
@@ -66,7 +67,8 @@ def wishes(outlet: Outlet, records: Sequence[Record], valid: Mapping[str, str] |
             continue
         related = _related(record, sharing)
         try:
-            mapped = outlet.engine.map(record, related=related)
+            visit = visits.get(getattr(record, "visit", None) or "")
+            mapped = outlet.engine.map(record, related=related, visit=visit)
         except MappingError as error:  # one record that no mapping can take delays no other
             broken += _broken(outlet, record, error)
             continue

@@ -1,5 +1,6 @@
 """Values, units, code tables and verbs, one by one; the sandbox; properties over arbitrary input."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2.exceptions import SecurityError
-from mapping_support import MAPPINGS, ROOT, engine, mappings, record_of
+from mapping_support import MAPPINGS, ROOT, context, engine, mappings, record_of
 
 from adapter.fhir import codec
 from adapter.fhir.validation import check
@@ -206,6 +207,79 @@ def measurement(measure: str, value: str, unit: str | None, **more: Any) -> Any:
             **more,
         }
     )
+
+
+def mapped(measure: str, value: str, unit: str | None, visit: Any = None, **more: Any) -> dict[str, Any]:
+    return engine().map(measurement(measure, value, unit, **more), visit=visit)[0].resource
+
+
+@pytest.mark.parametrize("code", ["ser-hiv", "Ser-Hiv", "SER-HIV"])
+def test_a_code_is_found_in_any_letter_case_and_sent_as_the_table_writes_it(code: str) -> None:
+    codings = mapped(code, "âm tính", None)["code"]["coding"]
+    assert [one["code"] for one in codings] == ["SER-HIV", "56888-1"]
+
+
+@pytest.mark.parametrize("code", ["CLS-TT14", "cls-tt14", "Cls-new"])
+def test_a_class_makes_no_resource_in_any_letter_case(code: str) -> None:
+    assert engine().map(measurement(code, "II", None)) == []
+
+
+@pytest.mark.parametrize(
+    ("measure", "unit", "ucum"),
+    [
+        ("HEM-PLT", "10^3/uL", "10*3/uL"),
+        ("HEM-PLT", "K/uL", "10*3/uL"),
+        ("HEM-PLT", "k/ul", "10*3/uL"),
+        ("BIO-NA", "mEq/L", "meq/L"),
+        ("VS-TEMP", "°F", "[degF]"),
+        ("BIO-CREA", "umol/L", "umol/L"),
+        ("BIO-GLUF", "mg/dL", "mg/dL"),
+        ("HEM-HGB", "G/L", None),
+        ("VS-WEIGHT", "cm", None),
+        ("VS-TEMP", "mmHg", None),
+    ],
+)
+def test_a_unit_is_coded_unless_it_contradicts_its_measure(measure: str, unit: str, ucum: str | None) -> None:
+    value = mapped(measure, "98.6", unit)["valueQuantity"]
+    assert (value["unit"], value.get("code"), "system" in value) == (unit, ucum, ucum is not None)
+
+
+def test_the_code_of_a_panel_goes_only_with_a_panel() -> None:
+    odd = mapped("VS-BP", "120/80/60", "mmHg")
+    assert odd["valueString"] == "120/80/60"
+    assert [one["code"] for one in odd["code"]["coding"]] == ["VS-BP"]
+    assert "85354-9" in str(mapped("VS-BP", "120/80", "mmHg")["code"])
+
+
+def test_what_is_measured_in_person_has_the_time_of_its_visit() -> None:
+    start, end = datetime(2026, 3, 2, 8, tzinfo=UTC), datetime(2026, 3, 2, 11, tzinfo=UTC)
+    whole, begun = (
+        SimpleNamespace(started_at=start, ended_at=end),
+        SimpleNamespace(started_at=start, ended_at=None),
+    )
+    period = {"start": "2026-03-02T08:00:00+00:00", "end": "2026-03-02T11:00:00+00:00"}
+    for measure in ("VS-HR", "EX-CARD"):
+        assert mapped(measure, "70", None, whole, taken_at=None)["effectivePeriod"] == period
+        assert mapped(measure, "70", None, begun, taken_at=None)["effectiveDateTime"] == "2026-03-02"
+    own = mapped("VS-HR", "70", None, whole)
+    assert own["effectiveDateTime"] == "2026-03-02T08:00:00+00:00"
+    assert "effectivePeriod" not in own
+    for found in (
+        mapped("BIO-GLUF", "5", None, whole, taken_at=None),
+        mapped("VS-HR", "7", None, taken_at=None),
+    ):
+        assert not any(name.startswith("effective") for name in found)
+
+
+def test_no_facility_code_is_invented() -> None:
+    plain = replace(context(systems={}), facility_code="", centre_facility_code="")
+    found = mappings().engine(plain).map(measurement("VS-HR", "70", None))[0].resource
+    assert found["performer"] == [{"type": "Organization", "display": plain.centre_name}]
+    named = mappings().engine(context(systems={})).map(measurement("VS-HR", "70", None))[0].resource
+    assert named["performer"][0]["identifier"] == {
+        "system": "http://fhir.ehealth.gov.vn/core/sid/provider-code",
+        "value": "24999",
+    }
 
 
 _ENGINES = (engine(), engine())
