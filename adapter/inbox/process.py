@@ -114,7 +114,9 @@ def _settle(
     by: str | None = None,
 ) -> str:
     """Write what `match` means; the item's new state. `by` is the person who linked it."""
-    key = apply.result_key(item.hospital, item.type, item.identity, item.resource_id)
+    key = next((one.result_key for one in reversed(versions) if one.result_key), None) or apply.result_key(
+        item.hospital, item.type, item.identity, item.resource_id
+    )
     if isinstance(match, Applied) and not records.lives(match.cadre, connection=connection):
         match = Unmatched(("person-unknown",))
     outcome: apply.Writes | Unmatched = match if isinstance(match, Unmatched) else apply.Writes()

@@ -18,6 +18,7 @@ RESULT_TYPES = frozenset({"DiagnosticReport", "Observation", "Procedure", "Servi
 """Types that say something about a referral or a person's health; all others are context."""
 
 _LONGEST_IDENTITY = 400
+_CODED = ("DiagnosticReport", "Observation", "Procedure")
 
 
 def accept(
@@ -87,7 +88,8 @@ def _same_content_elsewhere(connection: Connection, newest: Select[Any], digest:
 
 
 def identity_of(resource: codec.Resource) -> str | None:
-    """`system|value` of the first identifier that has both; None when there is none.
+    """`system|value` of the first identifier that has both; None when there is none. A result's code
+    is part of it: a laboratory gives all values of one specimen the same number.
 
     A value without a system ("1", "17/2026") is unique nowhere, so it identifies nothing. What a
     database cannot hold as text (NUL, half a surrogate pair, great length) is kept as its hash.
@@ -98,8 +100,19 @@ def identity_of(resource: codec.Resource) -> str | None:
             continue
         system, value = item.get("system"), item.get("value")
         if isinstance(system, str) and isinstance(value, str) and system and value:
-            return _storable(f"{system}|{value}")
+            return _storable(f"{system}|{value}{_code_of(resource)}")
     return None
+
+
+def _code_of(resource: codec.Resource) -> str:
+    """` code` of a result: its first coding, or else its text; "" of what has none."""
+    code = resource.get("code")
+    if resource.get("resourceType") not in _CODED or not isinstance(code, dict):
+        return ""
+    listed = code.get("coding")
+    first = listed[0] if isinstance(listed, list) and listed and isinstance(listed[0], dict) else {}
+    said = f"{first.get('system') or ''}|{first['code']}" if first.get("code") else code.get("text")
+    return f" {said}" if said else ""
 
 
 def _storable(identity: str) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, Row, Select, func, select, update
+from sqlalchemy import Connection, Engine, Row, Select, func, or_, select, update
 
 from adapter.database import read, write
 from adapter.fhir import codec
@@ -113,10 +113,10 @@ class InboxStore:
         query: Select[Any] = select(inbox_item).where(
             inbox_item.c.hospital == item.hospital, inbox_item.c.type == item.type
         )
+        same = inbox_item.c.resource_id == item.resource_id
         if item.identity:
-            query = query.where(inbox_item.c.identity == item.identity)
-        else:
-            query = query.where(inbox_item.c.resource_id == item.resource_id)
+            same = or_(same, inbox_item.c.identity == item.identity)
+        query = query.where(same)
         rows = connection.execute(query.order_by(inbox_item.c.id).with_for_update())
         return [_item(row) for row in rows]
 

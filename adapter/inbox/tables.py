@@ -21,7 +21,7 @@ inbox_item = Table(
     Column("type", String(60), nullable=False),
     Column("resource_id", String(64), nullable=False),  # in the endpoint's repository
     Column("version", Integer, nullable=False),
-    Column("identity", String(400)),  # system|value of the first complete business identifier
+    Column("identity", String(400)),  # system|value of the first complete identifier, and the code
     Column("digest", String(32), nullable=False),  # of the content without id and meta
     Column("body", Text, nullable=False),  # FHIR JSON as the repository holds it
     Column("received_at", Instant, nullable=False),

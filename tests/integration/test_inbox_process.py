@@ -15,6 +15,7 @@ from adapter import pipeline
 from adapter.audit import verify
 from adapter.database import read, write
 from adapter.errors import UsageError
+from adapter.fhir import codec
 from adapter.inbox import process as processing
 from adapter.inbox.receive import accept
 from adapter.inbox.tables import inbox_item
@@ -288,6 +289,23 @@ def test_a_correction_replaces_and_a_late_preliminary_does_not(centre: Centre) -
     assert (late.state, late.reasons) == ("ignored", ("older-status",))
     assert corrected.state == "applied"
     assert [result.conclusion for result in centre.results()] == ["B"]
+
+
+def test_two_values_under_one_number_are_two_results(centre: Centre) -> None:
+    def value(code: str, status: str = "final") -> dict[str, Any]:
+        return _report(status, resourceType="Observation", code={"text": code}, valueString=code)
+
+    centre.receive(value("Na"), "r1")
+    centre.receive(value("K"), "r2")
+    assert centre.process() == {"applied": 2}
+    assert len({result.key for result in centre.results()}) == 2
+    centre.send(value("Na", "amended"), "r3")  # a version: the same number and code
+    centre.send(value("Kali", "corrected"), "r2")  # a version: the same resource
+    assert sorted(str(codec.loads(result.resource)["valueString"]) for result in centre.results()) == [
+        "Kali",
+        "Na",
+    ]
+    assert sorted(result.status for result in centre.results()) == ["amended", "corrected"]
 
 
 def test_an_older_issue_never_replaces_a_newer_one(centre: Centre) -> None:

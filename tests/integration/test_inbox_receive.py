@@ -39,7 +39,7 @@ def test_an_item_keeps_the_body_as_it_was(engine: Engine) -> None:
     number = _send(engine, _report(identifier=IDENTITY, note="5.30"))
     item = InboxStore(engine).get(number)
     assert item is not None
-    assert (item.state, item.identity, item.received_at) == ("new", "urn:his:report|17", NOW)
+    assert (item.state, item.identity, item.received_at) == ("new", "urn:his:report|17 Siêu âm", NOW)
     assert item.body.encode() == codec.dumps(_report(identifier=IDENTITY, note="5.30"))
 
 
