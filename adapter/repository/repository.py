@@ -38,6 +38,7 @@ class Repository:
     `recognise_repeats`: a POST of content that this owner sent before makes nothing new.
     `on_change` is called for every new version inside the transaction that stores it; what it
     raises undoes the transaction. `base` is the server's own URL, taken off references to itself.
+    `own_system`: a conditional reference by an identifier of it that matches nothing stays as it is.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Repository:
         deletes: bool = True,
         validate: Callable[[Resource], list[Issue]] | None = None,
         base: str | None = None,
+        own_system: str | None = None,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self.engine = engine
@@ -58,6 +60,7 @@ class Repository:
         self._recognise_repeats = recognise_repeats
         self._on_change = on_change
         self._clock = clock
+        self._own_system = own_system
 
     # Reading
 
@@ -151,6 +154,7 @@ class Repository:
                 base=self.base,
                 recognise_repeats=self._recognise_repeats,
                 on_change=self._on_change,
+                own_system=self._own_system,
             )
 
     # Bundles

@@ -34,6 +34,7 @@ class Writer:
     base: str | None = None
     recognise_repeats: bool = False
     on_change: OnChange | None = None
+    own_system: str | None = None  # of identifiers the owner was given; what they name is not stored here
     _known: dict[str, str] = field(default_factory=dict)  # fullUrl or conditional reference -> Type/id
     _inner: dict[str, str] = field(default_factory=dict)  # urn: reference -> where it stands
 
@@ -162,6 +163,8 @@ class Writer:
                 for system, resource_id in planned.get((query.type, token.value or ""), ()):
                     if token.system in (None, system):
                         ids[resource_id] = None
+            if not ids and token and token.system is not None and token.system == self.own_system:
+                continue  # stays as it is, for whoever reads the resource
             if len(ids) != 1:
                 code = "multiple-matches" if ids else "not-found"
                 name = "several_references" if ids else "no_reference"

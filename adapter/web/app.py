@@ -185,6 +185,7 @@ def endpoint_app(
     validate: Callable[[Resource], list[Issue]] | None = None,
     public_url: str | None = None,
     limits: Limits | None = None,
+    own_system: str | None = None,
     accepts: frozenset[str] = ACCEPTED,
     description: str = "Results of cadres' examinations and treatment",
 ) -> FastAPI:
@@ -201,6 +202,7 @@ def endpoint_app(
         deletes=False,
         validate=validate,
         base=public_url.rstrip("/") if public_url else None,
+        own_system=own_system,
     )
     return fhir_app(
         repository,

@@ -41,6 +41,7 @@ def endpoint(adapter: pipeline.Adapter) -> FastAPI:
         on_change=on_change,
         after_receive=after_receive,
         validate=check,
+        own_system=settings.centre.identifier_system,
         public_url=settings.public_url,
         limits=Limits(max_bytes=settings.max_body_bytes, max_depth=settings.max_body_depth),
     )

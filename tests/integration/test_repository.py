@@ -432,6 +432,20 @@ def test_other_bundles_are_not_processed(repository: Repository, kind: Any) -> N
     assert refused(lambda: repository.bundle(ME, bundle, base=BASE)) == (400, [("value", "Bundle.type")])
 
 
+def test_a_reference_by_an_identifier_of_the_other_side_stays_as_it_is(engine: Engine) -> None:
+    repository = Repository(engine, own_system="urn:ours")
+    report = {"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "x"}}
+    for reference in ("ServiceRequest?identifier=urn:ours|7", "ServiceRequest?identifier=urn%3Aours%7C7"):
+        made = repository.create(ME, {**report, "basedOn": [{"reference": reference}]})
+        body = loads(repository.read(ME, "DiagnosticReport", made.id).body)
+        assert body["basedOn"] == [{"reference": reference}]
+    for reference in ("ServiceRequest?identifier=urn:other|7", "ServiceRequest?identifier=7"):
+        status, _ = refused(
+            lambda to=reference: repository.create(ME, {**report, "basedOn": [{"reference": to}]})
+        )
+        assert status == 412
+
+
 def test_an_empty_transaction_is_answered(repository: Repository) -> None:
     assert run(repository) == []
 
