@@ -53,6 +53,7 @@ def hospitals(folder: Path) -> Iterator[dict[str, int]]:
         subprocess.Popen(
             [ADAPTER, "sandbox", "--name", name, "--port", str(port), "--data", str(folder / name)],
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         for name, port in ports.items()
     ]
