@@ -48,7 +48,7 @@ class BundleVerdict:
 class EntryVerdict:
     """What became of one entry: delivered, again (pending; `forget` a stale id), or parked."""
 
-    kind: Literal["delivered", "again", "park", "gone"]
+    kind: Literal["delivered", "again", "park"]
     reason: str | None = None
     detail: str = ""
     forget: bool = False
@@ -82,13 +82,9 @@ def of_bundle(
     return BundleVerdict("split", detail=detail)
 
 
-def of_entry(
-    answer: EntryAnswer, *, had_remote_id: bool, attempts: int, retracting: bool = False
-) -> EntryVerdict:
+def of_entry(answer: EntryAnswer, *, had_remote_id: bool, attempts: int) -> EntryVerdict:
     """The answer to one entry (of a Bundle that was read, or of a Bundle of one that was refused)."""
     status, detail = answer.status, _said(answer.issues) or f"HTTP {answer.status}"
-    if retracting and (200 <= status < 300 or status in (404, 410)):
-        return EntryVerdict("gone")
     if 200 <= status < 300:
         return EntryVerdict("delivered")
     if status in (404, 409, 410, 412) and had_remote_id:

@@ -252,6 +252,10 @@ def _retract(to: Destination, lease: Lease, leaving: Sequence[Entry]) -> bool:
     after = lookup.find(to.client, to.system, targets) if there else before
     if isinstance(after, str):
         raise _HospitalTrouble(after)
+    now = to.clock()
+    grace = retry.unknown_grace(to.timeout)
+    # What was sent and never answered may still arrive: its absence is believed only after the grace.
+    early = {e.identity for e in leaving if _is_unanswered(e) and now < e.changed_at + grace}
     settled = [
         Settled(
             entry.identity, Event.RETRY, reason="still-there", detail=details.get(entry.identity), burn=True
@@ -259,10 +263,15 @@ def _retract(to: Destination, lease: Lease, leaving: Sequence[Entry]) -> bool:
         if after.get(entry.identity)
         else Settled(entry.identity, Event.GONE)
         for entry in leaving
+        if after.get(entry.identity) or entry.identity not in early
     ]
-    to.ledger.settle(lease, settled, to.clock())
+    to.ledger.settle(lease, settled, now)
     to.on_retracted(sum(one.event is Event.GONE for one in settled))
-    return any(one.event is Event.RETRY for one in settled)
+    return len(settled) < len(leaving) or any(one.event is Event.RETRY for one in settled)
+
+
+def _is_unanswered(entry: Entry) -> bool:
+    return entry.sent_digest is not None and entry.delivered_digest is None
 
 
 def _delete(to: Destination, there: Sequence[Write]) -> dict[str, str]:

@@ -192,8 +192,6 @@ class Result(Record):
     resource: str  # FHIR JSON
 
 
-AnyRecord = Cadre | Visit | Measurement | Diagnosis | Referral | Result
-
 RECORD_TYPES: dict[str, type[Record]] = {
     type_.kind: type_ for type_ in (Cadre, Visit, Measurement, Diagnosis, Referral, Result)
 }

@@ -14,7 +14,7 @@ from adapter.delivery.client import HospitalClient
 from adapter.delivery.worker import Delivered, deliver
 from adapter.errors import LeaseLost
 from adapter.fhir import codec
-from adapter.fhir.bundle import resolve, without_dangling
+from adapter.fhir.bundle import Write, resolve, transaction, without_dangling
 from adapter.ledger.diff import compare
 from adapter.ledger.model import Desired, Settled
 from adapter.ledger.state import Event, State
@@ -372,6 +372,28 @@ def test_what_is_no_longer_wished_for_is_deleted_and_read_back(site: Site) -> No
     site.wish("c1", *family("c1"))
     site.deliver()
     assert len(site.hospital.of_type("Observation")) == 3
+
+
+def test_what_arrives_after_it_was_to_be_retracted_is_deleted_all_the_same(site: Site) -> None:
+    wanted = family("c1")
+    site.wish("c1", *wanted)
+    lease = site.ledger.claim(NAME, site.clock(), 60)
+    assert lease is not None
+    sent = {wish.identity: wish.digest for wish in wanted}
+    site.ledger.start(lease, sent, lease.until, site.clock())  # and the worker is killed
+    site.ledger.break_leases(NAME)
+    site.wish("c1")
+    writes = [Write(wish.type, wish.identity, wish.body) for wish in wanted]
+
+    def looked_up_too_early(request: httpx.Request) -> httpx.Response:
+        empty = site.hospital._get(str(request.url))
+        site.hospital._transaction(json.loads(transaction(writes, system=SYSTEM, known={})))
+        return empty
+
+    site.hospital.before = [None, looked_up_too_early]
+    site.deliver()
+    assert site.hospital.resources == {}
+    assert site.states() == {State.RETRACTED: 4}
 
 
 def test_what_was_never_sent_is_dropped_without_a_request(site: Site) -> None:
