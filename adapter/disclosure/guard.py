@@ -1,11 +1,12 @@
 """The guard over all text of what is about to leave."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from adapter.disclosure.folding import fold, words
 from adapter.disclosure.identity import Identity, Position, spelled_out
-from adapter.disclosure.policy import Policy, Reason
+from adapter.disclosure.policy import Reason
 from adapter.fhir.codec import Resource
 
 __all__ = ["Guard"]
@@ -41,13 +42,13 @@ def _collect(node: Any, texts: list[str]) -> None:
 
 
 class Guard:
-    """Reads every text of a mapped resource for what may not leave. One per policy; not shared
-    between threads: it remembers texts that hold no forbidden phrase, since most are codes and
-    displays that come back in every resource.
+    """Reads every text of a mapped resource for what may not leave, `phrases` first of all. One per
+    hospital; not shared between threads: it remembers texts that hold no forbidden phrase, since most
+    are codes and displays that come back in every resource.
     """
 
-    def __init__(self, policy: Policy) -> None:
-        self._phrases = policy.phrases
+    def __init__(self, phrases: re.Pattern[str] | None) -> None:
+        self._phrases = phrases
         self._known: dict[str, _Text] = {}
 
     def reason(

@@ -14,14 +14,16 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from adapter.disclosure.folding import fold, pattern
-from adapter.disclosure.schema import Form, Group, HospitalLine, PolicyFile, Share
+from adapter.disclosure.schema import SEALED_FIELDS, Form, Group, HospitalLine, PolicyFile, Share
 from adapter.errors import MappingError
 from adapter.texts import say
 
 __all__ = ["Decision", "Facts", "Form", "Policy", "Reason", "Rules", "Share", "parse"]
 
-_NEVER = "\0never"  # a group's name in memory; no file can write it
-_CLASS_CODES = "cls-"  # local codes of classes: withheld whatever the file says
+_NEVER = "\0never"  # groups' names in memory; no file can write them
+_OPENED = "\0opened"
+_CLASSES = "health-class"
+_CLASS_CODES = "cls-"  # local codes of classes, sealed whatever the file says
 _REMEMBERED = 20_000  # texts; keeps memory bounded
 
 
@@ -78,11 +80,6 @@ class Policy(PolicyFile):
     """The policy file, checked. `rules()` gives what holds for one hospital."""
 
     @cached_property
-    def phrases(self) -> re.Pattern[str] | None:
-        """All phrases that never leave, as one pattern for folded text."""
-        return pattern((*self.never.phrases, *self.never.words))
-
-    @cached_property
     def plain(self) -> re.Pattern[str] | None:
         """All values in words that identify nobody, as one pattern for a whole folded text."""
         return pattern(self.plain_values)
@@ -96,10 +93,28 @@ class Policy(PolicyFile):
         tiers: dict[str, Form] = dict((*self.tiers.items(), *line.tiers.items()))
         # Refusal is the province's, not a hospital's: a hospital's line cannot open it.
         tiers |= {tier: form for tier, form in self.tiers.items() if form is Form.REFUSE}
-        opened = {**self.free_text, **line.free_text}
-        free = frozenset(str(tier) for tier, open_ in opened.items() if open_)
-        never = Group(measures=self.never.measures, words=self.never.words)
-        return Rules(hospital, line.share, tiers, free, {**self.groups, _NEVER: never})
+        written = {**self.free_text, **line.free_text}
+        free = frozenset(str(tier) for tier, goes in written.items() if goes)
+        closed = [found for name, found in self.sealed.items() if name not in line.open]
+        never = Group(
+            measures=(*self.never.measures, *(code for one in closed for code in one.measures)),
+            words=(*self.never.words, *(words for one in closed for words in one.words)),
+        )
+        opened = [self.sealed[name] for name in line.open if name in self.sealed]
+        open_ = Group(
+            measures=tuple(code for one in opened for code in one.measures),
+            words=tuple(words for one in opened for words in one.words),
+        )
+        phrases = (*self.never.phrases, *never.words, *(text for one in closed for text in one.phrases))
+        return Rules(
+            hospital=hospital,
+            share=line.share,
+            tiers=tiers,
+            free_text=free,
+            groups={**self.groups, _NEVER: never, _OPENED: open_},
+            opened=frozenset(str(name) for name in line.open),
+            phrases=pattern(phrases),
+        )
 
     def unknown_codes(self, measures: Collection[str], services: Collection[str]) -> tuple[str, ...]:
         """Measures and services that the policy names and no code table knows: slips of the pen that
@@ -109,6 +124,8 @@ class Policy(PolicyFile):
         places: list[tuple[str, str, Collection[str]]] = [
             (f"never.measures: {code}", code, measures) for code in self.never.measures
         ]
+        for name, sealed in self.sealed.items():
+            places += [(f"sealed.{name}.measures: {code}", code, measures) for code in sealed.measures]
         for place, group in named.items():
             places += [(f"{place}.measures: {code}", code, measures) for code in group.measures]
             places += [(f"{place}.services: {code}", code, services) for code in group.services]
@@ -138,13 +155,17 @@ class Policy(PolicyFile):
 
 @dataclass(frozen=True)
 class Rules:
-    """The policy as it stands for one hospital."""
+    """The policy as it stands for one hospital. `opened` names what is sealed elsewhere; `phrases` never
+    leave, as one pattern for folded text.
+    """
 
     hospital: str
     share: Share
     tiers: Mapping[str, Form]
     free_text: frozenset[str]
     groups: Mapping[str, Group]
+    opened: frozenset[str] = frozenset()
+    phrases: re.Pattern[str] | None = None
     _of_words: dict[str, frozenset[str]] = field(default_factory=dict)
     _of_code: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
 
@@ -157,10 +178,21 @@ class Rules:
         groups = self._groups(facts)
         if _NEVER in groups:
             return Decision(None, Reason.NEVER_LEAVES)
-        if not groups <= set(facts.consents):
+        if not groups - {_OPENED} <= set(facts.consents):
             return Decision(None, Reason.NO_CONSENT)
         free_text = form is Form.FULL or facts.tier in self.free_text
         return Decision(form, label="R" if groups else "N", free_text=free_text)
+
+    @cached_property
+    def sealed_fields(self) -> frozenset[str]:
+        """Fields that make a mapping which reads one of them withheld at this hospital."""
+        closed = (fields for name, fields in SEALED_FIELDS.items() if name not in self.opened)
+        return frozenset(field for fields in closed for field in fields)
+
+    @property
+    def centre(self) -> bool:
+        """Whether the hospital gets the centre's own Organization and Location."""
+        return self.share is not Share.NOTHING and "centre" in self.opened
 
     def _closed(self, form: Form) -> Reason | None:
         if form is Form.REFUSE:
@@ -192,7 +224,7 @@ class Rules:
             folded = code.casefold()
             named = {name for name, group in self.groups.items() if _names(group, kind, folded)}
             if kind == "m" and folded.startswith(_CLASS_CODES):
-                named.add(_NEVER)
+                named.add(_OPENED if _CLASSES in self.opened else _NEVER)
             found = self._of_code[asked] = frozenset(named) | self._by_words(code)
         return found
 

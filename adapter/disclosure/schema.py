@@ -11,16 +11,25 @@ from adapter.disclosure.folding import pattern
 __all__ = [
     "MANDATORY_GROUPS",
     "NEVER_FIELDS",
+    "SEALED_FIELDS",
     "Form",
     "Group",
     "HospitalLine",
     "Never",
     "PolicyFile",
+    "Sealed",
     "Share",
     "TierName",
 ]
 
-NEVER_FIELDS = ("tier", "position", "health_class", "cadre_class")  # hidden whatever the file says
+NEVER_FIELDS = ("tier", "position")  # hidden whatever the file says
+# Closed until a hospital's line opens them, whatever else the file says: what they are called in `open`,
+# and the fields that only an opened mapping may read.
+SEALED_FIELDS = {
+    "health-class": ("health_class", "cadre_class"),
+    "origin": ("origin",),  # from which import a record came
+    "centre": (),  # the centre's own Organization and Location
+}
 MANDATORY_GROUPS = ("hiv", "mental", "reproductive")
 _ICD10 = re.compile(r"([A-Z](?:\d\d(?:\.\d{1,2})?)?)(?:-([A-Z]\d\d(?:\.\d{1,2})?))?")
 
@@ -62,6 +71,7 @@ def _icd10(text: str) -> str:
 Expression = Annotated[str, AfterValidator(_expression)]
 Icd10 = Annotated[str, AfterValidator(_icd10)]
 TierName = Literal["T0", "T1", "T2", "T3", "T4", "T5"]
+SealName = Literal["health-class", "origin", "centre"]
 
 
 class _Strict(BaseModel):
@@ -77,12 +87,21 @@ class Group(_Strict):
     words: tuple[Expression, ...] = ()
 
 
+class Sealed(_Strict):
+    """What leaves only where it is opened: measures by code, and words and phrases as in `never`."""
+
+    measures: tuple[str, ...] = ()
+    words: tuple[Expression, ...] = ()
+    phrases: tuple[Expression, ...] = ()
+
+
 class HospitalLine(_Strict):
     """What holds for one hospital, or for one level of hospitals."""
 
     share: Share
     tiers: dict[TierName, Form] = Field(default_factory=dict)
     free_text: dict[TierName, bool] = Field(default_factory=dict)
+    open: tuple[SealName, ...] = ()
 
     @field_validator("tiers")
     @classmethod
@@ -93,11 +112,11 @@ class HospitalLine(_Strict):
 
 
 class Never(_Strict):
-    """What leaves for nobody. The four secret fields belong to it even where the file forgets them."""
+    """What leaves for nobody. Tier and position belong to it even where the file forgets them."""
 
     fields: tuple[str, ...]
     measures: tuple[str, ...] = ()
-    words: tuple[Expression, ...] = Field(min_length=1)
+    words: tuple[Expression, ...] = ()
     phrases: tuple[Expression, ...] = Field(min_length=1)
 
     @field_validator("fields")
@@ -115,6 +134,7 @@ class PolicyFile(_Strict):
     levels: dict[Literal["provincial", "central"], HospitalLine] = Field(default_factory=dict)
     hospitals: dict[str, HospitalLine] = Field(default_factory=dict)
     groups: dict[str, Group]
+    sealed: dict[SealName, Sealed] = Field(default_factory=dict)
     never: Never
 
     @field_validator("tiers")
@@ -125,9 +145,12 @@ class PolicyFile(_Strict):
         return value
 
     @model_validator(mode="after")
-    def _groups_are_there(self) -> Self:
+    def _nothing_is_forgotten(self) -> Self:
         for name in MANDATORY_GROUPS:
             group = self.groups.get(name)
             if group is None or not group.icd10 or not group.words:
                 raise ValueError(f"groups.{name} must be there with its icd10 and words")
+        classes = self.sealed.get("health-class")
+        if classes is None or not classes.words or not classes.phrases:
+            raise ValueError("sealed.health-class must be there with its words and phrases")
         return self

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import blake2b
+from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -14,6 +15,7 @@ from adapter.database import migrate, open_database
 from adapter.disclosure.files import load_policy
 from adapter.disclosure.guard import Guard
 from adapter.disclosure.policy import Policy, Rules
+from adapter.disclosure.schema import SEALED_FIELDS
 from adapter.errors import MappingError, SettingsError
 from adapter.fhir.identity import Identities
 from adapter.inbox.store import InboxStore
@@ -71,7 +73,7 @@ class Outlet:
     @cached_property
     def guard(self) -> Guard:
         """Reads every text that goes out."""
-        return Guard(self._adapter.policy)
+        return Guard(self.rules.phrases)
 
     @property
     def plain(self) -> re.Pattern[str] | None:
@@ -117,7 +119,7 @@ def load_mappings(settings: Settings) -> "Mappings":
     from adapter.mapping.loader import Mappings
 
     policy = load_policy(settings.mappings_folder / _POLICY_FILE)
-    never = frozenset(policy.never.fields)
+    never = frozenset((*policy.never.fields, *chain.from_iterable(SEALED_FIELDS.values())))
     fields = {kind: frozenset(type_.model_fields) - never | {"cadre"} for kind, type_ in RECORD_TYPES.items()}
     mappings = Mappings.load(settings.mappings_folder, fields)
     tables = mappings.codes.tables

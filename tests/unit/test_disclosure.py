@@ -79,6 +79,31 @@ def test_a_health_class_never_leaves_even_as_a_measurement() -> None:
     assert EVERYTHING.decide(Facts("measurement", "T5", measure="CLS-CADRE")).reason is Reason.NEVER_LEAVES
 
 
+def test_a_province_may_open_the_health_classes_for_one_hospital() -> None:
+    data = POLICY.model_dump(mode="json")
+    data["hospitals"]["bv-tinh"]["open"] = ["health-class"]
+    opened = parse(data, where="test").rules("bv-tinh", "provincial")
+    assert opened.sealed_fields == {"origin"}
+    decision = opened.decide(
+        Facts("measurement", "T5", measure="CLS-TT14", texts=("Phân loại sức khỏe", "II"))
+    )
+    assert decision.allowed
+    assert decision.label == "R"
+    resource = {"resourceType": "Observation", "code": {"text": "Phân loại sức khỏe"}}
+    assert Guard(opened.phrases).reason(resource) is None
+    assert Guard(EVERYTHING.phrases).reason(resource) is Reason.TEXT_CLASSIFIES
+    secret = {"resourceType": "Observation", "note": [{"text": "diện Tỉnh ủy quản lý"}]}
+    assert Guard(opened.phrases).reason(secret) is Reason.TEXT_CLASSIFIES
+    central = parse(data, where="test").rules("bv-trung-uong", "central")
+    assert "health_class" in central.sealed_fields
+
+
+def test_the_centre_itself_goes_only_where_it_is_opened() -> None:
+    assert EVERYTHING.centre
+    assert not POLICY.rules("bv-trung-uong", "central").centre
+    assert not POLICY.rules("nobody", "none").centre
+
+
 def test_a_hospitals_own_line_cannot_open_what_is_refused() -> None:
     data = POLICY.model_dump(mode="json")
     data["tiers"]["T2"] = "refuse"
@@ -216,7 +241,7 @@ AN = Identity("Nguyễn Văn An", ("024056001234",))
 def guarded(text: str, identity: Identity = AN) -> Reason | None:
     resource = {"resourceType": "ServiceRequest", "note": [{"text": text}]}
     for position in ("Phó Giám đốc Sở Xây dựng", "Phó Chủ tịch UBND tỉnh"):
-        found = Guard(POLICY).reason(resource, position=Position(position), identity=identity)
+        found = Guard(EVERYTHING.phrases).reason(resource, position=Position(position), identity=identity)
         if found:
             return found
     return None
@@ -345,7 +370,9 @@ def test_a_policy_line_opens_free_text_for_a_tier_at_one_hospital() -> None:
         ("T5: full", "T5: full\n  T5: hold"),
         ("T5: full", "T9: full"),
         ("    words:\n", "    wrods:\n"),
-        ("{share: everything}", "{share: everything, tiers: {T0: full}}"),
+        ("{share: everything, open", "{share: everything, tiers: {T0: full}, open"),
+        ("open: [centre]", "open: [health_class]"),
+        ("  health-class:\n", "  healthclass:\n"),
         ("  phrases:\n", "  phrase:\n"),
     ],
 )
@@ -360,7 +387,12 @@ def test_a_slip_of_the_pen_is_refused_and_opens_nothing(before: str, after: str,
 def test_the_secret_fields_stay_secret_when_the_file_forgets_them() -> None:
     data = POLICY.model_dump(mode="json")
     data["never"]["fields"] = []
-    assert {"tier", "position", "health_class", "cadre_class"} <= set(parse(data, where="test").never.fields)
+    data["sealed"]["health-class"]["measures"] = []
+    policy = parse(data, where="test")
+    assert set(policy.never.fields) == {"tier", "position"}
+    rules = policy.rules("bv-tinh", "provincial")
+    assert rules.sealed_fields == {"health_class", "cadre_class", "origin"}
+    assert rules.decide(Facts("measurement", "T5", measure="CLS-X")).reason is Reason.NEVER_LEAVES
 
 
 def test_codes_that_no_table_knows_and_hospitals_nearly_spelt_right_are_found() -> None:
@@ -399,4 +431,4 @@ def test_a_broken_phrase_is_named() -> None:
 
 def test_the_shipped_policy_keeps_the_fields_that_never_leave() -> None:
     assert isinstance(POLICY, Policy)
-    assert set(POLICY.never.fields) == {"tier", "position", "health_class", "cadre_class"}
+    assert set(POLICY.never.fields) == {"tier", "position"}
