@@ -118,8 +118,11 @@ def unknown_grace(timeout: float) -> timedelta:
 
 
 def _said(issues: tuple[Issue, ...]) -> str:
+    """The first error. Its expression comes first, so that cutting the text short never cuts it, and
+    the element that it names can be traced back to a record.
+    """
     first = next((issue for issue in issues if issue.is_error), None)
     if first is None:
         return ""
-    where = f" at {first.expression}" if first.expression else ""
-    return f"{first.code}: {first.text}{where}"
+    where = f"{first.expression}: " if first.expression else ""
+    return f"{where}{first.code}: {first.text}"

@@ -1,5 +1,6 @@
 """OperationOutcome, out and in (http://hl7.org/fhir/R4/operationoutcome.html)."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -7,6 +8,9 @@ from typing import Any, Literal
 from adapter.fhir.codec import Resource
 
 __all__ = ["Issue", "issues_of", "operation_outcome"]
+
+# HAPI: `Line[1] Col[20]`, `line 1, col 20`, `(line 1, col20)`
+_LINE = re.compile(r"\(?\s*(?:line|row)\b", re.IGNORECASE)
 
 Severity = Literal["fatal", "error", "warning", "information"]
 
@@ -58,13 +62,22 @@ def issues_of(outcome: object) -> tuple[Issue, ...]:
         severity = item.get("severity")
         details = item.get("details")
         text = item.get("diagnostics") or (details.get("text") if isinstance(details, dict) else None)
-        where = item.get("expression") or item.get("location")
         found.append(
             Issue(
                 severity=severity if severity in ("fatal", "error", "warning", "information") else "error",
                 code=str(item.get("code") or "unknown"),
                 text=str(text or ""),
-                expression=str(where[0]) if isinstance(where, list) and where else None,
+                expression=_where(item),
             )
         )
     return tuple(found)
+
+
+def _where(item: dict[str, Any]) -> str | None:
+    """The first path of an issue. Servers that parse text add `Line 1, Col 20`, which names no element."""
+    named = [place for name in ("expression", "location") for place in _listed(item.get(name))]
+    return next((place for place in named if not _LINE.match(place)), None)
+
+
+def _listed(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []

@@ -85,7 +85,9 @@ def wishes(outlet: Outlet, records: Sequence[Record], valid: Mapping[str, str] |
         reason = withheld[person.kind, person.key]
         withheld |= {(one.record.kind, one.record.key): reason for one in kept}
         kept, broken = [], []
-    return Wishes((*_checked(outlet, kept, valid or {}), *broken), withheld)
+    # What refers to something broken waits for it; only what policy withholds may not be pointed at.
+    there = {(one.type, one.identity) for one in broken}
+    return Wishes((*_checked(outlet, kept, valid or {}, there), *broken), withheld)
 
 
 def _needed(hospital: str, records: Sequence[Record]) -> frozenset[Key]:
@@ -180,8 +182,10 @@ def _broken(outlet: Outlet, record: Record, error: MappingError) -> list[Desired
     ]
 
 
-def _checked(outlet: Outlet, kept: Sequence[_Kept], valid: Mapping[str, str]) -> tuple[Desired, ...]:
-    there: set[Target] = {(one.type, one.resource["identifier"][0]["value"]) for one in kept}
+def _checked(
+    outlet: Outlet, kept: Sequence[_Kept], valid: Mapping[str, str], there: set[Target]
+) -> tuple[Desired, ...]:
+    there = there | {(one.type, one.resource["identifier"][0]["value"]) for one in kept}
     desired = []
     for one in kept:
         record, identity = one.record, one.resource["identifier"][0]["value"]

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -332,6 +333,47 @@ def test_what_refers_to_a_parked_resource_waits_with_it(site: Site) -> None:
     site.hospital.refuses = lambda resource: resource["resourceType"] == "Patient"
     site.deliver()
     assert site.states() == {State.PARKED: 1, State.PENDING: 3}
+    assert site.deliver().requests == 0
+
+
+def linked(resource_type: str, rank: int, key: str, **targets: tuple[str, str]) -> Desired:
+    content = {
+        name: {"reference": f"{type_}?identifier={SYSTEM}|{identity(type_, of)}"}
+        for name, (type_, of) in targets.items()
+    }
+    return desired(resource_type, rank, key, dict(content))
+
+
+@pytest.mark.parametrize("invalid", [False, True], ids=["refused", "invalid"])
+def test_only_what_refers_to_a_parked_resource_waits_directly_or_through_another(
+    site: Site, invalid: bool
+) -> None:
+    subject = {"subject": ("Patient", "c1")}
+    visit = linked("Encounter", 1, "v1", **subject)
+    if invalid:
+        visit = replace(visit, problem="Encounter.status: is missing")
+    site.hospital.refuses = lambda resource: resource["resourceType"] == "Encounter" and not invalid
+    site.wish(
+        "c1",
+        patient("c1"),
+        visit,
+        linked("Observation", 2, "of-visit", **subject, encounter=("Encounter", "v1")),
+        linked("Observation", 2, "free", **subject),
+        linked("DiagnosticReport", 3, "of-free", **subject, result=("Observation", "free")),
+        linked("DiagnosticReport", 3, "of-of-visit", **subject, result=("Observation", "of-visit")),
+    )
+    site.wish("c2", *family("c2"))
+    site.deliver()
+    entries = {entry.key: entry.state for entry in site.ledger.entries(NAME, ["c1"])["c1"]}
+    assert entries == {
+        "c1": State.DELIVERED,
+        "v1": State.PARKED,
+        "of-visit": State.PENDING,
+        "free": State.DELIVERED,
+        "of-free": State.DELIVERED,
+        "of-of-visit": State.PENDING,
+    }
+    assert {e.state for e in site.ledger.entries(NAME, ["c2"])["c2"]} == {State.DELIVERED}
     assert site.deliver().requests == 0
 
 

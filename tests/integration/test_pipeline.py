@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from adapter import audit, pipeline
+from adapter.delivery.strategy import Item, next_batch
 from adapter.fhir import codec
 from adapter.fhir.validation import check, check_bundle
 from adapter.ledger.state import State
@@ -285,6 +286,14 @@ def test_one_record_that_a_mapping_cannot_take_is_parked_alone(engine: Engine, t
     parked = list(adapter.ledger.parked("bv-tinh"))
     assert {entry.type for entry in parked} == {"Encounter"}
     assert all("encounter.yaml" in (entry.detail or "") for entry in parked)
+    # What refers to a broken one waits for it: it does not go without the reference.
+    cadre, broken_ones = parked[0].cadre, {entry.identity for entry in parked}
+    theirs = adapter.ledger.entries("bv-tinh", [cadre])[cadre]
+    items = [Item.of(e.type, e.identity, e.rank, e.body) for e in theirs if e.body]
+    assert broken_ones & {identity for item in items for _, identity in item.needs}
+    batch, _waiting = next_batch(items, set(), max_entries=1000, max_bytes=10**9)
+    assert batch
+    assert not broken_ones & {identity for item in batch for _, identity in item.needs}
 
 
 def test_both_checkers_agree_on_what_leaves(adapter: Adapter, tmp_path: Path) -> None:

@@ -4,12 +4,16 @@ import gzip
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import httpx
 import pytest
 import respx
 
+from adapter.delivery import retry
 from adapter.delivery.client import Answer, HospitalClient, Silence, retry_after_seconds
+from adapter.fhir.bundle import EntryAnswer
+from adapter.fhir.outcome import Issue, issues_of
 
 BASE = "http://hospital.test/fhir"
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -173,3 +177,28 @@ def test_a_next_link_to_another_server_is_not_followed_with_the_token(client: Ho
     elsewhere = respx.get("http://elsewhere.test/fhir?page=2").mock(return_value=_page(["2"], None))
     assert client.search("Patient?identifier=a") == Silence(sent=True, why="foreign-page")
     assert not elsewhere.called
+
+
+@pytest.mark.parametrize(
+    ("item", "expression"),
+    [
+        ({"expression": ["Observation.status"]}, "Observation.status"),
+        ({"location": ["Line[1] Col[20]", "Observation.status"]}, "Observation.status"),
+        ({"location": ["Line 1, Col 20"]}, None),
+        ({"expression": "Observation.status"}, None),
+        ({"expression": ["(line 1, col20)"], "location": ["Patient.name[0]"]}, "Patient.name[0]"),
+    ],
+)
+def test_the_path_of_an_issue_is_found_among_lines_and_columns(
+    item: dict[str, Any], expression: str | None
+) -> None:
+    issue = {"severity": "error", "code": "value", "diagnostics": "no", **item}
+    [found] = issues_of({"resourceType": "OperationOutcome", "issue": [issue]})
+    assert found.expression == expression
+
+
+def test_the_expression_of_a_refusal_survives_a_long_text() -> None:
+    issue = Issue("error", "value", "x" * 900, "Bundle.entry[0].resource.status")
+    verdict = retry.of_entry(EntryAnswer(422, issues=(issue,)), had_remote_id=False, attempts=0)
+    assert verdict.kind == "park"
+    assert verdict.detail.startswith("Bundle.entry[0].resource.status: value: xxx")
