@@ -175,7 +175,7 @@ class Engine:
         listed = tuple(maps)
         transforms = Transforms(
             codes,
-            kinds={map_.type: map_.kind for map_ in listed},
+            kinds={(map_.type, None): map_.kind for map_ in listed},
             identify=context.identify,
             identifier_system=context.identifier_system,
             unknown=self.unknown_codes,

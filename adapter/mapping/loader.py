@@ -11,7 +11,8 @@ from adapter.mapping.checks import Checker, Scope, nearest
 from adapter.mapping.compiler import compile_tree
 from adapter.mapping.engine import Engine, HospitalContext, ResourceMap
 from adapter.mapping.source import Fields, Node, Place, Problems, Scalar, read_tree
-from adapter.mapping.terminology import Codes, load_codes
+from adapter.mapping.tables import load_codes
+from adapter.mapping.terminology import Codes
 from adapter.mapping.version import mapping_files, version_of
 
 __all__ = ["Mappings"]

@@ -1,58 +1,122 @@
-"""Code tables and units: CSV files that a hospital can edit in a spreadsheet.
+"""Code tables and units as values: what a local code means, on which day, in which code systems.
 
-`mappings/codes/tables.csv` names the tables and the code system of their local codes; see
-`mappings/codes/README.md` for the columns. Everything is checked on loading: columns,
-duplicates, LOINC check digits. Nothing is guessed: an unknown code stays what it is.
+`adapter.mapping.tables` reads them from `mappings/codes`; see its README for the columns. Nothing is
+guessed: an unknown code stays what it is.
 """
 
-import csv
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
-from pathlib import Path
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Protocol, TypeVar
 
-from adapter.texts import say
-
-__all__ = ["LOINC", "Codes", "Concept", "Table", "Unit", "is_loinc_code", "load_codes", "normal"]
+__all__ = [
+    "LOINC",
+    "Codes",
+    "Concept",
+    "System",
+    "Table",
+    "Target",
+    "Unit",
+    "is_loinc_code",
+    "newest_first",
+    "normal",
+    "overlap",
+    "unit_text",
+    "valid_on",
+]
 
 LOINC = "http://loinc.org"
-_COLUMNS = ("code", "display", "system", "target", "target_display", "equivalence")
-_UNIT_COLUMNS = ("unit", "ucum", "dimension", "factor")
-_EQUIVALENCES = frozenset(
-    ("relatedto", "equivalent", "equal", "wider", "subsumes", "narrower", "specializes", "inexact")
-)  # http://hl7.org/fhir/R4/valueset-concept-map-equivalence.html
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One code of an international system that a local code stands for. `line` is its row in the file."""
+
+    system: str
+    code: str
+    display: str | None
+    equivalence: str
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
 class Concept:
-    """One row of a code table. `more` holds the columns that only this table has."""
+    """What a local code means in one period; both ends belong to it, None is no limit.
+
+    `targets` has at most one code of each system, in the file's order. `more` holds the columns that
+    only this table has, `line` is the (first) row in the file.
+    """
 
     code: str
     display: str
-    system: str | None
-    target: str | None
-    target_display: str | None
+    targets: tuple[Target, ...]
     more: Mapping[str, str]
+    line: int = 0
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+    @property
+    def system(self) -> str | None:
+        """System of the first target."""
+        return self.targets[0].system if self.targets else None
+
+    @property
+    def target(self) -> str | None:
+        """Code of the first target."""
+        return self.targets[0].code if self.targets else None
+
+    @property
+    def target_display(self) -> str | None:
+        """Display of the first target, in its system's words."""
+        return self.targets[0].display if self.targets else None
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A code table. `system` is the URI of its local codes, None when those are never sent."""
+    """A code table. `system` is the URI of its local codes, None when those are never sent; `file` is
+    where it stands under the mapping folder. `concepts` has the newest row of each code, `rows` all of
+    them, newest first.
+    """
 
     name: str
     system: str | None
     concepts: Mapping[str, Concept]
     columns: frozenset[str] = frozenset()
-    caseless: Mapping[str, Concept] = field(default_factory=dict)
+    caseless: Mapping[str, str] = field(default_factory=dict)
+    rows: Mapping[str, tuple[Concept, ...]] = field(default_factory=dict)
+    file: str = ""
+    title: str = ""
+    title_en: str = ""
 
-    def find(self, code: str | None) -> Concept | None:
-        """The row of a code; letter case is looked at only where two rows differ in nothing else."""
+    def find(self, code: str | None, on: date | None = None) -> Concept | None:
+        """The row of a code that is valid on that day; the newest without a day, or when none is valid.
+
+        Letter case is looked at only where two codes differ in nothing else.
+        """
         if not code:
             return None
-        found = self.concepts.get(code)
-        return found if found is not None else self.caseless.get(normal(code))
+        newest = self.concepts.get(code)
+        if newest is None:
+            newest = self.concepts.get(self.caseless.get(normal(code), ""))
+        if newest is None or on is None:
+            return newest
+        return valid_on(self.rows.get(newest.code, ()), on) or newest
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """An international code system in one of its versions. `version` is None where none is stated."""
+
+    name: str
+    uri: str
+    version: str | None
+    pattern: re.Pattern[str]
+    valid_from: date | None = None
+    valid_to: date | None = None
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +126,7 @@ class Unit:
     ucum: str
     dimension: str
     factor: Decimal | None
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +137,13 @@ class Codes:
     units: Mapping[str, Unit] = field(default_factory=dict)
     dimensions: Mapping[str, str] = field(default_factory=dict)  # by UCUM code
     spellings: Mapping[str, tuple[tuple[str, frozenset[str]], ...]] = field(default_factory=dict)
+    systems: Mapping[str, tuple[System, ...]] = field(default_factory=dict)  # newest first
 
     def unit(self, written: str | None) -> Unit | None:
         """The unit as written; letter case matters only where it changes the meaning (G/L, g/L)."""
         if not written:
             return None
-        text = _unit_text(written)
+        text = unit_text(written)
         return self.units.get(text) or self.units.get("\0" + text.casefold())
 
     def spelled(self, value: str, measure: str) -> str | None:
@@ -88,12 +154,49 @@ class Codes:
         return None
 
 
+class Period(Protocol):
+    """Anything that holds from one day to another, both included; None is no limit."""
+
+    @property
+    def valid_from(self) -> date | None: ...
+    @property
+    def valid_to(self) -> date | None: ...
+
+
+_P = TypeVar("_P", bound=Period)
+
+
+def valid_on(rows: Iterable[_P], on: date) -> _P | None:
+    """The one of `rows` that holds on a day, or on a moment's day in its own offset."""
+    day = on.date() if isinstance(on, datetime) else on
+    return next((row for row in rows if _first(row) <= day <= _last(row)), None)
+
+
+def overlap(one: Period, two: Period) -> bool:
+    """Whether two periods have a day in common."""
+    return max(_first(one), _first(two)) <= min(_last(one), _last(two))
+
+
+def newest_first(rows: Iterable[_P]) -> tuple[_P, ...]:
+    """Sorted by the day they begin to hold."""
+    return tuple(sorted(rows, key=_first, reverse=True))
+
+
+def _first(row: Period) -> date:
+    return row.valid_from or date.min
+
+
+def _last(row: Period) -> date:
+    return row.valid_to or date.max
+
+
 def normal(text: str) -> str:
     """NFC, without case and superfluous white space: the form in which spellings are compared."""
     return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
-def _unit_text(text: str) -> str:
+def unit_text(text: str) -> str:
+    """The form in which units are compared: NFC, no white space, one micro sign."""
     # two code points look like the same micro sign: U+00B5 and the Greek mu U+03BC
     return unicodedata.normalize("NFC", text).replace("\u03bc", "\u00b5").replace(" ", "").strip()
 
@@ -112,112 +215,3 @@ def is_loinc_code(code: str) -> bool:
         number = int(digit) * (2 if place % 2 == 0 else 1)
         total += number - 9 if number > 9 else number
     return (10 - total % 10) % 10 == int(match[2])
-
-
-def load_codes(folder: Path, problems: list[str]) -> Codes:
-    """Load every table of `folder`; what is wrong is added to `problems`, one line each."""
-    tables: dict[str, Table] = {}
-    for line, row in _rows(folder / "tables.csv", ("table", "system"), problems):
-        name = row["table"]
-        if name in tables:
-            problems.append(_at("mapping.duplicate", folder / "tables.csv", line, 1, word=name))
-        tables[name] = _load_table(folder / f"{name}.csv", name, row["system"] or None, problems)
-    units, dimensions = _load_units(folder / "units.csv", problems)
-    return Codes(tables, units, dimensions, _spellings(tables.get("qualitative")))
-
-
-def _load_table(path: Path, name: str, system: str | None, problems: list[str]) -> Table:
-    concepts: dict[str, Concept] = {}
-    columns: frozenset[str] = frozenset()
-    for line, row in _rows(path, _COLUMNS, problems):
-        columns = frozenset(row)
-        code = row["code"]
-        if not code or code in concepts:
-            problems.append(_at("mapping.duplicate", path, line, 1, word=code))
-            continue
-        if row["system"] == LOINC and not is_loinc_code(row["target"]):
-            problems.append(_at("mapping.bad_loinc", path, line, 1, word=row["target"]))
-        if bool(row["system"]) != bool(row["target"]):
-            problems.append(_at("mapping.half_target", path, line, 1, word=code))
-        if row["target"] and row["equivalence"] not in _EQUIVALENCES:
-            problems.append(_at("mapping.bad_equivalence", path, line, 1, word=row["equivalence"]))
-        concepts[code] = Concept(
-            code=code,
-            display=row["display"],
-            system=row["system"] or None,
-            target=row["target"] or None,
-            target_display=row["target_display"] or None,
-            more={key: value for key, value in row.items() if key not in _COLUMNS},
-        )
-    return Table(name, system, concepts, columns, _caseless_codes(concepts))
-
-
-def _caseless_codes(concepts: Mapping[str, Concept]) -> dict[str, Concept]:
-    found: dict[str, Concept | None] = {}
-    for code, concept in concepts.items():
-        found[normal(code)] = None if normal(code) in found else concept
-    return {code: concept for code, concept in found.items() if concept is not None}
-
-
-def _load_units(path: Path, problems: list[str]) -> tuple[dict[str, Unit], dict[str, str]]:
-    units: dict[str, Unit] = {}
-    dimensions: dict[str, str] = {}
-    for line, row in _rows(path, _UNIT_COLUMNS, problems):
-        text = _unit_text(row["unit"])
-        if text in units or not row["ucum"]:
-            problems.append(_at("mapping.duplicate", path, line, 1, word=row["unit"]))
-            continue
-        try:
-            factor = Decimal(row["factor"]) if row["factor"] else None
-        except InvalidOperation:
-            problems.append(_at("mapping.bad_factor", path, line, 1, word=row["factor"]))
-            continue
-        units[text] = Unit(row["ucum"], row["dimension"], factor)
-        if "\u00b5" in text:  # keyboards have no micro sign
-            units.setdefault(text.replace("\u00b5", "u"), units[text])
-        dimensions[row["ucum"]] = row["dimension"]
-    return units | _caseless(units), dimensions
-
-
-def _caseless(units: Mapping[str, Unit]) -> dict[str, Unit]:
-    """Units by their text without case, where that has one meaning only."""
-    by_text: dict[str, set[Unit]] = {}
-    for text, unit in units.items():
-        by_text.setdefault("\0" + text.casefold(), set()).add(unit)
-    return {text: next(iter(found)) for text, found in by_text.items() if len(found) == 1}
-
-
-def _spellings(table: Table | None) -> dict[str, tuple[tuple[str, frozenset[str]], ...]]:
-    found: dict[str, tuple[tuple[str, frozenset[str]], ...]] = {}
-    for concept in table.concepts.values() if table else ():
-        only = frozenset(filter(None, concept.more.get("measures", "").split("|")))
-        for spelling in concept.more.get("spellings", "").split("|"):
-            if spelling:
-                key = normal(spelling)
-                found[key] = (*found.get(key, ()), (concept.code, only))
-    return found
-
-
-def _rows(path: Path, needed: tuple[str, ...], problems: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Rows with their line number, every cell stripped and NFC. A table that cannot be read has none."""
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(_at("mapping.unreadable", path, 1, 1, problem=type(error).__name__))
-        return
-    reader = csv.reader(unicodedata.normalize("NFC", text).splitlines())
-    head = [cell.strip() for cell in next(reader, [])]
-    missing = [column for column in needed if column not in head]
-    if missing:
-        problems.append(_at("mapping.no_column", path, 1, 1, word=", ".join(missing)))
-        return
-    for cells in reader:
-        if len(cells) > len(head):
-            problems.append(_at("mapping.too_many_cells", path, reader.line_num, 1, word=str(len(cells))))
-        elif any(cells):
-            padded = [cell.strip() for cell in cells] + [""] * (len(head) - len(cells))
-            yield reader.line_num, dict(zip(head, padded, strict=True))
-
-
-def _at(text: str, path: Path, line: int, column: int, **params: str) -> str:
-    return f"{path.name}:{line}:{column}: {say(text, **params)}"

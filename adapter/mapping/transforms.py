@@ -6,20 +6,76 @@ a test holds that list and `TRANSFORMS` together.
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
 
 from adapter.fhir.identity import conditional_reference
-from adapter.mapping.terminology import Codes, Concept, Table
+from adapter.mapping.terminology import Codes, Concept, Table, Target, valid_on
 from adapter.mapping.values import Value, ValueReader
 
-__all__ = ["JINJA_FILTERS", "TRANSFORMS", "Measured", "Transforms", "instant", "iso_date", "person_name"]
+__all__ = [
+    "JINJA_FILTERS",
+    "TRANSFORMS",
+    "VERBS",
+    "Measured",
+    "Transforms",
+    "Verb",
+    "instant",
+    "iso_date",
+    "only",
+    "or_default",
+    "person_name",
+    "without",
+]
 
 # Of Jinja2's own filters only these: they cannot read attributes by name.
-JINJA_FILTERS = frozenset(
-    ("capitalize", "default", "first", "int", "join", "last", "length", "list", "lower")
-)
+JINJA_FILTERS = frozenset(("capitalize", "first", "int", "join", "last", "length", "list", "lower"))
 JINJA_FILTERS |= {"replace", "sort", "string", "trim", "unique", "upper"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """What a verb needs and makes, so that a mapping can be checked and traced without running it.
+
+    `fields` are those it reads of a whole record; `tables` those it may read besides, and `names_table`
+    says that its first argument names one. `gives` is a FHIR type, "primitive", or None where that
+    depends on what goes in.
+    """
+
+    fields: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    gives: str | None = None
+    names_table: bool = False
+
+
+_VALUE = ("measure", "value", "unit")
+_UNITS = ("measures", "units")
+_WORDS = ("measures", "qualitative")
+VERBS: Mapping[str, Verb] = {
+    "classified": Verb(tables=("systems",), gives="Coding"),
+    "code": Verb(gives="primitive", names_table=True),
+    "coding": Verb(gives="Coding", names_table=True),
+    "column": Verb(gives="primitive", names_table=True),
+    "concept": Verb(gives="CodeableConcept", names_table=True),
+    "date": Verb(gives="primitive"),
+    "default": Verb(),
+    "display": Verb(gives="primitive", names_table=True),
+    "instant": Verb(gives="primitive"),
+    "limits": Verb(("measure", "low", "high", "unit"), _UNITS, "Observation.referenceRange"),
+    "measured_concept": Verb(_VALUE, _UNITS, "CodeableConcept"),
+    "only": Verb(),
+    "parts": Verb(_VALUE, ("measures",)),
+    "person_name": Verb(gives="HumanName"),
+    "qualitative": Verb(_VALUE, _WORDS, "CodeableConcept"),
+    "quantity": Verb(_VALUE, _UNITS, "Quantity"),
+    "range": Verb(_VALUE, _UNITS, "Range"),
+    "ratio": Verb(_VALUE, _UNITS, "Ratio"),
+    "reference": Verb(gives="Reference"),
+    "text_value": Verb(_VALUE, _WORDS, "primitive"),
+    "without": Verb(),
+}
+TRANSFORMS = frozenset(VERBS)
 
 
 class Measured(Protocol):
@@ -61,6 +117,32 @@ def person_name(value: str | None) -> dict[str, Any] | None:
     return name
 
 
+def or_default(value: Any, other: Any) -> Any:
+    """`other` where there is nothing: None or an empty text, list or object. Zero and false are something."""
+    empty = value is None or (isinstance(value, str | list | tuple | dict) and not value)
+    return other if empty else value
+
+
+def without(value: dict[str, Any] | None, system: str) -> dict[str, Any] | None:
+    """A CodeableConcept without the codings of that system (its text stays), or a Coding of another one."""
+    return _choose(value, lambda coding: coding.get("system") != system)
+
+
+def only(value: dict[str, Any] | None, system: str) -> dict[str, Any] | None:
+    """A CodeableConcept with the codings of that system alone (its text stays), or a Coding of it."""
+    return _choose(value, lambda coding: coding.get("system") == system)
+
+
+def _choose(value: dict[str, Any] | None, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+    if not value:
+        return None
+    if "coding" not in value and "text" not in value:
+        return value if wanted(value) else None
+    kept = [coding for coding in value.get("coding", ()) if wanted(coding)]
+    rest = {name: part for name, part in value.items() if name != "coding"}
+    return ({"coding": kept} if kept else {}) | rest or None
+
+
 class Transforms:
     """The verbs for one hospital: they know its code tables, identities and unknown codes so far."""
 
@@ -68,13 +150,13 @@ class Transforms:
         self,
         codes: Codes,
         *,
-        kinds: Mapping[str, str],
+        kinds: Mapping[tuple[str, str | None], str],
         identify: Callable[[str, str, str], str],
         identifier_system: str,
         unknown: Counter[tuple[str, str]],
     ) -> None:
         self._codes = codes
-        self._kinds = kinds  # resource type -> record kind it is made from
+        self._kinds = kinds  # (resource type, name of the mapping) -> kind that its identities are made of
         self._identify = identify
         self._system = identifier_system
         self._unknown = unknown
@@ -83,23 +165,27 @@ class Transforms:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name in an expression -> function."""
         return {
+            "classified": self.classified,
             "code": self.code,
             "coding": self.coding,
             "column": self.column,
             "concept": self.concept,
             "date": iso_date,
+            "default": or_default,
             "display": self.display,
             "instant": instant,
             "limits": self.limits,
             "measured_concept": self.measured_concept,
-            "person_name": person_name,
+            "only": only,
             "parts": lambda m: self._value(m).parts,
+            "person_name": person_name,
             "qualitative": self.qualitative,
             "quantity": lambda m: _copy(self._value(m).quantity),
             "range": lambda m: _copy(self._value(m).range),
             "ratio": lambda m: _copy(self._value(m).ratio),
             "reference": self.reference,
             "text_value": lambda m: self._value(m).text,
+            "without": without,
         }
 
     def code(self, value: str | None, table: str) -> str | None:
@@ -110,7 +196,7 @@ class Transforms:
     def coding(self, value: str | None, table: str) -> dict[str, Any] | None:
         """One Coding in the table's international system; None, and counted, when it is unknown."""
         concept = self._find(table, value)
-        return _target(concept) if concept and concept.target else None
+        return _target(concept.targets[0]) if concept and concept.targets else None
 
     def column(self, value: str | None, table: str, name: str) -> str | None:
         """Another column of the table's row of that code; None when there is none."""
@@ -123,22 +209,46 @@ class Transforms:
         return concept.display if concept else value
 
     def concept(
-        self, value: str | None, table: str, text: str | None = None, fits: bool = True
+        self,
+        value: str | None,
+        table: str,
+        text: str | None = None,
+        fits: bool = True,
+        on: date | None = None,
     ) -> dict[str, Any] | None:
-        """CodeableConcept: local code first, international second. An unknown code goes as local code
-        and text. `fits=False` leaves the international code out.
+        """CodeableConcept: local code first, international ones after it, of the row valid `on` that day.
+
+        An unknown code goes as local code and text. `fits=False` leaves the international codes out.
         """
         if not value:
             return {"text": text} if text else None
-        concept = self._find(table, value)
+        concept = self._find(table, value, on)
         source = self._codes.tables[table]
-        return {"coding": _codings(source, value, concept, fits), "text": text or _display(concept, value)}
+        codings = _codings(source, value, concept, fits)
+        return ({"coding": codings} if codings else {}) | {"text": text or _display(concept, value)}
 
-    def measured_concept(self, m: Measured, text: str | None = None) -> dict[str, Any] | None:
+    def measured_concept(
+        self, m: Measured, text: str | None = None, on: date | None = None
+    ) -> dict[str, Any] | None:
         """`concept` of a measurement; no international code where the unit measures another kind of thing,
         or where a number was measured and the code means its presence only.
         """
-        return self.concept(m.measure, "measures", text, self._fits(m))
+        return self.concept(m.measure, "measures", text, self._fits(m), on)
+
+    def classified(self, value: str | None, system: str, on: date | None = None) -> dict[str, Any] | None:
+        """Coding of a code that is international already, in the version in force `on` that day, as it is
+        written; no version without a day. None, and counted, when it has not that system's form.
+        """
+        if not value:
+            return None
+        versions = self._codes.systems[system]
+        found = (valid_on(versions, on) if on else None) or versions[0]
+        if not found.pattern.fullmatch(value):
+            self._unknown[system, value] += 1
+            return None
+        in_force = on is not None and valid_on((found,), on) is not None
+        version = {"version": found.version} if in_force and found.version else {}
+        return {"system": found.uri, **version, "code": value}
 
     def qualitative(self, m: Measured) -> dict[str, Any] | None:
         """CodeableConcept of a result in words that a table of spellings knows; unknown words as text."""
@@ -156,11 +266,13 @@ class Transforms:
             return None
         return self._values.limits(m.measure, m.low, m.high, m.unit)
 
-    def reference(self, key: str | None, type_: str) -> dict[str, Any] | None:
-        """Reference to the resource made from the record of that key, by its identity at this hospital."""
+    def reference(self, key: str | None, type_: str, name: str | None = None) -> dict[str, Any] | None:
+        """Reference to the resource that the mapping of that type (and name) makes from the record of that
+        key, by its identity at this hospital.
+        """
         if not key:
             return None
-        identity = self._identify(type_, self._kinds[type_], key)
+        identity = self._identify(type_, self._kinds[type_, name], key)
         return {"reference": conditional_reference(type_, self._system, identity)}
 
     def _value(self, m: Measured) -> Value:
@@ -179,10 +291,10 @@ class Transforms:
             self._unknown["units", f"{m.measure} {m.unit}"] += 1
         return False
 
-    def _find(self, table: str, value: str | None) -> Concept | None:
+    def _find(self, table: str, value: str | None, on: date | None = None) -> Concept | None:
         if not value:
             return None
-        found = self._codes.tables[table].find(value)
+        found = self._codes.tables[table].find(value, on)
         if found is None:
             self._unknown[table, str(value)] += 1
         return found
@@ -196,8 +308,8 @@ def _codings(table: Table, value: str, concept: Concept | None, fits: bool) -> l
         if concept is not None:
             local["display"] = concept.display
         codings.append(local)
-    if concept is not None and concept.target and fits:
-        codings.append(_target(concept))
+    if concept is not None and fits:
+        codings += map(_target, concept.targets)
     return codings
 
 
@@ -205,20 +317,13 @@ def _display(concept: Concept | None, value: str) -> str:
     return concept.display if concept is not None and concept.display else str(value)
 
 
-def _target(concept: Concept) -> dict[str, Any]:
-    target: dict[str, Any] = {"system": concept.system, "code": concept.target}
-    if concept.target_display:
-        target["display"] = concept.target_display
-    return target
+def _target(target: Target) -> dict[str, Any]:
+    coding = {"system": target.system, "code": target.code}
+    if target.display:
+        coding["display"] = target.display
+    return coding
 
 
 def _copy(value: dict[str, object] | None) -> dict[str, object] | None:
     # remembered values are shared between resources; the engine's output must not be
     return None if value is None else dict(value)
-
-
-TRANSFORMS = frozenset(
-    Transforms(
-        Codes(), kinds={}, identify=lambda _t, _k, _v: "", identifier_system="", unknown=Counter()
-    ).filters()
-)

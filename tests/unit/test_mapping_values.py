@@ -1,7 +1,8 @@
 """Values, units, code tables and verbs, one by one; the sandbox; properties over arbitrary input."""
 
+from collections import Counter
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -15,8 +16,20 @@ from mapping_support import MAPPINGS, ROOT, context, engine, mappings, record_of
 from adapter.fhir import codec
 from adapter.fhir.validation import check
 from adapter.mapping.engine import _Sandbox
-from adapter.mapping.terminology import is_loinc_code, load_codes
-from adapter.mapping.transforms import JINJA_FILTERS, TRANSFORMS, instant, iso_date, person_name
+from adapter.mapping.tables import load_codes
+from adapter.mapping.terminology import Codes, is_loinc_code
+from adapter.mapping.transforms import (
+    JINJA_FILTERS,
+    TRANSFORMS,
+    VERBS,
+    Transforms,
+    instant,
+    iso_date,
+    only,
+    or_default,
+    person_name,
+    without,
+)
 from adapter.mapping.values import Value, ValueReader
 
 UCUM = "http://unitsofmeasure.org"
@@ -137,6 +150,51 @@ def test_all_measures_are_there_once_each() -> None:
             known = units.unit(concept.more["unit"])
             assert known is not None, concept.code
             assert known.ucum == concept.more["ucum"], concept.code
+
+
+def test_every_verb_is_described_and_every_description_is_a_verb() -> None:
+    codes = Codes()
+    verbs = Transforms(codes, kinds={}, identify=str, identifier_system="", unknown=Counter()).filters()
+    assert verbs.keys() == VERBS.keys() == TRANSFORMS
+    assert not TRANSFORMS & JINJA_FILTERS
+
+
+def test_codings_are_chosen_by_system() -> None:
+    concept = {"coding": [{"system": "a", "code": "1"}, {"system": "b", "code": "2"}], "text": "t"}
+    assert without(concept, "b") == {"coding": [{"system": "a", "code": "1"}], "text": "t"}
+    assert only(concept, "b") == {"coding": [{"system": "b", "code": "2"}], "text": "t"}
+    assert only(concept, "c") == {"text": "t"}
+    assert only({"coding": [{"system": "a", "code": "1"}]}, "c") is None
+    assert without({"system": "a", "code": "1"}, "a") is None
+    assert only({"system": "a", "code": "1"}, "a") == {"system": "a", "code": "1"}
+    assert without(None, "a") is None
+    assert len(concept["coding"]) == 2  # what came in is as it was
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [(None, "x"), ("", "x"), ([], "x"), (0, 0), (False, False), ("a", "a")]
+)
+def test_default_is_for_what_is_empty(value: object, found: object) -> None:
+    assert or_default(value, "x") == found
+
+
+def test_an_international_code_has_the_version_of_its_day() -> None:
+    unknown: Counter[tuple[str, str]] = Counter()
+    verbs = Transforms(mappings().codes, kinds={}, identify=str, identifier_system="", unknown=unknown)
+    icd = "http://hl7.org/fhir/sid/icd-10"
+    of = {day: verbs.classified("K29.7", "icd10", day) for day in _DAYS}
+    assert of[_DAYS[0]] == {"system": icd, "code": "K29.7"}
+    assert of[_DAYS[1]] == {"system": icd, "version": "3970/QĐ-BYT", "code": "K29.7"}
+    assert of[_DAYS[2]] == {"system": icd, "version": "4469/QĐ-BYT", "code": "K29.7"}
+    assert verbs.classified("K29.7", "icd10") == {"system": icd, "code": "K29.7"}
+    evening = datetime(2020, 10, 28, 1, tzinfo=timezone(timedelta(hours=7)))  # still the 27th in UTC
+    assert verbs.classified("K29.7", "icd10", evening) == of[_DAYS[2]]
+    assert not unknown
+    assert verbs.classified("viêm dạ dày", "icd10", _DAYS[2]) is None
+    assert unknown == {("icd10", "viêm dạ dày"): 1}
+
+
+_DAYS = (date(2010, 1, 1), date(2020, 10, 27), date(2020, 10, 28))
 
 
 def test_times_dates_and_names() -> None:
