@@ -21,7 +21,7 @@ from adapter.fhir.identity import Identities
 from adapter.inbox.store import InboxStore
 from adapter.ledger.store import LedgerStore
 from adapter.mapping.version import version_of
-from adapter.records.model import RECORD_TYPES
+from adapter.records.model import MAPPED_TYPES
 from adapter.records.store import RecordStore
 from adapter.settings import Hospital, Settings
 from adapter.texts import say
@@ -120,7 +120,7 @@ def load_mappings(settings: Settings) -> "Mappings":
 
     policy = load_policy(settings.mappings_folder / _POLICY_FILE)
     never = frozenset((*policy.never.fields, *chain.from_iterable(SEALED_FIELDS.values())))
-    fields = {kind: frozenset(type_.model_fields) - never | {"cadre"} for kind, type_ in RECORD_TYPES.items()}
+    fields = {kind: frozenset(type_.model_fields) - never | {"cadre"} for kind, type_ in MAPPED_TYPES.items()}
     mappings = Mappings.load(settings.mappings_folder, fields)
     tables = mappings.codes.tables
     measures, services = (

@@ -14,7 +14,7 @@ __all__ = ["Changes"]
 
 _PAGE = 500
 _EMPTY_DIGEST = ""
-_CHILDREN = ("visit", "measurement", "diagnosis", "referral")
+_CHILDREN = ("visit", "measurement", "diagnosis", "procedure", "immunization", "referral")
 
 
 class Changes:

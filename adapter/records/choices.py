@@ -145,6 +145,19 @@ CHOICES = {
             entered_in_error=("Nhập nhầm", "Entered in error"),
         ),
         _choice(
+            "procedure_status",
+            completed=("Đã thực hiện", "Completed", "Hoàn thành"),
+            in_progress=("Đang thực hiện", "In progress"),
+            not_done=("Không thực hiện", "Not done"),
+            entered_in_error=("Nhập nhầm", "Entered in error"),
+        ),
+        _choice(
+            "immunization_status",
+            completed=("Đã tiêm", "Given", "Hoàn thành", "Completed"),
+            entered_in_error=("Nhập nhầm", "Entered in error"),
+            not_done=("Không tiêm", "Not given", "Hoãn tiêm"),
+        ),
+        _choice(
             "consent",
             hiv=("HIV", "HIV"),
             mental=("Tâm thần", "Mental health"),

@@ -30,10 +30,12 @@ __all__ = [
     "insurance",
     "key",
     "measured",
+    "moment",
     "name",
     "old_citizen_id",
     "phone",
     "plain",
+    "positive",
     "province",
     "text",
     "text_list",
@@ -135,6 +137,12 @@ def day(value: Cell) -> date:
     return found.date()
 
 
+def moment(value: Cell) -> date | datetime:
+    """All forms of `instant`; a date where no time of day is written. Midnight is none."""
+    found = instant(value, expected="expect_moment")
+    return found.date() if found.timetz().replace(tzinfo=None) == time(0) else found
+
+
 def instant(value: Cell, *, expected: str = "expect_instant") -> datetime:
     """A date with an optional time: all forms of `day`, YYYYMMDDHHMM, HH:MM. +07:00 unless it says so."""
     if isinstance(value, datetime):
@@ -226,6 +234,14 @@ def whole(value: Cell) -> int:
     found = plain(value)
     if isinstance(value, bool) or not found.isascii() or not found.isdigit() or len(found) > 3:
         raise BadCell("expect_whole")
+    return int(found)
+
+
+def positive(value: Cell) -> int:
+    """A whole number from 1 to 999."""
+    found = plain(value)
+    if isinstance(value, bool) or not re.fullmatch("[0-9]{1,3}", found) or int(found) == 0:
+        raise BadCell("expect_positive")
     return int(found)
 
 

@@ -13,11 +13,15 @@ from pydantic import BaseModel, ConfigDict
 
 __all__ = [
     "KINDS",
+    "MAPPED_TYPES",
     "RECORD_TYPES",
     "Cadre",
+    "Centre",
     "Diagnosis",
     "Fulfilment",
+    "Immunization",
     "Measurement",
+    "Procedure",
     "Record",
     "Referral",
     "Result",
@@ -150,6 +154,40 @@ class Diagnosis(Record):
     recorded_on: date | None = None
 
 
+class Procedure(Record):
+    """Something done to a person: a dressing, an infusion, an endoscopy (thủ thuật, can thiệp)."""
+
+    kind: ClassVar[str] = "procedure"
+    cadre: str
+    visit: str | None = None
+    code: str  # local code, mappings/codes/procedures.csv
+    name: str | None = None  # what the sheet calls it, for codes nobody knows
+    status: Literal["completed", "in-progress", "not-done", "entered-in-error"] = "completed"
+    started_at: datetime
+    ended_at: datetime | None = None
+    body_site: str | None = None
+    outcome: str | None = None
+    icd10: str | None = None  # the diagnosis it was done for
+
+
+class Immunization(Record):
+    """One dose of a vaccine (mũi tiêm chủng). `given_at` is a date where no time was written."""
+
+    kind: ClassVar[str] = "immunization"
+    cadre: str
+    visit: str | None = None
+    vaccine: str  # local code, mappings/codes/vaccines.csv
+    name: str | None = None  # what the sheet calls it, for codes nobody knows
+    given_at: date | datetime
+    lot: str | None = None
+    dose_number: int | None = None  # from 1
+    series: str | None = None
+    site: str | None = None
+    expires_on: date | None = None
+    status: Literal["completed", "entered-in-error", "not-done"] = "completed"
+    reason_not_done: str | None = None
+
+
 class Referral(Record):
     """A request to one hospital (a name in the settings) to examine or treat.
 
@@ -192,7 +230,22 @@ class Result(Record):
     resource: str  # FHIR JSON
 
 
+class Centre(Record):
+    """The centre itself, from the settings: no file holds it and no table stores it."""
+
+    kind: ClassVar[str] = "centre"
+    name: str
+    facility_code: str | None = None
+    display: str | None = None
+    address: str | None = None
+    phone: str | None = None
+
+
+# What the tables hold, people first, and what refers to others after these.
 RECORD_TYPES: dict[str, type[Record]] = {
-    type_.kind: type_ for type_ in (Cadre, Visit, Measurement, Diagnosis, Referral, Result)
+    type_.kind: type_
+    for type_ in (Cadre, Visit, Measurement, Diagnosis, Procedure, Immunization, Referral, Result)
 }
 KINDS = tuple(RECORD_TYPES)
+# What a mapping may be written for.
+MAPPED_TYPES: dict[str, type[Record]] = {**RECORD_TYPES, Centre.kind: Centre}

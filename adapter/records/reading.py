@@ -20,7 +20,7 @@ from adapter.errors import ImportRefused
 from adapter.records.choices import fold
 from adapter.records.columns import GUIDE, Sheet
 from adapter.records.formats import Cell
-from adapter.records.sheets import sheet_named
+from adapter.records.sheets import SHEETS, sheet_named
 from adapter.records.slicing import WORTH_SLICING, error_cells, sheet_files, sliced_rows
 
 __all__ = ["REJECTS_MARK", "Tab", "open_tabs", "unnumbered"]
@@ -66,8 +66,7 @@ def open_tabs(files: Sequence[Path], stack: ExitStack, warn: Callable[..., None]
         if not found:
             raise ImportRefused("import.no_known_sheet", file=path.name)
         tabs += found
-    order = ("cadre", "visit", "measurement", "diagnosis", "referral")
-    return sorted(tabs, key=lambda tab: order.index(tab.sheet.kind))
+    return sorted(tabs, key=lambda tab: SHEETS.index(tab.sheet))
 
 
 def unnumbered(name: str) -> str:

@@ -185,6 +185,14 @@ class RowReader:
     def check_diagnosis(self, row: ParsedRow) -> None:
         """Nothing more than its cells say."""
 
+    def check_procedure(self, row: ParsedRow) -> None:
+        """Ends after it starts."""
+        if (ended := row.fields.get("ended_at")) and ended < row.fields["started_at"]:
+            self.wrong(row, "ended_at", "expect_after_start")
+
+    def check_immunization(self, row: ParsedRow) -> None:
+        """Nothing more than its cells say."""
+
     def check_referral(self, row: ParsedRow) -> None:
         """Addressed to a hospital of the settings, due after it was ordered."""
         due = row.fields.get("due_on")
@@ -209,5 +217,7 @@ _CHECKS: dict[str, Callable[[RowReader, ParsedRow], None]] = {
     "visit": RowReader.check_visit,
     "measurement": RowReader.check_measurement,
     "diagnosis": RowReader.check_diagnosis,
+    "procedure": RowReader.check_procedure,
+    "immunization": RowReader.check_immunization,
     "referral": RowReader.check_referral,
 }

@@ -1,4 +1,4 @@
-"""The five sheets of a workbook: every column with its headers in Vietnamese and English."""
+"""The sheets of a workbook: every column with its headers in Vietnamese and English."""
 
 from adapter.records import formats
 from adapter.records.choices import CHOICES, fold
@@ -207,6 +207,46 @@ SHEETS = (
             Column("supporting", "Chỉ số kèm theo", "Supporting measures", formats.text_list, "expect_list"),
         ),
         ("referral", "chuyenkham", "giấy chuyển", "phiếu chuyển"),
+    ),
+    Sheet(
+        "procedure",
+        "Thủ thuật",
+        "Procedures",
+        (
+            _key("key", "Mã thủ thuật", "Key", "mã phiếu", "mã", required=True),
+            _CADRE,
+            _VISIT,
+            _key("code", "Thủ thuật", "Procedure", "mã dịch vụ", "dịch vụ", required=True),
+            _text("name", "Tên thủ thuật", "Procedure name"),
+            _one("status", "Trạng thái", "Status", "procedure_status"),
+            _instant("started_at", "Bắt đầu", "Started at", "ngày thực hiện", "start", required=True),
+            _instant("ended_at", "Kết thúc", "Ended at", "end"),
+            _text("body_site", "Vị trí", "Body site"),
+            _text("outcome", "Kết quả", "Outcome"),
+            Column("icd10", "ICD-10", "ICD-10", formats.icd10, "expect_icd10"),
+        ),
+        ("procedure", "thuthuat", "can thiệp"),
+    ),
+    Sheet(
+        "immunization",
+        "Tiêm chủng",
+        "Immunizations",
+        (
+            _key("key", "Mã mũi tiêm", "Key", "mã", required=True),
+            _CADRE,
+            _VISIT,
+            _key("vaccine", "Vắc xin", "Vaccine", "mã vắc xin", "vaccin", required=True),
+            _text("name", "Tên vắc xin", "Vaccine name"),
+            _as("given_at", "Ngày tiêm", "Given at", formats.moment, "expect_moment", required=True),
+            _text("lot", "Số lô", "Lot", "lot number"),
+            _as("dose_number", "Mũi số", "Dose number", formats.positive, "expect_positive", "mũi thứ"),
+            _text("series", "Đợt tiêm", "Series"),
+            _text("site", "Vị trí tiêm", "Site", "vị trí"),
+            _day("expires_on", "Hạn dùng", "Expires on", "hạn sử dụng"),
+            _one("status", "Trạng thái", "Status", "immunization_status"),
+            _text("reason_not_done", "Lý do không tiêm", "Reason not given"),
+        ),
+        ("immunization", "tiemchung", "vaccinations", "tiêm phòng"),
     ),
 )
 

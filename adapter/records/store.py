@@ -12,12 +12,12 @@ from sqlalchemy.sql import Select
 from adapter.database import read, write
 from adapter.records import body as bodies
 from adapter.records.feed import Feed, head
-from adapter.records.model import Cadre, Fulfilment, Record, Referral, Result
+from adapter.records.model import KINDS, Cadre, Fulfilment, Record, Referral, Result
 from adapter.records.tables import cadre_identifier, record
 
 __all__ = ["RecordStore", "StoredRecord"]
 
-_ORDER = ("cadre", "visit", "measurement", "diagnosis", "referral", "result")
+_ORDER = KINDS
 _PAGE = 1000
 _WITHDRAWN = "entered-in-error"
 _STORED = (

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from adapter.database import write
 from adapter.records.importer import run
-from adapter.records.model import Cadre, Fulfilment, Referral, Result
+from adapter.records.model import KINDS, Cadre, Fulfilment, Referral, Result
 from adapter.records.store import RecordStore
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -31,7 +31,7 @@ def result(key: str = "R1", **more: object) -> Result:
 def test_records_come_back_typed_and_in_order(store: RecordStore) -> None:
     found = store.of_cadre("CB-0005")
     kinds = [record.kind for record in found]
-    assert kinds == sorted(kinds, key=["cadre", "visit", "measurement", "diagnosis", "referral"].index)
+    assert kinds == sorted(kinds, key=KINDS.index)
     assert isinstance(found[0], Cadre)
     assert found[0].birth_date == date(1947, 2, 7)
     assert all(store.get(record.kind, record.key) == record for record in found)

@@ -12,6 +12,7 @@ from adapter.records.columns import Headers
 from adapter.records.model import RECORD_TYPES
 from adapter.records.sheets import SHEETS, sheet_named
 from adapter.records.synthetic import sample_year, write_csv, write_workbook
+from adapter.records.synthetic.care import PROCEDURES, VACCINES
 from adapter.records.synthetic.clinic import CHECKUP, CONDITIONS, HIV, PAP
 from adapter.records.template import write_template
 from adapter.texts import catalogue
@@ -96,6 +97,20 @@ def test_the_sample_year_has_the_figures_of_the_domain(rows: dict[str, list[dict
     assert len(treated) == 35
     assert "T1" not in {tiers[cadre] for cadre in treated}
     assert 59_000 < len(rows["measurement"]) < 61_000
+    assert (len(rows["procedure"]), len(rows["immunization"])) == (60, 300)
+
+
+def test_what_is_done_is_done_during_a_visit_or_after_the_check_up(
+    rows: dict[str, list[dict[str, Any]]],
+) -> None:
+    visits = {row["key"]: row for row in rows["visit"]}
+    kinds = {visits[row["visit"]]["type"] for row in rows["procedure"]}
+    assert kinds == {"Khám ngoại trú", "Khám tại nhà", "Đưa đi tuyến trên"}
+    for row in (*rows["procedure"], *rows["immunization"]):
+        assert row["visit"] is None or visits[row["visit"]]["cadre"] == row["cadre"]
+    given = [row for row in rows["immunization"] if row["status"] == "Đã tiêm"]
+    assert 0 < len(rows["immunization"]) - len(given) < 20
+    assert all(row["lot"] for row in given)
 
 
 def test_nobody_shares_a_number_or_a_t0_name(rows: dict[str, list[dict[str, Any]]]) -> None:
@@ -120,6 +135,12 @@ def test_the_sample_uses_the_shipped_codes() -> None:
         units = {row["code"]: row["unit"] for row in csv.DictReader(file)}
     with (codes / "services.csv").open(encoding="utf-8") as file:
         services = {row["code"] for row in csv.DictReader(file)}
+    with (codes / "procedures.csv").open(encoding="utf-8") as file:
+        procedures = {row["code"] for row in csv.DictReader(file)}
+    with (codes / "vaccines.csv").open(encoding="utf-8") as file:
+        vaccines = {row["code"] for row in csv.DictReader(file)}
+    assert {doing.code for some in PROCEDURES.values() for doing in some} <= procedures
+    assert {vaccine.code for vaccine in VACCINES} <= vaccines
     for measure in (*CHECKUP, HIV, PAP):
         assert units[measure.code] == measure.unit
     for condition in CONDITIONS:

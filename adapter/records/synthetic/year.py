@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
+from adapter.records.synthetic.care import Care, immunizations, procedures
 from adapter.records.synthetic.clinic import (
     CHECKUP,
     CONDITIONS,
@@ -66,6 +67,8 @@ class Year:
             random.sample([i for i in others if self._tiers[i] in ("T2", "T3")], _share(_CONGRESS, scale))
         )
         self.councils = frozenset(random.sample(sorted(self.cases), _share(_COUNCILS, scale)))
+        visits = {"H": self.home, "N": self.outpatient, "C": self.trips}
+        self.care = Care(seed, scale, ours, visits)
 
     def _cases(self, random: Random, held: list[int], others: list[int], scale: float) -> dict[int, Case]:
         of_held = min(2, len(held), max(1, round(2 * scale)))
@@ -109,7 +112,7 @@ def _tiers(random: Random, cadres: int) -> list[str]:
 def sample_year(seed: int = 1, cadres: int = _FULL, year: int = 2026) -> Iterator[tuple[str, Row]]:
     """(kind, fields as they are written in the sheet) of the whole sample, kind after kind."""
     plan = Year(seed, cadres, year)
-    for make in (_cadre, _visits, _measurements, _diagnoses, _referrals):
+    for make in (_cadre, _visits, _measurements, _diagnoses, _referrals, procedures, immunizations):
         for index, person in plan.people():
             yield from make(plan, index, person)
 
