@@ -2,9 +2,9 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text
 
-from adapter.database import metadata
+from adapter.database import Instant, metadata
 
-__all__ = ["cadre_identifier", "feed", "import_row", "record"]
+__all__ = ["cadre_identifier", "feed", "import_row", "record", "source_cursor"]
 
 record = Table(
     "record",
@@ -56,4 +56,18 @@ import_row = Table(
     Column("sheet", String(255), nullable=False),
     Column("rejected", Boolean, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# How far a database has been read, one row for each of its queries.
+source_cursor = Table(
+    "source_cursor",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("version", String(32), nullable=False),  # digest of the query: another one is read from its start
+    Column("people", String(32), nullable=False),  # digest of whom the store knew
+    Column("value", String(200)),  # the newest change met, see sql.cursor
+    Column("read_at", Instant, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("whole", Boolean, nullable=False),  # whether the last read was of everything
 )

@@ -1,5 +1,7 @@
 """The migrations make exactly the tables that the stores declare."""
 
+from pathlib import Path
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -10,6 +12,7 @@ import adapter.pipeline
 import adapter.repository.tables
 import adapter.web.tables  # noqa: F401 - imported for the tables they declare
 from adapter.database import metadata, migrate, read, write
+from adapter.migrations import versions
 
 
 def test_the_migrated_schema_is_the_declared_one(engine: Engine) -> None:
@@ -19,8 +22,9 @@ def test_the_migrated_schema_is_the_declared_one(engine: Engine) -> None:
 
 def test_migrating_again_changes_nothing(engine: Engine) -> None:
     migrate(engine)
+    newest = max(path.name[:4] for path in Path(versions.__file__).parent.glob("[0-9]*.py"))
     with read(engine) as connection:
-        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["0001"]
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [newest]
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit SET actor = 'x'", "DELETE FROM audit"])
