@@ -7,7 +7,7 @@ checked on loading: columns, duplicates, periods, LOINC check digits.
 import csv
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -27,6 +27,7 @@ from adapter.mapping.terminology import (
     overlap,
     unit_text,
 )
+from adapter.mapping.unitchecks import Problem, measure_problems, unit_problems
 from adapter.texts import say
 
 __all__ = ["load_codes"]
@@ -59,9 +60,17 @@ def load_codes(folder: Path, problems: list[str]) -> Codes:
         if name in tables:
             listed.wrong("mapping.duplicate", line, word=name)
         tables[name] = _table(_File(folder / f"{name}.csv", problems), row)
-    units, dimensions = _units(_File(folder / "units.csv", problems))
+    unit_file = _File(folder / "units.csv", problems)
+    units, dimensions = _units(unit_file)
+    _say(unit_file, unit_problems(units))
+    _say(_File(folder / "measures.csv", problems), measure_problems(tables.get("measures")))
     systems = _systems(_File(folder / "systems.csv", problems))
     return Codes(tables, units, dimensions, _spellings(tables.get("qualitative")), systems)
+
+
+def _say(file: _File, problems: Iterable[Problem]) -> None:
+    for text, line, params in problems:
+        file.wrong(text, line, **params)
 
 
 def _table(file: _File, listed: Mapping[str, str]) -> Table:

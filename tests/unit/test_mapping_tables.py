@@ -4,9 +4,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from mapping_support import MAPPINGS
 
 from adapter.mapping.tables import load_codes
-from adapter.mapping.terminology import Codes
+from adapter.mapping.terminology import LOINC, Codes, is_loinc_code
 
 HEAD = "code,display,system,target,target_display,equivalence,valid_from,valid_to"
 
@@ -85,3 +86,54 @@ def test_versions_of_a_system_must_not_overlap(tmp_path: Path) -> None:
         tmp_path, systems=head + "x,urn:x,1,,2020-01-01,\nx,urn:x,2,2019-01-01,,\ny,urn:y,,,,[\n"
     )
     assert [line.split(":")[1] for line in problems] == ["3", "4"]
+
+
+MEASURE = HEAD + ",ucum,property,convert_to"
+GLUCOSE = "GLU,Glucose,http://loinc.org,14749-6,Glucose [Moles/volume] in Serum or Plasma,equivalent,,"
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (f"{GLUCOSE},mmol/L,SCnc,umol/L", None),
+        (f"{GLUCOSE},mmol/L,,", None),
+        (f"{GLUCOSE},mg/dL,SCnc,", "the unit 'mg/dL' cannot belong to 14749-6"),
+        (f"{GLUCOSE},mg/dL,,", "the unit 'mg/dL' cannot belong to 14749-6"),
+        (f"{GLUCOSE},10*9/L,,", "the unit '10*9/L' cannot belong to 14749-6"),
+        (f"{GLUCOSE},mmol/L,MCnc,", "LOINC property is MCnc"),
+        (f"{GLUCOSE},mmol/L,Mass,", "LOINC property is Mass"),
+        (f"{GLUCOSE},mmol/L,Substanz,", "'Substanz' is not a LOINC property"),
+        (f"{GLUCOSE},mmol/L,SCnc,mg/dL", "nothing can be converted to 'mg/dL'"),
+        (f"{GLUCOSE},,SCnc,mmol/L", "nothing can be converted to 'mmol/L'"),
+        (f"{GLUCOSE},mMol/L,SCnc,", "'mMol/L' is not a UCUM code"),
+        ("U,u,,,,,,,mm[Hg],Pres,kPa", None),
+        ("U,u,,,,,,,[IU]/mL,ACnc,", None),
+        ("U,u,,,,,,,U/L,ACnc,", "the unit 'U/L' cannot belong to U"),
+        ("U,u,,,,,,,%,PrThr,", "the unit '%' cannot belong to U"),
+    ],
+)
+def test_a_unit_and_a_code_that_disagree_are_an_error(tmp_path: Path, row: str, problem: str | None) -> None:
+    (tmp_path / "measures.csv").write_text(f"{MEASURE}\n{row}\n", "utf-8")
+    _, problems = load(tmp_path, tables="table,system\nmeasures,urn:m\n")
+    assert len(problems) == (problem is not None)
+    if problem is not None:
+        assert problems[0].startswith("measures.csv:2:1: ")
+        assert problem in problems[0]
+
+
+def test_units_are_ucum_and_of_one_dimension(tmp_path: Path) -> None:
+    rows = "unit,ucum,dimension,factor\nmmHg,mmHg,pressure,\nmg,mg,mass,\nmmol,mmol,mass,\ng,g,mass,\n"
+    _, problems = load(tmp_path, units=rows)
+    assert [line.split(" ")[0] for line in problems] == ["units.csv:2:1:", "units.csv:4:1:"]
+    assert "'mmol' and 'mg'" in problems[1]
+
+
+def test_every_measure_of_the_project_is_there_with_a_code_that_can_be_right() -> None:
+    problems: list[str] = []
+    measures = load_codes(MAPPINGS / "codes", problems).tables["measures"].concepts
+    assert problems == []
+    assert len(measures) == 142
+    codes = [target.code for one in measures.values() for target in one.targets if target.system == LOINC]
+    assert len(codes) == 139  # the breath test and the two classes have none
+    assert all(map(is_loinc_code, codes))
+    assert {code for code in codes if codes.count(code) > 1} == set()
