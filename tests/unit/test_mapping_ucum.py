@@ -29,7 +29,6 @@ def test_what_is_ucum(code: str) -> None:
             " ",
             "mmol/l/",
             "mmHg",
-            "G/L",
             "umol\u00b7L",
             "\u00b5mol/L",
             "mg/dl ",
