@@ -1,0 +1,68 @@
+import ca.uhn.fhir.context.FhirContext;
+import ca.uhn.fhir.context.support.DefaultProfileValidationSupport;
+import ca.uhn.fhir.validation.FhirValidator;
+import ca.uhn.fhir.validation.ResultSeverityEnum;
+import ca.uhn.fhir.validation.SingleValidationMessage;
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.stream.Collectors;
+import org.hl7.fhir.common.hapi.validation.support.CommonCodeSystemsTerminologyService;
+import org.hl7.fhir.common.hapi.validation.support.InMemoryTerminologyServerValidationSupport;
+import org.hl7.fhir.common.hapi.validation.support.SnapshotGeneratingValidationSupport;
+import org.hl7.fhir.common.hapi.validation.support.UnknownCodeSystemWarningValidationSupport;
+import org.hl7.fhir.common.hapi.validation.support.ValidationSupportChain;
+import org.hl7.fhir.common.hapi.validation.validator.FhirInstanceValidator;
+import org.hl7.fhir.r5.utils.validation.constants.BestPracticeWarningLevel;
+
+/**
+ * NDJSON on stdin, one resource a line; one line of result on stdout for each, in the same order: the
+ * errors as "message id TAB location TAB message", joined by " | ", or an empty line.
+ */
+public final class Validate {
+
+    public static void main(String[] arguments) throws Exception {
+        FhirValidator validator = validator(FhirContext.forR4());
+        PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
+        var in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        try (in) {
+            List<String> page;
+            while (!(page = in.lines().limit(1000).toList()).isEmpty()) {
+                page.parallelStream().map(line -> errors(validator, line)).toList().forEach(out::println);
+            }
+        }
+        out.flush();
+    }
+
+    private static FhirValidator validator(FhirContext context) {
+        var unknown = new UnknownCodeSystemWarningValidationSupport(context);
+        // LOINC, ICD-10 and the local systems are not in the package: what it cannot know is no error.
+        unknown.setNonExistentCodeSystemSeverity(
+                ca.uhn.fhir.context.support.IValidationSupport.IssueSeverity.WARNING);
+        var chain = new ValidationSupportChain(
+                new DefaultProfileValidationSupport(context),
+                new CommonCodeSystemsTerminologyService(context),
+                new InMemoryTerminologyServerValidationSupport(context),
+                new SnapshotGeneratingValidationSupport(context),
+                unknown);
+        var module = new FhirInstanceValidator(chain);
+        module.setBestPracticeWarningLevel(BestPracticeWarningLevel.Ignore);
+        module.setAnyExtensionsAllowed(true);
+        module.setAssumeValidRestReferences(true); // "Patient/1" is a Patient: only then are targets checked
+        return context.newValidator().registerValidatorModule(module);
+    }
+
+    private static String errors(FhirValidator validator, String line) {
+        return validator.validateWithResult(line).getMessages().stream()
+                .filter(one -> one.getSeverity().compareTo(ResultSeverityEnum.ERROR) >= 0)
+                .map(Validate::said)
+                .collect(Collectors.joining(" | "));
+    }
+
+    private static String said(SingleValidationMessage one) {
+        String words = one.getMessageId() + "\t" + one.getLocationString() + "\t" + one.getMessage();
+        return words.replace('\n', ' ').replace('\r', ' ').replace('|', '/');
+    }
+}
