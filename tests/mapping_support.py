@@ -1,7 +1,9 @@
 """What the mapping tests share: one fictitious hospital, the shipped mappings, readable JSON."""
 
+from datetime import datetime
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -58,6 +60,24 @@ def record_of(data: dict[str, Any]) -> Record:
     """A record from JSON: its fields and its `kind`."""
     fields = dict(data)
     return RECORD_TYPES[fields.pop("kind")].model_validate(fields)
+
+
+def around_of(data: dict[str, Any]) -> dict[str, Any]:
+    """What goes to `Engine.map` with the record of a golden pair; taken out of `data`: `_related` (records
+    by kind), `_visit` (fields of a visit), `_origin` (source, sheet, row, imported_at).
+    """
+    related = {
+        kind: [record_of({"kind": kind, **fields}) for fields in listed]
+        for kind, listed in data.pop("_related", {}).items()
+    }
+    visit, origin = data.pop("_visit", None), data.pop("_origin", None)
+    if origin is not None:
+        origin = SimpleNamespace(**{**origin, "imported_at": datetime.fromisoformat(origin["imported_at"])})
+    return {
+        "related": related,
+        "visit": record_of({"kind": "visit", **visit}) if visit is not None else None,
+        "origin": origin,
+    }
 
 
 def readable(value: Any) -> bytes:

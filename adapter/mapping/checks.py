@@ -1,188 +1,233 @@
-"""Checks a mapping file's words before anything runs: fields, verbs, tables, references, FHIR elements.
+"""Checks a tree against R4 before anything runs: elements, lists, types, choices, codes, references.
 
 Every problem is collected with its place and the nearest right word; nothing stops at the first.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
-
-from jinja2 import TemplateSyntaxError, nodes
-from jinja2.sandbox import SandboxedEnvironment
+from dataclasses import dataclass, field
 
 from adapter.fhir import definitions
+from adapter.fhir.definitions import Element
+from adapter.mapping.expressions import Expressions, Scope
+from adapter.mapping.literals import check_literal, codes_of
+from adapter.mapping.names import DIRECTIVES, expression_of, nearest
+from adapter.mapping.shapes import NOTHING, Shape, fits
 from adapter.mapping.source import Fields, Items, Node, Problems, Scalar
-from adapter.mapping.terminology import Codes
-from adapter.mapping.transforms import JINJA_FILTERS, TRANSFORMS
 
-__all__ = ["DIRECTIVES", "Checker", "Scope", "expression_of", "nearest"]
-
-DIRECTIVES = ("$when", "$each", "$as", "$item")
-_PART_FIELDS = frozenset(("measure", "unit", "value"))
-_GLOBALS = frozenset(("centre", "hospital", "related", "system", "visit"))
-_TABLE_VERBS = frozenset(("code", "coding", "column", "concept", "display"))
-_TESTS = frozenset(("defined", "in", "none", "number", "string"))
+__all__ = ["Checker", "inner_scope"]
 
 
-def expression_of(text: str) -> str | None:
-    """The expression of `{{ … }}`, None for a literal. A text that mixes both is not an expression."""
-    stripped = text.strip()
-    if stripped.startswith("{{") and stripped.endswith("}}") and stripped.count("{{") == 1:
-        return stripped[2:-2].strip()
-    return None
-
-
-def nearest(word: str, choices: Iterable[str]) -> str:
-    """The choice most like `word`, else the first few of them all."""
-    listed = sorted(choices)
-    close = get_close_matches(word, listed, 1, 0.5)
-    return close[0] if close else ", ".join(listed[:8]) + (" …" if len(listed) > 8 else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What an expression may name: fields of `m`, record kinds of `related`, variables of `$each`."""
-
-    kind: str
-    fields: frozenset[str]
-    kinds: frozenset[str]
-    variables: frozenset[str] = frozenset()
-    visit: frozenset[str] = frozenset()  # fields of the visit that a record belongs to
-
-    def with_variable(self, name: str) -> "Scope":
-        """The scope inside a `$each` that names its item `name`."""
-        return replace(self, variables=self.variables | {name})
+def inner_scope(node: Fields, expressions: Expressions, scope: Scope) -> Scope:
+    """The scope inside an object: a `$each` names its item."""
+    each, named = node.get("$each"), node.get("$as")
+    if each is None:
+        return scope
+    checked = expressions.check(each, scope) if isinstance(each, Scalar) else None
+    variable = str(named.value) if isinstance(named, Scalar) else "item"
+    return scope.with_variable(variable, checked.shape.item if checked else Shape("any"))
 
 
 @dataclass
 class Checker:
-    """Checks expressions and elements of all files of one run against the same tables."""
+    """Checks the tree of one mapping of the resource type `type_name`."""
 
-    problems: Problems
-    codes: Codes
-    types: Mapping[str, str]  # resource type -> record kind it is made from
-    references: set[str] = field(default_factory=set)  # types that the file in hand refers to
-    _env: SandboxedEnvironment = field(default_factory=SandboxedEnvironment)
+    expressions: Expressions
+    type_name: str
+    _contained: dict[str, str] = field(default_factory=dict)  # id -> type
 
-    def expression(self, scalar: Scalar, scope: Scope) -> str | None:
-        """The checked expression of a scalar, None for a literal or when it is wrong."""
-        if not isinstance(scalar.value, str):
-            return None
-        source = expression_of(scalar.value)
-        if source is None:
-            if "{{" in scalar.value or "{%" in scalar.value:
-                self.problems.add(scalar.place, "mapping.mixed")
-            return None
-        try:
-            tree = self._env.parse("{{ (" + source + ") }}")
-        except TemplateSyntaxError as error:
-            self.problems.add(scalar.place, "mapping.not_expression", problem=error.message or "")
-            return None
-        before = len(self.problems.lines)
-        self._walk(tree, scalar, scope)
-        return source if len(self.problems.lines) == before else None
+    @property
+    def problems(self) -> Problems:
+        """Where problems go."""
+        return self.expressions.problems
 
-    def _walk(self, tree: nodes.Node, scalar: Scalar, scope: Scope) -> None:
-        for node in tree.find_all(nodes.Name):
-            self._name(node.name, scalar, scope)
-        for attribute in tree.find_all(nodes.Getattr):
-            self._attribute(attribute, scalar, scope)
-        for verb in tree.find_all(nodes.Filter):
-            self._filter(verb, scalar)
-        for test in tree.find_all(nodes.Test):
-            self._one_of(test.name, _TESTS, "mapping.no_test", scalar)
-        for call in tree.find_all(nodes.Call):
-            if not (isinstance(call.node, nodes.Name) and call.node.name == "system"):
-                self.problems.add(scalar.place, "mapping.no_call")
-        for item in tree.find_all(nodes.Getitem):
-            if not isinstance(item.arg, nodes.Slice):
-                self.problems.add(scalar.place, "mapping.no_item")
+    def check(self, body: Node, scope: Scope) -> None:
+        """Check the whole tree."""
+        contained = body.get("contained") if isinstance(body, Fields) else None
+        for item in contained.nodes if isinstance(contained, Items) else ():
+            name, type_ = _literal(item, "id"), _literal(item, "resourceType")
+            if name is not None and type_ is not None:
+                self._contained[name] = type_
+        self._object(body, self.type_name, scope)
 
-    def _name(self, name: str, scalar: Scalar, scope: Scope) -> None:
-        known = {"m"} | _GLOBALS | scope.variables
-        self._one_of(name, known, "mapping.no_name", scalar)
-
-    def _attribute(self, node: nodes.Getattr, scalar: Scalar, scope: Scope) -> None:
-        owner = node.node.name if isinstance(node.node, nodes.Name) else None
-        if owner == "m":
-            self._one_of(node.attr, scope.fields, "mapping.no_field", scalar, kind=scope.kind)
-        elif owner == "visit":
-            self._one_of(node.attr, scope.visit, "mapping.no_field", scalar, kind="visit")
-        elif owner == "related":
-            self._one_of(node.attr, scope.kinds, "mapping.no_kind", scalar)
-        elif owner in scope.variables:
-            self._one_of(node.attr, _PART_FIELDS, "mapping.no_part", scalar)
-        else:
-            self.problems.add(scalar.place_of("." + node.attr), "mapping.no_attribute", word=node.attr)
-
-    def _filter(self, node: nodes.Filter, scalar: Scalar) -> None:
-        self._one_of(node.name, TRANSFORMS | JINJA_FILTERS, "mapping.no_transform", scalar)
-        argument = node.args[0].value if node.args and isinstance(node.args[0], nodes.Const) else None
-        if node.name in _TABLE_VERBS and self._one_of(
-            str(argument), self.codes.tables, "mapping.no_table", scalar
-        ):
-            self._column(node, str(argument), scalar)
-        if node.name == "reference" and self._one_of(
-            str(argument), self.types, "mapping.no_reference", scalar
-        ):
-            self.references.add(str(argument))
-
-    def _column(self, node: nodes.Filter, table: str, scalar: Scalar) -> None:
-        if node.name == "column":
-            name = node.args[1].value if len(node.args) > 1 and isinstance(node.args[1], nodes.Const) else ""
-            self._one_of(str(name), self.codes.tables[table].columns, "mapping.no_such_column", scalar)
-
-    def _one_of(self, word: str, choices: Iterable[str], text: str, scalar: Scalar, **params: object) -> bool:
-        listed = frozenset(choices)
-        if word in listed:
-            return True
-        place = scalar.place_of(word)
-        self.problems.add(place, text, word=word, nearest=nearest(word, listed), **params)
-        return False
-
-    def body(self, body: Node, type_name: str) -> None:
-        """Check a tree against R4: elements exist, lists are lists, one type of each choice or none named
-        twice, required elements are there.
-        """
+    def _object(self, body: Node, type_name: str, scope: Scope, *, resource: bool = False) -> None:
         if not isinstance(body, Fields):
             self.problems.add(body.place, "mapping.not_fields", word=type_name)
             return
         known = definitions.elements(type_name)
-        named: set[str] = set()
+        named: dict[str, tuple[Scalar, Node]] = {}
         for key, node in body.entries:
             name = str(key.value)
             if name.startswith("$"):
-                self._one_of(name, DIRECTIVES, "mapping.no_directive", key)
-            elif name == "resourceType" or name not in known:
-                self._one_of(name, known.keys() - {"resourceType"}, "mapping.no_element", key, type=type_name)
+                self._word(key, DIRECTIVES, "mapping.no_directive")
+            elif name.startswith("_") and name[1:] in known:
+                self._of_primitive(key, node, known[name[1:]], scope)
+                named[name[1:]] = (key, node)
+            elif name == "resourceType":
+                if not resource:
+                    self.problems.add(key.place, "mapping.nested_type")
+            elif name not in known:
+                self._word(key, known.keys() - {"resourceType"}, "mapping.no_element", type=type_name)
             else:
-                named.add(name)
-                self._element(node, known[name])
+                named[name] = (key, node)
+                self._element(node, type_name, known[name], scope)
+        self._complete(body, type_name, named)
+
+    def _complete(self, body: Fields, type_name: str, named: dict[str, tuple[Scalar, Node]]) -> None:
+        """Required elements are there, and of a choice no two that are both sure to be there."""
         for element in definitions.required(type_name):
             if element.name not in named:
                 self.problems.add(body.place, "mapping.missing", word=element.name, type=type_name)
+        for choice, forms in definitions.required_choices(type_name):
+            if not named.keys() & set(forms):
+                self.problems.add(body.place, "mapping.missing", word=f"{choice}[x]", type=type_name)
+        known, sure = definitions.elements(type_name), dict[str, str]()
+        for name, (key, node) in named.items():
+            choice_ = known[name].choice
+            if choice_ is not None and _is_certain(node) and sure.setdefault(choice_, name) != name:
+                self.problems.add(key.place, "mapping.one_choice", word=name, other=sure[choice_])
+        if type_name == "Extension":
+            self._extension(body, named)
 
-    def _element(self, node: Node, element: definitions.Element) -> None:
+    def _extension(self, body: Fields, named: dict[str, tuple[Scalar, Node]]) -> None:
+        if _literal(body, "url") is None and "url" in named:
+            self.problems.add(named["url"][1].place, "mapping.extension_url")
+        values = [name for name in named if name.startswith("value")]
+        if bool(values) == ("extension" in named):
+            self.problems.add(body.place, "mapping.extension_value")
+
+    def _of_primitive(self, key: Scalar, node: Node, element: Element, scope: Scope) -> None:
+        """`_birthDate`: the extensions of a primitive value."""
+        if element.type is not None:
+            self.problems.add(key.place, "mapping.no_primitive", word=element.name, type=element.type)
+        elif element.many:
+            self.problems.add(key.place, "mapping.primitive_list", word=element.name)
+        else:
+            self._child(node, "", Element(str(key.value), False, False, "Element", None), scope)
+
+    def _element(self, node: Node, owner: str, element: Element, scope: Scope) -> None:
         if isinstance(node, Items):
             if not element.many:
                 self.problems.add(node.place, "mapping.not_many", word=element.name)
             for child in node.nodes:
-                self._child(child, element)
+                self._child(child, owner, element, scope)
+            return
+        if isinstance(node, Fields) and (value := _whole(node)) is not None:
+            self._directives(node)
+            for one in (value, node.get("$default")):
+                if one is not None:
+                    self._element(one, owner, element, inner_scope(node, self.expressions, scope))
             return
         literal = isinstance(node, Scalar) and expression_of(str(node.value)) is None
         if element.many and (isinstance(node, Fields) or literal):
             self.problems.add(node.place, "mapping.many", word=element.name)
-        self._child(node, element)
+        self._child(node, owner, element, scope)
 
-    def _child(self, node: Node, element: definitions.Element) -> None:
+    def _child(self, node: Node, owner: str, element: Element, scope: Scope) -> None:
         if isinstance(node, Items):
             self.problems.add(node.place, "mapping.list_in_list", word=element.name)
-        elif isinstance(node, Fields):
-            if node.get("$item") is not None:
-                return
-            if element.type is None:
-                self.problems.add(node.place, "mapping.is_primitive", word=element.name)
-            else:
-                self.body(node, element.type)
-        elif element.type is not None and expression_of(str(node.value)) is None:
-            self.problems.add(node.place, "mapping.is_complex", word=element.name, type=element.type)
+        elif isinstance(node, Scalar):
+            self._scalar(node, owner, element, scope)
+        else:
+            self._fields(node, owner, element, inner_scope(node, self.expressions, scope))
+
+    def _fields(self, node: Fields, owner: str, element: Element, scope: Scope) -> None:
+        value, default = _whole(node), node.get("$default")
+        if default is not None:
+            self._child(default, owner, element, scope)
+        if value is not None:
+            self._directives(node)
+            self._child(value, owner, element, scope)
+        elif element.name == "contained":
+            self._contained_resource(node, scope)
+        elif element.type is None:
+            self.problems.add(node.place, "mapping.is_primitive", word=element.name)
+        else:
+            self._object(node, element.type, scope)
+            if element.type == "Reference":
+                self._literal_reference(node, owner, element)
+
+    def _directives(self, node: Fields) -> None:
+        """Beside a whole value there are no elements."""
+        for key, _ in node.entries:
+            self._word(key, DIRECTIVES, "mapping.no_directive")
+
+    def _contained_resource(self, node: Fields, scope: Scope) -> None:
+        type_ = _literal(node, "resourceType")
+        if type_ is None or not definitions.is_resource(type_):
+            self.problems.add(node.place, "mapping.contained_type")
+            return
+        if _literal(node, "id") is None:
+            self.problems.add(node.place, "mapping.contained_id")
+        if node.get("contained") is not None:
+            self.problems.add(node.place, "mapping.contained_nested")
+        self._object(node, type_, scope, resource=True)
+
+    def _literal_reference(self, node: Fields, owner: str, element: Element) -> None:
+        written = node.get("reference")
+        text = _literal(node, "reference")
+        if not isinstance(written, Scalar) or text is None or not text.startswith("#"):
+            return
+        if text[1:] not in self._contained:
+            close = nearest(text[1:], self._contained) or "contained"
+            self.problems.add(written.place, "mapping.no_contained", word=text[1:], nearest=close)
+        else:
+            self._target(written, self._contained[text[1:]], owner, element)
+
+    def _scalar(self, node: Scalar, owner: str, element: Element, scope: Scope) -> None:
+        if expression_of(str(node.value)) is None:
+            if element.type is not None and node.value is not None:
+                self.problems.add(node.place, "mapping.is_complex", word=element.name, type=element.type)
+            elif "{{" not in str(node.value) and "{%" not in str(node.value):
+                check_literal(node, element, codes_of(owner, element), self.problems)
+            return
+        checked = self.expressions.check(node, scope)
+        if checked is None or checked.shape == NOTHING:
+            return
+        if not fits(checked.shape, element.type, element.primitive):
+            found = checked.shape.name or "text"
+            wanted = element.type or element.primitive
+            self.problems.add(node.place, "mapping.wrong_type", word=element.name, type=wanted, found=found)
+        elif checked.shape.target:
+            self._target(node, checked.shape.target, owner, element)
+
+    def _target(self, node: Scalar, target: str, owner: str, element: Element) -> None:
+        allowed = _targets(owner, element)
+        if allowed and target not in allowed and "Resource" not in allowed:
+            place, listed = node.place_of(target), ", ".join(sorted(allowed))
+            self.problems.add(
+                place, "mapping.wrong_target", word=target, element=element.name, nearest=listed
+            )
+
+    def _word(self, key: Scalar, choices: "tuple[str, ...] | set[str]", text: str, **params: object) -> None:
+        name = str(key.value)
+        if name not in choices:
+            self.problems.add(key.place, text, word=name, nearest=nearest(name, choices), **params)
+
+
+def _whole(node: Fields) -> Node | None:
+    """The value of an object that is a value by itself."""
+    return node.get("$value") or node.get("$item")
+
+
+def _literal(node: Node, name: str) -> str | None:
+    found = node.get(name) if isinstance(node, Fields) else None
+    return found.text if isinstance(found, Scalar) else None
+
+
+def _is_certain(node: Node) -> bool:
+    """Whether a value is there for every record."""
+    if isinstance(node, Scalar):
+        return node.value is not None and expression_of(str(node.value)) is None
+    if isinstance(node, Items):
+        return any(_is_certain(child) for child in node.nodes)
+    if node.get("$when") is not None or node.get("$each") is not None:
+        return False
+    default = node.get("$default")
+    parts = [child for key, child in node.entries if not str(key.value).startswith("$")]
+    return any(_is_certain(child) for child in (*parts, *((default,) if default else ())))
+
+
+def _targets(owner: str, element: Element) -> frozenset[str]:
+    found: frozenset[str] | None = getattr(element, "targets", None)
+    if found is None:
+        found = getattr(definitions, "TARGETS", {}).get((owner, element.name))
+    return found or frozenset()

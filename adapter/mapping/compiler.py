@@ -7,10 +7,13 @@ import json
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from adapter.mapping.checks import Checker, Scope
+from adapter.mapping.checks import inner_scope
+from adapter.mapping.expressions import GLOBALS, Expressions, Scope
 from adapter.mapping.source import Fields, Items, Node, Place, Scalar
 
-__all__ = ["Each", "Program", "Step", "compile_tree"]
+__all__ = ["AROUND", "Each", "Program", "Step", "compile_tree"]
+
+AROUND = ("m", "related", "visit", "origin")  # what every expression is given, in this order
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +38,21 @@ class Step:
 
 @dataclass(slots=True)
 class Program:
-    """One compiled tree. `constants` are the decimals that Jinja2 itself would make floats."""
+    """One compiled tree. `constants` are the decimals that Jinja2 itself would make floats, `reads` the
+    record fields that its expressions name, `references` the types that they refer to.
+    """
 
     source: str = "none"
     eaches: list[Each] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     constants: dict[str, Decimal] = field(default_factory=dict)
+    reads: set[str] = field(default_factory=set)
+    references: set[str] = field(default_factory=set)
 
 
-def compile_tree(node: Node, checker: Checker, scope: Scope, *, label: str, path: str) -> Program:
-    """Compile `node`. Problems go to the checker; a program with problems must not be run."""
-    compiler = _Compiler(checker, label)
+def compile_tree(node: Node, expressions: Expressions, scope: Scope, *, label: str, path: str) -> Program:
+    """Compile `node`. Problems are collected; a program with problems must not be run."""
+    compiler = _Compiler(expressions, label)
     compiler.program.source = compiler.node(node, scope, path, ())
     return compiler.program
 
@@ -54,8 +61,8 @@ _Loops = tuple[tuple[str, str], ...]
 
 
 class _Compiler:
-    def __init__(self, checker: Checker, label: str) -> None:
-        self._checker = checker
+    def __init__(self, expressions: Expressions, label: str) -> None:
+        self._expressions = expressions
         self._label = label
         self.program = Program()
 
@@ -70,67 +77,68 @@ class _Compiler:
         return self._scalar(node, scope, path, loops)
 
     def _scalar(self, node: Scalar, scope: Scope, path: str, loops: _Loops) -> str:
-        source = self._checker.expression(node, scope)
+        source = self._expression(node, scope, path, loops)
         if source is not None:
-            self.program.steps.append(Step(path, node.place, source, loops))
-            return f"({source})"
+            return source
         if isinstance(node.value, Decimal):
-            name = f"number_{len(self.program.constants)}"
+            name = f"number_{self._label}_{len(self.program.constants)}"
             self.program.constants[name] = node.value
             return name
         return "none" if node.value is None else json.dumps(node.value)
 
+    def _expression(self, node: Scalar, scope: Scope, path: str, loops: _Loops) -> str | None:
+        checked = self._expressions.check(node, scope)
+        if checked is None:
+            return None
+        self.program.steps.append(Step(path, node.place, checked.source, loops))
+        self.program.reads |= checked.reads
+        self.program.references |= checked.references
+        return f"({checked.source})"
+
     def _fields(self, node: Fields, scope: Scope, path: str, loops: _Loops) -> str:
-        each, condition = node.get("$each"), node.get("$when")
-        if each is not None:
-            return self._each(node, each, scope, path, loops)
-        body = self._body(node, scope, path, loops)
+        if node.get("$each") is not None:
+            return self._each(node, scope, path, loops)
+        return self._conditional(node, scope, path, loops)
+
+    def _conditional(self, node: Fields, scope: Scope, path: str, loops: _Loops) -> str:
+        body, condition = self._body(node, scope, path, loops), node.get("$when")
         if condition is None:
             return body
         return f"({body} if {self._directive(condition, scope, path, loops)} else none)"
 
     def _body(self, node: Fields, scope: Scope, path: str, loops: _Loops) -> str:
-        item = node.get("$item")
-        if item is not None:
-            return self.node(item, scope, path, loops)
-        parts = (
-            f"{json.dumps(str(key.value))}: {self.node(child, scope, f'{path}.{key.value}', loops)}"
-            for key, child in node.entries
-            if not str(key.value).startswith("$")
-        )
-        return "{" + ", ".join(parts) + "}"
+        value, default = node.get("$value") or node.get("$item"), node.get("$default")
+        if value is not None:
+            source = self.node(value, scope, path, loops)
+        else:
+            parts = (
+                f"{json.dumps(str(key.value))}: {self.node(child, scope, f'{path}.{key.value}', loops)}"
+                for key, child in node.entries
+                if not str(key.value).startswith("$")
+            )
+            source = "{" + ", ".join(parts) + "}"
+        if default is None:
+            return source
+        return f"({source} | or_default({self.node(default, scope, path, loops)}))"
 
-    def _each(self, node: Fields, each: Node, scope: Scope, path: str, loops: _Loops) -> str:
+    def _each(self, node: Fields, scope: Scope, path: str, loops: _Loops) -> str:
         if not path.endswith("]"):
-            self._checker.problems.add(node.place, "mapping.each_not_in_list")
-        named = node.get("$as")
-        variable = str(named.value) if isinstance(named, Scalar) else "item"
-        if not variable.isidentifier() or variable in {
-            "m",
-            "related",
-            "visit",
-            "system",
-            "centre",
-            "hospital",
-        }:
-            self._checker.problems.add(node.place, "mapping.bad_variable", word=variable)
-            variable = "item"
+            self._expressions.problems.add(node.place, "mapping.each_not_in_list")
+        inner, each = inner_scope(node, self._expressions, scope), node.get("$each") or node
+        variable = inner.variables[-1][0]
+        if not variable.isidentifier() or variable in GLOBALS:
+            self._expressions.problems.add(node.place, "mapping.bad_variable", word=variable)
+            return "none"
         items = self._directive(each, scope, path, loops)
-        inner = scope.with_variable(variable)
-        inner_loops = (*loops, (variable, items))
-        source = self._body(node, inner, path, inner_loops)
-        condition = node.get("$when")
-        if condition is not None:
-            source = f"({source} if {self._directive(condition, inner, path, inner_loops)} else none)"
+        source = self._conditional(node, inner, path, (*loops, (variable, items)))
         name = f"each_{self._label}_{len(self.program.eaches)}"
-        names = tuple(sorted(scope.variables))
+        names = tuple(sorted(dict(scope.variables)))
         self.program.eaches.append(Each(name, variable, names, source))
-        return f"({items} | {name}({', '.join(('m', 'related', 'visit', *names))}))"
+        return f"({items} | {name}({', '.join((*AROUND, *names))}))"
 
     def _directive(self, node: Node, scope: Scope, path: str, loops: _Loops) -> str:
-        source = self._checker.expression(node, scope) if isinstance(node, Scalar) else None
+        source = self._expression(node, scope, path, loops) if isinstance(node, Scalar) else None
         if source is None:
-            self._checker.problems.add(node.place, "mapping.directive_expression")
+            self._expressions.problems.add(node.place, "mapping.directive_expression")
             return "none"
-        self.program.steps.append(Step(path, node.place, source, loops))
-        return f"({source})"
+        return source

@@ -5,22 +5,24 @@ mapping may name, call nothing but `system()` and the verbs, and never see a pri
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from jinja2 import StrictUndefined, Undefined
+from jinja2 import Undefined
 from jinja2.environment import TemplateExpression
-from jinja2.exceptions import SecurityError
-from jinja2.sandbox import SandboxedEnvironment
 
 from adapter.errors import MappingError
-from adapter.mapping.compiler import Each, Program, Step
+from adapter.mapping.compiler import AROUND, Each, Program, Step
+from adapter.mapping.expressions import ORIGIN_FIELDS, Variants
+from adapter.mapping.sandbox import FieldsOf, Related, Sandbox
+from adapter.mapping.source import Node
 from adapter.mapping.terminology import Codes
-from adapter.mapping.transforms import JINJA_FILTERS, Transforms
+from adapter.mapping.transforms import Transforms
 
-__all__ = ["Engine", "HospitalContext", "Mapped", "ResourceMap"]
+__all__ = ["Engine", "HospitalContext", "Mapped", "ResourceMap", "around"]
 
 # The ministry's system of facility codes, unless a hospital's settings name another one.
 _FACILITY_CODE = "http://fhir.ehealth.gov.vn/core/sid/provider-code"
@@ -44,70 +46,38 @@ class HospitalContext:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """A resource, and the kind and key of the record it was made from."""
+    """A resource, the kind and key of the record it was made from, and the name of the mapping."""
 
     type: str
     kind: str
     key: str
     resource: dict[str, Any]
+    name: str | None = None
+    identity_kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceMap:
-    """One mapping file, checked and compiled. `when` decides whether a record makes a resource at all."""
+    """One mapping, checked and compiled. `when` decides whether a record makes a resource at all, and
+    without one of the elements `needs` it makes none either.
+    """
 
     file: str
     type: str
+    name: str | None  # of a variant: one of several mappings that make this type
     kind: str
-    fields: frozenset[str]
-    visit: frozenset[str]  # fields of `visit`
+    tree: Node  # the body, with fragments and the hospital's overlay in place
+    fields: Mapping[str, frozenset[str]]  # record kind -> fields that may be read
+    reads: frozenset[str]  # fields that the expressions do read, of any record; "origin" for all of its
+    references: frozenset[str]  # resource types
+    needs: tuple[str, ...]
     body: Program
     when: Program | None
 
-
-class _Related:
-    """Keys of other records that go to the same hospital, by kind; none for a kind not given."""
-
-    def __init__(self, keys: Mapping[str, Iterable[str]]) -> None:
-        self._keys = keys
-
-    def of(self, kind: str) -> Iterable[str]:
-        return self._keys.get(kind, ())
-
-
-class _Visit:
-    """The visit of a record, by its fields; nothing has all of them empty."""
-
-    def __init__(self, visit: object, fields: frozenset[str]) -> None:
-        self._visit = visit
-        self._fields = fields
-
-    def of(self, field: str) -> Any:
-        if field not in self._fields:
-            raise SecurityError(f"{field} is not a field that a mapping may read")
-        return None if self._visit is None else getattr(self._visit, field)
-
-
-class _Sandbox(SandboxedEnvironment):
-    """Reads the named fields of records and nothing else."""
-
-    def __init__(self, fields: frozenset[str]) -> None:
-        super().__init__(undefined=StrictUndefined)
-        self._fields = fields | {"measure", "unit", "value"}
-        self.globals.clear()
-        self.filters = {name: self.filters[name] for name in JINJA_FILTERS}
-
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        if isinstance(obj, _Related | _Visit):
-            return obj.of(attribute)
-        if attribute not in self._fields:
-            raise SecurityError(f"{attribute} is not a field that a mapping may read")
-        return getattr(obj, attribute)
-
-    def getitem(self, obj: Any, argument: Any) -> Any:
-        if isinstance(obj, str) and isinstance(argument, slice):
-            return obj[argument]
-        raise SecurityError("a mapping reads fields by name only")
+    @property
+    def identity_kind(self) -> str:
+        """The kind that goes into the identity of what it makes, so that two variants never share one."""
+        return f"{self.kind}#{self.name}" if self.name else self.kind
 
 
 class _Spread(list[Any]):
@@ -119,7 +89,8 @@ class _Compiled:
 
     def __init__(self, map_: ResourceMap, filters: Mapping[str, Any], names: Mapping[str, Any]) -> None:
         self.map = map_
-        self._sandbox = _Sandbox(map_.fields)
+        self._sandbox = Sandbox(frozenset().union(*map_.fields.values()))
+        self._sandbox.filters["or_default"] = _or_default
         self._sandbox.filters.update(filters)
         self._sandbox.globals.update(names)
         for program in (map_.body, map_.when):
@@ -135,14 +106,11 @@ class _Compiled:
     def _loop(self, each: Each) -> Callable[..., _Spread]:
         body = self._compile(each.source)
 
-        def run(
-            items: Iterable[Any] | None, m: object, related: object, visit: object, *outer: object
-        ) -> _Spread:
-            around = dict(zip(each.names, outer, strict=True))
-            return _Spread(
-                body(m=m, related=related, visit=visit, **around, **{each.variable: item})
-                for item in items or ()
-            )
+        names = (*AROUND, *each.names)
+
+        def run(items: Iterable[Any] | None, *outer: object) -> _Spread:
+            around = dict(zip(names, outer, strict=True))
+            return _Spread(body(around, **{each.variable: item}) for item in items or ())
 
         return run
 
@@ -167,7 +135,9 @@ class _Compiled:
 
 
 class Engine:
-    """Maps records for one hospital. `unknown_codes` counts (table, code) that no table knows."""
+    """Maps records for one hospital. `maps_of` are its mappings by record kind, what they refer to first;
+    `unknown_codes` counts (table, code) that no table knows.
+    """
 
     def __init__(self, maps: Iterable[ResourceMap], codes: Codes, context: HospitalContext) -> None:
         self.unknown_codes: Counter[tuple[str, str]] = Counter()
@@ -175,47 +145,96 @@ class Engine:
         listed = tuple(maps)
         transforms = Transforms(
             codes,
-            kinds={(map_.type, None): map_.kind for map_ in listed},
+            kinds=_identity_kinds(listed),
             identify=context.identify,
             identifier_system=context.identifier_system,
             unknown=self.unknown_codes,
         )
         filters, names = transforms.filters(), _names(context)
-        self._by_kind: dict[str, list[_Compiled]] = {}
+        self.maps_of: dict[str, tuple[ResourceMap, ...]] = {}
         for map_ in listed:
-            self._by_kind.setdefault(map_.kind, []).append(_Compiled(map_, filters, names))
+            self.maps_of[map_.kind] = (*self.maps_of.get(map_.kind, ()), map_)
+        self._compiled = {(map_.type, map_.name): _Compiled(map_, filters, names) for map_ in listed}
 
     def map(
-        self, record: Any, *, related: Mapping[str, Iterable[str]] | None = None, visit: object = None
+        self,
+        record: Any,
+        *,
+        related: Mapping[str, Sequence[Any]] | None = None,
+        visit: object = None,
+        origin: object = None,
     ) -> list[Mapped]:
-        """The resources of one record; [] when no mapping makes any. `related` holds keys, by kind, of
-        other records that go to this hospital with it (a referral's measurements); `visit` is the visit
-        that the record belongs to.
+        """The resources of one record; [] when no mapping makes any. `related` holds, by kind, other
+        records that go to this hospital with it; `visit` is the visit that the record belongs to;
+        `origin` says where the record came from (source, sheet, row, imported_at).
 
         Raises MappingError that names file, line and element, never a value.
         """
-        found = []
-        for compiled in self._by_kind.get(record.kind, ()):
-            around = {"related": _Related(related or {}), "visit": _Visit(visit, compiled.map.visit)}
-            resource = self._one(compiled, {"m": record, **around})
-            if resource is not None:
-                found.append(Mapped(compiled.map.type, record.kind, record.key, resource))
-        return found
+        made = (
+            self.make(map_, record, related=related, visit=visit, origin=origin)
+            for map_ in self.maps_of.get(record.kind, ())
+        )
+        return [one for one in made if one is not None]
 
-    def _one(self, compiled: _Compiled, known: Mapping[str, Any]) -> dict[str, Any] | None:
-        map_ = compiled.map
-        try:
-            if compiled.when is not None and not compiled.when(**known):
-                return None
-            body = _pruned(compiled.body(**known)) or {}
-        except Exception as error:  # noqa: BLE001 - whatever an expression raises names its line below
-            _fail(compiled, known, error)
+    def make(
+        self,
+        map_: ResourceMap,
+        record: Any,
+        *,
+        related: Mapping[str, Sequence[Any]] | None = None,
+        visit: object = None,
+        origin: object = None,
+    ) -> Mapped | None:
+        """What one of this engine's mappings makes of a record; None when it makes nothing of it.
+
+        Raises MappingError like `map`.
+        """
+        known = around(map_, record, related=related, visit=visit, origin=origin)
+        body = self._body(self._compiled[map_.type, map_.name], known)
+        if body is None or any(name not in body for name in map_.needs):
+            return None
         identity = {
             "system": self._context.identifier_system,
-            "value": self._context.identify(map_.type, map_.kind, known["m"].key),
+            "value": self._context.identify(map_.type, map_.identity_kind, record.key),
         }
         identifiers = [identity, *body.pop("identifier", ())]
-        return {"resourceType": map_.type, "identifier": identifiers, **body}
+        resource = {"resourceType": map_.type, "identifier": identifiers, **body}
+        return Mapped(map_.type, record.kind, record.key, resource, map_.name, map_.identity_kind)
+
+    def _body(self, compiled: _Compiled, known: Mapping[str, Any]) -> dict[str, Any] | None:
+        try:
+            if compiled.when is not None and not compiled.when(known):
+                return None
+            return _pruned(compiled.body(known)) or {}
+        except Exception as error:  # noqa: BLE001 - whatever an expression raises names its line below
+            _fail(compiled, known, error)
+
+
+def around(
+    map_: ResourceMap,
+    record: Any,
+    *,
+    related: Mapping[str, Sequence[Any]] | None = None,
+    visit: object = None,
+    origin: object = None,
+) -> dict[str, Any]:
+    """What the expressions of a mapping are given with a record, by name."""
+    return {
+        "m": record,
+        "related": Related(related or {}),
+        "visit": FieldsOf(visit, map_.fields.get("visit", frozenset())),
+        "origin": FieldsOf(origin, ORIGIN_FIELDS),
+    }
+
+
+def _identity_kinds(maps: Sequence[ResourceMap]) -> dict[tuple[str, str | None], str]:
+    """(type, name in `reference()` or None) -> the kind that goes into the identity of what it means."""
+    kinds: dict[tuple[str, str | None], str] = {(map_.type, map_.name): map_.identity_kind for map_ in maps}
+    variants = Variants(kinds)
+    for type_ in variants.types:
+        with suppress(LookupError):
+            kinds[type_, None] = kinds[type_, variants.one(type_, None)]
+    return kinds
 
 
 def _fail(compiled: _Compiled, known: Mapping[str, Any], error: Exception) -> NoReturn:
@@ -247,6 +266,11 @@ def _organisation(system: str, code: str, display: str) -> dict[str, Any]:
     """A logical reference; without a facility code the display alone: none is invented."""
     known = {"identifier": {"system": system, "value": code}} if code else {}
     return {"type": "Organization", **known, "display": display}
+
+
+def _or_default(value: Any, default: Any) -> Any:
+    """`$default`: another value where nothing is left of the first."""
+    return default if _pruned(value) is None else value
 
 
 def _pruned(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """Loads a folder of mapping files: reads, checks and compiles all of it, or says all that is wrong."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -7,65 +8,109 @@ from pathlib import Path
 
 from adapter.errors import MappingError
 from adapter.fhir import definitions
-from adapter.mapping.checks import Checker, Scope, nearest
+from adapter.mapping.checks import Checker
 from adapter.mapping.compiler import compile_tree
 from adapter.mapping.engine import Engine, HospitalContext, ResourceMap
-from adapter.mapping.source import Fields, Node, Place, Problems, Scalar, read_tree
+from adapter.mapping.expressions import Expressions, Scope, Variants
+from adapter.mapping.fragments import Fragments, merged, read_fragments
+from adapter.mapping.names import TOP, nearest
+from adapter.mapping.overlay import Overlay, read_overlays
+from adapter.mapping.source import Fields, Items, Node, Place, Problems, Scalar, read_tree
 from adapter.mapping.tables import load_codes
 from adapter.mapping.terminology import Codes
-from adapter.mapping.version import mapping_files, version_of
+from adapter.mapping.version import mapping_files, overlay_files, version_of
 
 __all__ = ["Mappings"]
 
-_TOP = ("resource", "from", "when", "body")
+_NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    name: str
-    root: Fields
+    """One mapping file, its words read and its body whole."""
+
+    file: str
     type: Scalar
-    kind: Scalar
+    name: Scalar | None
+    kind: str
+    body: Node
+    when: Node | None
+    needs: tuple[Scalar, ...]
+
+    @property
+    def variant(self) -> tuple[str, str | None]:
+        """What no two mappings may have in common: resource type and name."""
+        return str(self.type.value), str(self.name.value) if self.name else None
 
 
 class Mappings:
-    """All mapping files of a folder, checked and compiled. `version` changes with any byte of them,
-    `types` lists resource types with what they refer to first, `types_of` those of each record kind.
+    """All mappings of a folder, checked and compiled. `types` lists resource types with what they refer
+    to first, `types_of` those of each record kind, `maps_of` the mappings of each record kind. `version`
+    changes with any byte of them; `hospitals` are those that have an overlay.
     """
 
-    def __init__(self, maps: tuple[ResourceMap, ...], codes: Codes, version: str) -> None:
+    def __init__(
+        self,
+        maps: tuple[ResourceMap, ...],
+        codes: Codes,
+        versions: Mapping[str | None, str],
+        overlaid: Mapping[str, Mapping[tuple[str, str | None], ResourceMap]],
+    ) -> None:
         self._maps = maps
+        self._versions = versions
+        self._overlaid = overlaid
         self.codes = codes
-        self.version = version
-        self.types = tuple(map_.type for map_ in maps)
+        self.version = versions[None]
+        self.hospitals = tuple(sorted(overlaid))
+        self.types = tuple(dict.fromkeys(map_.type for map_ in maps))
         self.kinds = frozenset(map_.kind for map_ in maps)
+        self.maps_of = {
+            kind: tuple(map_ for map_ in maps if map_.kind == kind) for kind in sorted(self.kinds)
+        }
         self.types_of = {
-            kind: tuple(map_.type for map_ in maps if map_.kind == kind) for kind in sorted(self.kinds)
+            kind: tuple(dict.fromkeys(map_.type for map_ in listed)) for kind, listed in self.maps_of.items()
         }
 
     @classmethod
     def load(cls, folder: Path, record_fields: Mapping[str, frozenset[str]]) -> "Mappings":
-        """Load `folder`/*.yaml and `folder`/codes. `record_fields`: record kind -> fields that may leave.
+        """Load `folder`/*.yaml, `folder`/hospitals and `folder`/codes. `record_fields`: record kind ->
+        fields that may leave.
 
         Raises MappingError whose `problems` lists everything wrong: file, line, column, remedy.
         """
         problems = Problems()
-        version = version_of(folder)
+        paths = overlay_files(folder)
+        versions = {name: version_of(folder, name) for name in (None, "", *(path.stem for path in paths))}
         codes = load_codes(folder / "codes", problems.lines)
-        files: list[_File] = []
-        for path in mapping_files(folder):
-            files += _read(path, path.read_bytes(), problems, frozenset(record_fields))
+        fragments = read_fragments(folder, problems)
+        read = (_read(path, problems, record_fields, fragments) for path in mapping_files(folder))
+        files = [file for file in read if file is not None]
         if not files and not problems.lines:
             problems.add(Place(folder.name, 1, 1), "mapping.no_files")
-        maps = _compile(files, codes, record_fields, problems)
+        variants = _variants(files, problems)
+        overlays = read_overlays(paths, variants, fragments, problems)
+        expressions = Expressions(problems, codes, record_fields, variants)
+        maps = {file.variant: _compile(file, file.body, expressions) for file in files}
+        overlaid = _overlaid(files, overlays, expressions)
+        ordered = _ordered(maps, overlaid, problems)
         if problems.lines:
             listed = tuple(sorted(problems.lines, key=_place))
             raise MappingError("mapping.wrong", listed, count=len(listed))
-        return cls(maps, codes, version)
+        found = {path.stem: overlaid.get(path.stem, {}) for path in paths}
+        return cls(ordered, codes, versions, found)
+
+    def version_for(self, hospital: str) -> str:
+        """The version of what holds for one hospital: another one's overlay does not change it."""
+        return self._versions.get(hospital, self._versions[""])
+
+    def maps_for(self, hospital: str) -> tuple[ResourceMap, ...]:
+        """The mappings with that hospital's overlay in place, what they refer to first."""
+        own = self._overlaid.get(hospital, {})
+        return tuple(own.get((map_.type, map_.name), map_) for map_ in self._maps)
 
     def engine(self, context: HospitalContext) -> Engine:
         """The engine for one hospital."""
-        return Engine(self._maps, self.codes, context)
+        return Engine(self.maps_for(context.name), self.codes, context)
 
 
 def _place(line: str) -> tuple[str, int, int]:
@@ -74,30 +119,35 @@ def _place(line: str) -> tuple[str, int, int]:
     return file, int(number), int(column)
 
 
-def _read(path: Path, content: bytes, problems: Problems, kinds: frozenset[str]) -> list[_File]:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        problems.add(Place(path.name, 1, 1), "mapping.not_utf8")
-        return []
-    root = read_tree(path, text, problems)
+def _read(path: Path, problems: Problems, kinds: Mapping[str, object], fragments: Fragments) -> _File | None:
+    root = read_tree(path, problems)
     if root is None:
-        return []
+        return None
     if not isinstance(root, Fields):
         problems.add(root.place, "mapping.not_fields", word="resource")
-        return []
+        return None
     for key, _ in root.entries:
-        if key.value not in _TOP:
-            problems.add(key.place, "mapping.no_top", word=key.value, nearest=nearest(str(key.value), _TOP))
+        if key.value not in TOP:
+            problems.add(key.place, "mapping.no_top", word=key.value, nearest=nearest(str(key.value), TOP))
     type_, kind = _word(root, "resource", problems), _word(root, "from", problems)
     if root.get("body") is None:
         problems.add(root.place, "mapping.no_top_word", word="body")
-    if type_ is not None and not definitions.elements(str(type_.value)).keys() & {"contained"}:
+    if type_ is not None and not definitions.is_resource(str(type_.value)):
         problems.add(type_.place, "mapping.no_resource", word=type_.value)
-    if kind is not None and kind.value not in kinds:
+    if kind is not None and str(kind.value) not in kinds:
         problems.add(kind.place, "mapping.no_kind", word=kind.value, nearest=nearest(str(kind.value), kinds))
-        return []
-    return [_File(path.name, root, type_, kind)] if type_ and kind else []
+        return None
+    if type_ is None or kind is None:
+        return None
+    return _File(
+        file=path.name,
+        type=type_,
+        name=_name(root, problems),
+        kind=str(kind.value),
+        body=fragments.expand(root.get("body") or Fields((), root.place)),
+        when=root.get("when"),
+        needs=_needs(root, str(type_.value), problems),
+    )
 
 
 def _word(root: Fields, name: str, problems: Problems) -> Scalar | None:
@@ -108,44 +158,90 @@ def _word(root: Fields, name: str, problems: Problems) -> Scalar | None:
     return None
 
 
-def _compile(
-    files: list[_File], codes: Codes, record_fields: Mapping[str, frozenset[str]], problems: Problems
-) -> tuple[ResourceMap, ...]:
-    types: dict[str, str] = {}
-    for file in files:
-        if file.type.value in types:
-            problems.add(file.type.place, "mapping.duplicate", word=file.type.value)
-        types[str(file.type.value)] = str(file.kind.value)
-    maps: dict[str, ResourceMap] = {}
-    needs: dict[str, set[str]] = {}
-    for file in files:
-        checker = Checker(problems, codes, types)
-        map_ = _compile_file(file, checker, record_fields)
-        maps[map_.type] = map_
-        needs[map_.type] = checker.references - {map_.type}
-    try:
-        order = TopologicalSorter({type_: sorted(needs[type_]) for type_ in sorted(needs)}).static_order()
-        return tuple(maps[type_] for type_ in order if type_ in maps)
-    except CycleError as error:
-        problems.add(Place(files[0].name, 1, 1), "mapping.cycle", word=" → ".join(error.args[1]))
+def _name(root: Fields, problems: Problems) -> Scalar | None:
+    node = root.get("name")
+    if node is None or (isinstance(node, Scalar) and _NAME.fullmatch(str(node.value))):
+        return node
+    problems.add(node.place, "mapping.bad_variant")
+    return None
+
+
+def _needs(root: Fields, type_: str, problems: Problems) -> tuple[Scalar, ...]:
+    """The elements without which nothing is made: one, or a list of them."""
+    node = root.get("needs")
+    if node is None:
         return ()
+    known = definitions.elements(type_)
+    named = []
+    for one in node.nodes if isinstance(node, Items) else (node,):
+        word = one.text if isinstance(one, Scalar) else None
+        if isinstance(one, Scalar) and word in known:
+            named.append(one)
+        elif known:
+            close = nearest(word or "", known)
+            problems.add(one.place, "mapping.no_element", word=word or "needs", type=type_, nearest=close)
+    return tuple(named)
 
 
-def _compile_file(file: _File, checker: Checker, record_fields: Mapping[str, frozenset[str]]) -> ResourceMap:
-    type_, kind = str(file.type.value), str(file.kind.value)
-    visit = record_fields.get("visit", frozenset())
-    scope = Scope(kind, record_fields[kind], frozenset(record_fields), visit=visit)
-    body: Node = file.root.get("body") or Fields((), file.root.place)
-    label = type_.lower()
-    if definitions.is_type(type_):
-        checker.body(body, type_)
-    when = file.root.get("when")
+def _variants(files: list[_File], problems: Problems) -> Variants:
+    seen: set[tuple[str, str | None]] = set()
+    for file in files:
+        if file.variant in seen:
+            problems.add(
+                file.type.place, "mapping.duplicate_variant", word=" ".join(filter(None, file.variant))
+            )
+        seen.add(file.variant)
+    return Variants(seen)
+
+
+def _compile(file: _File, body: Node, expressions: Expressions) -> ResourceMap:
+    type_, name = file.variant
+    scope = Scope(file.kind)
+    if definitions.is_resource(type_):
+        Checker(expressions, type_).check(body, scope)
+    program = compile_tree(body, expressions, scope, label="body", path=type_)
+    when = compile_tree(file.when, expressions, scope, label="when", path="when") if file.when else None
+    programs = (program, when) if when else (program,)
     return ResourceMap(
-        file=file.name,
+        file=file.file,
         type=type_,
-        kind=kind,
-        fields=record_fields[kind],
-        visit=visit,
-        body=compile_tree(body, checker, scope, label=label, path=type_),
-        when=compile_tree(when, checker, scope, label=f"{label}_when", path="when") if when else None,
+        name=name,
+        kind=file.kind,
+        tree=body,
+        fields=expressions.fields,
+        reads=frozenset(field for one in programs for field in one.reads),
+        references=frozenset(target for one in programs for target in one.references),
+        needs=tuple(str(one.value) for one in file.needs),
+        body=program,
+        when=when,
     )
+
+
+_Overlaid = dict[str, dict[tuple[str, str | None], ResourceMap]]
+
+
+def _overlaid(files: list[_File], overlays: list[Overlay], expressions: Expressions) -> _Overlaid:
+    """Hospital -> the mappings that are another one there."""
+    by_variant = {file.variant: file for file in files}
+    found: _Overlaid = {}
+    for overlay in overlays:
+        file = by_variant[overlay.type, overlay.name]
+        body = merged(file.body, overlay.tree, expressions.problems)
+        found.setdefault(overlay.hospital, {})[file.variant] = _compile(file, body, expressions)
+    return found
+
+
+def _ordered(
+    maps: Mapping[tuple[str, str | None], ResourceMap], overlaid: _Overlaid, problems: Problems
+) -> tuple[ResourceMap, ...]:
+    """The mappings by type, what a type refers to first, at whatever hospital."""
+    needs: dict[str, set[str]] = {type_: set() for type_, _ in sorted(maps, key=str)}
+    for map_ in (*maps.values(), *(one for own in overlaid.values() for one in own.values())):
+        needs[map_.type] |= map_.references - {map_.type}
+    try:
+        order = list(TopologicalSorter({type_: sorted(needs[type_]) for type_ in needs}).static_order())
+    except CycleError as error:
+        file = min(map_.file for map_ in maps.values())
+        problems.add(Place(file, 1, 1), "mapping.cycle", word=" → ".join(error.args[1]))
+        return ()
+    return tuple(sorted(maps.values(), key=lambda map_: (order.index(map_.type), map_.name or "", map_.file)))

@@ -3,7 +3,7 @@
 YAML 1.2 habits only: `no` and `2026-01-01` stay text, numbers keep their digits.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,11 +16,14 @@ __all__ = ["Fields", "Items", "Node", "Place", "Problems", "Scalar", "read_tree"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a word stands: file name, line and column, both from 1."""
+    """Where a word stands: file name, line and column, both from 1. `via` is the file that uses the
+    fragment in which the word stands.
+    """
 
     file: str
     line: int
     column: int
+    via: str = ""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
@@ -37,7 +40,12 @@ class Scalar:
     def place_of(self, word: str) -> Place:
         """Where `word` stands inside this scalar; its start when it is not on the first line."""
         start = self.raw.find(word, self.place.column - 1)
-        return Place(self.place.file, self.place.line, start + 1) if start >= 0 else self.place
+        return replace(self.place, column=start + 1) if start >= 0 else self.place
+
+    @property
+    def text(self) -> str | None:
+        """The value where it is text that is no expression."""
+        return self.value if isinstance(self.value, str) and "{{" not in self.value else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,10 @@ class Fields:
     def get(self, name: str) -> "Node | None":
         """The node of that name."""
         return next((node for key, node in self.entries if key.value == name), None)
+
+    def without(self, *names: str) -> "Fields":
+        """The same without the nodes of those names."""
+        return Fields(tuple(entry for entry in self.entries if entry[0].value not in names), self.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,30 +80,45 @@ class Problems:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self._known: set[str] = set()
 
     def add(self, place: Place, text: str, **params: object) -> None:
         """One more problem; the same one twice is listed once."""
         line = f"{place}: {say(text, **params)}"
-        if line not in self.lines:
-            self.lines.append(line)
+        if line in self._known:
+            return
+        self._known.add(line)
+        self.lines.append(f"{line} ({say('mapping.via', word=place.via)})" if place.via else line)
 
 
-def read_tree(path: Path, text: str, problems: Problems) -> Node | None:
-    """Parse one file. What is not YAML is added to `problems` and gives None."""
+def read_tree(path: Path, problems: Problems, name: str = "") -> Node | None:
+    """Read and parse one file, called `name` (else as on the disk) in what is said of it. What cannot be
+    read is added to `problems` and gives None.
+    """
+    name = name or path.name
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        problems.add(Place(name, 1, 1), "mapping.not_utf8")
+        return None
+    return _parsed(name, text, problems)
+
+
+def _parsed(name: str, text: str, problems: Problems) -> Node | None:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = Place(path.name, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1)
+        place = Place(name, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1)
         problems.add(place, "mapping.not_yaml", problem=error.problem or "")
         return None
     except yaml.YAMLError as error:
-        problems.add(Place(path.name, 1, 1), "mapping.not_yaml", problem=type(error).__name__)
+        problems.add(Place(name, 1, 1), "mapping.not_yaml", problem=type(error).__name__)
         return None
     if root is None:
-        problems.add(Place(path.name, 1, 1), "mapping.empty_file")
+        problems.add(Place(name, 1, 1), "mapping.empty_file")
         return None
-    return _Reader(path.name, text.splitlines(), problems).node(root)
+    return _Reader(name, text.splitlines(), problems).node(root)
 
 
 class _Reader:

@@ -53,7 +53,7 @@ class Outlet:
         policy = folder / _POLICY_FILE
         parts = (
             _PLAN_FORMAT,
-            version_of(folder),
+            version_of(folder, self.hospital.name),
             policy.read_bytes().hex() if policy.is_file() else "",
             centre.model_dump_json(),
             self.hospital.model_dump_json(include={"display", "facility_code", "level", "systems"}),
@@ -82,8 +82,8 @@ class Outlet:
 
     @property
     def mapping_version(self) -> str:
-        """The version of the mappings that make the resources."""
-        return self._adapter.mappings.version
+        """The version of the mappings that make this hospital's resources."""
+        return self._adapter.mappings.version_for(self.hospital.name)
 
     @property
     def types(self) -> Mapping[str, tuple[str, ...]]:

@@ -56,7 +56,7 @@ def wishes(outlet: Outlet, records: Sequence[Record], valid: Mapping[str, str] |
     withheld: dict[Key, Reason] = {}
     kept: list[_Kept] = []
     broken: list[Desired] = []
-    sharing: dict[tuple[str, str], str] = {}  # (visit, measure) -> key, of what goes to this hospital
+    sharing: dict[tuple[str, str], Measurement] = {}  # by visit and measure, of what goes to this hospital
     for record in records:  # measurements come before the referrals that point at them
         if record.kind not in outlet.types:
             continue
@@ -79,7 +79,7 @@ def wishes(outlet: Outlet, records: Sequence[Record], valid: Mapping[str, str] |
                 continue
             kept.append(_Kept(record, one.type, resource))
             if isinstance(record, Measurement):
-                sharing[record.visit, record.measure] = record.key
+                sharing[record.visit, record.measure] = record
     if (person.kind, person.key) in withheld:
         # Nothing goes anywhere about a person who does not.
         reason = withheld[person.kind, person.key]
@@ -119,8 +119,8 @@ def _needed(hospital: str, records: Sequence[Record]) -> frozenset[Key]:
     return frozenset(needed)
 
 
-def _related(record: Record, sharing: Mapping[tuple[str, str], str]) -> dict[str, list[str]]:
-    """Keys of the measurements that go with a referral: those it names, as far as they are shared."""
+def _related(record: Record, sharing: Mapping[tuple[str, str], Measurement]) -> dict[str, list[Measurement]]:
+    """The measurements that go with a referral: those it names, as far as they are shared."""
     if not isinstance(record, Referral) or record.visit is None:
         return {}
     listed = [(record.visit, measure) for measure in record.supporting]
@@ -169,16 +169,16 @@ def _broken(outlet: Outlet, record: Record, error: MappingError) -> list[Desired
     problem = str(error)
     return [
         Desired(
-            identity=outlet.identify(type_, record.kind, record.key),
-            type=type_,
-            rank=outlet.ranks[type_],
+            identity=outlet.identify(map_.type, map_.identity_kind, record.key),
+            type=map_.type,
+            rank=outlet.ranks[map_.type],
             kind=record.kind,
             key=record.key,
             digest=codec.digest(f"{problem}\x1f{record.model_dump_json()}".encode()),
             body=b"",
             problem=problem,
         )
-        for type_ in outlet.types[record.kind]
+        for map_ in outlet.engine.maps_of[record.kind]
     ]
 
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from mapping_support import GOLDEN, engine, readable, record_of
+from mapping_support import GOLDEN, around_of, engine, readable, record_of
 
 from adapter.fhir import codec
 from adapter.fhir.validation import check
@@ -17,9 +17,11 @@ CASES = sorted(path.parent for path in GOLDEN.glob("*/*/record.json"))
 
 def produce(case: Path) -> object:
     data = codec.loads((case / "record.json").read_bytes())
-    related = data.pop("_related", None)
-    made = engine().map(record_of(data), related=related)
-    return made[0].resource if made else None
+    around = around_of(data)
+    record, used = record_of(data), engine()
+    map_ = next(one for one in used.maps_of[record.kind] if one.file == f"{case.parent.name}.yaml")
+    made = used.make(map_, record, **around)
+    return made.resource if made else None
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")

@@ -15,7 +15,7 @@ from mapping_support import MAPPINGS, ROOT, context, engine, mappings, record_of
 
 from adapter.fhir import codec
 from adapter.fhir.validation import check
-from adapter.mapping.engine import _Sandbox
+from adapter.mapping.sandbox import Sandbox
 from adapter.mapping.tables import load_codes
 from adapter.mapping.terminology import Codes, is_loinc_code
 from adapter.mapping.transforms import (
@@ -235,7 +235,7 @@ def test_resources_do_not_share_parts() -> None:
 
 
 def test_sandbox_reads_named_fields_only() -> None:
-    sandbox = _Sandbox(frozenset(("name",)))
+    sandbox = Sandbox(frozenset(("name",)))
     person = SimpleNamespace(name="a", tier="T1")
     assert sandbox.compile_expression("m.name")(m=person) == "a"
     for source in ("m.tier", "m['tier']", "m.__class__", "m.name.upper", "m.name['upper']"):

@@ -1,0 +1,313 @@
+"""Checks one expression before it runs: names, fields, verbs, tables, references, and what it gives.
+
+A whole record may only be read by its fields or given to a verb that reads known fields of it, so that
+nothing can leave that no field of the expression names.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from jinja2 import TemplateSyntaxError, nodes
+from jinja2.sandbox import SandboxedEnvironment
+
+from adapter.mapping.names import expression_of, nearest
+from adapter.mapping.shapes import ANY, NOTHING, PART, PLAIN, Shape, gives, reads
+from adapter.mapping.source import Problems, Scalar
+from adapter.mapping.terminology import Codes
+from adapter.mapping.transforms import JINJA_FILTERS, VERBS
+
+__all__ = ["GLOBALS", "ORIGIN_FIELDS", "Checked", "Expressions", "Scope", "Variants"]
+
+ORIGIN_FIELDS = frozenset(("source", "sheet", "row", "imported_at"))
+_PART_FIELDS = frozenset(("measure", "unit", "value"))
+_RECORDS = frozenset(("m", "visit", "origin"))
+_REFERENCES = frozenset(("centre", "hospital"))
+GLOBALS = _RECORDS | _REFERENCES | {"related", "system"}
+_TESTS = frozenset(("defined", "in", "none", "number", "string"))
+_OF_RECORDS = frozenset(("first", "last", "length", "list"))
+
+
+class Variants:
+    """Which mappings make a resource type: by type and name (None for the unnamed)."""
+
+    def __init__(self, made: Iterable[tuple[str, str | None]]) -> None:
+        self._names: dict[str, set[str | None]] = {}
+        for type_, name in made:
+            self._names.setdefault(type_, set()).add(name)
+
+    @property
+    def types(self) -> frozenset[str]:
+        """Every type that a mapping makes."""
+        return frozenset(self._names)
+
+    def names(self, type_: str) -> frozenset[str]:
+        """The names of the named mappings of a type."""
+        return frozenset(name for name in self._names.get(type_, ()) if name)
+
+    def one(self, type_: str, name: str | None) -> str | None:
+        """The name of the mapping that `type_` and `name` mean: without a name the unnamed one, or the
+        only one. Raises LookupError where they mean none, or more than one.
+        """
+        names = self._names[type_]
+        if name in names:
+            return name
+        if name is None and len(names) == 1:
+            return next(iter(names))
+        raise LookupError(type_)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What an expression may name beside the globals: `m` of one kind, and the variables of `$each`."""
+
+    kind: str
+    variables: tuple[tuple[str, Shape], ...] = ()
+
+    def with_variable(self, name: str, shape: Shape) -> "Scope":
+        """The scope inside a `$each` that names its item `name`."""
+        others = tuple(known for known in self.variables if known[0] != name)
+        return replace(self, variables=(*others, (name, shape)))
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An expression without mistakes: what it gives, the fields it reads, the types it refers to."""
+
+    source: str
+    shape: Shape
+    reads: frozenset[str]
+    references: frozenset[str]
+
+
+@dataclass
+class Expressions:
+    """Checks the expressions of all files of one run against the same names; each one once."""
+
+    problems: Problems
+    codes: Codes
+    fields: Mapping[str, frozenset[str]]  # record kind -> fields that may be read
+    variants: Variants
+    _env: SandboxedEnvironment = field(default_factory=SandboxedEnvironment)
+    _known: dict[tuple[Scalar, Scope], Checked | None] = field(default_factory=dict)
+
+    def check(self, scalar: Scalar, scope: Scope) -> Checked | None:
+        """The checked expression of a scalar, None for a literal or when it is wrong."""
+        if not isinstance(scalar.value, str):
+            return None
+        key = (scalar, scope)
+        if key not in self._known:
+            self._known[key] = self._checked(scalar, scalar.value, scope)
+        return self._known[key]
+
+    def _checked(self, scalar: Scalar, text: str, scope: Scope) -> Checked | None:
+        source = expression_of(text)
+        if source is None:
+            if "{{" in text or "{%" in text:
+                self.problems.add(scalar.place, "mapping.mixed")
+            return None
+        try:
+            tree = self._env.parse("{{ (" + source + ") }}")
+        except TemplateSyntaxError as error:
+            self.problems.add(scalar.place, "mapping.not_expression", problem=error.message or "")
+            return None
+        reader = _Reader(self, scalar, scope)
+        output = tree.body[0]
+        shape = reader.of(output.nodes[0]) if isinstance(output, nodes.Output) else ANY
+        if reader.is_wrong:
+            return None
+        return Checked(source, shape, frozenset(reader.reads), frozenset(reader.references))
+
+
+class _Reader:
+    """Reads one expression from the outside in."""
+
+    def __init__(self, run: Expressions, scalar: Scalar, scope: Scope) -> None:
+        self._run = run
+        self._scalar = scalar
+        self._scope = scope
+        self.is_wrong = False
+        self.reads: set[str] = set()
+        self.references: set[str] = set()
+        self._readers: dict[type[nodes.Node], Callable[[Any], Shape]] = {
+            nodes.Const: self._const,
+            nodes.Name: lambda node: self._name(node.name),
+            nodes.Getattr: self._attribute,
+            nodes.Filter: self._filter,
+            nodes.CondExpr: self._condition,
+            nodes.Or: self._either,
+            nodes.And: self._either,
+            nodes.Not: lambda node: self._truth(node.node),
+            nodes.Test: self._test,
+            nodes.Call: self._call,
+            nodes.Getitem: self._item,
+            nodes.Tuple: self._list,
+            nodes.List: self._list,
+        }
+
+    def of(self, node: nodes.Node) -> Shape:
+        """What a node gives; everything below it is checked."""
+        read = self._readers.get(type(node))
+        return read(node) if read is not None else self._other(node)
+
+    def _other(self, node: nodes.Node) -> Shape:
+        """Sums, comparisons, texts put together: they give plain values, and no record goes in."""
+        for child in node.iter_child_nodes():
+            self._value(child)
+        return ANY if isinstance(node, nodes.Dict) else PLAIN
+
+    def _const(self, node: nodes.Const) -> Shape:
+        return NOTHING if node.value is None else PLAIN
+
+    def _condition(self, node: nodes.CondExpr) -> Shape:
+        self._truth(node.test)
+        other = self.of(node.expr2) if node.expr2 is not None else NOTHING
+        return self.of(node.expr1) | other
+
+    def _either(self, node: nodes.Or | nodes.And) -> Shape:
+        return self.of(node.left) | self.of(node.right)
+
+    def _test(self, node: nodes.Test) -> Shape:
+        self._one_of(node.name, _TESTS, "mapping.no_test")
+        for argument in node.args:
+            self._value(argument)
+        return self._truth(node.node)
+
+    def _item(self, node: nodes.Getitem) -> Shape:
+        if not isinstance(node.arg, nodes.Slice):
+            self._wrong("mapping.no_item")
+        return self._other(node)
+
+    def _list(self, node: nodes.Tuple | nodes.List) -> Shape:
+        shapes = [self._value(item) for item in node.items]
+        if not shapes:
+            return NOTHING
+        return PLAIN if all(one.form == "plain" for one in shapes) else ANY
+
+    def _truth(self, node: nodes.Node) -> Shape:
+        """Of anything, a record too, it may be asked whether it is there."""
+        self.of(node)
+        return PLAIN
+
+    def _value(self, node: nodes.Node) -> Shape:
+        """What a node gives, where a whole record would be spilled."""
+        shape = self.of(node)
+        if shape.form in ("record", "records"):
+            self._wrong("mapping.whole_record", word=self._words(node))
+        return shape
+
+    def _name(self, name: str) -> Shape:
+        variables = dict(self._scope.variables)
+        if not self._one_of(name, GLOBALS | variables.keys(), "mapping.no_name"):
+            return ANY
+        if name in variables:
+            return variables[name]
+        if name in _RECORDS:
+            return Shape("record", self._scope.kind if name == "m" else name)
+        return Shape("fhir", "Reference", "Organization") if name in _REFERENCES else Shape("record", name)
+
+    def _attribute(self, node: nodes.Getattr) -> Shape:
+        owner = node.node.name if isinstance(node.node, nodes.Name) else None
+        if owner == "related":
+            known = self._one_of(node.attr, self._run.fields, "mapping.no_kind")
+            return Shape("records", node.attr) if known else ANY
+        shape = self._name(owner) if owner is not None else None
+        if shape is ANY:
+            return ANY
+        if shape is None or shape.form != "record":
+            place = self._scalar.place_of("." + node.attr)
+            self._wrong("mapping.no_attribute", place=place, word=node.attr)
+            return ANY
+        self._field(shape, node.attr)
+        return PLAIN
+
+    def _field(self, shape: Shape, name: str) -> None:
+        if shape.name == PART:
+            self._one_of(name, _PART_FIELDS, "mapping.no_part")
+        elif shape.name == "origin":
+            self._one_of(name, ORIGIN_FIELDS, "mapping.no_field", kind="origin")
+        else:
+            fields = self._run.fields.get(shape.name, frozenset())
+            self._one_of(name, fields, "mapping.no_field", kind=shape.name)
+        self.reads.add("origin" if shape.name == "origin" else name)
+
+    def _filter(self, node: nodes.Filter) -> Shape:
+        given = self.of(node.node) if node.node is not None else ANY
+        arguments = [self._value(one) for one in (*node.args, *(pair.value for pair in node.kwargs))]
+        if not self._one_of(node.name, VERBS.keys() | JINJA_FILTERS, "mapping.no_transform"):
+            return ANY
+        self._given(node, given)
+        words = [one.value if isinstance(one, nodes.Const) else None for one in node.args]
+        words += [one.value.value for one in node.kwargs if isinstance(one.value, nodes.Const)]
+        self._arguments(node.name, words)
+        if node.name == "default":
+            return given | (arguments[0] if arguments else NOTHING)
+        return gives(node.name, given, str(words[0]) if words else "")
+
+    def _arguments(self, verb: str, words: list[object]) -> None:
+        """The tables, columns, systems and types that a verb names are there."""
+        first = str(words[0]) if words else ""
+        codes = self._run.codes
+        if verb == "classified":
+            self._one_of(first, codes.systems, "mapping.no_system")
+        elif verb == "reference":
+            self._reference(first, str(words[1]) if len(words) > 1 else None)
+        elif verb in VERBS and VERBS[verb].names_table:
+            known = self._one_of(first, codes.tables, "mapping.no_table")
+            if known and verb == "column":
+                name = str(words[1]) if len(words) > 1 else ""
+                self._one_of(name, codes.tables[first].columns, "mapping.no_such_column")
+
+    def _given(self, node: nodes.Filter, given: Shape) -> None:
+        """A verb of records gets a record, which has the fields that it reads; any other gets none."""
+        needed = reads(node.name)
+        if given.form == "records":
+            if node.name not in _OF_RECORDS:
+                self._wrong("mapping.whole_record", word=self._words(node.node))
+        elif given.form == "record" and not needed:
+            self._wrong("mapping.whole_record", word=self._words(node.node))
+        elif given.form == "record":
+            for name in needed:
+                self._field(given, name)
+        elif needed and given is not ANY:
+            self._wrong("mapping.needs_record", place=self._scalar.place_of(node.name), word=node.name)
+
+    def _reference(self, type_: str, name: str | None) -> None:
+        variants = self._run.variants
+        if not self._one_of(type_, variants.types, "mapping.no_reference"):
+            return
+        self.references.add(type_)
+        try:
+            variants.one(type_, name)
+        except LookupError:
+            close = nearest(name or "", variants.names(type_))
+            place = self._scalar.place_of(name or type_)
+            self._wrong("mapping.no_variant", place=place, word=name or type_, type=type_, nearest=close)
+
+    def _call(self, node: nodes.Call) -> Shape:
+        if not (isinstance(node.node, nodes.Name) and node.node.name == "system"):
+            self._wrong("mapping.no_call")
+            if isinstance(node.node, nodes.Getattr):
+                self.of(node.node)
+        for argument in node.args:
+            self._value(argument)
+        return PLAIN
+
+    def _words(self, node: nodes.Node | None) -> str:
+        if isinstance(node, nodes.Getattr):
+            return f"{self._words(node.node)}.{node.attr}"
+        return node.name if isinstance(node, nodes.Name) else "m"
+
+    def _one_of(self, word: str, choices: Iterable[str], text: str, **params: object) -> bool:
+        listed = frozenset(choices)
+        if word in listed:
+            return True
+        self._wrong(
+            text, place=self._scalar.place_of(word), word=word, nearest=nearest(word, listed), **params
+        )
+        return False
+
+    def _wrong(self, text: str, **params: object) -> None:
+        self.is_wrong = True
+        place = params.pop("place", self._scalar.place)
+        self._run.problems.add(place, text, **params)  # type: ignore[arg-type]

@@ -1,0 +1,25 @@
+"""The words of the mapping language, and the right one nearest to a wrong one."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = ["DIRECTIVES", "MERGING", "TOP", "expression_of", "nearest"]
+
+TOP = ("resource", "name", "from", "when", "needs", "body")
+DIRECTIVES = ("$when", "$each", "$as", "$item", "$value", "$default")
+MERGING = ("$use", "$remove")  # gone before a tree is checked
+
+
+def expression_of(text: str) -> str | None:
+    """The expression of `{{ … }}`, None for a literal. A text that mixes both is not an expression."""
+    stripped = text.strip()
+    if stripped.startswith("{{") and stripped.endswith("}}") and stripped.count("{{") == 1:
+        return stripped[2:-2].strip()
+    return None
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """The choice most like `word`, else the first few of them all."""
+    listed = sorted(choices)
+    close = get_close_matches(word, listed, 1, 0.5)
+    return close[0] if close else ", ".join(listed[:8]) + (" …" if len(listed) > 8 else "")

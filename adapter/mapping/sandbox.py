@@ -1,0 +1,64 @@
+"""What an expression may touch at run time: the named fields of records, the verbs, and nothing else."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jinja2 import StrictUndefined
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import SandboxedEnvironment
+
+from adapter.mapping.transforms import JINJA_FILTERS
+
+__all__ = ["FieldsOf", "Related", "Sandbox"]
+
+_PART_FIELDS = frozenset(("measure", "unit", "value"))
+
+
+class Related:
+    """Other records that go to the same hospital, by kind; none of a kind that is not given."""
+
+    def __init__(self, records: Mapping[str, Sequence[Any]]) -> None:
+        self._records = records
+
+    def of(self, kind: str) -> Sequence[Any]:
+        return self._records.get(kind, ())
+
+
+class FieldsOf:
+    """The named fields of something that may be missing: then all of them are None."""
+
+    def __init__(self, owner: object, fields: frozenset[str]) -> None:
+        self._owner = owner
+        self._fields = fields
+
+    def __bool__(self) -> bool:
+        return self._owner is not None
+
+    def of(self, field: str) -> Any:
+        if field not in self._fields:
+            raise SecurityError(f"{field} is not a field that a mapping may read")
+        return None if self._owner is None else getattr(self._owner, field)
+
+
+class Sandbox(SandboxedEnvironment):
+    """Jinja2's sandbox, narrowed: it reads `fields` of records, calls nothing but `system()` and the
+    verbs, and never sees a private attribute.
+    """
+
+    def __init__(self, fields: frozenset[str]) -> None:
+        super().__init__(undefined=StrictUndefined)
+        self._fields = fields | _PART_FIELDS
+        self.globals.clear()
+        self.filters = {name: self.filters[name] for name in JINJA_FILTERS}
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if isinstance(obj, Related | FieldsOf):
+            return obj.of(attribute)
+        if attribute not in self._fields:
+            raise SecurityError(f"{attribute} is not a field that a mapping may read")
+        return getattr(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        if isinstance(obj, str) and isinstance(argument, slice):
+            return obj[argument]
+        raise SecurityError("a mapping reads fields by name only")

@@ -1,0 +1,93 @@
+"""What an expression gives, as far as that is known before a record is there."""
+
+from dataclasses import dataclass
+
+from adapter.mapping.transforms import VERBS
+
+__all__ = ["ANY", "NOTHING", "PART", "PLAIN", "Shape", "fits", "gives", "reads"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """`form` is "plain" (text, number, truth, moment, or a list of them), "fhir" (the FHIR type `name`),
+    "record" and "records" (of the kind `name`), "nothing" (always empty) or "any" (not known).
+    """
+
+    form: str
+    name: str = ""
+    target: str = ""  # of a Reference: the type that it refers to
+
+    @property
+    def item(self) -> "Shape":
+        """What one item of it is."""
+        return Shape("record", self.name) if self.form == "records" else self
+
+    def __or__(self, other: "Shape") -> "Shape":
+        """Either of the two."""
+        if self == other or other.form == "nothing":
+            return self
+        if self.form == "nothing":
+            return other
+        plain = self.form == other.form == "plain"
+        return PLAIN if plain else ANY
+
+
+PLAIN = Shape("plain")
+ANY = Shape("any")
+NOTHING = Shape("nothing")
+PART = "part"  # the kind of what the verb `parts` gives: one number of 120/80
+
+_MOMENTS = frozenset(("date", "instant"))  # verbs that give the primitive type they are called after
+_AS_GIVEN = frozenset(("only", "without"))
+_QUANTITIES = frozenset(("Age", "Count", "Distance", "Duration", "Quantity", "SimpleQuantity"))
+
+
+def reads(verb: str) -> tuple[str, ...]:
+    """The fields that a verb reads of a whole record; () for a verb of single values."""
+    return VERBS[verb].fields if verb in VERBS else ()
+
+
+def gives(verb: str, given: Shape, target: str = "") -> Shape:
+    """What a verb or filter makes of what it is given."""
+    if verb == "parts":
+        return Shape("records", PART)
+    if verb in _AS_GIVEN:
+        return given
+    if verb in VERBS:
+        name = VERBS[verb].gives
+        if name == "primitive":
+            return Shape("plain", verb) if verb in _MOMENTS else PLAIN
+        return Shape("fhir", name, target) if name else ANY
+    if given.form == "records" and verb in ("first", "last"):
+        return given.item
+    if given.form == "records" and verb == "list":
+        return given
+    return PLAIN if given.form == "plain" or verb == "length" else ANY
+
+
+def fits(shape: Shape, type_name: str | None, primitive: str) -> bool:
+    """Whether what an expression gives can stand in an element: of the complex type `type_name`, or of a
+    primitive type where that is None.
+    """
+    if shape.form in ("any", "nothing"):
+        return True
+    if shape.form in ("record", "records"):
+        return False
+    if type_name is None:
+        return shape.form == "plain" and _is_primitive(shape.name, primitive.lower())
+    return shape.form == "fhir" and _same(shape.name, type_name)
+
+
+def _same(one: str, other: str) -> bool:
+    if one in _QUANTITIES and other in _QUANTITIES:
+        return True
+    # a part of a resource is called Observation.referenceRange or ObservationReferenceRange
+    return one.replace(".", "").lower() == other.replace(".", "").lower()
+
+
+def _is_primitive(name: str, primitive: str) -> bool:
+    if name == "date":
+        return primitive not in ("instant", "boolean", "integer", "decimal", "time")
+    if name == "instant":
+        return primitive not in ("date", "boolean", "integer", "decimal", "time")
+    return True
