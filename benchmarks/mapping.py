@@ -33,7 +33,7 @@ SYSTEM = "https://cadre-health.example/fhir/sid/record"
 FIELDS = {
     "cadre": "name sex birth_date national_id old_national_id insurance phone address province deceased_on",
     "visit": "cadre type started_at ended_at reason",
-    "measurement": "cadre visit measure name value unit low high flag taken_at status",
+    "measurement": "key cadre visit measure name value unit low high flag taken_at status",
     "referral": "cadre visit hospital category service reason icd10 priority status ordered_at due_on",
 }
 
