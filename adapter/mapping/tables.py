@@ -13,6 +13,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from adapter.mapping.spellings import Spelling, Spellings
 from adapter.mapping.terminology import (
     LOINC,
     Codes,
@@ -63,7 +64,7 @@ def load_codes(folder: Path, problems: list[str]) -> Codes:
     unit_file = _File(folder / "units.csv", problems)
     units, dimensions = _units(unit_file)
     _say(unit_file, unit_problems(units))
-    _say(_File(folder / "measures.csv", problems), measure_problems(tables.get("measures")))
+    _say(_File(folder / "measures.csv", problems), measure_problems(tables))
     systems = _systems(_File(folder / "systems.csv", problems))
     return Codes(tables, units, dimensions, _spellings(tables.get("qualitative")), systems)
 
@@ -91,6 +92,7 @@ def _table(file: _File, listed: Mapping[str, str]) -> Table:
         caseless=_caseless_codes(newest),
         rows={code: found for code, found in rows.items() if len(found) > 1},
         file=f"codes/{file.path.name}",
+        closed=listed.get("closed") == "yes",
         title=listed.get("title", ""),
         title_en=listed.get("title_en", ""),
     )
@@ -208,15 +210,13 @@ def _caseless(units: Mapping[str, Unit]) -> dict[str, Unit]:
     return {text: next(iter(found)) for text, found in by_text.items() if len(found) == 1}
 
 
-def _spellings(table: Table | None) -> dict[str, tuple[tuple[str, frozenset[str]], ...]]:
-    found: dict[str, tuple[tuple[str, frozenset[str]], ...]] = {}
-    for concept in table.concepts.values() if table else ():
-        only = frozenset(filter(None, concept.more.get("measures", "").split("|")))
-        for spelling in concept.more.get("spellings", "").split("|"):
-            if spelling:
-                key = normal(spelling)
-                found[key] = (*found.get(key, ()), (concept.code, only))
-    return found
+def _spellings(table: Table | None) -> Spellings:
+    return Spellings(
+        Spelling(text, concept.code, frozenset(filter(None, concept.more.get("measures", "").split("|"))))
+        for concept in (table.concepts.values() if table else ())
+        for text in concept.more.get("spellings", "").split("|")
+        if text
+    )
 
 
 def _rows(file: _File, needed: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:

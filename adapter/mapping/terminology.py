@@ -12,6 +12,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
+from adapter.mapping.spellings import Spellings
+
 __all__ = [
     "LOINC",
     "Codes",
@@ -77,7 +79,8 @@ class Concept:
 @dataclass(frozen=True, slots=True)
 class Table:
     """A code table. `system` is the URI of its local codes, None when those are never sent; `file` is
-    where it stands under the mapping folder. `concepts` has the newest row of each code, `rows` all of
+    where it stands under the mapping folder. A code that a `closed` one has not is none of its system, so
+    it goes as text alone. `concepts` has the newest row of each code, `rows` all of
     them, newest first.
     """
 
@@ -88,6 +91,7 @@ class Table:
     caseless: Mapping[str, str] = field(default_factory=dict)
     rows: Mapping[str, tuple[Concept, ...]] = field(default_factory=dict)
     file: str = ""
+    closed: bool = False
     title: str = ""
     title_en: str = ""
 
@@ -136,7 +140,7 @@ class Codes:
     tables: Mapping[str, Table] = field(default_factory=dict)
     units: Mapping[str, Unit] = field(default_factory=dict)
     dimensions: Mapping[str, str] = field(default_factory=dict)  # by UCUM code
-    spellings: Mapping[str, tuple[tuple[str, frozenset[str]], ...]] = field(default_factory=dict)
+    spellings: Spellings = field(default_factory=Spellings)  # of the table `qualitative`
     systems: Mapping[str, tuple[System, ...]] = field(default_factory=dict)  # newest first
 
     def unit(self, written: str | None) -> Unit | None:
@@ -145,13 +149,6 @@ class Codes:
             return None
         text = unit_text(written)
         return self.units.get(text) or self.units.get("\0" + text.casefold())
-
-    def spelled(self, value: str, measure: str) -> str | None:
-        """Code of the table `qualitative` for a result as laboratories spell it ("âm tính", "(+)")."""
-        for code, only in self.spellings.get(normal(value), ()):
-            if not only or measure in only:
-                return code
-        return None
 
 
 class Period(Protocol):

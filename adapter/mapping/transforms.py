@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from adapter.fhir.identity import conditional_reference
 from adapter.mapping.terminology import Codes, Concept, Table, Target, valid_on
-from adapter.mapping.values import Value, ValueReader
+from adapter.mapping.values import Value, ValueReader, converted
 
 __all__ = [
     "JINJA_FILTERS",
@@ -51,7 +51,7 @@ class Verb:
 
 _VALUE = ("measure", "value", "unit")
 _UNITS = ("measures", "units")
-_WORDS = ("measures", "qualitative")
+_WORDS = ("measures", "qualitative")  # and the table that a measure's row names for its values
 VERBS: Mapping[str, Verb] = {
     "classified": Verb(tables=("systems",), gives="Coding"),
     "code": Verb(gives="primitive", names_table=True),
@@ -180,7 +180,7 @@ class Transforms:
             "parts": lambda m: self._value(m).parts,
             "person_name": person_name,
             "qualitative": self.qualitative,
-            "quantity": lambda m: _copy(self._value(m).quantity),
+            "quantity": self.quantity,
             "range": lambda m: _copy(self._value(m).range),
             "ratio": lambda m: _copy(self._value(m).ratio),
             "reference": self.reference,
@@ -254,17 +254,25 @@ class Transforms:
         """CodeableConcept of a result in words that a table of spellings knows; unknown words as text."""
         value = self._value(m)
         if value.coded:
-            return self.concept(value.coded, "qualitative", m.value)
+            return self.concept(value.coded, value.table, m.value)
         if value.word:
             self._unknown["qualitative", value.word] += 1
             return {"text": value.word}
         return None
 
-    def limits(self, m: Any) -> object:
-        """`referenceRange` of a measurement from the limits its laboratory gave."""
+    def quantity(self, m: Measured, unit: str | None = None) -> dict[str, object] | None:
+        """Quantity of a number; in the UCUM unit asked for where the measured one can be converted, with
+        what was measured beside it.
+        """
+        found = self._value(m).quantity
+        return _copy(found if unit is None or found is None else converted(found, unit))
+
+    def limits(self, m: Any, unit: str | None = None) -> object:
+        """`referenceRange` of a measurement from the limits its laboratory gave, in the unit asked for."""
         if m.low is None and m.high is None:
             return None
-        return self._values.limits(m.measure, m.low, m.high, m.unit)
+        found = self._values.limits(m.measure, m.low, m.high, self._value(m).unit or m.unit)
+        return [{name: converted(one, unit) if unit else one for name, one in found.items()}]
 
     def reference(self, key: str | None, type_: str, name: str | None = None) -> dict[str, Any] | None:
         """Reference to the resource that the mapping of that type (and name) makes from the record of that
@@ -279,16 +287,17 @@ class Transforms:
         return self._values.read(m.measure, m.value, m.unit)
 
     def _fits(self, m: Measured) -> bool:
-        if self._values.fits(m.measure, m.unit):
-            value = self._value(m)
+        value = self._value(m)
+        unit = value.unit or m.unit
+        if self._values.fits(m.measure, unit):
             if not value.parts and self.column(m.measure, "measures", "components"):
                 return False  # the code of a panel, and no panel: 120/80/60
             counted = value.quantity is not None or value.range is not None
             return not (counted and self.column(m.measure, "measures", "type") == "qualitative")
-        if m.unit and self._codes.unit(m.unit) is None:
-            self._unknown["units", m.unit] += 1
+        if unit and self._codes.unit(unit) is None:
+            self._unknown["units", unit] += 1
         else:
-            self._unknown["units", f"{m.measure} {m.unit}"] += 1
+            self._unknown["units", f"{m.measure} {unit}"] += 1
         return False
 
     def _find(self, table: str, value: str | None, on: date | None = None) -> Concept | None:
@@ -302,6 +311,8 @@ class Transforms:
 
 def _codings(table: Table, value: str, concept: Concept | None, fits: bool) -> list[dict[str, Any]]:
     codings: list[dict[str, Any]] = []
+    if concept is None and table.closed:
+        return codings
     if table.system or concept is None:
         local: dict[str, Any] = {"system": table.system} if table.system else {}
         local["code"] = concept.code if concept is not None else str(value)

@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-__all__ = ["Measure", "UcumError", "commensurable", "convert", "measure_of"]
+__all__ = ["Measure", "UcumError", "commensurable", "convert", "measure_of", "scaled"]
 
 _TABLE = Path(__file__).with_name("ucum.csv")
 _PREFIXES = {
@@ -87,7 +87,11 @@ def convert(value: Decimal, unit: str, to: str) -> Decimal:
     if source.offset or target.offset:
         absolute = (Fraction(value) + source.offset) * source.factor
         return _decimals(absolute / target.factor - target.offset, _exponent(value))
-    ratio = source.factor / target.factor
+    return scaled(value, source.factor / target.factor)
+
+
+def scaled(value: Decimal, ratio: Fraction) -> Decimal:
+    """The value times a ratio, with no digit that it had not."""
     power = _power_of_ten(ratio)
     if power is not None:
         return value.scaleb(power)

@@ -75,11 +75,14 @@ def unit_problems(units: Mapping[str, Unit]) -> Iterator[Problem]:
             yield "terms.mixed_dimension", unit.line, params
 
 
-def measure_problems(table: Table | None) -> Iterator[Problem]:
-    """What is wrong with the units of `measures.csv`: no UCUM code, not what the LOINC property measures,
-    or a conversion to another kind of unit.
+def measure_problems(tables: Mapping[str, Table]) -> Iterator[Problem]:
+    """What is wrong with the rows of `measures.csv`: no UCUM code, not what the LOINC property measures,
+    a conversion to another kind of unit, values of a table that is not there.
     """
-    for concept in _every(table):
+    for concept in _every(tables.get("measures")):
+        values = concept.more.get("values", "")
+        if values and values not in tables:
+            yield "mapping.no_table", concept.line, {"word": values, "nearest": ", ".join(sorted(tables))}
         ucum, wanted = concept.more.get("ucum", ""), concept.more.get("convert_to", "")
         wrong = [code for code in dict.fromkeys((ucum, wanted)) if code and not _is_ucum(code)]
         for code in wrong:

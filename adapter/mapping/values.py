@@ -1,23 +1,37 @@
 """Reading a measured value as it was written: number, comparison, panel, titre, range, word.
 
-`5.30`, `<0.1`, `120/80`, `8/10`, `1/80`, `5-10`, `âm tính`, `ĐNT 3m`. The digits stay as they are
-(http://hl7.org/fhir/R4/datatypes.html#decimal); what is not certain stays text.
+`5.30`, `<0.1`, `trên 100`, `120/80`, `8/10`, `1/80`, `5-10`, `5.3 mmol/L`, `âm tính`, `ĐNT 3m`. The digits
+stay as they are (http://hl7.org/fhir/R4/datatypes.html#decimal); what is not certain stays text.
 """
 
 import re
-from dataclasses import dataclass
+import unicodedata
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from fractions import Fraction
 
 from adapter.mapping.terminology import Codes, Concept, Table, Unit
+from adapter.mapping.ucum import UcumError, convert, scaled
 
-__all__ = ["Part", "Value", "ValueReader"]
+__all__ = ["Part", "Value", "ValueReader", "converted"]
 
 _UCUM = "http://unitsofmeasure.org"
-_NUMBER = re.compile(r"(<=|>=|<|>|≤|≥)?\s*(-?\d{1,15}(?:\.\d{1,12})?)")
-_PAIR = re.compile(r"(\d{1,6}(?:\.\d{1,4})?)\s*/\s*(\d{1,6}(?:\.\d{1,4})?)")
-_TITRE = re.compile(r"(1)\s*[:/]\s*(\d{1,6})")
-_RANGE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*[-–]\s*(\d{1,9}(?:\.\d{1,6})?)")
-_COMPARATORS = {"≤": "<=", "≥": ">="}
+# http://hl7.org/fhir/R4/extension-iso21090-pq-translation.html: what was measured, beside what it became
+_TRANSLATION = "http://hl7.org/fhir/StructureDefinition/iso21090-PQ-translation"
+_COMPARATORS = {
+    **{"<": "<", ">": ">", "<=": "<=", ">=": ">=", "≤": "<=", "≥": ">=", "=<": "<=", "=>": ">="},
+    **{"trên": ">", "lớn hơn": ">", "dưới": "<", "nhỏ hơn": "<"},
+}
+_DIGITS = r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,12})?"  # 007 is no number: its zeros would be lost
+_SIGNS = "|".join(sorted(_COMPARATORS, key=len, reverse=True))
+_NUMBER = re.compile(rf"({_SIGNS})?\s*([-\u2212]?{_DIGITS})")
+_PAIR = re.compile(rf"({_DIGITS})\s*/\s*({_DIGITS})")
+_TITRE = re.compile(r"1\s*[:/]\s*([1-9][0-9]{0,5})")
+_RANGE = re.compile(rf"(?:từ\s+)?({_DIGITS})\s*(?:[-\u2013\u2014÷]|\s(?:đến|tới)\s)\s*({_DIGITS})")
+_WITH_UNIT = re.compile(
+    rf"((?:{_SIGNS})?\s*[-\u2212]?{_DIGITS}(?:\s*[-\u2013/]\s*{_DIGITS})?)(?:\s+|(?=[^\s0-9.,]))(\S.*)",
+    re.IGNORECASE,
+)
 _FAMILIES = dict.fromkeys(
     ("mass/volume", "substance/volume", "equivalent/volume", "units/volume", "arbitrary/volume"),
     "concentration",
@@ -42,10 +56,12 @@ class Value:
     quantity: dict[str, object] | None = None
     ratio: dict[str, object] | None = None
     range: dict[str, object] | None = None
-    coded: str | None = None  # code of the table `qualitative`
+    coded: str | None = None  # code of a result in words
+    table: str = "qualitative"  # whose code that is
     word: str | None = None  # a coded measure's result that the table does not know
     text: str | None = None
     parts: tuple[Part, ...] = ()
+    unit: str | None = None  # the unit, where it was written behind the value
 
 
 class ValueReader:
@@ -61,7 +77,7 @@ class ValueReader:
         key = (measure, value, unit)
         found = self._known.get(key)
         if found is None:
-            found = self._read(measure, value.strip(), unit)
+            found = self._read(measure, unicodedata.normalize("NFC", value).strip(), unit)
             if len(self._known) < _REMEMBERED:
                 self._known[key] = found
         return found
@@ -75,13 +91,17 @@ class ValueReader:
         written = self._codes.unit(unit)
         return written is not None and written.dimension == self._codes.dimensions.get(expected)
 
-    def limits(self, measure: str, low: Decimal | None, high: Decimal | None, unit: str | None) -> object:
-        """`Observation.referenceRange` from the limits that the laboratory gave; None without any."""
-        found: dict[str, object] = {}
-        for name, limit in (("low", low), ("high", high)):
-            if limit is not None:
-                found[name] = self._quantity(self._measures.find(measure), None, limit, unit)
-        return [found] if found else None
+    def limits(
+        self, measure: str, low: Decimal | None, high: Decimal | None, unit: str | None
+    ) -> dict[str, dict[str, object]]:
+        """`low` and `high` of a reference range, those of them that the laboratory gave."""
+        concept = self._measures.find(measure)
+        given = {"low": low, "high": high}
+        return {
+            name: self._quantity(concept, None, limit, unit)
+            for name, limit in given.items()
+            if limit is not None
+        }
 
     def _read(self, measure: str, value: str, unit: str | None) -> Value:
         concept = self._measures.find(measure)
@@ -90,26 +110,39 @@ class ValueReader:
             return Value(text=value)
         found: Value | None = None
         if kind == "qualitative":
-            found = self._spelled(measure, value)
+            found = self._word(concept, measure, value)
         if found is None:
-            found = self._numeric(concept, value, unit) or self._spelled(measure, value)
+            found = self._number(concept, value, unit) or self._word(concept, measure, value)
         if found is not None:
             return found
         return Value(word=value) if kind == "qualitative" else Value(text=value)
 
-    def _spelled(self, measure: str, value: str) -> Value | None:
-        concept = self._measures.find(measure)
-        code = self._codes.spelled(value, concept.code if concept is not None else measure)
+    def _word(self, concept: Concept | None, measure: str, value: str) -> Value | None:
+        """A result in words, from the table of the measure's own values or else from the spellings."""
+        if concept is not None and (table := concept.more.get("values", "")):
+            own = self._codes.tables[table].find(value)
+            return Value(coded=own.code, table=table) if own else Value(word=value)
+        code = self._codes.spellings.find(value, concept.code if concept is not None else measure)
         return Value(coded=code) if code else None
 
+    def _number(self, concept: Concept | None, value: str, unit: str | None) -> Value | None:
+        found = self._numeric(concept, value, unit)
+        if found is None and (match := _WITH_UNIT.fullmatch(value)):
+            known = self._codes.unit(match[2])
+            if known is not None and (not unit or self._codes.unit(unit) == known):
+                found = self._numeric(concept, match[1], match[2])
+                return replace(found, unit=match[2]) if found is not None else None
+        return found
+
     def _numeric(self, concept: Concept | None, value: str, unit: str | None) -> Value | None:
-        if match := _NUMBER.fullmatch(value):
-            return Value(quantity=self._quantity(concept, match[1], Decimal(match[2]), unit))
+        if match := _NUMBER.fullmatch(value.casefold()):
+            number = Decimal(match[2].replace("\u2212", "-"))
+            return Value(quantity=self._quantity(concept, match[1], number, unit))
         if match := _PAIR.fullmatch(value):
             return self._pair(concept, match[1], match[2], unit)
         if match := _TITRE.fullmatch(value):
-            return _titre(match[2])
-        if match := _RANGE.fullmatch(value):
+            return _titre(match[1])
+        if (match := _RANGE.fullmatch(value.casefold())) and not _components(concept):
             low, high = Decimal(match[1]), Decimal(match[2])
             if low <= high:
                 low_quantity = self._quantity(concept, None, low, unit)
@@ -117,14 +150,13 @@ class ValueReader:
         return None
 
     def _pair(self, concept: Concept | None, first: str, second: str, unit: str | None) -> Value | None:
-        if concept is not None and (names := concept.more.get("components", "")):
-            names_of_parts = names.split("|")
-            if len(names_of_parts) == 2:
-                values = zip(names_of_parts, (first, second), strict=True)
-                return Value(parts=tuple(Part(name, text, unit) for name, text in values))
+        names = _components(concept)
+        if len(names) == 2:
+            values = zip(names, (first, second), strict=True)
+            return Value(parts=tuple(Part(name, text, unit) for name, text in values))
         if concept is not None and concept.more.get("ucum") == "1" and second == "10":
-            return Value(quantity={"value": _scaled(Decimal(first), Decimal("0.1")), **_coded_unit("1")})
-        return _titre(second) if first == "1" and second.isdecimal() else None
+            return Value(quantity=self._quantity(concept, None, Decimal(first), "x/10"))
+        return _titre(second) if first == "1" and _TITRE.fullmatch(f"1/{second}") else None
 
     def _quantity(
         self, concept: Concept | None, comparator: str | None, number: Decimal, unit: str | None
@@ -137,14 +169,17 @@ class ValueReader:
         if known is not None and unit and concept is not None and self._contradicts(concept, known):
             known = None  # a weight in centimetres: what was meant is not certain
         quantity: dict[str, object] = {"value": number}
-        if known is not None and known.factor is not None:
-            quantity["value"] = _scaled(number, known.factor)
-            written = None  # the number is no longer in the unit as it was written
         if comparator:
-            quantity["comparator"] = _COMPARATORS.get(comparator, comparator)
+            quantity["comparator"] = _COMPARATORS[comparator]
         if written:
             quantity["unit"] = written
-        return quantity | _coded_unit(known.ucum) if known is not None else quantity
+        if known is None:
+            return quantity
+        if known.factor is not None:
+            return _became(quantity, scaled(number, Fraction(known.factor)), known.ucum)
+        quantity |= _coded_unit(known.ucum)
+        wanted = concept.more.get("convert_to") if concept is not None else None
+        return converted(quantity, wanted) if wanted else quantity
 
     def _contradicts(self, concept: Concept, written: Unit) -> bool:
         """Whether a unit measures what this measure cannot be. Mass, moles and units of activity in a
@@ -156,13 +191,38 @@ class ValueReader:
         return _FAMILIES.get(written.dimension, written.dimension) != _FAMILIES.get(expected, expected)
 
 
+def converted(quantity: dict[str, object], unit: str) -> dict[str, object]:
+    """A quantity in another UCUM unit, what was measured kept beside it; as it is where its own unit is
+    not known or measures another kind of thing (mass is not substance).
+    """
+    code, number = quantity.get("code"), quantity["value"]
+    if not isinstance(code, str) or not isinstance(number, Decimal) or code == unit:
+        return quantity
+    try:
+        return _became(quantity, convert(number, code, unit), unit)
+    except UcumError:
+        return quantity
+
+
+def _became(measured: dict[str, object], number: Decimal, ucum: str) -> dict[str, object]:
+    unit = {} if ucum == "1" else {"unit": ucum}
+    comparator = {"comparator": measured["comparator"]} if "comparator" in measured else {}
+    translation = {
+        "url": _TRANSLATION,
+        "valueQuantity": {k: v for k, v in measured.items() if k != "extension"},
+    }
+    made: dict[str, object] = {"value": number, **comparator, **unit, **_coded_unit(ucum)}
+    # a second conversion keeps the first one's original
+    return {"extension": measured.get("extension") or [translation], **made}
+
+
+def _components(concept: Concept | None) -> list[str]:
+    names = concept.more.get("components", "") if concept is not None else ""
+    return names.split("|") if names else []
+
+
 def _titre(denominator: str) -> Value:
     return Value(ratio={"numerator": {"value": 1}, "denominator": {"value": int(denominator)}})
-
-
-def _scaled(number: Decimal, factor: Decimal) -> Decimal:
-    scaled = number * factor
-    return scaled if scaled.as_tuple().exponent != 0 else scaled.quantize(Decimal(1))
 
 
 def _coded_unit(ucum: str) -> dict[str, object]:

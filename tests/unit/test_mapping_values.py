@@ -1,9 +1,12 @@
 """Values, units, code tables and verbs, one by one; the sandbox; properties over arbitrary input."""
 
+import csv
+import shutil
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -52,6 +55,19 @@ def quantity(value: str, unit: str | None, code: str | None, comparator: str | N
     return found | ({"system": UCUM, "code": code} if code else {})
 
 
+def tenths(value: str, measured: str) -> dict[str, Any]:
+    """Visual acuity, which has no unit in UCUM as it is written."""
+    original = {"value": Decimal(measured), "unit": "x/10"}
+    return {"extension": [translation(original)]} | quantity(value, None, "1")
+
+
+def translation(measured: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "url": "http://hl7.org/fhir/StructureDefinition/iso21090-PQ-translation",
+        "valueQuantity": measured,
+    }
+
+
 @pytest.mark.parametrize(
     ("measure", "value", "unit", "expected"),
     [
@@ -71,16 +87,27 @@ def quantity(value: str, unit: str | None, code: str | None, comparator: str | N
         ("BIO-UREA", "5.1", None, quantity("5.1", None, None)),
         ("BIO-UREA", "5.1", "mmol", quantity("5.1", "mmol", None)),
         ("XN-1", "-2.5", "đv", quantity("-2.5", "đv", None)),
-        ("EYE-VA-RU", "8/10", None, quantity("0.8", None, "1")),
-        ("EYE-VA-RU", "10/10", "x/10", quantity("1.0", None, "1")),
-        ("EYE-VA-RU", "8", "x/10", quantity("0.8", None, "1")),
+        ("EYE-VA-RU", "8/10", None, tenths("0.8", "8")),
+        ("EYE-VA-RU", "10/10", "x/10", tenths("1.0", "10")),
+        ("EYE-VA-RU", "8", "x/10", tenths("0.8", "8")),
+        ("EYE-VA-RU", "8 x/10", None, tenths("0.8", "8")),
+        ("BIO-CRP", "dưới 0.1", "mg/L", quantity("0.1", "mg/L", "mg/L", "<")),
+        ("BIO-CRP", "Trên 100", "mg/L", quantity("100", "mg/L", "mg/L", ">")),
+        ("BIO-CRP", "lớn hơn 100", "mg/L", quantity("100", "mg/L", "mg/L", ">")),
+        ("BIO-CRP", ">= 100", "mg/L", quantity("100", "mg/L", "mg/L", ">=")),
+        ("BIO-CRP", "\u226510", "mg/L", quantity("10", "mg/L", "mg/L", ">=")),
+        ("BIO-CRP", "\u22120.5", "mg/L", quantity("-0.5", "mg/L", "mg/L")),
+        ("BIO-CRP", "<5 mg/L", None, quantity("5", "mg/L", "mg/L", "<")),
+        ("BIO-GLU", "5.30mmol/L", None, quantity("5.30", "mmol/L", "mmol/L")),
+        ("BIO-GLU", "5.30 mmol / l", "mmol/L", quantity("5.30", "mmol / l", "mmol/L")),
+        ("VS-TEMP", "36.8 °C", "°C", quantity("36.8", "°C", "Cel")),
     ],
 )
 def test_numbers(
     reader: ValueReader, measure: str, value: str, unit: str | None, expected: dict[str, Any]
 ) -> None:
     found = reader.read(measure, value, unit)
-    assert found == Value(quantity=expected)
+    assert replace(found, unit=None) == Value(quantity=expected)
     assert codec.dumps(found.quantity) == codec.dumps(expected)  # the digits, not only the number
 
 
@@ -105,10 +132,58 @@ def test_numbers(
         ("BIO-GLU", "120/80", "text", "120/80"),
         ("BIO-GLU", "1.2.3", "text", "1.2.3"),
         ("BIO-GLU", "10-5", "text", "10-5"),
+        *((measure, "007", "text", "007") for measure in ("BIO-GLU", "XN-1")),
+        ("BIO-GLU", "\u0665", "text", "\u0665"),  # a digit, but not one that JSON knows
+        ("BIO-GLU", "5,3", "text", "5,3"),
+        ("BIO-GLU", "5.3 mg", "text", "5.3 mg"),  # no unit that the table knows stays text
+        ("BIO-RF", "<1:20", "text", "<1:20"),
+        ("VS-BP", "80-120", "text", "80-120"),
+        *(
+            ("SER-HBSAG", text, "coded", "NEG")
+            for text in (
+                *(
+                    "Âm tính",
+                    "âm tính.",
+                    "ÂM  TÍNH ",
+                    "Âm tính (-)",
+                    "âm tính(-)",
+                    "am tinh",
+                    "AM TINH",
+                    "Âm tinh",
+                ),
+                *(
+                    "Neg.",
+                    "NEG",
+                    "Negative",
+                    "(-)",
+                    "( - )",
+                    "-",
+                    "\u2212",
+                    "(\u2013)",
+                    "\uff08-\uff09",
+                    "AT",
+                    "Ât",
+                ),
+            )
+        ),
+        *(
+            ("SER-HBSAG", text, "coded", "POS")
+            for text in ("Dương tính", "duong tinh", "DUONG TINH (+)", "Pos.", "(+)", "( + )", "+", "ĐT")
+        ),
+        ("SER-HBSAG", "đường tính", "word", "đường tính"),  # another word, not another spelling
+        ("SER-HBSAG", "âm tỉnh", "word", "âm tỉnh"),
+        ("SER-HBSAG", "không âm tính", "word", "không âm tính"),
+        ("URI-PRO", "+ +", "coded", "POS2"),
+        ("URI-PRO", "+/-", "coded", "TRACE"),
+        ("URI-PRO", "vet", "coded", "TRACE"),
+        ("CLS-TT14", "ii", "coded", "II"),
+        ("CLS-CADRE", "B1", "coded", "B1"),
+        ("CLS-CADRE", "B", "word", "B"),  # B1 or B2: not ours to say
     ],
 )
 def test_words(reader: ValueReader, measure: str, value: str, field: str, expected: str) -> None:
-    assert reader.read(measure, value, None) == Value(**{field: expected})
+    found = reader.read(measure, value, None)
+    assert replace(found, table="qualitative") == Value(**{field: expected})
 
 
 def test_panels_titres_and_ranges(reader: ValueReader) -> None:
@@ -120,8 +195,49 @@ def test_panels_titres_and_ranges(reader: ValueReader) -> None:
     for titre in ("1/80", "1:80"):
         ratio = {"numerator": {"value": 1}, "denominator": {"value": 80}}
         assert reader.read("BIO-RF", titre, None) == Value(ratio=ratio)
-    found = reader.read("XN-1", "5-10", "/µL").range
-    assert found == {"low": quantity("5", "/µL", "/uL"), "high": quantity("10", "/µL", "/uL")}
+    for text in ("5-10", "5 \u2013 10", "5 đến 10", "từ 5 đến 10", "5 tới 10"):
+        found = reader.read("XN-1", text, "/µL").range
+        assert found == {"low": quantity("5", "/µL", "/uL"), "high": quantity("10", "/µL", "/uL")}
+    assert [part.unit for part in reader.read("VS-BP", "120/80 mmHg", None).parts] == ["mmHg", "mmHg"]
+
+
+def test_values_are_converted_only_into_their_own_kind_and_keep_what_was_measured() -> None:
+    verbs = Transforms(mappings().codes, kinds={}, identify=str, identifier_system="", unknown=Counter())
+    glucose = measurement("BIO-GLU", "<5.30", "mmol/L", low=Decimal("3.9"))
+    measured = quantity("5.30", "mmol/L", "mmol/L", "<")
+    micro = quantity("5300", "umol/L", "umol/L", "<")
+    found = verbs.quantity(glucose, "umol/L")
+    assert found == {"extension": [translation(measured)]} | micro
+    assert codec.dumps(found["value"]) == b"5300"
+    low = quantity("3.9", "mmol/L", "mmol/L")
+    limits = [{"low": {"extension": [translation(low)]} | quantity("3900", "umol/L", "umol/L")}]
+    assert verbs.limits(glucose, "umol/L") == limits
+    assert verbs.quantity(glucose, "mg/dL") == measured  # mass is not substance
+    assert verbs.quantity(glucose, "mmol/L") == measured
+    assert verbs.quantity(measurement("BIO-GLU", "5", "lạ"), "mmol/L") == quantity("5", "lạ", None)
+    eye = verbs.quantity(measurement("EYE-VA-RU", "8/10", None), "%")
+    assert eye is not None
+    assert eye["extension"] == tenths("0.8", "8")["extension"]
+
+
+def test_a_table_may_ask_for_a_unit(tmp_path: Path) -> None:
+    shutil.copytree(MAPPINGS / "codes", tmp_path / "codes")
+    table = tmp_path / "codes" / "measures.csv"
+    rows = list(csv.DictReader(table.read_text("utf-8").splitlines()))
+    for row in rows:
+        row["convert_to"] = "g/dL" if row["code"] == "HEM-HGB" else ""
+    with table.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    problems: list[str] = []
+    reader = ValueReader(load_codes(tmp_path / "codes", problems))
+    assert problems == []
+    found = reader.read("HEM-HGB", "130", "g/L").quantity
+    original = quantity("130", "g/L", "g/L")
+    assert found == {"extension": [translation(original)]} | quantity("13.0", "g/dL", "g/dL")
+    assert reader.read("HEM-HGB", "13.0", "g/dL").quantity == quantity("13.0", "g/dL", "g/dL")
+    assert reader.read("HEM-HGB", "8.1", "mmol/L").quantity == quantity("8.1", "mmol/L", "mmol/L")
 
 
 def test_units_of_another_dimension_lose_the_international_code(reader: ValueReader) -> None:
@@ -340,13 +456,19 @@ def test_no_facility_code_is_invented() -> None:
     }
 
 
+def test_a_unit_behind_the_value_counts_as_the_unit() -> None:
+    assert "14749-6" in str(mapped("BIO-GLU", "5.3 mmol/L", None)["code"])
+    assert "14749-6" not in str(mapped("BIO-GLU", "95 mg/dL", None)["code"])
+
+
 _ENGINES = (engine(), engine())
 _CODES = st.sampled_from([*sorted(mappings().codes.tables["measures"].concepts), "XN-1", "VS-BP"])
 _TEXT = st.text(min_size=1, max_size=12).filter(lambda text: bool(text.strip()))
 _VALUES = st.one_of(
     st.from_regex(r"[<>]?=?[0-9]{1,6}(\.[0-9]{1,4})?", fullmatch=True),
     st.from_regex(r"[0-9]{1,3}[/:-][0-9]{1,3}", fullmatch=True),
-    st.sampled_from(["âm tính", "(+)", "ĐNT 3m", "0", "+", "-", "1/0", "00", "0.0", "-0", "−5"]),
+    st.sampled_from(["âm tính", "(+)", "ĐNT 3m", "0", "+", "-", "1/0", "00", "0.0", "-0", "−5", "5 đến 10"]),
+    st.builds("{} {}".format, st.integers(0, 99), st.sampled_from(["mg/L", "x/10", "%", "mmHg", "°C", "lạ"])),
     _TEXT,
 )
 
@@ -362,5 +484,16 @@ def test_any_measurement_becomes_a_valid_observation(measure: str, value: str, u
     data = codec.dumps(made[0].resource)
     assert data == codec.dumps(_ENGINES[1].map(record)[0].resource)
     assert check(codec.loads(data)) == []
+    assert same_digits(value, made[0].resource)
     values = [name for name in made[0].resource if name.startswith("value") or name == "component"]
     assert len(values) == 1
+
+
+def same_digits(value: str, resource: dict[str, Any]) -> bool:
+    """Whether every number of the resource's value stands in the value as it was written."""
+    found = resource.get("valueQuantity", {})
+    measured = found["extension"][0]["valueQuantity"] if "extension" in found else found
+    numbers = [measured, *resource.get("valueRange", {}).values()]
+    numbers += [part["valueQuantity"] for part in resource.get("component", ()) if "valueQuantity" in part]
+    written = value.replace("\u2212", "-")
+    return all(format(one["value"], "f") in written for one in numbers if "value" in one)
