@@ -278,10 +278,16 @@ def _pruned(value: Any) -> Any:
 
     Raises TypeError for what is not a FHIR JSON value, such as a date that met no verb.
     """
+    if type(value) is str:  # most values; the rest of the text types come below
+        return value if value and not value.isspace() else None
     if isinstance(value, str):
         return str(value) if value and not value.isspace() else None
     if isinstance(value, dict):
-        kept = {key: part for key, item in value.items() if (part := _pruned(item)) is not None}
+        kept = {
+            key: part
+            for key, item in value.items()
+            if item is not None and (part := _pruned(item)) is not None
+        }
         return kept or None
     if isinstance(value, list | tuple):
         return _pruned_list(value)

@@ -14,17 +14,25 @@ __all__ = ["FieldsOf", "Related", "Sandbox"]
 _PART_FIELDS = frozenset(("measure", "unit", "value"))
 
 
-class Related:
+class _Given:
+    """What an expression is given beside records; it says by itself what may be read of it."""
+
+    def of(self, name: str) -> Any:
+        """What is called so."""
+        raise NotImplementedError
+
+
+class Related(_Given):
     """Other records that go to the same hospital, by kind; none of a kind that is not given."""
 
     def __init__(self, records: Mapping[str, Sequence[Any]]) -> None:
         self._records = records
 
-    def of(self, kind: str) -> Sequence[Any]:
-        return self._records.get(kind, ())
+    def of(self, name: str) -> Sequence[Any]:
+        return self._records.get(name, ())
 
 
-class FieldsOf:
+class FieldsOf(_Given):
     """The named fields of something that may be missing: then all of them are None."""
 
     def __init__(self, owner: object, fields: frozenset[str]) -> None:
@@ -34,10 +42,10 @@ class FieldsOf:
     def __bool__(self) -> bool:
         return self._owner is not None
 
-    def of(self, field: str) -> Any:
-        if field not in self._fields:
-            raise SecurityError(f"{field} is not a field that a mapping may read")
-        return None if self._owner is None else getattr(self._owner, field)
+    def of(self, name: str) -> Any:
+        if name not in self._fields:
+            raise SecurityError(f"{name} is not a field that a mapping may read")
+        return None if self._owner is None else getattr(self._owner, name)
 
 
 class Sandbox(SandboxedEnvironment):
@@ -52,7 +60,7 @@ class Sandbox(SandboxedEnvironment):
         self.filters = {name: self.filters[name] for name in JINJA_FILTERS}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        if isinstance(obj, Related | FieldsOf):
+        if isinstance(obj, _Given):
             return obj.of(attribute)
         if attribute not in self._fields:
             raise SecurityError(f"{attribute} is not a field that a mapping may read")
