@@ -1,91 +1,122 @@
-"""What FHIR R4 says of each type: element names, cardinality, choice types, required bindings.
+"""What FHIR R4 says of each type: elements, cardinality, choice types, required bindings, targets, rules.
 
-Element tables come from the models of `fhir.resources` (R4B, which differs from R4 in none of the
-types used here), loaded when first asked for; required bindings that those models leave open are
-listed below (http://hl7.org/fhir/R4/terminologies.html#required).
+All comes from the table that is made out of HL7's own definitions (`adapter.fhir.tables`). Backbone
+elements are types of their own, named by their path: "Observation.component".
 """
 
-import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
+from adapter.fhir import tables
+
 __all__ = [
-    "REQUIRED",
-    "TARGETS",
-    "TEXT_PRIMITIVES",
     "Element",
+    "Rule",
     "elements",
     "is_resource",
     "is_type",
-    "model",
+    "package",
     "required",
     "required_choices",
+    "resource_types",
+    "rules",
+    "types",
 ]
+
+_ABSTRACT = frozenset(("Element", "BackboneElement", "Resource", "DomainResource"))
+_NONE: Mapping[str, "Element"] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One element. `type` is None for a primitive, and `primitive` then is a name of `TEXT_PRIMITIVES`,
-    "boolean", "integer" or "decimal";
-    `choice` is the name without the type ("value").
+    """One element of a type, by its JSON name ("valueQuantity").
+
+    `type` is the complex type ("Quantity", "Observation.component", "Resource" for any resource), None
+    for a primitive; `primitive` is then its R4 name ("dateTime"), otherwise "". `max` is None for `*`.
+    `choice` is the name without the type ("value"). `targets` are the types that a Reference may point
+    to, empty for any. `codes` are those of a required binding, None without one or for an open one
+    (`binding` is the value set's URL in both); `systems` are the same by code system.
     """
 
     name: str
-    many: bool
-    required: bool
+    min: int
+    max: int | None
     type: str | None
-    choice: str | None
-    primitive: str = "text"
+    choice: str | None = None
+    primitive: str = ""
+    targets: frozenset[str] = frozenset()
+    codes: frozenset[str] | None = None
+    binding: str | None = None
+    systems: Mapping[str, frozenset[str]] | None = None
+
+    @property
+    def many(self) -> bool:
+        """Whether JSON has a list here."""
+        return self.max is None or self.max > 1
+
+    @property
+    def required(self) -> bool:
+        """Whether it must be there; of a choice, whether one of its forms must."""
+        return self.min > 0
+
+    @property
+    def step(self) -> str:
+        """Its name in FHIRPath: a choice goes without its type."""
+        return self.choice or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An invariant: its key ("obs-6"), "error" or "warning", HL7's words, and its FHIRPath."""
+
+    key: str
+    severity: str
+    human: str
+    expression: str
+
+
+def package() -> tuple[str, str]:
+    """Name and version of HL7's package that the tables were made from."""
+    made_from = tables.load()["package"]
+    return made_from["name"], made_from["version"]
 
 
 @cache
-def model(type_name: str) -> Any:
-    """The `fhir.resources` model of a type or backbone element, None when R4 has none of that name."""
-    from fhir.resources.R4B import get_fhir_model_class
-
-    if not type_name.isalnum():
-        return None
-    try:
-        class_ = get_fhir_model_class(type_name)
-    except (ValueError, LookupError, ImportError, AttributeError):
-        return None
-    return class_ if hasattr(class_, "model_fields") else None
+def types() -> frozenset[str]:
+    """Every type that is not abstract, backbone elements too."""
+    return frozenset(tables.load()["types"].keys() - _ABSTRACT)
 
 
 @cache
+def resource_types() -> frozenset[str]:
+    """The names of all resources."""
+    listed = tables.load()["types"]
+    return frozenset(name for name in types() if listed[name]["kind"] == "resource")
+
+
 def is_resource(type_name: str) -> bool:
     """Whether R4 has a resource of that name; a data type such as HumanName is none."""
-    return "implicitRules" in elements(type_name)
+    return type_name in resource_types()
 
 
 def is_type(type_name: str) -> bool:
     """Whether R4 has a type of that name."""
-    return model(type_name) is not None
+    return type_name in types()
 
 
 @cache
-def elements(type_name: str) -> dict[str, Element]:
-    """The elements of a type by their JSON name; {} for a type that does not exist."""
-    found: dict[str, Element] = {}
-    class_ = model(type_name)
-    for field in class_.model_fields.values() if class_ is not None else ():
-        extra = field.json_schema_extra or {}
-        if not extra.get("element_property"):
-            continue
-        many, type_, primitive = _shape(field.annotation)
-        name = str(field.alias)
-        found[name] = Element(
-            name=name,
-            many=many,
-            required=bool(
-                field.is_required() or extra.get("element_required") or extra.get("one_of_many_required")
-            ),
-            type=type_,
-            choice=extra.get("one_of_many"),
-            primitive=primitive,
-        )
-    return found
+def elements(type_name: str) -> Mapping[str, Element]:
+    """The elements of a type by their JSON name; empty for a type that does not exist."""
+    known = tables.load()["types"].get(type_name)
+    if known is None:
+        return _NONE
+    found = dict(elements(known["base"]))
+    for name, said in known["elements"].items():
+        found.update((one.name, one) for one in _read(name, said))
+    return MappingProxyType(found)
 
 
 @cache
@@ -97,109 +128,62 @@ def required(type_name: str) -> tuple[Element, ...]:
 @cache
 def required_choices(type_name: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """The choices of which one must be there: (name without the type, names of its forms)."""
-    forms: dict[str, list[Element]] = {}
+    forms: dict[str, list[str]] = {}
     for element in elements(type_name).values():
-        if element.choice is not None:
-            forms.setdefault(element.choice, []).append(element)
-    return tuple(
-        (choice, tuple(item.name for item in listed))
-        for choice, listed in forms.items()
-        if any(item.required for item in listed)
+        if element.choice is not None and element.required:
+            forms.setdefault(element.choice, []).append(element.name)
+    return tuple((choice, tuple(names)) for choice, names in forms.items())
+
+
+@cache
+def rules(path: str) -> tuple[Rule, ...]:
+    """The invariants of a type, those of its bases first, or of one element ("Organization.address")."""
+    known = tables.load()["types"].get(path)
+    inherited = rules(known["base"]) if known else ()
+    own = tables.load()["rules"].get(path, {})
+    return (
+        *(rule for rule in inherited if rule.key not in own),
+        *(Rule(key, *said) for key, said in own.items()),
     )
 
 
-def _shape(annotation: Any) -> tuple[bool, str | None, str]:
-    """(is a list, complex type, primitive) of an annotation such as Optional[List[IdentifierType]]."""
-    many, primitive = False, ""
-    options = [annotation]
-    while options:
-        option = options.pop()
-        if typing.get_origin(option) is not None:
-            many = many or typing.get_origin(option) is list
-            options.extend(typing.get_args(option))
-            continue
-        # a complex type is a class such as IdentifierType; a primitive carries one such as DateTime()
-        name = getattr(option, "__name__", "") or type(option).__name__
-        if name.endswith("Type") and name != "NoneType":
-            return many, name.removesuffix("Type"), ""
-        primitive = primitive or _PRIMITIVES.get(name, "")
-    return many, None, primitive or "text"
+def _read(name: str, said: str) -> list[Element]:
+    """The elements that one line of the table tells of: one, or one for each type of a choice."""
+    line, _, value_set = said.partition(" = ")
+    cardinality, named = line.split(" ")
+    low, _, high = cardinality.partition("..")
+    common: dict[str, Any] = {"min": int(low), "max": None if high == "*" else int(high)}
+    if value_set:
+        common |= _binding(value_set)
+    if not name.endswith("[x]"):
+        return [Element(name=name, **common, **_type(named))]
+    choice = name.removesuffix("[x]")
+    return [
+        Element(name=choice + _capital(one.partition("(")[0]), choice=choice, **common, **_type(one))
+        for one in named.split("|")
+    ]
 
 
-TEXT_PRIMITIVES = ("text", "date", "datetime", "id", "instant")
-_PRIMITIVES = {
-    "Date": "date",
-    "DateTime": "datetime",
-    "Id": "id",
-    "Instant": "instant",
-    "Decimal": "decimal",
-    "Integer": "integer",
-    "PositiveInt": "integer",
-    "UnsignedInt": "integer",
-    "bool": "boolean",
-    "Boolean": "boolean",
-}
+def _capital(type_name: str) -> str:
+    type_name = "Quantity" if type_name == "SimpleQuantity" else type_name  # a profile, no type of its own
+    return type_name[0].upper() + type_name[1:]
 
-_REQUEST_STATUS = "draft active on-hold revoked completed entered-in-error unknown"
-_EVENT_STATUS = "preparation in-progress not-done on-hold stopped completed entered-in-error unknown"
-_REQUEST_INTENT = (
-    "proposal plan directive order original-order reflex-order filler-order instance-order option"
-)
-_PRIORITY = "routine urgent asap stat"
-_OBSERVATION_STATUS = "registered preliminary final amended corrected cancelled entered-in-error unknown"
 
-REQUIRED: dict[tuple[str, str], frozenset[str]] = {
-    key: frozenset(codes.split())
-    for key, codes in {
-        ("Patient", "gender"): "male female other unknown",
-        ("Practitioner", "gender"): "male female other unknown",
-        ("Identifier", "use"): "usual official temp secondary old",
-        ("HumanName", "use"): "usual official temp nickname anonymous old maiden",
-        ("Address", "use"): "home work temp old billing",
-        ("Address", "type"): "postal physical both",
-        ("ContactPoint", "system"): "phone fax email pager url sms other",
-        ("ContactPoint", "use"): "home work temp old mobile",
-        ("Quantity", "comparator"): "< <= >= >",
-        ("Narrative", "status"): "generated extensions additional empty",
-        ("Encounter", "status"): "planned arrived triaged in-progress onleave finished cancelled "
-        "entered-in-error unknown",
-        ("Observation", "status"): _OBSERVATION_STATUS,
-        ("DiagnosticReport", "status"): "registered partial preliminary final amended corrected appended "
-        "cancelled entered-in-error unknown",
-        ("Procedure", "status"): _EVENT_STATUS,
-        ("ServiceRequest", "status"): _REQUEST_STATUS,
-        ("ServiceRequest", "intent"): _REQUEST_INTENT,
-        ("ServiceRequest", "priority"): _PRIORITY,
-        ("Task", "status"): "draft requested received accepted rejected ready cancelled in-progress on-hold "
-        "failed completed entered-in-error",
-        ("Task", "intent"): "unknown " + _REQUEST_INTENT,
-        ("Task", "priority"): _PRIORITY,
-        ("Specimen", "status"): "available unavailable unsatisfactory entered-in-error",
-        ("Media", "status"): _EVENT_STATUS,
-        ("DocumentReference", "status"): "current superseded entered-in-error",
-        ("DocumentReference", "docStatus"): "preliminary final amended entered-in-error",
-        ("ImagingStudy", "status"): "registered available cancelled entered-in-error unknown",
-        ("Location", "status"): "active suspended inactive",
-        ("Location", "mode"): "instance kind",
-        ("Device", "status"): "active inactive entered-in-error unknown",
-        ("Bundle", "type"): "document message transaction transaction-response batch batch-response "
-        "history searchset collection",
-        ("BundleEntryRequest", "method"): "GET HEAD POST PUT DELETE PATCH",
-        ("BundleEntrySearch", "mode"): "match include outcome",
-    }.items()
-}
+def _type(named: str) -> dict[str, Any]:
+    if named.startswith("#"):
+        return {"type": named[1:]}
+    name, _, targets = named.rstrip(")").partition("(")
+    if name[0].islower():
+        return {"type": None, "primitive": name}
+    return {"type": name, "targets": frozenset(targets.split(",")) if targets else frozenset()}
 
-# http://hl7.org/fhir/R4/references.html: the types that these elements may refer to
-TARGETS: dict[tuple[str, str], frozenset[str]] = {
-    ("Observation", "subject"): frozenset(("Patient", "Group", "Device", "Location")),
-    ("DiagnosticReport", "subject"): frozenset(("Patient", "Group", "Device", "Location")),
-    ("ServiceRequest", "subject"): frozenset(("Patient", "Group", "Location", "Device")),
-    ("Procedure", "subject"): frozenset(("Patient", "Group")),
-    ("Encounter", "subject"): frozenset(("Patient", "Group")),
-    ("Condition", "subject"): frozenset(("Patient", "Group")),
-    ("Observation", "encounter"): frozenset(("Encounter",)),
-    ("DiagnosticReport", "encounter"): frozenset(("Encounter",)),
-    ("ServiceRequest", "encounter"): frozenset(("Encounter",)),
-    ("Procedure", "encounter"): frozenset(("Encounter",)),
-    ("DiagnosticReport", "result"): frozenset(("Observation",)),
-}
+
+@cache
+def _binding(name: str) -> dict[str, Any]:
+    known = tables.load()["bindings"][name]
+    systems = {system: frozenset(codes) for system, codes in known["codes"].items()}
+    return {
+        "binding": known["valueSet"],
+        "codes": frozenset().union(*systems.values()) if systems else None,
+        "systems": MappingProxyType(systems) if systems else None,
+    }

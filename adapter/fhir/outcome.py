@@ -11,20 +11,23 @@ __all__ = ["Issue", "issues_of", "operation_outcome"]
 
 # HAPI: `Line[1] Col[20]`, `line 1, col 20`, `(line 1, col20)`
 _LINE = re.compile(r"\(?\s*(?:line|row)\b", re.IGNORECASE)
-
+_RULE = re.compile(r"\[([a-z0-9-]{1,40})\] ")  # how `diagnostics` begins where a rule is named
 Severity = Literal["fatal", "error", "warning", "information"]
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
     """One issue. `code` is of the issue-type value set, `expression` a FHIRPath such as
-    `Bundle.entry[2].resource.status`, `text` plain words without personal data.
+    `Bundle.entry[2].resource.status` (a choice goes without its type), `text` plain words without
+    personal data. `rule` is the key of R4's invariant ("obs-6"), or one of structure, cardinality,
+    format, binding, reference, identifier, second-opinion.
     """
 
     severity: Severity
     code: str
     text: str
     expression: str | None = None
+    rule: str | None = None
 
     @property
     def is_error(self) -> bool:
@@ -40,7 +43,7 @@ def operation_outcome(issues: Iterable[Issue]) -> Resource:
             "severity": issue.severity,
             "code": issue.code,
             "details": {"text": issue.text},
-            "diagnostics": issue.text,
+            "diagnostics": f"[{issue.rule}] {issue.text}" if issue.rule else issue.text,
         }
         if issue.expression:
             item["expression"] = [issue.expression]
@@ -62,12 +65,14 @@ def issues_of(outcome: object) -> tuple[Issue, ...]:
         severity = item.get("severity")
         details = item.get("details")
         text = item.get("diagnostics") or (details.get("text") if isinstance(details, dict) else None)
+        rule = _RULE.match(text) if isinstance(text, str) else None
         found.append(
             Issue(
                 severity=severity if severity in ("fatal", "error", "warning", "information") else "error",
                 code=str(item.get("code") or "unknown"),
-                text=str(text or ""),
+                text=str(text or "")[rule.end() if rule else 0 :],
                 expression=_where(item),
+                rule=rule[1] if rule else None,
             )
         )
     return tuple(found)

@@ -1,198 +1,311 @@
-"""Walks a resource along its definition: structure, cardinality, formats, required bindings, references.
+"""Walks a resource along its shape: structure, cardinality, formats, bindings, references, invariants.
 
 A path is a linked tuple (parent, step) that becomes FHIRPath only where something is wrong, since
 almost everything is right. Texts never repeat a value: values may be personal.
 """
 
-from decimal import Decimal
-from typing import Any, Literal
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
 from adapter.fhir import definitions, formats
 from adapter.fhir.definitions import Element
 from adapter.fhir.outcome import Issue
-from adapter.texts import say
+from adapter.texts import catalogue, say
 
-__all__ = ["MAX_ISSUES", "Walk", "error"]
+__all__ = ["MAX_ISSUES", "Check", "Path", "Shape", "ShapeRule", "TooDeepError", "Walk", "error", "fhirpath"]
 
 MAX_ISSUES = 100  # a resource with more than this is wrong as a whole
+_MAX_DEPTH = 60
 
+Json = dict[str, Any]
 Path = tuple[Any, str | int]
+Check = Callable[["Walk", Any, Path, Json], None]  # walk, value, the owner's path, the owner
 
-_JSON_TYPES: dict[str, frozenset[type]] = {
-    "boolean": frozenset((bool,)),
-    "integer": frozenset((int,)),
-    "decimal": frozenset((int, float, Decimal)),
-}
-_NOT_TYPE = {
-    "boolean": "validation.not_boolean",
-    "integer": "validation.not_integer",
-    "decimal": "validation.not_number",
-}
-_FORMATS = {
-    "date": (formats.is_date, "validation.not_date"),
-    "datetime": (formats.is_date_time, "validation.not_date_time"),
-    "instant": (formats.is_instant, "validation.not_instant"),
-    "id": (formats.is_id, "validation.not_id"),
-}
+# What a predicate meets in an element of the wrong shape, which is an issue already.
+_WRONG_SHAPE = (TypeError, AttributeError, LookupError, ValueError, ArithmeticError)
+_NOT_TEXTS: Final = frozenset(("boolean", "integer", "unsignedInt", "positiveInt", "decimal"))
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
-def error(code: str, text: str, expression: str | None = None, **params: object) -> Issue:
+class TooDeepError(Exception):
+    """The resource is nested too deeply; nothing more is said of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeRule:
+    """An invariant made ready: `text` is what is said when `keeps` is false."""
+
+    key: str
+    severity: Literal["error", "warning"]
+    keeps: Callable[[Any], bool]
+    human: str
+    text: str  # a key of the catalogue; HL7's own words stand in where it has none
+
+
+@dataclass(slots=True)
+class Shape:
+    """A type made ready to be walked; `adapter.fhir.shapes` makes one of each."""
+
+    type: str
+    fields: dict[str, Check] = field(default_factory=dict)
+    required: tuple[tuple[str, str], ...] = ()  # (name, its name with an underscore)
+    choices: tuple[tuple[str, bool, frozenset[str]], ...] = ()  # (name, required, names of its forms)
+    rules: tuple[ShapeRule, ...] = ()
+    has_ele_1: bool = True
+    finish: Callable[["Walk", Json, Path], None] | None = None  # what a type asks for beyond its rules
+
+
+@dataclass(slots=True)
+class _Scope:
+    """What points where inside one resource and those that it contains."""
+
+    pointers: set[str] = field(default_factory=set)  # "#id" of references, canonicals and URIs
+    references: list[tuple[Path, str, frozenset[str]]] = field(default_factory=list)
+    inside: str | None = None  # the id of the contained resource being walked, "" without one
+    upwards: set[str] = field(default_factory=set)  # ids of contained resources that refer to "#"
+
+
+def error(
+    code: str, text: str, expression: str | None = None, rule: str = "structure", **params: Any
+) -> Issue:
     """An error in the user's language."""
-    return Issue("error", code, say(text, **params), expression)
+    return Issue("error", code, say(text, **params), expression, rule)
 
 
 class Walk:
     """One walk over one resource; `issues` holds what is wrong, `MAX_ISSUES` at most."""
 
-    def __init__(self, type_name: str) -> None:
-        self.issues: list[Issue] = []
-        self._type = type_name
+    __slots__ = ("_depth", "_shape", "issues", "scope")
 
-    def run(self, resource: dict[str, Any]) -> list[Issue]:
-        """Walk `resource`; its type must be one that FHIR R4 has."""
-        self._object(resource, self._type, (None, self._type))
+    def __init__(self, shape: Callable[[str], Shape]) -> None:
+        self.issues: list[Issue] = []
+        self.scope = _Scope()
+        self._depth = 0
+        self._shape = shape
+
+    def run(self, resource: Json) -> list[Issue]:
+        """Walk `resource`, whose type must be one that R4 has. Raises TooDeepError."""
+        type_name = resource["resourceType"]
+        self._root(resource, type_name, (None, type_name))
         return self.issues
 
-    def _object(self, value: dict[str, Any], type_name: str, path: Path) -> None:
-        known = definitions.elements(type_name)
-        if not value:
-            self._add("structure", "validation.empty", path)
-        choices: dict[str, str] = {}
+    def walk(self, value: Json, shape: Shape, path: Path) -> None:
+        """An object of a complex type, a backbone element, or a resource."""
+        if len(value) < 2 and self._is_empty(value, shape, path):
+            return
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise TooDeepError
+        fields = shape.fields
         for name, item in value.items():
-            element = known.get(name)
-            if element is None:
-                self._unknown(name, item, known, path)
-                continue
-            if element.choice is not None and choices.setdefault(element.choice, name) != name:
-                self._add("structure", "validation.one_of", (path, name), element=element.choice)
-            if type(item) is list or element.many:
-                self._list(item, element, type_name, (path, name))
+            check = fields.get(name)
+            if check is not None:
+                check(self, item, path, value)
             else:
-                self._one(item, element, type_name, (path, name))
-        self._required(value, type_name, path)
-        if type_name == "Identifier":
-            self._identifier(value, path)
-        elif type_name == "Reference":
-            self._reference(value, path)
+                self._unknown(name, path)
+        for name, sibling in shape.required:
+            if name not in value and sibling not in value:
+                self.add("required", "cardinality", "validation.required", (path, name), element=name)
+        if shape.choices:
+            self._choices(value, shape, path)
+        if shape.rules:
+            self.keep(shape.rules, value, path)
+        if shape.finish is not None:
+            shape.finish(self, value, path)
+        self._depth -= 1
 
-    def _unknown(self, name: str, item: object, known: dict[str, Element], path: Path) -> None:
-        """A name that is no element: resourceType, `_name` (extensions of a primitive), or a mistake."""
-        if name == "resourceType":
-            return
-        primitive = known.get(name[1:]) if name.startswith("_") else None
-        if primitive is None or primitive.type is not None:
-            self._add("structure", "validation.unknown_element", (path, name), element=name)
-            return
-        for index, part in enumerate(item if isinstance(item, list) else [item]):
-            where = ((path, name), index) if isinstance(item, list) else (path, name)
-            if isinstance(part, dict):
-                self._object(part, "Element", where)
-            elif part is not None or not isinstance(item, list):
-                self._add("structure", "validation.not_fields", where, element=name)
+    def _is_empty(self, value: Json, shape: Shape, path: Path) -> bool:
+        if not value:
+            self.add("structure", "ele-1", "validation.empty", path)
+            return True
+        if shape.has_ele_1 and "id" in value:
+            self.add("invariant", "ele-1", "validation.empty", path)
+            return True
+        return False
 
-    def _required(self, value: dict[str, Any], type_name: str, path: Path) -> None:
-        for element in definitions.required(type_name):
-            if element.name not in value and "_" + element.name not in value:
-                self._add("required", "validation.required", (path, element.name), element=element.name)
-        for choice, names in definitions.required_choices(type_name):
-            if not any(name in value or "_" + name in value for name in names):
-                self._add("required", "validation.required", (path, choice), element=f"{choice}[x]")
-
-    def _list(self, items: Any, element: Element, type_name: str, path: Path) -> None:
-        if type(items) is not list or not element.many:
-            text = "validation.not_list" if element.many else "validation.list"
-            self._add("structure", text, path, element=element.name)
-            return
-        if not items:
-            self._add("structure", "validation.empty", path)
-        for index, item in enumerate(items):
-            if item is None and element.type is None:
-                continue  # its extensions stand in the list `_name`
-            self._one(item, element, type_name, (path, index))
-
-    def _one(self, item: Any, element: Element, type_name: str, path: Path) -> None:
-        if item is None:
-            self._add("structure", "validation.null", path)
-        elif element.type is None:
-            self._primitive(item, element, type_name, path)
-        elif type(item) is not dict:
-            self._add("structure", "validation.not_fields", path, element=element.name)
-        elif element.type == "Resource":
-            self._resource(item, path)
+    def _unknown(self, name: object, path: Path) -> None:
+        if isinstance(name, str) and _NAME.fullmatch(name):
+            self.add("structure", "structure", "validation.unknown_element", (path, name), element=name)
         else:
-            self._object(item, element.type, path)
+            self.add("structure", "structure", "validation.unknown_name", path)
 
-    def _resource(self, item: dict[str, Any], path: Path) -> None:
-        type_name = item.get("resourceType")
+    def _choices(self, value: Json, shape: Shape, path: Path) -> None:
+        for choice, required, names in shape.choices:
+            found = names.intersection(value)
+            if not found:
+                if required:
+                    self.add(
+                        "required",
+                        "cardinality",
+                        "validation.required",
+                        (path, choice),
+                        element=f"{choice}[x]",
+                    )
+            elif len(found) > 1 and len({name.lstrip("_") for name in found}) > 1:
+                self.add("structure", "cardinality", "validation.one_of", (path, choice), element=choice)
+
+    def keep(self, rules: tuple[ShapeRule, ...], value: Any, path: Path) -> None:
+        """Say which of `rules` the value breaks."""
+        for rule in rules:
+            try:
+                keeps = rule.keeps(value)
+            except _WRONG_SHAPE:
+                continue
+            if not keeps and len(self.issues) < MAX_ISSUES:
+                text = say(rule.text) if rule.text in catalogue("en") else rule.human
+                self.issues.append(Issue(rule.severity, "invariant", text, fhirpath(path), rule.key))
+
+    # Resources inside resources
+
+    def resource(self, item: Any, path: Path) -> None:
+        """A resource that stands for itself, as in an entry of a Bundle."""
+        if (type_name := self._type_of(item, path)) is not None:
+            scope, self.scope = self.scope, _Scope()
+            self._root(item, type_name, path)
+            self.scope = scope
+
+    def contained(self, item: Any, path: Path) -> None:
+        """A resource inside another one, whose references lead to its neighbours."""
+        if (type_name := self._type_of(item, path)) is not None:
+            self.scope.inside = str(item.get("id", ""))
+            self.walk(item, self._shape(type_name), path)
+            self.scope.inside = None
+
+    def _type_of(self, item: Any, path: Path) -> str | None:
+        type_name = item.get("resourceType") if type(item) is dict else None
         if isinstance(type_name, str) and definitions.is_resource(type_name):
-            self._object(item, type_name, path)
-        else:
-            self._add("structure", "validation.no_type", path)
+            return type_name
+        self.add("structure", "structure", "validation.no_type", path)
+        return None
 
-    def _primitive(self, item: Any, element: Element, type_name: str, path: Path) -> None:
-        types = _JSON_TYPES.get(element.primitive)
-        if types is not None:
-            if type(item) not in types:
-                self._add("value", _NOT_TYPE[element.primitive], path, element=element.name)
-        elif type(item) is not str:
-            self._add("value", "validation.not_text", path, element=element.name)
-        elif not item or item.isspace():
-            self._add("value", "validation.empty", path)
-        else:
-            self._text(item, element, type_name, path)
+    def _root(self, resource: Json, type_name: str, path: Path) -> None:
+        self.walk(resource, self._shape(type_name), path)
+        scope = self.scope
+        if "contained" in resource or scope.references:
+            listed = resource.get("contained")
+            self._inner(listed if type(listed) is list else [], path)
 
-    def _text(self, text: str, element: Element, type_name: str, path: Path) -> None:
-        form = _FORMATS.get(element.primitive)
-        if form is not None:
-            is_right, problem = form
-            if not is_right(text):
-                self._add("value", problem, path)
-        codes = definitions.REQUIRED.get((type_name, element.name))
-        if codes is not None and text not in codes:
-            listed = ", ".join(sorted(codes))
-            self._add("code-invalid", "validation.not_in_set", path, element=element.name, codes=listed)
+    def _inner(self, contained: list[Any], path: Path) -> None:
+        """Everything contained is referred to, and what is referred to is contained (dom-2 to 5, ref-1)."""
+        known = {one["id"]: _resource_type(one) for one in contained if _has_id(one)}
+        for where, name, targets in self.scope.references:
+            if name not in known:
+                self.add("invariant", "ref-1", "invariants.ref-1", where)
+            elif targets and known[name] not in targets and known[name] is not None:
+                self._wrong_target((where, "reference"), targets)
+        lost = [
+            one for one in known if "#" + one not in self.scope.pointers and one not in self.scope.upwards
+        ]
+        metas = [one["meta"] for one in contained if type(one) is dict and type(one.get("meta")) is dict]
+        for rule, is_broken in (
+            ("dom-2", any(type(one) is dict and "contained" in one for one in contained)),
+            ("dom-3", bool(lost)),
+            ("dom-4", any("versionId" in meta or "lastUpdated" in meta for meta in metas)),
+            ("dom-5", any("security" in meta for meta in metas)),
+        ):
+            if is_broken:
+                self.add("invariant", rule, f"invariants.{rule}", path)
 
-    def _identifier(self, value: dict[str, Any], path: Path) -> None:
-        if value and not value.keys() & {"value", "_value", "extension"}:
-            # R4 allows it, so it is only said: nothing can be found by such an identifier
-            self._add("business-rule", "validation.identifier", path, severity="warning")
+    # What shapes call
 
-    def _reference(self, value: dict[str, Any], path: Path) -> None:
-        text = value.get("reference")
+    def reference(self, value: Json, path: Path, targets: frozenset[str]) -> None:
+        """A Reference: its form, and the type that it leads to; no `targets` means any type."""
+        text, stated = value.get("reference"), value.get("type")
         if type(text) is not str:
-            if not value.keys() & {"reference", "_reference", "identifier", "display", "extension"}:
-                self._add("invariant", "validation.empty_reference", path)
-            return
-        if not formats.is_reference(text):
-            self._add("value", "validation.not_reference", (path, "reference"))
-            return
-        targets = self._targets(path)
-        target = formats.target_of(text) if targets else None
-        if targets and target and target not in targets:
-            listed = ", ".join(sorted(targets))
-            self._add("value", "validation.wrong_target", (path, "reference"), targets=listed)
+            if value and not value.keys() & {"reference", "_reference", "identifier", "display", "extension"}:
+                self.add("invariant", "reference", "validation.empty_reference", path)
+            target = None
+        elif text.startswith("#"):
+            return self._local(text, path, targets)
+        elif not formats.is_reference(text):
+            return self.add("value", "reference", "validation.not_reference", (path, "reference"))
+        else:
+            target = self._target(text, path)
+        if targets and target is not None and target not in targets:
+            self._wrong_target((path, "reference"), targets)
+        elif type(stated) is str and definitions.is_resource(stated):
+            self._stated(stated, target, path, targets)
+        return None
 
-    def _targets(self, path: Path) -> frozenset[str] | None:
-        """The types that a reference element of the resource itself may point to, where they are known."""
-        parent, step = path
-        if isinstance(step, int):
-            parent, step = parent
-        return definitions.TARGETS.get((self._type, str(step))) if parent == (None, self._type) else None
+    def _local(self, text: str, path: Path, targets: frozenset[str]) -> None:
+        scope = self.scope
+        if text == "#" and scope.inside is not None:  # the resource that contains this one
+            scope.upwards.add(scope.inside)
+            return
+        scope.pointers.add(text)
+        scope.references.append((path, text[1:], targets))
 
-    def _add(
+    def _target(self, text: str, path: Path) -> str | None:
+        """The type in a reference, where it is one of R4's; a relative one must say such a type."""
+        target = formats.target_of(text)
+        if target is None or definitions.is_resource(target):
+            return target
+        if text.startswith(target):
+            self.add("value", "reference", "validation.unknown_target", (path, "reference"))
+        return None  # a URL that only looks like one of FHIR's
+
+    def _stated(self, stated: str, target: str | None, path: Path, targets: frozenset[str]) -> None:
+        if targets and stated not in targets:
+            self._wrong_target((path, "type"), targets)
+        elif target is not None and target != stated:
+            self.add("value", "reference", "validation.other_target", (path, "type"))
+
+    def _wrong_target(self, path: Path, targets: frozenset[str]) -> None:
+        listed = ", ".join(sorted(targets))
+        self.add("value", "reference", "validation.wrong_target", path, targets=listed)
+
+    def primitive(self, item: Any, element: Element, path: Path) -> None:
+        """Say what is wrong with a primitive that is not what it should be."""
+        if item is None:
+            self.add("structure", "structure", "validation.null", path)
+        elif type(item) is list:
+            self.add("structure", "cardinality", "validation.list", path, element=element.name)
+        elif type(item) is dict:
+            self.add("structure", "structure", "validation.not_primitive", path, element=element.name)
+        elif type(item) is str and (not item or item.isspace()):
+            self.add("value", "format", "validation.empty", path)
+        else:
+            is_right, problem = formats.PRIMITIVES[element.primitive]
+            if type(item) is not str and element.primitive not in _NOT_TEXTS:
+                problem = "validation.not_text"
+            elif element.codes is not None and is_right(item):
+                self.outside(element, path)
+                return
+            self.add("value", "format", problem, path, element=element.name)
+
+    def outside(self, element: Element, path: Path) -> None:
+        """The value is none of those of a required binding."""
+        listed = ", ".join(sorted(element.codes or ()))
+        self.add("code-invalid", "binding", "validation.not_in_set", path, element=element.name, codes=listed)
+
+    def add(
         self,
         code: str,
+        rule: str,
         text: str,
         path: Path,
         *,
         severity: Literal["error", "warning"] = "error",
-        **params: object,
+        **params: Any,
     ) -> None:
+        """Note an issue at `path`."""
         if len(self.issues) < MAX_ISSUES:
-            self.issues.append(Issue(severity, code, say(text, **params), _fhirpath(path)))
+            self.issues.append(Issue(severity, code, say(text, **params), fhirpath(path), rule))
 
 
-def _fhirpath(path: Path) -> str:
+def _has_id(item: Any) -> bool:
+    return type(item) is dict and type(item.get("id")) is str
+
+
+def _resource_type(resource: Json) -> str | None:
+    name = resource.get("resourceType")
+    return name if isinstance(name, str) and definitions.is_resource(name) else None
+
+
+def fhirpath(path: Path) -> str:
+    """`Observation.component[0].value`."""
     steps: list[str] = []
     at: Path | None = path
     while at is not None:

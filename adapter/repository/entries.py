@@ -1,7 +1,7 @@
 """What a Bundle asks for, entry by entry (http://hl7.org/fhir/R4/http.html#transaction). Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final, Literal
 
@@ -95,7 +95,7 @@ def _moved(issue: Issue, entry: Entry) -> Issue:
     """The issue with its expression starting where the entry is, not at the resource."""
     path = issue.expression or entry.type
     inner = path.partition(".")[2] if path.partition(".")[0] == entry.type else path
-    return Issue(issue.severity, issue.code, issue.text, entry.at(f"resource.{inner}".rstrip(".")))
+    return replace(issue, expression=entry.at(f"resource.{inner}".rstrip(".")))
 
 
 def version_of(etag: str) -> int:

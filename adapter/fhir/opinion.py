@@ -1,0 +1,72 @@
+"""The second opinion: the R4B models of `fhir.resources`, which only validate.
+
+Nothing is ever serialised from them, since their dumps change values. Where they differ from R4 (R4B
+changed some types, and the models know some formats otherwise), R4's definitions decide: a finding that
+contradicts them is dropped.
+"""
+
+from functools import cache
+from typing import Any
+
+from pydantic import ValidationError
+
+from adapter.fhir import definitions
+from adapter.fhir.definitions import Element
+from adapter.fhir.outcome import Issue
+from adapter.fhir.structure import error
+
+__all__ = ["model", "opinion"]
+
+
+@cache
+def model(type_name: str) -> Any:
+    """The `fhir.resources` model of a resource, None when R4B has none of that name."""
+    from fhir.resources.R4B import get_fhir_model_class
+
+    try:
+        return get_fhir_model_class(type_name)
+    except (ValueError, LookupError, ImportError, AttributeError):
+        return None
+
+
+def opinion(resource: dict[str, Any], type_name: str) -> list[Issue]:
+    """What the model finds wrong with a resource in which the walk found nothing. Never raises."""
+    class_ = model(type_name)
+    if class_ is None:
+        return []
+    try:
+        class_.model_validate(resource)
+    except ValidationError as problem:
+        found = problem.errors(include_url=False, include_input=False)
+        return [issue for item in found if (issue := _issue(item, type_name)) is not None]
+    except (ValueError, TypeError, AttributeError, KeyError, ArithmeticError, RecursionError) as problem:
+        # the models raise these on shapes that they do not foresee
+        name = type(problem).__name__
+        return [error("structure", "validation.unreadable", type_name, "second-opinion", problem=name)]
+    return []
+
+
+def _issue(item: Any, type_name: str) -> Issue | None:
+    """An issue from pydantic's error, None for one that contradicts R4; its own words may repeat the value,
+    so they are not used.
+    """
+    path, name, element = type_name, type_name, None
+    owner: str | None = type_name
+    for part in item["loc"]:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif "(" not in part and part != "root":
+            name = part
+            element = definitions.elements(owner).get(part.removeprefix("_")) if owner else None
+            path += "." + (element.step if element else part)
+            owner = element.type if element and element.type != "Resource" else None
+    if _contradicts(item["type"], name, element):
+        return None
+    return error("invalid", "validation.wrong_form", path, "second-opinion", element=name)
+
+
+def _contradicts(problem: str, name: str, element: Element | None) -> bool:
+    """Whether R4 has the element that a model does not know, or may be without one that it wants."""
+    if problem == "extra_forbidden":
+        return element is not None and (not name.startswith("_") or element.type is None)
+    return problem.endswith("missing") and element is not None and not element.required
