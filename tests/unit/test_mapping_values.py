@@ -463,7 +463,9 @@ def test_a_unit_behind_the_value_counts_as_the_unit() -> None:
 
 _ENGINES = (engine(), engine())
 _CODES = st.sampled_from([*sorted(mappings().codes.tables["measures"].concepts), "XN-1", "VS-BP"])
-_TEXT = st.text(min_size=1, max_size=12).filter(lambda text: bool(text.strip()))
+# R4 has no control characters in a text; a record that holds one is parked, not changed
+_CHARACTERS = st.characters(exclude_categories=["Cs", "Cc"])
+_TEXT = st.text(_CHARACTERS, min_size=1, max_size=12).filter(lambda text: bool(text.strip()))
 _VALUES = st.one_of(
     st.from_regex(r"[<>]?=?[0-9]{1,6}(\.[0-9]{1,4})?", fullmatch=True),
     st.from_regex(r"[0-9]{1,3}[/:-][0-9]{1,3}", fullmatch=True),

@@ -95,7 +95,7 @@ def _type(one: Json, path: str) -> str:
             # the definitions say "string" of a resource's id too; the specification's page says id
             return "id" if path == "Resource.id" else str(extension["valueUrl"])
     code: str = one["code"]
-    profiles = [url.removeprefix(_SPEC) for url in one.get("profile", ())]
+    profiles: list[str] = [url.removeprefix(_SPEC) for url in one.get("profile", ())]
     if profiles and profiles[0] in _PROFILES:
         return profiles[0]
     targets = [url.removeprefix(_SPEC) for url in one.get("targetProfile", ())]
