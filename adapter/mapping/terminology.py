@@ -16,6 +16,7 @@ from adapter.mapping.spellings import Spellings
 
 __all__ = [
     "LOINC",
+    "UNFIT",
     "Codes",
     "Concept",
     "System",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 LOINC = "http://loinc.org"
+UNFIT = "unfit"  # counted as (UNFIT, "MEASURE unit"): a unit that measures another kind of thing
 
 
 @dataclass(frozen=True, slots=True)

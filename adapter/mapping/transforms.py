@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Any, Protocol
 
 from adapter.fhir.identity import conditional_reference
-from adapter.mapping.terminology import Codes, Concept, Table, Target, valid_on
+from adapter.mapping.terminology import UNFIT, Codes, Concept, Table, Target, valid_on
 from adapter.mapping.values import Value, ValueReader, converted
 
 __all__ = [
@@ -297,7 +297,7 @@ class Transforms:
         if unit and self._codes.unit(unit) is None:
             self._unknown["units", unit] += 1
         else:
-            self._unknown["units", f"{m.measure} {unit}"] += 1
+            self._unknown[UNFIT, f"{m.measure} {unit}"] += 1
         return False
 
     def _find(self, table: str, value: str | None, on: date | None = None) -> Concept | None:

@@ -35,7 +35,7 @@ def _commands() -> dict[str, set[str]]:
 
 
 COMMANDS = _commands()
-GROUPS = {"mapping", "hospital", ""}  # which do nothing by themselves
+GROUPS = {"mapping", "hospital", "", "terminology"}  # which do nothing by themselves
 
 
 def _code(text: str) -> list[str]:
