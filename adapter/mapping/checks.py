@@ -186,8 +186,19 @@ class Checker:
             found = checked.shape.name or "text"
             wanted = element.type or element.primitive
             self.problems.add(node.place, "mapping.wrong_type", word=element.name, type=wanted, found=found)
+        elif checked.shape.target and element.type is None:
+            self._table(node, checked.shape.target, owner, element)
         elif checked.shape.target:
             self._target(node, checked.shape.target, owner, element)
+
+    def _table(self, node: Scalar, name: str, owner: str, element: Element) -> None:
+        """All that a code table can give is a code of the element."""
+        codes = codes_of(owner, element)
+        concepts = self.expressions.codes.tables[name].concepts.values() if codes is not None else ()
+        for code in sorted({concept.target for concept in concepts if concept.target} - (codes or set())):
+            place, close = node.place_of(name), nearest(code, codes or ())
+            params = {"word": code, "table": name, "element": element.name, "nearest": close}
+            self.problems.add(place, "mapping.table_code", **params)
 
     def _target(self, node: Scalar, target: str, owner: str, element: Element) -> None:
         allowed = _targets(owner, element)

@@ -138,7 +138,8 @@ class _Compiler:
 
     def _directive(self, node: Node, scope: Scope, path: str, loops: _Loops) -> str:
         source = self._expression(node, scope, path, loops) if isinstance(node, Scalar) else None
-        if source is None:
+        if source is not None:
+            return source
+        if not (isinstance(node, Scalar) and "{{" in str(node.value)):  # what is wrong in it is said already
             self._expressions.problems.add(node.place, "mapping.directive_expression")
-            return "none"
-        return source
+        return "none"

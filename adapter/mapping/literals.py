@@ -37,7 +37,8 @@ def check_literal(node: Scalar, element: Element, codes: frozenset[str] | None, 
                 node.place, "mapping.no_code", word=value, element=element.name, nearest=nearest(value, codes)
             )
         return
-    problems.add(node.place, "mapping.bad_literal", word=value, element=element.name, type=primitive)
+    word = str(value).lower() if isinstance(value, bool) else value  # as YAML writes it
+    problems.add(node.place, "mapping.bad_literal", word=word, element=element.name, type=primitive)
 
 
 def _is_right(value: str | int | bool | Decimal, primitive: str) -> bool:

@@ -15,7 +15,7 @@ class Shape:
 
     form: str
     name: str = ""
-    target: str = ""  # of a Reference: the type that it refers to
+    target: str = ""  # of a Reference: the type that it refers to; of a code: the table that it is from
 
     @property
     def item(self) -> "Shape":
@@ -28,7 +28,7 @@ class Shape:
             return self
         if self.form == "nothing":
             return other
-        plain = self.form == other.form == "plain"
+        plain = self.form == other.form == "plain"  # which moment or table it is, is not certain any more
         return PLAIN if plain else ANY
 
 
@@ -47,8 +47,8 @@ def reads(verb: str) -> tuple[str, ...]:
     return VERBS[verb].fields if verb in VERBS else ()
 
 
-def gives(verb: str, given: Shape, target: str = "") -> Shape:
-    """What a verb or filter makes of what it is given."""
+def gives(verb: str, given: Shape, named: str = "") -> Shape:
+    """What a verb or filter makes of what it is given; `named` is the type or table that it names."""
     if verb == "parts":
         return Shape("records", PART)
     if verb in _AS_GIVEN:
@@ -56,8 +56,8 @@ def gives(verb: str, given: Shape, target: str = "") -> Shape:
     if verb in VERBS:
         name = VERBS[verb].gives
         if name == "primitive":
-            return Shape("plain", verb) if verb in _MOMENTS else PLAIN
-        return Shape("fhir", name, target) if name else ANY
+            return Shape("plain", verb if verb in _MOMENTS else "", named if verb == "code" else "")
+        return Shape("fhir", name, named if verb == "reference" else "") if name else ANY
     if given.form == "records" and verb in ("first", "last"):
         return given.item
     if given.form == "records" and verb == "list":

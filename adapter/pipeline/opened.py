@@ -20,7 +20,7 @@ from adapter.errors import MappingError, SettingsError
 from adapter.fhir.identity import Identities
 from adapter.inbox.store import InboxStore
 from adapter.ledger.store import LedgerStore
-from adapter.mapping.version import version_of
+from adapter.mapping.version import overlay_files, version_of
 from adapter.records.model import MAPPED_TYPES
 from adapter.records.store import RecordStore
 from adapter.settings import Hospital, Settings
@@ -133,9 +133,16 @@ def load_mappings(settings: Settings) -> "Mappings":
 
 
 def policy_warnings(settings: Settings) -> tuple[str, ...]:
-    """What in the policy is not wrong, but perhaps not meant: one line each."""
-    strangers = load_policy(settings.mappings_folder / _POLICY_FILE).strangers(settings.hospitals)
-    return tuple(say("disclosure.stranger", name=name) for name in strangers)
+    """What in the policy and the overlays is not wrong, but perhaps not meant: one line each."""
+    from adapter.mapping.names import nearest
+
+    folder, known = settings.mappings_folder, settings.hospitals
+    strangers = load_policy(folder / _POLICY_FILE).strangers(known)
+    overlaid = [path.stem for path in overlay_files(folder) if path.stem not in known]
+    return (
+        *(say("disclosure.stranger", name=name) for name in strangers),
+        *(say("mapping.stranger", name=name, nearest=nearest(name, known)) for name in overlaid),
+    )
 
 
 class Adapter:
