@@ -89,11 +89,11 @@ class Measured(Protocol):
     def unit(self) -> str | None: ...
 
 
-def instant(value: datetime | None) -> str | None:
-    """A moment with its own offset, to the second or finer: `2026-03-02T08:15:00+07:00`."""
+def instant(value: date | None) -> str | None:
+    """A moment with its own offset, to the second or finer: `2026-03-02T08:15:00+07:00`. A date stays one."""
     if value is None:
         return None
-    if value.tzinfo is None:
+    if isinstance(value, datetime) and value.tzinfo is None:
         raise ValueError("an instant needs a time zone")
     return value.isoformat()
 

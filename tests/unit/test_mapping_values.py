@@ -34,6 +34,7 @@ from adapter.mapping.transforms import (
     without,
 )
 from adapter.mapping.values import Value, ValueReader
+from adapter.records.model import Visit, VisitKind
 
 UCUM = "http://unitsofmeasure.org"
 
@@ -428,8 +429,8 @@ def test_the_code_of_a_panel_goes_only_with_a_panel() -> None:
 def test_what_is_measured_in_person_has_the_time_of_its_visit() -> None:
     start, end = datetime(2026, 3, 2, 8, tzinfo=UTC), datetime(2026, 3, 2, 11, tzinfo=UTC)
     whole, begun = (
-        SimpleNamespace(started_at=start, ended_at=end),
-        SimpleNamespace(started_at=start, ended_at=None),
+        Visit(key="V", cadre="C", type=VisitKind.OUTPATIENT, started_at=start, ended_at=end),
+        Visit(key="V", cadre="C", type=VisitKind.OUTPATIENT, started_at=start),
     )
     period = {"start": "2026-03-02T08:00:00+00:00", "end": "2026-03-02T11:00:00+00:00"}
     for measure in ("VS-HR", "EX-CARD"):
