@@ -15,6 +15,7 @@ from adapter.fhir import tables
 __all__ = [
     "Element",
     "Rule",
+    "code_systems",
     "elements",
     "is_resource",
     "is_type",
@@ -116,6 +117,18 @@ def elements(type_name: str) -> Mapping[str, Element]:
     found = dict(elements(known["base"]))
     for name, said in known["elements"].items():
         found.update((one.name, one) for one in _read(name, said))
+    return MappingProxyType(found)
+
+
+@cache
+def code_systems() -> Mapping[str, frozenset[str]]:
+    """R4's own code systems by URI, those of which a required binding has the value set of all codes."""
+    home = "http://hl7.org/fhir/"
+    found = {}
+    for bound in tables.load()["bindings"].values():
+        system = bound["valueSet"].partition("|")[0].replace(f"{home}ValueSet/", home)
+        if list(bound["codes"]) == [system]:
+            found[system] = frozenset(bound["codes"][system])
     return MappingProxyType(found)
 
 

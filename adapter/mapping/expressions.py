@@ -16,6 +16,7 @@ from adapter.mapping.shapes import ANY, NOTHING, PART, PLAIN, Shape, gives, read
 from adapter.mapping.source import Problems, Scalar
 from adapter.mapping.terminology import Codes
 from adapter.mapping.transforms import JINJA_FILTERS, VERBS
+from adapter.mapping.ucum import is_ucum
 
 __all__ = ["GLOBALS", "ORIGIN_FIELDS", "Checked", "Expressions", "Scope", "Variants"]
 
@@ -252,6 +253,8 @@ class _Reader:
             self._one_of(first, codes.systems, "mapping.no_system")
         elif verb == "reference":
             self._reference(first, str(words[1]) if len(words) > 1 else None)
+        elif verb in VERBS and VERBS[verb].names_unit and words and not is_ucum(first):
+            self._wrong("terms.bad_ucum", word=first)
         elif verb in VERBS and VERBS[verb].names_table:
             known = self._one_of(first, codes.tables, "mapping.no_table")
             if known and verb == "column":

@@ -1,7 +1,7 @@
 """Reads code tables and units: CSV files that a hospital can edit in a spreadsheet.
 
 `mappings/codes/tables.csv` names the tables and the code system of their local codes. Everything is
-checked on loading: columns, duplicates, periods, LOINC check digits.
+checked on loading: columns, duplicates, periods, LOINC check digits, codes of R4's own code systems, units.
 """
 
 import csv
@@ -13,6 +13,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from adapter.fhir import definitions
 from adapter.mapping.spellings import Spelling, Spellings
 from adapter.mapping.terminology import (
     LOINC,
@@ -120,6 +121,8 @@ def _target(file: _File, line: int, row: Mapping[str, str]) -> Target | None:
         file.wrong("mapping.half_target", line, word=row["code"])
     elif system == LOINC and not is_loinc_code(code):
         file.wrong("mapping.bad_loinc", line, word=code)
+    elif code and code not in (known := definitions.code_systems().get(system, (code,))):
+        file.wrong("terms.no_such_target", line, word=code, system=system, known=", ".join(sorted(known)))
     if code and row["equivalence"] not in _EQUIVALENCES:
         file.wrong("mapping.bad_equivalence", line, word=row["equivalence"])
     return Target(system, code, row["target_display"] or None, row["equivalence"], line) if code else None

@@ -38,15 +38,16 @@ JINJA_FILTERS |= {"replace", "sort", "string", "trim", "unique", "upper"}
 class Verb:
     """What a verb needs and makes, so that a mapping can be checked and traced without running it.
 
-    `fields` are those it reads of a whole record; `tables` those it may read besides, and `names_table`
-    says that its first argument names one. `gives` is a FHIR type, "primitive", or None where that
-    depends on what goes in.
+    `fields` are those it reads of a whole record; `tables` those it may read besides. Its first argument
+    names a table (`names_table`), or may be a UCUM code (`names_unit`). `gives` is a FHIR type,
+    "primitive", or None where that depends on what goes in.
     """
 
     fields: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     gives: str | None = None
     names_table: bool = False
+    names_unit: bool = False
 
 
 _VALUE = ("measure", "value", "unit")
@@ -62,13 +63,13 @@ VERBS: Mapping[str, Verb] = {
     "default": Verb(),
     "display": Verb(gives="primitive", names_table=True),
     "instant": Verb(gives="primitive"),
-    "limits": Verb(("measure", "low", "high", "unit"), _UNITS, "Observation.referenceRange"),
+    "limits": Verb(("measure", "low", "high", "unit"), _UNITS, "Observation.referenceRange", names_unit=True),
     "measured_concept": Verb(_VALUE, _UNITS, "CodeableConcept"),
     "only": Verb(),
     "parts": Verb(_VALUE, ("measures",)),
     "person_name": Verb(gives="HumanName"),
     "qualitative": Verb(_VALUE, _WORDS, "CodeableConcept"),
-    "quantity": Verb(_VALUE, _UNITS, "Quantity"),
+    "quantity": Verb(_VALUE, _UNITS, "Quantity", names_unit=True),
     "range": Verb(_VALUE, _UNITS, "Range"),
     "ratio": Verb(_VALUE, _UNITS, "Ratio"),
     "reference": Verb(gives="Reference"),

@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-__all__ = ["Measure", "UcumError", "commensurable", "convert", "measure_of", "scaled"]
+__all__ = ["Measure", "UcumError", "commensurable", "convert", "is_ucum", "measure_of", "scaled"]
 
 _TABLE = Path(__file__).with_name("ucum.csv")
 _PREFIXES = {
@@ -68,6 +68,15 @@ def measure_of(code: str) -> Measure:
     if atom is not None and code in _offsets():
         return Measure(atom.factor, atom.kinds, _offsets()[code])
     return _Parser(code).whole()
+
+
+def is_ucum(code: str) -> bool:
+    """Whether the text is a UCUM code."""
+    try:
+        measure_of(code)
+    except UcumError:
+        return False
+    return True
 
 
 def commensurable(one: str, two: str) -> bool:

@@ -7,7 +7,7 @@ A LOINC code names a property (https://loinc.org/kb/users-guide/): glucose as ma
 from collections.abc import Callable, Iterator, Mapping
 
 from adapter.mapping.terminology import Concept, Table, Unit
-from adapter.mapping.ucum import UcumError, commensurable, measure_of
+from adapter.mapping.ucum import commensurable, is_ucum, measure_of
 
 __all__ = ["Problem", "measure_problems", "unit_problems"]
 
@@ -66,7 +66,7 @@ def unit_problems(units: Mapping[str, Unit]) -> Iterator[Problem]:
     """What is wrong with the rows of `units.csv`: no UCUM code, or one dimension for two kinds of things."""
     first: dict[str, Unit] = {}
     for unit in sorted(set(units.values()), key=lambda one: one.line):
-        if not _is_ucum(unit.ucum):
+        if not is_ucum(unit.ucum):
             yield "terms.bad_ucum", unit.line, {"word": unit.ucum}
             continue
         other = first.setdefault(unit.dimension, unit)
@@ -84,7 +84,7 @@ def measure_problems(tables: Mapping[str, Table]) -> Iterator[Problem]:
         if values and values not in tables:
             yield "mapping.no_table", concept.line, {"word": values, "nearest": ", ".join(sorted(tables))}
         ucum, wanted = concept.more.get("ucum", ""), concept.more.get("convert_to", "")
-        wrong = [code for code in dict.fromkeys((ucum, wanted)) if code and not _is_ucum(code)]
+        wrong = [code for code in dict.fromkeys((ucum, wanted)) if code and not is_ucum(code)]
         for code in wrong:
             yield "terms.bad_ucum", concept.line, {"word": code}
         if wrong:
@@ -111,11 +111,3 @@ def _property_problems(concept: Concept, ucum: str) -> Iterator[Problem]:
             params = {"word": ucum, "code": concept.target or concept.code, "property": name}
             yield "terms.unit_disagrees", concept.line, params
             return
-
-
-def _is_ucum(code: str) -> bool:
-    try:
-        measure_of(code)
-    except UcumError:
-        return False
-    return True

@@ -59,6 +59,7 @@ def test_a_code_may_have_one_target_in_each_system(tmp_path: Path) -> None:
     [
         ("A,a,http://loinc.org,14749-5,,equivalent,,", "14749-5"),
         ("A,a,urn:x,,,equivalent,,", "target"),
+        ("A,a,http://hl7.org/fhir/request-status,aktive,,equivalent,,", "no code 'aktive'"),
         ("A,a,urn:x,1,,same,,", "same"),
         ("A,a,,,,,2020-13-01,", "2020-13-01"),
         ("A,a,,,,,2020-02-01,2020-01-31", "before it begins"),
