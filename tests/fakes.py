@@ -29,6 +29,7 @@ class FakeHospital:
         self.before: list[Fault | None] = []
         self.after: list[Fault | None] = []
         self.refuses: Callable[[dict[str, Any]], bool] = lambda _resource: False
+        self.refusal: dict[str, Any] = {}  # what its refusals say beside the code: diagnostics, expression
         self.drops_last_entry = False
         self.batchlike = False
         self.tells_location = True
@@ -69,7 +70,7 @@ class FakeHospital:
             status = int(answer["response"]["status"][:3])
             if status >= 400 and not self.batchlike:
                 self.resources = before
-                return _outcome(status, f"Bundle.entry[{index}]")
+                return _outcome(status, f"Bundle.entry[{index}]", self.refusal)
             answers.append(answer)
         if self.drops_last_entry:
             answers.pop()
@@ -144,9 +145,9 @@ def _issue(code: str) -> dict[str, Any]:
     }
 
 
-def _outcome(status: int, expression: str) -> httpx.Response:
+def _outcome(status: int, expression: str, said: dict[str, Any]) -> httpx.Response:
     outcome = _issue("business-rule")
-    outcome["issue"][0]["expression"] = [expression]
+    outcome["issue"][0] |= {"expression": [expression], **said}
     return _json(status, outcome)
 
 

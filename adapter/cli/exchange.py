@@ -8,6 +8,7 @@ import typer
 from adapter.cli.context import AsJson, now, opened, settings_of, stopping
 from adapter.cli.progress import progress
 from adapter.cli.show import emit, rows, table, why
+from adapter.cli.turnedback import draw_turned_back, waiting_at
 from adapter.texts import say
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from adapter.pipeline import Adapter, Plan, Summary
+    from adapter.pipeline.refusals import TurnedBack
     from adapter.pipeline.syncing import HospitalSummary
     from adapter.settings import Settings
 
@@ -113,12 +115,14 @@ def sync(context: typer.Context, hospitals: Hospitals = None, as_json: AsJson = 
         chosen = _chosen(adapter, hospitals)
         with progress(quiet=as_json) as callback:
             summary = pipeline.sync(adapter, chosen, now, callback, stop)
+        parked = {name: found.parked for name, found in summary.hospitals.items()}
+        waiting = waiting_at(adapter, {} if as_json else parked)
     facts = {
         "hospitals": summary.hospitals,
         "stopped": summary.stopped,
         "exit_code": summary.exit_code,
     }
-    emit(facts, as_json, lambda console: _draw_summary(console, summary))
+    emit(facts, as_json, lambda console: _draw_summary(console, summary, waiting))
     raise typer.Exit(summary.exit_code)
 
 
@@ -206,7 +210,7 @@ _OUTCOMES = (
 )
 
 
-def _draw_summary(out: "Console", summary: "Summary") -> None:
+def _draw_summary(out: "Console", summary: "Summary", waiting: "Sequence[TurnedBack]") -> None:
     headers = [say(f"cli.col_{word}") for word in ("hospital", *_OUTCOMES)]
     lines = (
         (name, *(getattr(found, word) for word in _OUTCOMES)) for name, found in summary.hospitals.items()
@@ -217,6 +221,8 @@ def _draw_summary(out: "Console", summary: "Summary") -> None:
             out.print(say("cli.sync_unreachable", hospital=name))
         for problem in found.problems:
             out.print(say("cli.sync_problem", hospital=name, problem=problem))
+    parked = sum(found.parked for found in summary.hospitals.values())
+    draw_turned_back(out, waiting, values=out.is_terminal, total=parked)
     if summary.stopped:
         out.print(
             say("cli.sync_stopped", count=sum(h.waiting + h.unknown for h in summary.hospitals.values()))

@@ -1,11 +1,12 @@
-"""`adapter status`, `report`, `explain`: what happened, and what it adds up to."""
+"""`adapter status`, `report`: what happened, and what it adds up to."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from adapter.cli.context import AsJson, now, opened
-from adapter.cli.show import LOCAL, emit, moment, rows, table, why
+from adapter.cli.show import LOCAL, emit, moment, rows, table
+from adapter.cli.turnedback import draw_turned_back, waiting_at
 from adapter.texts import say
 
 if TYPE_CHECKING:
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from adapter.pipeline.standing import AtHospital, Explained, HospitalStatus
+    from adapter.pipeline.refusals import TurnedBack
+    from adapter.pipeline.standing import HospitalStatus
 
 __all__ = ["register"]
 
@@ -22,7 +24,6 @@ def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
     app.command("status", help=say("cli.help_status"))(status)
     app.command("report", help=say("cli.help_report"))(report)
-    app.command("explain", help=say("cli.help_explain"))(explain)
 
 
 def status(context: typer.Context, as_json: AsJson = False) -> None:
@@ -31,7 +32,8 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 
     with opened(context) as adapter:
         lines = pipeline.status(adapter)
-    emit(lines, as_json, lambda out: _draw_status(out, lines))
+        waiting = waiting_at(adapter, {} if as_json else {line.hospital: line.parked for line in lines})
+    emit(lines, as_json, lambda out: _draw_status(out, lines, waiting))
 
 
 def report(
@@ -61,26 +63,10 @@ def report(
     emit(figures, as_json, lambda out: draw(out, figures))
 
 
-def explain(
-    context: typer.Context,
-    record: Annotated[str, typer.Argument(help=say("cli.help_record"))],
-    as_json: AsJson = False,
-) -> None:
-    """What was sent of a record, where, or why not."""
-    from adapter import pipeline
-    from adapter.errors import UsageError
-
-    with opened(context) as adapter:
-        found = pipeline.explain(adapter, record)
-    if not found:
-        raise UsageError("cli.no_record", key=record)
-    emit(found, as_json, lambda out: _draw_explained(out, found))
-
-
 _STATES = ("desired", "delivered", "waiting", "parked", "unknown", "withheld")
 
 
-def _draw_status(out: "Console", lines: "Sequence[HospitalStatus]") -> None:
+def _draw_status(out: "Console", lines: "Sequence[HospitalStatus]", waiting: "Sequence[TurnedBack]") -> None:
     if not lines:
         out.print(say("cli.status_none"))
         return
@@ -98,30 +84,4 @@ def _draw_status(out: "Console", lines: "Sequence[HospitalStatus]") -> None:
     for line in lines:
         if line.last_error:
             out.print(say("cli.status_error", hospital=line.hospital, error=line.last_error))
-
-
-def _draw_explained(out: "Console", found: "Sequence[Explained]") -> None:
-    for record in found:
-        where = say(
-            "cli.explain_where", source=record.source or "-", sheet=record.sheet or "-", row=record.row or "-"
-        )
-        gone = f"  ({say('cli.explain_deleted')})" if record.deleted else ""
-        out.print(f"{say(f'cli.one_{record.kind}')} {record.key}  {where}{gone}")
-        headers = [say(f"cli.col_{word}") for word in ("hospital", "type", "state", "why", "remote", "at")]
-        lines = (
-            (
-                line.hospital,
-                line.type or "-",
-                say(f"cli.at_{line.state}"),
-                _why_there(line),
-                line.remote_id or "-",
-                moment(line.delivered_at),
-            )
-            for line in record.hospitals
-        )
-        out.print(rows(table(*headers), lines))
-
-
-def _why_there(line: "AtHospital") -> str:
-    words = why(line.reason) if line.reason else ""
-    return f"{words}: {line.detail}" if line.detail and words else line.detail or words or "-"
+    draw_turned_back(out, waiting, values=out.is_terminal, total=sum(line.parked for line in lines))

@@ -79,9 +79,12 @@ def issues_of(outcome: object) -> tuple[Issue, ...]:
 
 
 def _where(item: dict[str, Any]) -> str | None:
-    """The first path of an issue. Servers that parse text add `Line 1, Col 20`, which names no element."""
+    """The most exact path of an issue. Servers that parse text add `Line 1, Col 20`, which names no
+    element.
+    """
     named = [place for name in ("expression", "location") for place in _listed(item.get(name))]
-    return next((place for place in named if not _LINE.match(place)), None)
+    paths = [place for place in named if not _LINE.match(place)]
+    return max(paths, key=lambda path: path.count("."), default=None)
 
 
 def _listed(value: object) -> list[str]:

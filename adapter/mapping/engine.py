@@ -22,7 +22,7 @@ from adapter.mapping.source import Node
 from adapter.mapping.terminology import Codes
 from adapter.mapping.transforms import Transforms
 
-__all__ = ["Engine", "HospitalContext", "Mapped", "ResourceMap", "around"]
+__all__ = ["Engine", "HospitalContext", "Mapped", "ResourceMap", "around", "pruned"]
 
 # The ministry's system of facility codes, unless a hospital's settings name another one.
 _FACILITY_CODE = "http://fhir.ehealth.gov.vn/core/sid/provider-code"
@@ -114,6 +114,10 @@ class _Compiled:
 
         return run
 
+    def run(self, source: str, known: Mapping[str, Any]) -> Any:
+        """The value of one expression by itself."""
+        return self._compile(source)(known)
+
     def failing(self, **known: object) -> Step | None:
         """The first expression that fails by itself; None when it takes more than one."""
         for program in (self.map.when, self.map.body):
@@ -136,12 +140,13 @@ class _Compiled:
 
 class Engine:
     """Maps records for one hospital. `maps_of` are its mappings by record kind, what they refer to first;
-    `unknown_codes` counts (table, code) that no table knows.
+    `unknown_codes` counts (table, code) that no table knows. `evaluator` is for looking, not for mapping.
     """
 
     def __init__(self, maps: Iterable[ResourceMap], codes: Codes, context: HospitalContext) -> None:
         self.unknown_codes: Counter[tuple[str, str]] = Counter()
-        self._context = context
+        self.codes = codes
+        self.context = context
         listed = tuple(maps)
         transforms = Transforms(
             codes,
@@ -194,18 +199,22 @@ class Engine:
         if body is None or any(name not in body for name in map_.needs):
             return None
         identity = {
-            "system": self._context.identifier_system,
-            "value": self._context.identify(map_.type, map_.identity_kind, record.key),
+            "system": self.context.identifier_system,
+            "value": self.context.identify(map_.type, map_.identity_kind, record.key),
         }
         identifiers = [identity, *body.pop("identifier", ())]
         resource = {"resourceType": map_.type, "identifier": identifiers, **body}
         return Mapped(map_.type, record.kind, record.key, resource, map_.name, map_.identity_kind)
 
+    def evaluator(self, map_: ResourceMap) -> Callable[[str, Mapping[str, Any]], Any]:
+        """What evaluates a single expression of a mapping: `(source, known)`, with `known` as of `around`."""
+        return self._compiled[map_.type, map_.name].run
+
     def _body(self, compiled: _Compiled, known: Mapping[str, Any]) -> dict[str, Any] | None:
         try:
             if compiled.when is not None and not compiled.when(known):
                 return None
-            return _pruned(compiled.body(known)) or {}
+            return pruned(compiled.body(known)) or {}
         except Exception as error:  # noqa: BLE001 - whatever an expression raises names its line below
             _fail(compiled, known, error)
 
@@ -270,10 +279,10 @@ def _organisation(system: str, code: str, display: str) -> dict[str, Any]:
 
 def _or_default(value: Any, default: Any) -> Any:
     """`$default`: another value where nothing is left of the first."""
-    return default if _pruned(value) is None else value
+    return default if pruned(value) is None else value
 
 
-def _pruned(value: Any) -> Any:
+def pruned(value: Any) -> Any:
     """The value without empty parts, copied; None when nothing is left (FHIR JSON has no empty values).
 
     Raises TypeError for what is not a FHIR JSON value, such as a date that met no verb.
@@ -286,7 +295,7 @@ def _pruned(value: Any) -> Any:
         kept = {
             key: part
             for key, item in value.items()
-            if item is not None and (part := _pruned(item)) is not None
+            if item is not None and (part := pruned(item)) is not None
         }
         return kept or None
     if isinstance(value, list | tuple):
@@ -302,7 +311,7 @@ def _pruned_list(value: Iterable[Any]) -> list[Any] | None:
     kept: list[Any] = []
     for item in value:
         if isinstance(item, _Spread):
-            kept.extend(part for each in item if (part := _pruned(each)) is not None)
-        elif (part := _pruned(item)) is not None:
+            kept.extend(part for each in item if (part := pruned(each)) is not None)
+        elif (part := pruned(item)) is not None:
             kept.append(part)
     return kept or None

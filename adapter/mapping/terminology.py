@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from adapter.mapping.spellings import Spellings
 
@@ -137,8 +137,9 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """All code tables and units of one folder."""
+    """All code tables and units of one folder. `memory` is how many values read with them may be kept."""
 
+    memory: ClassVar[int] = 20_000
     tables: Mapping[str, Table] = field(default_factory=dict)
     units: Mapping[str, Unit] = field(default_factory=dict)
     dimensions: Mapping[str, str] = field(default_factory=dict)  # by UCUM code

@@ -37,7 +37,6 @@ _FAMILIES = dict.fromkeys(
     "concentration",
 ) | dict.fromkeys(("fraction", "substance/substance", "mass/substance", "mass/mass", "number"), "ratio")
 _FAMILIES |= {"activity/volume": "concentration"}
-_REMEMBERED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ class ValueReader:
         found = self._known.get(key)
         if found is None:
             found = self._read(measure, unicodedata.normalize("NFC", value).strip(), unit)
-            if len(self._known) < _REMEMBERED:
+            if len(self._known) < self._codes.memory:
                 self._known[key] = found
         return found
 

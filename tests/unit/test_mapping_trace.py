@@ -1,0 +1,109 @@
+"""The tracer makes the engine's resources, and knows where every leaf came from."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mapping_support import GOLDEN, ROOT, around_of, engine, record_of
+
+from adapter.fhir import codec
+from adapter.fhir.paths import leaves_of
+from adapter.mapping.names import expression_of
+from adapter.mapping.trace import Origin, Traced, Tracer
+
+CASES = sorted(path.parent for path in GOLDEN.glob("*/*/record.json"))
+TRACER, PLAIN = Tracer(engine(), lambda _kind, _key: True), engine()
+OURS = {("resourceType",), ("identifier", 0, "system"), ("identifier", 0, "value")}
+
+
+def traced(case: Path) -> list[Traced]:
+    """What the tracer finds, after comparing what it makes with what the engine makes."""
+    data = codec.loads((case / "record.json").read_bytes())
+    around = around_of(data)
+    tracer, record = Tracer(engine(), lambda _kind, _key: True), record_of(data)
+    made = engine().map(record, **around)
+    assert tracer.map(record, **around) == made
+    assert [one.mapped for one in tracer.found] == made
+    return tracer.found
+
+
+def by_name(case: str) -> dict[str, Origin]:
+    [found] = traced(GOLDEN / case)
+    return {".".join(map(str, path)): origin for path, origin in found.leaves.items()}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")
+def test_every_leaf_of_what_the_engine_makes_has_an_origin(case: Path) -> None:
+    for one in traced(case):
+        assert list(one.leaves) == [path for path, _ in leaves_of(one.resource)]
+        assert {path for path, origin in one.leaves.items() if origin.place is None} == OURS
+
+
+@pytest.mark.parametrize("case", CASES[::5], ids=lambda case: f"{case.parent.name}/{case.name}")
+def test_the_place_of_an_origin_is_where_its_expression_stands(case: Path) -> None:
+    for one in traced(case):
+        for origin in one.leaves.values():
+            if origin.place is None or origin.expression is None:
+                continue
+            lines = (ROOT / "mappings" / origin.place.file).read_text("utf-8").splitlines()
+            written = lines[origin.place.line - 1][origin.place.column - 1 :].strip("\"'")
+            assert expression_of(written) == origin.expression
+
+
+def test_only_what_was_read_is_named() -> None:
+    with_time = by_name("observation/blood-pressure")["effectiveDateTime"]
+    assert [(read.kind, read.field) for read in with_time.reads] == [("measurement", "taken_at")]
+    status = by_name("observation/blood-pressure")["status"]
+    assert [lookup.file for lookup in status.lookups] == ["codes/observation-status.csv"]
+    assert status.verbs == ("code",)
+
+
+def test_what_an_each_repeats_has_the_fields_and_verbs_of_its_items() -> None:
+    leaves = by_name("observation/blood-pressure")
+    first, second = leaves["component.0.valueQuantity.value"], leaves["component.1.valueQuantity.value"]
+    assert first.place == second.place
+    assert first.verbs == ("parts", "quantity")
+    assert {read.field for read in first.reads} == {"measure", "value", "unit"}
+    assert first.lookups != second.lookups  # systolic and diastolic are two rows of measures.csv
+
+
+def test_expressions_that_gave_nothing_are_told_too() -> None:
+    [found] = traced(GOLDEN / "observation" / "no-unit")
+    empty = {path[0]: origin for path, origin in found.empty}
+    assert {"valueString", "valueRange"} <= empty.keys()
+    assert {read.field for read in empty["valueRange"].reads} == {"measure", "value", "unit"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    measure=st.sampled_from(["VS-BP", "BIO-CREA", "SER-HIV", "EX-EYE-R", "CLS-TT14", "X-1"])
+    | st.text(max_size=8),
+    value=st.sampled_from(["5.30", "<0.1", "120/80", "1/80", "5-10", "âm tính", "(+)", "ĐNT 3m"])
+    | st.text(min_size=1, max_size=12),
+    unit=st.none() | st.sampled_from(["mmHg", "µmol/L", "umol", "G/L"]) | st.text(max_size=6),
+    name=st.none() | st.text(max_size=10),
+    low=st.none() | st.decimals(0, 99, places=2),
+    flag=st.sampled_from([None, "H", "A"]),
+    with_visit=st.booleans(),
+)
+def test_every_leaf_of_any_measurement_has_an_origin(with_visit: bool, **fields: Any) -> None:
+    record = record_of({"kind": "measurement", "key": "k", "cadre": "c", "visit": "v", **fields})
+    started = "2026-03-02T08:00:00+07:00"
+    visit = {"kind": "visit", "key": "v", "cadre": "c", "type": "home", "started_at": started}
+    around = {"visit": record_of(visit) if with_visit else None}
+    TRACER.found.clear()
+    made = TRACER.map(record, **around)
+    assert made == PLAIN.map(record, **around)
+    for one in TRACER.found:
+        assert list(one.leaves) == [path for path, _ in leaves_of(one.resource)]
+        assert {path for path, origin in one.leaves.items() if origin.place is None} == OURS
+
+
+def test_only_chosen_records_are_traced() -> None:
+    tracer = Tracer(engine(), lambda _kind, _key: False)
+    data = codec.loads((CASES[0] / "record.json").read_bytes())
+    around = around_of(data)
+    assert tracer.map(record_of(data), **around) == engine().map(record_of(data), **around)
+    assert tracer.found == []
