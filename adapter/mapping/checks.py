@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from adapter.fhir import definitions
 from adapter.fhir.definitions import Element
 from adapter.mapping.expressions import Expressions, Scope
-from adapter.mapping.literals import check_literal, codes_of
+from adapter.mapping.literals import check_literal
 from adapter.mapping.names import DIRECTIVES, expression_of, nearest
 from adapter.mapping.shapes import NOTHING, Shape, fits
 from adapter.mapping.source import Fields, Items, Node, Problems, Scalar
@@ -68,7 +68,7 @@ class Checker:
                 self._word(key, known.keys() - {"resourceType"}, "mapping.no_element", type=type_name)
             else:
                 named[name] = (key, node)
-                self._element(node, type_name, known[name], scope)
+                self._element(node, known[name], scope)
         self._complete(body, type_name, named)
 
     def _complete(self, body: Fields, type_name: str, named: dict[str, tuple[Scalar, Node]]) -> None:
@@ -101,41 +101,41 @@ class Checker:
         elif element.many:
             self.problems.add(key.place, "mapping.primitive_list", word=element.name)
         else:
-            self._child(node, "", Element(str(key.value), False, False, "Element", None), scope)
+            self._child(node, Element(str(key.value), 0, 1, "Element"), scope)
 
-    def _element(self, node: Node, owner: str, element: Element, scope: Scope) -> None:
+    def _element(self, node: Node, element: Element, scope: Scope) -> None:
         if isinstance(node, Items):
             if not element.many:
                 self.problems.add(node.place, "mapping.not_many", word=element.name)
             for child in node.nodes:
-                self._child(child, owner, element, scope)
+                self._child(child, element, scope)
             return
         if isinstance(node, Fields) and (value := _whole(node)) is not None:
             self._directives(node)
             for one in (value, node.get("$default")):
                 if one is not None:
-                    self._element(one, owner, element, inner_scope(node, self.expressions, scope))
+                    self._element(one, element, inner_scope(node, self.expressions, scope))
             return
         literal = isinstance(node, Scalar) and expression_of(str(node.value)) is None
         if element.many and (isinstance(node, Fields) or literal):
             self.problems.add(node.place, "mapping.many", word=element.name)
-        self._child(node, owner, element, scope)
+        self._child(node, element, scope)
 
-    def _child(self, node: Node, owner: str, element: Element, scope: Scope) -> None:
+    def _child(self, node: Node, element: Element, scope: Scope) -> None:
         if isinstance(node, Items):
             self.problems.add(node.place, "mapping.list_in_list", word=element.name)
         elif isinstance(node, Scalar):
-            self._scalar(node, owner, element, scope)
+            self._scalar(node, element, scope)
         else:
-            self._fields(node, owner, element, inner_scope(node, self.expressions, scope))
+            self._fields(node, element, inner_scope(node, self.expressions, scope))
 
-    def _fields(self, node: Fields, owner: str, element: Element, scope: Scope) -> None:
+    def _fields(self, node: Fields, element: Element, scope: Scope) -> None:
         value, default = _whole(node), node.get("$default")
         if default is not None:
-            self._child(default, owner, element, scope)
+            self._child(default, element, scope)
         if value is not None:
             self._directives(node)
-            self._child(value, owner, element, scope)
+            self._child(value, element, scope)
         elif element.name == "contained":
             self._contained_resource(node, scope)
         elif element.type is None:
@@ -143,7 +143,7 @@ class Checker:
         else:
             self._object(node, element.type, scope)
             if element.type == "Reference":
-                self._literal_reference(node, owner, element)
+                self._literal_reference(node, element)
 
     def _directives(self, node: Fields) -> None:
         """Beside a whole value there are no elements."""
@@ -161,7 +161,7 @@ class Checker:
             self.problems.add(node.place, "mapping.contained_nested")
         self._object(node, type_, scope, resource=True)
 
-    def _literal_reference(self, node: Fields, owner: str, element: Element) -> None:
+    def _literal_reference(self, node: Fields, element: Element) -> None:
         written = node.get("reference")
         text = _literal(node, "reference")
         if not isinstance(written, Scalar) or text is None or not text.startswith("#"):
@@ -170,14 +170,14 @@ class Checker:
             close = nearest(text[1:], self._contained) or "contained"
             self.problems.add(written.place, "mapping.no_contained", word=text[1:], nearest=close)
         else:
-            self._target(written, self._contained[text[1:]], owner, element)
+            self._target(written, self._contained[text[1:]], element)
 
-    def _scalar(self, node: Scalar, owner: str, element: Element, scope: Scope) -> None:
+    def _scalar(self, node: Scalar, element: Element, scope: Scope) -> None:
         if expression_of(str(node.value)) is None:
             if element.type is not None and node.value is not None:
                 self.problems.add(node.place, "mapping.is_complex", word=element.name, type=element.type)
             elif "{{" not in str(node.value) and "{%" not in str(node.value):
-                check_literal(node, element, codes_of(owner, element), self.problems)
+                check_literal(node, element, self.problems)
             return
         checked = self.expressions.check(node, scope)
         if checked is None or checked.shape == NOTHING:
@@ -187,22 +187,22 @@ class Checker:
             wanted = element.type or element.primitive
             self.problems.add(node.place, "mapping.wrong_type", word=element.name, type=wanted, found=found)
         elif checked.shape.target and element.type is None:
-            self._table(node, checked.shape.target, owner, element)
+            self._table(node, checked.shape.target, element)
         elif checked.shape.target:
-            self._target(node, checked.shape.target, owner, element)
+            self._target(node, checked.shape.target, element)
 
-    def _table(self, node: Scalar, name: str, owner: str, element: Element) -> None:
+    def _table(self, node: Scalar, name: str, element: Element) -> None:
         """All that a code table can give is a code of the element."""
-        codes = codes_of(owner, element)
+        codes = element.codes
         concepts = self.expressions.codes.tables[name].concepts.values() if codes is not None else ()
         for code in sorted({concept.target for concept in concepts if concept.target} - (codes or set())):
             place, close = node.place_of(name), nearest(code, codes or ())
             params = {"word": code, "table": name, "element": element.name, "nearest": close}
             self.problems.add(place, "mapping.table_code", **params)
 
-    def _target(self, node: Scalar, target: str, owner: str, element: Element) -> None:
-        allowed = _targets(owner, element)
-        if allowed and target not in allowed and "Resource" not in allowed:
+    def _target(self, node: Scalar, target: str, element: Element) -> None:
+        allowed = element.targets
+        if allowed and target not in allowed:
             place, listed = node.place_of(target), ", ".join(sorted(allowed))
             self.problems.add(
                 place, "mapping.wrong_target", word=target, element=element.name, nearest=listed
@@ -235,10 +235,3 @@ def _is_certain(node: Node) -> bool:
     default = node.get("$default")
     parts = [child for key, child in node.entries if not str(key.value).startswith("$")]
     return any(_is_certain(child) for child in (*parts, *((default,) if default else ())))
-
-
-def _targets(owner: str, element: Element) -> frozenset[str]:
-    found: frozenset[str] | None = getattr(element, "targets", None)
-    if found is None:
-        found = getattr(definitions, "TARGETS", {}).get((owner, element.name))
-    return found or frozenset()

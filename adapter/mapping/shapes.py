@@ -74,20 +74,14 @@ def fits(shape: Shape, type_name: str | None, primitive: str) -> bool:
     if shape.form in ("record", "records"):
         return False
     if type_name is None:
-        return shape.form == "plain" and _is_primitive(shape.name, primitive.lower())
+        return shape.form == "plain" and _is_primitive(shape.name, primitive)
     return shape.form == "fhir" and _same(shape.name, type_name)
 
 
 def _same(one: str, other: str) -> bool:
-    if one in _QUANTITIES and other in _QUANTITIES:
-        return True
-    # a part of a resource is called Observation.referenceRange or ObservationReferenceRange
-    return one.replace(".", "").lower() == other.replace(".", "").lower()
+    return one == other or (one in _QUANTITIES and other in _QUANTITIES)
 
 
 def _is_primitive(name: str, primitive: str) -> bool:
-    if name == "date":
-        return primitive not in ("instant", "boolean", "integer", "decimal", "time")
-    if name == "instant":
-        return primitive not in ("date", "boolean", "integer", "decimal", "time")
-    return True
+    """Whether a verb's value can be one of that primitive type; only of moments is it known."""
+    return name not in _MOMENTS or primitive in (name, "dateTime", "string")
