@@ -245,6 +245,9 @@ def test_fragments_fill_in_what_an_object_does_not_say(tmp_path: Path) -> None:
     assert made["meta"] == {"source": "#here", "tag": [{"system": "http://example.org/tag", "code": "sent"}]}
     assert [item["system"] for item in made["telecom"]] == ["phone", "email", "url"]
     assert len(made["contact"][0]["telecom"]) == 2
+    less = patient.replace("source: '#here'", "$remove: [source]")
+    engine = engine_of(tmp_path, {"fragments.yaml": FRAGMENTS, "p.yaml": less})
+    assert list(one(engine.map(SimpleNamespace(kind="cadre", key="C", phone=None)))["meta"]) == ["tag"]
 
 
 def test_mistakes_in_fragments_name_the_fragment_and_who_uses_it(tmp_path: Path) -> None:
