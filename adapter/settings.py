@@ -96,6 +96,8 @@ class Centre(BaseModel):
 
     name: str = "Trung tâm Bảo vệ, chăm sóc sức khỏe cán bộ"
     facility_code: str = Field("", pattern=r"^([0-9A-Z]{5})?$")  # empty: only the name is sent
+    address: str = ""
+    phone: str = Field("", pattern=r"^(0\d{9,10})?$")
     identifier_system: str = Field("https://cadre-health.example/fhir/sid/record", pattern=r"^\S+$")
 
 

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     OTHER_HOSPITAL = "other-hospital"
     NO_CONSENT = "no-consent"
     NEVER_LEAVES = "never-leaves"
+    FREE_TEXT = "free-text"
     TEXT_IDENTIFIES = "text-identifies"
     TEXT_CLASSIFIES = "text-classifies"
 
@@ -193,6 +194,11 @@ class Rules:
     def centre(self) -> bool:
         """Whether the hospital gets the centre's own Organization and Location."""
         return self.share is not Share.NOTHING and "centre" in self.opened
+
+    @property
+    def tells_origin(self) -> bool:
+        """Whether the hospital is told from which import a record came."""
+        return "origin" in self.opened
 
     def _closed(self, form: Form) -> Reason | None:
         if form is Form.REFUSE:

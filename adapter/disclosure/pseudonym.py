@@ -16,7 +16,12 @@ _CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 _ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _LABEL_TEXT = {"N": "normal", "R": "restricted"}
 _KEPT_OF_PATIENT = ("resourceType", "meta", "identifier", "active", "name", "gender", "birthDate")
-_WRITTEN = ("text", "note", "patientInstruction", "description", "conclusion", "comment")
+_WRITTEN = ("text", "note", "patientInstruction", "description", "conclusion", "comment", "valueString")
+# Elements that are left whole: what the sheet calls a measure, and values, which `plain` looks at.
+_NAMED = {
+    "Observation": ("code", "valueCodeableConcept", "valueString", "component", "referenceRange"),
+    "ServiceRequest": ("code",),
+}
 
 
 def pseudonymised(resource: Resource, system: str) -> Resource:
@@ -35,20 +40,36 @@ def pseudonymised(resource: Resource, system: str) -> Resource:
 
 
 def without_free_text(resource: Resource, plain: re.Pattern[str] | None) -> Resource:
-    """The resource without sentences: reasons keep their codes, a value in words stays where `plain`
-    matches all of it. A value taken away leaves the reason `masked`, so that nobody takes the
-    measurement for one that was never made.
+    """The resource without sentences: what is coded keeps its codes and displays. Of an Observation a
+    value in words stays where `plain` matches all of it; one that is taken away leaves the reason
+    `masked`, so that nobody takes the measurement for one that was never made.
     """
-    kept = {name: value for name, value in resource.items() if name not in _WRITTEN}
-    if "reasonCode" in kept:
-        reasons = [_coded(reason) for reason in kept.pop("reasonCode")]
-        if any(reasons):
-            kept["reasonCode"] = [reason for reason in reasons if reason]
-    return kept if resource.get("resourceType") != "Observation" else _masked(kept, plain)
+    if resource.get("resourceType") == "Patient":
+        return resource  # what is left of it was chosen element by element
+    whole = _NAMED.get(resource["resourceType"], ())
+    kept = {}
+    for name, value in resource.items():
+        left = value if name in whole else None if name in _WRITTEN else _coded(value)
+        if left not in (None, {}, []):
+            kept[name] = left
+    return kept if resource["resourceType"] != "Observation" else _masked(kept, plain)
 
 
-def _coded(concept: dict[str, Any]) -> dict[str, Any]:
-    return {"coding": concept["coding"]} if concept.get("coding") else {}
+def _coded(value: Any) -> Any:
+    """A part of a resource without what somebody wrote; {} or [] when nothing else was in it."""
+    if isinstance(value, list):
+        return [left for item in value if (left := _coded(item)) not in ({}, [])]
+    if not isinstance(value, dict):
+        return value
+    displays = {one.get("display") for one in value.get("coding", ()) if isinstance(one, dict)}
+    kept = {}
+    for name, part in value.items():
+        if name in _WRITTEN and (name != "text" or part not in displays):
+            continue
+        left = _coded(part)
+        if left not in ({}, []):
+            kept[name] = left
+    return kept
 
 
 def _masked(resource: Resource, plain: re.Pattern[str] | None) -> Resource:

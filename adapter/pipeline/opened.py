@@ -5,7 +5,6 @@ import threading
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import blake2b
-from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -15,26 +14,26 @@ from adapter.database import migrate, open_database
 from adapter.disclosure.files import load_policy
 from adapter.disclosure.guard import Guard
 from adapter.disclosure.policy import Policy, Rules
-from adapter.disclosure.schema import SEALED_FIELDS
 from adapter.errors import MappingError, SettingsError
 from adapter.fhir.identity import Identities
 from adapter.inbox.store import InboxStore
 from adapter.ledger.store import LedgerStore
 from adapter.mapping.version import overlay_files, version_of
-from adapter.records.model import MAPPED_TYPES
+from adapter.records.model import MAPPED_TYPES, Centre
 from adapter.records.store import RecordStore
 from adapter.settings import Hospital, Settings
 from adapter.texts import say
 
 if TYPE_CHECKING:
     from adapter.mapping.engine import Engine as MappingEngine
+    from adapter.mapping.engine import ResourceMap
     from adapter.mapping.loader import Mappings
 
 __all__ = ["Adapter", "Outlet", "load_mappings", "policy_warnings"]
 
 # Raised when code outside mappings and policy changes what a record becomes, so that all is planned anew.
 _POLICY_FILE = "disclosure.yaml"
-_PLAN_FORMAT = "2"
+_PLAN_FORMAT = "3"
 
 
 class Outlet:
@@ -86,9 +85,21 @@ class Outlet:
         return self._adapter.mappings.version_for(self.hospital.name)
 
     @property
-    def types(self) -> Mapping[str, tuple[str, ...]]:
-        """Record kind -> the resource types that mappings make of it."""
-        return self._adapter.mappings.types_of
+    def centre(self) -> Centre:
+        """The centre itself, as the settings have it."""
+        centre = self._adapter.settings.centre
+        return Centre(
+            key=Centre.kind,
+            name=centre.name,
+            facility_code=centre.facility_code or None,
+            address=centre.address or None,
+            phone=centre.phone or None,
+        )
+
+    @cached_property
+    def maps(self) -> tuple["ResourceMap", ...]:
+        """The mappings as they stand for this hospital, in dependency order."""
+        return self._adapter.mappings.maps_for(self.hospital.name)
 
     @cached_property
     def ranks(self) -> Mapping[str, int]:
@@ -119,7 +130,7 @@ def load_mappings(settings: Settings) -> "Mappings":
     from adapter.mapping.loader import Mappings
 
     policy = load_policy(settings.mappings_folder / _POLICY_FILE)
-    never = frozenset((*policy.never.fields, *chain.from_iterable(SEALED_FIELDS.values())))
+    never = frozenset(policy.never.fields)
     fields = {kind: frozenset(type_.model_fields) - never | {"cadre"} for kind, type_ in MAPPED_TYPES.items()}
     mappings = Mappings.load(settings.mappings_folder, fields)
     tables = mappings.codes.tables

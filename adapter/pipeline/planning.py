@@ -14,13 +14,15 @@ from adapter.fhir.bundle import Write, transaction
 from adapter.ledger.diff import Action, Change, compare
 from adapter.ledger.model import Entry
 from adapter.ledger.state import State
+from adapter.pipeline.circle import Key
 from adapter.pipeline.opened import Adapter, Outlet
-from adapter.pipeline.wishes import Wishes, wishes
+from adapter.pipeline.wishes import Origin, Wishes, centre_wishes, wishes
 
 __all__ = ["Plan", "Progress", "plan", "update_ledger", "write_bundles"]
 
 Progress = Callable[[str, str | None, int, int], None]
 _PAGE = 50  # people planned in one transaction
+_NOBODY = ""  # whose shipment the centre's own resources are: no person has this key
 _SHOWN = (Action.CREATE, Action.UPDATE, Action.RETRACT, Action.UNCHANGED)
 
 
@@ -50,22 +52,49 @@ class _Person:
 
 
 def _people(adapter: Adapter, outlet: Outlet, since: int) -> Iterator[list[_Person]]:
-    """Everybody with a change after `since`, in pages."""
+    """Everybody with a change after `since`, in pages; from the start on, the centre itself before them."""
     name = outlet.hospital.name
+    if since == 0:
+        yield [_centre(adapter, outlet)]
     while page := adapter.records.changed_cadres(since, _PAGE):
         entries = adapter.ledger.entries(name, [cadre for cadre, _ in page])
         people = []
         for cadre, position in page:
             before = entries[cadre]
-            valid = {
-                entry.identity: entry.desired_digest
-                for entry in before
-                if entry.desired_digest and entry.state is not State.PARKED
-            }
-            wanted = wishes(outlet, adapter.records.of_cadre(cadre), valid)
+            origins = _origins(adapter, cadre) if outlet.rules.tells_origin else {}
+            wanted = wishes(outlet, adapter.records.of_cadre(cadre), _valid(before), origins)
             people.append(_Person(cadre, position, wanted, compare(before, wanted.desired)))
         yield people
         since = page[-1][1]
+
+
+def _valid(before: list[Entry]) -> dict[str, str]:
+    """Digests of what was checked before."""
+    return {
+        entry.identity: entry.desired_digest
+        for entry in before
+        if entry.desired_digest and entry.state is not State.PARKED
+    }
+
+
+def _centre(adapter: Adapter, outlet: Outlet) -> _Person:
+    """The centre's own resources: a shipment of its own, of nobody."""
+    before = adapter.ledger.entries(outlet.hospital.name, [_NOBODY])[_NOBODY]
+    wanted = centre_wishes(outlet, outlet.centre, _valid(before))
+    return _Person(_NOBODY, 0, wanted, compare(before, wanted.desired))
+
+
+def _origins(adapter: Adapter, cadre: str) -> dict[Key, Origin]:
+    """Where each of a person's records came from. A file's name may be personal, so it becomes opaque."""
+    return {
+        (one.kind, one.key): Origin(
+            source=adapter.identities.of("", "source", "file", one.source) if one.source else None,
+            sheet=one.sheet,
+            row=one.row,
+            imported_at=one.imported_at,
+        )
+        for one in adapter.records.stored_of_cadre(cadre)
+    }
 
 
 def _since(adapter: Adapter, outlet: Outlet) -> int:
@@ -94,6 +123,8 @@ def update_ledger(
         done = people[-1].position
         with write(adapter.engine) as connection:
             for person in people:
+                if person.cadre == _NOBODY:
+                    continue
                 refused = person.wishes.refusals()
                 audit.set_refusals(connection, name, adapter.subject(person.cadre), refused, now)
             adapter.ledger.plan(

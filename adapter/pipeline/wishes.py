@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from adapter.disclosure.identity import Identity, Position
 from adapter.disclosure.policy import Decision, Facts, Form, Reason
@@ -14,21 +16,44 @@ from adapter.fhir.bundle import Target, without_dangling
 from adapter.fhir.codec import Resource
 from adapter.fhir.validation import check
 from adapter.ledger.model import Desired
+from adapter.pipeline.circle import Circle, Key, needed
 from adapter.pipeline.opened import Outlet
-from adapter.records.model import Cadre, Diagnosis, Fulfilment, Measurement, Record, Referral, Visit
+from adapter.records.model import Cadre, Centre, Fulfilment, Measurement, Record, Referral, Visit
 
-__all__ = ["Wishes", "wishes"]
+if TYPE_CHECKING:
+    from adapter.mapping.engine import ResourceMap
 
-Key = tuple[str, str]  # (kind, key) of a record
+__all__ = ["Origin", "Wishes", "centre_wishes", "wishes"]
+
+_ORIGIN = "origin"
+# What refers to other records: not words that somebody wrote.
+_NOT_WORDS = frozenset(("key", "cadre", "visit", "hospital", "fulfilled_by"))
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a record came from: `source` is opaque, `row` counts from 1, `imported_at` is when an import
+    wrote what the record holds now.
+    """
+
+    source: str | None
+    sheet: str | None
+    row: int | None
+    imported_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A resource that may go, and the record it was made of."""
+    """A resource that may go, the record and the mapping it was made of."""
 
     record: Record
-    type: str
+    map: "ResourceMap"
     resource: Resource
+
+    @property
+    def target(self) -> Target:
+        """Type and identity: what others refer to."""
+        return self.map.type, self.resource["identifier"][0]["value"]
 
 
 @dataclass(frozen=True)
@@ -43,115 +68,140 @@ class Wishes:
         return Counter((kind, str(reason)) for (kind, _), reason in (self.withheld or {}).items())
 
 
-def wishes(outlet: Outlet, records: Sequence[Record], valid: Mapping[str, str] | None = None) -> Wishes:
+def wishes(
+    outlet: Outlet,
+    records: Sequence[Record],
+    valid: Mapping[str, str] | None = None,
+    origins: Mapping[Key, Origin] | None = None,
+) -> Wishes:
     """What the hospital should hold of the person with these records (all of one cadre).
 
-    `valid` gives digests, by identity, of resources that were checked before and need no new check.
+    `valid` gives digests, by identity, of resources that were checked before and need no new check;
+    `origins` says where records came from, for a hospital that is told.
     """
     person = next((record for record in records if isinstance(record, Cadre)), None)
     if person is None:
         return Wishes()
-    needed = _needed(outlet.hospital.name, records)
-    visits = {record.key: record for record in records if isinstance(record, Visit)}
-    withheld: dict[Key, Reason] = {}
-    kept: list[_Kept] = []
-    broken: list[Desired] = []
-    sharing: dict[tuple[str, str], Measurement] = {}  # by visit and measure, of what goes to this hospital
-    for record in records:  # measurements come before the referrals that point at them
-        if record.kind not in outlet.types:
+    work = _Work(outlet, person, records, origins or {})
+    for map_ in outlet.maps:  # in dependency order, so that a report meets the results that go
+        for record in work.of_kind.get(map_.kind, ()):
+            work.map(map_, record)
+    return work.wishes(valid or {})
+
+
+def centre_wishes(outlet: Outlet, centre: Centre, valid: Mapping[str, str] | None = None) -> Wishes:
+    """What the hospital should hold of the centre itself: nothing, unless the policy opens it."""
+    if not outlet.rules.centre:
+        return Wishes()
+    kept, broken = [], []
+    for map_ in outlet.maps:
+        if map_.kind != centre.kind:
             continue
-        key = (record.kind, record.key)
-        decision = outlet.rules.decide(_facts(person, record, key in needed))
-        if decision.reason is not None:
-            withheld[key] = decision.reason
-            continue
-        related = _related(record, sharing)
         try:
-            visit = visits.get(getattr(record, "visit", None) or "")
-            mapped = outlet.engine.map(record, related=related, visit=visit)
-        except MappingError as error:  # one record that no mapping can take delays no other
-            broken += _broken(outlet, record, error)
+            made = outlet.engine.make(map_, centre)
+        except MappingError as error:
+            broken.append(_broken(outlet, map_, centre, error))
             continue
-        for one in mapped:
-            resource = _disclosed(outlet, person, one.resource, decision)
-            if isinstance(resource, Reason):
-                withheld[key] = resource
-                continue
-            kept.append(_Kept(record, one.type, resource))
-            if isinstance(record, Measurement):
-                sharing[record.visit, record.measure] = record
-    if (person.kind, person.key) in withheld:
-        # Nothing goes anywhere about a person who does not.
-        reason = withheld[person.kind, person.key]
-        withheld |= {(one.record.kind, one.record.key): reason for one in kept}
-        kept, broken = [], []
-    # What refers to something broken waits for it; only what policy withholds may not be pointed at.
-    there = {(one.type, one.identity) for one in broken}
-    return Wishes((*_checked(outlet, kept, valid or {}, there), *broken), withheld)
+        if made is not None:
+            kept.append(_Kept(centre, map_, made.resource))
+    return Wishes((*_checked(outlet, kept, valid or {}, set()), *broken), {})
 
 
-def _needed(hospital: str, records: Sequence[Record]) -> frozenset[Key]:
-    """What the referrals and escorted trips to this hospital need: themselves, their visit, the
-    measurements that a referral names (all of the visit's if it names none), and the person.
-    """
-    needed: set[Key] = set()
-    whole: set[str | None] = set()
-    named: set[tuple[str | None, str]] = set()
-    for record in records:
-        if isinstance(record, Referral) and record.hospital == hospital:
-            needed |= {
-                (record.kind, record.key),
-                (Visit.kind, record.visit or ""),
-                (Cadre.kind, record.cadre),
-            }
-            if record.supporting:
-                named |= {(record.visit, measure) for measure in record.supporting}
-            else:
-                whole.add(record.visit)
-        elif isinstance(record, Visit) and record.hospital == hospital:
-            needed |= {(record.kind, record.key), (Cadre.kind, record.cadre)}
-    needed |= {
-        (record.kind, record.key)
-        for record in records
-        if isinstance(record, Measurement)
-        and (record.visit in whole or (record.visit, record.measure) in named)
-    }
-    return frozenset(needed)
+class _Work:
+    """One person's records on their way to one hospital."""
+
+    def __init__(
+        self, outlet: Outlet, person: Cadre, records: Sequence[Record], origins: Mapping[Key, Origin]
+    ) -> None:
+        self._outlet = outlet
+        self._person = person
+        self._origins = origins
+        self._needed = needed(outlet.hospital.name, records)
+        self._visits = {record.key: record for record in records if isinstance(record, Visit)}
+        self._circle = Circle()
+        self._withheld: dict[Key, Reason] = {}
+        self._kept: list[_Kept] = []
+        self._broken: list[Desired] = []
+        self.of_kind: dict[str, list[Record]] = {}
+        for record in records:
+            self.of_kind.setdefault(record.kind, []).append(record)
+
+    def map(self, map_: "ResourceMap", record: Record) -> None:
+        """Decide, make and disclose what one mapping makes of one record."""
+        outlet, key = self._outlet, (record.kind, record.key)
+        sealed = map_.reads & outlet.rules.sealed_fields
+        if _ORIGIN in sealed:
+            return  # not about the person: not made, and nothing that is kept back
+        decision = outlet.rules.decide(_facts(self._person, record, map_, key in self._needed))
+        if decision.reason is not None:
+            self._withheld[key] = decision.reason
+            return
+        visit = record if isinstance(record, Visit) else self._visits.get(getattr(record, "visit", "") or "")
+        origin = self._origins.get(key)
+        try:
+            made = outlet.engine.make(
+                map_, record, related=self._circle.around(record), visit=visit, origin=origin
+            )
+        except MappingError as error:  # one record that no mapping can take delays no other
+            self._broken.append(_broken(outlet, map_, record, error))
+            return
+        if made is None:
+            return
+        resource = Reason.NEVER_LEAVES if sealed else self._disclosed(made.resource, decision)
+        if isinstance(resource, Reason):
+            self._withheld[key] = resource
+        elif any(name not in resource for name in map_.needs):
+            self._withheld[key] = Reason.FREE_TEXT  # it was there before the words were taken away
+        else:
+            self._kept.append(_Kept(record, map_, resource))
+            self._circle.add(record)
+
+    def _disclosed(self, resource: Resource, decision: Decision) -> Resource | Reason:
+        """The resource in the form that was decided, or the reason why its text keeps it here."""
+        outlet = self._outlet
+        if decision.form is Form.PSEUDONYM:
+            resource = pseudonymised(resource, outlet.system)
+            if not decision.free_text:
+                resource = without_free_text(resource, outlet.plain)
+        position, identity = _secrets(self._person, decision.form)
+        refused = outlet.guard.reason(resource, position=position, identity=identity)
+        return refused if refused is not None else labelled(resource, decision.label)
+
+    def wishes(self, valid: Mapping[str, str]) -> Wishes:
+        """All of it, checked."""
+        reason = self._withheld.get((self._person.kind, self._person.key))
+        if reason is not None:
+            # Nothing goes anywhere about a person who does not.
+            left = {(one.record.kind, one.record.key): reason for one in self._kept}
+            return Wishes((), self._withheld | left)
+        # What refers to something broken waits for it; only what policy withholds may not be pointed at.
+        there = {(one.type, one.identity) for one in self._broken}
+        return Wishes((*_checked(self._outlet, self._kept, valid, there), *self._broken), self._withheld)
 
 
-def _related(record: Record, sharing: Mapping[tuple[str, str], Measurement]) -> dict[str, list[Measurement]]:
-    """The measurements that go with a referral: those it names, as far as they are shared."""
-    if not isinstance(record, Referral) or record.visit is None:
-        return {}
-    listed = [(record.visit, measure) for measure in record.supporting]
-    return {Measurement.kind: [sharing[one] for one in listed if one in sharing]}
+def _facts(person: Cadre, record: Record, map_: "ResourceMap", is_needed: bool) -> Facts:
+    return Facts(
+        kind=record.kind,
+        tier=person.tier.value,
+        consents=person.consents,
+        needed=is_needed,
+        addressee=record.hospital if isinstance(record, Referral) else None,
+        measure=record.measure if isinstance(record, Measurement) else None,
+        icd10=getattr(record, "icd10", None),
+        service=record.service if isinstance(record, Referral) else None,
+        texts=tuple(text for name in _word_fields(map_.reads) if (text := _word(record, name))),
+    )
 
 
-def _facts(person: Cadre, record: Record, needed: bool) -> Facts:
-    facts = Facts(kind=record.kind, tier=person.tier.value, consents=person.consents, needed=needed)
-    if isinstance(record, Measurement):
-        return replace(facts, measure=record.measure, texts=_written(record.name, record.value))
-    if isinstance(record, Referral):
-        facts = replace(facts, addressee=record.hospital, icd10=record.icd10, service=record.service)
-        return replace(facts, texts=_written(record.reason))
-    if isinstance(record, Diagnosis):
-        return replace(facts, icd10=record.icd10, texts=_written(record.text))
-    return replace(facts, texts=_written(record.reason)) if isinstance(record, Visit) else facts
+@lru_cache(maxsize=256)
+def _word_fields(reads: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(reads - _NOT_WORDS))
 
 
-def _written(*texts: str | None) -> tuple[str, ...]:
-    return tuple(text for text in texts if text)
-
-
-def _disclosed(outlet: Outlet, person: Cadre, resource: Resource, decision: Decision) -> Resource | Reason:
-    """The resource in the form that was decided, or the reason why its text keeps it here."""
-    if decision.form is Form.PSEUDONYM:
-        resource = pseudonymised(resource, outlet.system)
-        if not decision.free_text:
-            resource = without_free_text(resource, outlet.plain)
-    position, identity = _secrets(person, decision.form)
-    refused = outlet.guard.reason(resource, position=position, identity=identity)
-    return refused if refused is not None else labelled(resource, decision.label)
+def _word(record: Record, field: str) -> str | None:
+    """What stands in that field, where it is text: a value, a reason, what the sheet calls a measure."""
+    found = getattr(record, field, None)
+    return found if isinstance(found, str) else None
 
 
 @lru_cache(maxsize=16)
@@ -164,41 +214,41 @@ def _secrets(person: Cadre, form: Form | None) -> tuple[Position | None, Identit
     return position, Identity(person.name, tuple(one for one in numbers if one), person.address)
 
 
-def _broken(outlet: Outlet, record: Record, error: MappingError) -> list[Desired]:
+def _broken(outlet: Outlet, map_: "ResourceMap", record: Record, error: MappingError) -> Desired:
     """What a failing mapping leaves: a line that waits for a person, with nothing in it to send."""
     problem = str(error)
-    return [
-        Desired(
-            identity=outlet.identify(map_.type, map_.identity_kind, record.key),
-            type=map_.type,
-            rank=outlet.ranks[map_.type],
-            kind=record.kind,
-            key=record.key,
-            digest=codec.digest(f"{problem}\x1f{record.model_dump_json()}".encode()),
-            body=b"",
-            problem=problem,
-        )
-        for map_ in outlet.engine.maps_of[record.kind]
-    ]
+    return Desired(
+        identity=outlet.identify(map_.type, map_.identity_kind, record.key),
+        type=map_.type,
+        rank=outlet.ranks[map_.type],
+        kind=record.kind,
+        key=record.key,
+        digest=codec.digest(f"{problem}\x1f{record.model_dump_json()}".encode()),
+        body=b"",
+        problem=problem,
+    )
 
 
 def _checked(
     outlet: Outlet, kept: Sequence[_Kept], valid: Mapping[str, str], there: set[Target]
 ) -> tuple[Desired, ...]:
-    there = there | {(one.type, one.resource["identifier"][0]["value"]) for one in kept}
+    there = there | {one.target for one in kept}
     desired = []
-    for one in kept:
-        record, identity = one.record, one.resource["identifier"][0]["value"]
+    for one in kept:  # in dependency order: what falls away is gone before others refer to it
+        record, identity = one.record, one.target[1]
         body = without_dangling(codec.dumps(one.resource), there)
+        if one.map.needs and any(name not in codec.loads(body) for name in one.map.needs):
+            there.discard(one.target)
+            continue
         ordered = codec.digest(body)
-        if _is_fulfilled(record) and "status" in one.resource:
+        if _is_fulfilled(one):
             body = without_dangling(codec.dumps({**one.resource, "status": "completed"}), there)
         digest = codec.digest(body)
         desired.append(
             Desired(
                 identity=identity,
-                type=one.type,
-                rank=outlet.ranks[one.type],
+                type=one.map.type,
+                rank=outlet.ranks[one.map.type],
                 kind=record.kind,
                 key=record.key,
                 digest=digest,
@@ -210,14 +260,15 @@ def _checked(
     return tuple(desired)
 
 
-def _is_fulfilled(record: Record) -> bool:
+def _is_fulfilled(one: _Kept) -> bool:
     """A referral that its hospital completed. It said so itself and is not told again; but a change of
     something else must not open it anew, so then it goes as completed.
     """
     return (
-        isinstance(record, Referral)
-        and record.fulfilment is Fulfilment.COMPLETED
-        and record.status in ("active", "on-hold")
+        isinstance(one.record, Referral)
+        and one.map.type == "ServiceRequest"
+        and one.record.fulfilment is Fulfilment.COMPLETED
+        and one.record.status in ("active", "on-hold")
     )
 
 

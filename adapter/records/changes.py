@@ -1,6 +1,7 @@
 """What an import writes, all on one connection: records, tombstones, and what it has met so far."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
@@ -105,18 +106,26 @@ class Changes:
 
     # writing -------------------------------------------------------------------------------------
 
-    def upsert(self, rows: Sequence[tuple[Record, int]], source: str, sheet: str) -> tuple[int, int]:
-        """Write records (all of one kind) with their rows; (created, changed). Unchanged ones are left."""
+    def upsert(
+        self, rows: Sequence[tuple[Record, int]], source: str, sheet: str, at: datetime
+    ) -> tuple[int, int]:
+        """Write records (all of one kind) with their rows; (created, changed). Of unchanged ones only the
+        place is noted, so that a message names the row in the newest file.
+        """
         kind = rows[0][0].kind
         before = self._before(kind, [item.key for item, _ in rows])
         created: list[dict[str, Any]] = []
         changed: list[dict[str, Any]] = []
+        moved: list[dict[str, Any]] = []
         written: list[Record] = []
         for item, number in rows:
             old = before.get(item.key)
             body = bodies.body_of(item)
             source_digest = bodies.source_digest(item, body)
+            place = {"source": source, "sheet": sheet, "row": number}
             if old is not None and old.source_digest == source_digest and not old.deleted:
+                if (old.source, old.sheet, old.row) != (source, sheet, number):
+                    moved.append({"kind": kind, "key": item.key, **place})
                 continue
             if old is not None and old.kept:
                 body = bodies.body_of(bodies.with_fulfilment(item, old.kept))
@@ -131,13 +140,13 @@ class Changes:
                 "source_digest": source_digest,
                 "position": self._feed.next(),
                 "deleted": False,
-                "source": source,
-                "sheet": sheet,
-                "row": number,
+                "imported_at": at,
+                **place,
             }
             (created if old is None else changed).append(values)
             written.append(item)
         self._write(created, changed)
+        self._write([], moved)
         self._identify([item for item in written if isinstance(item, Cadre)])
         revived = sum(1 for values in changed if before[values["key"]].deleted)
         return len(created) + revived, len(changed) - revived
@@ -151,6 +160,9 @@ class Changes:
             record.c.former_cadre,
             record.c.source_digest,
             record.c.deleted,
+            record.c.source,
+            record.c.sheet,
+            record.c.row,
             kept.label("kept"),
         ).where(record.c.kind == kind, record.c.key.in_(keys))
         return {row.key: row for row in self._connection.execute(query)}

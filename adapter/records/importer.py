@@ -205,7 +205,7 @@ class _Import:
         if found.good:
             type_ = RECORD_TYPES[kind]
             records = [(type_(**row.fields), row.number) for row in found.good]
-            created, changed = self._changes.upsert(records, tab.source, tab.title)
+            created, changed = self._changes.upsert(records, tab.source, tab.title, self._known.now)
             self._tally.add(
                 kind, created=created, changed=changed, unchanged=len(records) - created - changed
             )

@@ -30,12 +30,15 @@ _STORED = (
     record.c.source,
     record.c.sheet,
     record.c.row,
+    record.c.imported_at,
 )
 
 
 @dataclass(frozen=True)
 class StoredRecord:
-    """A record with where it came from. `record` is None for a tombstone; `row` counts from 1."""
+    """A record with where it came from. `record` is None for a tombstone; `row` counts from 1;
+    `imported_at` is when an import wrote this content.
+    """
 
     kind: str
     key: str
@@ -46,6 +49,7 @@ class StoredRecord:
     source: str | None
     sheet: str | None
     row: int | None
+    imported_at: datetime | None
 
 
 class RecordStore:
@@ -78,6 +82,10 @@ class RecordStore:
         )
         with read(self.engine) as connection:
             return [bodies.load(kind, body) for kind, body in connection.execute(query)]
+
+    def stored_of_cadre(self, cadre: str) -> list[StoredRecord]:
+        """The person's live records with where each came from, in no order."""
+        return self._stored(select(*_STORED).where(record.c.cadre == cadre, record.c.deleted.is_(False)))
 
     def changed_cadres(self, since: int, limit: int) -> list[tuple[str, int]]:
         """People with a change after position `since` and their newest position, oldest change first.
@@ -276,4 +284,5 @@ def _stored(row: Row[Any]) -> StoredRecord:
         source=row.source,
         sheet=row.sheet,
         row=row.row,
+        imported_at=row.imported_at,
     )

@@ -24,6 +24,7 @@ record = Table(
     Column("source", String(255)),
     Column("sheet", String(255)),
     Column("row", Integer),
+    Column("imported_at", Instant),  # when an import wrote this content; NULL before schema 3
     Index("ix_record_position", "position"),
     Index("ix_record_cadre_kind", "cadre", "kind"),
     sqlite_with_rowid=False,

@@ -1,0 +1,15 @@
+"""When an import wrote what a record holds."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from adapter.database import Instant
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("record", sa.Column("imported_at", Instant(), nullable=True))
