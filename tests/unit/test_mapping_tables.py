@@ -1,11 +1,15 @@
 """Code tables: rows with periods and targets, and every mistake that loading finds."""
 
+import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from mapping_support import MAPPINGS
+from mapping_support import FIELDS, MAPPINGS, context, record_of
 
+from adapter.errors import MappingError
+from adapter.mapping.loader import Mappings
 from adapter.mapping.tables import load_codes
 from adapter.mapping.terminology import LOINC, Codes, is_loinc_code
 
@@ -138,3 +142,41 @@ def test_every_measure_of_the_project_is_there_with_a_code_that_can_be_right() -
     assert len(codes) == 139  # the breath test and the two classes have none
     assert all(map(is_loinc_code, codes))
     assert {code for code in codes if codes.count(code) > 1} == set()
+
+
+def _copied(folder: Path) -> Path:
+    """A copy of the project's mappings, to be changed."""
+    shutil.copytree(MAPPINGS, folder / "mappings")
+    return folder / "mappings"
+
+
+def test_a_mapping_that_asks_for_no_unit_is_refused(tmp_path: Path) -> None:
+    folder = _copied(tmp_path)
+    file = folder / "observation.yaml"
+    text = file.read_text("utf-8")
+    file.write_text(text.replace('"{{ m | quantity }}"', "\"{{ m | quantity('mmHg') }}\""), "utf-8")
+    with pytest.raises(MappingError) as caught:
+        Mappings.load(folder, FIELDS)
+    (problem,) = caught.value.problems
+    assert "'mmHg' is not a UCUM code" in problem
+    assert problem.startswith("observation.yaml:")
+
+
+def test_a_measure_goes_out_with_the_code_of_its_day(tmp_path: Path) -> None:
+    folder = _copied(tmp_path)
+    table = folder / "codes" / "measures.csv"
+    head, *lines = table.read_text("utf-8").splitlines()
+    old = next(line for line in lines if line.startswith("BIO-GLU,"))
+    first = old.replace("equivalent,,,", "equivalent,,2025-12-31,")
+    then = old.replace("equivalent,,,", "equivalent,2026-01-01,,").replace("14749-6", "15074-8")
+    table.write_text("\n".join([head, *(line for line in lines if line != old), first, then]), "utf-8")
+    made = Mappings.load(folder, FIELDS).engine(context())
+    fields = {"kind": "measurement", "key": "V/1", "cadre": "C", "visit": "V", "measure": "BIO-GLU"}
+    for year, code in ((2025, "14749-6"), (2026, "15074-8")):
+        moment = datetime(year, 6, 1, 8, tzinfo=UTC)
+        record = record_of({**fields, "value": "5.3", "unit": "mmol/L", "taken_at": moment})
+        resource = made.map(record)[0].resource
+        assert [one["code"] for one in resource["code"]["coding"]] == ["BIO-GLU", code]
+        undated = record_of({**fields, "value": "5.3", "unit": "mmol/L"})
+        visit = SimpleNamespace(started_at=moment, ended_at=moment)
+        assert made.map(undated, visit=visit)[0].resource["code"] == resource["code"]
