@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from adapter.cli import exchange, explain, insight, people, records, serving, start, terminology
+from adapter.cli import exchange, explain, insight, people, records, serving, start, terminology, validate
 from adapter.cli.context import Choices
 from adapter.texts import say
 
@@ -50,5 +50,5 @@ def _general(
     context.obj = Choices(config=config, lang=lang, debug=debug)
 
 
-for module in (start, records, exchange, terminology, serving, insight, explain, people):
+for module in (start, records, exchange, terminology, serving, insight, explain, people, validate):
     module.register(app)

@@ -38,7 +38,7 @@ def opinion(resource: dict[str, Any], type_name: str) -> list[Issue]:
         class_.model_validate(resource)
     except ValidationError as problem:
         found = problem.errors(include_url=False, include_input=False)
-        return [issue for item in found if (issue := _issue(item, type_name)) is not None]
+        return [issue for item in found if (issue := _issue(item, resource)) is not None]
     except (ValueError, TypeError, AttributeError, KeyError, ArithmeticError, RecursionError) as problem:
         # the models raise these on shapes that they do not foresee
         name = type(problem).__name__
@@ -46,27 +46,39 @@ def opinion(resource: dict[str, Any], type_name: str) -> list[Issue]:
     return []
 
 
-def _issue(item: Any, type_name: str) -> Issue | None:
+def _issue(item: Any, resource: dict[str, Any]) -> Issue | None:
     """An issue from pydantic's error, None for one that contradicts R4; its own words may repeat the value,
     so they are not used.
     """
-    path, name, element = type_name, type_name, None
-    owner: str | None = type_name
+    owner: str | None = resource["resourceType"]
+    path = name = str(owner)
+    element, value = None, resource
     for part in item["loc"]:
+        if isinstance(part, str) and ("(" in part or part == "root"):
+            continue  # pydantic's name for a choice that it tried
+        value = _below(value, part)
         if isinstance(part, int):
             path += f"[{part}]"
-        elif "(" not in part and part != "root":
-            name = part
-            element = definitions.elements(owner).get(part.removeprefix("_")) if owner else None
+        else:
+            name, element = part, definitions.elements(owner or "").get(part.removeprefix("_"))
             path += "." + (element.step if element else part)
-            owner = element.type if element and element.type != "Resource" else None
+            owner = element.type if element else None
+        if owner == "Resource" and isinstance(value, dict):
+            owner = value.get("resourceType")
     if _contradicts(item["type"], name, element):
         return None
     return error("invalid", "validation.wrong_form", path, "second-opinion", element=name)
+
+
+def _below(value: Any, part: str | int) -> Any:
+    try:
+        return value[part]
+    except (LookupError, TypeError):
+        return None
 
 
 def _contradicts(problem: str, name: str, element: Element | None) -> bool:
     """Whether R4 has the element that a model does not know, or may be without one that it wants."""
     if problem == "extra_forbidden":
         return element is not None and (not name.startswith("_") or element.type is None)
-    return problem.endswith("missing") and element is not None and not element.required
+    return problem.endswith("missing") and (element is None or not element.required)

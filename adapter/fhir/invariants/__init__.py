@@ -28,6 +28,7 @@ _BY_TYPE = {
 }
 _BY_KEY = {
     "dom-6": "a narrative is good practice, and its absence would be said of nearly every resource",
+    "cid-0": "is about a name, which a ChargeItemDefinition does not have",
     "ctm-1": "needs the resource that a reference leads to",
 }
 

@@ -44,7 +44,8 @@ def _has_clinical_status(condition: Json) -> bool:
 
 
 def _appointment_times(appointment: Json) -> bool:
-    return has(appointment, "start") or one_of(appointment.get("status"), "proposed", "cancelled", "waitlist")
+    is_timed = has(appointment, "start") and has(appointment, "end")
+    return is_timed or one_of(appointment.get("status"), "proposed", "cancelled", "waitlist")
 
 
 def _is_cancelled(appointment: Json) -> bool:

@@ -91,9 +91,11 @@ RULES: dict[str, dict[str, Predicate]] = {
         "cpb-15": lambda o: _of_its_kind(o)[1],
         "cpb-16": lambda o: _of_its_kind(o)[2],
     },
-    "CapabilityStatement.rest": {"cpb-9": lambda o: distinct(one.get("type") for one in each(o, "resource"))},
+    "CapabilityStatement.rest": {
+        "cpb-9": lambda o: distinct(one["type"] for one in each(o, "resource") if "type" in one)
+    },
     "CapabilityStatement.rest.resource": {
-        "cpb-12": lambda o: distinct(one.get("name") for one in each(o, "searchParam"))
+        "cpb-12": lambda o: distinct(one["name"] for one in each(o, "searchParam") if "name" in one)
     },
     "CodeSystem": {"csd-1": lambda o: distinct(_codes(o))},
     "ConceptMap.group.element.target": {

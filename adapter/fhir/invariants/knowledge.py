@@ -18,7 +18,6 @@ _WITH_LENGTH = ("boolean", "decimal", "integer", "string", "text", "url", "open-
 _NAMED = {
     "ActivityDefinition": "adf-0",
     "CapabilityStatement": "cpb-0",
-    "ChargeItemDefinition": "cid-0",
     "CodeSystem": "csd-0",
     "CompartmentDefinition": "cpd-0",
     "ConceptMap": "cmd-0",
@@ -103,7 +102,9 @@ def _naming_types(system: Json) -> bool:
 
 
 def _preferred(system: Json) -> bool:
-    return distinct(one.get("type") for one in each(system, "uniqueId") if one.get("preferred") is True)
+    return distinct(
+        one["type"] for one in each(system, "uniqueId") if one.get("preferred") is True and "type" in one
+    )
 
 
 _REFERENCE_SEQ = ("genomeBuild", "referenceSeqId", "referenceSeqPointer", "referenceSeqString")
