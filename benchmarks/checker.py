@@ -67,9 +67,8 @@ def rates() -> None:
     for _ in range(_TIMES // 10):
         validated(OBSERVATION)
     theirs = _TIMES / 10 / (time.perf_counter() - start)
-    print(
-        f"checker: {ours:,.0f} Observations a second; fhir.resources: {theirs:,.0f}; {ours / theirs:.1f} times"
-    )
+    print(f"checker: {ours:,.0f} Observations a second")
+    print(f"fhir.resources: {theirs:,.0f}; the checker is {ours / theirs:.1f} times as fast")
 
 
 if __name__ == "__main__":
