@@ -30,18 +30,19 @@ def register(app: typer.Typer) -> None:
 
 def explain(
     context: typer.Context,
-    record: Annotated[str, typer.Argument(metavar="[TYPE] KEY", help=say("explain.help_type_or_record"))],
-    key: Annotated[
-        str | None, typer.Argument(metavar="", show_default=False, help=say("explain.help_key"))
-    ] = None,
+    words: Annotated[list[str], typer.Argument(metavar="[TYPE] KEY", help=say("explain.help_words"))],
     hospital: Annotated[str | None, typer.Option("--hospital", help=say("explain.help_hospital"))] = None,
     as_json: AsJson = False,
 ) -> None:
     """What was sent of a record, where, or why not; with a type, where each value came from."""
-    if key is not None:
-        _resource(context, record, key, hospital, as_json)
+    from adapter.errors import UsageError
+
+    if len(words) > 2:
+        raise UsageError("explain.too_many", words=" ".join(words))
+    if len(words) == 2:
+        _resource(context, words[0], words[1], hospital, as_json)
     else:
-        _record(context, record, hospital, as_json)
+        _record(context, words[0], hospital, as_json)
 
 
 def _record(context: typer.Context, key: str, hospital: str | None, as_json: bool) -> None:

@@ -146,6 +146,11 @@ class Codes:
     spellings: Spellings = field(default_factory=Spellings)  # of the table `qualitative`
     systems: Mapping[str, tuple[System, ...]] = field(default_factory=dict)  # newest first
 
+    def version(self, name: str, on: date | None = None) -> System:
+        """The version of a code system in force on a day; the newest without a day, or when none is."""
+        versions = self.systems[name]
+        return (valid_on(versions, on) if on else None) or versions[0]
+
     def unit(self, written: str | None) -> Unit | None:
         """The unit as written; letter case matters only where it changes the meaning (G/L, g/L)."""
         if not written:

@@ -242,8 +242,7 @@ class Transforms:
         """
         if not value:
             return None
-        versions = self._codes.systems[system]
-        found = (valid_on(versions, on) if on else None) or versions[0]
+        found = self._codes.version(system, on)
         if not found.pattern.fullmatch(value):
             self._unknown[system, value] += 1
             return None

@@ -97,6 +97,11 @@ class _WatchedCodes(Codes):
     watch: Watch
     memory: ClassVar[int] = 0  # a remembered answer is looked up nowhere
 
+    def version(self, *asked: Any, **more: Any) -> Any:
+        found = super().version(*asked, **more)
+        self.watch.looked_up("codes/systems.csv", found)
+        return found
+
     def unit(self, *asked: Any, **more: Any) -> Any:
         found = super().unit(*asked, **more)
         self.watch.looked_up("codes/units.csv", found)

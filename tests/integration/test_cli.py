@@ -244,6 +244,21 @@ def test_explain_says_where_it_came_from_and_why_it_was_not_sent(centre: Centre)
     assert "leave only after a decision" in centre.run("explain", held)
 
 
+def test_explain_of_a_resource_leads_every_value_back(centre: Centre) -> None:
+    centre.run("import", str(SMALL))
+    person = _key_of_tier(centre, "T5")
+    [found] = centre.facts("explain", "Patient", person, "--hospital", "bv-tinh")
+    assert found["resource"]["resourceType"] == "Patient"
+    birth = next(leaf for leaf in found["leaves"] if leaf["path"] == "Patient.birthDate")
+    assert (birth["by"], birth["file"], birth["verbs"]) == ("mapping", "patient.yaml", ["date"])
+    [cell] = birth["fields"]
+    assert (cell["column"], cell["sheet"], cell["row"]) == ("Ngày sinh", "Cán bộ", found["row"])
+    printed = centre.run("explain", "Patient", person, "--lang", "vi")
+    assert f"Cán bộ dòng {found['row']}: Ngày sinh" in printed
+    wrong = centre.attempt("explain", "Patien", person)
+    assert (wrong.returncode, "nearest: Patient" in wrong.stderr) == (2, True)
+
+
 def _key_of_tier(centre: Centre, tier: str) -> str:
     from adapter.records.synthetic import sample_year
 

@@ -1,15 +1,18 @@
 """The tracer makes the engine's resources, and knows where every leaf came from."""
 
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mapping_support import GOLDEN, ROOT, around_of, engine, record_of
+from mapping_support import FIELDS, GOLDEN, MAPPINGS, ROOT, around_of, context, engine, record_of
 
 from adapter.fhir import codec
 from adapter.fhir.paths import leaves_of
+from adapter.mapping.loader import Mappings
 from adapter.mapping.names import expression_of
 from adapter.mapping.trace import Origin, Traced, Tracer
 
@@ -74,6 +77,109 @@ def test_expressions_that_gave_nothing_are_told_too() -> None:
     empty = {path[0]: origin for path, origin in found.empty}
     assert {"valueString", "valueRange"} <= empty.keys()
     assert {read.field for read in empty["valueRange"].reads} == {"measure", "value", "unit"}
+
+
+FRAGMENTS = """\
+fragments:
+  made-by:
+    - system: http://example.org/made-by
+      value: "{{ m.key }}"
+  said:
+    text: "{{ m.conclusion }}"
+"""
+REPORT = """\
+resource: DiagnosticReport
+from: visit
+name: council
+needs: result
+body:
+  contained:
+    - resourceType: Organization
+      id: unit
+      name: Tổ xét nghiệm
+  extension:
+    - url: http://example.org/specimens
+      valueInteger: "{{ m.specimens }}"
+  identifier: { $use: made-by }
+  status: { $value: "{{ m.reason | code('observation-status') }}", $default: final }
+  code:
+    $use: said
+    coding:
+      - $value: "{{ m.reason | classified('icd10', m.ended_at) }}"
+        $default: { system: http://example.org/none, code: none }
+  performer:
+    - reference: '#unit'
+  issued: "{{ origin.imported_at | instant }}"
+  result:
+    - $each: "{{ related.measurement }}"
+      $as: one
+      $when: "{{ one.unit }}"
+      $item: "{{ one.key | reference('Observation') }}"
+"""
+OBSERVATION = """\
+resource: Observation
+from: measurement
+body:
+  status: "{{ m.status | code('observation-status') }}"
+  code: "{{ m | measured_concept }}"
+"""
+OVERLAY = """\
+hospital: bv-tinh
+overlays:
+  DiagnosticReport council:
+    $remove: [issued]
+    meta:
+      profile: ["http://example.org/report"]
+"""
+
+
+def _visit(**fields: Any) -> Any:
+    known = {"key": "V1", "cadre": "C1", "type": "checkup", "started_at": "2026-03-02T08:00:00+07:00"}
+    return record_of({"kind": "visit", **known, **fields})
+
+
+def _own(folder: Path) -> Mappings:
+    shutil.copytree(MAPPINGS / "codes", folder / "codes")
+    (folder / "hospitals").mkdir()
+    files = {
+        "fragments": FRAGMENTS,
+        "report": REPORT,
+        "observation": OBSERVATION,
+        "hospitals/bv-tinh": OVERLAY,
+    }
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text, "utf-8")
+    return Mappings.load(folder, FIELDS)
+
+
+@pytest.mark.parametrize("reason", [None, "I10"])
+def test_variants_fragments_defaults_overlays_and_contained_resources_are_traced(
+    tmp_path: Path, reason: str | None
+) -> None:
+    mappings, visit = _own(tmp_path), _visit(reason=reason, conclusion="Tốt", specimens=2)
+    units = [None, "mmol/L", "mmHg"]
+    measured = [
+        record_of({"kind": "measurement", "key": f"K{at}", "cadre": "C1", "visit": "V1"}
+                  | {"measure": "BIO-GLU", "value": "5.3", "unit": unit})
+        for at, unit in enumerate(units)
+    ]  # fmt: skip
+    origin = SimpleNamespace(source="a.xlsx", sheet="Lượt khám", row=3, imported_at=None)
+    around: dict[str, Any] = {"related": {"measurement": measured}, "origin": origin}
+    tracer = Tracer(mappings.engine(context()), lambda _kind, _key: True)
+    assert tracer.map(visit, **around) == mappings.engine(context()).map(visit, **around)
+    [found] = tracer.found
+    assert list(found.leaves) == [path for path, _ in leaves_of(found.resource)]
+    assert {path for path, origin in found.leaves.items() if origin.place is None} == OURS
+    leaves = {".".join(map(str, path)): origin for path, origin in found.leaves.items()}
+    files = {name: origin.place.file for name, origin in leaves.items() if origin.place}
+    assert files["identifier.1.value"] == files["code.text"] == "fragments.yaml"
+    assert files["meta.profile.0"] == "hospitals/bv-tinh.yaml"
+    assert files["contained.0.name"] == "report.yaml"
+    assert [(read.kind, read.key) for read in leaves["result.0.reference"].reads] == [("measurement", "K1")]
+    assert [(read.kind, read.key) for read in leaves["result.1.reference"].reads] == [("measurement", "K2")]
+    coding = leaves["code.coding.0.code"]
+    assert (coding.expression is None) is (reason is None)
+    assert [lookup.file for lookup in coding.lookups] == (["codes/systems.csv"] if reason else [])
 
 
 @settings(max_examples=60, deadline=None)
