@@ -292,12 +292,7 @@ def pruned(value: Any) -> Any:
     if isinstance(value, str):
         return str(value) if value and not value.isspace() else None
     if isinstance(value, dict):
-        kept = {
-            key: part
-            for key, item in value.items()
-            if item is not None and (part := pruned(item)) is not None
-        }
-        return kept or None
+        return _pruned_fields(value)
     if isinstance(value, list | tuple):
         return _pruned_list(value)
     if value is None or isinstance(value, Undefined):
@@ -305,6 +300,19 @@ def pruned(value: Any) -> Any:
     if isinstance(value, bool | int | Decimal):
         return value
     raise TypeError(f"{type(value).__name__} is not a FHIR value")
+
+
+def _pruned_fields(value: Mapping[str, Any]) -> dict[str, Any] | None:
+    kept: dict[str, Any] = {}
+    for key, item in value.items():
+        if item is None:
+            continue
+        # a call for each text would be half of all calls
+        is_text = type(item) is str and item and not item.isspace()
+        part = item if is_text else pruned(item)
+        if part is not None:
+            kept[key] = part
+    return kept or None
 
 
 def _pruned_list(value: Iterable[Any]) -> list[Any] | None:
