@@ -78,7 +78,11 @@ def _below(value: Any, part: str | int) -> Any:
 
 
 def _contradicts(problem: str, name: str, element: Element | None) -> bool:
-    """Whether R4 has the element that a model does not know, or may be without one that it wants."""
+    """Whether R4 has the element that a model does not know, may be without one that it wants, or reads
+    its format otherwise: R4's white space is XML's, so a no-break space may stand in a code.
+    """
+    if problem == "string_pattern_mismatch":
+        return element is not None and element.type is None
     if problem == "extra_forbidden":
         return element is not None and (not name.startswith("_") or element.type is None)
     return problem.endswith("missing") and (element is None or not element.required)
