@@ -72,7 +72,7 @@ class Identity:
         return words(fold(self.name)).split()
 
     def _names(self) -> Iterable[str]:
-        family, *middle, given = self._parts if len(self._parts) > 1 else ("", *self._parts)
+        family, *middle, given = self._parts if len(self._parts) > 1 else ("", *(self._parts or ("",)))
         yield self.name
         if family and middle:
             initials = [one[0] for one in middle]

@@ -15,6 +15,9 @@ __all__ = ["Resource", "digest", "dumps", "loads", "plain_decimal"]
 
 Resource = dict[str, Any]
 
+_DIGITS_OF_64_BITS = 19
+_MAX_EXPONENT = 1000  # written without exponent: 1e999999999 would be a gigabyte of zeros
+
 
 def plain_decimal(value: Decimal) -> str:
     """The decimal without an exponent, digits kept: Decimal("1E+2") is "100"."""
@@ -36,9 +39,23 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+def _decimal(text: str) -> Decimal:
+    number = Decimal(text)
+    if ("e" in text or "E" in text) and abs(number.adjusted()) > _MAX_EXPONENT:
+        raise ValueError("a number is too large or too small to be written out")
+    return number
+
+
+def _whole(text: str) -> int | Decimal:
+    return int(text) if len(text) < _DIGITS_OF_64_BITS and text != "-0" else Decimal(text)
+
+
 def loads(data: bytes | str) -> Any:
-    """Parse JSON; decimals become Decimal. Raises ValueError (bad JSON, NaN, bad UTF-8) or RecursionError."""
-    return json.loads(data, parse_float=Decimal, parse_constant=_refuse_constant)
+    """Parse JSON; decimals become Decimal, and so do whole numbers that `dumps` could not write as int.
+
+    Raises ValueError (bad JSON, NaN, bad UTF-8, an exponent beyond all reason) or RecursionError.
+    """
+    return json.loads(data, parse_float=_decimal, parse_int=_whole, parse_constant=_refuse_constant)
 
 
 def digest(data: bytes) -> str:

@@ -11,7 +11,8 @@ from conformance.validators import is_refused_by_models
 from adapter.fhir import codec
 from adapter.fhir.validation import check, check_bundle
 
-# All examples of the types that mappings make, that hospitals push, or that the endpoint speaks.
+# All examples of the types that mappings make, that hospitals push, or that the endpoint speaks; the
+# package has none of Parameters.
 IN_USE = frozenset(
     (
         *(
@@ -26,20 +27,34 @@ IN_USE = frozenset(
         *("Communication", "Composition", "Condition", "Consent", "Device", "DiagnosticReport"),
         *("DocumentReference", "Encounter", "ImagingStudy", "Immunization", "List", "Location", "Media"),
         *("MedicationRequest", "MedicationStatement", "Observation", "OperationOutcome", "Organization"),
-        *("Parameters", "Patient", "Practitioner", "PractitionerRole", "Procedure", "Provenance"),
+        *("Patient", "Practitioner", "PractitionerRole", "Procedure", "Provenance"),
         *("QuestionnaireResponse", "RelatedPerson", "ServiceRequest", "Specimen", "Task"),
     )
 )
 OF_OTHERS = 100
-# Examples that do break the specification: file -> rule.
-KNOWN_BAD: dict[str, str] = {}
+# Examples that do break the specification: file -> rule. HAPI's validator, which reads all but the two
+# largest of them, says the same.
+_NO_WORDS = "txt-2: the narrative's div is empty"
+KNOWN_BAD = {
+    "ActivityDefinition-blood-tubes-supply.json": _NO_WORDS,
+    "ActivityDefinition-heart-valve-replacement.json": _NO_WORDS,
+    "EventDefinition-example.json": _NO_WORDS,
+    "Questionnaire-zika-virus-exposure-assessment.json": _NO_WORDS,
+    "Bundle-dataelements.json": "bdl-7: de-Quantity.value and others are there three times, without versions",
+    "DeviceMetric-example.json": "reference: parent is a DeviceDefinition, not a Device",
+    "DeviceUseStatement-example.json": "reference: reasonReference is a Procedure, which is no target",
+    "MedicationRequest-medrx0301.json": "reference: dispenseRequest.performer is a Practitioner",
+    "Observation-clinical-gender.json": "reference: performer is an Encounter",
+    "ImplementationGuide-fhir.json": "cardinality: no name, no status",
+    "Questionnaire-qs1.json": "cardinality: items without linkId",
+}
 
 
 @cache
 def chosen() -> tuple[Path, ...]:
     """Every example of a type in use, and a hundred of every other type, always the same."""
     by_type: dict[str, list[Path]] = defaultdict(list)
-    for path in sorted(EXAMPLES.glob("*-*.json")):
+    for path in sorted(EXAMPLES.glob("[A-Z]*-*.json")):
         by_type[path.name.partition("-")[0]].append(path)
     draw = random.Random("hl7.fhir.r4.examples@4.0.1")  # noqa: S311 - the same hundred each time
     return tuple(

@@ -55,6 +55,14 @@ public final class Validate {
     }
 
     private static String errors(FhirValidator validator, String line) {
+        try {
+            return found(validator, line);
+        } catch (RuntimeException | StackOverflowError problem) {
+            return "exception\t\t" + problem.getClass().getSimpleName(); // one resource delays no other
+        }
+    }
+
+    private static String found(FhirValidator validator, String line) {
         return validator.validateWithResult(line).getMessages().stream()
                 .filter(one -> one.getSeverity().compareTo(ResultSeverityEnum.ERROR) >= 0)
                 .map(Validate::said)
