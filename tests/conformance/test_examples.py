@@ -32,8 +32,8 @@ IN_USE = frozenset(
     )
 )
 OF_OTHERS = 100
-# Examples that do break the specification: file -> rule. HAPI's validator, which reads all but the two
-# largest of them, says the same.
+# Examples that do break the specification: file -> rule. HAPI's validator says the same
+# of all but the Bundles and the ImplementationGuide, which are too large for it.
 _NO_WORDS = "txt-2: the narrative's div is empty"
 KNOWN_BAD = {
     "ActivityDefinition-blood-tubes-supply.json": _NO_WORDS,
@@ -41,6 +41,7 @@ KNOWN_BAD = {
     "EventDefinition-example.json": _NO_WORDS,
     "Questionnaire-zika-virus-exposure-assessment.json": _NO_WORDS,
     "Bundle-dataelements.json": "bdl-7: de-Quantity.value and others are there three times, without versions",
+    "Bundle-v2-valuesets.json": "format: codes of table 0550 end with a no-break space",
     "DeviceMetric-example.json": "reference: parent is a DeviceDefinition, not a Device",
     "DeviceUseStatement-example.json": "reference: reasonReference is a Procedure, which is no target",
     "MedicationRequest-medrx0301.json": "reference: dispenseRequest.performer is a Practitioner",
