@@ -7,6 +7,8 @@
     ├── SettingsError         a settings file or variable is wrong                exit 2
     ├── MappingError          a mapping, code table or policy file is wrong       exit 2
     ├── ImportRefused         a file as a whole cannot be imported                exit 1
+    ├── SourceError           a database that records come from cannot be read    exit 1
+    │   └── SourceLost        its connection was lost; the import is tried again  exit 1
     ├── Busy                  another process holds the lock                      exit 1
     ├── LeaseLost             another worker owns this shipment now               (internal)
     └── FhirError             an interaction is refused with an OperationOutcome  (HTTP status)
@@ -26,6 +28,8 @@ __all__ = [
     "LeaseLost",
     "MappingError",
     "SettingsError",
+    "SourceError",
+    "SourceLost",
     "UsageError",
 ]
 
@@ -70,6 +74,18 @@ class MappingError(AdapterError):
 
 class ImportRefused(AdapterError):
     """The file as a whole cannot be imported; nothing was changed."""
+
+
+class SourceError(AdapterError):
+    """A database that records come from cannot be read; nothing was changed. `problems` lists every one."""
+
+    def __init__(self, text: str, /, problems: tuple[str, ...] = (), **params: Any) -> None:
+        super().__init__(text, **params)
+        self.problems = problems
+
+
+class SourceLost(SourceError):
+    """Its connection cannot be made or was lost."""
 
 
 class Busy(AdapterError):

@@ -6,10 +6,11 @@ refused, so that a token cannot end up in a file that is copied around.
 
 import os
 import re
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -37,9 +38,11 @@ __all__ = [
     "Hospital",
     "SecretRef",
     "Settings",
+    "Source",
     "is_name",
     "load_settings",
     "read_secret",
+    "wrong_entry",
 ]
 
 DEFAULT_FILE = Path("adapter.toml")
@@ -63,8 +66,14 @@ def _is_cron(value: str) -> str:
 
 
 def is_name(value: str) -> bool:
-    """Whether a hospital may be called this: it stands in URLs, file names and records."""
+    """Whether a hospital or a source may be called this: it stands in URLs, file names and records."""
     return re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", value) is not None
+
+
+def _must_be_names(names: Iterable[str]) -> None:
+    wrong = [name for name in names if not is_name(name)]
+    if wrong:
+        raise ValueError(say("settings.bad_name", names=", ".join(map(repr, wrong))))
 
 
 SecretRef = Annotated[str, AfterValidator(_is_reference)]
@@ -125,6 +134,15 @@ class Hospital(BaseModel):
         return value.rstrip("/")
 
 
+class Source(BaseModel):
+    """What records are read from besides workbooks, as its section [sources.NAME] says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: Path  # a source file (YAML), a check-up form (XML) or a folder of them
+    schedule: Annotated[str, AfterValidator(_is_cron)] = "15 * * * *"  # cron, Asia/Ho_Chi_Minh
+
+
 class Settings(BaseSettings):
     """All settings. Each can be overridden by ADAPTER_<NAME>, sections by ADAPTER_<SECTION>__<NAME>."""
 
@@ -148,16 +166,21 @@ class Settings(BaseSettings):
     log_json: bool = False
     centre: Centre = Centre()
     hospitals: dict[str, Hospital] = Field(default_factory=dict)
+    sources: dict[str, Source] = Field(default_factory=dict)
 
     _folder: Path = Path()
 
     @field_validator("hospitals", mode="after")
     @classmethod
     def _name_them(cls, value: dict[str, Hospital]) -> dict[str, Hospital]:
-        wrong = [name for name in value if not is_name(name)]
-        if wrong:
-            raise ValueError(say("settings.bad_name", names=", ".join(map(repr, wrong))))
+        _must_be_names(value)
         return {name: hospital.model_copy(update={"name": name}) for name, hospital in value.items()}
+
+    @field_validator("sources", mode="after")
+    @classmethod
+    def _have_names(cls, value: dict[str, Source]) -> dict[str, Source]:
+        _must_be_names(value)
+        return value
 
     @property
     def folder(self) -> Path:
@@ -258,6 +281,15 @@ _PROBLEMS = {  # pydantic's type of a problem -> our text
 }
 
 
+def wrong_entry(item: Mapping[str, Any]) -> str:
+    """What is wrong with an entry of a file, in words: one of pydantic's errors."""
+    known = f"settings.wrong_{_PROBLEMS.get(item['type'], '')}"
+    found = {"problem": item["msg"], **item.get("ctx", {})}
+    if "expected" in found:  # "'a', 'b' or 'c'"
+        found["expected"] = str(found["expected"]).replace(" or ", ", ")
+    return say(known, **found) if known in catalogue("en") else str(item["msg"])
+
+
 def _refused(file: Path, error: ValidationError) -> SettingsError:
     """Every wrong entry on a line of its own, named as it is written: in the file, or as a variable."""
     set_ = {name.upper() for name in os.environ}
@@ -268,11 +300,6 @@ def _refused(file: Path, error: ValidationError) -> SettingsError:
         names = ("ADAPTER_" + "__".join(parts[:length]).upper() for length in range(len(parts), 0, -1))
         variable = next((name for name in names if name in set_), None)
         in_file = in_file or variable is None
-        known = f"settings.wrong_{_PROBLEMS.get(item['type'], '')}"
-        found = {"problem": item["msg"], **item.get("ctx", {})}
-        if "expected" in found:  # "'a', 'b' or 'c'"
-            found["expected"] = str(found["expected"]).replace(" or ", ", ")
-        words = say(known, **found) if known in catalogue("en") else item["msg"]
-        lines.append(f"  {variable or '.'.join(parts)}: {words}")
+        lines.append(f"  {variable or '.'.join(parts)}: {wrong_entry(item)}")
     text = "settings.invalid" if in_file else "settings.invalid_environment"
     return SettingsError(text, path=str(file), problems="\n".join(lines))

@@ -27,6 +27,7 @@ LOGGABLE = frozenset(
         # numbers
         "item", "entry", "entries", "count", "requests", "attempt", "attempts", "bytes", "seconds",
         "delivered", "waiting", "parked", "unknown", "withheld", "position", "version", "exit_code",
+        "changes", "rows", "rejected", "refused",
         # faults, without their messages
         "error", "errors", "where", "message", "signal", "fault",
     }

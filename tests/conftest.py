@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mariadb import MariaDB
 from postgres import Postgres
 from sqlalchemy import Engine
 
@@ -14,11 +15,14 @@ from adapter.database import migrate, open_database
 
 NO_SKIPS_VARIABLE = "ADAPTER_TEST_NO_SKIPS"  # CI: a skipped test is a failed run
 _NOT_FOUND = "PostgreSQL not found"
+_NO_MARIADB = "MariaDB not found"
 _postgres = pytest.StashKey[Postgres]()
+_mariadb = pytest.StashKey[MariaDB]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_postgres] = Postgres()
+    config.stash[_mariadb] = MariaDB()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -29,6 +33,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Say last what was not tested, after pytest's own closing line."""
     config.stash[_postgres].stop()
+    config.stash[_mariadb].stop()
     skipped = _skipped(config)
     for_postgres = sum(_NOT_FOUND in str(report.longrepr) for report in skipped)
     terminal = config.pluginmanager.get_plugin("terminalreporter")
@@ -38,6 +43,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         terminal.write_line(
             f"PostgreSQL not found: {for_postgres} store tests were skipped and ran on SQLite alone. "
             "On Debian and Ubuntu: apt-get install postgresql",
+            yellow=True,
+        )
+    for_mariadb = sum(_NO_MARIADB in str(report.longrepr) for report in skipped)
+    if for_mariadb:
+        terminal.write_line(
+            f"MariaDB not found: {for_mariadb} tests of it as a source were skipped. "
+            "On Debian and Ubuntu: apt-get install mariadb-server",
             yellow=True,
         )
     if skipped and os.environ.get(NO_SKIPS_VARIABLE):
@@ -74,6 +86,17 @@ def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
     name = f"t_{uuid.uuid4().hex}"
     yield postgres.create(name)
     postgres.drop(name)
+
+
+@pytest.fixture
+def mariadb_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """URL of an empty MariaDB database, to read from; skips where there is no MariaDB."""
+    mariadb = request.config.stash[_mariadb]
+    if not mariadb.available:
+        pytest.skip(_NO_MARIADB)
+    name = f"t_{uuid.uuid4().hex}"
+    yield mariadb.create(name)
+    mariadb.drop(name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from adapter.cli import exchange, explain, insight, people, records, serving, start, terminology, validate
+from adapter.cli import (
+    exchange,
+    explain,
+    insight,
+    people,
+    records,
+    serving,
+    sources,
+    start,
+    terminology,
+    validate,
+)
 from adapter.cli.context import Choices
 from adapter.texts import say
 
@@ -50,5 +61,5 @@ def _general(
     context.obj = Choices(config=config, lang=lang, debug=debug)
 
 
-for module in (start, records, exchange, terminology, serving, insight, explain, people, validate):
+for module in (start, records, sources, exchange, terminology, serving, insight, explain, people, validate):
     module.register(app)

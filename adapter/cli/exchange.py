@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from adapter.pipeline import Adapter, Plan, Summary
     from adapter.pipeline.refusals import TurnedBack
     from adapter.pipeline.syncing import HospitalSummary
+    from adapter.records.outcome import ImportReport
     from adapter.settings import Settings
 
 __all__ = ["register"]
+
+_SOURCE = "source:"  # before the name of a job that reads one: a hospital may have the same name
 
 Hospitals = Annotated[
     list[str] | None, typer.Argument(metavar="[HOSPITAL]...", help=say("cli.help_hospitals"))
@@ -129,15 +132,20 @@ def sync(context: typer.Context, hospitals: Hospitals = None, as_json: AsJson = 
 def schedule(context: typer.Context) -> None:
     """Sync each hospital on its own schedule until told to stop."""
     from adapter import pipeline, scheduler
+    from adapter.cli.sources import read_source
     from adapter.errors import SettingsError
 
     stop = stopping()
     with opened(context, service=True) as adapter, progress(quiet=True) as silent:
         jobs = {hospital.name: hospital.schedule for hospital in adapter.settings.hospitals.values()}
+        jobs |= {f"{_SOURCE}{name}": one.schedule for name, one in adapter.settings.sources.items()}
         if not jobs:
             raise SettingsError("cli.schedule_none")
 
         def work(hospital: str) -> None:
+            if hospital.startswith(_SOURCE):
+                _log_source(hospital, read_source(adapter, hospital.removeprefix(_SOURCE)))
+                return
             summary = pipeline.sync(adapter, [hospital], now, silent, stop)
             _log_beat(hospital, summary.hospitals[hospital], summary.exit_code)
 
@@ -152,6 +160,18 @@ def _log_beat(hospital: str, done: "HospitalSummary", exit_code: int) -> None:
     words = ("delivered", "retracted", "waiting", "parked", "unknown", "withheld", "requests")
     counts = {word: getattr(done, word) for word in words}
     get_logger(__name__).info("schedule.synced", hospital=hospital, exit_code=exit_code, **counts)
+
+
+def _log_source(job: str, report: "ImportReport") -> None:
+    from adapter.telemetry import get_logger
+
+    counts = {
+        "changes": report.changes,
+        "rows": report.rows,
+        "rejected": report.rejected,
+        "refused": report.refused_rows,
+    }
+    get_logger(__name__).info("schedule.imported", hospital=job, **counts)
 
 
 def _chosen(adapter: "Adapter", hospitals: "Sequence[str] | None") -> list[str]:

@@ -33,14 +33,17 @@ def import_files(
     allow_deletions: Annotated[
         bool, typer.Option("--allow-deletions", help=say("cli.help_allow_deletions"))
     ] = False,
+    full: Annotated[bool, typer.Option("--full", help=say("source.help_full"))] = False,
     rejects: Annotated[Path | None, typer.Option(help=say("cli.help_rejects"))] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import workbooks or folders of CSVs."""
+    """Import workbooks, folders of CSVs, databases (source files) or check-up forms."""
     from adapter import pipeline
+    from adapter.cli.sources import inputs, resolved
     from adapter.records import importer
 
     with opened(context) as adapter, progress(quiet=as_json) as callback:
+        files = [resolved(adapter.settings, file) for file in files]
         report = importer.run(
             adapter.engine,
             files,
@@ -54,6 +57,7 @@ def import_files(
             now=now(),
             progress=_counted(callback),
             on_scrub=pipeline.forget,
+            inputs=inputs(adapter.settings, full=full),
         )
     emit(report.as_json(), as_json, lambda out: _draw(out, report))
     raise typer.Exit(1 if report.rejected else 0)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, true, update
 
 from adapter.records import body as bodies
 from adapter.records.feed import Feed
@@ -83,9 +83,10 @@ class Changes:
         )
         return int(self._connection.execute(query).scalar_one())
 
-    def gone(self, kind: str) -> Iterator[list[str]]:
-        """Live keys of a kind that the import has not met, a page at a time."""
+    def gone(self, kind: str, source: str | None = None) -> Iterator[list[str]]:
+        """Live keys of a kind (that came from `source`) that the import has not met, a page at a time."""
         last = ""
+        of_source = true() if source is None else record.c.source == source
         while True:
             query = (
                 select(record.c.key)
@@ -93,6 +94,7 @@ class Changes:
                     record.c.kind == kind,
                     record.c.key > last,
                     record.c.deleted.is_(False),
+                    of_source,
                     ~exists().where(import_row.c.kind == record.c.kind, import_row.c.key == record.c.key),
                 )
                 .order_by(record.c.key)
@@ -159,6 +161,7 @@ class Changes:
             record.c.cadre,
             record.c.former_cadre,
             record.c.source_digest,
+            record.c.source,
             record.c.deleted,
             record.c.source,
             record.c.sheet,

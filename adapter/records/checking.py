@@ -1,13 +1,13 @@
 """Which rows of a chunk are imported, and why the others are not: T0 first, then keys, then references."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adapter.records.changes import Changes
 from adapter.records.choices import fold
 from adapter.records.outcome import Problem
-from adapter.records.reading import Tab
 from adapter.records.rows import ParsedRow, RowReader
+from adapter.records.tab import Tab
 from adapter.records.tally import Tally
 from adapter.texts import say
 
@@ -61,13 +61,13 @@ class Checking:
         for row in rows:
             found.keys_readable = found.keys_readable and row.key is not None
         rows = self._withhold(tab, rows)
-        waiting: set[int] = set()
+        waiting: set[int] = set()  # ids: rows of an XML file may stand on one line
         rows = self._once(tab, reader, rows, found)
         self._refer(kind, reader, rows, waiting)
         for row in rows:
             if row.bad and self._astray(tab, row):
                 continue
-            if row.number in waiting:
+            if id(row) in waiting:
                 self._wait(tab, row, found)
             elif row.bad:
                 self._reject(tab, row, found)
@@ -120,9 +120,17 @@ class Checking:
         row.cells, row.fields, row.bad = [], {}, []
 
     def _astray(self, tab: Tab, row: ParsedRow) -> bool:
-        """Whether a row that refers to nobody we know means a T0 person, or perhaps one, spelt otherwise."""
+        """Whether a row that refers to nobody we know means a T0 person, or perhaps one, spelt otherwise.
+
+        Where not everybody's tier was read (`Tab.discreet`), whoever is unknown may be one.
+        """
         for bad in row.bad:
             name = _DANGLING.get(bad.expected)
+            if name and tab.discreet:
+                row.bad = [replace(bad, hidden=True, value="")]
+                self._withheld.add(tab.sheet.kind, row.key)
+                self._count_withheld(tab, row, dependent=False)
+                return True
             if name and self._refused.resembles(name, row.fields[name]):
                 self._count_refused(tab, row)
                 return True
@@ -176,7 +184,7 @@ class Checking:
         if key in parents.live:
             return True
         if key in parents.rejected:
-            waiting.add(row.number)
+            waiting.add(id(row))
         else:
             reader.wrong(row, name, f"expect_known_{name}")
         return False

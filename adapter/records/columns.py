@@ -18,6 +18,7 @@ __all__ = [
     "Column",
     "Headers",
     "Sheet",
+    "column_named",
     "find_header",
 ]
 
@@ -120,6 +121,11 @@ def _known(sheet: Sheet) -> dict[str, Column]:
     known = {name: column for column in (*sheet.columns, DELETED, REASON) for name in reversed(column.names)}
     # A field's own two headers win over another column's alias of the same spelling.
     return known | {fold(title): column for column in sheet.columns for title in (column.vi, column.en)}
+
+
+def column_named(sheet: Sheet, title: str) -> Column | None:
+    """The column that a header means; None if it is not known."""
+    return _known(sheet).get(fold(title))
 
 
 def find_header(sheet: Sheet, rows: Sequence[list[Cell]]) -> int:

@@ -1,4 +1,4 @@
-"""Workbooks and CSVs into the store, in one transaction: all of it, or nothing if it is killed.
+"""Workbooks, CSVs, databases and check-up forms into the store: in one transaction, all of it or nothing.
 
 A file is the full state of the kinds it holds: what is gone from it becomes a tombstone. A bad row
 costs itself alone. Rows of T0 people, and rows that belong to them, are refused before anything else
@@ -12,18 +12,20 @@ from itertools import chain, groupby, islice
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from adapter import audit
 from adapter.database import write
-from adapter.errors import ImportRefused
+from adapter.errors import ImportRefused, SourceLost
 from adapter.records.changes import Changes
 from adapter.records.checking import Checking, Sorted
 from adapter.records.columns import REASON, Headers, find_header
-from adapter.records.model import RECORD_TYPES
+from adapter.records.model import RECORD_TYPES, Record
 from adapter.records.outcome import ImportReport, Problem
-from adapter.records.reading import Tab, open_tabs
+from adapter.records.reading import Inputs, open_tabs
 from adapter.records.rejects import Rejects
 from adapter.records.rows import Known, ParsedRow, RowReader
+from adapter.records.tab import Origin, Tab
 from adapter.records.tally import Tally
 from adapter.texts import say
 
@@ -38,6 +40,13 @@ class _DryRun(Exception):
     pass
 
 
+# A connection that breaks half way has changed nothing here: all is read again.
+@retry(
+    retry=retry_if_exception_type(SourceLost),
+    wait=wait_exponential(multiplier=0.5, max=8),
+    stop=stop_after_attempt(4),
+    reraise=True,
+)
 def run(
     store_engine: Engine,
     files: Sequence[Path],
@@ -53,21 +62,25 @@ def run(
     progress: Progress | None = None,
     on_problem: Callable[[Problem], None] | None = None,
     on_scrub: Callable[[Connection, str], None] | None = None,
+    on_record: Callable[[Record], None] | None = None,
+    inputs: Inputs | None = None,
 ) -> ImportReport:
-    """Import `files`: workbooks, CSV files or folders of CSVs, together one state of the kinds they hold.
+    """Import `files`: workbooks, CSV files or folders of CSVs, together one state of the kinds they hold;
+    databases (YAML, see `sql`) and check-up forms (XML, see `checkup`), read as `inputs` says.
 
     `max_deletions_percent` of a kind's live records may go; past it ImportRefused, unless
     `allow_deletions`. `partial`: what the files do not hold stays. `rejects`: where rows that were not
     imported go (its suffix becomes .xlsx, or none for CSV input); an older rejects file there is replaced,
     or removed when no row is rejected. `known_measures` None: any measure.
     `progress` is called with (bytes done, bytes in all); `on_problem` with every bad cell;
-    `on_scrub`, within the import's transaction, with the key of each person who is T0.
-    Raises ImportRefused, with nothing changed, when a file as a whole cannot be imported.
+    `on_scrub`, within the import's transaction, with the key of each person who is T0;
+    `on_record` with every record that the files hold.
+    Raises ImportRefused or SourceError, with nothing changed, when a file as a whole cannot be imported.
     """
     tally = Tally(on_problem)
     limit = None if allow_deletions else max_deletions_percent
     with ExitStack() as stack:
-        tabs = open_tabs(files, stack, tally.warn)
+        tabs = open_tabs(files, stack, tally.warn, inputs or Inputs())
         as_csv = all(tab.csv for tab in tabs)
         refused = Rejects(None if dry_run else rejects, files, as_csv=as_csv)
         stack.callback(refused.close)
@@ -82,9 +95,15 @@ def run(
                     rejects=refused,
                     progress=progress,
                     on_scrub=None if on_scrub is None else lambda key: on_scrub(connection, key),
+                    on_record=on_record,
                 )
                 refused.sweep()  # under the store's lock, as all that writes is
+                origins = _origins(tabs)
+                for origin in origins:
+                    origin.begin(connection, now)
                 work.run(partial=partial, limit=limit)
+                for origin in origins:
+                    origin.finish()
                 refused.seal()
                 _audit(connection, now, tally)
                 _undo_if(dry_run)
@@ -94,6 +113,10 @@ def run(
             _forget(store_engine)
         # After the commit: killed in between, the same import run again writes the same rejects.
         return tally.report(refused.keep(), work.partial, dry_run=False)
+
+
+def _origins(tabs: list[Tab]) -> list[Origin]:
+    return list({id(tab.origin): tab.origin for tab in tabs if tab.origin is not None}.values())
 
 
 def _forget(engine: Engine) -> None:
@@ -133,6 +156,7 @@ class _Import:
         rejects: Rejects,
         progress: Progress | None,
         on_scrub: Callable[[str], None] | None = None,
+        on_record: Callable[[Record], None] | None = None,
     ) -> None:
         self._changes = changes
         self._tabs = tabs
@@ -141,32 +165,30 @@ class _Import:
         self._rejects = rejects
         self._progress = progress
         self._on_scrub = on_scrub
+        self._on_record = on_record
         self._checking = Checking(changes, tally)
         self._total = sum(tab.size for tab in tabs)
         self._past = 0
-        self.partial = any(tab.partial for tab in tabs)
+        self._keeps = False
+        self.partial = any(tab.partial for tab in tabs if tab.origin is None)
 
     def run(self, *, partial: bool, limit: float | None) -> None:
         """Every kind in turn: its rows, then what is gone, so that children meet the new state."""
         self.partial = self.partial or partial
+        self._keeps = partial
         for kind, tabs in groupby(self._tabs, key=lambda tab: tab.sheet.kind):
             before = self._changes.count(kind)
             deleted = 0
-            readable = True
-            rows = 0
+            read: dict[str | None, Sorted] = {}  # by what may be missing: a source's records, or all
             for tab in tabs:
                 outcome = self._tab(tab)
-                deleted += outcome.deleted
-                readable = readable and outcome.keys_readable
-                rows += outcome.rows
+                deleted += outcome.deleted + self._said(tab, outcome)
+                if not (self.partial if tab.origin is None else partial or tab.partial):
+                    whose = tab.source if tab.origin else None
+                    read[whose] = read.get(whose, Sorted()).plus(outcome)
             if kind == "cadre":
                 deleted += self._scrub()
-            if rows and not readable and not self.partial:
-                self._tally.warn("import.keys_unreadable", kind=say(f"import.kind_{kind}"))
-            elif rows and not self.partial:
-                deleted += self._gone(kind)
-            elif before and not self.partial:
-                self._tally.warn("import.empty_sheet", kind=say(f"import.kind_{kind}"))
+            deleted += sum(self._missing(kind, whose, found, before) for whose, found in read.items())
             if limit is not None and deleted * 100 > before * limit:
                 raise ImportRefused(
                     "import.too_many_deletions",
@@ -176,6 +198,32 @@ class _Import:
                     limit=f"{limit:g}",
                 )
         self._changes.close()
+
+    def _said(self, tab: Tab, outcome: Sorted) -> int:
+        """Tombstones of the keys that the tab's origin says are gone, or does not list any more."""
+        if tab.origin is None:
+            return 0
+        deleted = sum(self._bury(tab.sheet.kind, keys) for keys in tab.origin.deleted(tab))
+        present = tab.origin.present(tab)
+        if present is None or self._keeps:
+            return deleted
+        listed = Sorted()
+        for page in present:
+            keys = [key for key in page if key is not None]
+            stored = self._changes.live(tab.sheet.kind, keys).keys()
+            new = sorted(stored - self._changes.met(tab.sheet.kind, sorted(stored)).keys())
+            self._changes.meet(tab.sheet.kind, tab.title, [(key, 0) for key in new])
+            listed = listed.plus(Sorted(rows=len(page), keys_readable=len(keys) == len(page)))
+        return deleted + self._missing(tab.sheet.kind, tab.source, listed.plus(outcome), 1)
+
+    def _missing(self, kind: str, whose: str | None, read: Sorted, before: int) -> int:
+        """Tombstones of what was not met any more, unless too little was read to say so."""
+        if read.rows and read.keys_readable:
+            return sum(self._bury(kind, keys) for keys in self._changes.gone(kind, whose))
+        if read.rows or before:
+            problem = "import.keys_unreadable" if read.rows else "import.empty_sheet"
+            self._tally.warn(problem, kind=say(f"import.kind_{kind}"))
+        return 0
 
     def _tab(self, tab: Tab) -> Sorted:
         rows = tab.rows()
@@ -205,6 +253,8 @@ class _Import:
         if found.good:
             type_ = RECORD_TYPES[kind]
             records = [(type_(**row.fields), row.number) for row in found.good]
+            for record, _ in records if self._on_record else ():
+                self._on_record(record)  # type: ignore[misc] # looked at just now
             created, changed = self._changes.upsert(records, tab.source, tab.title, self._known.now)
             self._tally.add(
                 kind, created=created, changed=changed, unchanged=len(records) - created - changed
@@ -213,11 +263,10 @@ class _Import:
             found.deleted = self._bury(kind, [row.key for row in found.marked if row.key])
         for row, reason in found.bad:
             self._rejects.add(tab, header, row.cells, reason)
+        if tab.origin is not None:
+            tab.origin.settle(tab, [row.number for row, _ in found.bad])
         found.forget()
         return found
-
-    def _gone(self, kind: str) -> int:
-        return sum(self._bury(kind, keys) for keys in self._changes.gone(kind))
 
     def _bury(self, kind: str, keys: list[str]) -> int:
         counts = self._changes.tombstone(kind, keys)

@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from python_calamine import CalamineError, CalamineWorkbook
@@ -22,8 +22,9 @@ from adapter.records.columns import GUIDE, Sheet
 from adapter.records.formats import Cell
 from adapter.records.sheets import SHEETS, sheet_named
 from adapter.records.slicing import WORTH_SLICING, error_cells, sheet_files, sliced_rows
+from adapter.records.tab import Tab
 
-__all__ = ["REJECTS_MARK", "Tab", "open_tabs", "unnumbered"]
+__all__ = ["REJECTS_MARK", "Inputs", "open_tabs", "unnumbered"]
 
 REJECTS_MARK = "_rejects"  # a sheet or a file of this name: what is here is not everything
 _MAX_UNPACKED = 2_000_000_000  # bytes; a workbook that unpacks to more is an attack or a mistake
@@ -35,38 +36,44 @@ _COLUMNS = 3  # separators at least: every sheet has four required columns
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
-@dataclass
-class Tab:
-    """One sheet or CSV file of a known kind. `size` and `done` are bytes of it, for a progress bar."""
+@dataclass(frozen=True)
+class Inputs:
+    """How files are read that are not tables. `full`: a database is read whole, not only what changed;
+    `form`: which element of a check-up form is which field (None: the national form).
+    """
 
-    source: str
-    title: str
-    sheet: Sheet
-    partial: bool
-    size: int
-    csv: bool
-    open: Callable[["Tab"], Iterator[tuple[int, list[Cell]]]]
-    done: int = field(default=0)
-
-    def rows(self) -> Iterator[tuple[int, list[Cell]]]:
-        """Rows with their number in the file, from 1; empty ones are left out."""
-        for number, cells in self.open(self):
-            if cells.count("") != len(cells):
-                yield number, cells
+    full: bool = False
+    form: Path | None = None
 
 
-def open_tabs(files: Sequence[Path], stack: ExitStack, warn: Callable[..., None]) -> list[Tab]:
+def open_tabs(
+    files: Sequence[Path], stack: ExitStack, warn: Callable[..., None], inputs: Inputs
+) -> list[Tab]:
     """The tabs of all files, ordered so that people come before what refers to them.
 
     Raises ImportRefused for a file that is neither, that is damaged, or that holds nothing we know.
     """
     tabs: list[Tab] = []
     for path in files:
-        found = list(_tabs_of(path, stack, warn))
+        found = _other_tabs(path, stack, inputs) or list(_tabs_of(path, stack, warn))
         if not found:
             raise ImportRefused("import.no_known_sheet", file=path.name)
         tabs += found
     return sorted(tabs, key=lambda tab: SHEETS.index(tab.sheet))
+
+
+def _other_tabs(path: Path, stack: ExitStack, inputs: Inputs) -> list[Tab]:
+    """The tabs of a database or of check-up forms; none if the path is neither."""
+    if path.suffix.lower() in (".yaml", ".yml") and path.is_file():
+        from adapter.records.sql.origin import source_tabs
+
+        return source_tabs(path, stack, full=inputs.full)
+    forms = [path] if path.is_file() else sorted(path.glob("*"))
+    if forms := [file for file in forms if file.suffix.lower() == ".xml"]:
+        from adapter.records.checkup.origin import form_tabs
+
+        return form_tabs(forms, inputs.form)
+    return []
 
 
 def unnumbered(name: str) -> str:

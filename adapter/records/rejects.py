@@ -19,8 +19,9 @@ from adapter.errors import ImportRefused
 from adapter.records.choices import fold
 from adapter.records.columns import REASON
 from adapter.records.formats import Cell, plain
-from adapter.records.reading import REJECTS_MARK, Tab, unnumbered
+from adapter.records.reading import REJECTS_MARK, unnumbered
 from adapter.records.slicing import sheet_files
+from adapter.records.tab import Tab
 from adapter.texts import language, say
 
 __all__ = ["Rejects"]

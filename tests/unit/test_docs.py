@@ -10,7 +10,7 @@ from typer.main import get_command
 from adapter.cli.app import app
 from adapter.disclosure.policy import Reason
 from adapter.ledger.state import State
-from adapter.settings import Centre, Hospital, Settings, load_settings
+from adapter.settings import Centre, Hospital, Settings, Source, load_settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -35,7 +35,7 @@ def _commands() -> dict[str, set[str]]:
 
 
 COMMANDS = _commands()
-GROUPS = {"mapping", "hospital", "", "terminology"}  # which do nothing by themselves
+GROUPS = {"mapping", "hospital", "source", "", "terminology"}  # which do nothing by themselves
 
 
 def _code(text: str) -> list[str]:
@@ -71,9 +71,10 @@ def _named_settings(heading: str) -> set[str]:
 
 
 def test_the_operating_page_names_the_settings_that_exist() -> None:
-    general = set(Settings.model_fields) - {"centre", "hospitals"}
+    general = set(Settings.model_fields) - {"centre", "hospitals", "sources"}
     assert _named_settings("## Settings") == general | {f"centre.{name}" for name in Centre.model_fields}
     assert _named_settings("For each hospital") == set(Hospital.model_fields)
+    assert _named_settings("For each source") == set(Source.model_fields)
 
 
 def test_every_reason_and_state_is_explained() -> None:
@@ -98,11 +99,13 @@ def test_the_settings_template_shows_every_setting_with_its_default(
     file = tmp_path / "adapter.toml"
     file.write_text(_uncommented("en"), "utf-8")
     shown, defaults = load_settings(file), Settings()
-    shipped = {"hospitals", "mappings", "public_url"}  # which have no default that could be shown
+    shipped = {"hospitals", "sources", "mappings", "public_url"}  # which have no default that could be shown
     assert shown.model_dump(exclude=shipped) == defaults.model_dump(exclude=shipped)
     named = tomllib.loads(_uncommented("en"))
     assert set(named) == set(Settings.model_fields)
     assert set(named["hospitals"]["bv-tinh"]) == set(Hospital.model_fields) - {"name"}
+    assert set(named["sources"]["his"]) == set(Source.model_fields)
+    assert named["sources"]["his"]["schedule"] == Source.model_fields["schedule"].default
     defaulted = {"schedule", "timeout_seconds", "concurrency", "max_entries", "max_bytes"}
     for name in defaulted:
         assert named["hospitals"]["bv-tinh"][name] == Hospital.model_fields[name].default

@@ -84,7 +84,7 @@ def test_large_sheets_are_sliced(workbook: Path, monkeypatch: pytest.MonkeyPatch
 
     def rows() -> list[tuple[int, list[Any]]]:
         with ExitStack() as stack:
-            (tab,) = reading.open_tabs([workbook], stack, lambda *_, **__: None)
+            (tab,) = reading.open_tabs([workbook], stack, lambda *_, **__: None, reading.Inputs())
             found = list(tab.rows())
             assert 0 < tab.done <= tab.size
             return found

@@ -1,0 +1,1 @@
+"""Records out of any SQL database: one YAML file says which query gives which kind of record."""

@@ -1,0 +1,79 @@
+"""Values of a database driver as cells, so that what a workbook would say makes the same record. Pure."""
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime, time, tzinfo
+from decimal import Decimal
+from typing import Any
+
+from adapter.records import formats
+from adapter.records.columns import Column
+from adapter.records.formats import VIETNAM, BadCell, Cell
+
+__all__ = ["cell_reader"]
+
+_ZONED = re.compile(r"(?:Z|[+-]\d{2}:?\d{2})$")
+_HAS_TIME = re.compile(r"\d[T ]\d|^\d{12}")
+_UNREADABLE = "\x00"  # which no column takes
+
+
+def cell_reader(column: Column | None, zone: tzinfo) -> Callable[[Any], Cell]:
+    """How a result column's values are read; `zone` is that of times that say none.
+
+    NULL is an empty cell. A DECIMAL loses the zeros that its column's scale adds, as a spreadsheet's
+    number does; text keeps every digit. Times of a column that holds instants become Viet Nam's.
+    """
+    if column is None or column.parse not in (formats.instant, formats.moment):
+        return _cell
+
+    def instant(value: Any) -> Cell:
+        if isinstance(value, datetime):
+            return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(VIETNAM)
+        if isinstance(value, str) and zone is not VIETNAM:
+            return _written(value, zone)
+        return _cell(value)
+
+    return instant
+
+
+def _written(value: str, zone: tzinfo) -> Cell:
+    """A time in words: the zone it says, else `zone`. A day without a time is that day in Viet Nam."""
+    if not value.strip():
+        return ""
+    try:
+        found = formats.instant(value)
+    except BadCell:
+        return value
+    if _ZONED.search(value.strip()) or not _HAS_TIME.search(value.strip()):
+        return found
+    return found.replace(tzinfo=zone).astimezone(VIETNAM)
+
+
+def _cell(value: Any) -> Cell:
+    if value is None:
+        return ""
+    kind = value.__class__
+    if kind is str or kind is int or kind is float or kind is bool or kind is date:
+        return value
+    if isinstance(value, datetime):
+        return value.astimezone(VIETNAM) if value.tzinfo else value
+    if isinstance(value, Decimal):
+        return _number(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _text(bytes(value))
+    if isinstance(value, list | tuple | set | frozenset):
+        return "; ".join(str(_cell(one)) for one in value)
+    return value if isinstance(value, date | time) else str(value)
+
+
+def _number(value: Decimal) -> str:
+    if not value.is_finite():
+        return str(value)
+    return format(value.normalize() if value else Decimal(0), "f")
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return _UNREADABLE

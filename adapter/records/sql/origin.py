@@ -1,0 +1,198 @@
+"""A database as tabs of rows: what changed since the last reading, what is gone, and where reading stands."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from adapter.errors import SourceError
+from adapter.records import formats
+from adapter.records.columns import KEY_FIELD, Sheet, column_named
+from adapter.records.formats import VIETNAM, BadCell, Cell
+from adapter.records.sheets import SHEETS
+from adapter.records.sql import cursor as cursors
+from adapter.records.sql.cells import cell_reader
+from adapter.records.sql.cursor import Change, Cursor
+from adapter.records.sql.database import SourceDatabase, opened
+from adapter.records.sql.source import Query, SqlSource, load_source
+from adapter.records.tab import Origin, Tab
+
+__all__ = ["source_tabs"]
+
+_PAGE = 500
+
+
+@dataclass
+class _Reading:
+    """One query as it is read: the newest change met, and the oldest of a row that was rejected."""
+
+    query: Query
+    whole: bool = True
+    rows: int = 0
+    newest: Change | None = None
+    oldest_rejected: Change | None = None
+    waiting: dict[int, Change | None] = field(default_factory=dict)  # rows that are not yet settled
+
+
+def source_tabs(path: Path, stack: ExitStack, *, full: bool) -> list[Tab]:
+    """The tabs of a source file, one for each query. Raises SourceError when the file is wrong."""
+    source = load_source(path)
+    origin = _SqlOrigin(source, stack, full=full)
+    sheets = {sheet.kind: sheet for sheet in SHEETS}
+    return [
+        Tab(source.source, kind, sheets[kind], False, 1, True, origin.read, origin=origin)
+        for kind in source.kinds
+    ]
+
+
+class _SqlOrigin(Origin):
+    def __init__(self, source: SqlSource, stack: ExitStack, *, full: bool) -> None:
+        self._source = source
+        self._stack = stack
+        self._full = full
+        self._readings = {kind: _Reading(query) for kind, query in source.queries.items()}
+        self._zone = VIETNAM if source.time_zone == "Asia/Ho_Chi_Minh" else source.zone
+        self._cursors: dict[tuple[str, str], Cursor] = {}
+
+    def begin(self, connection: Connection, now: datetime) -> None:
+        self._store: Connection = connection
+        self._now = now
+        self._cursors = cursors.load(connection, self._source.source)
+        self._database: SourceDatabase = self._stack.enter_context(opened(self._source))
+
+    # rows ----------------------------------------------------------------------------------------
+
+    def read(self, tab: Tab) -> Iterator[tuple[int, list[Cell]]]:
+        """The header, then the rows: of everything, or of what changed."""
+        kind = tab.sheet.kind
+        reading = self._readings[kind]
+        after = self._after(kind, reading.query)
+        reading.whole = after is None
+        tab.partial = not reading.whole or reading.query.missing == "keep"
+        tab.discreet = not (reading.whole and {"cadre", "visit"} <= self._source.queries.keys())
+        names, rows = self._database.rows(kind, reading.query.query, reading.query.changed, after)
+        place = self._change_place(kind, names, reading.query.changed)
+        columns = [column_named(tab.sheet, name) for name in names]
+        readers = [cell_reader(column, self._zone) for column in columns]
+        kept = [at for at, column in enumerate(columns) if at != place or column is not None]
+        yield 0, [names[at] for at in kept]
+        for number, row in enumerate(rows, 1):
+            reading.rows = number
+            if place is not None:
+                reading.waiting[number] = self._change(kind, row[place])
+            yield number, [readers[at](row[at]) for at in kept]
+        tab.done = tab.size
+
+    def _after(self, kind: str, query: Query) -> Change | None:
+        """From where to read; None: everything. People are always read whole (their tiers decide about
+        all else), and everything is when somebody came or went: a new person has a past.
+        """
+        before = self._cursors.get((self._source.source, kind))
+        if self._full or query.changed is None or before is None or before.value is None:
+            return None
+        if (before.version, before.people) != (self._version(query), cursors.known_people(self._store)):
+            return None
+        return cursors.since(before.value, timedelta(minutes=self._source.overlap_minutes))
+
+    def _version(self, query: Query) -> str:
+        parts = (query.query, query.changed or "", self._source.connection, self._source.time_zone)
+        return blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+
+    def _change_place(self, kind: str, names: list[str], changed: str | None) -> int | None:
+        if changed is None:
+            return None
+        folded = [name.casefold() for name in names]
+        if changed.casefold() in folded:
+            return folded.index(changed.casefold())
+        near = get_close_matches(changed, names, 1) or ["-"]
+        raise SourceError(
+            "source.no_change", source=self._source.source, kind=kind, column=changed, near=near[0]
+        )
+
+    def _change(self, kind: str, value: Any) -> Change | None:
+        if value is None or (isinstance(value, Change) and not isinstance(value, bool)):
+            return value
+        raise SourceError(
+            "source.bad_change", source=self._source.source, kind=kind, type=type(value).__name__
+        )
+
+    # what became of them -------------------------------------------------------------------------
+
+    def settle(self, tab: Tab, rejected: Sequence[int]) -> None:
+        reading = self._readings[tab.sheet.kind]
+        for number in rejected:
+            change = reading.waiting.get(number)
+            reading.oldest_rejected = cursors.least(reading.oldest_rejected, change)
+        for change in reading.waiting.values():
+            reading.newest = cursors.greatest(reading.newest, change)
+        reading.waiting.clear()
+
+    def deleted(self, tab: Tab) -> Iterator[list[str]]:
+        query = self._readings[tab.sheet.kind].query.deleted
+        for page in self._keys(tab.sheet, query) if query else ():
+            yield [key for key in page if key is not None]
+
+    def present(self, tab: Tab) -> Iterator[list[str | None]] | None:
+        query = self._readings[tab.sheet.kind].query.keys
+        return self._keys(tab.sheet, query) if query else None
+
+    def _keys(self, sheet: Sheet, query: str) -> Iterator[list[str | None]]:
+        names, rows = self._database.rows(sheet.kind, query)
+        read = _key_reader(self._source.source, sheet, names)
+        page: list[str | None] = []
+        for row in rows:
+            page.append(read(row))
+            if len(page) == _PAGE:
+                yield page
+                page = []
+        if page:
+            yield page
+
+    def finish(self) -> None:
+        people = cursors.known_people(self._store)
+        for kind, reading in self._readings.items():
+            before = self._cursors.get((self._source.source, kind))
+            cursor = Cursor(
+                source=self._source.source,
+                kind=kind,
+                version=self._version(reading.query),
+                people=people,
+                value=cursors.forward(
+                    None if before is None or reading.whole else before.value,
+                    reading.newest,
+                    reading.oldest_rejected,
+                    self._now,
+                    self._zone,
+                ),
+                read_at=self._now,
+                rows=reading.rows,
+                whole=reading.whole,
+            )
+            cursors.save(self._store, cursor)
+
+
+def _key_reader(source: str, sheet: Sheet, names: list[str]) -> Callable[[Sequence[Any]], str | None]:
+    """How a row of keys is read: its key, or a measurement's visit and measure. None: it cannot be."""
+    known = [column_named(sheet, name) for name in names]
+    places = {column.field: at for at, column in enumerate(known) if column is not None}
+    parts: tuple[str, ...] = (KEY_FIELD,)
+    if KEY_FIELD not in places and len(names) == 1:
+        places[KEY_FIELD] = 0
+    elif KEY_FIELD not in places and sheet.kind == "measurement":
+        parts = ("visit", "measure")
+    if not places.keys() >= set(parts):
+        raise SourceError("source.no_key", source=source, kind=sheet.kind)
+
+    def read(row: Sequence[Any]) -> str | None:
+        try:
+            return "/".join(formats.key(row[places[part]]) for part in parts)
+        except BadCell:
+            return None
+
+    return read
