@@ -1,0 +1,168 @@
+"""Check-up forms as a source: whose they are, what is read safely, what is refused."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from checkup_forms import document
+from his import SAMPLE
+from sqlalchemy import Engine, select
+
+from adapter.database import open_database, read
+from adapter.errors import ImportRefused, SourceError
+from adapter.records import importer
+from adapter.records.outcome import ImportReport
+from adapter.records.reading import Inputs
+from adapter.records.tables import record
+from adapter.texts import use_language
+
+NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+FORM = (
+    "<HO_SO_KSK><HANH_CHINH><MA_LK>{visit}</MA_LK><SO_CCCD>{citizen}</SO_CCCD><MA_THE_BHYT>{cards}</MA_THE_BHYT>"
+    "<NGAY_KHAM>202610020800</NGAY_KHAM></HANH_CHINH>"
+    "<KHAM_THE_LUC><HUYET_AP>120/80</HUYET_AP><CAN_NANG>62,5</CAN_NANG></KHAM_THE_LUC>"
+    "<XET_NGHIEM><CHI_TIET><MA_DICH_VU>XN01</MA_DICH_VU><MA_CHI_SO>BIO-CREA</MA_CHI_SO>"
+    "<GIA_TRI>75</GIA_TRI><DON_VI_DO>µmol/L</DON_VI_DO></CHI_TIET></XET_NGHIEM>"
+    "<TIEN_SU><BAN_THAN><MA_BENH>I10;E11.9</MA_BENH></BAN_THAN></TIEN_SU>"
+    "<KET_LUAN><PHAN_LOAI_SK>2</PHAN_LOAI_SK><HUONG_XU_TRI>2</HUONG_XU_TRI></KET_LUAN></HO_SO_KSK>\n"
+)
+
+
+def form(visit: str = "LK1", citizen: str = "024064104760", cards: str = "") -> str:
+    return FORM.format(visit=visit, citizen=citizen, cards=cards)
+
+
+@pytest.fixture
+def store(sqlite_url: str) -> Engine:
+    use_language("en")
+    engine = open_database(sqlite_url)
+    importer.run(
+        engine, [SAMPLE / "Cán bộ.csv"], max_deletions_percent=3, known_hospitals=frozenset(), now=NOW
+    )
+    return engine
+
+
+def load(store: Engine, file: Path, **options: object) -> ImportReport:
+    return importer.run(
+        store,
+        [file],
+        max_deletions_percent=3,
+        known_hospitals=frozenset(),
+        now=NOW,
+        rejects=file.parent / "rejects",
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def bodies(store: Engine, kind: str) -> dict[str, str]:
+    query = select(record.c.key, record.c.body).where(record.c.kind == kind, record.c.deleted.is_(False))
+    with read(store) as connection:
+        return {row.key: row.body for row in connection.execute(query)}
+
+
+def written(folder: Path, content: bytes | str, name: str = "form.xml") -> Path:
+    file = folder / name
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    return file
+
+
+def test_a_form_becomes_a_visit_with_its_values(store: Engine, tmp_path: Path) -> None:
+    report = load(store, written(tmp_path, document(form())))
+    assert not report.problems
+    (visit,) = bodies(store, "visit").values()
+    assert '"cadre":"CB-0001"' in visit
+    assert '"started_at":"2026-10-02T08:00:00+07:00"' in visit
+    assert '"advice":"follow-up","health_class":"II"' in visit
+    values = bodies(store, "measurement")
+    assert set(values) == {"LK1/VS-BP", "LK1/VS-WEIGHT", "LK1/BIO-CREA"}
+    assert '"value":"62.5","unit":"kg"' in values["LK1/VS-WEIGHT"]
+    assert not [word for word in ("low", "high", "flag", "taken_at") if f'"{word}"' in values["LK1/BIO-CREA"]]
+    assert set(bodies(store, "diagnosis")) == {"LK1/TS/I10", "LK1/TS/E11.9"}
+
+
+def test_importing_a_form_again_changes_nothing_and_another_deletes_nothing(
+    store: Engine, tmp_path: Path
+) -> None:
+    first = written(tmp_path, document(form()))
+    load(store, first)
+    assert load(store, first).changes == 0
+    load(store, written(tmp_path, document(form(visit="LK2")), "second.xml"))
+    assert set(bodies(store, "visit")) == {"LK1", "LK2"}
+
+
+@pytest.mark.parametrize(
+    ("citizen", "cards"),
+    [
+        ("001099000001", ""),  # nobody
+        ("022060120598", ""),  # a T0 person's, whom nobody knows here
+        ("", ""),
+        ("024064104760", "DN4241126790001"),  # two people's
+    ],
+)
+def test_a_form_of_a_stranger_is_told_by_its_line_alone(
+    store: Engine, tmp_path: Path, citizen: str, cards: str
+) -> None:
+    report = load(store, written(tmp_path, document(form(), form("LK2", citizen, cards))))
+    assert set(bodies(store, "visit")) == {"LK1"}
+    assert report.withheld == report.rejected == 6
+    assert report.problem_count == 3  # the visit and two old diagnoses; what hangs on the visit goes with it
+    assert {problem.row for problem in report.problems} == {4}
+    assert not (tmp_path / "rejects").exists()
+    said = "".join(map(str, report.problems))
+    assert not citizen or citizen not in said
+
+
+def test_several_cards_find_their_one_person(store: Engine, tmp_path: Path) -> None:
+    load(store, written(tmp_path, document(form(citizen="", cards="HT3241443550005;027049144355"))))
+    assert '"cadre":"CB-0006"' in bodies(store, "visit")["LK1"]
+
+
+def test_a_bad_value_costs_its_row_and_names_its_line(store: Engine, tmp_path: Path) -> None:
+    broken = form().replace("<PHAN_LOAI_SK>2<", "<PHAN_LOAI_SK>9<")
+    report = load(store, written(tmp_path, document(form("LK0"), broken)))
+    assert set(bodies(store, "visit")) == {"LK0"}
+    assert report.problems[0].row == 4
+    assert (tmp_path / "rejects" / "visit.csv").read_text("utf-8-sig").count("\n") == 2
+
+
+BOMB = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><DS>&b;</DS>'
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "said"),
+    [
+        (BOMB, 1, "document type"),
+        ('<!DOCTYPE x SYSTEM "file:///etc/passwd"><DS/>', 1, "document type"),
+        ('<?xml version="1.0" encoding="windows-1258"?><DS/>', 1, "windows-1258"),
+        ('<?xml version="1.0"?>\n<DS>\n<A></B></DS>', 3, "mismatched tag"),
+        ("<DS>\n" + "<A>" * 60, 2, "deeper"),
+        ('<?xml version="1.0" encoding="UTF-8"?>\n<DS>\nHà</DS>'.encode("latin-1"), 3, "not UTF-8"),
+        ("<DS></DS>", None, "HO_SO_KSK"),
+        ("<DS>\n<HO_SO_KSK>" + "x" * 2_100_000 + "</HO_SO_KSK></DS>", 2, "more than"),
+    ],
+)
+def test_what_is_not_safe_or_not_well_formed_is_refused_with_its_line(
+    store: Engine, tmp_path: Path, content: str | bytes, line: int | None, said: str
+) -> None:
+    with pytest.raises(ImportRefused, match=said) as error:
+        load(store, written(tmp_path, content))
+    assert error.value.params.get("line") == line
+    assert bodies(store, "visit") == {}
+
+
+def test_a_province_names_its_own_elements(store: Engine, tmp_path: Path) -> None:
+    own = tmp_path / "checkup.yaml"
+    own.write_text(
+        "checkup: PHIEU\nperson: {identifiers: [CCCD]}\nrecords:\n  visit:\n"
+        "    - {key: SO, type: =checkup, started_at: NGAY}\n"
+    )
+    content = "<D><PHIEU><SO>7</SO><CCCD>024064104760</CCCD><NGAY>20261002</NGAY></PHIEU></D>"
+    load(store, written(tmp_path, content), inputs=Inputs(form=own))
+    assert set(bodies(store, "visit")) == {"7"}
+
+
+def test_a_wrong_form_is_told_with_its_line(store: Engine, tmp_path: Path) -> None:
+    own = tmp_path / "checkup.yaml"
+    own.write_text("checkup: A\nperson: {}\nrecords:\n  visit:\n    - key: SO\n      started: NGAY\n")
+    with pytest.raises(SourceError, match=r"line 6: \"started\" .* started_at"):
+        load(store, written(tmp_path, "<A/>"), inputs=Inputs(form=own))
