@@ -130,7 +130,7 @@ def _preview(adapter: "Adapter", samples: _Samples) -> dict[str, list[Any]]:
     outlet = adapter.outlet(next(iter(adapter.settings.hospitals)))
     found: dict[str, list[Any]] = {}
     for kind, records in samples.kept.items():
-        for record in records if kind in outlet.types else ():
+        for record in records:
             try:
                 found.setdefault(kind, []).extend(one.resource for one in outlet.engine.map(record))
             except MappingError as error:
