@@ -19,6 +19,10 @@ __all__ = ["Cell", "TurnedBack", "located", "turned_back"]
 
 _QUOTED = re.compile(r"""['"‘’“”«»`]([^'"‘’“”«»`]{1,80})['"‘’“”«»`]""")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:(?:\[\d+\])?\.[A-Za-z][A-Za-z0-9]*)*")
+# Names of elements that sentences hold without meaning them ("HTTP status 422"): only in quotation marks.
+_COMMON = frozenset(
+    ("code", "display", "end", "id", "name", "reference", "start", "status", "system", "text", "type", "use")
+) | {"identifier", "url", "value"}
 _REFUSED_AS = "refused"
 
 
@@ -122,7 +126,7 @@ def located(resource: TracedResource, said: str) -> list[Leaf]:
         found = _at(steps, by_path) or _at(steps, empty) or _at(steps, by_path, around=True)
         if found:
             return _of_one_expression(_narrowed(found, words)) or found[:1]
-    return _of_one_expression(_by_words(by_path, words))
+    return _of_one_expression(_by_words(by_path, words, resource.type))
 
 
 def _split(said: str, resource_type: str) -> tuple[str | None, str]:
@@ -148,15 +152,22 @@ def _narrowed(leaves: list[Leaf], words: str) -> list[Leaf]:
     return [leaf for leaf in by_value if leaf in by_name] or by_value or by_name or leaves
 
 
-def _by_words(leaves: dict[Path, Leaf], words: str) -> list[Leaf]:
-    found = _narrowed(list(leaves.values()), words)
-    if len(found) < len(leaves):
+def _by_words(leaves: dict[Path, Leaf], words: str, resource_type: str) -> list[Leaf]:
+    """The leaves that words without an expression name: by a quoted value, by their own name, by that of an
+    element around them.
+    """
+    mine = {path: leaf for path, leaf in leaves.items() if leaf.file}
+    quoted = set(_QUOTED.findall(words))
+    said = {word.casefold() for word in _WORD.findall(words)} - _COMMON | {word.casefold() for word in quoted}
+    by_value = [leaf for leaf in mine.values() if str(leaf.value) in quoted]
+    by_name = [leaf for leaf in mine.values() if _name(leaf).casefold() in said]
+    found = [leaf for leaf in by_value if leaf in by_name] or by_value or by_name
+    if found:
         return found
-    for word in sorted(_WORD.findall(words), key=len, reverse=True):
-        steps = steps_of(word, "")
-        if steps and (word[0].islower() or "." in word) and (under := _at(steps, leaves)):
+    for word in sorted((word for word in said if "." in word), key=len, reverse=True):
+        if under := _at(steps_of(word, resource_type) or (), mine):
             return under
-    return []
+    return [leaf for path, leaf in mine.items() if str(path[0]).casefold() in said]
 
 
 def _of_one_expression(leaves: list[Leaf]) -> list[Leaf]:

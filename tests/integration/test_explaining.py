@@ -20,7 +20,7 @@ from adapter.ledger.state import State
 from adapter.pipeline import Adapter
 from adapter.pipeline.explaining import TracedResource, trace
 from adapter.pipeline.planning import update_ledger
-from adapter.pipeline.refusals import TurnedBack, turned_back
+from adapter.pipeline.refusals import TurnedBack, located, turned_back
 from adapter.records import importer
 from adapter.records.model import Cadre, Measurement, Tier
 from adapter.settings import Hospital, Settings
@@ -202,6 +202,7 @@ ENTRY = "Bundle.entry[0].resource.ofType(Observation)"
         ({"expression": ["Observation.status"]}, "status", ["Trạng thái"]),
         ({"expression": ["Observation.effective"]}, "effectiveDateTime", ["Thời điểm lấy"]),
         ({"expression": ["Bundle.entry[0]"]}, None, []),
+        ({"diagnostics": "HTTP status 422: this resource is refused"}, None, []),
     ],
 )  # fmt: skip
 def test_a_refusal_is_said_of_the_local_record(
@@ -220,6 +221,27 @@ def test_a_refusal_is_said_of_the_local_record(
     stored = adapter.records.row("measurement", record.key)
     assert stored is not None
     assert (found.sheet, found.row) == ("Chỉ số", stored.row)
+
+
+@pytest.mark.parametrize(
+    ("words", "elements"),
+    [
+        ("invariant: Observation.valueQuantity.code is not UCUM", {"valueQuantity.code"}),
+        ("processing: the unit is not known", {"valueQuantity.unit"}),
+        ("value: 'final' cannot be", {"status"}),
+        ("value: 'status' cannot be that", {"status"}),
+        ("processing: no such encounter here", {"encounter.reference"}),
+        ("processing: encounter and subject do not fit", set()),
+        ("processing: HTTP status 422, this resource has a wrong code", set()),
+        ("Observation.value.unit: processing: no", {"valueQuantity.unit"}),
+        ("Observation.code: processing: '14682-9' is not used here", {"code.coding[1].code"}),
+    ],
+)
+def test_words_without_an_expression_lead_to_an_element_or_to_none(
+    adapter: Adapter, words: str, elements: set[str]
+) -> None:
+    [resource] = trace(adapter, "Observation", creatinine(adapter, Tier.T5).key)
+    assert {leaf.path.removeprefix("Observation.") for leaf in located(resource, words)} == elements
 
 
 def _turned(adapter: Adapter) -> TurnedBack:
