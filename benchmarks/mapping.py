@@ -1,21 +1,25 @@
-"""Mapping and serialising Observations, against building and dumping the same with `fhir.resources`.
+"""Mapping, checking and serialising on one core, against building and dumping with `fhir.resources`.
 
-Both make the same resources from the same measurements; the resources are compared before timing.
-`python benchmarks/mapping.py [--count N] [--json FILE]`
+First Observations alone: both make the same resources from the same measurements; the resources are
+compared before timing. Then the sample year's records, all kinds in their proportions: our side maps,
+checks every rule and serialises; the models are given the finished elements to build and dump, and so
+map nothing. `python benchmarks/mapping.py [--count N] [--cadres N] [--json FILE]`
 """
 
 import argparse
 import json
 import resource
 import sys
+import tempfile
 import time
-from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from fhir.resources.R4B import get_fhir_model_class
 from fhir.resources.R4B.codeableconcept import CodeableConcept
 from fhir.resources.R4B.coding import Coding
 from fhir.resources.R4B.identifier import Identifier
@@ -28,19 +32,15 @@ from adapter.fhir.identity import Identities
 from adapter.fhir.validation import check
 from adapter.mapping.engine import Engine, HospitalContext
 from adapter.mapping.loader import Mappings
+from adapter.records.model import MAPPED_TYPES
 
 SYSTEM = "https://cadre-health.example/fhir/sid/record"
-FIELDS = {
-    "cadre": "name sex birth_date national_id old_national_id insurance phone address province deceased_on",
-    "visit": "cadre type started_at ended_at reason",
-    "measurement": "key cadre visit measure name value unit low high flag taken_at status",
-    "referral": "cadre visit hospital category service reason icd10 priority status ordered_at due_on",
-}
+NEVER = frozenset(("tier", "position"))
 
 
 def make_engine(identify: Callable[[str, str, str], str]) -> Engine:
     folder = Path(__file__).parents[1] / "mappings"
-    fields = {kind: frozenset(names.split()) for kind, names in FIELDS.items()}
+    fields = {kind: frozenset(type_.model_fields) - NEVER | {"cadre"} for kind, type_ in MAPPED_TYPES.items()}
     context = HospitalContext(
         name="bv-tinh",
         display="Bệnh viện Đa khoa tỉnh",
@@ -120,9 +120,62 @@ def rate(work: Callable[[int], object], count: int) -> float:
     return count / (time.process_time() - started)
 
 
+def records_of_a_year(folder: Path, cadres: int) -> Iterator[list[Any]]:
+    """The records of the sample year, imported, person by person."""
+    from adapter.database import migrate, open_database
+    from adapter.records import importer
+    from adapter.records.store import RecordStore
+    from adapter.records.synthetic import write_workbook
+
+    database = open_database(f"sqlite:///{folder / 'year.db'}")
+    migrate(database)
+    write_workbook(folder / "year.xlsx", cadres=cadres)
+    hospitals = frozenset({"bv-tinh", "bv-trung-uong"})
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    importer.run(
+        database, [folder / "year.xlsx"], max_deletions_percent=3, known_hospitals=hospitals, now=now
+    )
+    store, since = RecordStore(database), 0
+    while page := store.changed_cadres(since, 50):
+        yield from (store.of_cadre(cadre) for cadre, _ in page)
+        since = page[-1][1]
+    database.dispose()
+
+
+def mixed(engine: Engine, cadres: int) -> dict[str, float]:
+    """Resources a second of a whole year's records, by us and by the models (every 20th of the same)."""
+    with tempfile.TemporaryDirectory() as folder:
+        people = list(records_of_a_year(Path(folder), cadres))
+    made: list[Any] = []
+    wrong = 0
+    started = time.process_time()
+    for records in people:
+        visits = {record.key: record for record in records if record.kind == "visit"}
+        for record in records:
+            visit = record if record.kind == "visit" else visits.get(getattr(record, "visit", None))
+            for one in engine.map(record, visit=visit):
+                wrong += any(issue.is_error for issue in check(one.resource, second_opinion=False))
+                made.append(codec.dumps(one.resource))
+    ours = time.process_time() - started
+    assert not wrong, f"{wrong} resources are wrong"
+    some = [codec.loads(body) for body in made[::20]]
+    models = [get_fhir_model_class(one["resourceType"]) for one in some]
+    started = time.process_time()
+    for model, one in zip(models, some, strict=True):
+        model(**{name: value for name, value in one.items() if name != "resourceType"}).model_dump_json()
+    theirs = time.process_time() - started
+    return {
+        "year_resources": len(made),
+        "year_mapped_and_checked_per_second": len(made) / ours,
+        "year_models_per_second": len(some) / theirs,
+        "year_ratio": (len(made) / ours) / (len(some) / theirs),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--cadres", type=int, default=934, help="people in the sample year")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     identities = Identities(b"a key for benchmarks")
@@ -145,9 +198,10 @@ def main() -> None:
         "checked_twice_per_second": rate(lambda _: check(sample), few),
     }
     figures["ratio"] = figures["mapped_per_second"] / figures["models_per_second"]
+    figures |= mixed(engine, options.cadres)
     figures["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     for name, value in figures.items():
-        sys.stdout.write(f"{name:26} {value:12,.1f}\n")
+        sys.stdout.write(f"{name:36} {value:12,.1f}\n")
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
 

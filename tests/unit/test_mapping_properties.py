@@ -24,8 +24,10 @@ from pydantic import ValidationError
 
 from adapter.errors import MappingError
 from adapter.fhir import codec
+from adapter.fhir.paths import leaves_of
 from adapter.fhir.validation import check
 from adapter.mapping.engine import Engine
+from adapter.mapping.trace import Tracer
 from adapter.pipeline import Adapter
 from adapter.pipeline.opened import Outlet
 from adapter.pipeline.wishes import Wishes, wishes
@@ -34,14 +36,14 @@ from adapter.settings import Hospital, Settings
 
 MORE = os.environ.get("ADAPTER_EXAMPLES")
 often = settings(
-    max_examples=int(MORE) if MORE else 120,
+    max_examples=int(MORE) if MORE else 100,
     derandomize=not MORE,
     deadline=None,
     phases=(Phase.explicit, Phase.generate, Phase.shrink),
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-rarely = settings(often, max_examples=int(MORE) // 4 if MORE else 40)
+rarely = settings(often, max_examples=int(MORE) // 4 if MORE else 30)
 
 OFFSETS = st.sampled_from(
     [UTC, *(timezone(timedelta(minutes=minutes)) for minutes in (420, 345, -570, 840, -720, 1439))]
@@ -171,6 +173,27 @@ def test_a_mapping_raises_only_its_own_error_and_gives_the_same_bytes(kind: str)
         assert made == mapped(used, type(record).model_validate(record.model_dump()), visit)
         for body in made or ():
             assert codec.dumps(codec.loads(body)) == body
+
+    holds()
+
+
+@pytest.mark.parametrize("kind", MAPPED_TYPES)
+def test_every_leaf_has_an_origin(kind: str) -> None:
+    engine = fresh()
+
+    @rarely
+    @given(record=records(kind), visit=st.none() | records(Visit.kind))
+    def holds(record: Record, visit: Record | None) -> None:
+        tracer = Tracer(engine, lambda _kind, _key: True)
+        try:
+            made = engine.map(record, visit=visit)
+        except MappingError:
+            return
+        assert tracer.map(record, visit=visit) == made
+        for traced in tracer.found:
+            assert list(traced.leaves) == [path for path, _ in leaves_of(traced.resource)]
+            ours = {path for path, origin in traced.leaves.items() if origin.place is None}
+            assert ours == {("resourceType",), ("identifier", 0, "system"), ("identifier", 0, "value")}
 
     holds()
 
