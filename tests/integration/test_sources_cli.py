@@ -37,7 +37,7 @@ def test_check_shows_records_and_resources_and_stores_nothing(centre: Centre) ->
     assert facts["resources"]["measurement"][0]["resourceType"] == "Observation"
     assert "CB-0003" not in json.dumps(facts)
     drawn = centre.run("source", "check", "his.yaml")
-    assert "cadres: 20 rows, 0 rejected" in drawn
+    assert "Cadres: 20 rows, 0 rejected" in drawn
     assert "Nothing was stored" in drawn
     assert [line["read_at"] for line in json.loads(centre.run("source", "list", "--json"))] == [None]
 
