@@ -6,6 +6,7 @@
     ├── UsageError            the command or its arguments are wrong              exit 2
     ├── SettingsError         a settings file or variable is wrong                exit 2
     ├── MappingError          a mapping, code table or policy file is wrong       exit 2
+    │   └── PolicyError       the disclosure policy is wrong: nothing is sent     exit 2
     ├── ImportRefused         a file as a whole cannot be imported                exit 1
     ├── SourceError           a database that records come from cannot be read    exit 1
     │   └── SourceLost        its connection was lost; the import is tried again  exit 1
@@ -27,6 +28,7 @@ __all__ = [
     "ImportRefused",
     "LeaseLost",
     "MappingError",
+    "PolicyError",
     "SettingsError",
     "SourceError",
     "SourceLost",
@@ -70,6 +72,12 @@ class MappingError(AdapterError):
     def __init__(self, text: str, /, problems: tuple[str, ...] = (), **params: Any) -> None:
         super().__init__(text, **params)
         self.problems = problems
+
+
+class PolicyError(MappingError):
+    """The disclosure policy is wrong. Nothing is sent until it is repaired: there is no last good one,
+    since what a newer policy closes must never leave under an older one.
+    """
 
 
 class ImportRefused(AdapterError):

@@ -9,6 +9,7 @@ from adapter.cli import (
     exchange,
     explain,
     insight,
+    mapping,
     people,
     records,
     serving,
@@ -61,5 +62,17 @@ def _general(
     context.obj = Choices(config=config, lang=lang, debug=debug)
 
 
-for module in (start, records, sources, exchange, terminology, serving, insight, explain, people, validate):
+for module in (
+    start,
+    records,
+    sources,
+    mapping,
+    terminology,
+    exchange,
+    serving,
+    insight,
+    explain,
+    people,
+    validate,
+):
     module.register(app)

@@ -1,7 +1,7 @@
 """What the general options chose, and the adapter opened accordingly."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,8 +16,22 @@ if TYPE_CHECKING:
     from adapter.pipeline import Adapter
     from adapter.settings import Settings
 
-__all__ = ["AsJson", "Choices", "actor", "choices", "now", "opened", "settings_of", "stopping"]
+__all__ = [
+    "AsJson",
+    "Choices",
+    "Hospitals",
+    "actor",
+    "choices",
+    "chosen",
+    "now",
+    "opened",
+    "settings_of",
+    "stopping",
+]
 
+Hospitals = Annotated[
+    list[str] | None, typer.Argument(metavar="[HOSPITAL]...", help=say("cli.help_hospitals"))
+]
 AsJson = Annotated[bool, typer.Option("--json", help=say("cli.help_json"))]
 
 
@@ -62,6 +76,12 @@ def opened(context: typer.Context, *, service: bool = False) -> Iterator["Adapte
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every plugin it loads
     with Adapter.open(settings) as adapter:
         yield adapter
+
+
+def chosen(adapter: "Adapter", hospitals: Sequence[str] | None) -> list[str]:
+    """The hospitals named, or all. Raises SettingsError for a name that is not in the settings."""
+    names = list(hospitals or adapter.settings.hospitals)
+    return [adapter.settings.hospital(name).name for name in dict.fromkeys(names)]
 
 
 def now() -> datetime:

@@ -1,11 +1,11 @@
-"""`adapter mapping check`, `plan`, `sync`, `schedule`: the path out."""
+"""`adapter plan`, `sync`, `schedule`: the path out."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapter.cli.context import AsJson, now, opened, settings_of, stopping
+from adapter.cli.context import AsJson, Hospitals, actor, chosen, now, opened, stopping
 from adapter.cli.progress import progress
 from adapter.cli.show import emit, rows, table, why
 from adapter.cli.turnedback import draw_turned_back, waiting_at
@@ -16,79 +16,21 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from adapter.pipeline import Adapter, Plan, Summary
+    from adapter.pipeline import Plan, Summary
     from adapter.pipeline.refusals import TurnedBack
     from adapter.pipeline.syncing import HospitalSummary
     from adapter.records.outcome import ImportReport
-    from adapter.settings import Settings
 
 __all__ = ["register"]
 
 _SOURCE = "source:"  # before the name of a job that reads one: a hospital may have the same name
 
-Hospitals = Annotated[
-    list[str] | None, typer.Argument(metavar="[HOSPITAL]...", help=say("cli.help_hospitals"))
-]
-
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
-    mapping = typer.Typer(help=say("cli.help_mapping"), no_args_is_help=True)
-    mapping.command("check", help=say("cli.help_mapping_check"))(mapping_check)
-    app.add_typer(mapping, name="mapping")
     app.command("plan", help=say("cli.help_plan"))(plan)
     app.command("sync", help=say("cli.help_sync"))(sync)
     app.command("schedule", help=say("cli.help_schedule"))(schedule)
-
-
-def mapping_check(context: typer.Context, as_json: AsJson = False) -> None:
-    """Check settings, secrets, mappings, code tables and the policy; list everything that is wrong."""
-    from adapter.errors import MappingError
-    from adapter.pipeline import load_mappings, policy_warnings
-
-    settings = settings_of(context)
-    problems = _secret_problems(settings)
-    facts: dict[str, Any] = {"types": (), "version": None, "warnings": ()}
-    try:
-        mappings = load_mappings(settings)
-        facts = {
-            "types": mappings.types,
-            "version": mappings.version,
-            "warnings": policy_warnings(settings),
-        }
-    except MappingError as error:
-        problems += [str(error), *error.problems]
-    if problems and not as_json:
-        raise MappingError("cli.check_failed", tuple(problems))
-    emit({**facts, "problems": problems}, as_json, lambda _: _draw_check(facts))
-    raise typer.Exit(2 if problems else 0)
-
-
-def _secret_problems(settings: "Settings") -> list[str]:
-    """What is wrong with the identity key and the hospitals' tokens, without saying any of them."""
-    from adapter.errors import SettingsError
-    from adapter.fhir.identity import Identities
-
-    problems = []
-    try:
-        Identities(settings.secret(settings.identity_key).get_secret_value().encode())
-    except SettingsError as error:
-        problems.append(str(error))
-    except ValueError:
-        problems.append(say("settings.short_key", reference=settings.identity_key))
-    for hospital in settings.hospitals.values():
-        try:
-            if hospital.token:
-                settings.secret(hospital.token)
-        except SettingsError as error:
-            problems.append(f"hospitals.{hospital.name}.token: {error}")
-    return problems
-
-
-def _draw_check(facts: "Mapping[str, Any]") -> None:
-    for warning in facts["warnings"]:
-        typer.echo(warning, err=True)
-    typer.echo(say("cli.mapping_good", types=", ".join(facts["types"]), version=facts["version"][:12]))
 
 
 def plan(
@@ -101,23 +43,28 @@ def plan(
     from adapter import pipeline
 
     with opened(context) as adapter:
-        chosen = _chosen(adapter, hospitals)
+        names = chosen(adapter, hospitals)
         with progress(quiet=as_json) as callback:
-            plans = pipeline.plan(adapter, chosen, callback)
-        written = {name: pipeline.write_bundles(adapter, name, out / name) for name in chosen} if out else {}
+            plans = pipeline.plan(adapter, names, callback)
+        written = {name: pipeline.write_bundles(adapter, name, out / name) for name in names} if out else {}
     facts = {name: _plan_facts(found, written.get(name)) for name, found in plans.items()}
     emit(facts, as_json, lambda console: _draw_plans(console, facts, out))
 
 
-def sync(context: typer.Context, hospitals: Hospitals = None, as_json: AsJson = False) -> None:
+def sync(
+    context: typer.Context,
+    hospitals: Hospitals = None,
+    accept: Annotated[bool, typer.Option("--accept", help=say("diff.help_accept"))] = False,
+    as_json: AsJson = False,
+) -> None:
     """Send what changed, once."""
     from adapter import pipeline
 
     stop = stopping()
     with opened(context) as adapter:
-        chosen = _chosen(adapter, hospitals)
+        names = chosen(adapter, hospitals)
         with progress(quiet=as_json) as callback:
-            summary = pipeline.sync(adapter, chosen, now, callback, stop)
+            summary = pipeline.sync(adapter, names, now, callback, stop, accept=accept, by=actor())
         parked = {name: found.parked for name, found in summary.hospitals.items()}
         waiting = waiting_at(adapter, {} if as_json else parked)
     facts = {
@@ -146,9 +93,11 @@ def schedule(context: typer.Context) -> None:
             if hospital.startswith(_SOURCE):
                 _log_source(hospital, read_source(adapter, hospital.removeprefix(_SOURCE)))
                 return
-            summary = pipeline.sync(adapter, [hospital], now, silent, stop)
+            summary = pipeline.sync(adapter, [hospital], now, silent, stop, keep=True)
             _log_beat(hospital, summary.hospitals[hospital], summary.exit_code)
 
+        for line in pipeline.trouble(adapter):
+            typer.echo(line, err=True)
         typer.echo(say("cli.schedule_runs", count=len(jobs)))
         scheduler.run(jobs, work, stop, now)
     typer.echo(say("cli.stopped"))
@@ -174,12 +123,6 @@ def _log_source(job: str, report: "ImportReport") -> None:
     get_logger(__name__).info("schedule.imported", hospital=job, **counts)
 
 
-def _chosen(adapter: "Adapter", hospitals: "Sequence[str] | None") -> list[str]:
-    """The hospitals named, or all. Raises SettingsError for a name that is not in the settings."""
-    names = list(hospitals or adapter.settings.hospitals)
-    return [adapter.settings.hospital(name).name for name in dict.fromkeys(names)]
-
-
 def _plan_facts(found: "Plan", bundles: int | None) -> dict[str, Any]:
     """A plan as plain facts: counts per type and what happens to it, what is withheld and why."""
     facts: dict[str, Any] = {
@@ -188,6 +131,7 @@ def _plan_facts(found: "Plan", bundles: int | None) -> dict[str, Any]:
         "invalid": found.invalid,
         "parked": found.parked,
         "requests": found.requests,
+        "mapping_kept": found.kept,
     }
     return facts if bundles is None else {**facts, "bundles_written": bundles}
 
@@ -211,6 +155,8 @@ def _draw_plans(out: "Console", plans: "Mapping[str, Any]", folder: Path | None)
                 for one in facts["withheld"]
             )
             out.print(rows(table(*headers, numbers=(1,)), kept))
+        if facts["mapping_kept"]:
+            out.print(say("cli.sync_problem", hospital=name, problem=facts["mapping_kept"]))
         if facts["invalid"]:
             out.print(say("cli.plan_invalid", count=facts["invalid"]))
         if folder:
@@ -247,5 +193,5 @@ def _draw_summary(out: "Console", summary: "Summary", waiting: "Sequence[TurnedB
         out.print(
             say("cli.sync_stopped", count=sum(h.waiting + h.unknown for h in summary.hospitals.values()))
         )
-    else:
+    elif summary.needs_looking or not summary.exit_code:
         out.print(say(f"cli.sync_exit_{summary.exit_code}"))

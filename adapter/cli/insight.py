@@ -84,4 +84,8 @@ def _draw_status(out: "Console", lines: "Sequence[HospitalStatus]", waiting: "Se
     for line in lines:
         if line.last_error:
             out.print(say("cli.status_error", hospital=line.hospital, error=line.last_error))
+        if line.mapping_kept:
+            out.print(say("cli.sync_problem", hospital=line.hospital, problem=line.mapping_kept))
+    if lines[0].policy_problem:
+        out.print(say("diff.policy_wrong", problem=lines[0].policy_problem))
     draw_turned_back(out, waiting, values=out.is_terminal, total=sum(line.parked for line in lines))

@@ -23,6 +23,7 @@ def serve(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help=say("cli.help_port"))] = None,
 ) -> None:
     """Take results from hospitals until told to stop."""
+    from adapter.pipeline import trouble
     from adapter.web.server import serve as run
     from adapter.web.wiring import endpoint
 
@@ -30,6 +31,8 @@ def serve(
         at, on = host or adapter.settings.listen_host, port or adapter.settings.listen_port
         _must_be_free(at, on)
         app = endpoint(adapter)
+        for line in trouble(adapter):
+            typer.echo(line, err=True)
         typer.echo(say("cli.serve_at", url=f"http://{at}:{on}/fhir"))
         run(app, at, on)
 

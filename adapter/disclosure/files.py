@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from adapter.disclosure.policy import Policy, parse
-from adapter.errors import MappingError
+from adapter.errors import PolicyError
 
 __all__ = ["load_policy"]
 
@@ -26,13 +26,13 @@ class _Loader(yaml.SafeLoader):
 
 
 def load_policy(path: Path) -> Policy:
-    """The policy in a YAML file. Raises MappingError with every mistake."""
+    """The policy in a YAML file. Raises PolicyError with every mistake."""
     try:
         data = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506 - a SafeLoader that is stricter
     except OSError as error:
-        raise MappingError("disclosure.unreadable", path=str(path)) from error
+        raise PolicyError("disclosure.unreadable", path=str(path)) from error
     except yaml.YAMLError as error:
-        raise MappingError("disclosure.invalid", (f"{path.name}: {error}",), path=str(path)) from error
+        raise PolicyError("disclosure.invalid", (f"{path.name}: {error}",), path=str(path)) from error
     if not isinstance(data, dict):
-        raise MappingError("disclosure.invalid", (f"{path.name}: not a table of rules",), path=str(path))
+        raise PolicyError("disclosure.invalid", (f"{path.name}: not a table of rules",), path=str(path))
     return parse(data, where=path.name)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from adapter.disclosure.folding import fold, pattern
 from adapter.disclosure.schema import SEALED_FIELDS, Form, Group, HospitalLine, PolicyFile, Share
-from adapter.errors import MappingError
+from adapter.errors import PolicyError
 from adapter.texts import say
 
 __all__ = ["Decision", "Facts", "Form", "Policy", "Reason", "Rules", "Share", "parse"]
@@ -275,7 +275,7 @@ def _distance(one: str, other: str) -> int:
 
 
 def parse(data: Mapping[str, Any], *, where: str) -> Policy:
-    """The policy in `data` (the YAML file as it was read). Raises MappingError with every mistake."""
+    """The policy in `data` (the YAML file as it was read). Raises PolicyError with every mistake."""
     try:
         return Policy.model_validate(data)
     except ValidationError as error:
@@ -283,4 +283,4 @@ def parse(data: Mapping[str, Any], *, where: str) -> Policy:
             f"{where}: {'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
             for item in error.errors()
         )
-        raise MappingError("disclosure.invalid", tuple(problems), path=where) from error
+        raise PolicyError("disclosure.invalid", tuple(problems), path=where) from error

@@ -4,7 +4,7 @@ from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table
 
 from adapter.database import Instant, metadata
 
-__all__ = ["entry", "hospital", "shipment"]
+__all__ = ["entry", "hospital", "mapping_in_force", "mapping_snapshot", "shipment"]
 
 hospital = Table(
     "ledger_hospital",
@@ -58,4 +58,27 @@ entry = Table(
     Index("ix_ledger_entry_remote", "hospital", "type", "remote_id"),
     Index("ix_ledger_entry_record", "kind", "key"),
     Index("ix_ledger_entry_state", "hospital", "state"),
+)
+
+mapping_snapshot = Table(
+    "mapping_snapshot",
+    metadata,
+    Column("digest", String(32), primary_key=True),
+    Column("taken_at", Instant, nullable=False),
+    Column("files", LargeBinary, nullable=False),  # a ZIP archive
+)
+
+mapping_in_force = Table(
+    "mapping_in_force",
+    metadata,
+    Column("hospital", String(64), primary_key=True),
+    Column("version", String(32), nullable=False),
+    Column("snapshot", String(32), nullable=False),
+    Column("since", Instant, nullable=False),
+    # what the folder holds instead, and why it is not in force
+    Column("waiting_version", String(32)),
+    Column("waiting_why", String(20)),
+    Column("weighed", String(64)),  # under which policy, settings and records `resend` was counted
+    Column("resend", Integer),
+    Column("held", Integer),
 )

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
 
-__all__ = ["FRAGMENTS_FILE", "mapping_files", "overlay_files", "version_of"]
+__all__ = ["FRAGMENTS_FILE", "POLICY_FILE", "mapping_files", "overlay_files", "version_of"]
 
 FRAGMENTS_FILE = "fragments.yaml"
-_NOT_MAPPINGS = frozenset(("disclosure.yaml", FRAGMENTS_FILE))  # other files that live in the same folder
+POLICY_FILE = "disclosure.yaml"
+_NOT_MAPPINGS = frozenset((POLICY_FILE, FRAGMENTS_FILE))  # other files that live in the same folder
 
 
 def mapping_files(folder: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 ::
 
     out   import_files -> plan -> sync          (records, mapping, disclosure, ledger, delivery)
+          preview                               (what a changed mapping would do, before a sync)
     back  receive -> process_inbox -> link      (web, inbox, matching, records)
 
 and two to look: status, explain. This package is the only place where stages meet.
@@ -10,8 +11,10 @@ and two to look: status, explain. This package is the only place where stages me
 
 from adapter.inbox.receive import accept as receive
 from adapter.pipeline.inbound import forget, link, process_inbox, unlink
+from adapter.pipeline.inforce import trouble
 from adapter.pipeline.opened import Adapter, load_mappings, policy_warnings
 from adapter.pipeline.planning import Plan, plan, write_bundles
+from adapter.pipeline.preview import preview
 from adapter.pipeline.standing import explain, status
 from adapter.pipeline.syncing import Summary, sync
 
@@ -25,10 +28,12 @@ __all__ = [
     "load_mappings",
     "plan",
     "policy_warnings",
+    "preview",
     "process_inbox",
     "receive",
     "status",
     "sync",
+    "trouble",
     "unlink",
     "write_bundles",
 ]

@@ -9,6 +9,7 @@ from adapter.errors import UsageError
 from adapter.fhir import codec
 from adapter.fhir.paths import Path, leaves_of, text_of
 from adapter.ledger.model import Desired
+from adapter.mapping.loader import Mappings
 from adapter.mapping.names import nearest
 from adapter.mapping.trace import Origin, Traced, Tracer
 from adapter.mapping.watching import Read
@@ -93,7 +94,7 @@ class _WatchedOutlet(Outlet):
     """A hospital's outlet whose engine traces chosen records."""
 
     def __init__(self, adapter: Adapter, name: str, wanted: Callable[[str, str], bool]) -> None:
-        super().__init__(adapter, name)
+        super().__init__(adapter, name, adapter.edition(name))
         self._wanted = wanted
 
     @cached_property
@@ -231,10 +232,10 @@ def trace(
 
     Raises UsageError for a type that no mapping makes, and for a key of no record that it is made from.
     """
-    stored = _stored(adapter, resource_type, key)
     names = [adapter.settings.hospital(hospital).name] if hospital else list(adapter.settings.hospitals)
     if not names:
         raise UsageError("explain.no_hospital")
+    stored = _stored(adapter, adapter.outlet(names[0]).mappings, resource_type, key)
     found: list[TracedResource] = []
     for one in stored:
         person = _person(adapter, names, one)
@@ -244,11 +245,11 @@ def trace(
     return found
 
 
-def _stored(adapter: Adapter, resource_type: str, key: str) -> list[StoredRecord]:
-    kinds = [kind for kind, types in adapter.mappings.types_of.items() if resource_type in types]
+def _stored(adapter: Adapter, mappings: Mappings, resource_type: str, key: str) -> list[StoredRecord]:
+    kinds = [kind for kind, types in mappings.types_of.items() if resource_type in types]
     if not kinds:
         raise UsageError(
-            "explain.no_mapping", type=resource_type, nearest=nearest(resource_type, adapter.mappings.types)
+            "explain.no_mapping", type=resource_type, nearest=nearest(resource_type, mappings.types)
         )
     stored = [
         row for kind in kinds if (row := adapter.records.row(kind, key)) is not None and not row.deleted

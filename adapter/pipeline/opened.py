@@ -1,10 +1,10 @@
 """The adapter, opened from its settings: the stores, and what is loaded when it is first needed."""
 
 import re
-import threading
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import blake2b
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -14,11 +14,14 @@ from adapter.database import migrate, open_database
 from adapter.disclosure.files import load_policy
 from adapter.disclosure.guard import Guard
 from adapter.disclosure.policy import Policy, Rules
-from adapter.errors import MappingError, SettingsError
+from adapter.errors import PolicyError, SettingsError
 from adapter.fhir.identity import Identities
 from adapter.inbox.store import InboxStore
+from adapter.ledger.editions import EditionStore
+from adapter.ledger.model import Desired
 from adapter.ledger.store import LedgerStore
-from adapter.mapping.version import overlay_files, version_of
+from adapter.mapping.version import POLICY_FILE, overlay_files
+from adapter.pipeline.editions import Edition, Library
 from adapter.records.model import MAPPED_TYPES, Centre
 from adapter.records.store import RecordStore
 from adapter.settings import Hospital, Settings
@@ -28,33 +31,32 @@ if TYPE_CHECKING:
     from adapter.mapping.engine import Engine as MappingEngine
     from adapter.mapping.engine import ResourceMap
     from adapter.mapping.loader import Mappings
+    from adapter.mapping.terminology import Codes
 
 __all__ = ["Adapter", "Outlet", "load_mappings", "policy_warnings"]
 
 # Raised when code outside mappings and policy changes what a record becomes, so that all is planned anew.
-_POLICY_FILE = "disclosure.yaml"
 _PLAN_FORMAT = "3"
 
 
 class Outlet:
     """All that decides what one hospital should hold. `version` changes when any of it does, and is
-    known without loading any mapping: a sync with nothing new needs no more.
+    known without loading any mapping: a sync with nothing new needs no more. `edition` is its mapping.
     """
 
-    def __init__(self, adapter: "Adapter", name: str) -> None:
+    def __init__(self, adapter: "Adapter", name: str, edition: Edition) -> None:
         self._adapter = adapter
+        self.edition = edition
         self.hospital: Hospital = adapter.settings.hospital(name)
         self.system = adapter.settings.centre.identifier_system
         self.version = self._version()
 
     def _version(self) -> str:
-        folder, centre = self._adapter.settings.mappings_folder, self._adapter.settings.centre
-        policy = folder / _POLICY_FILE
         parts = (
             _PLAN_FORMAT,
-            version_of(folder, self.hospital.name),
-            policy.read_bytes().hex() if policy.is_file() else "",
-            centre.model_dump_json(),
+            self.edition.version,
+            self._adapter.library.policy_digest(),
+            self._adapter.settings.centre.model_dump_json(),
             self.hospital.model_dump_json(include={"display", "facility_code", "level", "systems"}),
             self.identify("", "", ""),  # another key makes everything another thing
         )
@@ -65,9 +67,19 @@ class Outlet:
         return self._adapter.identities.of(self.hospital.name, resource_type, kind, key)
 
     @cached_property
+    def policy(self) -> Policy:
+        """The disclosure policy."""
+        return self._adapter.policy
+
+    @cached_property
+    def mappings(self) -> "Mappings":
+        """The mappings of this edition, checked. Raises MappingError."""
+        return self._adapter.library.mappings(self.edition)
+
+    @cached_property
     def rules(self) -> Rules:
         """The policy as it stands for this hospital."""
-        return self._adapter.policy.rules(self.hospital.name, self.hospital.level)
+        return self.policy.rules(self.hospital.name, self.hospital.level)
 
     @cached_property
     def guard(self) -> Guard:
@@ -77,12 +89,12 @@ class Outlet:
     @property
     def plain(self) -> re.Pattern[str] | None:
         """Values in words that go under a pseudonym too."""
-        return self._adapter.policy.plain
+        return self.policy.plain
 
     @property
     def mapping_version(self) -> str:
-        """The version of the mappings that make this hospital's resources."""
-        return self._adapter.mappings.version_for(self.hospital.name)
+        """The version of the mappings that make the resources."""
+        return self.edition.version
 
     @property
     def centre(self) -> Centre:
@@ -99,12 +111,22 @@ class Outlet:
     @cached_property
     def maps(self) -> tuple["ResourceMap", ...]:
         """The mappings as they stand for this hospital, in dependency order."""
-        return self._adapter.mappings.maps_for(self.hospital.name)
+        return self.mappings.maps_for(self.hospital.name)
+
+    def file_of(self, wish: Desired) -> str:
+        """The mapping file that makes a resource."""
+        listed = [map_ for map_ in self.maps if (map_.type, map_.kind) == (wish.type, wish.kind)]
+        made = (
+            map_.file
+            for map_ in listed
+            if self.identify(wish.type, map_.identity_kind, wish.key) == wish.identity
+        )
+        return listed[0].file if len(listed) == 1 else next(made, "")
 
     @cached_property
     def ranks(self) -> Mapping[str, int]:
         """Resource type -> its place in dependency order."""
-        return {resource_type: rank for rank, resource_type in enumerate(self._adapter.mappings.types)}
+        return {resource_type: rank for rank, resource_type in enumerate(self.mappings.types)}
 
     @cached_property
     def engine(self) -> "MappingEngine":
@@ -122,25 +144,40 @@ class Outlet:
             identifier_system=centre.identifier_system,
             identify=self.identify,
         )
-        return self._adapter.mappings.engine(context)
+        return self.mappings.engine(context)
 
 
-def load_mappings(settings: Settings) -> "Mappings":
-    """The mappings in use, checked. Raises MappingError with every mistake, the policy's too."""
+def load_mappings(settings: Settings, folder: Path | None = None) -> "Mappings":
+    """The mappings of the settings, or an edition of them in `folder`, checked, with the policy as it is
+    now. Raises MappingError with every mistake, PolicyError with the policy's.
+    """
     from adapter.mapping.loader import Mappings
 
-    policy = load_policy(settings.mappings_folder / _POLICY_FILE)
+    policy = load_policy(settings.mappings_folder / POLICY_FILE)
     never = frozenset(policy.never.fields)
     fields = {kind: frozenset(type_.model_fields) - never | {"cadre"} for kind, type_ in MAPPED_TYPES.items()}
-    mappings = Mappings.load(settings.mappings_folder, fields)
-    tables = mappings.codes.tables
-    measures, services = (
-        tables[name].concepts if name in tables else {} for name in ("measures", "services")
-    )
-    problems = (*policy.unknown_codes(measures, services), *policy.misspelled(settings.hospitals))
+    mappings = Mappings.load(folder or settings.mappings_folder, fields)
+    problems = (*_unknown_codes(policy, mappings, settings), *policy.misspelled(settings.hospitals))
     if problems:
-        raise MappingError("disclosure.invalid", problems, path=_POLICY_FILE)
+        raise PolicyError("disclosure.invalid", problems, path=POLICY_FILE)
     return mappings
+
+
+def _unknown_codes(policy: Policy, mappings: "Mappings", settings: Settings) -> tuple[str, ...]:
+    """Codes that the policy names and no table has: neither this edition's nor the folder's, since the
+    policy may already name what a mapping that waits to be accepted brings.
+    """
+    from adapter.mapping.tables import load_codes
+
+    def codes_of(name: str, *editions: "Codes") -> frozenset[str]:
+        return frozenset(code for one in editions if name in one.tables for code in one.tables[name].concepts)
+
+    def unknown(*editions: "Codes") -> tuple[str, ...]:
+        return policy.unknown_codes(codes_of("measures", *editions), codes_of("services", *editions))
+
+    if not unknown(mappings.codes):
+        return ()
+    return unknown(mappings.codes, load_codes(settings.mappings_folder / "codes", []))
 
 
 def policy_warnings(settings: Settings) -> tuple[str, ...]:
@@ -148,7 +185,7 @@ def policy_warnings(settings: Settings) -> tuple[str, ...]:
     from adapter.mapping.names import nearest
 
     folder, known = settings.mappings_folder, settings.hospitals
-    strangers = load_policy(folder / _POLICY_FILE).strangers(known)
+    strangers = load_policy(folder / POLICY_FILE).strangers(known)
     overlaid = [path.stem for path in overlay_files(folder) if path.stem not in known]
     return (
         *(say("disclosure.stranger", name=name) for name in strangers),
@@ -165,8 +202,10 @@ class Adapter:
         self.records = RecordStore(engine)
         self.ledger = LedgerStore(engine)
         self.inbox = InboxStore(engine)
-        self._loading = threading.Lock()
-        self._mappings: Mappings | None = None
+        self.editions = EditionStore(engine)
+        self.library = Library(
+            settings.mappings_folder, self.editions, lambda folder: load_mappings(settings, folder)
+        )
 
     @classmethod
     def open(cls, settings: Settings) -> "Adapter":
@@ -198,21 +237,30 @@ class Adapter:
 
     @property
     def mappings(self) -> "Mappings":
-        """The mappings in use; loaded once, by whichever hospital's thread needs them first."""
-        with self._loading:
-            if self._mappings is None:
-                self._mappings = load_mappings(self.settings)
-            return self._mappings
+        """The mappings of the folder as it is now. Raises MappingError."""
+        return self.library.mappings(self.library.working(""))
 
-    @cached_property
+    @property
     def policy(self) -> Policy:
-        """The disclosure policy in use."""
-        return load_policy(self.settings.mappings_folder / _POLICY_FILE)
+        """The disclosure policy in use. Raises PolicyError."""
+        return self.library.policy()
 
     def subject(self, cadre: str) -> str:
         """A person's opaque name in the audit."""
         return self.identities.of("", "audit", "cadre", cadre)
 
     def outlet(self, name: str) -> Outlet:
-        """All that decides what the hospital `name` should hold."""
-        return Outlet(self, name)
+        """All that decides what the hospital `name` should hold: with the mapping in force there, before
+        its first sync with that of the folder.
+        """
+        return Outlet(self, name, self.edition(name))
+
+    def edition(self, name: str) -> Edition:
+        """The mapping in force at the hospital `name`, before its first sync that of the folder."""
+        return self.library.in_force(name) or self.library.working(name)
+
+    def working(self, name: str) -> Outlet:
+        """What the hospital `name` should hold by the mapping in the folder. Raises MappingError when
+        that cannot be read.
+        """
+        return Outlet(self, name, self.library.working(name))

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,18 +11,15 @@ from adapter import audit
 from adapter.database import write
 from adapter.delivery.strategy import Item, next_batch
 from adapter.fhir.bundle import Write, transaction
-from adapter.ledger.diff import Action, Change, compare
+from adapter.ledger.diff import Action, Change
 from adapter.ledger.model import Entry
 from adapter.ledger.state import State
-from adapter.pipeline.circle import Key
+from adapter.pipeline.inforce import Kept, Progress, choose
 from adapter.pipeline.opened import Adapter, Outlet
-from adapter.pipeline.wishes import Origin, Wishes, centre_wishes, wishes
+from adapter.pipeline.people import NOBODY, everybody, pages
 
-__all__ = ["Plan", "Progress", "plan", "update_ledger", "write_bundles"]
+__all__ = ["Plan", "Progress", "bundles", "plan", "update_ledger", "write_bundles"]
 
-Progress = Callable[[str, str | None, int, int], None]
-_PAGE = 50  # people planned in one transaction
-_NOBODY = ""  # whose shipment the centre's own resources are: no person has this key
 _SHOWN = (Action.CREATE, Action.UPDATE, Action.RETRACT, Action.UNCHANGED)
 
 
@@ -30,7 +27,8 @@ _SHOWN = (Action.CREATE, Action.UPDATE, Action.RETRACT, Action.UNCHANGED)
 class Plan:
     """What a sync would do at one hospital. `counts`: type -> action -> how many; `withheld`: (kind,
     reason, how many records), for the people that changed and those that did not; `invalid`: may not be
-    sent, being wrong; `parked`: wait for a person; `requests`: transactions that it takes.
+    sent, being wrong; `parked`: wait for a person; `requests`: transactions that it takes; `kept`: the
+    folder's mapping is not in force, and why.
     """
 
     hospital: str
@@ -39,62 +37,7 @@ class Plan:
     invalid: int = 0
     parked: int = 0
     requests: int = 0
-
-
-@dataclass(frozen=True)
-class _Person:
-    """One person's part of a plan."""
-
-    cadre: str
-    position: int
-    wishes: Wishes
-    changes: list[Change]
-
-
-def _people(adapter: Adapter, outlet: Outlet, since: int) -> Iterator[list[_Person]]:
-    """Everybody with a change after `since`, in pages; from the start on, the centre itself before them."""
-    name = outlet.hospital.name
-    if since == 0:
-        yield [_centre(adapter, outlet)]
-    while page := adapter.records.changed_cadres(since, _PAGE):
-        entries = adapter.ledger.entries(name, [cadre for cadre, _ in page])
-        people = []
-        for cadre, position in page:
-            before = entries[cadre]
-            origins = _origins(adapter, cadre) if outlet.rules.tells_origin else {}
-            wanted = wishes(outlet, adapter.records.of_cadre(cadre), _valid(before), origins)
-            people.append(_Person(cadre, position, wanted, compare(before, wanted.desired)))
-        yield people
-        since = page[-1][1]
-
-
-def _valid(before: list[Entry]) -> dict[str, str]:
-    """Digests of what was checked before."""
-    return {
-        entry.identity: entry.desired_digest
-        for entry in before
-        if entry.desired_digest and entry.state is not State.PARKED
-    }
-
-
-def _centre(adapter: Adapter, outlet: Outlet) -> _Person:
-    """The centre's own resources: a shipment of its own, of nobody."""
-    before = adapter.ledger.entries(outlet.hospital.name, [_NOBODY])[_NOBODY]
-    wanted = centre_wishes(outlet, outlet.centre, _valid(before))
-    return _Person(_NOBODY, 0, wanted, compare(before, wanted.desired))
-
-
-def _origins(adapter: Adapter, cadre: str) -> dict[Key, Origin]:
-    """Where each of a person's records came from. A file's name may be personal, so it becomes opaque."""
-    return {
-        (one.kind, one.key): Origin(
-            source=adapter.identities.of("", "source", "file", one.source) if one.source else None,
-            sheet=one.sheet,
-            row=one.row,
-            imported_at=one.imported_at,
-        )
-        for one in adapter.records.stored_of_cadre(cadre)
-    }
+    kept: Kept | None = None
 
 
 def _since(adapter: Adapter, outlet: Outlet) -> int:
@@ -119,11 +62,11 @@ def update_ledger(
     changed, done = 0, since
     if since >= head:
         return 0
-    for people in _people(adapter, outlet, since):
+    for people in pages(adapter, outlet, since):
         done = people[-1].position
         with write(adapter.engine) as connection:
             for person in people:
-                if person.cadre == _NOBODY:
+                if person.cadre == NOBODY:
                     continue
                 refused = person.wishes.refusals()
                 audit.set_refusals(connection, name, adapter.subject(person.cadre), refused, now)
@@ -145,27 +88,22 @@ def update_ledger(
 
 def plan(adapter: Adapter, hospitals: list[str], progress: Progress) -> dict[str, Plan]:
     """What a sync would send to each hospital, what not and why. Writes nothing."""
-    return {name: _plan(adapter, adapter.outlet(name), progress) for name in hospitals}
+    return {name: _plan(adapter, name, progress) for name in hospitals}
 
 
-def _plan(adapter: Adapter, outlet: Outlet, progress: Progress) -> Plan:
-    name = outlet.hospital.name
-    found = Plan(name)
+def _plan(adapter: Adapter, name: str, progress: Progress) -> Plan:
+    choice = choose(adapter, name, progress)
+    outlet, found = choice.outlet, Plan(name, kept=choice.kept)
     withheld: Counter[tuple[str, str]] = Counter()
     total = adapter.records.counts()["cadre"]
-    for done, person in enumerate(_everybody(adapter, outlet), 1):
+    for done, person in enumerate(everybody(adapter, outlet), 1):
         withheld += person.wishes.refusals()
         for change in person.changes:
             _count(found, change)
-        found.requests += sum(1 for _ in _bundles(outlet, person.changes))
+        found.requests += sum(1 for _ in bundles(outlet, person.changes))
         progress("plan", name, done, max(done, total))
     found.withheld = [(kind, reason, count) for (kind, reason), count in sorted(withheld.items())]
     return found
-
-
-def _everybody(adapter: Adapter, outlet: Outlet) -> Iterator[_Person]:
-    for people in _people(adapter, outlet, 0):
-        yield from people
 
 
 def _count(found: Plan, change: Change) -> None:
@@ -186,7 +124,7 @@ def _count(found: Plan, change: Change) -> None:
         found.counts.setdefault(resource_type, Counter())[str(action)] += 1
 
 
-def _bundles(outlet: Outlet, changes: list[Change]) -> Iterator[bytes]:
+def bundles(outlet: Outlet, changes: list[Change]) -> Iterator[bytes]:
     """The Bundles for one person, as the next sync sends them. Where a Bundle refers to what an earlier
     one creates, the reference is still by identifier; it becomes the id that the hospital gives.
     """
@@ -242,9 +180,9 @@ def write_bundles(adapter: Adapter, name: str, folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("bundle-*.json"):
         old.unlink()
-    outlet, count = adapter.outlet(name), 0
-    for person in _everybody(adapter, outlet):
-        for body in _bundles(outlet, person.changes):
+    outlet, count = choose(adapter, name).outlet, 0
+    for person in everybody(adapter, outlet):
+        for body in bundles(outlet, person.changes):
             count += 1
             (folder / f"bundle-{count:06d}.json").write_bytes(body)
     return count

@@ -93,7 +93,7 @@ def _turned_back(
         key=entry.key,
         reason=entry.reason or _REFUSED_AS,
         said=entry.detail or "",
-        subject=_measured(adapter, record),
+        subject=_measured(person, record),
         visit=getattr(record, "visit", None),
         sheet=stored.sheet if stored else None,
         row=stored.row if stored else None,
@@ -104,11 +104,11 @@ def _turned_back(
     )
 
 
-def _measured(adapter: Adapter, record: Record | None) -> str | None:
+def _measured(person: Person, record: Record | None) -> str | None:
     """What a measurement measured, as the code table says it."""
     if not isinstance(record, Measurement):
         return None
-    table = adapter.mappings.codes.tables.get("measures")
+    table = person.outlet.mappings.codes.tables.get("measures")
     concept = table.find(record.measure) if table is not None else None
     return (concept.display if concept is not None else None) or record.name or record.measure
 

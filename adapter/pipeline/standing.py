@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapter import audit
+from adapter.errors import PolicyError
 from adapter.ledger.model import Entry
 from adapter.ledger.state import State
+from adapter.pipeline.inforce import Kept
+from adapter.pipeline.inforce import waiting as waiting_mapping
 from adapter.pipeline.opened import Adapter
 from adapter.pipeline.wishes import Wishes, wishes
 from adapter.records.store import StoredRecord
@@ -30,6 +33,9 @@ class HospitalStatus:
     last_contact: datetime | None
     next_try: datetime | None
     last_error: str | None
+    mapping: str | None  # the version in force
+    mapping_kept: Kept | None  # why it is not the folder's
+    policy_problem: str | None  # nothing is sent while there is one
 
 
 @dataclass(frozen=True)
@@ -61,13 +67,23 @@ class Explained:
 
 def status(adapter: Adapter) -> list[HospitalStatus]:
     """A line per hospital of the settings."""
-    return [_status(adapter, name) for name in adapter.settings.hospitals]
+    problem = _policy_problem(adapter)
+    return [_status(adapter, name, problem) for name in adapter.settings.hospitals]
 
 
-def _status(adapter: Adapter, name: str) -> HospitalStatus:
+def _policy_problem(adapter: Adapter) -> str | None:
+    try:
+        _ = adapter.policy
+    except PolicyError as error:
+        return " ".join((str(error), *error.problems))
+    return None
+
+
+def _status(adapter: Adapter, name: str, problem: str | None) -> HospitalStatus:
     hospital = adapter.settings.hospital(name)
     counts = adapter.ledger.counts(name)
     state = adapter.ledger.hospital(name)
+    in_force = adapter.editions.in_force(name)
     due = adapter.ledger.next_due(name)
     waiting = counts.get(State.PENDING, 0) + counts.get(State.RETRACTING, 0)
     unknown = counts.get(State.UNKNOWN, 0) + counts.get(State.SENDING, 0)
@@ -84,6 +100,9 @@ def _status(adapter: Adapter, name: str) -> HospitalStatus:
         last_contact=state.last_contact,
         next_try=max(due, state.not_before or due) if due and (waiting or unknown) else None,
         last_error=state.last_error,
+        mapping=in_force.version if in_force else None,
+        mapping_kept=waiting_mapping(adapter, name),
+        policy_problem=problem,
     )
 
 

@@ -13,13 +13,17 @@ from filelock import FileLock, Timeout
 from adapter import audit
 from adapter.delivery.client import HospitalClient
 from adapter.delivery.worker import Delivered, deliver
-from adapter.errors import AdapterError, Busy, MappingError
+from adapter.errors import AdapterError, Busy, MappingError, PolicyError
 from adapter.ledger.state import State
 from adapter.pipeline.inbound import process_inbox
+from adapter.pipeline.inforce import Kept, Progress, choose, settle
 from adapter.pipeline.opened import Adapter, Outlet
-from adapter.pipeline.planning import Progress, update_ledger
+from adapter.pipeline.planning import update_ledger
+from adapter.telemetry import get_logger
 
 __all__ = ["HospitalSummary", "Summary", "sync"]
+
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,23 @@ class Summary:
     @property
     def exit_code(self) -> int:
         """0, or 1 when something is parked or unknown, a hospital was not reached, or work was left."""
-        found = self.hospitals.values()
-        bad = any(h.parked or h.unknown or h.stuck or h.unreachable or h.problems for h in found)
+        bad = self.needs_looking or any(found.problems for found in self.hospitals.values())
         return 1 if bad or self.stopped else 0
+
+    @property
+    def needs_looking(self) -> bool:
+        """Whether something waits for a person, or a hospital was not reached."""
+        found = self.hospitals.values()
+        return any(h.parked or h.unknown or h.stuck or h.unreachable for h in found)
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What a hospital's part of a sync comes to."""
+
+    planned: int
+    delivered: Delivered
+    kept: Kept | None
 
 
 @contextmanager
@@ -74,34 +92,38 @@ def sync(
     clock: Callable[[], datetime],
     progress: Progress,
     stop: threading.Event | None = None,
+    *,
+    accept: bool = False,
+    keep: bool = False,
+    by: str = "sync",
 ) -> Summary:
     """Send what changed to these hospitals. Raises Busy when another process syncs one of them.
 
-    A hospital that fails on its own (its secret is missing, say) is reported and delays no other.
+    A hospital that fails on its own (its secret is missing, say) is reported and delays no other. A
+    mapping that would send too much again is refused and the one in force holds, unless told to
+    `accept` it; one that is broken raises MappingError, unless told to `keep` the one in force.
+    `by` is who asked, for the audit.
     """
     stop = stop or threading.Event()
     with _locked(adapter.settings.data_folder, hospitals):
         process_inbox(adapter, clock())
-        outlets = {name: adapter.outlet(name) for name in hospitals}
-        with ThreadPoolExecutor(max(1, len(outlets))) as pool:
-            running = {
-                name: pool.submit(_one, adapter, outlet, clock, progress, stop)
-                for name, outlet in outlets.items()
-            }
+        _ = adapter.identities  # without its key nothing can be said to anybody
+
+        def one(name: str) -> _Done:
+            try:
+                choice = choose(adapter, name, progress, accept=accept, keep=keep)
+                _ = choice.outlet.policy
+            except PolicyError:
+                _log.error("policy.broken", hospital=name)
+                raise
+            settle(adapter, choice, clock(), by)
+            planned = update_ledger(adapter, choice.outlet, clock(), progress, stop)
+            return _Done(planned, _deliver(adapter, choice.outlet, clock, progress, stop), choice.kept)
+
+        with ThreadPoolExecutor(max(1, len(hospitals))) as pool:
+            running = {name: pool.submit(one, name) for name in hospitals}
         found = {name: _summary(adapter, name, future) for name, future in running.items()}
         return Summary(found, stopped=stop.is_set())
-
-
-def _one(
-    adapter: Adapter,
-    outlet: Outlet,
-    clock: Callable[[], datetime],
-    progress: Progress,
-    stop: threading.Event,
-) -> tuple[int, Delivered]:
-    """Plan for one hospital and deliver to it; how many resources changed, and what was delivered."""
-    planned = update_ledger(adapter, outlet, clock(), progress, stop)
-    return planned, _deliver(adapter, outlet, clock, progress, stop)
 
 
 def _deliver(
@@ -150,12 +172,14 @@ def _open_count(adapter: Adapter, name: str) -> int:
     return sum(counts.get(state, 0) for state in (State.PENDING, State.SENDING, State.UNKNOWN))
 
 
-def _summary(adapter: Adapter, name: str, run: "Future[tuple[int, Delivered]]") -> HospitalSummary:
+def _summary(adapter: Adapter, name: str, run: "Future[_Done]") -> HospitalSummary:
     """How things stand after a run. Raises MappingError, which is no hospital's fault."""
     planned, done = 0, None
     problems: tuple[str, ...] = ()
     try:
-        planned, done = run.result()
+        found = run.result()
+        planned, done = found.planned, found.delivered
+        problems = (str(found.kept),) if found.kept else ()
     except MappingError:
         raise
     except AdapterError as error:

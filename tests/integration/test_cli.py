@@ -2,12 +2,13 @@
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import ADAPTER, SMALL, Centre
+from processes import ADAPTER, ROOT, SMALL, Centre
 
 from adapter.cli import main
 from adapter.cli.demo.processes import until
@@ -15,9 +16,11 @@ from adapter.texts import use_language
 
 
 @pytest.fixture
-def centre(tmp_path: Path) -> Centre:
+def centre(tmp_path: Path) -> Iterator[Centre]:
     """A centre with an empty database."""
-    return Centre(tmp_path)
+    centre = Centre(tmp_path)
+    yield centre
+    centre.close()
 
 
 @pytest.fixture(autouse=True)
@@ -375,3 +378,30 @@ def test_a_token_is_shown_once_and_stored_hashed(centre: Centre) -> None:
 
 def test_json_holds_vietnamese_as_it_is(centre: Centre) -> None:
     assert json.loads(centre.run("hospital", "list", "--json"))[0]["display"] == "bv-tinh"
+
+
+def test_a_changed_mapping_is_shown_refused_and_accepted(centre: Centre) -> None:
+    shutil.copytree(ROOT / "mappings", centre.folder / "mappings")
+    file = centre.folder / "adapter.toml"
+    file.write_text(f'mappings = "mappings"\n{file.read_text("utf-8")}', "utf-8")
+    centre.hospital("bv-tinh")
+    centre.run("import", str(SMALL), "--rejects", str(centre.folder / "rejects.xlsx"))
+    centre.run("sync", "bv-tinh")
+    assert "nothing changes" in centre.run("mapping", "diff", "bv-tinh")
+    changed = centre.folder / "mappings" / "patient.yaml"
+    changed.write_text(changed.read_text("utf-8").replace("body:", "body:\n  language: vi", 1), "utf-8")
+    changed = centre.folder / "mappings" / "observation.yaml"
+    changed.write_text(changed.read_text("utf-8").replace("body:", "body:\n  language: vi", 1), "utf-8")
+    shown = centre.run("mapping", "diff", "bv-tinh", "--sample", "1")
+    assert "Patient.language: - → vi" in shown
+    assert "adapter sync bv-tinh --accept" in shown
+    facts = centre.facts("mapping", "diff", "bv-tinh")["bv-tinh"]
+    assert facts["needs_accepting"]
+    assert {kind["file"] for kind in facts["kinds"]} == {"patient.yaml", "observation.yaml"}
+    refused = centre.run("sync", "bv-tinh", code=1)
+    assert f"{facts['resend']} of {facts['held']}" in refused
+    assert "is unreachable" not in refused
+    assert f"{facts['resend']} of {facts['held']}" in centre.run("status")
+    accepted = centre.facts("sync", "bv-tinh", "--accept")["hospitals"]["bv-tinh"]
+    assert (accepted["delivered"], accepted["write_requests"]) == (facts["resend"], facts["requests"])
+    assert centre.facts("sync", "bv-tinh")["hospitals"]["bv-tinh"]["requests"] == 0

@@ -104,7 +104,7 @@ def test_with_nothing_new_nothing_is_even_loaded(adapter: Adapter) -> None:
     update_ledger(adapter, adapter.outlet("bv-tinh"), NOW, silent)
     fresh = Adapter(adapter.settings, adapter.engine)
     assert update_ledger(fresh, fresh.outlet("bv-tinh"), NOW, silent) == 0
-    assert fresh._mappings is None
+    assert fresh.library.is_untouched
 
 
 def test_everything_that_would_leave_is_valid(adapter: Adapter, tmp_path: Path) -> None:

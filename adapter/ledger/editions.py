@@ -1,0 +1,86 @@
+"""Which mapping is in force at each hospital, and its files: all SQL on them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, text, update
+
+from adapter.database import read, write
+from adapter.ledger import tables
+
+__all__ = ["EditionStore", "InForce", "Waiting"]
+
+_F, _S = tables.mapping_in_force, tables.mapping_snapshot
+
+_TAKE = text(  # two hospitals may take the same folder at the same moment
+    "INSERT INTO mapping_snapshot (digest, taken_at, files) VALUES (:digest, :taken_at, :files) "
+    "ON CONFLICT (digest) DO NOTHING"
+).bindparams(bindparam("taken_at", type_=_S.c.taken_at.type), bindparam("files", type_=_S.c.files.type))
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A mapping that is not in force. `why`: "unaccepted" (it would send `resend` of the `held`
+    resources again, counted under `weighed`) or "broken".
+    """
+
+    version: str
+    why: str
+    weighed: str | None = None
+    resend: int | None = None
+    held: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """A hospital's mapping: its version there, the digest of its snapshot, and what waits to follow it."""
+
+    version: str
+    snapshot: str
+    since: datetime
+    waiting: Waiting | None
+
+
+class EditionStore:
+    """Snapshots of mapping folders, and who uses which."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def in_force(self, hospital: str) -> InForce | None:
+        """The hospital's mapping; None before its first sync."""
+        with read(self._engine) as connection:
+            row = connection.execute(select(_F).where(_F.c.hospital == hospital)).one_or_none()
+        if row is None:
+            return None
+        waits = row.waiting_version is not None
+        waiting = Waiting(row.waiting_version, row.waiting_why, row.weighed, row.resend, row.held)
+        return InForce(row.version, row.snapshot, row.since, waiting if waits else None)
+
+    def files(self, digest: str) -> bytes:
+        """The packed files of a snapshot. Raises LookupError when there is none of that digest."""
+        with read(self._engine) as connection:
+            found = connection.execute(select(_S.c.files).where(_S.c.digest == digest)).scalar()
+        if found is None:
+            raise LookupError(digest)
+        return bytes(found)
+
+    def put_in_force(
+        self, connection: Connection, hospital: str, *, version: str, digest: str, files: bytes, now: datetime
+    ) -> None:
+        """From now on the hospital has this mapping; nothing waits. In the caller's transaction."""
+        connection.execute(_TAKE, {"digest": digest, "taken_at": now, "files": files})
+        connection.execute(delete(_F).where(_F.c.hospital == hospital))
+        connection.execute(insert(_F).values(hospital=hospital, version=version, snapshot=digest, since=now))
+
+    def set_waiting(self, hospital: str, waiting: Waiting | None) -> None:
+        """What the folder holds and the hospital does not have; None: nothing."""
+        values = {
+            "waiting_version": waiting.version if waiting else None,
+            "waiting_why": waiting.why if waiting else None,
+            "weighed": waiting.weighed if waiting else None,
+            "resend": waiting.resend if waiting else None,
+            "held": waiting.held if waiting else None,
+        }
+        with write(self._engine) as connection:
+            connection.execute(update(_F).where(_F.c.hospital == hospital).values(**values))

@@ -1,0 +1,98 @@
+"""Mappings by edition: the folder's and those in force, each loaded once, when somebody needs it."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adapter.disclosure.files import load_policy
+from adapter.disclosure.policy import Policy
+from adapter.errors import MappingError
+from adapter.ledger.editions import EditionStore
+from adapter.mapping.snapshot import Snapshot
+from adapter.mapping.version import POLICY_FILE, version_of
+
+if TYPE_CHECKING:
+    from adapter.mapping.loader import Mappings
+
+__all__ = ["Edition", "Library"]
+
+_MOST_LOADED = 8  # editions kept in memory by a process that stays up
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """A mapping as it was at one moment. `version` is the hospital's, `digest` names the files of all
+    hospitals; `snapshot` is None where they are in the database.
+    """
+
+    version: str
+    digest: str
+    snapshot: Snapshot | None = field(default=None, compare=False, repr=False)
+
+
+class Library:
+    """The editions of the mappings in `folder` and of those in force, and the policy, which has none.
+
+    `load` makes mappings of a folder; it may raise MappingError, and so may whatever needs it here.
+    """
+
+    def __init__(self, folder: Path, store: EditionStore, load: Callable[[Path], "Mappings"]) -> None:
+        self._folder = folder
+        self._store = store
+        self._load = load
+        self._lock = threading.RLock()
+        self._loaded: dict[tuple[str, str], Mappings] = {}
+        self._policy: tuple[str, Policy] | None = None
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether no mapping was needed so far."""
+        return not self._loaded
+
+    def version(self, hospital: str) -> str:
+        """The version of the folder for a hospital, without loading anything. Raises MappingError
+        where it cannot be read.
+        """
+        try:
+            return version_of(self._folder, hospital)
+        except OSError as error:
+            folder, problem = self._folder.name, error.strerror or ""
+            raise MappingError("diff.unreadable", folder=folder, problem=problem) from error
+
+    def working(self, hospital: str) -> Edition:
+        """The folder as it is now."""
+        snapshot = Snapshot.of(self._folder)
+        return Edition(self.version(hospital), snapshot.digest, snapshot)
+
+    def in_force(self, hospital: str) -> Edition | None:
+        """What the hospital has; None before its first sync."""
+        held = self._store.in_force(hospital)
+        return Edition(held.version, held.snapshot) if held else None
+
+    def mappings(self, edition: Edition) -> "Mappings":
+        """The mappings of an edition, checked; loaded by whichever hospital's thread needs them first."""
+        key = (edition.digest, self.policy_digest())  # which fields may leave is the policy's
+        with self._lock:
+            if key not in self._loaded:
+                snapshot = edition.snapshot or Snapshot.unpack(self._store.files(edition.digest))
+                while len(self._loaded) >= _MOST_LOADED:
+                    del self._loaded[next(iter(self._loaded))]  # the oldest
+                with snapshot.unfolded() as folder:
+                    self._loaded[key] = self._load(folder)
+            return self._loaded[key]
+
+    def policy_digest(self) -> str:
+        """Changes with any byte of the policy file."""
+        path = self._folder / POLICY_FILE
+        return blake2b(path.read_bytes() if path.is_file() else b"", digest_size=16).hexdigest()
+
+    def policy(self) -> Policy:
+        """The policy as its file is now. Raises PolicyError."""
+        digest = self.policy_digest()
+        with self._lock:
+            if self._policy is None or self._policy[0] != digest:
+                self._policy = digest, load_policy(self._folder / POLICY_FILE)
+            return self._policy[1]

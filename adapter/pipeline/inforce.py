@@ -1,0 +1,251 @@
+"""Which mapping a hospital gets: the folder's, or the last good one while that is broken or not accepted.
+
+A mapping that changed is weighed before it is in force: how much of what the hospital holds it would
+send again. Changes of records and of the policy never count. See docs/decisions/0011.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+
+from adapter import audit
+from adapter.database import write
+from adapter.errors import MappingError, PolicyError
+from adapter.ledger.diff import Action, Change
+from adapter.ledger.editions import InForce, Waiting
+from adapter.ledger.model import Entry
+from adapter.ledger.state import State
+from adapter.mapping.snapshot import Snapshot
+from adapter.pipeline.opened import Adapter, Outlet
+from adapter.pipeline.people import Person, everybody, wishes_of
+from adapter.telemetry import get_logger
+from adapter.texts import say
+
+__all__ = [
+    "Choice",
+    "Kept",
+    "Progress",
+    "Weight",
+    "choose",
+    "is_held",
+    "is_resent",
+    "readable",
+    "settle",
+    "trouble",
+    "waiting",
+    "weight_of",
+]
+
+Progress = Callable[[str, str | None, int, int], None]
+_FEW = 20  # resources that may always be sent again, unless nothing may
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What a change costs: `resend` resources of the `held` that the hospital holds."""
+
+    resend: int
+    held: int
+
+    def is_within(self, percent: float) -> bool:
+        """Whether that is little enough to need nobody's consent."""
+        return self.resend <= (max(_FEW, self.held * percent / 100) if percent else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The folder's mapping (`version`) is not in force. `why`: "unaccepted", with its weight, or "broken"."""
+
+    hospital: str
+    version: str
+    why: str
+    weight: Weight | None = None
+
+    def __str__(self) -> str:
+        resend, held = (self.weight.resend, self.weight.held) if self.weight else (0, 0)
+        return say(f"diff.kept_{self.why}", hospital=self.hospital, resend=resend, held=held)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The outlet to plan with. `is_new`: its mapping is to be put in force, for the reason `by`."""
+
+    outlet: Outlet
+    kept: Kept | None = None
+    is_new: bool = False
+    by: str = ""
+    weighed: str | None = None
+
+
+def _silent(_stage: str, _hospital: str | None, _done: int, _total: int) -> None:
+    pass
+
+
+def choose(
+    adapter: Adapter, name: str, progress: Progress = _silent, *, accept: bool = False, keep: bool = False
+) -> Choice:
+    """The mapping that a sync would use. `accept`: the folder's, whatever it costs; `keep`: a broken one
+    is no error, the last good one holds. Writes nothing. Raises MappingError, and PolicyError always.
+    """
+    held = adapter.editions.in_force(name)
+    if held is None:
+        working = adapter.working(name)
+        _load(working)
+        return Choice(working, is_new=True, by="first")
+    current, version = adapter.outlet(name), ""
+    try:
+        version = adapter.library.version(name)
+        if version == held.version:
+            return Choice(current)
+        working = adapter.working(name)
+        _load(working)
+    except PolicyError:
+        raise
+    except MappingError:
+        if not keep:
+            raise
+        return Choice(current, Kept(name, version, "broken"))
+    return _judged(adapter, held, current, working, progress, accept=accept)
+
+
+def _load(outlet: Outlet) -> None:
+    """Raises MappingError when it cannot be loaded."""
+    _ = outlet.mappings
+
+
+def _judged(
+    adapter: Adapter, held: InForce, current: Outlet, working: Outlet, progress: Progress, *, accept: bool
+) -> Choice:
+    if accept:
+        return Choice(working, is_new=True, by="accepted")
+    name, key = working.hospital.name, _basis(adapter, working)
+    waiting = held.waiting
+    if waiting is not None and waiting.weighed == key and waiting.resend is not None:
+        weight = Weight(waiting.resend, waiting.held or 0)
+    else:
+        weight = weight_of(adapter, current, working, progress)
+    if weight.is_within(adapter.settings.max_resend_percent):
+        return Choice(working, is_new=True, by="small")
+    return Choice(current, Kept(name, working.edition.version, "unaccepted", weight), weighed=key)
+
+
+def _basis(adapter: Adapter, working: Outlet) -> str:
+    """What a weight depends on; while it stays, nothing need be weighed again."""
+    parts = f"{working.version}\x1f{working.edition.digest}\x1f{adapter.records.head()}"
+    return blake2b(parts.encode(), digest_size=16).hexdigest()
+
+
+def settle(adapter: Adapter, choice: Choice, now: datetime, by: str) -> None:
+    """Write down what was chosen: a mapping that is now in force, or one that waits and why.
+    `by` is who asked for the sync.
+    """
+    name, edition, kept = choice.outlet.hospital.name, choice.outlet.edition, choice.kept
+    if choice.is_new:
+        files = (edition.snapshot or Snapshot({})).pack()
+        with write(adapter.engine) as connection:
+            adapter.editions.put_in_force(
+                connection, name, version=edition.version, digest=edition.digest, files=files, now=now
+            )
+            details = {"version": edition.version, "by": choice.by}
+            audit.record(
+                connection, at=now, actor=by, action="mapping.in-force", hospital=name, details=details
+            )
+        return
+    waiting = None
+    if kept is not None:
+        _log.info("mapping.kept", hospital=name, reason=kept.why, version=kept.version)
+        cost = (kept.weight.resend, kept.weight.held) if kept.weight else (None, None)
+        waiting = Waiting(kept.version, kept.why, choice.weighed, *cost)
+    held = adapter.editions.in_force(name)
+    if held is not None and held.waiting != waiting:
+        adapter.editions.set_waiting(name, waiting)
+
+
+def waiting(adapter: Adapter, name: str) -> Kept | None:
+    """The folder's mapping, if it is not in force at the hospital, as far as that is known without
+    loading it ("changed": nothing looked at it yet).
+    """
+    held = adapter.editions.in_force(name)
+    try:
+        version = adapter.library.version(name)
+    except MappingError:
+        return Kept(name, "", "broken")
+    if held is None or held.version == version:
+        return None
+    if held.waiting is None or held.waiting.version != version:
+        return Kept(name, version, "changed")
+    resend = held.waiting.resend
+    weight = None if resend is None else Weight(resend, held.waiting.held or 0)
+    return Kept(name, version, held.waiting.why, weight)
+
+
+def trouble(adapter: Adapter) -> tuple[str, ...]:
+    """What is wrong with the folder's mapping or the policy, and what that means; nothing if all is well."""
+    try:
+        _ = adapter.mappings
+    except PolicyError as error:
+        return (say("diff.policy_wrong", problem=str(error)), *error.problems)
+    except MappingError as error:
+        return (say("diff.service_broken"), str(error), *error.problems)
+    return ()
+
+
+def readable(outlet: Outlet) -> Outlet | None:
+    """The outlet, or None where its mapping, put in force by an older adapter, cannot be read any more."""
+    try:
+        _load(outlet)
+    except PolicyError:
+        raise
+    except MappingError:
+        return None
+    return outlet
+
+
+def weight_of(adapter: Adapter, current: Outlet, working: Outlet, progress: Progress) -> Weight:
+    """How much of what the hospital holds the mapping of `working` would send again or take away, that of
+    `current` not.
+    """
+    before = readable(current)  # if not, what the ledger wishes for is all there is to compare with
+    resend = held = done = 0
+    total = adapter.records.counts()["cadre"]
+    for done, person in enumerate(everybody(adapter, working), 1):
+        held += sum(is_held(entry) for entry in person.entries)
+        resend += len(_resent(person, before))
+        progress("compare", working.hospital.name, done, max(done, total))
+    return Weight(resend, held)
+
+
+def _resent(person: Person, before: Outlet | None) -> list[Change]:
+    suspects = [change for change in person.changes if is_resent(change)]
+    if not suspects or before is None:
+        return suspects
+    former = _digests(before, person)
+    return [change for change in suspects if former.get(_identity(change)) != _digest(change)]
+
+
+def _digests(outlet: Outlet, person: Person) -> dict[str, str]:
+    found = wishes_of(person, outlet).desired
+    return {wish.identity: wish.digest for wish in found}
+
+
+def _identity(change: Change) -> str:
+    return change.entry.identity if change.entry else ""
+
+
+def _digest(change: Change) -> str | None:
+    return change.desired.digest if change.desired else None
+
+
+def is_held(entry: Entry) -> bool:
+    """Whether the hospital has the resource, as far as is known."""
+    there = entry.remote_id is not None or entry.delivered_digest is not None
+    return there and entry.state is not State.RETRACTED
+
+
+def is_resent(change: Change) -> bool:
+    """Whether a change touches what the hospital has: sends it again, takes it away, or finds it wrong."""
+    touches = change.action in (Action.UPDATE, Action.RETRACT, Action.INVALID)
+    return touches and change.entry is not None and is_held(change.entry)

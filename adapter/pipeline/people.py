@@ -1,0 +1,89 @@
+"""Everybody with changes, page by page: their records, what a hospital should hold, and what is new."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from adapter.ledger.diff import Change, compare
+from adapter.ledger.model import Entry
+from adapter.ledger.state import State
+from adapter.pipeline.circle import Key
+from adapter.pipeline.opened import Adapter, Outlet
+from adapter.pipeline.wishes import Origin, Wishes, centre_wishes, wishes
+from adapter.records.model import Record
+
+__all__ = ["NOBODY", "Person", "everybody", "pages", "wishes_of"]
+
+NOBODY = ""  # whose shipment the centre's own resources are: no person has this key
+_PAGE = 50  # people planned in one transaction
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person's part of a plan; `position` is that of the newest change in the feed."""
+
+    cadre: str
+    position: int
+    records: Sequence[Record]
+    origins: Mapping[Key, Origin]
+    entries: Sequence[Entry]
+    wishes: Wishes = field(default_factory=Wishes)
+    changes: list[Change] = field(default_factory=list)
+
+
+def pages(adapter: Adapter, outlet: Outlet, since: int) -> Iterator[list[Person]]:
+    """Everybody with a change after `since`, in pages; from the start on, the centre itself before them."""
+    name = outlet.hospital.name
+    if since == 0:
+        yield [_planned(outlet, Person(NOBODY, 0, (), {}, adapter.ledger.entries(name, [NOBODY])[NOBODY]))]
+    while page := adapter.records.changed_cadres(since, _PAGE):
+        entries = adapter.ledger.entries(name, [cadre for cadre, _ in page])
+        people = []
+        for cadre, position in page:
+            origins = _origins(adapter, cadre) if outlet.rules.tells_origin else {}
+            records = adapter.records.of_cadre(cadre)
+            people.append(_planned(outlet, Person(cadre, position, records, origins, entries[cadre])))
+        yield people
+        since = page[-1][1]
+
+
+def everybody(adapter: Adapter, outlet: Outlet) -> Iterator[Person]:
+    """Everybody there is a record of, and the centre."""
+    for page in pages(adapter, outlet, 0):
+        yield from page
+
+
+def _planned(outlet: Outlet, person: Person) -> Person:
+    wanted = wishes_of(person, outlet)
+    return replace(person, wishes=wanted, changes=compare(person.entries, wanted.desired))
+
+
+def wishes_of(person: Person, outlet: Outlet, valid: Mapping[str, str] | None = None) -> Wishes:
+    """What the hospital should hold of these records by the mapping of `outlet`. `valid` gives digests, by
+    identity, of content that needs no check, besides what was checked before.
+    """
+    known = {**_checked(person.entries), **(valid or {})}
+    if person.cadre == NOBODY:
+        return centre_wishes(outlet, outlet.centre, known)
+    return wishes(outlet, person.records, known, person.origins)
+
+
+def _checked(entries: Sequence[Entry]) -> dict[str, str]:
+    """Digests, by identity, of content that was found valid and need not be checked again."""
+    return {
+        entry.identity: entry.desired_digest
+        for entry in entries
+        if entry.desired_digest and entry.state is not State.PARKED
+    }
+
+
+def _origins(adapter: Adapter, cadre: str) -> dict[Key, Origin]:
+    """Where each of a person's records came from. A file's name may be personal, so it becomes opaque."""
+    return {
+        (one.kind, one.key): Origin(
+            source=adapter.identities.of("", "source", "file", one.source) if one.source else None,
+            sheet=one.sheet,
+            row=one.row,
+            imported_at=one.imported_at,
+        )
+        for one in adapter.records.stored_of_cadre(cadre)
+    }

@@ -1,0 +1,189 @@
+"""What a changed mapping does to the current records, before it is in force. Writes nothing."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from adapter.fhir import codec
+from adapter.fhir.difference import Difference, differences, without_positions
+from adapter.ledger.diff import Action, Change
+from adapter.ledger.model import Desired
+from adapter.pipeline.inforce import Progress, Weight, is_held, is_resent, readable
+from adapter.pipeline.opened import Adapter, Outlet
+from adapter.pipeline.people import Person, everybody, wishes_of
+from adapter.pipeline.planning import bundles
+
+__all__ = ["Effect", "Example", "Kind", "Preview", "preview"]
+
+_MOST_VALUES = 200  # different values that one kind of change remembers
+
+
+class Effect(StrEnum):
+    """What a mapping does to a resource that another one made."""
+
+    CHANGE = "change"
+    NEW = "new"
+    VANISH = "vanish"
+    SAME = "same"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One resource of a kind of change: the record it is made from, and all that differs."""
+
+    record_kind: str
+    record: str
+    differences: tuple[Difference, ...]
+
+
+@dataclass
+class Kind:
+    """One kind of change: the same elements differ, in `count` resources. `values`: how many of them
+    have which difference; only the first 200 different ones are remembered.
+    """
+
+    type: str
+    file: str
+    effect: Effect
+    elements: tuple[str, ...]
+    count: int = 0
+    values: Counter[Difference] = field(default_factory=Counter)
+    examples: list[Example] = field(default_factory=list)
+
+
+@dataclass
+class Preview:
+    """What the folder's mapping does at one hospital against the one in force (None: there is none yet).
+
+    Where the one in force cannot be read by this version of the adapter, everything counts as new.
+    `counts`: (type, mapping file) -> effect -> resources; `invalid`: how many could no longer be sent;
+    `weight`: how many would go again of how many held; `requests`: transactions for all of that.
+    """
+
+    hospital: str
+    in_force: str | None
+    working: str
+    counts: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
+    kinds: list[Kind] = field(default_factory=list)
+    invalid: int = 0
+    weight: Weight = field(default_factory=lambda: Weight(0, 0))
+    requests: int = 0
+    needs_accepting: bool = False
+
+    def total(self, effect: str) -> int:
+        """Resources of one effect."""
+        return sum(counts[effect] for counts in self.counts.values())
+
+
+def preview(
+    adapter: Adapter, hospitals: Sequence[str], progress: Progress, *, sample: int = 3
+) -> dict[str, Preview]:
+    """Per hospital, what the folder's mapping would do. Raises MappingError when it cannot be loaded."""
+    return {name: _preview(adapter, name, progress, sample) for name in hospitals}
+
+
+def _preview(adapter: Adapter, name: str, progress: Progress, sample: int) -> Preview:
+    edition, after = adapter.library.in_force(name), adapter.working(name)
+    _ = after.mappings  # a broken one is not compared
+    found = Preview(name, edition.version if edition else None, after.edition.version)
+    if edition is not None and edition.version == after.edition.version:
+        return found
+    before = readable(adapter.outlet(name)) if edition else None
+    comparison = _Comparison(found, before, after, sample)
+    total = adapter.records.counts()["cadre"]
+    for done, person in enumerate(everybody(adapter, after), 1):
+        comparison.add(person)
+        progress("compare", name, done, max(done, total))
+    comparison.finish(adapter.settings.max_resend_percent)
+    return found
+
+
+class _Comparison:
+    """Adds up one hospital's preview, person by person."""
+
+    def __init__(self, found: Preview, before: Outlet | None, after: Outlet, sample: int) -> None:
+        self._found = found
+        self._before = before
+        self._after = after
+        self._sample = sample
+        self._kinds: dict[tuple[str, str, Effect, tuple[str, ...]], Kind] = {}
+        self._resend = self._held = 0
+
+    def add(self, person: Person) -> None:
+        new = {wish.identity: wish for wish in person.wishes.desired}
+        old = self._former(person, new)
+        touched = set()
+        for identity in {**old, **new}:
+            was, is_ = old.get(identity), new.get(identity)
+            if self._count(was, is_) is not Effect.SAME:
+                touched.add(identity)
+        changes = [_quiet(change, touched) for change in person.changes]
+        self._held += sum(is_held(entry) for entry in person.entries)
+        self._resend += sum(is_resent(change) for change in changes)
+        self._found.requests += sum(1 for _ in bundles(self._after, changes))
+
+    def _former(self, person: Person, new: Mapping[str, Desired]) -> dict[str, Desired]:
+        """What the mapping in force makes of the same records."""
+        if self._before is None:
+            return {}
+        good = {wish.identity: wish.digest for wish in new.values() if wish.problem is None}
+        return {wish.identity: wish for wish in wishes_of(person, self._before, good).desired}
+
+    def _count(self, was: Desired | None, is_: Desired | None) -> Effect:
+        effect = _effect(was, is_)
+        one = is_ or was
+        assert one is not None  # noqa: S101 - identities come from either side
+        file = _file(self._after if is_ else self._before, one)
+        self._found.counts.setdefault((one.type, file), Counter())[effect] += 1
+        if effect is Effect.SAME:
+            return effect
+        if is_ is not None and is_.problem and not (was is not None and was.problem):
+            self._found.invalid += 1
+        self._describe(one, file, effect, differences(_resource(was), _resource(is_)))
+        return effect
+
+    def _describe(self, one: Desired, file: str, effect: Effect, found: Sequence[Difference]) -> None:
+        changed = effect is Effect.CHANGE
+        elements = tuple(sorted({without_positions(line.path) for line in found})) if changed else ()
+        key = (one.type, file, effect, elements)
+        kind = self._kinds.setdefault(key, Kind(*key))
+        kind.count += 1
+        if changed:
+            for line in found:
+                if line in kind.values or len(kind.values) < _MOST_VALUES:
+                    kind.values[line] += 1
+        if len(kind.examples) < self._sample:
+            kind.examples.append(Example(one.kind, one.key, tuple(found)))
+
+    def finish(self, percent: float) -> None:
+        found = self._found
+        found.counts = dict(sorted(found.counts.items()))
+        found.kinds = sorted(self._kinds.values(), key=lambda kind: -kind.count)
+        found.weight = Weight(self._resend, self._held)
+        found.needs_accepting = found.in_force is not None and not found.weight.is_within(percent)
+
+
+def _effect(was: Desired | None, is_: Desired | None) -> Effect:
+    if was is None:
+        return Effect.NEW
+    if is_ is None:
+        return Effect.VANISH
+    return Effect.SAME if was.digest == is_.digest else Effect.CHANGE
+
+
+def _quiet(change: Change, touched: set[str]) -> Change:
+    """The change if the mapping causes it; what records changed meanwhile does not count."""
+    one = change.entry or change.desired
+    if one is not None and one.identity in touched:
+        return change
+    return Change(Action.UNCHANGED, change.entry, change.desired)
+
+
+def _resource(wish: Desired | None) -> codec.Resource | None:
+    return codec.loads(wish.body) if wish is not None and wish.body else None
+
+
+def _file(outlet: Outlet | None, wish: Desired) -> str:
+    """The mapping file that makes the resource."""
+    return outlet.file_of(wish) if outlet else ""

@@ -1,0 +1,333 @@
+"""A changed mapping against a real hospital server: previewed, refused, accepted; a broken one kept out."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving import serving
+from sqlalchemy import Engine, select, text
+
+from adapter import audit, pipeline
+from adapter.database import open_database, read
+from adapter.errors import MappingError, PolicyError
+from adapter.fhir import codec
+from adapter.ledger import tables
+from adapter.ledger.model import Entry
+from adapter.pipeline import Adapter, Summary
+from adapter.pipeline.preview import Preview
+from adapter.records import importer
+from adapter.sandbox.app import Sandbox
+from adapter.settings import Hospital, Settings
+
+NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+SMALL = Path("fixtures/sample/small.xlsx")
+NAME = "bv-tinh"
+
+
+def silent(_stage: str, _hospital: str | None, _done: int, _total: int) -> None:
+    """No progress bar."""
+
+
+class Site:
+    """A centre whose mappings may be edited, and its hospital: a sandbox over real HTTP."""
+
+    def __init__(self, engine: Engine, folder: Path, sandbox: Sandbox, base: str) -> None:
+        self.engine = engine
+        self.sandbox = sandbox
+        self.mappings = folder / "mappings"
+        shutil.copytree("mappings", self.mappings)
+        (folder / "identity.key").write_text("0123456789abcdef0123456789abcdef")
+        self.settings = Settings(
+            identity_key=f"file:{folder / 'identity.key'}",
+            database_url=f"sqlite:///{folder / 'adapter.db'}",  # where the locks are
+            mappings=self.mappings,
+            max_resend_percent=1,
+            hospitals={
+                NAME: Hospital(name=NAME, display=NAME, level="provincial", base_url=f"{base}/fhir"),
+            },
+        )
+        importer.run(engine, [SMALL], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=NOW)
+
+    def adapter(self, **changed: Any) -> Adapter:
+        """A new process, as it were."""
+        return Adapter(self.settings.model_copy(update=changed), self.engine)
+
+    def sync(self, **how: Any) -> Summary:
+        return pipeline.sync(self.adapter(), [NAME], lambda: datetime.now(UTC), silent, **how)
+
+    def diff(self) -> Preview:
+        return pipeline.preview(self.adapter(), [NAME], silent)[NAME]
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        path = self.mappings / file
+        before = path.read_text("utf-8")
+        assert old in before
+        path.write_text(before.replace(old, new), "utf-8")
+
+    @property
+    def writes(self) -> int:
+        return int(self.sandbox.stats.snapshot()["write_requests"])
+
+    @property
+    def entries_written(self) -> int:
+        return int(self.sandbox.stats.snapshot()["entries_written"]["total"])
+
+    def entries(self) -> dict[str, Entry]:
+        adapter = self.adapter()
+        people = [cadre for cadre, _ in adapter.records.changed_cadres(0, 1000)]
+        lines = adapter.ledger.entries(NAME, people).values()
+        return {entry.identity: entry for of_one in lines for entry in of_one}
+
+    def versions(self) -> dict[str, str]:
+        with read(self.engine) as connection:
+            query = select(tables.entry.c.identity, tables.entry.c.mapping_version)
+            return {row.identity: row.mapping_version for row in connection.execute(query)}
+
+
+@pytest.fixture
+def site(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
+    engine = open_database(sqlite_url)
+    with opened(engine, tmp_path) as site:
+        yield site
+    engine.dispose()
+
+
+@contextmanager
+def opened(engine: Engine, tmp_path: Path) -> Iterator[Site]:
+    store = open_database(f"sqlite:///{tmp_path / 'hospital.db'}")
+    sandbox = Sandbox(store, NAME)
+    with serving(sandbox.app) as base:
+        yield Site(engine, tmp_path, sandbox, base)
+    store.dispose()
+
+
+CREATININE, OTHER = "14682-9", "2160-0"
+
+
+def change_loinc(site: Site) -> set[str]:
+    """Another LOINC code for creatinine; the identities of the observations that have it."""
+    measured = {entry.identity for entry in site.entries().values() if entry.key.endswith("/BIO-CREA")}
+    assert measured
+    site.edit(
+        "codes/measures.csv", f"BIO-CREA,{rest(site)}", f"BIO-CREA,{rest(site)}".replace(CREATININE, OTHER)
+    )
+    return measured
+
+
+def rest(site: Site) -> str:
+    """The rest of creatinine's line in the code table."""
+    lines = (site.mappings / "codes" / "measures.csv").read_text("utf-8").splitlines()
+    return next(line for line in lines if line.startswith("BIO-CREA,")).removeprefix("BIO-CREA,")
+
+
+def test_a_changed_code_is_shown_refused_and_sent_once_it_is_accepted(engine: Engine, tmp_path: Path) -> None:
+    with opened(engine, tmp_path) as site:
+        shown_refused_accepted(site)
+
+
+def shown_refused_accepted(site: Site) -> None:
+    assert site.sync().exit_code == 0
+    before, first = site.versions(), site.adapter().outlet(NAME).mapping_version
+    assert set(before.values()) == {first}
+    measured = change_loinc(site)
+
+    shown = site.diff()
+    [kind] = shown.kinds
+    assert (kind.type, kind.file, kind.effect, kind.count) == (
+        "Observation",
+        "observation.yaml",
+        "change",
+        len(measured),
+    )
+    [(difference, count)] = kind.values.items()
+    assert (difference.path, difference.before, difference.after) == (
+        "Observation.code.coding[1].code",
+        CREATININE,
+        OTHER,
+    )
+    assert count == shown.weight.resend == len(measured)
+    assert shown.weight.held == len(before)
+    assert shown.needs_accepting
+    assert shown.total("new") == shown.total("vanish") == shown.invalid == 0
+    assert [example.record.endswith("/BIO-CREA") for example in kind.examples] == [True] * 3
+
+    written, writes = site.entries_written, site.writes
+    refused = site.sync()
+    assert refused.exit_code == 1
+    [problem] = refused.hospitals[NAME].problems
+    assert f"adapter mapping diff {NAME}" in problem
+    assert "--accept" in problem
+    assert site.writes == writes
+    assert site.versions() == before
+
+    accepted = site.sync(accept=True, by="cli:test")
+    assert accepted.exit_code == 0
+    assert site.entries_written - written == accepted.hospitals[NAME].delivered == len(measured)
+    assert site.writes - writes == shown.requests == accepted.hospitals[NAME].write_requests
+    after = site.versions()
+    assert {identity for identity in after if after[identity] != before[identity]} == measured
+    assert {after[identity] for identity in measured} == {site.adapter().outlet(NAME).mapping_version}
+
+    writes = site.writes
+    assert site.sync().hospitals[NAME].requests == 0
+    assert site.writes == writes
+    assert site.diff().kinds == []
+    with read(site.engine) as connection:
+        query = select(audit.audit.c.actor, audit.audit.c.details).where(
+            audit.audit.c.action == "mapping.in-force"
+        )
+        found = [(row.actor, codec.loads(row.details)["by"]) for row in connection.execute(query)]
+    assert found == [("sync", "first"), ("cli:test", "accepted")]
+
+
+def test_a_small_change_passes_by_itself(site: Site) -> None:
+    site.sync()
+    measured = change_loinc(site)
+    adapter = site.adapter(max_resend_percent=50)
+    done = pipeline.sync(adapter, [NAME], lambda: datetime.now(UTC), silent)
+    assert done.exit_code == 0
+    assert done.hospitals[NAME].delivered == len(measured)
+
+
+def test_a_refused_mapping_holds_back_no_record_and_no_policy(site: Site) -> None:
+    """Under the mapping in force the sync goes on: only what the change makes of old records waits."""
+    site.sync()
+    measured = change_loinc(site)
+    policy = (site.mappings / "disclosure.yaml").read_text("utf-8")
+    for tier in ("T2: pseudonym", "T3: pseudonym"):
+        assert tier in policy
+        policy = policy.replace(tier, tier[:4] + "hold")
+    (site.mappings / "disclosure.yaml").write_text(policy, "utf-8")
+    done = site.sync()
+    assert done.exit_code == 1
+    assert done.hospitals[NAME].retracted > 0
+    assert done.hospitals[NAME].delivered == 0
+    left = {identity for identity, entry in site.entries().items() if entry.desired_digest} & measured
+    assert 0 < len(left) < len(measured)
+
+
+def test_changed_records_and_settings_are_never_weighed(site: Site) -> None:
+    site.sync()
+    named = {NAME: site.settings.hospitals[NAME].model_copy(update={"display": "Another name"})}
+    adapter = site.adapter(hospitals=named)
+    done = pipeline.sync(adapter, [NAME], lambda: datetime.now(UTC), silent)
+    assert done.exit_code == 0
+    assert pipeline.preview(adapter, [NAME], silent)[NAME].kinds == []
+
+
+def test_nothing_delivered_is_nothing_to_refuse(site: Site) -> None:
+    outlet = site.adapter().outlet(NAME)
+    shown = site.diff()
+    assert shown.in_force is None
+    assert shown.total("new") > 1000
+    assert shown.weight.resend == 0
+    assert not shown.needs_accepting
+    site.edit("patient.yaml", "body:", "body:\n  language: vi")
+    assert site.sync().exit_code == 0
+    assert site.adapter().outlet(NAME).mapping_version != outlet.mapping_version
+
+
+def test_what_is_new_or_vanishes_is_counted_by_file(site: Site) -> None:
+    site.sync()
+    held = Counter(entry.type for entry in site.entries().values())
+    (site.mappings / "service_request.yaml").unlink()
+    shown = site.diff()
+    assert shown.counts["ServiceRequest", "service_request.yaml"] == {"vanish": held["ServiceRequest"]}
+    assert {kind.effect for kind in shown.kinds} == {"vanish"}
+    assert site.sync(accept=True).hospitals[NAME].retracted == held["ServiceRequest"] == shown.weight.resend
+    shutil.copy("mappings/service_request.yaml", site.mappings)
+    again = site.diff()
+    assert again.total("new") == held["ServiceRequest"]
+    assert again.weight.resend == 0
+    assert not again.needs_accepting
+
+
+def test_a_broken_mapping_is_kept_out_and_the_repaired_one_is_found(site: Site) -> None:
+    site.sync()
+    service = site.adapter()  # one process that stays up
+    good = (site.mappings / "patient.yaml").read_text("utf-8")
+    site.edit("patient.yaml", "resource:", "resorce:")
+    with pytest.raises(MappingError):
+        site.sync()
+    with pytest.raises(MappingError):
+        site.diff()
+
+    def beat() -> Summary:
+        return pipeline.sync(service, [NAME], lambda: datetime.now(UTC), silent, keep=True)
+
+    kept = beat()
+    assert kept.exit_code == 1
+    assert "adapter mapping check" in kept.hospitals[NAME].problems[0]
+    [line] = pipeline.status(site.adapter())
+    assert line.mapping_kept is not None
+    assert line.mapping_kept.why == "broken"
+    assert any("patient.yaml" in one for one in pipeline.trouble(site.adapter()))
+
+    forget_somebody(site)
+    assert beat().hospitals[NAME].retracted > 0  # the last good mapping still works
+    (site.mappings / "patient.yaml").write_text(good.replace("body:", "body:\n  language: vi"), "utf-8")
+    assert beat().hospitals[NAME].delivered > 0
+    assert pipeline.status(site.adapter())[0].mapping_kept is None
+    assert pipeline.trouble(site.adapter()) == ()
+
+
+def forget_somebody(site: Site) -> None:
+    """One person less, as an import would have it."""
+    with site.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE record SET deleted = :yes WHERE cadre = (SELECT min(cadre) FROM ledger_entry)"),
+            {"yes": True},
+        )
+        connection.execute(text("UPDATE feed SET position = position + 1"))
+        connection.execute(
+            text(
+                "UPDATE record SET position = (SELECT position FROM feed) "
+                "WHERE cadre = (SELECT min(cadre) FROM ledger_entry) AND kind = 'cadre'"
+            )
+        )
+
+
+def test_a_waiting_mapping_is_weighed_once(site: Site) -> None:
+    site.sync()
+    change_loinc(site)
+    site.sync()
+    [line] = pipeline.status(site.adapter())
+    assert line.mapping_kept is not None
+    assert line.mapping_kept.why == "unaccepted"
+    weighed = []
+
+    def watch(stage: str, _hospital: str | None, _done: int, _total: int) -> None:
+        weighed.append(stage)
+
+    again = pipeline.sync(site.adapter(), [NAME], lambda: datetime.now(UTC), watch, keep=True)
+    assert again.exit_code == 1
+    assert "compare" not in weighed
+
+
+def test_a_broken_policy_closes_everything(site: Site) -> None:
+    site.sync()
+    writes = site.writes
+    (site.mappings / "disclosure.yaml").write_text("tiers: [", "utf-8")
+    for how in ({}, {"keep": True}, {"accept": True}):
+        with pytest.raises(PolicyError):
+            site.sync(**how)
+    assert site.writes == writes
+    assert pipeline.status(site.adapter())[0].policy_problem
+    assert "disclosure.yaml" in " ".join(pipeline.trouble(site.adapter()))
+
+
+def test_a_plan_says_what_the_next_sync_does(site: Site) -> None:
+    site.sync()
+    change_loinc(site)
+    found = pipeline.plan(site.adapter(), [NAME], silent)[NAME]
+    assert found.requests == 0
+    assert found.kept is not None
+    assert found.kept.why == "unaccepted"
+    found = pipeline.plan(site.adapter(max_resend_percent=50), [NAME], silent)[NAME]
+    assert found.requests > 0
+    assert found.kept is None
