@@ -180,11 +180,12 @@ def test_a_mapping_raises_only_its_own_error_and_gives_the_same_bytes(kind: str)
 @pytest.mark.parametrize("kind", MAPPED_TYPES)
 def test_every_leaf_has_an_origin(kind: str) -> None:
     engine = fresh()
+    tracer = Tracer(engine, lambda _kind, _key: True)
 
     @rarely
     @given(record=records(kind), visit=st.none() | records(Visit.kind))
     def holds(record: Record, visit: Record | None) -> None:
-        tracer = Tracer(engine, lambda _kind, _key: True)
+        tracer.found.clear()
         try:
             made = engine.map(record, visit=visit)
         except MappingError:
