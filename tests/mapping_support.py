@@ -12,13 +12,13 @@ from adapter.fhir import codec
 from adapter.fhir.identity import Identities
 from adapter.mapping.engine import Engine, HospitalContext
 from adapter.mapping.loader import Mappings
-from adapter.records.model import RECORD_TYPES, Record
+from adapter.records.model import MAPPED_TYPES, Record
 
 ROOT = Path(__file__).parents[1]
 MAPPINGS = ROOT / "mappings"
 GOLDEN = ROOT / "fixtures" / "mapping"
-NEVER = frozenset(("tier", "position", "health_class", "cadre_class"))
-FIELDS = {kind: frozenset(type_.model_fields) - NEVER for kind, type_ in RECORD_TYPES.items()}
+NEVER = frozenset(("tier", "position"))
+FIELDS = {kind: frozenset(type_.model_fields) - NEVER for kind, type_ in MAPPED_TYPES.items()}
 SYSTEM = "https://cadre-health.example/fhir/sid/record"
 
 
@@ -59,7 +59,7 @@ def engine() -> Engine:
 def record_of(data: dict[str, Any]) -> Record:
     """A record from JSON: its fields and its `kind`."""
     fields = dict(data)
-    return RECORD_TYPES[fields.pop("kind")].model_validate(fields)
+    return MAPPED_TYPES[fields.pop("kind")].model_validate(fields)
 
 
 def around_of(data: dict[str, Any]) -> dict[str, Any]:

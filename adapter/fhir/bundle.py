@@ -18,6 +18,7 @@ from uuid import UUID
 from orjson import Fragment
 
 from adapter.fhir.codec import Resource, dumps, loads
+from adapter.fhir.identity import search_parameter
 from adapter.fhir.outcome import Issue, issues_of
 
 __all__ = [
@@ -83,10 +84,12 @@ def _quoted(text: str) -> str:
 
 
 def search_url(resource_type: str, system: str, values: Sequence[str]) -> str:
-    """`Type?identifier=…`, percent-encoded; several values are alternatives, joined by commas."""
+    """`Type?identifier=…` (`_tag` where a type has none), percent-encoded; several values are
+    alternatives, joined by commas.
+    """
     head = _quoted(f"{system}|")
     tokens = ",".join(head + quote(value, safe="") for value in values)
-    return f"{resource_type}?identifier={tokens}"
+    return f"{resource_type}?{search_parameter(resource_type)}={tokens}"
 
 
 def references(body: bytes) -> tuple[Target, ...]:
@@ -219,12 +222,15 @@ def _read_entry(entry: object) -> tuple[str | None, EntryAnswer] | None:
 
 def identities_of(resource: Resource, system: str) -> tuple[str, ...]:
     """The values of our identifier system in a resource that came back."""
-    listed = resource.get("identifier")
+    name, listed = "value", resource.get("identifier")
+    if search_parameter(str(resource.get("resourceType"))) == "_tag":
+        meta = resource.get("meta")
+        name, listed = "code", meta.get("tag") if isinstance(meta, dict) else None
     items: Iterable[Any] = listed if isinstance(listed, list) else [listed]
     return tuple(
-        str(item["value"])
+        str(item[name])
         for item in items
-        if isinstance(item, dict) and item.get("system") == system and item.get("value")
+        if isinstance(item, dict) and item.get("system") == system and item.get(name)
     )
 
 

@@ -6,8 +6,35 @@ into URLs and server logs, so nothing national or personal may stand in its plac
 """
 
 from hashlib import blake2b
+from typing import Any, Final
 
-__all__ = ["Identities", "conditional_reference"]
+from adapter.fhir.codec import Resource
+
+# ruff: noqa: SIM905 - the lists read better as words than as quoted strings
+
+__all__ = [
+    "ONE_IDENTIFIER",
+    "WITHOUT_IDENTIFIER",
+    "Identities",
+    "conditional_reference",
+    "identified",
+    "search_parameter",
+]
+
+# Types of R4 that have no element `identifier`: their identity is a tag, which every type has.
+WITHOUT_IDENTIFIER: Final = frozenset(
+    """AuditEvent Binary CapabilityStatement CompartmentDefinition GraphDefinition ImplementationGuide Linkage
+    MedicationKnowledge MedicinalProductContraindication MedicinalProductIndication
+    MedicinalProductInteraction MedicinalProductManufactured MedicinalProductUndesirableEffect
+    MessageHeader NamingSystem OperationDefinition OperationOutcome Parameters Provenance SearchParameter
+    Subscription SubstanceNucleicAcid SubstancePolymer SubstanceProtein SubstanceReferenceInformation
+    SubstanceSourceMaterial TerminologyCapabilities VerificationResult""".split()
+)
+# Types that have one identifier and no list of them.
+ONE_IDENTIFIER: Final = frozenset(
+    """AdverseEvent Bundle Composition ConceptMap MedicinalProductIngredient QuestionnaireResponse
+    SpecimenDefinition SubstanceSpecification TestReport TestScript""".split()
+)
 
 
 class Identities:
@@ -27,3 +54,21 @@ class Identities:
 def conditional_reference(resource_type: str, system: str, value: str) -> str:
     """A reference by identifier, the form that the ledger keeps: `Patient?identifier=system|value`."""
     return f"{resource_type}?identifier={system}|{value}"
+
+
+def search_parameter(resource_type: str) -> str:
+    """What finds a resource of that type by its identity."""
+    return "_tag" if resource_type in WITHOUT_IDENTIFIER else "identifier"
+
+
+def identified(resource_type: str, system: str, value: str, body: dict[str, Any]) -> Resource:
+    """The resource with its identity first, and what `body` has."""
+    if resource_type in WITHOUT_IDENTIFIER:
+        meta = body.get("meta", {})
+        meta = {**meta, "tag": [{"system": system, "code": value}, *meta.get("tag", ())]}
+        return {"resourceType": resource_type, **body, "meta": meta}
+    identity = {"system": system, "value": value}
+    more = body.get("identifier")
+    identifier = identity if resource_type in ONE_IDENTIFIER else [identity, *(more or ())]
+    rest = {name: part for name, part in body.items() if name != "identifier"}
+    return {"resourceType": resource_type, "identifier": identifier, **rest}

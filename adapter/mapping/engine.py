@@ -15,6 +15,7 @@ from jinja2 import Undefined
 from jinja2.environment import TemplateExpression
 
 from adapter.errors import MappingError
+from adapter.fhir.identity import identified
 from adapter.mapping.compiler import AROUND, Each, Program, Step
 from adapter.mapping.expressions import ORIGIN_FIELDS, Variants
 from adapter.mapping.sandbox import FieldsOf, Related, Sandbox
@@ -46,7 +47,9 @@ class HospitalContext:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """A resource, the kind and key of the record it was made from, and the name of the mapping."""
+    """A resource, the kind and key of the record it was made from, and the name of the mapping.
+    `identity` is the resource's at this hospital.
+    """
 
     type: str
     kind: str
@@ -54,6 +57,7 @@ class Mapped:
     resource: dict[str, Any]
     name: str | None = None
     identity_kind: str = ""
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +202,11 @@ class Engine:
         body = self._body(self._compiled[map_.type, map_.name], known)
         if body is None or any(name not in body for name in map_.needs):
             return None
-        identity = {
-            "system": self.context.identifier_system,
-            "value": self.context.identify(map_.type, map_.identity_kind, record.key),
-        }
-        identifiers = [identity, *body.pop("identifier", ())]
-        resource = {"resourceType": map_.type, "identifier": identifiers, **body}
-        return Mapped(map_.type, record.kind, record.key, resource, map_.name, map_.identity_kind)
+        identity = self.context.identify(map_.type, map_.identity_kind, record.key)
+        resource = identified(map_.type, self.context.identifier_system, identity, body)
+        return Mapped(
+            map_.type, record.kind, record.key, resource, map_.name, map_.identity_kind, identity
+        )
 
     def evaluator(self, map_: ResourceMap) -> Callable[[str, Mapping[str, Any]], Any]:
         """What evaluates a single expression of a mapping: `(source, known)`, with `known` as of `around`."""

@@ -140,11 +140,13 @@ class Person:
     def _resource(self, one: Traced) -> TracedResource:
         mapped = one.mapped
         made = codec.loads(codec.dumps(mapped.resource))
-        identity = made["identifier"][0]["value"]
+        identity = mapped.identity
         desired = self._desired.get(identity)
         sent = codec.loads(desired.body) if desired is not None and desired.body else made
         entry = self._adapter.ledger.by_identity(self.outlet.hospital.name, mapped.type, identity)
-        reason = (self.wishes.withheld or {}).get((mapped.kind, mapped.key))
+        # Of a record that is withheld in part, what goes is not withheld.
+        kept_back = {} if desired is not None else self.wishes.withheld or {}
+        reason = kept_back.get((mapped.kind, mapped.key))
         stored = self.row(mapped.kind, mapped.key)
         leaves, removed = self._leaves(one, made, sent)
         return TracedResource(

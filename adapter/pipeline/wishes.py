@@ -49,11 +49,12 @@ class _Kept:
     record: Record
     map: "ResourceMap"
     resource: Resource
+    identity: str
 
     @property
     def target(self) -> Target:
         """Type and identity: what others refer to."""
-        return self.map.type, self.resource["identifier"][0]["value"]
+        return self.map.type, self.identity
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def centre_wishes(outlet: Outlet, centre: Centre, valid: Mapping[str, str] | Non
             broken.append(_broken(outlet, map_, centre, error))
             continue
         if made is not None:
-            kept.append(_Kept(centre, map_, made.resource))
+            kept.append(_Kept(centre, map_, made.resource, made.identity))
     return Wishes((*_checked(outlet, kept, valid or {}, set()), *broken), {})
 
 
@@ -153,7 +154,7 @@ class _Work:
         elif any(name not in resource for name in map_.needs):
             self._withheld[key] = Reason.FREE_TEXT  # it was there before the words were taken away
         else:
-            self._kept.append(_Kept(record, map_, resource))
+            self._kept.append(_Kept(record, map_, resource, made.identity))
             self._circle.add(record)
 
     def _disclosed(self, resource: Resource, decision: Decision) -> Resource | Reason:
@@ -235,7 +236,7 @@ def _checked(
     there = there | {one.target for one in kept}
     desired = []
     for one in kept:  # in dependency order: what falls away is gone before others refer to it
-        record, identity = one.record, one.target[1]
+        record, identity = one.record, one.identity
         body = without_dangling(codec.dumps(one.resource), there)
         if one.map.needs and any(name not in codec.loads(body) for name in one.map.needs):
             there.discard(one.target)
@@ -266,7 +267,7 @@ def _is_fulfilled(one: _Kept) -> bool:
     """
     return (
         isinstance(one.record, Referral)
-        and one.map.type == "ServiceRequest"
+        and one.map.type in ("ServiceRequest", "Task")
         and one.record.fulfilment is Fulfilment.COMPLETED
         and one.record.status in ("active", "on-hold")
     )

@@ -5,6 +5,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from adapter.fhir.codec import Resource
+from adapter.fhir.identity import WITHOUT_IDENTIFIER
 from adapter.repository.types import reference_elements
 
 __all__ = ["IndexRow", "identifiers", "index_rows", "indexed", "relative_reference"]
@@ -28,10 +29,15 @@ def indexed(value: str) -> str:
 
 
 def identifiers(resource: Resource) -> Iterator[tuple[str, str]]:
-    """(system or "", value) of each business identifier that has a value. Never raises."""
-    found = resource.get("identifier")
+    """(system or "", value) of each business identifier that has a value; of a type without `identifier`
+    those of its tags. Never raises.
+    """
+    name, found = "value", resource.get("identifier")
+    if resource.get("resourceType") in WITHOUT_IDENTIFIER:
+        meta = resource.get("meta")
+        name, found = "code", meta.get("tag") if isinstance(meta, dict) else None
     for item in found if isinstance(found, list) else [found]:
-        if isinstance(item, dict) and isinstance(value := item.get("value"), str):
+        if isinstance(item, dict) and isinstance(value := item.get(name), str):
             system = item.get("system")
             yield (system if isinstance(system, str) else "", value)
 

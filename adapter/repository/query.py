@@ -178,7 +178,7 @@ def _with_criterion(query: Query, name: str, value: str, where: str, base: str |
         raise refusal(400, "invalid", "empty_parameter", where, name=name)
     if name == "_id":
         return replace(query, ids=(*query.ids, tuple(unescape(item) for item in values)))
-    if name == "identifier":
+    if name in ("identifier", "_tag"):
         return replace(query, tokens=(*query.tokens, tuple(_token(item, where) for item in values)))
     plain, _, target = name.partition(":")
     targets = (target,) if target else _TARGETS[plain]

@@ -7,6 +7,8 @@ http://hl7.org/fhir/R4/searchparameter-registry.html, said in the CapabilityStat
 import re
 from typing import Final
 
+from adapter.fhir.identity import search_parameter
+
 # ruff: noqa: SIM905 - the lists read better as words than as 146 quoted strings
 
 __all__ = ["ID", "RESOURCE_TYPES", "reference_elements", "search_parameters"]
@@ -61,11 +63,6 @@ _BASED_ON: Final = frozenset(
     """CarePlan DiagnosticReport Encounter Media MedicationRequest Observation Procedure
     QuestionnaireResponse ServiceRequest Task""".split()
 )
-_NO_IDENTIFIER: Final = frozenset(
-    """AuditEvent Binary CapabilityStatement CompartmentDefinition GraphDefinition Linkage MessageHeader
-    NamingSystem OperationDefinition OperationOutcome Parameters Provenance SearchParameter Slot
-    Subscription TerminologyCapabilities ImplementationGuide""".split()
-)
 
 
 def reference_elements(resource_type: str) -> tuple[tuple[str, str], ...]:
@@ -84,6 +81,5 @@ def search_parameters(resource_type: str) -> dict[str, str]:
     """Search parameter -> its type (token, date, reference), in alphabetical order."""
     found = {"_id": "token", "_lastUpdated": "date"}
     found.update((name, "reference") for name, _ in reference_elements(resource_type))
-    if resource_type not in _NO_IDENTIFIER:
-        found["identifier"] = "token"
+    found[search_parameter(resource_type)] = "token"
     return dict(sorted(found.items()))

@@ -13,7 +13,13 @@ from adapter.texts import say
 
 __all__ = ["Check", "Held", "find_in_files", "find_in_resources", "same_counts"]
 
-TYPES = ("Patient", "Encounter", "Observation", "ServiceRequest")
+# People first: what is about somebody comes after them.
+TYPES = (
+    *("Patient", "Organization", "Location", "Encounter", "Specimen", "Observation", "Condition"),
+    *("DiagnosticReport", "Procedure", "Immunization", "ServiceRequest", "Task"),
+)
+_ABOUT = {"Immunization": "patient", "Task": "for"}  # else `subject`
+_OF_NOBODY = ("Organization", "Location")
 _CHUNK = 8 * 1024 * 1024
 
 
@@ -64,8 +70,9 @@ def find_in_resources(view: HospitalView, system: str, hidden: Iterable[str]) ->
             seen.add(ours)
             if type_ == "Patient":
                 patients.add(f"Patient/{resource['id']}")
-            else:
-                held.dangling += resource.get("subject", {}).get("reference") not in patients
+            elif type_ not in _OF_NOBODY:
+                about = resource.get(_ABOUT.get(type_, "subject"), {})
+                held.dangling += about.get("reference") not in patients
             if type_ != "Observation":  # which has no free text of ours
                 body = codec.dumps(resource)
                 held.telling += any(needle in body for needle in needles)

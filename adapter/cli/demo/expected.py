@@ -29,6 +29,8 @@ _CONSENT_ICD10 = {
 }
 _CONSENT_WORDS = {"hiv": "HIV", "mental": "Tâm thần", "reproductive": "Sinh sản"}
 _CHECKUP, _HOME, _TRIP = "Khám định kỳ", "Khám tại nhà", "Đưa đi tuyến trên"
+_CONGRESS = "Khám trước đại hội"
+_LABORATORY = ("HEM-", "COA-", "BIO-", "URI-", "TM-", "HOR-", "SER-", "CYT-")
 _REFER, _TREATMENT = "Chuyển khám", "Điều trị"
 
 
@@ -62,6 +64,9 @@ class _Sheets:
         self.people = {row["Mã cán bộ"]: row for row in self._rows("Cán bộ")}
         self.visits = {row["Mã lượt khám"]: row for row in self._rows("Lượt khám")}
         self.referrals = list(self._rows("Chuyển khám"))
+        self.diagnoses = list(self._rows("Chẩn đoán"))
+        self.procedures = list(self._rows("Thủ thuật"))
+        self.doses = list(self._rows("Tiêm chủng"))
         self.measured: dict[str, list[str]] = defaultdict(list)
         for row in self._rows("Chỉ số"):
             self.measured[row["Mã lượt khám"]].append(row["Mã chỉ số"])
@@ -88,11 +93,7 @@ class _Sheets:
 def _at(sheets: _Sheets, hospital: str) -> dict[str, int]:
     """How many resources of each type a hospital should hold."""
     allowed = {key for key in sheets.people if sheets.tier(key) in _MAY_LEAVE}
-    referrals = [
-        row
-        for row in sheets.referrals
-        if row["Bệnh viện"] == hospital and row["Mã cán bộ"] in allowed and _consented(sheets, row)
-    ]
+    referrals = [row for row in _may_leave(sheets, sheets.referrals, allowed) if row["Bệnh viện"] == hospital]
     asked = [row for row in sheets.referrals if row["Bệnh viện"] == hospital]
     visits = {key: row for key, row in sheets.visits.items() if row["Mã cán bộ"] in allowed}
     if hospital == CENTRAL:
@@ -101,18 +102,57 @@ def _at(sheets: _Sheets, hospital: str) -> dict[str, int]:
         people = {row["Mã cán bộ"] for row in asked} & allowed | {row["Mã cán bộ"] for row in visits.values()}
     else:
         people = allowed
-    observations = sum(
-        _leaves(sheets, row["Mã cán bộ"], measure)
-        and (hospital != CENTRAL or _asked_for(asked, key, measure))
+    measured = {
+        key: [
+            measure
+            for measure in sheets.measured[key]
+            if _leaves(sheets, row["Mã cán bộ"], measure)
+            and (hospital != CENTRAL or _asked_for(asked, key, measure))
+        ]
         for key, row in visits.items()
-        for measure in sheets.measured[key]
-    )
+    }
+    centre = int(hospital == PROVINCIAL)
     return {
         "Patient": len(people),
+        "Organization": centre,
+        "Location": centre,
         "Encounter": len(visits),
-        "Observation": observations,
+        "Specimen": sum(row["Loại"] == _HOME and bool(row["Số mẫu"]) for row in visits.values()),
+        "Observation": sum(map(len, measured.values())),
+        "DiagnosticReport": _reports(sheets, visits, measured),
+        **_done(sheets, hospital, visits, allowed),
         "ServiceRequest": len(referrals),
+        "Task": len(referrals),
     }
+
+
+def _reports(sheets: _Sheets, visits: dict[str, Row], measured: dict[str, list[str]]) -> int:
+    """A laboratory's for each check-up with such results, and conclusions of people who go by name."""
+    laboratory = sum(
+        row["Loại"] in (_CHECKUP, _CONGRESS) and any(code.startswith(_LABORATORY) for code in measured[key])
+        for key, row in visits.items()
+    )
+    concluded = sum(
+        bool(row["Kết luận"]) and sheets.tier(row["Mã cán bộ"]) not in _PSEUDONYM for row in visits.values()
+    )
+    return laboratory + concluded
+
+
+def _done(
+    sheets: _Sheets, hospital: str, visits: dict[str, Row], allowed: set[str]
+) -> dict[str, int]:
+    """Diagnoses, procedures and doses that a hospital should hold."""
+    sources = {"Condition": sheets.diagnoses, "Procedure": sheets.procedures, "Immunization": sheets.doses}
+    found = {type_: _may_leave(sheets, rows, allowed) for type_, rows in sources.items()}
+    if hospital == CENTRAL:  # of these, only the diagnoses of a visit that it needs
+        of_visits = [row for row in found["Condition"] if row["Mã lượt khám"] in visits]
+        found = {"Condition": of_visits, "Procedure": [], "Immunization": []}
+    return {type_: len(rows) for type_, rows in found.items()}
+
+
+def _may_leave(sheets: _Sheets, rows: list[Row], allowed: set[str]) -> list[Row]:
+    """Rows of people who may be spoken of, that need no consent or have it."""
+    return [row for row in rows if row["Mã cán bộ"] in allowed and _consented(sheets, row)]
 
 
 def _asked_for(asked: list[Row], visit: str, measure: str) -> bool:
@@ -126,10 +166,10 @@ def _leaves(sheets: _Sheets, cadre: str, measure: str) -> bool:
     return measure not in _NEVER and groups <= sheets.consents(cadre)
 
 
-def _consented(sheets: _Sheets, referral: Row) -> bool:
-    code = str(referral["ICD-10"] or "")
+def _consented(sheets: _Sheets, row: Row) -> bool:
+    code = str(row.get("ICD-10") or "")
     groups = {group for group, pattern in _CONSENT_ICD10.items() if re.match(pattern, code)}
-    return groups <= sheets.consents(referral["Mã cán bộ"])
+    return groups <= sheets.consents(row["Mã cán bộ"])
 
 
 def _figures(sheets: _Sheets) -> dict[str, int]:
