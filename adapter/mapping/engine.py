@@ -204,9 +204,7 @@ class Engine:
             return None
         identity = self.context.identify(map_.type, map_.identity_kind, record.key)
         resource = identified(map_.type, self.context.identifier_system, identity, body)
-        return Mapped(
-            map_.type, record.kind, record.key, resource, map_.name, map_.identity_kind, identity
-        )
+        return Mapped(map_.type, record.kind, record.key, resource, map_.name, map_.identity_kind, identity)
 
     def evaluator(self, map_: ResourceMap) -> Callable[[str, Mapping[str, Any]], Any]:
         """What evaluates a single expression of a mapping: `(source, known)`, with `known` as of `around`."""

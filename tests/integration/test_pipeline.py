@@ -212,7 +212,8 @@ def test_what_a_hospital_completed_is_not_sent_back_to_it(adapter: Adapter) -> N
     update_ledger(adapter, adapter.outlet("bv-trung-uong"), NOW, silent)
     referral = fulfilled(adapter, "bv-trung-uong")
     assert update_ledger(adapter, adapter.outlet("bv-trung-uong"), NOW, silent) == 0
-    assert len(adapter.ledger.of_record("referral", referral.key)) == 1
+    sent = adapter.ledger.of_record("referral", referral.key)
+    assert {entry.type for entry in sent} == {"ServiceRequest", "Task"}
 
 
 def test_a_change_of_a_completed_referral_does_not_open_it_again(adapter: Adapter) -> None:
@@ -226,8 +227,11 @@ def test_a_change_of_a_completed_referral_does_not_open_it_again(adapter: Adapte
             one.model_copy(update=changed) if one.key == referral.key else one
             for one in adapter.records.of_cadre(referral.cadre)
         ]
-        [wish] = [one for one in wishes(outlet, records).desired if one.key == referral.key]
-        assert codec.loads(wish.body)["status"] == status
+        made = [one for one in wishes(outlet, records).desired if one.key == referral.key]
+        assert {one.type: codec.loads(one.body)["status"] for one in made} == {
+            "ServiceRequest": status,
+            "Task": status,
+        }
 
 
 def test_a_completed_referral_is_retracted_when_its_person_is_held(engine: Engine, tmp_path: Path) -> None:

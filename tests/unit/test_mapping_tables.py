@@ -3,7 +3,6 @@
 import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from mapping_support import FIELDS, MAPPINGS, context, record_of
@@ -12,6 +11,7 @@ from adapter.errors import MappingError
 from adapter.mapping.loader import Mappings
 from adapter.mapping.tables import load_codes
 from adapter.mapping.terminology import LOINC, Codes, is_loinc_code
+from adapter.records.model import Visit, VisitKind
 
 HEAD = "code,display,system,target,target_display,equivalence,valid_from,valid_to"
 
@@ -178,5 +178,5 @@ def test_a_measure_goes_out_with_the_code_of_its_day(tmp_path: Path) -> None:
         resource = made.map(record)[0].resource
         assert [one["code"] for one in resource["code"]["coding"]] == ["BIO-GLU", code]
         undated = record_of({**fields, "value": "5.3", "unit": "mmol/L"})
-        visit = SimpleNamespace(started_at=moment, ended_at=moment)
+        visit = Visit(key="V", cadre="C", type=VisitKind.OUTPATIENT, started_at=moment, ended_at=moment)
         assert made.map(undated, visit=visit)[0].resource["code"] == resource["code"]

@@ -30,7 +30,7 @@ _CONSENT_ICD10 = {
 _CONSENT_WORDS = {"hiv": "HIV", "mental": "Tâm thần", "reproductive": "Sinh sản"}
 _CHECKUP, _HOME, _TRIP = "Khám định kỳ", "Khám tại nhà", "Đưa đi tuyến trên"
 _CONGRESS = "Khám trước đại hội"
-_LABORATORY = ("HEM-", "COA-", "BIO-", "URI-", "TM-", "HOR-", "SER-", "CYT-")
+_LABORATORY = ("HEM-", "BIO-", "URI-", "TM-", "HOR-", "SER-", "CYT-")
 _REFER, _TREATMENT = "Chuyển khám", "Điều trị"
 
 
@@ -138,9 +138,7 @@ def _reports(sheets: _Sheets, visits: dict[str, Row], measured: dict[str, list[s
     return laboratory + concluded
 
 
-def _done(
-    sheets: _Sheets, hospital: str, visits: dict[str, Row], allowed: set[str]
-) -> dict[str, int]:
+def _done(sheets: _Sheets, hospital: str, visits: dict[str, Row], allowed: set[str]) -> dict[str, int]:
     """Diagnoses, procedures and doses that a hospital should hold."""
     sources = {"Condition": sheets.diagnoses, "Procedure": sheets.procedures, "Immunization": sheets.doses}
     found = {type_: _may_leave(sheets, rows, allowed) for type_, rows in sources.items()}
