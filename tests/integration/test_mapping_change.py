@@ -235,14 +235,14 @@ def test_nothing_delivered_is_nothing_to_refuse(site: Site) -> None:
 def test_what_is_new_or_vanishes_is_counted_by_file(site: Site) -> None:
     site.sync()
     held = Counter(entry.type for entry in site.entries().values())
-    (site.mappings / "service_request.yaml").unlink()
+    (site.mappings / "task.yaml").unlink()
     shown = site.diff()
-    assert shown.counts["ServiceRequest", "service_request.yaml"] == {"vanish": held["ServiceRequest"]}
+    assert shown.counts["Task", "task.yaml"] == {"vanish": held["Task"]}
     assert {kind.effect for kind in shown.kinds} == {"vanish"}
-    assert site.sync(accept=True).hospitals[NAME].retracted == held["ServiceRequest"] == shown.weight.resend
-    shutil.copy("mappings/service_request.yaml", site.mappings)
+    assert site.sync(accept=True).hospitals[NAME].retracted == held["Task"] == shown.weight.resend
+    shutil.copy("mappings/task.yaml", site.mappings)
     again = site.diff()
-    assert again.total("new") == held["ServiceRequest"]
+    assert again.total("new") == held["Task"]
     assert again.weight.resend == 0
     assert not again.needs_accepting
 
@@ -280,14 +280,17 @@ def forget_somebody(site: Site) -> None:
     """One person less, as an import would have it."""
     with site.engine.begin() as connection:
         connection.execute(
-            text("UPDATE record SET deleted = :yes WHERE cadre = (SELECT min(cadre) FROM ledger_entry)"),
+            text(
+                "UPDATE record SET deleted = :yes WHERE cadre = "
+                "(SELECT min(cadre) FROM ledger_entry WHERE cadre <> '')"
+            ),
             {"yes": True},
         )
         connection.execute(text("UPDATE feed SET position = position + 1"))
         connection.execute(
             text(
                 "UPDATE record SET position = (SELECT position FROM feed) "
-                "WHERE cadre = (SELECT min(cadre) FROM ledger_entry) AND kind = 'cadre'"
+                "WHERE cadre = (SELECT min(cadre) FROM ledger_entry WHERE cadre <> '') AND kind = 'cadre'"
             )
         )
 
