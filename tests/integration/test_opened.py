@@ -1,0 +1,113 @@
+"""What a policy line opens goes out, by a tag where its type has no identifier; closed again, it is retracted."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from serving import serving
+from sqlalchemy import Engine
+
+from adapter import pipeline
+from adapter.database import open_database
+from adapter.fhir import definitions
+from adapter.fhir.bundle import identities_of
+from adapter.fhir.identity import ONE_IDENTIFIER, WITHOUT_IDENTIFIER, identified, search_parameter
+from adapter.fhir.validation import check
+from adapter.pipeline import Adapter
+from adapter.records import importer
+from adapter.repository.types import RESOURCE_TYPES
+from adapter.sandbox.app import Sandbox
+from adapter.settings import Hospital, Settings
+
+NAME, SYSTEM = "bv-tinh", "https://cadre-health.example/fhir/sid/record"
+SEALED = "open: [centre]"
+
+
+def test_types_without_identifiers_are_those_of_the_specification() -> None:
+    listed = {type_: definitions.elements(type_).get("identifier") for type_ in RESOURCE_TYPES}
+    assert {type_ for type_, element in listed.items() if element is None} == WITHOUT_IDENTIFIER
+    assert {type_ for type_, element in listed.items() if element and not element.many} == ONE_IDENTIFIER
+
+
+@pytest.mark.parametrize("type_", ["Patient", "Composition", "Provenance"])
+def test_an_identity_is_found_where_it_was_put(type_: str) -> None:
+    body = {
+        "meta": {"profile": ["http://x.test"], "tag": [{"code": "own"}]},
+        "identifier": [{"value": "own"}],
+    }
+    if type_ != "Patient":
+        del body["identifier"]
+    made = identified(type_, "urn:s", "1", body)
+    assert identities_of(made, "urn:s") == ("1",)
+    assert made["meta"]["profile"] == ["http://x.test"]
+    assert search_parameter(type_) == ("_tag" if type_ == "Provenance" else "identifier")
+
+
+def silent(_stage: str, _hospital: str | None, _done: int, _total: int) -> None:
+    """No progress bar."""
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Iterator[str]:
+    store = open_database(f"sqlite:///{tmp_path / 'hospital.db'}")
+    with serving(Sandbox(store, NAME).app) as url:
+        yield url
+    store.dispose()
+
+
+def held(base: str, type_: str) -> list[dict[str, Any]]:
+    found = httpx.get(f"{base}/fhir/{type_}", params={"_count": "500"}).json()
+    return [entry["resource"] for entry in found.get("entry", ())]
+
+
+def test_opened_origins_and_classes_go_once_and_come_back(engine: Engine, tmp_path: Path, base: str) -> None:
+    folder = tmp_path / "mappings"
+    shutil.copytree("mappings", folder)
+    policy = (folder / "disclosure.yaml").read_text("utf-8")
+    assert SEALED in policy
+    opened = policy.replace(SEALED, "open: [centre, origin, health-class]")
+    (folder / "disclosure.yaml").write_text(opened, "utf-8")
+    (tmp_path / "identity.key").write_text("0123456789abcdef0123456789abcdef")
+    settings = Settings(
+        identity_key=f"file:{tmp_path / 'identity.key'}",
+        database_url=f"sqlite:///{tmp_path / 'adapter.db'}",
+        mappings=folder,
+        hospitals={NAME: Hospital(name=NAME, display=NAME, level="provincial", base_url=f"{base}/fhir")},
+    )
+    now = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+    file = Path("fixtures/sample/small.xlsx")
+    importer.run(engine, [file], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=now)
+
+    def sync() -> Any:
+        adapter = Adapter(settings, engine)
+        return pipeline.sync(adapter, [NAME], lambda: datetime.now(UTC), silent).hospitals[NAME]
+
+    # Answers that are lost: what they were about is looked up before anything is sent again.
+    httpx.post(f"{base}/$sandbox/faults", json={"faults": ["drop-after-commit:0.4"]}).raise_for_status()
+    sync()
+    httpx.post(f"{base}/$sandbox/faults", json={"faults": []}).raise_for_status()
+    done = sync()
+    assert (done.unknown, done.parked) == (0, 0)
+    visits = held(base, "Encounter")
+    origins = held(base, "Provenance")
+    assert len(origins) == len(visits) == len({identities_of(one, SYSTEM) for one in origins}) > 0
+    assert all(check(one) == [] for one in origins)
+    assert "small.xlsx" not in str(origins)
+    classes = [
+        one for one in held(base, "Observation") if "health-class" in str(one.get("valueCodeableConcept"))
+    ]
+    assert classes
+    assert len(held(base, "Organization")) == len(held(base, "Location")) == 1
+
+    (folder / "disclosure.yaml").write_text(policy.replace(SEALED, "open: []"), "utf-8")
+    sync()
+    for type_ in ("Provenance", "Organization", "Location"):
+        assert held(base, type_) == []
+    assert not any(
+        "health-class" in str(one.get("valueCodeableConcept")) for one in held(base, "Observation")
+    )
+    assert len(held(base, "Encounter")) == len(visits)
