@@ -1,4 +1,4 @@
-"""What a policy line opens goes out, by a tag where its type has no identifier; closed again, it is retracted."""
+"""What a policy line opens goes out, by a tag where a type has no identifier; closed again, it goes away."""
 
 import shutil
 from collections.abc import Iterator
