@@ -16,8 +16,8 @@ _CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 _ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _LABEL_TEXT = {"N": "normal", "R": "restricted"}
 _KEPT_OF_PATIENT = ("resourceType", "meta", "identifier", "active", "name", "gender", "birthDate")
-_WRITTEN = ("text", "note", "patientInstruction", "description", "conclusion", "comment", "series")
-_WRITTEN += ("valueString",)
+_WRITTEN = frozenset(("text", "note", "patientInstruction", "description", "conclusion", "comment"))
+_WRITTEN |= {"series", "valueString"}
 # Elements that are left whole: what the sheet calls a measure, and values, which `plain` looks at.
 _NAMED = {
     "Observation": ("code", "valueCodeableConcept", "valueString", "component", "referenceRange"),
