@@ -29,7 +29,7 @@ test: .venv/dev.stamp  ## pytest; e.g. make test TESTS=tests/unit
 
 conformance: .venv/dev.stamp  ## official examples, broken resources, and all that leaves for other validators
 	@$(BIN)/python tests/conformance/fetch.py
-	@$(BIN)/python -m pytest -m conformance tests/conformance
+	@$(BIN)/python -m pytest -m conformance tests/conformance tests/unit
 
 lint: .venv/dev.stamp  ## style, types, and who may import whom
 	@$(BIN)/ruff check .

@@ -1,10 +1,9 @@
 """The tables are those of HL7's package, have the shape that is read, and can be made again."""
 
-import os
 import re
-from pathlib import Path
 
 import pytest
+from conformance.fetch import EXAMPLES
 
 from adapter.fhir import definitions, tables
 from adapter.fhir.shapes import shape
@@ -12,7 +11,6 @@ from adapter.fhir.tables.generate import generate
 
 TYPE = r"[A-Za-z0-9.]+(?:\([A-Za-z,]+\))?"
 LINE = re.compile(rf"[01]\.\.[01*] (?:#[A-Za-z.]+|{TYPE}(?:\|{TYPE})*)(?: = [A-Za-z0-9-]+)?")
-PACKAGE = os.environ.get("ADAPTER_R4_PACKAGE")
 
 
 def test_the_tables_say_where_they_come_from() -> None:
@@ -77,6 +75,6 @@ def test_an_element_says_what_r4_says() -> None:
     assert not definitions.is_resource("DomainResource")
 
 
-@pytest.mark.skipif(PACKAGE is None, reason="needs the folder of HL7's package in ADAPTER_R4_PACKAGE")
+@pytest.mark.conformance
 def test_the_package_gives_the_same_tables() -> None:
-    assert generate(Path(str(PACKAGE))) == tables.FILE.read_bytes()
+    assert generate(EXAMPLES) == tables.FILE.read_bytes()
