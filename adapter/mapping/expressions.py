@@ -12,7 +12,7 @@ from jinja2 import TemplateSyntaxError, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
 from adapter.mapping.names import expression_of, nearest
-from adapter.mapping.shapes import ANY, NOTHING, PART, PLAIN, Shape, gives, reads
+from adapter.mapping.shapes import ANY, AS_GIVEN, NOTHING, PART, PLAIN, Shape, gives, reads
 from adapter.mapping.source import Problems, Scalar
 from adapter.mapping.terminology import Codes
 from adapter.mapping.transforms import JINJA_FILTERS, VERBS
@@ -27,6 +27,16 @@ _REFERENCES = frozenset(("centre", "hospital"))
 GLOBALS = _RECORDS | _REFERENCES | {"related", "system"}
 _TESTS = frozenset(("defined", "in", "none", "number", "string"))
 _OF_RECORDS = frozenset(("first", "last", "length", "list"))
+_OF_FHIR = AS_GIVEN | {"default", "first", "last"}
+# A few characters of these can take all time and memory there is, or make numbers that nobody measured.
+_REFUSED: Mapping[type[nodes.Node], str] = {
+    nodes.Pow: "**",
+    nodes.Mul: "*",
+    nodes.Div: "/",
+    nodes.FloorDiv: "//",
+    nodes.Mod: "%",
+    nodes.Dict: "{ }",
+}
 
 
 class Variants:
@@ -152,10 +162,15 @@ class _Reader:
         return read(node) if read is not None else self._other(node)
 
     def _other(self, node: nodes.Node) -> Shape:
-        """Sums, comparisons, texts put together: they give plain values, and no record goes in."""
+        """Comparisons and texts put together: they give plain values, and no record goes in."""
+        word = _REFUSED.get(type(node))
+        if word is not None:
+            self._wrong("mapping.no_operator", word=word)
         for child in node.iter_child_nodes():
-            self._value(child)
-        return ANY if isinstance(node, nodes.Dict) else PLAIN
+            shape = self._value(child)
+            if shape.form == "fhir" and not isinstance(node, nodes.Operand | nodes.Compare):
+                self._wrong("mapping.fhir_value", type=shape.name)
+        return PLAIN
 
     def _const(self, node: nodes.Const) -> Shape:
         return NOTHING if node.value is None else PLAIN
@@ -170,9 +185,14 @@ class _Reader:
 
     def _test(self, node: nodes.Test) -> Shape:
         self._one_of(node.name, _TESTS, "mapping.no_test")
-        for argument in node.args:
-            self._value(argument)
+        self._given_arguments(node)
         return self._truth(node.node)
+
+    def _given_arguments(self, node: nodes.Filter | nodes.Test | nodes.Call) -> list[Shape]:
+        """What each argument gives, by place and by name. None is unpacked: what is in it is not known."""
+        if node.dyn_args is not None or node.dyn_kwargs is not None:
+            self._wrong("mapping.no_operator", word="*")
+        return [self._value(one) for one in (*node.args, *(pair.value for pair in node.kwargs))]
 
     def _item(self, node: nodes.Getitem) -> Shape:
         if not isinstance(node.arg, nodes.Slice):
@@ -193,7 +213,7 @@ class _Reader:
     def _value(self, node: nodes.Node) -> Shape:
         """What a node gives, where a whole record would be spilled."""
         shape = self.of(node)
-        if shape.form in ("record", "records"):
+        if shape.is_whole:
             self._wrong("mapping.whole_record", word=self._words(node))
         return shape
 
@@ -234,7 +254,7 @@ class _Reader:
 
     def _filter(self, node: nodes.Filter) -> Shape:
         given = self.of(node.node) if node.node is not None else ANY
-        arguments = [self._value(one) for one in (*node.args, *(pair.value for pair in node.kwargs))]
+        arguments = self._given_arguments(node)
         if not self._one_of(node.name, VERBS.keys() | JINJA_FILTERS, "mapping.no_transform"):
             return ANY
         self._given(node, given)
@@ -267,13 +287,17 @@ class _Reader:
         if given.form == "records":
             if node.name not in _OF_RECORDS:
                 self._wrong("mapping.whole_record", word=self._words(node.node))
-        elif given.form == "record" and not needed:
+        elif given.form == "mixed" or (given.form == "record" and not needed):
             self._wrong("mapping.whole_record", word=self._words(node.node))
         elif given.form == "record":
             for name in needed:
                 self._field(given, name)
         elif needed and given is not ANY:
             self._wrong("mapping.needs_record", place=self._scalar.place_of(node.name), word=node.name)
+        elif given.form == "fhir" and node.name not in _OF_FHIR:
+            self._wrong("mapping.fhir_value", type=given.name)
+        elif given.form == "plain" and node.name in AS_GIVEN:
+            self._wrong("mapping.needs_fhir", place=self._scalar.place_of(node.name), word=node.name)
 
     def _reference(self, type_: str, name: str | None) -> None:
         variants = self._run.variants
@@ -292,8 +316,7 @@ class _Reader:
             self._wrong("mapping.no_call")
             if isinstance(node.node, nodes.Getattr):
                 self.of(node.node)
-        for argument in node.args:
-            self._value(argument)
+        self._given_arguments(node)
         return PLAIN
 
     def _words(self, node: nodes.Node | None) -> str:

@@ -4,18 +4,24 @@ from dataclasses import dataclass
 
 from adapter.mapping.transforms import VERBS
 
-__all__ = ["ANY", "NOTHING", "PART", "PLAIN", "Shape", "fits", "gives", "reads"]
+__all__ = ["ANY", "AS_GIVEN", "NOTHING", "PART", "PLAIN", "Shape", "fits", "gives", "reads"]
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """`form` is "plain" (text, number, truth, moment, or a list of them), "fhir" (the FHIR type `name`),
-    "record" and "records" (of the kind `name`), "nothing" (always empty) or "any" (not known).
+    "record" and "records" (of the kind `name`), "mixed" (a record, or something else), "nothing" (always
+    empty) or "any" (not known).
     """
 
     form: str
     name: str = ""
     target: str = ""  # of a Reference: the type that it refers to; of a code: the table that it is from
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is, or may be, a whole record: nothing may be made of that but what names its fields."""
+        return self.form in ("record", "records", "mixed")
 
     @property
     def item(self) -> "Shape":
@@ -28,6 +34,8 @@ class Shape:
             return self
         if self.form == "nothing":
             return other
+        if self.is_whole or other.is_whole:
+            return MIXED
         plain = self.form == other.form == "plain"  # which moment or table it is, is not certain any more
         return PLAIN if plain else ANY
 
@@ -35,10 +43,11 @@ class Shape:
 PLAIN = Shape("plain")
 ANY = Shape("any")
 NOTHING = Shape("nothing")
+MIXED = Shape("mixed", "record")
 PART = "part"  # the kind of what the verb `parts` gives: one number of 120/80
 
 _MOMENTS = frozenset(("date", "instant"))  # verbs that give the primitive type they are called after
-_AS_GIVEN = frozenset(("only", "without"))
+AS_GIVEN = frozenset(("only", "without"))
 _QUANTITIES = frozenset(("Age", "Count", "Distance", "Duration", "Quantity", "SimpleQuantity"))
 
 
@@ -51,7 +60,7 @@ def gives(verb: str, given: Shape, named: str = "") -> Shape:
     """What a verb or filter makes of what it is given; `named` is the type or table that it names."""
     if verb == "parts":
         return Shape("records", PART)
-    if verb in _AS_GIVEN:
+    if verb in AS_GIVEN:
         return given
     if verb in VERBS:
         name = VERBS[verb].gives
@@ -71,7 +80,7 @@ def fits(shape: Shape, type_name: str | None, primitive: str) -> bool:
     """
     if shape.form in ("any", "nothing"):
         return True
-    if shape.form in ("record", "records"):
+    if shape.is_whole:
         return False
     if type_name is None:
         return shape.form == "plain" and _is_primitive(shape.name, primitive)

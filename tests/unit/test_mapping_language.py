@@ -212,9 +212,35 @@ def test_a_mapping_knows_the_fields_that_it_reads(tmp_path: Path) -> None:
         ("visit | text_value", "a visit has no field 'measure'"),
         ("m.taken_at | default(m)", "'m' is a whole record"),
         ("'%s' | replace('%s', m)", "'m' is a whole record"),
+        ("(m or 'x') | string", "'m' is a whole record"),
+        ("(m if m.value else 'x') | upper", "'m' is a whole record"),
+        ("(visit or m) ~ ''", "'m' is a whole record"),
+        ("m or 'x'", "gives record"),
+        ("m.unit | default(m or 'x')", "'m' is a whole record"),
+        ("m.unit | default(other=m)", "'m' is a whole record"),
+        ("system('x', default=m) | string", "'m' is a whole record"),
+        ("m.unit | replace(*m)", "'*' is not allowed"),
+        ("system(**m) | string", "'*' is not allowed"),
     ],
 )
 def test_a_whole_record_never_becomes_text(tmp_path: Path, expression: str, words: str) -> None:
+    text = f'{OBSERVATION}  valueString: "{{{{ {expression} }}}}"\n'
+    assert any(words in line for line in problems_of(tmp_path, {"o.yaml": text}))
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("9 ** 99999999", "'**' is not allowed"),
+        ("'%1000000000d' % 3", "'%' is not allowed"),
+        ("m.value * 100000000000", "'*' is not allowed"),
+        ("{'reference': m.value}", "'{ }' is not allowed"),
+        ("hospital | string", "this is a Reference and no text"),
+        ("(m | quantity) ~ ''", "this is a Quantity and no text"),
+        ("m.value | only('http://loinc.org')", "'only' takes a CodeableConcept or Coding"),
+    ],
+)
+def test_an_expression_neither_reckons_nor_spills(tmp_path: Path, expression: str, words: str) -> None:
     text = f'{OBSERVATION}  valueString: "{{{{ {expression} }}}}"\n'
     assert any(words in line for line in problems_of(tmp_path, {"o.yaml": text}))
 
