@@ -21,7 +21,8 @@ _TAKE = text(  # two hospitals may take the same folder at the same moment
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A mapping that is not in force. `why`: "unaccepted" (it would send `resend` of the `held`
-    resources again, counted under `weighed`) or "broken".
+    resources again, counted under `weighed`), "unknown" (the same, and none is known to be in force)
+    or "broken".
     """
 
     version: str
@@ -33,7 +34,9 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """A hospital's mapping: its version there, the digest of its snapshot, and what waits to follow it."""
+    """A hospital's mapping: its version there, the digest of its snapshot, and what waits to follow it.
+    Both are empty where an older adapter, which did not write that down, sent what the hospital holds.
+    """
 
     version: str
     snapshot: str
@@ -73,8 +76,10 @@ class EditionStore:
         connection.execute(delete(_F).where(_F.c.hospital == hospital))
         connection.execute(insert(_F).values(hospital=hospital, version=version, snapshot=digest, since=now))
 
-    def set_waiting(self, hospital: str, waiting: Waiting | None) -> None:
-        """What the folder holds and the hospital does not have; None: nothing."""
+    def set_waiting(self, hospital: str, waiting: Waiting | None, now: datetime) -> None:
+        """What the folder holds and the hospital does not have; None: nothing. Of a hospital whose mapping
+        nobody wrote down it is noted that nobody did.
+        """
         values = {
             "waiting_version": waiting.version if waiting else None,
             "waiting_why": waiting.why if waiting else None,
@@ -83,4 +88,7 @@ class EditionStore:
             "held": waiting.held if waiting else None,
         }
         with write(self._engine) as connection:
-            connection.execute(update(_F).where(_F.c.hospital == hospital).values(**values))
+            done = connection.execute(update(_F).where(_F.c.hospital == hospital).values(**values))
+            if waiting is not None and not done.rowcount:
+                unknown = {"hospital": hospital, "version": "", "snapshot": "", "since": now}
+                connection.execute(insert(_F).values(**unknown, **values))

@@ -1,10 +1,17 @@
 """The version of a folder of mappings, without loading any of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
-__all__ = ["FRAGMENTS_FILE", "POLICY_FILE", "mapping_files", "overlay_files", "version_of"]
+__all__ = [
+    "FRAGMENTS_FILE",
+    "POLICY_FILE",
+    "mapping_files",
+    "overlay_files",
+    "version_of",
+    "version_of_files",
+]
 
 FRAGMENTS_FILE = "fragments.yaml"
 POLICY_FILE = "disclosure.yaml"
@@ -31,8 +38,27 @@ def version_of(folder: Path, hospital: str | None = None) -> str:
     return _digest((*tables, *mapping_files(folder), *fragments, *overlays))
 
 
+def version_of_files(files: Mapping[str, bytes], hospital: str) -> str:
+    """The same of files that were read: path below the folder -> content."""
+    of_folder: dict[str, list[str]] = {}
+    for path in sorted(files):
+        folder, _, name = path.rpartition("/")
+        of_folder.setdefault(folder, []).append(name)
+    tables = [f"codes/{name}" for name in of_folder.get("codes", ()) if name.endswith(".csv")]
+    plain = [name for name in of_folder.get("", ()) if name.endswith(".yaml")]
+    mappings = [name for name in plain if name not in _NOT_MAPPINGS]
+    fragments = [name for name in plain if name == FRAGMENTS_FILE]
+    overlays = [f"hospitals/{name}" for name in of_folder.get("hospitals", ()) if name == f"{hospital}.yaml"]
+    listed = (*tables, *mappings, *fragments, *overlays)
+    return _digest_of((path.rpartition("/")[2], files[path]) for path in listed)
+
+
 def _digest(paths: Iterable[Path]) -> str:
+    return _digest_of((path.name, path.read_bytes()) for path in paths)
+
+
+def _digest_of(files: Iterable[tuple[str, bytes]]) -> str:
     digest = blake2b(digest_size=16)
-    for path in paths:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for name, content in files:
+        digest.update(name.encode() + b"\0" + content + b"\0")
     return digest.hexdigest()

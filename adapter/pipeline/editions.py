@@ -12,7 +12,7 @@ from adapter.disclosure.policy import Policy
 from adapter.errors import MappingError
 from adapter.ledger.editions import EditionStore
 from adapter.mapping.snapshot import Snapshot
-from adapter.mapping.version import POLICY_FILE, version_of
+from adapter.mapping.version import POLICY_FILE, version_of, version_of_files
 
 if TYPE_CHECKING:
     from adapter.mapping.loader import Mappings
@@ -64,13 +64,13 @@ class Library:
 
     def working(self, hospital: str) -> Edition:
         """The folder as it is now."""
-        snapshot = Snapshot.of(self._folder)
-        return Edition(self.version(hospital), snapshot.digest, snapshot)
+        snapshot = Snapshot.of(self._folder)  # read once: what is written meanwhile is another version
+        return Edition(version_of_files(snapshot.files, hospital), snapshot.digest, snapshot)
 
     def in_force(self, hospital: str) -> Edition | None:
-        """What the hospital has; None before its first sync."""
+        """What the hospital has; None before its first sync, or while nobody knows it."""
         held = self._store.in_force(hospital)
-        return Edition(held.version, held.snapshot) if held else None
+        return Edition(held.version, held.snapshot) if held and held.version else None
 
     def mappings(self, edition: Edition) -> "Mappings":
         """The mappings of an edition, checked; loaded by whichever hospital's thread needs them first."""

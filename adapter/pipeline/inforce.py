@@ -57,7 +57,10 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The folder's mapping (`version`) is not in force. `why`: "unaccepted", with its weight, or "broken"."""
+    """The folder's mapping (`version`) is not in force. `why`: "unaccepted", with its weight; "unknown",
+    the same where the one in force is not known or cannot be read any more; "broken"; "changed", where
+    nothing looked at it yet.
+    """
 
     hospital: str
     version: str
@@ -79,6 +82,11 @@ class Choice:
     by: str = ""
     weighed: str | None = None
 
+    @property
+    def only_leaving(self) -> bool:
+        """Whether nothing may be planned but what must leave: there is no mapping to go on with."""
+        return self.kept is not None and self.kept.why == "unknown"
+
 
 def _silent(_stage: str, _hospital: str | None, _done: int, _total: int) -> None:
     pass
@@ -91,10 +99,12 @@ def choose(
     is no error, the last good one holds. Writes nothing. Raises MappingError, and PolicyError always.
     """
     held = adapter.editions.in_force(name)
-    if held is None:
+    if held is None or not held.version:
         working = adapter.working(name)
         _load(working)
-        return Choice(working, is_new=True, by="first")
+        if not adapter.ledger.counts(name):
+            return Choice(working, is_new=True, by="first")
+        return _judged(adapter, held, None, working, progress, accept=accept)
     current, version = adapter.outlet(name), ""
     try:
         version = adapter.library.version(name)
@@ -117,19 +127,27 @@ def _load(outlet: Outlet) -> None:
 
 
 def _judged(
-    adapter: Adapter, held: InForce, current: Outlet, working: Outlet, progress: Progress, *, accept: bool
+    adapter: Adapter,
+    held: InForce | None,
+    current: Outlet | None,
+    working: Outlet,
+    progress: Progress,
+    *,
+    accept: bool,
 ) -> Choice:
     if accept:
         return Choice(working, is_new=True, by="accepted")
-    name, key = working.hospital.name, _basis(adapter, working)
-    waiting = held.waiting
+    key, waiting = _basis(adapter, working), held.waiting if held else None
     if waiting is not None and waiting.weighed == key and waiting.resend is not None:
-        weight = Weight(waiting.resend, waiting.held or 0)
+        why, weight = waiting.why, Weight(waiting.resend, waiting.held or 0)
     else:
-        weight = weight_of(adapter, current, working, progress)
+        before = readable(current) if current else None
+        why = "unaccepted" if before else "unknown"
+        weight = weight_of(adapter, before, working, progress)
     if weight.is_within(adapter.settings.max_resend_percent):
         return Choice(working, is_new=True, by="small")
-    return Choice(current, Kept(name, working.edition.version, "unaccepted", weight), weighed=key)
+    kept = Kept(working.hospital.name, working.edition.version, why, weight)
+    return Choice(current if current and why != "unknown" else working, kept, weighed=key)
 
 
 def _basis(adapter: Adapter, working: Outlet) -> str:
@@ -156,12 +174,12 @@ def settle(adapter: Adapter, choice: Choice, now: datetime, by: str) -> None:
         return
     waiting = None
     if kept is not None:
-        _log.info("mapping.kept", hospital=name, reason=kept.why, version=kept.version)
+        _log.warning("mapping.kept", hospital=name, reason=kept.why, version=kept.version)
         cost = (kept.weight.resend, kept.weight.held) if kept.weight else (None, None)
         waiting = Waiting(kept.version, kept.why, choice.weighed, *cost)
     held = adapter.editions.in_force(name)
-    if held is not None and held.waiting != waiting:
-        adapter.editions.set_waiting(name, waiting)
+    if (held.waiting if held else None) != waiting:
+        adapter.editions.set_waiting(name, waiting, now)
 
 
 def waiting(adapter: Adapter, name: str) -> Kept | None:
@@ -173,7 +191,9 @@ def waiting(adapter: Adapter, name: str) -> Kept | None:
         version = adapter.library.version(name)
     except MappingError:
         return Kept(name, "", "broken")
-    if held is None or held.version == version:
+    if held is None:
+        return Kept(name, version, "changed") if adapter.ledger.counts(name) else None
+    if held.version == version:
         return None
     if held.waiting is None or held.waiting.version != version:
         return Kept(name, version, "changed")
@@ -204,11 +224,10 @@ def readable(outlet: Outlet) -> Outlet | None:
     return outlet
 
 
-def weight_of(adapter: Adapter, current: Outlet, working: Outlet, progress: Progress) -> Weight:
+def weight_of(adapter: Adapter, before: Outlet | None, working: Outlet, progress: Progress) -> Weight:
     """How much of what the hospital holds the mapping of `working` would send again or take away, that of
-    `current` not.
+    `before` not. Without one, what the ledger wishes for is all there is to compare with.
     """
-    before = readable(current)  # if not, what the ledger wishes for is all there is to compare with
     resend = held = done = 0
     total = adapter.records.counts()["cadre"]
     for done, person in enumerate(everybody(adapter, working), 1):

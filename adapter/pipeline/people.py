@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from adapter.ledger.diff import Change, compare
+from adapter.ledger.diff import Action, Change, compare
 from adapter.ledger.model import Entry
 from adapter.ledger.state import State
 from adapter.pipeline.circle import Key
@@ -28,6 +28,13 @@ class Person:
     entries: Sequence[Entry]
     wishes: Wishes = field(default_factory=Wishes)
     changes: list[Change] = field(default_factory=list)
+
+    def leaving(self) -> list[Change]:
+        """The changes that take away what records or policy say must go, whatever the mapping says."""
+        records = {(record.kind, record.key) for record in self.records}
+        stays = records - set(self.wishes.withheld or {})
+        going = (change for change in self.changes if change.action in (Action.RETRACT, Action.DROP))
+        return [one for one in going if one.entry and (one.entry.kind, one.entry.key) not in stays]
 
 
 def pages(adapter: Adapter, outlet: Outlet, since: int) -> Iterator[list[Person]]:

@@ -40,10 +40,13 @@ class Plan:
     kept: Kept | None = None
 
 
-def _since(adapter: Adapter, outlet: Outlet) -> int:
+_LEAVING = ".leaving"  # ends the version of a plan that holds nothing but what leaves
+
+
+def _since(adapter: Adapter, outlet: Outlet, version: str) -> int:
     """Where planning goes on: from the start when mappings, policy or settings changed."""
     state = adapter.ledger.hospital(outlet.hospital.name)
-    return state.planned_position if state.planned_version == outlet.version else 0
+    return state.planned_position if state.planned_version == version else 0
 
 
 def update_ledger(
@@ -52,18 +55,23 @@ def update_ledger(
     now: datetime,
     progress: Progress,
     stop: threading.Event | None = None,
+    *,
+    only_leaving: bool = False,
 ) -> int:
     """Bring the ledger to what the hospital should hold now; returns how many resources changed.
+    `only_leaving`: nothing but what records or policy say must go; a later plan starts anew.
 
     Each page is one transaction with its place in the feed, so a killed run, or one that `stop` ends
     early, goes on where it was.
     """
-    name, since, head = outlet.hospital.name, _since(adapter, outlet), adapter.records.head()
+    version = outlet.version[: -len(_LEAVING)] + _LEAVING if only_leaving else outlet.version
+    name, since, head = outlet.hospital.name, _since(adapter, outlet, version), adapter.records.head()
     changed, done = 0, since
     if since >= head:
         return 0
     for people in pages(adapter, outlet, since):
         done = people[-1].position
+        planned = {one.cadre: one.leaving() if only_leaving else one.changes for one in people}
         with write(adapter.engine) as connection:
             for person in people:
                 if person.cadre == NOBODY:
@@ -73,13 +81,15 @@ def update_ledger(
             adapter.ledger.plan(
                 connection,
                 name,
-                {person.cadre: person.changes for person in people},
+                planned,
                 mapping_version=outlet.mapping_version,
-                version=outlet.version,
+                version=version,
                 position=done,
                 now=now,
             )
-        changed += sum(c.action not in (Action.UNCHANGED, Action.WAITING) for p in people for c in p.changes)
+        changed += sum(
+            c.action not in (Action.UNCHANGED, Action.WAITING) for one in planned.values() for c in one
+        )
         progress("plan", name, done - since, head - since)
         if stop is not None and stop.is_set():
             break
@@ -98,9 +108,10 @@ def _plan(adapter: Adapter, name: str, progress: Progress) -> Plan:
     total = adapter.records.counts()["cadre"]
     for done, person in enumerate(everybody(adapter, outlet), 1):
         withheld += person.wishes.refusals()
-        for change in person.changes:
+        changes = person.leaving() if choice.only_leaving else person.changes
+        for change in changes:
             _count(found, change)
-        found.requests += sum(1 for _ in bundles(outlet, person.changes))
+        found.requests += sum(1 for _ in bundles(outlet, changes))
         progress("plan", name, done, max(done, total))
     found.withheld = [(kind, reason, count) for (kind, reason), count in sorted(withheld.items())]
     return found
@@ -180,9 +191,10 @@ def write_bundles(adapter: Adapter, name: str, folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("bundle-*.json"):
         old.unlink()
-    outlet, count = choose(adapter, name).outlet, 0
-    for person in everybody(adapter, outlet):
-        for body in bundles(outlet, person.changes):
+    choice, count = choose(adapter, name), 0
+    for person in everybody(adapter, choice.outlet):
+        changes = person.leaving() if choice.only_leaving else person.changes
+        for body in bundles(choice.outlet, changes):
             count += 1
             (folder / f"bundle-{count:06d}.json").write_bytes(body)
     return count

@@ -8,7 +8,7 @@ from enum import StrEnum
 from adapter.fhir import codec
 from adapter.fhir.difference import Difference, differences, without_positions
 from adapter.ledger.diff import Action, Change
-from adapter.ledger.model import Desired
+from adapter.ledger.model import Desired, Entry
 from adapter.pipeline.inforce import Progress, Weight, is_held, is_resent, readable
 from adapter.pipeline.opened import Adapter, Outlet
 from adapter.pipeline.people import Person, everybody, wishes_of
@@ -54,9 +54,10 @@ class Kind:
 
 @dataclass
 class Preview:
-    """What the folder's mapping does at one hospital against the one in force (None: there is none yet).
+    """What the folder's mapping does at one hospital against the one in force (None: none is known).
 
-    Where the one in force cannot be read by this version of the adapter, everything counts as new.
+    Where none is known, or this version of the adapter cannot read it, the ledger says what changes, and
+    not in which elements.
     `counts`: (type, mapping file) -> effect -> resources; `invalid`: how many could no longer be sent;
     `weight`: how many would go again of how many held; `requests`: transactions for all of that.
     """
@@ -118,7 +119,9 @@ class _Comparison:
             was, is_ = old.get(identity), new.get(identity)
             if self._count(was, is_) is not Effect.SAME:
                 touched.add(identity)
-        changes = [_quiet(change, touched) for change in person.changes]
+        changes = person.changes
+        if self._before is not None:
+            changes = [_quiet(change, touched) for change in changes]
         self._held += sum(is_held(entry) for entry in person.entries)
         self._resend += sum(is_resent(change) for change in changes)
         self._found.requests += sum(1 for _ in bundles(self._after, changes))
@@ -126,7 +129,7 @@ class _Comparison:
     def _former(self, person: Person, new: Mapping[str, Desired]) -> dict[str, Desired]:
         """What the mapping in force makes of the same records."""
         if self._before is None:
-            return {}
+            return {entry.identity: _wished(entry) for entry in person.entries if entry.desired_digest}
         good = {wish.identity: wish.digest for wish in new.values() if wish.problem is None}
         return {wish.identity: wish for wish in wishes_of(person, self._before, good).desired}
 
@@ -140,7 +143,8 @@ class _Comparison:
             return effect
         if is_ is not None and is_.problem and not (was is not None and was.problem):
             self._found.invalid += 1
-        self._describe(one, file, effect, differences(_resource(was), _resource(is_)))
+        known = was is None or is_ is None or (was.body and is_.body)
+        self._describe(one, file, effect, differences(_resource(was), _resource(is_)) if known else ())
         return effect
 
     def _describe(self, one: Desired, file: str, effect: Effect, found: Sequence[Difference]) -> None:
@@ -161,7 +165,20 @@ class _Comparison:
         found.counts = dict(sorted(found.counts.items()))
         found.kinds = sorted(self._kinds.values(), key=lambda kind: -kind.count)
         found.weight = Weight(self._resend, self._held)
-        found.needs_accepting = found.in_force is not None and not found.weight.is_within(percent)
+        found.needs_accepting = not found.weight.is_within(percent)
+
+
+def _wished(entry: Entry) -> Desired:
+    """What the ledger knows of a wish: all but its content."""
+    return Desired(
+        identity=entry.identity,
+        type=entry.type,
+        rank=entry.rank,
+        kind=entry.kind,
+        key=entry.key,
+        digest=entry.desired_digest or "",
+        body=b"",
+    )
 
 
 def _effect(was: Desired | None, is_: Desired | None) -> Effect:
@@ -185,5 +202,5 @@ def _resource(wish: Desired | None) -> codec.Resource | None:
 
 
 def _file(outlet: Outlet | None, wish: Desired) -> str:
-    """The mapping file that makes the resource."""
-    return outlet.file_of(wish) if outlet else ""
+    """The mapping file that makes the resource; nothing where it is not known any more."""
+    return outlet.file_of(wish) if outlet else "-"

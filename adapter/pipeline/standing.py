@@ -100,7 +100,7 @@ def _status(adapter: Adapter, name: str, problem: str | None) -> HospitalStatus:
         last_contact=state.last_contact,
         next_try=max(due, state.not_before or due) if due and (waiting or unknown) else None,
         last_error=state.last_error,
-        mapping=in_force.version if in_force else None,
+        mapping=(in_force.version or None) if in_force else None,
         mapping_kept=waiting_mapping(adapter, name),
         policy_problem=problem,
     )

@@ -117,7 +117,9 @@ def sync(
                 _log.error("policy.broken", hospital=name)
                 raise
             settle(adapter, choice, clock(), by)
-            planned = update_ledger(adapter, choice.outlet, clock(), progress, stop)
+            planned = update_ledger(
+                adapter, choice.outlet, clock(), progress, stop, only_leaving=choice.only_leaving
+            )
             return _Done(planned, _deliver(adapter, choice.outlet, clock, progress, stop), choice.kept)
 
         with ThreadPoolExecutor(max(1, len(hospitals))) as pool:

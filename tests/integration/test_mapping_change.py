@@ -18,7 +18,9 @@ from adapter.errors import MappingError, PolicyError
 from adapter.fhir import codec
 from adapter.ledger import tables
 from adapter.ledger.model import Entry
+from adapter.mapping.snapshot import Snapshot
 from adapter.pipeline import Adapter, Summary
+from adapter.pipeline.inforce import Kept, Weight
 from adapter.pipeline.preview import Preview
 from adapter.records import importer
 from adapter.sandbox.app import Sandbox
@@ -334,3 +336,94 @@ def test_a_plan_says_what_the_next_sync_does(site: Site) -> None:
     found = pipeline.plan(site.adapter(max_resend_percent=50), [NAME], silent)[NAME]
     assert found.requests > 0
     assert found.kept is None
+
+
+def forget_the_mapping_in_force(site: Site) -> None:
+    """What an upgrade from before migration 0004 leaves: resources delivered, and nothing said of how."""
+    with site.engine.begin() as connection:
+        connection.execute(text("DELETE FROM mapping_in_force"))
+        connection.execute(text("DELETE FROM mapping_snapshot"))
+        connection.execute(text("UPDATE ledger_hospital SET planned_version = 'older'"))
+
+
+def test_after_an_upgrade_the_same_mapping_is_taken_in_silence(site: Site) -> None:
+    site.sync()
+    forget_the_mapping_in_force(site)
+    assert not site.diff().needs_accepting
+    done = site.sync()
+    assert done.exit_code == 0
+    assert done.hospitals[NAME].requests == 0
+    assert pipeline.status(site.adapter())[0].mapping_kept is None
+
+
+def test_after_an_upgrade_another_mapping_is_weighed_against_the_ledger(
+    engine: Engine, tmp_path: Path
+) -> None:
+    with opened(engine, tmp_path) as site:
+        site.sync()
+        forget_the_mapping_in_force(site)
+        measured, before, writes = change_loinc(site), site.versions(), site.writes
+        assert pipeline.status(site.adapter())[0].mapping_kept is not None
+        shown = site.diff()
+        assert shown.in_force is None
+        assert shown.needs_accepting
+        assert shown.total("change") == shown.weight.resend == len(measured)
+        assert shown.total("new") == shown.total("vanish") == 0
+
+        for keep in (False, True):
+            refused = site.sync(keep=keep)
+            assert refused.exit_code == 1
+            assert f"adapter sync {NAME} --accept" in refused.hospitals[NAME].problems[0]
+        assert (site.writes, site.versions()) == (writes, before)
+        [line] = pipeline.status(site.adapter())
+        assert (line.mapping, line.mapping_kept and line.mapping_kept.why) == (None, "unknown")
+
+        accepted = site.sync(accept=True)
+        assert accepted.exit_code == 0
+        assert accepted.hospitals[NAME].delivered == len(measured)
+        assert site.sync().hospitals[NAME].requests == 0
+
+
+def test_what_must_leave_leaves_while_no_mapping_is_in_force(site: Site) -> None:
+    site.sync()
+    forget_the_mapping_in_force(site)
+    change_loinc(site)
+    assert site.sync().hospitals[NAME].retracted == 0
+    forget_somebody(site)
+    done = site.sync()
+    assert done.hospitals[NAME].retracted > 0
+    assert done.hospitals[NAME].delivered == 0
+    assert pipeline.plan(site.adapter(), [NAME], silent)[NAME].requests == 0
+
+
+def test_a_mapping_in_force_that_nobody_can_read_any_more_is_weighed_against_the_ledger(site: Site) -> None:
+    """After an upgrade that checks more than the adapter did which took the mapping."""
+    site.sync()
+    measured = change_loinc(site)
+    with site.engine.begin() as connection:
+        broken = Snapshot({"patient.yaml": b"resorce: Patient"})
+        connection.execute(text("UPDATE mapping_snapshot SET files = :files"), {"files": broken.pack()})
+    refused = site.sync()
+    assert refused.exit_code == 1
+    assert refused.hospitals[NAME].delivered == 0
+    assert pipeline.status(site.adapter())[0].mapping_kept == Kept(
+        NAME,
+        site.adapter().working(NAME).edition.version,
+        "unknown",
+        Weight(len(measured), len(site.versions())),
+    )
+    assert site.sync(accept=True).hospitals[NAME].delivered == len(measured)
+
+
+def test_a_version_is_that_of_the_files_that_were_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saved while the folder is read: the newer content must not pass for the one that was taken."""
+    library, read_all = site.adapter().library, Snapshot.of
+    before = library.version(NAME)
+
+    def read_and_saved(folder: Path) -> Snapshot:
+        found = read_all(folder)
+        site.edit("patient.yaml", "body:", "body:\n  language: vi")
+        return found
+
+    monkeypatch.setattr(Snapshot, "of", read_and_saved)
+    assert library.working(NAME).version == before != library.version(NAME)
