@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Spelling", "Spellings"]
+__all__ = ["Spelling", "Spellings", "squeezed"]
 
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
 
@@ -25,7 +25,7 @@ class Spellings:
         self._exact: dict[str, list[Spelling]] = {}
         self._bare: dict[str, list[tuple[str, Spelling]]] = {}
         for one in known:
-            text = _squeezed(one.text)
+            text = squeezed(one.text)
             self._exact.setdefault(text, []).append(one)
             self._bare.setdefault(_bare(text), []).append((text, one))
 
@@ -33,10 +33,10 @@ class Spellings:
         """The code for a measure's result; None when no spelling fits. Accents may be missing ("am tinh")
         but none may be wrong: "đường" is not "dương".
         """
-        text = _squeezed(value)
+        text = squeezed(value)
         exact = [one for one in self._exact.get(text, ()) if not one.only or measure in one.only]
         if exact:
-            return exact[0].code
+            return max(exact, key=lambda one: bool(one.only)).code  # a measure's own word goes first
         candidates = self._bare.get(_bare(text), ())
         codes = {
             one.code
@@ -46,7 +46,7 @@ class Spellings:
         return codes.pop() if len(codes) == 1 else None
 
 
-def _squeezed(text: str) -> str:
+def squeezed(text: str) -> str:
     """NFKC, without case, white space and points at the end; one kind of dash."""
     folded = unicodedata.normalize("NFKC", text).casefold().translate(_DASHES)
     joined = "".join(folded.split())

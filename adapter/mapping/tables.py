@@ -4,17 +4,16 @@
 checked on loading: columns, duplicates, periods, LOINC check digits, codes of R4's own code systems, units.
 """
 
-import csv
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import date
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from adapter.fhir import definitions
-from adapter.mapping.spellings import Spelling, Spellings
+from adapter.mapping.csvfiles import CsvFile
+from adapter.mapping.spellings import Spellings
 from adapter.mapping.terminology import (
     LOINC,
     Codes,
@@ -29,8 +28,13 @@ from adapter.mapping.terminology import (
     overlap,
     unit_text,
 )
-from adapter.mapping.unitchecks import Problem, measure_problems, unit_problems
-from adapter.texts import say
+from adapter.mapping.unitchecks import (
+    Problem,
+    measure_problems,
+    spelling_problems,
+    spellings_of,
+    unit_problems,
+)
 
 __all__ = ["load_codes"]
 
@@ -42,43 +46,46 @@ _EQUIVALENCES = frozenset(
 )  # http://hl7.org/fhir/R4/valueset-concept-map-equivalence.html
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    """One CSV and where its problems go, one line each: file, line, column, remedy."""
-
-    path: Path
-    problems: list[str]
-
-    def wrong(self, text: str, line: int, **params: str) -> None:
-        self.problems.append(f"{self.path.name}:{line}:1: {say(text, **params)}")
-
-
 def load_codes(folder: Path, problems: list[str]) -> Codes:
     """Load every table of `folder`; what is wrong is added to `problems`, one line each."""
     tables: dict[str, Table] = {}
-    listed = _File(folder / "tables.csv", problems)
-    for line, row in _rows(listed, ("table", "system")):
+    listed = CsvFile(folder / "tables.csv", problems)
+    for line, row in listed.rows(("table", "system")):
         name = row["table"]
-        if name in tables:
-            listed.wrong("mapping.duplicate", line, word=name)
-        tables[name] = _table(_File(folder / f"{name}.csv", problems), row)
-    unit_file = _File(folder / "units.csv", problems)
+        if name in tables or any(row["system"] == one.system for one in tables.values() if one.system):
+            listed.wrong("mapping.duplicate", line, word=name if name in tables else row["system"])
+        if row.get("closed", "") not in ("", "yes", "no"):
+            listed.wrong("terms.not_yes", line, word=row["closed"])
+        tables[name] = _table(CsvFile(folder / f"{name}.csv", problems), row)
+    before, unit_file = len(problems), CsvFile(folder / "units.csv", problems)
     units, dimensions = _units(unit_file)
+    sound = len(problems) == before  # else a unit that is not there was named already
     _say(unit_file, unit_problems(units))
-    _say(_File(folder / "measures.csv", problems), measure_problems(tables))
-    systems = _systems(_File(folder / "systems.csv", problems))
-    return Codes(tables, units, dimensions, _spellings(tables.get("qualitative")), systems)
+    systems = _systems(CsvFile(folder / "systems.csv", problems))
+    codes = Codes(
+        tables,
+        units,
+        dimensions,
+        Spellings(one for one, _ in spellings_of(tables.get("qualitative"))),
+        systems,
+    )
+    _say(
+        CsvFile(folder / "measures.csv", problems),
+        measure_problems(codes if sound else replace(codes, units={})),
+    )
+    _say(CsvFile(folder / "qualitative.csv", problems), spelling_problems(tables))
+    return codes
 
 
-def _say(file: _File, problems: Iterable[Problem]) -> None:
+def _say(file: CsvFile, problems: Iterable[Problem]) -> None:
     for text, line, params in problems:
         file.wrong(text, line, **params)
 
 
-def _table(file: _File, listed: Mapping[str, str]) -> Table:
+def _table(file: CsvFile, listed: Mapping[str, str]) -> Table:
     rows: dict[str, tuple[Concept, ...]] = {}
     columns: frozenset[str] = frozenset()
-    for line, row in _rows(file, _COLUMNS):
+    for line, row in file.rows(_COLUMNS):
         columns = frozenset(row) - frozenset(_COLUMNS)
         if row["code"]:
             _add(rows, _concept(file, line, row), file)
@@ -99,7 +106,7 @@ def _table(file: _File, listed: Mapping[str, str]) -> Table:
     )
 
 
-def _concept(file: _File, line: int, row: Mapping[str, str]) -> Concept:
+def _concept(file: CsvFile, line: int, row: Mapping[str, str]) -> Concept:
     target = _target(file, line, row)
     first, last = (_day(file, line, row.get(name, "")) for name in ("valid_from", "valid_to"))
     if first and last and last < first:
@@ -115,10 +122,12 @@ def _concept(file: _File, line: int, row: Mapping[str, str]) -> Concept:
     )
 
 
-def _target(file: _File, line: int, row: Mapping[str, str]) -> Target | None:
+def _target(file: CsvFile, line: int, row: Mapping[str, str]) -> Target | None:
     system, code = row["system"], row["target"]
     if bool(system) != bool(code):
         file.wrong("mapping.half_target", line, word=row["code"])
+    elif system and (right := _misspelt(system)):
+        file.wrong("terms.bad_system", line, word=system, right=right)
     elif system == LOINC and not is_loinc_code(code):
         file.wrong("mapping.bad_loinc", line, word=code)
     elif code and code not in (known := definitions.code_systems().get(system, (code,))):
@@ -128,15 +137,28 @@ def _target(file: _File, line: int, row: Mapping[str, str]) -> Target | None:
     return Target(system, code, row["target_display"] or None, row["equivalence"], line) if code else None
 
 
-def _day(file: _File, line: int, text: str) -> date | None:
+def _misspelt(system: str) -> str | None:
+    """What a code system's URI should be, where it is none, or almost that of a system known here:
+    otherwise its codes would go unchecked.
+    """
+    known = {_host(uri): uri for uri in (LOINC, *definitions.code_systems())}
+    right = known.get(_host(system), system if re.match(r"[A-Za-z][\w.+-]*:\S+$", system) else "http://…")
+    return None if right == system else right
+
+
+def _host(uri: str) -> str:
+    return re.sub(r"^https?://(www\.)?", "", uri.casefold()).rstrip("/").removesuffix(".org")
+
+
+def _day(file: CsvFile, line: int, text: str) -> date | None:
     try:
-        return date.fromisoformat(text) if text else None
+        return datetime.strptime(text, "%Y-%m-%d").date() if text else None  # noqa: DTZ007 - a day
     except ValueError:
         file.wrong("terms.bad_date", line, word=text)
         return None
 
 
-def _add(rows: dict[str, tuple[Concept, ...]], concept: Concept, file: _File) -> None:
+def _add(rows: dict[str, tuple[Concept, ...]], concept: Concept, file: CsvFile) -> None:
     """Add a row, newest first. A second row is another target of the same period, or another period."""
     found = rows.get(concept.code, ())
     for index, other in enumerate(found):
@@ -160,9 +182,9 @@ def _adds_a_target(known: Concept, new: Concept) -> bool:
     return bool(systems) and bool(new.targets) and new.targets[0].system not in systems
 
 
-def _systems(file: _File) -> dict[str, tuple[System, ...]]:
+def _systems(file: CsvFile) -> dict[str, tuple[System, ...]]:
     found: dict[str, tuple[System, ...]] = {}
-    for line, row in _rows(file, _SYSTEM_COLUMNS) if file.path.exists() else ():
+    for line, row in file.rows(_SYSTEM_COLUMNS) if file.path.exists() else ():
         first, last = (_day(file, line, row[name]) for name in ("valid_from", "valid_to"))
         try:
             pattern = re.compile(row["pattern"] or ".+")
@@ -185,24 +207,34 @@ def _caseless_codes(codes: Mapping[str, Concept]) -> dict[str, str]:
     return {text: code for text, code in found.items() if code is not None}
 
 
-def _units(file: _File) -> tuple[dict[str, Unit], dict[str, str]]:
+def _units(file: CsvFile) -> tuple[dict[str, Unit], dict[str, str]]:
     units: dict[str, Unit] = {}
     dimensions: dict[str, str] = {}
-    for line, row in _rows(file, _UNIT_COLUMNS):
+    for line, row in file.rows(_UNIT_COLUMNS):
         text = unit_text(row["unit"])
         if text in units or not row["ucum"]:
             file.wrong("mapping.duplicate", line, word=row["unit"])
             continue
         try:
-            factor = Decimal(row["factor"]) if row["factor"] else None
-        except InvalidOperation:
+            factor = _factor(row["factor"])
+        except (ValueError, InvalidOperation):
             file.wrong("mapping.bad_factor", line, word=row["factor"])
             continue
         units[text] = Unit(row["ucum"], row["dimension"], factor, line)
         if "\u00b5" in text:  # keyboards have no micro sign
             units.setdefault(text.replace("\u00b5", "u"), units[text])
         dimensions[row["ucum"]] = row["dimension"]
+    for unit in tuple(units.values()):  # a laboratory may write UCUM itself
+        units.setdefault(unit.ucum, replace(unit, factor=None))
     return units | _caseless(units), dimensions
+
+
+def _factor(text: str) -> Decimal | None:
+    """A number above zero; a spreadsheet may have given it a decimal comma."""
+    factor = Decimal(text.replace(",", ".")) if text else None
+    if factor is not None and not (factor.is_finite() and factor > 0):
+        raise ValueError(text)
+    return factor
 
 
 def _caseless(units: Mapping[str, Unit]) -> dict[str, Unit]:
@@ -211,33 +243,3 @@ def _caseless(units: Mapping[str, Unit]) -> dict[str, Unit]:
     for text, unit in units.items():
         by_text.setdefault("\0" + text.casefold(), set()).add(unit)
     return {text: next(iter(found)) for text, found in by_text.items() if len(found) == 1}
-
-
-def _spellings(table: Table | None) -> Spellings:
-    return Spellings(
-        Spelling(text, concept.code, frozenset(filter(None, concept.more.get("measures", "").split("|"))))
-        for concept in (table.concepts.values() if table else ())
-        for text in concept.more.get("spellings", "").split("|")
-        if text
-    )
-
-
-def _rows(file: _File, needed: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Rows with their line number, every cell stripped and NFC. A table that cannot be read has none."""
-    try:
-        text = file.path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        file.wrong("mapping.unreadable", 1, problem=type(error).__name__)
-        return
-    reader = csv.reader(unicodedata.normalize("NFC", text).splitlines())
-    head = [cell.strip() for cell in next(reader, [])]
-    missing = [column for column in needed if column not in head]
-    if missing:
-        file.wrong("mapping.no_column", 1, word=", ".join(missing))
-        return
-    for cells in reader:
-        if len(cells) > len(head):
-            file.wrong("mapping.too_many_cells", reader.line_num, word=str(len(cells)))
-        elif any(cells):
-            padded = [cell.strip() for cell in cells] + [""] * (len(head) - len(cells))
-            yield reader.line_num, dict(zip(head, padded, strict=True))

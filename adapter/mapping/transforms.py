@@ -293,6 +293,9 @@ class Transforms:
             if not value.parts and self.column(m.measure, "measures", "components"):
                 return False  # the code of a panel, and no panel: 120/80/60
             counted = value.quantity is not None or value.range is not None
+            if counted and not unit and self._values.needs_unit(m.measure):
+                self._unknown[UNFIT, f"{m.measure} -"] += 1
+                return False  # mass or moles? the code would say which
             return not (counted and self.column(m.measure, "measures", "type") == "qualitative")
         if unit and self._codes.unit(unit) is None:
             self._unknown["units", unit] += 1

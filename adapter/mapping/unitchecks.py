@@ -1,4 +1,4 @@
-"""Checks of units when code tables are loaded: UCUM codes, and units that a LOINC code cannot have.
+"""Checks of measures, their units and their words when code tables are loaded.
 
 A LOINC code names a property (https://loinc.org/kb/users-guide/): glucose as mass (MCnc) and as substance
 (SCnc) have different codes. So the property of a measure's code decides what kind of unit it may have.
@@ -6,10 +6,11 @@ A LOINC code names a property (https://loinc.org/kb/users-guide/): glucose as ma
 
 from collections.abc import Callable, Iterator, Mapping
 
-from adapter.mapping.terminology import Concept, Table, Unit
+from adapter.mapping.spellings import Spelling, squeezed
+from adapter.mapping.terminology import Codes, Concept, Table, Unit
 from adapter.mapping.ucum import commensurable, is_ucum, measure_of
 
-__all__ = ["Problem", "measure_problems", "unit_problems"]
+__all__ = ["Problem", "measure_problems", "spelling_problems", "spellings_of", "unit_problems"]
 
 Problem = tuple[str, int, dict[str, str]]  # text, line, its parameters
 
@@ -49,6 +50,7 @@ _PROPERTIES: Mapping[str, Callable[[_Kinds], bool]] = {
     "Vel": _exactly({"m": 1, "s": -1}),
 }
 
+_TYPES = ("panel", "qualitative", "quantity", "report", "text")
 _NAMES = {
     "[#/volume]": "NCnc",
     "[Enzymatic activity/volume]": "CCnc",
@@ -75,11 +77,14 @@ def unit_problems(units: Mapping[str, Unit]) -> Iterator[Problem]:
             yield "terms.mixed_dimension", unit.line, params
 
 
-def measure_problems(tables: Mapping[str, Table]) -> Iterator[Problem]:
+def measure_problems(codes: Codes) -> Iterator[Problem]:
     """What is wrong with the rows of `measures.csv`: no UCUM code, not what the LOINC property measures,
-    a conversion to another kind of unit, values of a table that is not there.
+    a conversion to another kind of unit, a type, unit, component or table that is not there.
     """
+    tables = codes.tables
     for concept in _every(tables.get("measures")):
+        yield from _name_problems(concept, tables["measures"])
+        yield from _written_unit_problems(concept, codes)
         values = concept.more.get("values", "")
         if values and values not in tables:
             yield "mapping.no_table", concept.line, {"word": values, "nearest": ", ".join(sorted(tables))}
@@ -92,6 +97,54 @@ def measure_problems(tables: Mapping[str, Table]) -> Iterator[Problem]:
         yield from _property_problems(concept, ucum)
         if wanted and not (ucum and commensurable(ucum, wanted)):
             yield "terms.not_commensurable", concept.line, {"word": wanted, "other": ucum or "-"}
+
+
+def _name_problems(concept: Concept, measures: Table) -> Iterator[Problem]:
+    kind = concept.more.get("type", "")
+    if kind and kind not in _TYPES:
+        yield "terms.no_type", concept.line, {"word": kind, "known": ", ".join(_TYPES)}
+    yield from _unknown_measures(concept, "components", measures)
+
+
+def _unknown_measures(concept: Concept, column: str, measures: Table) -> Iterator[Problem]:
+    for name in filter(None, concept.more.get(column, "").split("|")):
+        if name not in measures.concepts:
+            yield "terms.no_measure", concept.line, {"word": name, "column": column}
+
+
+def _written_unit_problems(concept: Concept, codes: Codes) -> Iterator[Problem]:
+    """The unit that a laboratory is expected to write, and the UCUM code, are of one kind."""
+    written, ucum = concept.more.get("unit", ""), concept.more.get("ucum", "")
+    unit = codes.unit(written)
+    if written and unit is None and codes.units:
+        yield "terms.no_unit", concept.line, {"word": written}
+    elif unit is not None and is_ucum(ucum) and is_ucum(unit.ucum) and not commensurable(unit.ucum, ucum):
+        yield "terms.not_commensurable", concept.line, {"word": ucum, "other": written}
+
+
+def spellings_of(table: Table | None) -> Iterator[tuple[Spelling, int]]:
+    """The spellings of a table of results in words, each with its row's line."""
+    for concept in table.concepts.values() if table else ():
+        only = frozenset(filter(None, concept.more.get("measures", "").split("|")))
+        for text in filter(None, map(str.strip, concept.more.get("spellings", "").split("|"))):
+            yield Spelling(text, concept.code, only), concept.line
+
+
+def spelling_problems(tables: Mapping[str, Table]) -> Iterator[Problem]:
+    """What is wrong with the rows of `qualitative.csv`: a word that means two results of one measure, or
+    is only a measure's that is not there.
+    """
+    table, measures = tables.get("qualitative"), tables.get("measures")
+    if measures is not None and measures.concepts:
+        for concept in _every(table):
+            yield from _unknown_measures(concept, "measures", measures)
+    first: dict[str, list[Spelling]] = {}
+    for one, line in spellings_of(table):
+        others = first.setdefault(squeezed(one.text), [])
+        for other in others:
+            if other.code != one.code and (other.only == one.only or other.only & one.only):
+                yield "terms.two_meanings", line, {"word": one.text, "one": other.code, "two": one.code}
+        others.append(one)
 
 
 def _every(table: Table | None) -> Iterator[Concept]:

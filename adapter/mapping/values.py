@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from adapter.mapping.terminology import Codes, Concept, Table, Unit
-from adapter.mapping.ucum import UcumError, convert, scaled
+from adapter.mapping.ucum import UcumError, commensurable, convert, scaled
 
 __all__ = ["Part", "Value", "ValueReader", "converted"]
 
@@ -32,6 +32,8 @@ _WITH_UNIT = re.compile(
     rf"((?:{_SIGNS})?\s*[-\u2212]?{_DIGITS}(?:\s*[-\u2013/]\s*{_DIGITS})?)(?:\s+|(?=[^\s0-9.,]))(\S.*)",
     re.IGNORECASE,
 )
+_DECIMAL_ACUITY = Decimal(2)  # the eye charts end there
+_MASS_OR_MOLES = ("mass/volume", "substance/volume")
 _FAMILIES = dict.fromkeys(
     ("mass/volume", "substance/volume", "equivalent/volume", "units/volume", "arbitrary/volume"),
     "concentration",
@@ -88,7 +90,19 @@ class ValueReader:
         if not unit or not expected:
             return True
         written = self._codes.unit(unit)
-        return written is not None and written.dimension == self._codes.dimensions.get(expected)
+        if written is None:
+            return False
+        dimension = self._codes.dimensions.get(expected)
+        return written.dimension == dimension if dimension else commensurable(written.ucum, expected)
+
+    def needs_unit(self, measure: str) -> bool:
+        """Whether a number of this measure means nothing certain without a unit: a concentration that may
+        be mass or moles, where the international code says which. Some measures imply their unit.
+        """
+        concept = self._measures.find(measure)
+        if concept is None or concept.more.get("unit_is_implied") == "yes":
+            return False
+        return self._codes.dimensions.get(concept.more.get("ucum", "")) in _MASS_OR_MOLES
 
     def limits(
         self, measure: str, low: Decimal | None, high: Decimal | None, unit: str | None
@@ -128,6 +142,8 @@ class ValueReader:
         found = self._numeric(concept, value, unit)
         if found is None and (match := _WITH_UNIT.fullmatch(value)):
             known = self._codes.unit(match[2])
+            if known is not None and known.factor is not None and not _measured_in(concept, known.ucum):
+                return None  # 8/10 is a number of tenths for the eyes, not for a pain
             if known is not None and (not unit or self._codes.unit(unit) == known):
                 found = self._numeric(concept, match[1], match[2])
                 return replace(found, unit=match[2]) if found is not None else None
@@ -153,12 +169,18 @@ class ValueReader:
         if len(names) == 2:
             values = zip(names, (first, second), strict=True)
             return Value(parts=tuple(Part(name, text, unit) for name, text in values))
-        if concept is not None and concept.more.get("ucum") == "1" and second == "10":
-            return Value(quantity=self._quantity(concept, None, Decimal(first), "x/10"))
+        if _measured_in(concept, "1") and second == "10":
+            return Value(quantity=self._quantity(concept, None, Decimal(first), "x/10", sure=True))
         return _titre(second) if first == "1" and _TITRE.fullmatch(f"1/{second}") else None
 
     def _quantity(
-        self, concept: Concept | None, comparator: str | None, number: Decimal, unit: str | None
+        self,
+        concept: Concept | None,
+        comparator: str | None,
+        number: Decimal,
+        unit: str | None,
+        *,
+        sure: bool = False,
     ) -> dict[str, object]:
         implied = concept is not None and concept.more.get("unit_is_implied") == "yes"
         written = unit or (concept.more["unit"] if concept is not None and implied else None)
@@ -172,7 +194,7 @@ class ValueReader:
             quantity["comparator"] = _COMPARATORS[comparator]
         if written:
             quantity["unit"] = written
-        if known is None:
+        if known is None or not (sure or _applies(known, number)):
             return quantity
         if known.factor is not None:
             return _became(quantity, scaled(number, Fraction(known.factor)), known.ucum)
@@ -213,6 +235,18 @@ def _became(measured: dict[str, object], number: Decimal, ucum: str) -> dict[str
     made: dict[str, object] = {"value": number, **comparator, **unit, **_coded_unit(ucum)}
     # a second conversion keeps the first one's original
     return {"extension": measured.get("extension") or [translation], **made}
+
+
+def _applies(unit: Unit, number: Decimal) -> bool:
+    """Whether the factor of a written unit may be applied. An acuity of 0.8 in a column headed x/10 is
+    eight tenths already, or not even one: what was meant is not certain.
+    """
+    whole = number.as_tuple().exponent == 0
+    return unit.factor is None or unit.ucum != "1" or whole or number > _DECIMAL_ACUITY
+
+
+def _measured_in(concept: Concept | None, ucum: str) -> bool:
+    return concept is not None and concept.more.get("ucum") == ucum
 
 
 def _components(concept: Concept | None) -> list[str]:

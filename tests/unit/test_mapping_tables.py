@@ -68,7 +68,13 @@ def test_a_code_may_have_one_target_in_each_system(tmp_path: Path) -> None:
         ("A,a,,,,,2020-13-01,", "2020-13-01"),
         ("A,a,,,,,2020-02-01,2020-01-31", "before it begins"),
         (",a,,,,,,", "empty"),
-        ("A,a,,,,,,,,", "cells"),
+        ("A,a,,,,,,,,x", "cells"),
+        ("A,a,,,,,20251231,", "write YYYY-MM-DD"),
+        ("A,a,,,,,2025-W01-1,", "write YYYY-MM-DD"),
+        ("A,a,http://loinc.org/,14749-5,,equivalent,,", "write http://loinc.org"),
+        ("A,a,https://loinc.org,14749-6,,equivalent,,", "write http://loinc.org"),
+        ("A,a,LOINC,14749-6,,equivalent,,", "write http://loinc.org"),
+        ("A,a,bảng 1,14749-6,,equivalent,,", "not the URI"),
     ],
 )
 def test_a_wrong_row_is_named(tmp_path: Path, row: str, word: str) -> None:
@@ -76,6 +82,85 @@ def test_a_wrong_row_is_named(tmp_path: Path, row: str, word: str) -> None:
     assert len(problems) == 1
     assert problems[0].startswith("t.csv:2:1: ")
     assert word in problems[0]
+
+
+EXPORTED = (
+    'code,display,system,target,target_display,equivalence\nA,"một, hai",urn:x,1,,equivalent\nB,b,,,,\n'
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        EXPORTED,
+        "\ufeff" + EXPORTED.replace("\n", "\r\n"),
+        EXPORTED.replace('"một, hai"', "một# hai").replace(",", ";").replace("#", ","),
+        EXPORTED.replace('"một, hai"', "một# hai").replace(",", "\t").replace("#", ","),
+        EXPORTED.replace("\nB,", "\n,,,,,,,\n ,\u00a0,\nB,") + ",,,,,,,,\n",
+        EXPORTED.replace("equivalent\n", "equivalent,,,,\n").replace("một, hai", "một,\n\u00a0hai "),
+    ],
+)
+def test_what_a_spreadsheet_does_to_a_table_is_no_mistake(tmp_path: Path, text: str) -> None:
+    head, rest = text.split("\n", 1)
+    codes, problems = load(tmp_path, rest, head=head)
+    assert problems == []
+    found = codes.tables["t"].concepts
+    assert [(one.code, one.display, one.target) for one in found.values()] == [
+        ("A", "một, hai", "1"),
+        ("B", "b", None),
+    ]
+
+
+def test_a_problem_names_the_line_where_its_row_begins(tmp_path: Path) -> None:
+    _, problems = load(tmp_path, 'A,"a\na\na",,,,,,', "A,a,,,,,,")
+    assert [line.split(" ")[0] for line in problems] == ["t.csv:5:1:"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1258"])
+def test_another_encoding_is_named_with_its_remedy_alone(tmp_path: Path, encoding: str) -> None:
+    shutil.copytree(MAPPINGS / "codes", tmp_path / "codes")
+    file = tmp_path / "codes" / "measures.csv"
+    file.write_bytes(file.read_text("utf-8").encode(encoding, "replace"))
+    problems: list[str] = []
+    load_codes(tmp_path / "codes", problems)
+    (problem,) = problems
+    assert "CSV UTF-8" in problem
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "problem"),
+    [
+        ("units", "x/10,1,number,0.1", "x/10,1,number,NaN", "units.csv:20:1: 'NaN'"),
+        ("units", "x/10,1,number,0.1", "x/10,1,number,0", "units.csv:20:1: '0'"),
+        ("units", "x/10,1,number,0.1", "x/10,1,number,-1", "units.csv:20:1: '-1'"),
+        ("measures", ",quantity,mmol/L,mmol/L", ",quantity,mg/dL,mmol/L", "'mg/dL' measures another kind"),
+        (
+            "measures",
+            ",quantity,mmol/L,mmol/L",
+            ",quantity,mmol/Lít,mmol/L",
+            "'mmol/Lít' is not in units.csv",
+        ),
+        ("measures", ",quantity,", ",quantitative,", "there is no type 'quantitative'"),
+        ("measures", "VS-SBP|VS-DBP", "VS-SBP|VS-DPB", "there is no measure 'VS-DPB' (column components)"),
+        ("qualitative", "vết|trace", "neg|vết|trace", "'neg' would mean both NEG and TRACE"),
+        ("qualitative", "nhóm a|a1,HEM-ABO", "nhóm a|a1,HEM-AB0", "no measure 'HEM-AB0' (column measures)"),
+        ("tables", ",yes", ",x", "'x' is neither"),
+        ("tables", "CodeSystem/services", "CodeSystem/measures", "CodeSystem/measures' is empty or stands"),
+        ("services", "display_en", "display", "services.csv:1:1: 'display'"),
+    ],
+)
+def test_a_slip_in_the_projects_own_tables_is_found(
+    tmp_path: Path, file: str, old: str, new: str, problem: str
+) -> None:
+    shutil.copytree(MAPPINGS / "codes", tmp_path / "codes")
+    path = tmp_path / "codes" / f"{file}.csv"
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), "utf-8")
+    problems: list[str] = []
+    load_codes(tmp_path / "codes", problems)
+    assert len(problems) == 1
+    assert problem in problems[0]
 
 
 def test_periods_of_one_code_must_not_overlap(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jinja2.exceptions import SecurityError
 from mapping_support import MAPPINGS, ROOT, context, engine, mappings, record_of
@@ -20,7 +20,7 @@ from adapter.fhir import codec
 from adapter.fhir.validation import check
 from adapter.mapping.sandbox import Sandbox
 from adapter.mapping.tables import load_codes
-from adapter.mapping.terminology import Codes, is_loinc_code
+from adapter.mapping.terminology import LOINC, UNFIT, Codes, is_loinc_code
 from adapter.mapping.transforms import (
     JINJA_FILTERS,
     TRANSFORMS,
@@ -158,8 +158,6 @@ def test_numbers(
                     "Negative",
                     "(-)",
                     "( - )",
-                    "-",
-                    "\u2212",
                     "(\u2013)",
                     "\uff08-\uff09",
                     "AT",
@@ -171,6 +169,16 @@ def test_numbers(
             ("SER-HBSAG", text, "coded", "POS")
             for text in ("Dương tính", "duong tinh", "DUONG TINH (+)", "Pos.", "(+)", "( + )", "+", "ĐT")
         ),
+        # a dash is also what people write where nothing was measured: none of these is a result
+        *(
+            (name, dash, "word", dash)
+            for name in ("SER-HIV", "URI-PRO")
+            for dash in ("-", "\u2212", "--", ".")
+        ),
+        *((name, dash, "text", dash) for name in ("BIO-GLU", "VS-BP", "XN-1") for dash in ("-", "\u2013")),
+        *(("SER-HIV", text, "word", text) for text in ("không làm", "chưa làm", "N/A", "KXĐ", "âm tính?")),
+        ("XN-1", "8/10", "text", "8/10"),  # how much a pain hurts is no acuity
+        ("HEM-ABO", "8/10", "word", "8/10"),
         ("SER-HBSAG", "đường tính", "word", "đường tính"),  # another word, not another spelling
         ("SER-HBSAG", "âm tỉnh", "word", "âm tỉnh"),
         ("SER-HBSAG", "không âm tính", "word", "không âm tính"),
@@ -200,6 +208,35 @@ def test_panels_titres_and_ranges(reader: ValueReader) -> None:
         found = reader.read("XN-1", text, "/µL").range
         assert found == {"low": quantity("5", "/µL", "/uL"), "high": quantity("10", "/µL", "/uL")}
     assert [part.unit for part in reader.read("VS-BP", "120/80 mmHg", None).parts] == ["mmHg", "mmHg"]
+
+
+def test_an_acuity_that_is_no_whole_number_of_tenths_stays_as_it_was_written(reader: ValueReader) -> None:
+    assert reader.read("EYE-VA-RU", "8", "x/10").quantity == tenths("0.8", "8")
+    assert reader.read("EYE-VA-RU", "0.5/10", None).quantity == tenths("0.05", "0.5")
+    for written in ("0.8", "1.0", "1.5"):
+        assert reader.read("EYE-VA-RU", written, "x/10").quantity == quantity(written, "x/10", None)
+
+
+def test_a_number_without_a_unit_is_neither_mass_nor_moles() -> None:
+    unknown: Counter[tuple[str, str]] = Counter()
+    verbs = Transforms(mappings().codes, kinds={}, identify=str, identifier_system="", unknown=unknown)
+
+    def systems(measure: str, value: str, unit: str | None) -> set[str]:
+        found = verbs.measured_concept(measurement(measure, value, unit))
+        assert found is not None
+        return {coding["system"] for coding in found["coding"]}
+
+    assert LOINC not in systems("BIO-GLU", "95", None)
+    assert unknown == {(UNFIT, "BIO-GLU -"): 1}
+    assert LOINC in systems("BIO-GLU", "5.3", "mmol/L")
+    assert LOINC in systems("BIO-GLU", "5.3 mmol/L", None)
+    assert LOINC in systems("VS-WEIGHT", "60", None)  # its unit is implied
+    assert LOINC in systems("URI-PH", "6.5", None)
+
+
+@pytest.mark.parametrize("unit", ["10*9/L", "x10^9/L", "10⁹/L", "×10⁹/l", "G/L"])
+def test_a_count_is_one_however_its_power_of_ten_is_written(reader: ValueReader, unit: str) -> None:
+    assert reader.read("HEM-WBC", "5.3", unit).quantity == quantity("5.3", unit, "10*9/L")
 
 
 def test_values_are_converted_only_into_their_own_kind_and_keep_what_was_measured() -> None:
@@ -479,6 +516,7 @@ _VALUES = st.one_of(
 
 @settings(max_examples=150, deadline=None)
 @given(_CODES, _VALUES, st.one_of(st.none(), st.sampled_from(["mmol/L", "G/L", "x/10", "%"]), _TEXT))
+@example("EYE-VA", "0-0", "x/10")
 def test_any_measurement_becomes_a_valid_observation(measure: str, value: str, unit: str | None) -> None:
     record = measurement(measure, value, unit, low=Decimal("1.0"))
     made = _ENGINES[0].map(record)
@@ -492,9 +530,8 @@ def test_any_measurement_becomes_a_valid_observation(measure: str, value: str, u
 
 def same_digits(value: str, resource: dict[str, Any]) -> bool:
     """Whether every number of the resource's value stands in the value as it was written."""
-    found = resource.get("valueQuantity", {})
-    measured = found["extension"][0]["valueQuantity"] if "extension" in found else found
-    numbers = [measured, *resource.get("valueRange", {}).values()]
+    numbers = [resource.get("valueQuantity", {}), *resource.get("valueRange", {}).values()]
+    numbers = [one["extension"][0]["valueQuantity"] if "extension" in one else one for one in numbers]
     numbers += [part["valueQuantity"] for part in resource.get("component", ()) if "valueQuantity" in part]
     written = value.replace("\u2212", "-")
     return all(format(one["value"], "f") in written for one in numbers if "value" in one)
