@@ -13,7 +13,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from adapter.mapping.names import expression_of, nearest
 from adapter.mapping.shapes import ANY, AS_GIVEN, NOTHING, PART, PLAIN, Shape, gives, reads
-from adapter.mapping.source import Problems, Scalar
+from adapter.mapping.source import Problems, Scalar, is_unicode
 from adapter.mapping.terminology import Codes
 from adapter.mapping.transforms import JINJA_FILTERS, VERBS
 from adapter.mapping.ucum import is_ucum
@@ -26,6 +26,7 @@ _RECORDS = frozenset(("m", "visit", "origin"))
 _REFERENCES = frozenset(("centre", "hospital"))
 GLOBALS = _RECORDS | _REFERENCES | {"related", "system"}
 _TESTS = frozenset(("defined", "in", "none", "number", "string"))
+_MOST_LEVELS = 40  # of the parts of one expression inside each other
 _OF_RECORDS = frozenset(("first", "last", "length", "list"))
 _OF_FHIR = AS_GIVEN | {"default", "first", "last"}
 # A few characters of these can take all time and memory there is, or make numbers that nobody measured.
@@ -114,13 +115,21 @@ class Expressions:
     def _checked(self, scalar: Scalar, text: str, scope: Scope) -> Checked | None:
         source = expression_of(text)
         if source is None:
-            if "{{" in text or "{%" in text:
+            if any(opening in text for opening in ("{{", "{%", "{#")):
                 self.problems.add(scalar.place, "mapping.mixed")
+            return None
+        if not source:
+            self.problems.add(scalar.place, "mapping.no_expression")
             return None
         try:
             tree = self._env.parse("{{ (" + source + ") }}")
         except TemplateSyntaxError as error:
             self.problems.add(scalar.place, "mapping.not_expression", problem=error.message or "")
+            return None
+        except RecursionError:
+            tree = None
+        if tree is None or _levels(tree) > _MOST_LEVELS:
+            self.problems.add(scalar.place, "mapping.long_expression", limit=_MOST_LEVELS)
             return None
         reader = _Reader(self, scalar, scope)
         output = tree.body[0]
@@ -128,6 +137,16 @@ class Expressions:
         if reader.is_wrong:
             return None
         return Checked(source, shape, frozenset(reader.reads), frozenset(reader.references))
+
+
+def _levels(tree: nodes.Node) -> int:
+    """How deep the parts of an expression stand inside each other."""
+    deepest, waiting = 0, [(tree, 1)]
+    while waiting:
+        node, level = waiting.pop()
+        deepest = max(deepest, level)
+        waiting += [(child, level + 1) for child in node.iter_child_nodes()]
+    return deepest
 
 
 class _Reader:
@@ -173,6 +192,8 @@ class _Reader:
         return PLAIN
 
     def _const(self, node: nodes.Const) -> Shape:
+        if isinstance(node.value, str) and not is_unicode(node.value):
+            self._wrong("mapping.not_unicode")
         return NOTHING if node.value is None else PLAIN
 
     def _condition(self, node: nodes.CondExpr) -> Shape:

@@ -14,6 +14,9 @@ from adapter.mapping.version import FRAGMENTS_FILE
 
 __all__ = ["Fragments", "merged", "read_fragments"]
 
+_STOPPED = 10**9
+_MOST_USES = 5_000  # of all fragments together: those that use others several times multiply
+_MOST_INSIDE = 8  # fragments that use fragments
 _WHOLE = ("$value", "$item")  # an object that holds one of these is a value by itself
 
 
@@ -39,6 +42,7 @@ class Fragments:
     def __init__(self, named: Mapping[str, Node], problems: Problems) -> None:
         self._named = named
         self._problems = problems
+        self._uses = 0
 
     def expand(self, node: Node, inside: tuple[str, ...] = ()) -> Node:
         """The tree with every `$use` replaced. `inside` are the fragments that it stands in."""
@@ -61,8 +65,10 @@ class Fragments:
 
     def _with(self, own: Fields, used: Node, inside: tuple[str, ...]) -> Node:
         fragment = self._fragment(used, inside)
-        if fragment is None or not own.entries:
-            return own if fragment is None else fragment
+        if fragment is None:  # said already; what is missing without it is not said too
+            return own if own.entries else Scalar("{{ none }}", used.place)
+        if not own.entries:
+            return fragment
         if isinstance(fragment, Fields):
             return merged(fragment, own, self._problems)
         self._problems.add(used.place, "mapping.use_alone", word=getattr(used, "value", ""))
@@ -74,8 +80,14 @@ class Fragments:
             close = nearest(name or "", self._named)
             self._problems.add(used.place, "mapping.no_fragment", word=name or "$use", nearest=close)
             return None
+        self._uses += 1
         if name in inside:
             self._problems.add(used.place, "mapping.fragment_cycle", word=" → ".join((*inside, name)))
+            return None
+        if self._uses > _MOST_USES or len(inside) >= _MOST_INSIDE:
+            if self._uses < _STOPPED:
+                self._problems.add(used.place, "mapping.too_many_uses", limit=_MOST_INSIDE)
+            self._uses = _STOPPED
             return None
         return _used_by(self.expand(self._named[name], (*inside, name)), used.place.via or used.place.file)
 

@@ -15,7 +15,17 @@ from adapter.mapping.expressions import Expressions, Scope, Variants
 from adapter.mapping.fragments import Fragments, merged, read_fragments
 from adapter.mapping.names import TOP, nearest
 from adapter.mapping.overlay import Overlay, read_overlays
-from adapter.mapping.source import Fields, Items, Node, Place, Problems, Scalar, read_tree
+from adapter.mapping.source import (
+    MOST_LEVELS,
+    Fields,
+    Items,
+    Node,
+    Place,
+    Problems,
+    Scalar,
+    levels_below,
+    read_tree,
+)
 from adapter.mapping.tables import load_codes
 from adapter.mapping.terminology import Codes
 from adapter.mapping.version import mapping_files, overlay_files, version_of
@@ -85,6 +95,8 @@ class Mappings:
         fragments = read_fragments(folder, problems)
         read = (_read(path, problems, record_fields, fragments) for path in mapping_files(folder))
         files = [file for file in read if file is not None]
+        for path in (*folder.glob("*.yml"), *(folder / "hospitals").glob("*.yml")):
+            problems.add(Place(path.relative_to(folder).as_posix(), 1, 1), "mapping.wrong_ending")
         if not files and not problems.lines:
             problems.add(Place(folder.name, 1, 1), "mapping.no_files")
         variants = _variants(files, problems)
@@ -197,6 +209,9 @@ def _variants(files: list[_File], problems: Problems) -> Variants:
 def _compile(file: _File, body: Node, expressions: Expressions) -> ResourceMap:
     type_, name = file.variant
     scope = Scope(file.kind)
+    if levels_below(body) > MOST_LEVELS:
+        expressions.problems.add(body.place, "mapping.too_deep", limit=MOST_LEVELS)
+        body = Fields((), body.place)
     if definitions.is_resource(type_):
         Checker(expressions, type_).check(body, scope)
     program = compile_tree(body, expressions, scope, label="body", path=type_)

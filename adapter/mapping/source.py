@@ -11,7 +11,22 @@ import yaml
 
 from adapter.texts import say
 
-__all__ = ["Fields", "Items", "Node", "Place", "Problems", "Scalar", "read_tree"]
+__all__ = [
+    "MOST_LEVELS",
+    "Fields",
+    "Items",
+    "Node",
+    "Place",
+    "Problems",
+    "Scalar",
+    "is_unicode",
+    "levels_below",
+    "read_tree",
+]
+
+MOST_LEVELS = 32  # of objects and lists inside each other; a resource of R4 seldom has ten
+_MOST_NODES = 20_000  # in one file, with every alias written out
+_MOST_DIGITS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +46,20 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A literal or, when it holds `{{`, an expression. `raw` is its first line in the file."""
+    """A literal or, when it holds `{{`, an expression. `raw` are its lines in the file."""
 
     value: str | int | bool | Decimal | None
     place: Place
     raw: str = ""
 
     def place_of(self, word: str) -> Place:
-        """Where `word` stands inside this scalar; its start when it is not on the first line."""
+        """Where `word` stands inside this scalar; its start when it is not found there."""
         start = self.raw.find(word, self.place.column - 1)
-        return replace(self.place, column=start + 1) if start >= 0 else self.place
+        if start < 0:
+            return self.place
+        before = self.raw[:start]
+        line = self.place.line + before.count("\n")
+        return replace(self.place, line=line, column=start - before.rfind("\n"))
 
     @property
     def text(self) -> str | None:
@@ -91,6 +110,11 @@ class Problems:
         self.lines.append(f"{line} ({say('mapping.via', word=place.via)})" if place.via else line)
 
 
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written as UTF-8: an escape such as \\ud800 makes half a character."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in text)
+
+
 def read_tree(path: Path, problems: Problems, name: str = "") -> Node | None:
     """Read and parse one file, called `name` (else as on the disk) in what is said of it. What cannot be
     read is added to `problems` and gives None.
@@ -100,6 +124,9 @@ def read_tree(path: Path, problems: Problems, name: str = "") -> Node | None:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
         problems.add(Place(name, 1, 1), "mapping.not_utf8")
+        return None
+    except OSError as error:
+        problems.add(Place(name, 1, 1), "mapping.unreadable", problem=error.strerror or "")
         return None
     return _parsed(name, text, problems)
 
@@ -112,13 +139,43 @@ def _parsed(name: str, text: str, problems: Problems) -> Node | None:
         place = Place(name, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1)
         problems.add(place, "mapping.not_yaml", problem=error.problem or "")
         return None
-    except yaml.YAMLError as error:
-        problems.add(Place(name, 1, 1), "mapping.not_yaml", problem=type(error).__name__)
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        place = Place(name, before.count("\n") + 1, error.position - before.rfind("\n"))
+        problems.add(place, "mapping.not_yaml", problem=f"U+{ord(text[error.position]):04X}")
+        return None
+    except RecursionError:
+        problems.add(Place(name, 1, 1), "mapping.too_deep", limit=MOST_LEVELS)
         return None
     if root is None:
         problems.add(Place(name, 1, 1), "mapping.empty_file")
         return None
-    return _Reader(name, text.splitlines(), problems).node(root)
+    try:
+        return _Reader(name, text.splitlines(), problems).node(root)
+    except _TooDeep as error:
+        problems.add(error.place, "mapping.too_deep", limit=MOST_LEVELS)
+        return None
+
+
+def levels_below(node: Node) -> int:
+    """How many objects and lists stand inside each other at the most; 0 for a scalar."""
+    deepest, waiting = 0, [(node, 1)]
+    while waiting:
+        one, level = waiting.pop()
+        if isinstance(one, Scalar):
+            continue
+        deepest = max(deepest, level)
+        inside = one.nodes if isinstance(one, Items) else [child for _, child in one.entries]
+        waiting += [(child, level + 1) for child in inside]
+    return deepest
+
+
+class _TooDeep(Exception):
+    """What is left of the file is not looked at."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__()
+        self.place = place
 
 
 class _Reader:
@@ -126,19 +183,27 @@ class _Reader:
         self._file = file
         self._lines = lines
         self._problems = problems
+        self._count = 0
 
-    def node(self, node: yaml.Node) -> Node:
+    def node(self, node: yaml.Node, level: int = 1) -> Node:
+        """The node as a tree; what an alias (`*name`) stands for is there as often as it is named."""
         place = Place(self._file, node.start_mark.line + 1, node.start_mark.column + 1)
+        self._count += 1
+        if level > MOST_LEVELS or self._count > _MOST_NODES:
+            raise _TooDeep(place)
         if isinstance(node, yaml.MappingNode):
-            return self._fields(node, place)
+            return self._fields(node, place, level)
         if isinstance(node, yaml.SequenceNode):
-            return Items(tuple(self.node(child) for child in node.value), place)
+            return Items(tuple(self.node(child, level + 1) for child in node.value), place)
         return self._scalar(node, place)
 
-    def _fields(self, node: yaml.MappingNode, place: Place) -> Fields:
+    def _fields(self, node: yaml.MappingNode, place: Place, level: int) -> Fields | Scalar:
+        if node.flow_style and any(isinstance(key, yaml.MappingNode) for key, _ in node.value):
+            self._problems.add(place, "mapping.unquoted")  # {{ … }} without quotation marks
+            return Scalar(None, place)
         entries: dict[str, tuple[Scalar, Node]] = {}
         for key_node, value_node in node.value:
-            key = self.node(key_node)
+            key = self.node(key_node, level + 1)
             if not isinstance(key, Scalar):
                 self._problems.add(key.place, "mapping.bad_name")
                 continue
@@ -146,12 +211,15 @@ class _Reader:
             if name in entries:
                 self._problems.add(key.place, "mapping.duplicate", word=name)
                 continue
-            entries[name] = (key, self.node(value_node))
+            entries[name] = (key, self.node(value_node, level + 1))
         return Fields(tuple(entries.values()), place)
 
     def _scalar(self, node: yaml.Node, place: Place) -> Scalar:
         text = str(node.value)
-        raw = self._lines[place.line - 1] if place.line <= len(self._lines) else ""
+        raw = "\n".join(self._lines[place.line - 1 : node.end_mark.line + 1])
+        if not is_unicode(text):
+            self._problems.add(place, "mapping.not_unicode")
+            return Scalar(None, place)
         value: str | int | bool | Decimal | None = text
         kind = node.tag.rsplit(":", 1)[-1]
         if getattr(node, "style", None) is not None:
@@ -160,7 +228,7 @@ class _Reader:
             value = None
         elif text in ("true", "false"):
             value = text == "true"
-        elif kind == "int" and text.lstrip("-").isdecimal():
+        elif kind == "int" and text.lstrip("-").isdecimal() and len(text) < _MOST_DIGITS:
             value = int(text)
         elif kind == "float" and text.lstrip("-").replace(".", "", 1).isdecimal():
             value = Decimal(text)

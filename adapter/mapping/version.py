@@ -20,12 +20,13 @@ _NOT_MAPPINGS = frozenset((POLICY_FILE, FRAGMENTS_FILE))  # other files that liv
 
 def mapping_files(folder: Path) -> list[Path]:
     """The mapping files of a folder, in the order in which they are loaded."""
-    return [path for path in sorted(folder.glob("*.yaml")) if path.name not in _NOT_MAPPINGS]
+    found = sorted(path for path in folder.glob("*.yaml") if path.is_file())
+    return [path for path in found if path.name not in _NOT_MAPPINGS]
 
 
 def overlay_files(folder: Path) -> list[Path]:
     """What hospitals want otherwise: a file for each, called like it."""
-    return sorted((folder / "hospitals").glob("*.yaml"))
+    return sorted(path for path in (folder / "hospitals").glob("*.yaml") if path.is_file())
 
 
 def version_of(folder: Path, hospital: str | None = None) -> str:

@@ -232,3 +232,56 @@ def test_a_hospital_without_systems_gets_no_national_number() -> None:
     )
     resource = Mappings.load(MAPPINGS, FIELDS).engine(context(systems={})).map(cadre)[0].resource
     assert len(resource["identifier"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("  extension: &a [*a, *a]\n", "o.yaml:6:14: this is nested too deeply"),
+        (f"  extension: {'[' * 3000}{']' * 3000}\n", "o.yaml:1:1: this is nested too deeply"),
+        (f"  extension: {'[' * 40}{']' * 40}\n", "o.yaml:6:44: this is nested too deeply"),
+        (f"  valueString: '{{{{ {'(' * 500}1{')' * 500} }}}}'\n", "o.yaml:6:16: this expression is too long"),
+        (
+            f"  valueString: '{{{{ m.unit{' | upper' * 3000} }}}}'\n",
+            "o.yaml:6:16: this expression is too long",
+        ),
+        ("  valueString: {{ m.value }}\n", "o.yaml:6:16: an expression stands in quotation marks"),
+        ("  valueString: '{{ }}'\n", "o.yaml:6:16: there is nothing between {{ and }}"),
+        ("  valueString: '{# none #}'\n", "o.yaml:6:16: a value is either a literal or one expression"),
+        (f"  valueInteger: {'9' * 5000}\n", "o.yaml:6:17: '999"),
+        ('  valueString: "\\ud800"\n', "o.yaml:6:16: an escape here"),
+        ("  valueString: \"{{ '\\\\ud800' }}\"\n", "o.yaml:6:16: an escape here"),
+        ("  valueString: 'a\x01b'\n", "o.yaml:6:18: this is not YAML: U+0001"),
+        (
+            "  valueString: >-\n    {{ m.value\n       | uper }}\n",
+            "o.yaml:8:10: there is no transform 'uper'",
+        ),
+    ],
+)
+def test_what_would_never_end_is_one_clear_line(tmp_path: Path, text: str, line: str) -> None:
+    found = problems_of(tmp_path, {"o.yaml": GOOD + text})
+    assert [one.startswith(line) for one in found] == [True], found
+
+
+def test_aliases_that_multiply_are_one_clear_line(tmp_path: Path) -> None:
+    lines = ["  note: &a0 [{text: x}]\n"]
+    lines += [f"  n{at}: &a{at} [{', '.join([f'*a{at - 1}'] * 10)}]\n" for at in range(1, 12)]
+    (found,) = problems_of(tmp_path, {"o.yaml": GOOD + "".join(lines)})
+    assert "nested too deeply" in found
+
+
+def test_fragments_that_multiply_are_one_clear_line(tmp_path: Path) -> None:
+    named = [f"  f{at}: [{', '.join([f'{{$use: f{at - 1}}}'] * 10)}]\n" for at in range(1, 12)]
+    files = {
+        "fragments.yaml": "fragments:\n  f0: [{text: x}]\n" + "".join(named),
+        "o.yaml": GOOD + "  note:\n    - $use: f7\n",
+    }
+    (found,) = problems_of(tmp_path, files)
+    assert "fragments that use fragments multiply" in found
+
+
+def test_a_file_that_is_not_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "hospitals").mkdir()
+    files = {"o.yaml": GOOD, "patient.yml": "x", "hospitals/bv-tinh.yml": "x"}
+    found = problems_of(tmp_path, files)
+    assert [line.partition(":")[0] for line in found] == ["hospitals/bv-tinh.yml", "patient.yml"]
