@@ -1,7 +1,7 @@
 """The formats of FHIR R4's primitives (http://hl7.org/fhir/R4/datatypes.html#primitive) and of references.
 
-The expressions are R4's own, with two additions of its text: a date must exist, and a text must hold
-something else than white space.
+The expressions are R4's own, with two additions of its text: a date must exist, and a text should hold
+something else than white space, which is only a warning (`is_blank`).
 """
 
 import math
@@ -14,6 +14,7 @@ from typing import Any, Final
 __all__ = [
     "PRIMITIVES",
     "is_base64",
+    "is_blank",
     "is_code",
     "is_date",
     "is_date_time",
@@ -99,8 +100,17 @@ def is_text(value: str) -> bool:
     return value.isprintable() or (_TEXT(value) is not None and _has_no_controls(value))
 
 
+def is_blank(value: str) -> bool:
+    """White space only, which R4 advises against in a string and does not forbid."""
+    return value.isspace() and len(value) <= _MOST_CHARACTERS and _has_no_controls(value)
+
+
 def _has_no_controls(value: str) -> bool:
-    return not any(character < " " and character not in "\t\r\n" for character in value)
+    """Neither control characters nor half a surrogate pair, which no UTF-8 can hold."""
+    return not any(
+        (character < " " and character not in "\t\r\n") or "\ud800" <= character <= "\udfff"
+        for character in value
+    )
 
 
 def is_base64(value: str) -> bool:

@@ -13,6 +13,7 @@ from adapter.fhir import definitions
 from adapter.fhir.definitions import Element
 from adapter.fhir.formats import PRIMITIVES
 from adapter.fhir.invariants import IN_THE_WALK, PREDICATES, left_out
+from adapter.fhir.narrative import has_namespace
 from adapter.fhir.structure import Check, Path, Shape, ShapeRule, Walk
 
 __all__ = ["shape"]
@@ -277,4 +278,14 @@ def _finish_identifier(walk: Walk, value: Json, path: Path) -> None:
         walk.add("business-rule", "identifier", "validation.identifier", path, severity="warning")
 
 
-_FINISH = {"Extension": _finish_extension, "Identifier": _finish_identifier}
+def _finish_narrative(walk: Walk, value: Json, path: Path) -> None:
+    if not has_namespace(value.get("div")):
+        # it is read as XHTML wherever it comes in, but a strict server wants it said
+        walk.add("invariant", "txt-1", "validation.no_namespace", (path, "div"), severity="warning")
+
+
+_FINISH = {
+    "Extension": _finish_extension,
+    "Identifier": _finish_identifier,
+    "Narrative": _finish_narrative,
+}

@@ -16,7 +16,7 @@ from adapter.texts import catalogue, say
 
 __all__ = ["MAX_ISSUES", "Check", "Path", "Shape", "ShapeRule", "TooDeepError", "Walk", "error", "fhirpath"]
 
-MAX_ISSUES = 100  # a resource with more than this is wrong as a whole
+MAX_ISSUES = 100  # errors, and as many warnings: warnings must never leave no room for an error
 _MAX_DEPTH = 60
 
 Json = dict[str, Any]
@@ -26,6 +26,7 @@ Check = Callable[["Walk", Any, Path, Json], None]  # walk, value, the owner's pa
 # What a predicate meets in an element of the wrong shape, which is an issue already.
 _WRONG_SHAPE = (TypeError, AttributeError, LookupError, ValueError, ArithmeticError)
 _NOT_TEXTS: Final = frozenset(("boolean", "integer", "unsignedInt", "positiveInt", "decimal"))
+_TEXTS: Final = frozenset(("string", "markdown"))
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
@@ -61,6 +62,7 @@ class Shape:
 class _Scope:
     """What points where inside one resource and those that it contains."""
 
+    type: str = ""  # the resource's
     pointers: set[str] = field(default_factory=set)  # "#id" of references, canonicals and URIs
     references: list[tuple[Path, str, frozenset[str]]] = field(default_factory=list)
     inside: str | None = None  # the id of the contained resource being walked, "" without one
@@ -75,14 +77,15 @@ def error(
 
 
 class Walk:
-    """One walk over one resource; `issues` holds what is wrong, `MAX_ISSUES` at most."""
+    """One walk over one resource; `issues` holds what is wrong, `MAX_ISSUES` of each severity at most."""
 
-    __slots__ = ("_depth", "_shape", "issues", "scope")
+    __slots__ = ("_depth", "_room", "_shape", "issues", "scope")
 
     def __init__(self, shape: Callable[[str], Shape]) -> None:
         self.issues: list[Issue] = []
         self.scope = _Scope()
         self._depth = 0
+        self._room = {"error": MAX_ISSUES, "warning": MAX_ISSUES}
         self._shape = shape
 
     def run(self, resource: Json) -> list[Issue]:
@@ -153,7 +156,7 @@ class Walk:
                 keeps = rule.keeps(value)
             except _WRONG_SHAPE:
                 continue
-            if not keeps and len(self.issues) < MAX_ISSUES:
+            if not keeps and self._has_room(rule.severity):
                 text = say(rule.text) if rule.text in catalogue("en") else rule.human
                 self.issues.append(Issue(rule.severity, "invariant", text, fhirpath(path), rule.key))
 
@@ -181,6 +184,7 @@ class Walk:
         return None
 
     def _root(self, resource: Json, type_name: str, path: Path) -> None:
+        self.scope.type = type_name
         self.walk(resource, self._shape(type_name), path)
         scope = self.scope
         if "contained" in resource or scope.references:
@@ -189,7 +193,10 @@ class Walk:
 
     def _inner(self, contained: list[Any], path: Path) -> None:
         """Everything contained is referred to, and what is referred to is contained (dom-2 to 5, ref-1)."""
-        known = {one["id"]: _resource_type(one) for one in contained if _has_id(one)}
+        named = [one for one in contained if _has_id(one)]
+        known = {one["id"]: _resource_type(one) for one in named}
+        if len(known) < len(named):
+            self.add("duplicate", "reference", "validation.same_id", (path, "contained"))
         for where, name, targets in self.scope.references:
             if name not in known:
                 self.add("invariant", "ref-1", "invariants.ref-1", where)
@@ -233,6 +240,8 @@ class Walk:
         scope = self.scope
         if text == "#" and scope.inside is not None:  # the resource that contains this one
             scope.upwards.add(scope.inside)
+            if targets and scope.type not in targets:
+                self._wrong_target((path, "reference"), targets)
             return
         scope.pointers.add(text)
         scope.references.append((path, text[1:], targets))
@@ -264,6 +273,9 @@ class Walk:
             self.add("structure", "cardinality", "validation.list", path, element=element.name)
         elif type(item) is dict:
             self.add("structure", "structure", "validation.not_primitive", path, element=element.name)
+        elif type(item) is str and element.primitive in _TEXTS and formats.is_blank(item):
+            # R4: strings SHOULD hold something else than white space
+            self.add("value", "format", "validation.blank", path, severity="warning")
         elif type(item) is str and (not item or item.isspace()):
             self.add("value", "format", "validation.empty", path)
         else:
@@ -291,8 +303,12 @@ class Walk:
         **params: Any,
     ) -> None:
         """Note an issue at `path`."""
-        if len(self.issues) < MAX_ISSUES:
+        if self._has_room(severity):
             self.issues.append(Issue(severity, code, say(text, **params), fhirpath(path), rule))
+
+    def _has_room(self, severity: str) -> bool:
+        self._room[severity] -= 1
+        return self._room[severity] >= 0
 
 
 def _has_id(item: Any) -> bool:

@@ -158,7 +158,9 @@ class Interactions:
         if self._checks.validate is None:
             raise refusal(404, "not-supported", "no_interaction")
         if body["resourceType"] == kind:
-            issues = self._checks.validate(body)[:MOST_ISSUES]
+            found = self._checks.validate(body)
+            # errors first, so that warnings never push one out
+            issues = sorted(found, key=lambda issue: not issue.is_error)[:MOST_ISSUES]
         else:
             said = str(refusal(400, "invalid", "type_mismatch", type=kind))
             issues = [Issue("error", "invalid", said, "resourceType")]

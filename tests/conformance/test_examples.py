@@ -41,7 +41,6 @@ KNOWN_BAD = {
     "EventDefinition-example.json": _NO_WORDS,
     "Questionnaire-zika-virus-exposure-assessment.json": _NO_WORDS,
     "Bundle-dataelements.json": "bdl-7: de-Quantity.value and others are there three times, without versions",
-    "Bundle-v2-valuesets.json": "format: codes of table 0550 end with a no-break space",
     "DeviceMetric-example.json": "reference: parent is a DeviceDefinition, not a Device",
     "DeviceUseStatement-example.json": "reference: reasonReference is a Procedure, which is no target",
     "MedicationRequest-medrx0301.json": "reference: dispenseRequest.performer is a Practitioner",

@@ -1,6 +1,7 @@
 """The checker: what is right passes, what is wrong is named by its element, no shape makes it raise."""
 
 import copy
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -148,7 +149,9 @@ def test_what_is_no_resource(shape: object) -> None:
 
 def test_issues_are_bounded_and_texts_hold_no_value() -> None:
     many = {**OBSERVATION, "identifier": [{"use": "x"}] * 500}
-    assert len(check(many)) == MAX_ISSUES
+    found = check(many)
+    assert sum(issue.is_error for issue in found) == MAX_ISSUES
+    assert len(found) == 2 * MAX_ISSUES  # as many warnings
     secret = "Nguyễn Văn An"
     for path in ("status", "id", "effectiveDateTime", "subject.reference", "valueQuantity.value"):
         assert all(secret not in issue.text for issue in check(with_change(path, secret)))
@@ -251,3 +254,103 @@ def test_the_models_agree_on_what_we_send() -> None:
         resource = codec.loads(path.read_bytes())
         if resource is not None:
             assert check(resource) == check(resource, second_opinion=False) == []
+
+
+def test_warnings_never_hide_an_error() -> None:
+    patient = {
+        "resourceType": "Patient",
+        "identifier": [{"system": "http://x"}] * (MAX_ISSUES + 50),  # a warning each
+        "gender": "none of the codes",
+    }
+    found = check(patient)
+    assert [issue.expression for issue in found if issue.is_error] == ["Patient.gender"]
+    assert sum(not issue.is_error for issue in found) == MAX_ISSUES
+
+
+@pytest.mark.parametrize("path", ["code.text", "subject.display"])
+@pytest.mark.parametrize("blank", [" ", "\u00a0", " \r\n\t"])
+def test_a_text_of_white_space_is_only_warned_of(path: str, blank: str) -> None:
+    found = check(with_change(path, blank))
+    assert [(issue.severity, issue.rule) for issue in found] == [("warning", "format")]
+
+
+@pytest.mark.parametrize("text", ["", "\u000b", "\ud800", "a\udc00b", "\u0000"])
+def test_a_text_that_no_server_can_store_is_refused(text: str) -> None:
+    found = check(with_change("code.text", text), second_opinion=False)
+    assert [(issue.severity, issue.expression) for issue in found] == [("error", "Observation.code.text")]
+
+
+def test_two_contained_resources_of_one_id_are_refused() -> None:
+    found = check(with_change("contained", OBSERVATION["contained"] * 2))
+    assert [(issue.expression, issue.is_error) for issue in found] == [("Observation.contained", True)]
+
+
+def test_a_reference_to_the_container_leads_to_its_type() -> None:
+    specimen = {"resourceType": "Specimen", "id": "s", "subject": {"reference": "#"}}
+    (found,) = check({**OBSERVATION, "contained": [*OBSERVATION["contained"], specimen]})
+    assert found.expression == "Observation.contained[1].subject.reference"
+    note = {"resourceType": "Provenance", "id": "s", "target": [{"reference": "#"}]}
+    note |= {"recorded": "2026-03-02T09:00:00Z", "agent": [{"who": {"display": "BV"}}]}
+    assert check({**OBSERVATION, "contained": [*OBSERVATION["contained"], note]}) == []
+
+
+_NAMESPACE = 'xmlns="http://www.w3.org/1999/xhtml"'
+
+
+def narrative(div: str) -> list[tuple[str, str | None]]:
+    found = check(with_change("text.div", div), second_opinion=False)
+    assert {issue.expression for issue in found} <= {"Observation.text.div"}
+    return [(issue.severity, issue.rule) for issue in found]
+
+
+@pytest.mark.parametrize(
+    "div",
+    [
+        f'<?xml version="1.0"?>\n<div {_NAMESPACE}>a</div>',
+        f"<!-- made by a laboratory system --><div {_NAMESPACE}>a &lt; b &amp; c &#160;</div>\n",
+        '<h:div xmlns:h="http://www.w3.org/1999/xhtml"><h:p>a</h:p></h:div>',
+        f"<div {_NAMESPACE}><img src='x.png' alt=''/></div>",
+        f"<div {_NAMESPACE}><![CDATA[a < b]]></div>",
+        f'<div {_NAMESPACE}><a href="https://x.vn/javascript:">a</a></div>',
+    ],
+)
+def test_a_narrative_is_xml_however_it_is_written(div: str) -> None:
+    assert narrative(div) == []
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "a &nbsp; b",  # R4: XML has no entities of HTML
+        "a & b",
+        "a < b",
+        "<br>",
+        "<p>a",
+        '<a href="java&#115;cript:alert(1)">a</a>',
+        '<a href="java\nscript:alert(1)">a</a>',
+        '<a href=" &#1;javascript:alert(1)">a</a>',
+        '<p OnClick="x">a</p>',
+        '<script xmlns="">a</script>',
+        '<p xmlns="http://www.w3.org/2000/svg">a</p>',
+        "a \u0001",
+        "a \ud800",
+    ],
+)
+def test_a_narrative_that_a_browser_would_run_or_xml_cannot_hold_is_refused(inside: str) -> None:
+    assert narrative(f"<div {_NAMESPACE}>{inside}</div>") == [("error", "txt-1")]
+
+
+def test_a_narrative_has_no_document_type() -> None:
+    bomb = '<!DOCTYPE div [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>'
+    assert narrative(f"{bomb}<div {_NAMESPACE}>&b;</div>") == [("error", "txt-1")]
+
+
+def test_a_narrative_without_its_namespace_is_warned_of() -> None:
+    assert narrative("<div>a</div>") == [("warning", "txt-1")]
+
+
+def test_a_hostile_narrative_is_read_in_time_that_grows_with_its_length() -> None:
+    started = time.process_time()
+    for again in ("<!--", "<a ", "<div>", "&amp", '<a x="', "<![CDATA["):
+        assert narrative(f"<div {_NAMESPACE}>" + again * 100_000) == [("error", "txt-1")]
+    assert time.process_time() - started < 10
