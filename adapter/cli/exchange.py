@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from adapter.pipeline import Plan, Summary
+    from adapter.pipeline import Adapter, Plan, Summary
     from adapter.pipeline.refusals import TurnedBack
     from adapter.pipeline.syncing import HospitalSummary
     from adapter.records.outcome import ImportReport
@@ -46,9 +46,19 @@ def plan(
         names = chosen(adapter, hospitals)
         with progress(quiet=as_json) as callback:
             plans = pipeline.plan(adapter, names, callback)
-        written = {name: pipeline.write_bundles(adapter, name, out / name) for name in names} if out else {}
+        written = _written(adapter, names, out) if out else {}
     facts = {name: _plan_facts(found, written.get(name)) for name, found in plans.items()}
     emit(facts, as_json, lambda console: _draw_plans(console, facts, out))
+
+
+def _written(adapter: "Adapter", names: "Sequence[str]", out: Path) -> dict[str, int]:
+    """How many Bundles were written for each hospital; that they were is in the audit."""
+    from adapter import pipeline
+    from adapter.pipeline.reading import note_export
+
+    for name in names:
+        note_export(adapter, name, command="plan", by=actor(), now=now())
+    return {name: pipeline.write_bundles(adapter, name, out / name) for name in names}
 
 
 def sync(
@@ -66,7 +76,7 @@ def sync(
         with progress(quiet=as_json) as callback:
             summary = pipeline.sync(adapter, names, now, callback, stop, accept=accept, by=actor())
         parked = {name: found.parked for name, found in summary.hospitals.items()}
-        waiting = waiting_at(adapter, {} if as_json else parked)
+        waiting = waiting_at(adapter, {} if as_json else parked, "sync")
     facts = {
         "hospitals": summary.hospitals,
         "stopped": summary.stopped,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapter.cli.context import AsJson, opened
+from adapter.cli.context import AsJson, actor, now, opened
 from adapter.cli.show import emit, moment, rows, table, why
 from adapter.cli.turnedback import draw_turned_back
 from adapter.texts import say
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from adapter.pipeline import Adapter
     from adapter.pipeline.explaining import Leaf, TracedResource
     from adapter.pipeline.refusals import TurnedBack
     from adapter.pipeline.standing import AtHospital, Explained
@@ -58,6 +59,7 @@ def _record(context: typer.Context, key: str, hospital: str | None, as_json: boo
         if not as_json and any(line.state == "parked" for one in found for line in one.hospitals):
             names = adapter.settings.hospitals
             waiting = [one for name in names for one in turned_back(adapter, name, _SHOWN, key)]
+        _note(adapter, found)
     if not found:
         raise UsageError("cli.no_record", key=key)
     emit(found, as_json, lambda out: _draw_explained(out, found, waiting))
@@ -71,9 +73,17 @@ def _resource(
 
     with opened(context) as adapter:
         found = trace(adapter, resource_type, key, hospital)
+        _note(adapter, found)
     if not found:
         raise UsageError("explain.no_resource", type=resource_type)
     emit(_as_numbers(found) if as_json else found, as_json, lambda out: _draw_traced(out, found))
+
+
+def _note(adapter: "Adapter", found: "Iterable[Explained | TracedResource]") -> None:
+    """Whose data are about to be shown, for the audit."""
+    from adapter.pipeline.reading import note_read
+
+    note_read(adapter, [(one.kind, one.key) for one in found], command="explain", by=actor(), now=now())
 
 
 def _as_numbers(found: "Sequence[TracedResource]") -> list[dict[str, Any]]:

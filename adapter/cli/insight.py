@@ -32,7 +32,9 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 
     with opened(context) as adapter:
         lines = pipeline.status(adapter)
-        waiting = waiting_at(adapter, {} if as_json else {line.hospital: line.parked for line in lines})
+        waiting = waiting_at(
+            adapter, {} if as_json else {line.hospital: line.parked for line in lines}, "status"
+        )
     emit(lines, as_json, lambda out: _draw_status(out, lines, waiting))
 
 

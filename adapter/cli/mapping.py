@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapter.cli.context import AsJson, Hospitals, chosen, opened, settings_of
+from adapter.cli.context import AsJson, Hospitals, actor, chosen, now, opened, settings_of
 from adapter.cli.progress import progress
 from adapter.cli.show import emit, rows, table
 from adapter.texts import say
@@ -87,11 +87,15 @@ def diff(
 ) -> None:
     """What the folder's mapping does to the current records, against the one in force; sends nothing."""
     from adapter import pipeline
+    from adapter.pipeline.reading import note_read
 
     with opened(context) as adapter:
         names = chosen(adapter, hospitals)
         with progress(quiet=as_json) as callback:
             found = pipeline.preview(adapter, names, callback, sample=sample)
+        examples = [one for each in found.values() for kind in each.kinds for one in kind.examples]
+        shown = [(one.record_kind, one.record) for one in examples]
+        note_read(adapter, shown, command="mapping diff", by=actor(), now=now())
         limit = adapter.settings.max_resend_percent
     facts = {name: _facts(one) for name, one in found.items()}
     emit(facts, as_json, lambda out: _draw(out, found, limit))

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from adapter.cli.context import actor, now
+from adapter.cli.show import console
 from adapter.texts import say
 
 if TYPE_CHECKING:
@@ -16,19 +18,26 @@ __all__ = ["draw_turned_back", "sentence", "waiting_at"]
 _SHOWN = 5  # of each hospital; `explain` says more of one record
 
 
-def waiting_at(adapter: "Adapter", parked: "Mapping[str, int]") -> "list[TurnedBack]":
-    """The first of what waits for a person at each hospital; nothing is loaded where nothing does."""
+def waiting_at(adapter: "Adapter", parked: "Mapping[str, int]", command: str) -> "list[TurnedBack]":
+    """The first of what waits for a person at each hospital; nothing is loaded where nothing does. What
+    the terminal shows of people, `command` says in the audit.
+    """
     from adapter.errors import MappingError
 
     names = [name for name, count in parked.items() if count]
     if not names:
         return []
+    from adapter.pipeline.reading import note_read
     from adapter.pipeline.refusals import turned_back
 
     try:
-        return [one for name in names for one in turned_back(adapter, name, _SHOWN)]
+        found = [one for name in names for one in turned_back(adapter, name, _SHOWN)]
     except MappingError:
         return []  # a mapping that cannot be loaded traces nothing; `mapping check` lists why
+    if console().is_terminal:  # elsewhere the values of the cells are not shown
+        shown = [(one.kind, one.key) for one in found]
+        note_read(adapter, shown, command=command, by=actor(), now=now())
+    return found
 
 
 def draw_turned_back(

@@ -9,9 +9,14 @@ from pathlib import Path
 
 import pytest
 from processes import ADAPTER, ROOT, SMALL, Centre
+from sqlalchemy import select
 
+from adapter import audit
 from adapter.cli import main
 from adapter.cli.demo.processes import until
+from adapter.database import read
+from adapter.pipeline import Adapter
+from adapter.settings import load_settings
 from adapter.texts import use_language
 
 
@@ -407,3 +412,24 @@ def test_a_changed_mapping_is_shown_refused_and_accepted(centre: Centre) -> None
     accepted = centre.facts("sync", "bv-tinh", "--accept")["hospitals"]["bv-tinh"]
     assert (accepted["delivered"], accepted["write_requests"]) == (facts["resend"], facts["requests"])
     assert centre.facts("sync", "bv-tinh")["hospitals"]["bv-tinh"]["requests"] == 0
+
+
+def test_who_looked_at_a_person_is_in_the_audit_and_no_value_is(centre: Centre, tmp_path: Path) -> None:
+    centre.run("import", str(SMALL))
+    person = _key_of_tier(centre, "T5")
+    centre.run("explain", person)
+    centre.run("explain", "Patient", person, "--hospital", "bv-tinh", "--json")
+    centre.attempt("explain", "Patien", person)  # shows nothing
+    centre.run("plan", "bv-tinh", "--out", str(tmp_path / "out"))
+    settings = load_settings(tmp_path / "adapter.toml")
+    with Adapter.open(settings) as adapter, read(adapter.engine) as connection:
+        rows = connection.execute(select(audit.audit).order_by(audit.audit.c.seq)).all()
+        subject = adapter.subject(person)
+        assert audit.verify(adapter.engine) is None
+    noted = [(row.action, row.subject, row.hospital, row.details) for row in rows if row.actor[:3] == "cli"]
+    assert noted == [
+        ("record.read", subject, None, '{"command":"explain"}'),
+        ("record.read", subject, None, '{"command":"explain"}'),
+        ("record.exported", None, "bv-tinh", '{"command":"plan"}'),
+    ]
+    assert person not in str(rows)
