@@ -85,7 +85,7 @@ def _suggestions(codes: Codes, table: str, code: str, name: str | None) -> tuple
         ucum = concept.more.get("ucum") if concept else None
         return (Suggestion(ucum, concept.display),) if concept and ucum else ()
     alike = _alike(code, normal)
-    named = _alike(name, normal) if name else lambda _: 0.0
+    named = _named(name) if name else lambda _: 0.0
     scored = [
         (max(score(text) for score in (alike, named) for text in texts), suggestion)
         for suggestion, texts in _candidates(codes, table)
@@ -106,6 +106,23 @@ def _candidates(codes: Codes, table: str) -> Iterator[tuple[Suggestion, tuple[st
         texts = (concept.code, concept.display, concept.more.get("display_en", ""))
         spelled = concept.more.get("spellings", "").split("|")
         yield Suggestion(concept.code, concept.display), tuple(filter(None, (*texts, *spelled)))
+
+
+def _named(name: str) -> Callable[[str], float]:
+    """How much a source's own name of a thing is like a text, or holds it: "Định lượng Creatinin (máu)"."""
+    alike, words = _alike(name, normal), _words(name)
+
+    def score(other: str) -> float:
+        held = _words(other)
+        contained = len(held) > 4 and held in words  # the spaces around it count
+        return max(alike(other), min(1.0, _ALIKE + len(held) / 100) if contained else 0.0)
+
+    return score
+
+
+def _words(text: str) -> str:
+    """The words alone, each between spaces."""
+    return " ".join(("", *re.findall(r"[^\W_]+", normal(text)), ""))
 
 
 def _alike(text: str, form: Callable[[str], str]) -> Callable[[str], float]:

@@ -28,6 +28,7 @@ _NUMBER = re.compile(rf"({_SIGNS})?\s*([-\u2212]?{_DIGITS})")
 _PAIR = re.compile(rf"({_DIGITS})\s*/\s*({_DIGITS})")
 _TITRE = re.compile(r"1\s*[:/]\s*([1-9][0-9]{0,5})")
 _RANGE = re.compile(rf"(?:từ\s+)?({_DIGITS})\s*(?:[-\u2013\u2014÷]|\s(?:đến|tới)\s)\s*({_DIGITS})")
+_COMMA = re.compile(r"(?<![0-9.,])([0-9]+),(?=[0-9]+(?![0-9.,]))")  # 1,5-2,0 but not 1,234,567
 _WITH_UNIT = re.compile(
     rf"((?:{_SIGNS})?\s*[-\u2212]?{_DIGITS}(?:\s*[-\u2013/]\s*{_DIGITS})?)(?:\s+|(?=[^\s0-9.,]))(\S.*)",
     re.IGNORECASE,
@@ -140,6 +141,13 @@ class ValueReader:
 
     def _number(self, concept: Concept | None, value: str, unit: str | None) -> Value | None:
         found = self._numeric(concept, value, unit)
+        if (
+            found is None
+            and (pointed := _COMMA.sub(r"\1.", value)) != value
+            and not _NUMBER.fullmatch(pointed)
+        ):
+            # a number alone has its point from the source's reading, which knows more of its columns
+            return self._number(concept, pointed, unit)
         if found is None and (match := _WITH_UNIT.fullmatch(value)):
             known = self._codes.unit(match[2])
             if known is not None and known.factor is not None and not _measured_in(concept, known.ucum):

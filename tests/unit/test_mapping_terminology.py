@@ -40,6 +40,18 @@ def test_a_gap_is_recognised_by_what_the_source_calls_it() -> None:
     assert found[0].suggestions[0].code == "BIO-GLUF"
 
 
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("Định lượng Creatinin (máu)", "BIO-CREA"),
+        ("Đo hoạt độ ALT (GPT) [Máu]", "BIO-ALT"),
+        ("Định lượng Acid Uric [Máu]", "BIO-URIC"),
+    ],
+)
+def test_a_gap_is_recognised_by_the_name_within_a_national_one(name: str, code: str) -> None:
+    assert tally({("measures", "23.0051.1494"): 1}, name=name)[0].suggestions[0].code == code
+
+
 def test_a_unit_that_does_not_fit_suggests_the_measures_own() -> None:
     (found,) = tally({(UNFIT, "BIO-GLU mg/dL"): 4})
     assert found.suggestions == (Suggestion("mmol/L", "Glucose máu (bất kỳ)"),)

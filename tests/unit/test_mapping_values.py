@@ -176,6 +176,10 @@ def test_numbers(
             for dash in ("-", "\u2212", "--", ".")
         ),
         *((name, dash, "text", dash) for name in ("BIO-GLU", "VS-BP", "XN-1") for dash in ("-", "\u2013")),
+        ("SER-AHCV", "Không phát hiện", "coded", "ND"),
+        ("CYT-HPV", "khong phat hien", "coded", "ND"),
+        ("CYT-HPV", "phát hiện", "coded", "DET"),
+        ("CYT-HPV", "không thấy phát hiện", "word", "không thấy phát hiện"),
         *(("SER-HIV", text, "word", text) for text in ("không làm", "chưa làm", "N/A", "KXĐ", "âm tính?")),
         ("XN-1", "8/10", "text", "8/10"),  # how much a pain hurts is no acuity
         ("HEM-ABO", "8/10", "word", "8/10"),
@@ -232,6 +236,15 @@ def test_a_number_without_a_unit_is_neither_mass_nor_moles() -> None:
     assert LOINC in systems("BIO-GLU", "5.3 mmol/L", None)
     assert LOINC in systems("VS-WEIGHT", "60", None)  # its unit is implied
     assert LOINC in systems("URI-PH", "6.5", None)
+
+
+def test_a_decimal_comma_is_read_in_a_range_and_before_a_unit(reader: ValueReader) -> None:
+    assert reader.read("BIO-GLU", "5,30 mmol/L", None).quantity == quantity("5.30", "mmol/L", "mmol/L")
+    assert reader.read("BIO-GLU", "<0,1 mmol/L", None).quantity == quantity("0.1", "mmol/L", "mmol/L", "<")
+    low, high = quantity("1.5", "mmol/L", "mmol/L"), quantity("2.0", "mmol/L", "mmol/L")
+    assert reader.read("BIO-GLU", "1,5-2,0", "mmol/L").range == {"low": low, "high": high}
+    for text in ("1,234,567-2", "1.5,2 mmol/L", "1,5,2 mmol/L", "1, 5-2", "dài 2,5 cm", "2,5cm bờ đều"):
+        assert reader.read("XN-1", text, None) == Value(text=text)
 
 
 @pytest.mark.parametrize("unit", ["10*9/L", "x10^9/L", "10⁹/L", "×10⁹/l", "G/L"])
@@ -533,5 +546,5 @@ def same_digits(value: str, resource: dict[str, Any]) -> bool:
     numbers = [resource.get("valueQuantity", {}), *resource.get("valueRange", {}).values()]
     numbers = [one["extension"][0]["valueQuantity"] if "extension" in one else one for one in numbers]
     numbers += [part["valueQuantity"] for part in resource.get("component", ()) if "valueQuantity" in part]
-    written = value.replace("\u2212", "-")
+    written = value.replace("\u2212", "-").replace(",", ".")
     return all(format(one["value"], "f") in written for one in numbers if "value" in one)
