@@ -3,6 +3,7 @@
 Files are read a document or a line at a time, so that a large NDJSON is never held as a whole.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -93,15 +94,16 @@ def _counted(
 
 def _checked(files: list[str], *, ndjson: bool, second_opinion: bool) -> Iterator[_Checked]:
     for file in files:
+        name = os.fsencode(file).decode(errors="replace")  # a name need not be UTF-8, what is printed must
         for line, data in _documents(file, ndjson=ndjson):
-            yield _Checked(file, line, tuple(_issues(data, second_opinion=second_opinion)))
+            yield _Checked(name, line, tuple(_issues(data, second_opinion=second_opinion)))
 
 
 def _documents(file: str, *, ndjson: bool) -> Iterator[tuple[int | None, bytes]]:
     """(line or None, its JSON), one after the other."""
     if file == _STDIN:
         yield from _lines(sys.stdin.buffer) if ndjson else [(None, sys.stdin.buffer.read())]
-    elif file.endswith(".ndjson"):
+    elif file.lower().endswith(".ndjson"):
         with Path(file).open("rb") as stream:
             yield from _lines(stream)
     else:
@@ -119,14 +121,25 @@ def _issues(data: bytes, *, second_opinion: bool) -> "list[Issue]":
     from adapter.fhir.validation import check
 
     try:
-        resource = codec.loads(data)
+        resource = codec.loads_strictly(data)
     except JSONDecodeError as problem:
-        return [_unreadable(say("validate.not_json", line=problem.lineno, column=problem.colno))]
-    except ValueError:
+        text = "validate.several" if _begins_with_json(problem) else "validate.not_json"
+        return [_unreadable(say(text, line=problem.lineno, column=problem.colno))]
+    except UnicodeDecodeError:
         return [_unreadable(say("validate.not_text"))]
+    except codec.RepeatedError as problem:
+        name = problem.args[0]
+        return [_unreadable(say("validate.repeated", name=name if name.isidentifier() else "…"))]
+    except ValueError:
+        return [_unreadable(say("validate.bad_number"))]
     except RecursionError:
         return [_unreadable(say("validate.too_deep"))]
     return check(resource, second_opinion=second_opinion)
+
+
+def _begins_with_json(problem: JSONDecodeError) -> bool:
+    """Whether a whole document came before what is wrong, as in an NDJSON of another name."""
+    return problem.msg == "Extra data"
 
 
 def _unreadable(words: str) -> "Issue":

@@ -4,6 +4,7 @@
 (http://hl7.org/fhir/R4/datatypes.html#decimal); `dumps` writes them back digit for digit.
 """
 
+import codecs
 import json
 from decimal import Decimal
 from hashlib import blake2b
@@ -11,7 +12,7 @@ from typing import Any
 
 import orjson
 
-__all__ = ["Resource", "digest", "dumps", "loads", "plain_decimal"]
+__all__ = ["RepeatedError", "Resource", "digest", "dumps", "loads", "loads_strictly", "once", "plain_decimal"]
 
 Resource = dict[str, Any]
 
@@ -56,6 +57,39 @@ def loads(data: bytes | str) -> Any:
     Raises ValueError (bad JSON, NaN, bad UTF-8, an exponent beyond all reason) or RecursionError.
     """
     return json.loads(data, parse_float=_decimal, parse_int=_whole, parse_constant=_refuse_constant)
+
+
+class RepeatedError(ValueError):
+    """A property that an object has twice, of which readers would take either; `args[0]` is its name."""
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these properties. Raises RepeatedError where one is there twice."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise RepeatedError(next(name for name in names if names.count(name) > 1)[:60])
+    return found
+
+
+def loads_strictly(data: bytes) -> Any:
+    """Parse FHIR's JSON, which is stricter than JSON: UTF-8 only, and a property once in an object
+    (http://hl7.org/fhir/R4/json.html). A byte order mark is skipped, as editors write one.
+
+    Raises UnicodeDecodeError, json.JSONDecodeError, RepeatedError, ValueError (a number beyond all reason)
+    or RecursionError.
+    """
+    data = data.removeprefix(codecs.BOM_UTF8)
+    text = data.decode()
+    if b"\\ud" in data or b"\\uD" in data:
+        orjson.loads(data)  # refuses half a surrogate pair, which `json` reads and nobody can write
+    return json.loads(
+        text,
+        parse_float=_decimal,
+        parse_int=_whole,
+        parse_constant=_refuse_constant,
+        object_pairs_hook=once,
+    )
 
 
 def digest(data: bytes) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 from fastapi import Request
 
-from adapter.fhir.codec import Resource
+from adapter.fhir.codec import RepeatedError, Resource, once
 from adapter.repository.refusal import refusal
 
 __all__ = ["Limits", "parse_json", "parse_resource", "read_body"]
@@ -108,11 +108,11 @@ def parse_json(body: bytes, limits: Limits) -> Any:
             body,
             parse_float=_decimal,
             parse_int=_integer,
-            object_pairs_hook=_object,
+            object_pairs_hook=once,
         )
     except _BadNumberError:
         raise refusal(400, "value", "bad_number") from None
-    except _RepeatedError as error:
+    except RepeatedError as error:
         raise refusal(400, "structure", "repeated_property", name=error.args[0]) from None
     except (ValueError, RecursionError):
         raise refusal(400, "structure", "not_json", line=1, column=1, problem="") from None
@@ -150,10 +150,6 @@ class _BadNumberError(ValueError):
     """A number that no decimal of FHIR can hold."""
 
 
-class _RepeatedError(ValueError):
-    """A property that an object has twice."""
-
-
 def _decimal(text: str) -> Decimal:
     value = Decimal(text)
     exponent = value.as_tuple().exponent
@@ -166,11 +162,3 @@ def _integer(text: str) -> int | Decimal:
     if len(text) > _LONGEST_NUMBER:
         raise _BadNumberError
     return int(text) if len(text) <= 18 else Decimal(text)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise _RepeatedError(next(name for name in names if names.count(name) > 1)[:60])
-    return found

@@ -1,6 +1,7 @@
 """`adapter validate` as a person or a program runs it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -77,3 +78,39 @@ def test_no_value_is_repeated(tmp_path: Path) -> None:
     file = write(tmp_path / "named.json", {**GOOD, "status": "Nguyễn Văn An", "Nguyễn Văn An": 1})
     for arguments in ([file], ["--json", file]):
         assert "Nguy" not in run(*arguments)[1]
+
+
+def test_what_is_no_json_of_fhir_is_said_in_words(tmp_path: Path) -> None:
+    patient = '{"resourceType":"Patient"%s}'
+    said_of = {
+        b'{"resourceType":"Patient","gender":"x","gender":"male"}': "an object has the property 'gender'",
+        (patient % "").encode("utf-16"): "this is not JSON in UTF-8",
+        (patient % ',"id":"é"').encode("latin-1"): "this is not JSON in UTF-8",
+        (patient % ',"language":"\\ud800"').encode(): "this is not JSON (line 1, column ",
+        (patient % ',"multipleBirthInteger":1e999999999').encode(): "a number is none that JSON has",
+        (patient % ',"multipleBirthInteger":NaN').encode(): "a number is none that JSON has",
+        f"{patient % ''}\n{patient % ''}\n".encode(): "more follows after the first document (line 2, ",
+        b"": "this is not JSON (line 1, column 1)",
+    }
+    for number, (data, words) in enumerate(said_of.items()):
+        file = tmp_path / f"{number}.json"
+        file.write_bytes(data)
+        code, said, problem = run("--no-second-opinion", str(file))
+        assert (code, problem) == (1, "")
+        assert said.startswith(f"{file}: error [structure] {words}")
+
+
+def test_what_editors_and_other_systems_write_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "marked.NDJSON"
+    smile = json.dumps({**GOOD, "code": {"text": "😀"}})  # a whole pair of surrogates
+    file.write_bytes(b"\xef\xbb\xbf" + f"{json.dumps(GOOD)}\r\n\r\n{smile}\r\n".encode())
+    assert run(str(file)) == (0, "Resources: 2. With errors: 0. Errors: 0. Warnings: 0.\n", "")
+
+
+def test_a_file_name_of_any_bytes_is_printed(tmp_path: Path) -> None:
+    file = os.fsencode(tmp_path) + b"/\xff.json"
+    Path(os.fsdecode(file)).write_bytes(json.dumps(GOOD).encode())
+    for form in ("--ndjson", "--json"):
+        code, said, problem = run(form, os.fsdecode(file))
+        assert (code, problem) == (0, "")
+        assert "/\ufffd.json" in said
