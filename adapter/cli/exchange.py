@@ -1,5 +1,6 @@
 """`adapter plan`, `sync`, `schedule`: the path out."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+_QUIET = timedelta(seconds=5)  # that a folder of mappings rests before a service reads it
 _SOURCE = "source:"  # before the name of a job that reads one: a hospital may have the same name
 
 
@@ -103,7 +105,7 @@ def schedule(context: typer.Context) -> None:
             if hospital.startswith(_SOURCE):
                 _log_source(hospital, read_source(adapter, hospital.removeprefix(_SOURCE)))
                 return
-            summary = pipeline.sync(adapter, [hospital], now, silent, stop, keep=True)
+            summary = pipeline.sync(adapter, [hospital], now, silent, stop, keep=True, quiet=_QUIET)
             _log_beat(hospital, summary.hospitals[hospital], summary.exit_code)
 
         for line in pipeline.trouble(adapter):

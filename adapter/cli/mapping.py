@@ -117,6 +117,7 @@ def _facts(found: "Preview") -> dict[str, Any]:
         "invalid": found.invalid,
         "resend": found.weight.resend,
         "held": found.weight.held,
+        "emptied": found.weight.emptied,
         "requests": found.requests,
         "needs_accepting": found.needs_accepting,
         "counts": counts,
@@ -192,5 +193,8 @@ def _draw_cost(out: "Console", found: "Preview", limit: float) -> None:
     out.print(say("diff.cost", resend=weight.resend, held=weight.held, share=share, requests=found.requests))
     if found.invalid:
         out.print(say("diff.invalid", count=found.invalid))
-    if found.needs_accepting:
+    if weight.emptied:
+        types = ", ".join(weight.emptied)
+        out.print(say("diff.needs_accepting_emptied", hospital=found.hospital, types=types))
+    elif found.needs_accepting:
         out.print(say("diff.needs_accepting", hospital=found.hospital, limit=f"{limit:g}"))

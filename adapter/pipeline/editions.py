@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Edition", "Library"]
 
+_READ = frozenset((".yaml", ".csv"))
+_NEVER = datetime.fromtimestamp(0, UTC)
 _MOST_LOADED = 8  # editions kept in memory by a process that stays up
 
 
@@ -31,6 +34,14 @@ class Edition:
     version: str
     digest: str
     snapshot: Snapshot | None = field(default=None, compare=False, repr=False)
+
+
+def _changed(path: Path) -> datetime:
+    """When it was written, by the inode: a copy may carry an older time over."""
+    try:
+        return datetime.fromtimestamp(path.stat().st_ctime, UTC)
+    except OSError:  # gone meanwhile; its folder says when
+        return _NEVER
 
 
 class Library:
@@ -61,6 +72,16 @@ class Library:
         except OSError as error:
             folder, problem = self._folder.name, error.strerror or ""
             raise MappingError("diff.unreadable", folder=folder, problem=problem) from error
+
+    def written(self) -> tuple[datetime, datetime]:
+        """When something in the folder was last written, put there or taken away, and when the policy."""
+        policy = self._folder / POLICY_FILE
+        folders = [self._folder, *(path for path in self._folder.glob("*") if path.is_dir())]
+        files = [path for folder in folders for path in folder.glob("*") if path.suffix in _READ]
+        return (
+            max((_changed(path) for path in (*folders, *files) if path != policy), default=_NEVER),
+            _changed(policy),
+        )
 
     def working(self, hospital: str) -> Edition:
         """The folder as it is now."""

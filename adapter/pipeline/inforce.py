@@ -4,7 +4,7 @@ A mapping that changed is weighed before it is in force: how much of what the ho
 send again. Changes of records and of the policy never count. See docs/decisions/0011.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -26,6 +26,7 @@ __all__ = [
     "Choice",
     "Kept",
     "Progress",
+    "Scale",
     "Weight",
     "choose",
     "is_held",
@@ -45,20 +46,47 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """What a change costs: `resend` resources of the `held` that the hospital holds."""
+    """What a change costs: `resend` resources of the `held` that the hospital holds would be sent again
+    or taken away; `emptied` are the types of which it would hold none any more.
+    """
 
     resend: int
     held: int
+    emptied: tuple[str, ...] = ()
 
     def is_within(self, percent: float) -> bool:
-        """Whether that is little enough to need nobody's consent."""
-        return self.resend <= (max(_FEW, self.held * percent / 100) if percent else 0)
+        """Whether that is little enough to need nobody's consent: a type that is gone never is."""
+        return not self.emptied and self.resend <= (max(_FEW, self.held * percent / 100) if percent else 0)
+
+
+class Scale:
+    """Weighs a change, person by person."""
+
+    def __init__(self) -> None:
+        self._resend = self._held = 0
+        self._lost: set[str] = set()
+        self._stays: set[str] = set()
+
+    def add(self, person: Person, caused: Iterable[Change]) -> None:
+        """One person, and which of his changes of what the hospital holds the mapping causes."""
+        self._held += sum(is_held(entry) for entry in person.entries)
+        for change in caused:
+            self._resend += 1
+            if change.action is Action.RETRACT and change.entry:
+                self._lost.add(change.entry.type)
+        self._stays.update(one.entry.type for one in person.changes if one.entry and one.desired)
+
+    @property
+    def weight(self) -> Weight:
+        """All that was added."""
+        return Weight(self._resend, self._held, tuple(sorted(self._lost - self._stays)))
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The folder's mapping (`version`) is not in force. `why`: "unaccepted", with its weight; "unknown",
-    the same where the one in force is not known or cannot be read any more; "broken"; "changed", where
+    """The folder's mapping (`version`) is not in force. `why`: "unaccepted", with its weight; "emptying",
+    because a type would vanish from the hospital; "unknown",
+    unaccepted where the one in force is not known or cannot be read any more; "broken"; "changed", where
     nothing looked at it yet.
     """
 
@@ -93,10 +121,17 @@ def _silent(_stage: str, _hospital: str | None, _done: int, _total: int) -> None
 
 
 def choose(
-    adapter: Adapter, name: str, progress: Progress = _silent, *, accept: bool = False, keep: bool = False
+    adapter: Adapter,
+    name: str,
+    progress: Progress = _silent,
+    *,
+    accept: bool = False,
+    keep: bool = False,
+    settled: datetime | None = None,
 ) -> Choice:
     """The mapping that a sync would use. `accept`: the folder's, whatever it costs; `keep`: a broken one
-    is no error, the last good one holds. Writes nothing. Raises MappingError, and PolicyError always.
+    is no error, the last good one holds. `settled`: what was written after that moment may be half of
+    it, and waits. Writes nothing. Raises MappingError, and PolicyError always.
     """
     held = adapter.editions.in_force(name)
     if held is None or not held.version:
@@ -110,6 +145,8 @@ def choose(
         version = adapter.library.version(name)
         if version == held.version:
             return Choice(current)
+        if settled is not None and adapter.library.written()[0] > settled:
+            return Choice(current, Kept(name, version, "changed"))
         working = adapter.working(name)
         _load(working)
     except PolicyError:
@@ -139,20 +176,21 @@ def _judged(
         return Choice(working, is_new=True, by="accepted")
     key, waiting = _basis(adapter, working), held.waiting if held else None
     if waiting is not None and waiting.weighed == key and waiting.resend is not None:
-        why, weight = waiting.why, Weight(waiting.resend, waiting.held or 0)
+        why, weight = waiting.why, Weight(waiting.resend, waiting.held or 0)  # refused, and nothing changed
     else:
         before = readable(current) if current else None
-        why = "unaccepted" if before else "unknown"
         weight = weight_of(adapter, before, working, progress)
-    if weight.is_within(adapter.settings.max_resend_percent):
-        return Choice(working, is_new=True, by="small")
+        if weight.is_within(adapter.settings.max_resend_percent):
+            return Choice(working, is_new=True, by="small")
+        why = "unknown" if before is None else "emptying" if weight.emptied else "unaccepted"
     kept = Kept(working.hospital.name, working.edition.version, why, weight)
     return Choice(current if current and why != "unknown" else working, kept, weighed=key)
 
 
 def _basis(adapter: Adapter, working: Outlet) -> str:
     """What a weight depends on; while it stays, nothing need be weighed again."""
-    parts = f"{working.version}\x1f{working.edition.digest}\x1f{adapter.records.head()}"
+    limit, head = adapter.settings.max_resend_percent, adapter.records.head()
+    parts = f"{working.version}\x1f{working.edition.digest}\x1f{head}\x1f{limit}"
     return blake2b(parts.encode(), digest_size=16).hexdigest()
 
 
@@ -228,13 +266,12 @@ def weight_of(adapter: Adapter, before: Outlet | None, working: Outlet, progress
     """How much of what the hospital holds the mapping of `working` would send again or take away, that of
     `before` not. Without one, what the ledger wishes for is all there is to compare with.
     """
-    resend = held = done = 0
+    scale, done = Scale(), 0
     total = adapter.records.counts()["cadre"]
     for done, person in enumerate(everybody(adapter, working), 1):
-        held += sum(is_held(entry) for entry in person.entries)
-        resend += len(_resent(person, before))
+        scale.add(person, _resent(person, before))
         progress("compare", working.hospital.name, done, max(done, total))
-    return Weight(resend, held)
+    return scale.weight
 
 
 def _resent(person: Person, before: Outlet | None) -> list[Change]:

@@ -9,7 +9,7 @@ from adapter.fhir import codec
 from adapter.fhir.difference import Difference, differences, without_positions
 from adapter.ledger.diff import Action, Change
 from adapter.ledger.model import Desired, Entry
-from adapter.pipeline.inforce import Progress, Weight, is_held, is_resent, readable
+from adapter.pipeline.inforce import Progress, Scale, Weight, is_resent, readable
 from adapter.pipeline.opened import Adapter, Outlet
 from adapter.pipeline.people import Person, everybody, wishes_of
 from adapter.pipeline.planning import bundles
@@ -109,7 +109,7 @@ class _Comparison:
         self._after = after
         self._sample = sample
         self._kinds: dict[tuple[str, str, Effect, tuple[str, ...]], Kind] = {}
-        self._resend = self._held = 0
+        self._scale = Scale()
 
     def add(self, person: Person) -> None:
         new = {wish.identity: wish for wish in person.wishes.desired}
@@ -122,8 +122,7 @@ class _Comparison:
         changes = person.changes
         if self._before is not None:
             changes = [_quiet(change, touched) for change in changes]
-        self._held += sum(is_held(entry) for entry in person.entries)
-        self._resend += sum(is_resent(change) for change in changes)
+        self._scale.add(person, filter(is_resent, changes))
         self._found.requests += sum(1 for _ in bundles(self._after, changes))
 
     def _former(self, person: Person, new: Mapping[str, Desired]) -> dict[str, Desired]:
@@ -164,7 +163,7 @@ class _Comparison:
         found = self._found
         found.counts = dict(sorted(found.counts.items()))
         found.kinds = sorted(self._kinds.values(), key=lambda kind: -kind.count)
-        found.weight = Weight(self._resend, self._held)
+        found.weight = self._scale.weight
         found.needs_accepting = not found.weight.is_within(percent)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -95,6 +95,7 @@ def sync(
     *,
     accept: bool = False,
     keep: bool = False,
+    quiet: timedelta | None = None,
     by: str = "sync",
 ) -> Summary:
     """Send what changed to these hospitals. Raises Busy when another process syncs one of them.
@@ -102,6 +103,8 @@ def sync(
     A hospital that fails on its own (its secret is missing, say) is reported and delays no other. A
     mapping that would send too much again is refused and the one in force holds, unless told to
     `accept` it; one that is broken raises MappingError, unless told to `keep` the one in force.
+    `quiet`: a mapping waits until nobody wrote in its folder for that long, and a policy delays the sync
+    as Busy: half a file may look like a whole one.
     `by` is who asked, for the audit.
     """
     stop = stop or threading.Event()
@@ -109,9 +112,13 @@ def sync(
         process_inbox(adapter, clock())
         _ = adapter.identities  # without its key nothing can be said to anybody
 
+        settled = clock() - quiet if quiet else None
+        if settled is not None and adapter.library.written()[1] > settled:
+            raise Busy("diff.policy_fresh")
+
         def one(name: str) -> _Done:
             try:
-                choice = choose(adapter, name, progress, accept=accept, keep=keep)
+                choice = choose(adapter, name, progress, accept=accept, keep=keep, settled=settled)
                 _ = choice.outlet.policy
             except PolicyError:
                 _log.error("policy.broken", hospital=name)

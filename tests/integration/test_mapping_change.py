@@ -1,10 +1,11 @@
 """A changed mapping against a real hospital server: previewed, refused, accepted; a broken one kept out."""
 
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy import Engine, select, text
 
 from adapter import audit, pipeline
 from adapter.database import open_database, read
-from adapter.errors import MappingError, PolicyError
+from adapter.errors import Busy, MappingError, PolicyError
 from adapter.fhir import codec
 from adapter.ledger import tables
 from adapter.ledger.model import Entry
@@ -427,3 +428,46 @@ def test_a_version_is_that_of_the_files_that_were_read(site: Site, monkeypatch: 
 
     monkeypatch.setattr(Snapshot, "of", read_and_saved)
     assert library.working(NAME).version == before != library.version(NAME)
+
+
+def test_a_type_that_would_vanish_needs_consent_however_few_there_are(site: Site) -> None:
+    site.sync()
+    held = Counter(entry.type for entry in site.entries().values())["Task"]
+    assert 0 < held <= 20
+    (site.mappings / "task.yaml").unlink()
+    tolerant = site.adapter(max_resend_percent=90)
+    shown = pipeline.preview(tolerant, [NAME], silent)[NAME]
+    assert (shown.needs_accepting, shown.weight.emptied) == (True, ("Task",))
+    for _ in range(2):  # the stored verdict holds too
+        done = pipeline.sync(tolerant, [NAME], lambda: datetime.now(UTC), silent)
+        assert (done.exit_code, done.hospitals[NAME].retracted) == (1, 0)
+    assert pipeline.status(tolerant)[0].mapping_kept == Kept(
+        NAME, tolerant.working(NAME).edition.version, "emptying", Weight(held, shown.weight.held)
+    )
+    assert site.sync(accept=True).hospitals[NAME].retracted == held
+
+
+def test_a_service_waits_until_nobody_writes(site: Site) -> None:
+    """Half a file may be a whole mapping, or a policy that forgot its last lines."""
+    site.sync()
+    site.edit("immunization.yaml", "body:", "body:\n  language: vi")
+    _, policy_written = site.adapter().library.written()
+    quiet = (datetime.now(UTC) - policy_written) / 2  # the policy rested for that long, the mapping not
+    done = site.sync(keep=True, quiet=quiet)
+    assert done.hospitals[NAME].delivered == 0
+    [line] = pipeline.status(site.adapter())
+    assert line.mapping_kept is not None
+    assert line.mapping_kept.why == "changed"
+    with pytest.raises(Busy):
+        site.sync(keep=True, quiet=timedelta(hours=1))
+    assert site.sync(keep=True, quiet=timedelta(microseconds=1)).hospitals[NAME].delivered > 0
+
+
+def test_what_was_taken_away_or_put_into_a_folder_was_written_too(site: Site) -> None:
+    library = site.adapter().library
+    seen = [library.written()[0]]
+    for change in ((site.mappings / "codes" / "measures.csv").unlink, (site.mappings / "new.yaml").touch):
+        time.sleep(0.05)  # a file system's times are coarse
+        change()
+        seen.append(library.written()[0])
+    assert seen == sorted(set(seen))
