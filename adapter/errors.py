@@ -96,6 +96,10 @@ class SourceLost(SourceError):
     """Its connection cannot be made or was lost."""
 
 
+class SourceMoved(SourceError):
+    """While it was read, the store became another, so that too little was read or too late."""
+
+
 class Busy(AdapterError):
     """Another process is doing the same thing."""
 

@@ -7,16 +7,19 @@ is looked at: they are counted, never stored, shown or written anywhere.
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
+from functools import wraps
 from itertools import chain, groupby, islice
 from pathlib import Path
+from typing import ParamSpec, TypeVar, cast
 
 from sqlalchemy import Connection, Engine
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from adapter import audit
-from adapter.database import write
-from adapter.errors import ImportRefused, SourceLost
+from adapter.database import read, write
+from adapter.errors import ImportRefused, SourceLost, SourceMoved
 from adapter.records.changes import Changes
 from adapter.records.checking import Checking, Sorted
 from adapter.records.columns import REASON, Headers, find_header
@@ -31,6 +34,8 @@ from adapter.texts import say
 
 __all__ = ["run"]
 
+P = ParamSpec("P")
+R = TypeVar("R")
 Progress = Callable[[int, int], None]
 _CHUNK = 1000
 _HEADER_WITHIN = 10  # rows that are not empty
@@ -40,7 +45,23 @@ class _DryRun(Exception):
     pass
 
 
+def _or_whole(work: Callable[P, R]) -> Callable[P, R]:
+    """Where what was read of changes is not enough (a new person has a past), all is read."""
+
+    @wraps(work)
+    def again(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return work(*args, **kwargs)
+        except SourceMoved:
+            inputs = kwargs.get("inputs") or Inputs()
+            kwargs["inputs"] = replace(cast(Inputs, inputs), full=True)
+            return work(*args, **kwargs)
+
+    return again
+
+
 # A connection that breaks half way has changed nothing here: all is read again.
+@_or_whole
 @retry(
     retry=retry_if_exception_type(SourceLost),
     wait=wait_exponential(multiplier=0.5, max=8),
@@ -84,6 +105,8 @@ def run(
         as_csv = all(tab.csv for tab in tabs)
         refused = Rejects(None if dry_run else rejects, files, as_csv=as_csv)
         stack.callback(refused.close)
+        origins = _origins(tabs)
+        _gather(store_engine, origins, lambda: progress(0, len(tabs)) if progress else None)
         try:
             with write(store_engine) as connection:
                 known = Known(known_hospitals, known_measures, now)
@@ -98,7 +121,6 @@ def run(
                     on_record=on_record,
                 )
                 refused.sweep()  # under the store's lock, as all that writes is
-                origins = _origins(tabs)
                 for origin in origins:
                     origin.begin(connection, now)
                 work.run(partial=partial, limit=limit)
@@ -117,6 +139,15 @@ def run(
 
 def _origins(tabs: list[Tab]) -> list[Origin]:
     return list({id(tab.origin): tab.origin for tab in tabs if tab.origin is not None}.values())
+
+
+def _gather(engine: Engine, origins: list[Origin], told: Callable[[], None]) -> None:
+    """Read what is far away while nobody waits: no transaction of the store is open meanwhile."""
+    with read(engine) as connection:
+        gathering = [origin.gather(connection) for origin in origins]
+    for gather in gathering:
+        if gather is not None:
+            gather(told)
 
 
 def _forget(engine: Engine) -> None:
@@ -179,16 +210,16 @@ class _Import:
         for kind, tabs in groupby(self._tabs, key=lambda tab: tab.sheet.kind):
             before = self._changes.count(kind)
             deleted = 0
-            read: dict[str | None, Sorted] = {}  # by what may be missing: a source's records, or all
+            whole: dict[str | None, Sorted] = {}  # by what may be missing: a source's records, or all
             for tab in tabs:
                 outcome = self._tab(tab)
                 deleted += outcome.deleted + self._said(tab, outcome)
                 if not (self.partial if tab.origin is None else partial or tab.partial):
                     whose = tab.source if tab.origin else None
-                    read[whose] = read.get(whose, Sorted()).plus(outcome)
+                    whole[whose] = whole.get(whose, Sorted()).plus(outcome)
             if kind == "cadre":
                 deleted += self._scrub()
-            deleted += sum(self._missing(kind, whose, found, before) for whose, found in read.items())
+            deleted += sum(self._missing(kind, whose, found, before) for whose, found in whole.items())
             if limit is not None and deleted * 100 > before * limit:
                 raise ImportRefused(
                     "import.too_many_deletions",
@@ -214,7 +245,8 @@ class _Import:
             new = sorted(stored - self._changes.met(tab.sheet.kind, sorted(stored)).keys())
             self._changes.meet(tab.sheet.kind, tab.title, [(key, 0) for key in new])
             listed = listed.plus(Sorted(rows=len(page), keys_readable=len(keys) == len(page)))
-        return deleted + self._missing(tab.sheet.kind, tab.source, listed.plus(outcome), 1)
+        listed.keys_readable = listed.keys_readable and outcome.keys_readable
+        return deleted + self._missing(tab.sheet.kind, tab.source, listed, 1)
 
     def _missing(self, kind: str, whose: str | None, read: Sorted, before: int) -> int:
         """Tombstones of what was not met any more, unless too little was read to say so."""

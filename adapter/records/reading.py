@@ -55,21 +55,23 @@ def open_tabs(
     """
     tabs: list[Tab] = []
     for path in files:
-        found = _other_tabs(path, stack, inputs) or list(_tabs_of(path, stack, warn))
+        found = _other_tabs(path, inputs)
+        if path.is_dir() or not found:  # a folder may hold both
+            found += _tabs_of(path, stack, warn)
         if not found:
             raise ImportRefused("import.no_known_sheet", file=path.name)
         tabs += found
     return sorted(tabs, key=lambda tab: SHEETS.index(tab.sheet))
 
 
-def _other_tabs(path: Path, stack: ExitStack, inputs: Inputs) -> list[Tab]:
+def _other_tabs(path: Path, inputs: Inputs) -> list[Tab]:
     """The tabs of a database or of check-up forms; none if the path is neither."""
     if path.suffix.lower() in (".yaml", ".yml") and path.is_file():
         from adapter.records.sql.origin import source_tabs
 
-        return source_tabs(path, stack, full=inputs.full)
+        return source_tabs(path, full=inputs.full)
     forms = [path] if path.is_file() else sorted(path.glob("*"))
-    if forms := [file for file in forms if file.suffix.lower() == ".xml"]:
+    if forms := [file for file in forms if file.suffix.lower() == ".xml" and file.is_file()]:
         from adapter.records.checkup.origin import form_tabs
 
         return form_tabs(forms, inputs.form)

@@ -26,6 +26,7 @@ from adapter.texts import language, say
 
 __all__ = ["Rejects"]
 
+_NOT_A_FOLDERS = (".xlsx", ".csv", ".yaml", ".yml", ".xml")  # endings of what may have been imported
 _WORK = ".adapter-rejects-"  # a folder of its owner alone, beside the target
 
 
@@ -101,7 +102,7 @@ class Rejects:
 def _target(path: Path, *, as_csv: bool) -> Path:
     if not as_csv:
         return path if path.is_dir() else path.with_suffix(".xlsx")
-    return path.with_suffix("") if path.suffix in (".xlsx", ".csv") else path
+    return path.with_suffix("") if path.suffix.lower() in _NOT_A_FOLDERS else path
 
 
 def _may_replace(target: Path, *, as_csv: bool) -> bool:

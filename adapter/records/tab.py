@@ -13,10 +13,18 @@ __all__ = ["Origin", "Tab"]
 
 
 class Origin:
-    """What stands behind tabs that are more than files. It is asked within the import's transaction."""
+    """What stands behind tabs that are more than files. What is far away is gathered before the import's
+    transaction, for which all others that write must wait; all else is asked within it.
+    """
+
+    def gather(self, connection: Connection) -> Callable[[Callable[[], None]], None] | None:
+        """What to do before the transaction, as the store is on `connection` now, with what to call while
+        it goes on; None: nothing.
+        """
+        return None
 
     def begin(self, connection: Connection, now: datetime) -> None:
-        """Before the first row is read."""
+        """Before the first row is read. Raises SourceMoved if what was gathered does not hold any more."""
 
     def settle(self, tab: "Tab", rejected: Sequence[int]) -> None:
         """After each chunk of a tab's rows: the numbers of those that were rejected."""

@@ -1,5 +1,6 @@
 """Check-up forms as a source: whose they are, what is read safely, what is refused."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -166,3 +167,15 @@ def test_a_wrong_form_is_told_with_its_line(store: Engine, tmp_path: Path) -> No
     own.write_text("checkup: A\nperson: {}\nrecords:\n  visit:\n    - key: SO\n      started: NGAY\n")
     with pytest.raises(SourceError, match=r"line 6: \"started\" .* started_at"):
         load(store, written(tmp_path, "<A/>"), inputs=Inputs(form=own))
+
+
+def test_a_folder_may_hold_forms_and_tables(store: Engine, tmp_path: Path) -> None:
+    """Neither hides the other, and a folder that is called like a form is none."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    written(folder, form())
+    (folder / "old.xml").mkdir()
+    shutil.copy(SAMPLE / "Cán bộ.csv", folder)
+    report = load(store, folder)
+    assert report.kinds["visit"].created == 1
+    assert report.kinds["cadre"].unchanged

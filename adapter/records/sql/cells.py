@@ -10,10 +10,11 @@ from adapter.records import formats
 from adapter.records.columns import Column
 from adapter.records.formats import VIETNAM, BadCell, Cell
 
-__all__ = ["cell_reader"]
+__all__ = ["as_text", "cell_reader", "is_zero_day"]
 
 _ZONED = re.compile(r"(?:Z|[+-]\d{2}:?\d{2})$")
 _HAS_TIME = re.compile(r"\d[T ]\d|^\d{12}")
+_NO_DAY = "0000-00-00"
 _UNREADABLE = "\x00"  # which no column takes
 
 
@@ -23,10 +24,14 @@ def cell_reader(column: Column | None, zone: tzinfo) -> Callable[[Any], Cell]:
     NULL is an empty cell. A DECIMAL loses the zeros that its column's scale adds, as a spreadsheet's
     number does; text keeps every digit. Times of a column that holds instants become Viet Nam's.
     """
-    if column is None or column.parse not in (formats.instant, formats.moment):
+    if column is None or column.parse not in (formats.instant, formats.moment, formats.day):
         return _cell
+    if column.parse is formats.day:
+        return lambda value: "" if is_zero_day(value) else _cell(value)
 
     def instant(value: Any) -> Cell:
+        if is_zero_day(value):
+            return ""
         if isinstance(value, datetime):
             return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(VIETNAM)
         if isinstance(value, str) and zone is not VIETNAM:
@@ -34,6 +39,11 @@ def cell_reader(column: Column | None, zone: tzinfo) -> Callable[[Any], Cell]:
         return _cell(value)
 
     return instant
+
+
+def is_zero_day(value: object) -> bool:
+    """Whether it is MySQL's and MariaDB's 0000-00-00, which says that there is no date."""
+    return value.__class__ is str and str(value).startswith(_NO_DAY)
 
 
 def _written(value: str, zone: tzinfo) -> Cell:
@@ -60,7 +70,7 @@ def _cell(value: Any) -> Cell:
     if isinstance(value, Decimal):
         return _number(value)
     if isinstance(value, bytes | bytearray | memoryview):
-        return _text(bytes(value))
+        return as_text(bytes(value))
     if isinstance(value, list | tuple | set | frozenset):
         return "; ".join(str(_cell(one)) for one in value)
     return value if isinstance(value, date | time) else str(value)
@@ -72,7 +82,8 @@ def _number(value: Decimal) -> str:
     return format(value.normalize() if value else Decimal(0), "f")
 
 
-def _text(value: bytes) -> str:
+def as_text(value: bytes) -> str:
+    """Bytes as UTF-8, or as what no column takes: such a row is rejected, and its bytes are not shown."""
     try:
         return value.decode()
     except UnicodeDecodeError:

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from adapter.errors import SourceError, SourceLost
+from adapter.records.sql.cells import as_text
 from adapter.records.sql.cursor import Change
 from adapter.records.sql.source import SqlSource
 from adapter.settings import read_secret
@@ -59,12 +60,14 @@ class SourceDatabase:
         self, kind: str, query: str, changed: str | None = None, after: Change | None = None
     ) -> tuple[list[str], Iterator[Sequence[Any]]]:
         """The result's column names, and its rows, streamed; only those changed at `after` or later."""
-        statement: Any = text(query.replace(":", r"\:"))  # a query has no parameters; a cast is no name
-        if changed is not None and after is not None:
+        # A query has no parameters; a cast is no name. It may end in a comment.
+        statement: Any = text(query.replace(":", r"\:") + "\n")
+        if changed is not None:  # at the first reading too, so that what fails does not fail later
             inner = statement.columns(column(changed)).subquery("changes")
             at = inner.c[changed]
             statement = select(literal_column("*")).select_from(inner)
-            statement = statement.where(or_(at >= bindparam("after", after), at.is_(None)))
+            if after is not None:
+                statement = statement.where(or_(at >= bindparam("after", after), at.is_(None)))
         with _in_words(self._source, kind):
             result = self._connection.execution_options(
                 stream_results=True, yield_per=self._source.page_rows
@@ -146,12 +149,16 @@ def _limit_sqlite(engine: Engine, seconds: float) -> None:
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
         connection.execute("PRAGMA query_only=ON")
-        end = time.monotonic() + seconds
-        connection.set_progress_handler(lambda: time.monotonic() > end, 100_000)
+        connection.text_factory = as_text  # the driver's own complaint would quote the value
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _limit(connection: Any, *_: object) -> None:
+        end = time.monotonic() + seconds
+        connection.connection.driver_connection.set_progress_handler(lambda: time.monotonic() > end, 100_000)
 
 
 def _limit_mysql(engine: Engine, source: SqlSource) -> None:

@@ -1,7 +1,6 @@
 """A database as tabs of rows: what changed since the last reading, what is gone, and where reading stands."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -11,21 +10,22 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from adapter.errors import SourceError
+from adapter.errors import SourceError, SourceMoved
 from adapter.records import formats
 from adapter.records.columns import KEY_FIELD, Sheet, column_named
 from adapter.records.formats import VIETNAM, BadCell, Cell
 from adapter.records.sheets import SHEETS
 from adapter.records.sql import cursor as cursors
-from adapter.records.sql.cells import cell_reader
+from adapter.records.sql.cells import cell_reader, is_zero_day
 from adapter.records.sql.cursor import Change, Cursor
 from adapter.records.sql.database import SourceDatabase, opened
 from adapter.records.sql.source import Query, SqlSource, load_source
+from adapter.records.sql.spool import Spool
 from adapter.records.tab import Origin, Tab
 
 __all__ = ["source_tabs"]
 
-_PAGE = 500
+_SHEETS = {sheet.kind: sheet for sheet in SHEETS}
 
 
 @dataclass
@@ -33,60 +33,101 @@ class _Reading:
     """One query as it is read: the newest change met, and the oldest of a row that was rejected."""
 
     query: Query
+    after: Change | None = None  # from where it is read; None: everything
     whole: bool = True
+    header: list[str] = field(default_factory=list)
+    spooled: Spool | None = None  # of (change, cells)
+    deleted: Spool | None = None  # of keys
+    keys: Spool | None = None
     rows: int = 0
     newest: Change | None = None
     oldest_rejected: Change | None = None
     waiting: dict[int, Change | None] = field(default_factory=dict)  # rows that are not yet settled
 
 
-def source_tabs(path: Path, stack: ExitStack, *, full: bool) -> list[Tab]:
+def source_tabs(path: Path, *, full: bool) -> list[Tab]:
     """The tabs of a source file, one for each query. Raises SourceError when the file is wrong."""
     source = load_source(path)
-    origin = _SqlOrigin(source, stack, full=full)
-    sheets = {sheet.kind: sheet for sheet in SHEETS}
+    origin = _SqlOrigin(source, full=full)
     return [
-        Tab(source.source, kind, sheets[kind], False, 1, True, origin.read, origin=origin)
+        Tab(source.source, kind, _SHEETS[kind], False, 1, True, origin.read, origin=origin)
         for kind in source.kinds
     ]
 
 
 class _SqlOrigin(Origin):
-    def __init__(self, source: SqlSource, stack: ExitStack, *, full: bool) -> None:
+    def __init__(self, source: SqlSource, *, full: bool) -> None:
         self._source = source
-        self._stack = stack
         self._full = full
         self._readings = {kind: _Reading(query) for kind, query in source.queries.items()}
         self._zone = VIETNAM if source.time_zone == "Asia/Ho_Chi_Minh" else source.zone
         self._cursors: dict[tuple[str, str], Cursor] = {}
+        self._people = ""
+
+    # before the transaction ----------------------------------------------------------------------
+
+    def gather(self, connection: Connection) -> Callable[[Callable[[], None]], None]:
+        """Reads all that there is to read. The database may be slow, and nobody is to wait for it."""
+        self._cursors = cursors.load(connection, self._source.source)
+        self._people = cursors.known_people(connection)
+        for kind, reading in self._readings.items():
+            reading.after = self._after(kind, reading.query)
+            reading.whole = reading.after is None
+        return self._read_all
+
+    def _read_all(self, told: Callable[[], None]) -> None:
+        with opened(self._source) as database:
+            for kind in self._source.kinds:
+                self._read_kind(database, kind, told)
+
+    def _read_kind(self, database: SourceDatabase, kind: str, told: Callable[[], None]) -> None:
+        reading, sheet = self._readings[kind], _SHEETS[kind]
+        names, rows = database.rows(kind, reading.query.query, reading.query.changed, reading.after)
+        place = self._change_place(kind, names, reading.query.changed)
+        columns = [column_named(sheet, name) for name in names]
+        kept = [at for at, column in enumerate(columns) if at != place or column is not None]
+        readers = [(at, cell_reader(columns[at], self._zone)) for at in kept]
+        reading.header = [names[at] for at in kept]
+
+        def spooled(row: Sequence[Any]) -> tuple[Change | None, list[Cell]]:
+            change = None if place is None else self._change(kind, row[place])
+            return change, [read(row[at]) for at, read in readers]
+
+        reading.spooled = Spool(map(spooled, rows), told)
+        reading.deleted = self._keys(database, sheet, reading.query.deleted, told)
+        reading.keys = self._keys(database, sheet, reading.query.keys, told)
+
+    def _keys(
+        self, database: SourceDatabase, sheet: Sheet, query: str | None, told: Callable[[], None]
+    ) -> Spool | None:
+        if query is None:
+            return None
+        names, rows = database.rows(sheet.kind, query)
+        return Spool(map(_key_reader(self._source.source, sheet, names), rows), told)
+
+    # rows ----------------------------------------------------------------------------------------
 
     def begin(self, connection: Connection, now: datetime) -> None:
         self._store: Connection = connection
         self._now = now
-        self._cursors = cursors.load(connection, self._source.source)
-        self._database: SourceDatabase = self._stack.enter_context(opened(self._source))
+        if cursors.load(connection, self._source.source) != self._cursors:
+            raise self._moved()  # what that import has written is newer than what is here
 
-    # rows ----------------------------------------------------------------------------------------
+    def _moved(self) -> SourceMoved:
+        return SourceMoved("source.moved", source=self._source.source)
 
     def read(self, tab: Tab) -> Iterator[tuple[int, list[Cell]]]:
         """The header, then the rows: of everything, or of what changed."""
-        kind = tab.sheet.kind
-        reading = self._readings[kind]
-        after = self._after(kind, reading.query)
-        reading.whole = after is None
+        reading = self._readings[tab.sheet.kind]
+        if not reading.whole and cursors.known_people(self._store) != self._people:
+            raise self._moved()
         tab.partial = not reading.whole or reading.query.missing == "keep"
         tab.discreet = not (reading.whole and {"cadre", "visit"} <= self._source.queries.keys())
-        names, rows = self._database.rows(kind, reading.query.query, reading.query.changed, after)
-        place = self._change_place(kind, names, reading.query.changed)
-        columns = [column_named(tab.sheet, name) for name in names]
-        readers = [cell_reader(column, self._zone) for column in columns]
-        kept = [at for at, column in enumerate(columns) if at != place or column is not None]
-        yield 0, [names[at] for at in kept]
-        for number, row in enumerate(rows, 1):
+        yield 0, reading.header
+        for number, (change, cells) in enumerate(reading.spooled or (), 1):
             reading.rows = number
-            if place is not None:
-                reading.waiting[number] = self._change(kind, row[place])
-            yield number, [readers[at](row[at]) for at in kept]
+            reading.waiting[number] = change
+            yield number, cells
         tab.done = tab.size
 
     def _after(self, kind: str, query: Query) -> Change | None:
@@ -96,7 +137,7 @@ class _SqlOrigin(Origin):
         before = self._cursors.get((self._source.source, kind))
         if self._full or query.changed is None or before is None or before.value is None:
             return None
-        if (before.version, before.people) != (self._version(query), cursors.known_people(self._store)):
+        if (before.version, before.people) != (self._version(query), self._people):
             return None
         return cursors.since(before.value, timedelta(minutes=self._source.overlap_minutes))
 
@@ -116,6 +157,8 @@ class _SqlOrigin(Origin):
         )
 
     def _change(self, kind: str, value: Any) -> Change | None:
+        if is_zero_day(value):
+            return None
         if value is None or (isinstance(value, Change) and not isinstance(value, bool)):
             return value
         raise SourceError(
@@ -134,25 +177,13 @@ class _SqlOrigin(Origin):
         reading.waiting.clear()
 
     def deleted(self, tab: Tab) -> Iterator[list[str]]:
-        query = self._readings[tab.sheet.kind].query.deleted
-        for page in self._keys(tab.sheet, query) if query else ():
+        spooled = self._readings[tab.sheet.kind].deleted
+        for page in spooled.pages() if spooled else ():
             yield [key for key in page if key is not None]
 
     def present(self, tab: Tab) -> Iterator[list[str | None]] | None:
-        query = self._readings[tab.sheet.kind].query.keys
-        return self._keys(tab.sheet, query) if query else None
-
-    def _keys(self, sheet: Sheet, query: str) -> Iterator[list[str | None]]:
-        names, rows = self._database.rows(sheet.kind, query)
-        read = _key_reader(self._source.source, sheet, names)
-        page: list[str | None] = []
-        for row in rows:
-            page.append(read(row))
-            if len(page) == _PAGE:
-                yield page
-                page = []
-        if page:
-            yield page
+        spooled = self._readings[tab.sheet.kind].keys
+        return spooled.pages() if spooled else None
 
     def finish(self) -> None:
         people = cursors.known_people(self._store)
@@ -189,9 +220,11 @@ def _key_reader(source: str, sheet: Sheet, names: list[str]) -> Callable[[Sequen
     if not places.keys() >= set(parts):
         raise SourceError("source.no_key", source=source, kind=sheet.kind)
 
+    cell = cell_reader(None, VIETNAM)  # a key is here what it is in a row: a DECIMAL without its zeros
+
     def read(row: Sequence[Any]) -> str | None:
         try:
-            return "/".join(formats.key(row[places[part]]) for part in parts)
+            return "/".join(formats.key(cell(row[places[part]])) for part in parts)
         except BadCell:
             return None
 
