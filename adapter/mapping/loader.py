@@ -12,6 +12,7 @@ from adapter.mapping.checks import Checker
 from adapter.mapping.compiler import compile_tree
 from adapter.mapping.engine import Engine, HospitalContext, ResourceMap
 from adapter.mapping.expressions import Expressions, Scope, Variants
+from adapter.mapping.extensions import guarded
 from adapter.mapping.fragments import Fragments, merged, read_fragments
 from adapter.mapping.names import TOP, nearest
 from adapter.mapping.overlay import Overlay, read_overlays
@@ -212,6 +213,7 @@ def _compile(file: _File, body: Node, expressions: Expressions) -> ResourceMap:
     if levels_below(body) > MOST_LEVELS:
         expressions.problems.add(body.place, "mapping.too_deep", limit=MOST_LEVELS)
         body = Fields((), body.place)
+    body = guarded(body)
     if definitions.is_resource(type_):
         Checker(expressions, type_).check(body, scope)
     program = compile_tree(body, expressions, scope, label="body", path=type_)

@@ -19,7 +19,9 @@ def expression_of(text: str) -> str | None:
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
-    """The choice most like `word`, else the first few of them all."""
+    """The choice most like `word`, else the first few of them all; a dash where there are none."""
     listed = sorted(choices)
+    if not listed:
+        return "-"
     close = get_close_matches(word, listed, 1, 0.5)
     return close[0] if close else ", ".join(listed[:8]) + (" …" if len(listed) > 8 else "")

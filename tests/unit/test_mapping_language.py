@@ -344,6 +344,25 @@ overlays:
 WITH_METHOD = OBSERVATION + "  method: { text: by hand }\n  bodySite: { text: left, id: here }\n"
 
 
+def test_an_extension_without_a_value_is_no_extension(tmp_path: Path) -> None:
+    text = (
+        OBSERVATION
+        + """\
+  extension:
+    - { url: "http://example.org/unit", valueString: "{{ m.unit }}" }
+    - url: "http://example.org/both"
+      extension:
+        - { url: a, valueString: "{{ m.unit }}" }
+        - { url: b, valueInteger: "{{ (m.unit | length) if m.unit else none }}" }
+    - { url: "http://example.org/false", valueBoolean: "{{ m.unit == 'g/L' }}" }
+"""
+    )
+    engine = engine_of(tmp_path, {"o.yaml": text})
+    with_unit, without = (one(engine.map(measurement("BIO-GLU", unit=unit))) for unit in ("g/L", None))
+    assert [part["url"][-4:] for part in with_unit["extension"]] == ["unit", "both", "alse"]
+    assert without["extension"] == [{"url": "http://example.org/false", "valueBoolean": False}]
+
+
 def test_an_overlay_changes_one_hospital_alone(tmp_path: Path) -> None:
     mappings = loaded(tmp_path, {"o.yaml": WITH_METHOD, "hospitals/bv-tinh.yaml": OVERLAY})
     assert mappings.hospitals == ("bv-tinh",)
