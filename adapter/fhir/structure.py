@@ -196,7 +196,7 @@ class Walk:
         named = [one for one in contained if _has_id(one)]
         known = {one["id"]: _resource_type(one) for one in named}
         if len(known) < len(named):
-            self.add("duplicate", "reference", "validation.same_id", (path, "contained"))
+            self.add("invariant", "reference", "validation.same_id", (path, "contained"))
         for where, name, targets in self.scope.references:
             if name not in known:
                 self.add("invariant", "ref-1", "invariants.ref-1", where)
