@@ -158,6 +158,9 @@ def _draw_one(out: "Console", found: "Preview", limit: float) -> None:
         for (type_, file), effects in found.counts.items()
     )
     out.print(rows(table(*headers, numbers=range(2, 6)), lines))
+    if found.in_force is None:
+        out.print(say("diff.first"))
+        return
     for kind in found.kinds:
         _draw_kind(out, kind)
     _draw_cost(out, found, limit)
@@ -172,8 +175,11 @@ def _draw_kind(out: "Console", kind: "Kind") -> None:
     if len(kind.values) > len(common):
         out.print("    " + say("diff.more_values", count=len(kind.values) - len(common)))
     shown = {value for value, _ in common}
-    for example in kind.examples:
+    examples = kind.examples[:1] if kind.effect == "new" else kind.examples  # one shows what is made
+    for example in examples:
         out.print("  " + say("diff.example", kind=say(f"cli.one_{example.record_kind}"), key=example.record))
+        if kind.effect == "vanish":
+            continue
         special = [value for value in example.differences if value not in shown]
         for value in special[:_MOST_LINES]:
             out.print(f"    {_line(value)}")
