@@ -70,7 +70,8 @@ def _coded(value: Any) -> Any:
         left = _coded(part)
         if left not in ({}, []):
             kept[name] = left
-    return kept
+    # an extension that lost its value is none: its url alone would be refused
+    return {} if kept.keys() == {"url"} != value.keys() else kept
 
 
 def _masked(resource: Resource, plain: re.Pattern[str] | None) -> Resource:

@@ -432,3 +432,12 @@ def test_a_broken_phrase_is_named() -> None:
 def test_the_shipped_policy_keeps_the_fields_that_never_leave() -> None:
     assert isinstance(POLICY, Policy)
     assert set(POLICY.never.fields) == {"tier", "position"}
+
+
+def test_an_extension_that_loses_its_words_goes_as_a_whole() -> None:
+    words = {"url": "http://example.org/ward", "valueString": "Khoa Nội"}
+    code = {"url": "http://example.org/unit", "valueCode": "g"}
+    found = without_free_text(
+        {"resourceType": "Observation", "status": "final", "extension": [words, code]}, None
+    )
+    assert found["extension"] == [code]
