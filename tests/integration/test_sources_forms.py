@@ -179,3 +179,11 @@ def test_a_folder_may_hold_forms_and_tables(store: Engine, tmp_path: Path) -> No
     report = load(store, folder)
     assert report.kinds["visit"].created == 1
     assert report.kinds["cadre"].unchanged
+
+
+@pytest.mark.parametrize("content", ["<HO_SO_KSK/>", '<HO_SO_KSK><HANH_CHINH MA_LK="LK1"/></HO_SO_KSK>'])
+def test_a_check_up_that_says_nothing_is_told(store: Engine, tmp_path: Path, content: str) -> None:
+    """One in attributes, or of other elements, must not be passed over in silence."""
+    report = load(store, written(tmp_path, content))
+    assert report.kinds["visit"].rejected == 1
+    assert "key" in str(report.problems[0])

@@ -36,19 +36,21 @@ class Rule:
     """One kind of row: at `each` element (None: the check-up itself) these fields.
 
     `split`: what separates several values in the element's text. `read`: the fields that come from
-    elements of the row; where they are all empty there is no row.
+    elements of the row; where they are all empty there is no row, unless it is `always` one: a check-up
+    without its visit is told, not passed over.
     """
 
     each: str | None
     split: str | None
     values: Mapping[str, Value]
     read: tuple[str, ...]
+    always: bool = False
 
     def rows(self, checkup: Element) -> Iterator[tuple[int, dict[str, str]]]:
         """Line and fields of every row that the check-up holds."""
         for element in self._elements(checkup):
             row = {field: value(checkup, element) for field, value in self.values.items()}
-            if any(row[field] for field in self.read):
+            if self.always or any(row[field] for field in self.read):
                 yield element.line, row
 
     def _elements(self, checkup: Element) -> Iterator[Element]:
@@ -123,7 +125,8 @@ class _Loader:
                 raise self._wrong(where, "source.form_bad_field", field=field, kind=kind, near=near)
             values[field] = self._value(where, written)
         read = tuple(name for name, written in rule.items() if name in values and _of_the_row(written))
-        return Rule(rule.get(_EACH), rule.get(_SPLIT), values, read)
+        always = kind == "visit" and _EACH not in rule
+        return Rule(rule.get(_EACH), rule.get(_SPLIT), values, read, always)
 
     def _value(self, where: tuple[str | int, ...], written: Any) -> Value:
         if isinstance(written, str):
