@@ -9,9 +9,10 @@ from adapter.disclosure.identity import Identity, Position, spelled_out
 from adapter.disclosure.policy import Reason
 from adapter.fhir.codec import Resource
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "written"]
 
 _REMEMBERED = 20_000  # texts; keeps memory bounded
+_NO_WORDS = frozenset(("resourceType", "id", "meta", "identifier"))
 # What the engine itself makes, and what names no person: most strings of a resource.
 _MADE = frozenset(("resourceType", "system", "reference", "status", "intent", "use", "type"))
 
@@ -26,19 +27,36 @@ class _Text:
     has_number: bool
 
 
-def _collect(node: Any, texts: list[str]) -> None:
+def _collect(node: Any, texts: list[str], *, within_references: bool = True) -> None:
     if isinstance(node, dict):
+        if not within_references and _refers(node):
+            return
         for name, value in node.items():
             if isinstance(value, str):
                 if name not in _MADE:
                     texts.append(value)
             else:
-                _collect(value, texts)
+                _collect(value, texts, within_references=within_references)
     elif isinstance(node, list):
         for value in node:
-            _collect(value, texts)
+            _collect(value, texts, within_references=within_references)
     elif isinstance(node, str):
         texts.append(node)
+
+
+def written(resource: Resource) -> list[str]:
+    """Every text of a resource that may tell of a sensitive group: all but its identity, its labels and
+    the names of those that it points to.
+    """
+    texts: list[str] = []
+    for name, value in resource.items():
+        if name not in _NO_WORDS:
+            _collect({name: value}, texts, within_references=False)
+    return texts
+
+
+def _refers(node: dict[str, Any]) -> bool:
+    return "reference" in node or isinstance(node.get("type"), str)
 
 
 class Guard:
@@ -73,10 +91,10 @@ class Guard:
     def _read(self, text: str) -> _Text | None:
         """The text in its forms; None when a phrase forbids it."""
         folded = fold(text)
-        if self._phrases is not None and self._phrases.search(folded):
+        in_words = spelled_out(words(folded))
+        if self._phrases is not None and (self._phrases.search(folded) or self._phrases.search(in_words)):
             return None
-        in_words = words(folded)
-        read = _Text(text, folded, spelled_out(in_words), sum(map(str.isdigit, folded)) >= 8)
+        read = _Text(text, folded, in_words, sum(map(str.isdigit, folded)) >= 8)
         if len(self._known) < _REMEMBERED:
             self._known[text] = read
         return read

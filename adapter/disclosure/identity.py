@@ -24,6 +24,17 @@ _SHORTENED = (
     (r"\bbch\b", "ban chap hanh"),
     (r"\bbtv\b", "ban thuong vu"),
     (r"\btp\b", "truong phong"),
+    (r"\btuv\b", "tinh uy vien"),
+    (r"\bduv\b", "dang uy vien"),
+    (r"\buvtv\b", "uy vien thuong vu"),
+    (r"\buvbtv\b", "uy vien ban thuong vu"),
+    (r"\buvbch\b", "uy vien ban chap hanh"),
+    (r"\buvtw\b", "uy vien trung uong"),
+    (r"\buvbct\b", "uy vien bo chinh tri"),
+    (r"\btw\b", "trung uong"),
+    (r"\bql\b", "quan ly"),
+    (r"\bdbqh\b", "dai bieu quoc hoi"),
+    (r"\bmttq\b", "mat tran to quoc"),
 )
 _ABBREVIATED = re.compile("|".join(short for short, _ in _SHORTENED))
 _LONG = {short.replace("\\b", ""): full for short, full in _SHORTENED}

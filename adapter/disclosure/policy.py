@@ -6,7 +6,7 @@ decision is a value; whoever asks counts and audits the refusals.
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal
@@ -25,6 +25,9 @@ _OPENED = "\0opened"
 _CLASSES = "health-class"
 _CLASS_CODES = "cls-"  # local codes of classes, sealed whatever the file says
 _REMEMBERED = 20_000  # texts; keeps memory bounded
+# An ICD-10 code within a text, and no part of a longer code; a mask N95 is none.
+_CODE_IN_TEXT = re.compile(r"(?<!trang )(?<!mask )(?<![\w.-])[A-Z]\d\d(?:\.\d{1,2})?(?![\w-])")
+_NUMBERS = re.compile(r"[\d.,+-][\d\s:.,+/TZ-]*")  # dates and numbers: most texts, and no words
 
 
 class Reason(StrEnum):
@@ -104,7 +107,7 @@ class Policy(PolicyFile):
         opened = [self.sealed[name] for name in line.open if name in self.sealed]
         open_ = Group(
             measures=tuple(code for one in opened for code in one.measures),
-            words=tuple(words for one in opened for words in one.words),
+            words=tuple(words for one in opened for words in (*one.words, *one.phrases)),
         )
         phrases = (*self.never.phrases, *never.words, *(text for one in closed for text in one.phrases))
         return Rules(
@@ -176,19 +179,35 @@ class Rules:
         reason = self._closed(form) or self._elsewhere(facts)
         if reason is not None:
             return Decision(None, reason)
-        groups = self._groups(facts)
+        free_text = form is Form.FULL or facts.tier in self.free_text
+        return self._weighed(Decision(form, free_text=free_text), self._groups(facts), facts.consents)
+
+    def reconsider(self, decision: Decision, texts: Iterable[str], consents: Collection[str]) -> Decision:
+        """The decision once it is known in which words the resource says it: a display of a code table,
+        or what was copied from another record, may tell of what the record's own words do not.
+        """
+        found: frozenset[str] = frozenset()
+        for text in texts:
+            found |= self._by_words(text)
+        return self._weighed(decision, found, consents)
+
+    def _weighed(self, decision: Decision, groups: frozenset[str], consents: Collection[str]) -> Decision:
         if _NEVER in groups:
             return Decision(None, Reason.NEVER_LEAVES)
-        if not groups - {_OPENED} <= set(facts.consents):
+        if not groups - {_OPENED} <= set(consents):
             return Decision(None, Reason.NO_CONSENT)
-        free_text = form is Form.FULL or facts.tier in self.free_text
-        return Decision(form, label="R" if groups else "N", free_text=free_text)
+        return replace(decision, label="R") if groups else decision
 
     @cached_property
     def sealed_fields(self) -> frozenset[str]:
         """Fields that make a mapping which reads one of them withheld at this hospital."""
         closed = (fields for name, fields in SEALED_FIELDS.items() if name not in self.opened)
         return frozenset(field for fields in closed for field in fields)
+
+    @property
+    def restricted_fields(self) -> frozenset[str]:
+        """Opened fields of a health class: what is made of one is labelled R."""
+        return frozenset(SEALED_FIELDS[_CLASSES] if _CLASSES in self.opened else ())
 
     @property
     def centre(self) -> bool:
@@ -236,12 +255,24 @@ class Rules:
 
     def _by_words(self, text: str) -> frozenset[str]:
         found = self._of_words.get(text)
+        if found is None and _NUMBERS.fullmatch(text):
+            return frozenset()
         if found is None:
             folded = fold(text)
             found = frozenset(name for name, words in self._words if words.search(folded))
+            found |= self._by_written_codes(text)
             if len(self._of_words) < _REMEMBERED:
                 self._of_words[text] = found
         return found
+
+    def _by_written_codes(self, text: str) -> frozenset[str]:
+        """Groups of the ICD-10 codes that somebody wrote into a text ("theo dõi B24")."""
+        return frozenset(
+            name
+            for code in _CODE_IN_TEXT.findall(text)
+            for name, group in self.groups.items()
+            if _names(group, "i", code)
+        )
 
     @cached_property
     def _words(self) -> list[tuple[str, re.Pattern[str]]]:

@@ -8,19 +8,22 @@ import re
 from typing import Any
 
 from adapter.disclosure.folding import fold
+from adapter.disclosure.wording import worded_element
 from adapter.fhir.codec import Resource
 
 __all__ = ["labelled", "pseudonymised", "without_free_text"]
 
 _CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 _ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+_MASKED = {"coding": [{"system": _ABSENT, "code": "masked", "display": "Masked"}]}
 _LABEL_TEXT = {"N": "normal", "R": "restricted"}
 _KEPT_OF_PATIENT = ("resourceType", "meta", "identifier", "active", "name", "gender", "birthDate")
 _WRITTEN = frozenset(("text", "note", "patientInstruction", "description", "conclusion", "comment"))
 _WRITTEN |= {"series", "valueString"}
-# Elements that are left whole: what the sheet calls a measure, and values, which `plain` looks at.
+# Elements that are left whole: the name of what no table knows (a code with a display needs none), and
+# values, which `plain` looks at.
 _NAMED = {
-    "Observation": ("code", "valueCodeableConcept", "valueString", "component", "referenceRange"),
+    "Observation": ("code", "valueCodeableConcept", "valueString"),
     "ServiceRequest": ("code",),
 }
 
@@ -41,40 +44,31 @@ def pseudonymised(resource: Resource, system: str) -> Resource:
 
 
 def without_free_text(resource: Resource, plain: re.Pattern[str] | None) -> Resource:
-    """The resource without sentences: what is coded keeps its codes and displays. Of an Observation a
-    value in words stays where `plain` matches all of it; one that is taken away leaves the reason
-    `masked`, so that nobody takes the measurement for one that was never made.
+    """The resource without sentences: what is coded keeps its codes and displays, and a text stays where
+    `plain` matches all of it (a lot number). Of an Observation that loses its value by this the reason
+    `masked` is left, so that nobody takes the measurement for one that was never made.
     """
     if resource.get("resourceType") == "Patient":
         return resource  # what is left of it was chosen element by element
-    whole = _NAMED.get(resource["resourceType"], ())
+    type_name = resource["resourceType"]
+    whole = _NAMED.get(type_name, ())
     kept = {}
     for name, value in resource.items():
-        left = value if name in whole else None if name in _WRITTEN else _coded(value)
-        if left not in (None, {}, []):
+        stays = name in whole and not (name == "code" and _has_display(value))
+        left = value if stays else worded_element(value, type_name, name, plain)
+        if left is not None:
             kept[name] = left
-    return kept if resource["resourceType"] != "Observation" else _masked(kept, plain)
+    return _masked(kept, resource, plain) if type_name == "Observation" else kept
 
 
-def _coded(value: Any) -> Any:
-    """A part of a resource without what somebody wrote; {} or [] when nothing else was in it."""
-    if isinstance(value, list):
-        return [left for item in value if (left := _coded(item)) not in ({}, [])]
-    if not isinstance(value, dict):
-        return value
-    displays = {one.get("display") for one in value.get("coding", ()) if isinstance(one, dict)}
-    kept = {}
-    for name, part in value.items():
-        if name in _WRITTEN and (name != "text" or part not in displays):
-            continue
-        left = _coded(part)
-        if left not in ({}, []):
-            kept[name] = left
-    # an extension that lost its value is none: its url alone would be refused
-    return {} if kept.keys() == {"url"} != value.keys() else kept
+def _has_display(value: Any) -> bool:
+    """Whether a concept says by its codes what it is, so that its text may be looked at like any other."""
+    return isinstance(value, dict) and any(one.get("display") for one in value.get("coding", ()))
 
 
-def _masked(resource: Resource, plain: re.Pattern[str] | None) -> Resource:
+def _masked(resource: Resource, before: Resource, plain: re.Pattern[str] | None) -> Resource:
+    if "valueQuantity" in before and "valueQuantity" not in resource:
+        return {**resource, "dataAbsentReason": _MASKED}
     text, concept = resource.get("valueString"), resource.get("valueCodeableConcept")
     if text is None and concept and not concept.get("coding"):
         text = concept.get("text", "")
@@ -83,9 +77,7 @@ def _masked(resource: Resource, plain: re.Pattern[str] | None) -> Resource:
     left = {}
     for name, value in resource.items():
         if name in ("valueString", "valueCodeableConcept"):
-            left["dataAbsentReason"] = {
-                "coding": [{"system": _ABSENT, "code": "masked", "display": "Masked"}]
-            }
+            left["dataAbsentReason"] = _MASKED
         else:
             left[name] = value
     return left

@@ -3,17 +3,18 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from adapter.records.model import Cadre, Diagnosis, Measurement, Record, Referral, Visit
+from adapter.records.model import Cadre, Diagnosis, Fulfilment, Measurement, Record, Referral, Visit
 
 __all__ = ["Circle", "Key", "needed"]
 
 Key = tuple[str, str]  # (kind, key) of a record
+_VOID = ("revoked", "entered-in-error")
 
 
 def needed(hospital: str, records: Sequence[Record]) -> frozenset[Key]:
     """What the referrals and escorted trips to this hospital need, of one person's records: themselves,
     their visit with its diagnoses, the measurements that a referral names (all of the visit's if it
-    names none), and the person.
+    names none), and the person. A withdrawn referral needs itself and the person alone.
     """
     found: set[Key] = set()
     visits: set[str] = set()
@@ -22,6 +23,8 @@ def needed(hospital: str, records: Sequence[Record]) -> frozenset[Key]:
     for record in records:
         if isinstance(record, Referral) and record.hospital == hospital:
             found |= {(record.kind, record.key), (Cadre.kind, record.cadre)}
+            if _is_void(record):
+                continue  # the hospital is told that much, and needs nothing for it any more
             visits.add(record.visit or "")
             if record.supporting:
                 named |= {(record.visit, measure) for measure in record.supporting}
@@ -39,6 +42,11 @@ def needed(hospital: str, records: Sequence[Record]) -> frozenset[Key]:
         if of_visit:
             found.add((record.kind, record.key))
     return frozenset(found)
+
+
+def _is_void(referral: Referral) -> bool:
+    """Withdrawn before the hospital did anything for it."""
+    return referral.status in _VOID and referral.fulfilment is Fulfilment.NONE
 
 
 class Circle:

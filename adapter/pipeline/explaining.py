@@ -206,10 +206,11 @@ class Person:
 
 
 def _changed_by(resource_type: str, path: Path) -> str:
-    """Who changed a value after the mapping. The status of a referral that its hospital completed is the
-    pipeline's; everything else is disclosure's.
+    """Who changed a value after the mapping. The status of a referral or its Task by what the hospital said
+    is the pipeline's; everything else is disclosure's.
     """
-    return "engine" if resource_type == "ServiceRequest" and path == ("status",) else "disclosure"
+    by_hospital = resource_type in ("ServiceRequest", "Task") and path == ("status",)
+    return "engine" if by_hospital else "disclosure"
 
 
 def _header(read: Read, sheet_name: str | None) -> str | None:

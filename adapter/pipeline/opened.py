@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Adapter", "Outlet", "load_mappings", "policy_warnings"]
 
 # Raised when code outside mappings and policy changes what a record becomes, so that all is planned anew.
-_PLAN_FORMAT = "3"
+_PLAN_FORMAT = "4"
 
 
 class Outlet:

@@ -1,12 +1,13 @@
 """What one hospital should hold of one person: mapped, disclosed, checked (no input or output)."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from adapter.disclosure.guard import written
 from adapter.disclosure.identity import Identity, Position
 from adapter.disclosure.policy import Decision, Facts, Form, Reason
 from adapter.disclosure.pseudonym import labelled, pseudonymised, without_free_text
@@ -14,6 +15,7 @@ from adapter.errors import MappingError
 from adapter.fhir import codec
 from adapter.fhir.bundle import Target, without_dangling
 from adapter.fhir.codec import Resource
+from adapter.fhir.identity import conditional_reference
 from adapter.fhir.validation import check
 from adapter.ledger.model import Desired
 from adapter.pipeline.circle import Circle, Key, needed
@@ -26,6 +28,16 @@ if TYPE_CHECKING:
 __all__ = ["Origin", "Wishes", "centre_wishes", "wishes"]
 
 _ORIGIN = "origin"
+_CONTEXT = frozenset(("subject", "patient", "for", "encounter"))
+# What a hospital said of a referral -> the status with which a later change of it goes out.
+_REACHED: Mapping[str, Mapping[Fulfilment, str]] = {
+    "ServiceRequest": {Fulfilment.COMPLETED: "completed"},
+    "Task": {
+        Fulfilment.IN_PROGRESS: "in-progress",
+        Fulfilment.COMPLETED: "completed",
+        Fulfilment.FAILED: "failed",
+    },
+}
 # What refers to other records: not words that somebody wrote.
 _NOT_WORDS = frozenset(("key", "cadre", "visit", "hospital", "fulfilled_by"))
 
@@ -123,6 +135,7 @@ class _Work:
         self._withheld: dict[Key, Reason] = {}
         self._kept: list[_Kept] = []
         self._broken: list[Desired] = []
+        self._restricted: set[str] = set()  # references to what is labelled R
         self.of_kind: dict[str, list[Record]] = {}
         for record in records:
             self.of_kind.setdefault(record.kind, []).append(record)
@@ -148,6 +161,8 @@ class _Work:
             return
         if made is None:
             return
+        if map_.reads & outlet.rules.restricted_fields:
+            decision = replace(decision, label="R")
         resource = Reason.NEVER_LEAVES if sealed else self._disclosed(made.resource, decision)
         if isinstance(resource, Reason):
             self._withheld[key] = resource
@@ -156,6 +171,8 @@ class _Work:
         else:
             self._kept.append(_Kept(record, map_, resource, made.identity))
             self._circle.add(record)
+            if _is_restricted(resource):
+                self._restricted.add(conditional_reference(map_.type, outlet.system, made.identity))
 
     def _disclosed(self, resource: Resource, decision: Decision) -> Resource | Reason:
         """The resource in the form that was decided, or the reason why its text keeps it here."""
@@ -164,6 +181,12 @@ class _Work:
             resource = pseudonymised(resource, outlet.system)
             if not decision.free_text:
                 resource = without_free_text(resource, outlet.plain)
+        if resource["resourceType"] != "Patient":
+            decision = outlet.rules.reconsider(decision, written(resource), self._person.consents)
+        if decision.reason is not None:
+            return decision.reason
+        if self._restricted and not self._restricted.isdisjoint(_tells_of(resource)):
+            decision = replace(decision, label="R")
         position, identity = _secrets(self._person, decision.form)
         refused = outlet.guard.reason(resource, position=position, identity=identity)
         return refused if refused is not None else labelled(resource, decision.label)
@@ -171,7 +194,7 @@ class _Work:
     def wishes(self, valid: Mapping[str, str]) -> Wishes:
         """All of it, checked."""
         reason = self._withheld.get((self._person.kind, self._person.key))
-        if reason is not None:
+        if reason is not None and all(one.record is not self._person for one in self._kept):
             # Nothing goes anywhere about a person who does not.
             left = {(one.record.kind, one.record.key): reason for one in self._kept}
             return Wishes((), self._withheld | left)
@@ -181,6 +204,8 @@ class _Work:
 
 
 def _facts(person: Cadre, record: Record, map_: "ResourceMap", is_needed: bool) -> Facts:
+    # Who somebody is tells nothing of an illness: a street may be named after a hospital.
+    words = () if isinstance(record, Cadre) else _word_fields(map_.reads)
     return Facts(
         kind=record.kind,
         tier=person.tier.value,
@@ -190,8 +215,26 @@ def _facts(person: Cadre, record: Record, map_: "ResourceMap", is_needed: bool) 
         measure=record.measure if isinstance(record, Measurement) else None,
         icd10=getattr(record, "icd10", None),
         service=record.service if isinstance(record, Referral) else None,
-        texts=tuple(text for name in _word_fields(map_.reads) if (text := _word(record, name))),
+        texts=tuple(text for name in words if (text := _word(record, name))),
     )
+
+
+def _is_restricted(resource: Resource) -> bool:
+    return any(label["code"] == "R" for label in resource["meta"]["security"])
+
+
+def _tells_of(resource: Resource) -> Iterator[str]:
+    """References to what a resource reports, asks for or supports, not to whom and when it concerns."""
+    waiting = [value for name, value in resource.items() if name not in _CONTEXT]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting += node
+        elif isinstance(node, dict):
+            reference = node.get("reference")
+            if isinstance(reference, str):
+                yield reference
+            waiting += node.values()
 
 
 @lru_cache(maxsize=256)
@@ -242,8 +285,8 @@ def _checked(
             there.discard(one.target)
             continue
         ordered = codec.digest(body)
-        if _is_fulfilled(one):
-            body = without_dangling(codec.dumps({**one.resource, "status": "completed"}), there)
+        if (status := _reached(one)) is not None:
+            body = without_dangling(codec.dumps({**one.resource, "status": status}), there)
         digest = codec.digest(body)
         desired.append(
             Desired(
@@ -261,16 +304,15 @@ def _checked(
     return tuple(desired)
 
 
-def _is_fulfilled(one: _Kept) -> bool:
-    """A referral that its hospital completed. It said so itself and is not told again; but a change of
-    something else must not open it anew, so then it goes as completed.
+def _reached(one: _Kept) -> str | None:
+    """The status of a referral or its Task by what its hospital said, None when that changes nothing. The
+    hospital said so itself and is not told again; but a change of something else must not open it anew
+    (docs/decisions/0006).
     """
-    return (
-        isinstance(one.record, Referral)
-        and one.map.type in ("ServiceRequest", "Task")
-        and one.record.fulfilment is Fulfilment.COMPLETED
-        and one.record.status in ("active", "on-hold")
-    )
+    record = one.record
+    if not isinstance(record, Referral) or record.status not in ("active", "on-hold"):
+        return None
+    return _REACHED.get(one.map.type, {}).get(record.fulfilment)
 
 
 def _problem(resource: Resource) -> str | None:

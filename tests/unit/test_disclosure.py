@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adapter.disclosure.files import load_policy
-from adapter.disclosure.guard import Guard
+from adapter.disclosure.guard import Guard, written
 from adapter.disclosure.identity import Identity, Position
 from adapter.disclosure.policy import Facts, Form, Policy, Reason, parse
 from adapter.disclosure.pseudonym import labelled, pseudonymised, without_free_text
@@ -171,6 +171,22 @@ def test_the_guard_reads_every_text(text: str, reason: Reason | None) -> None:
         "SUC KHOE LOAI III",
         "nguyên PGĐ Sở Xây dựng",
         "Dien Tinh uy quan ly",
+        "Cán bộ diện TW QL",
+        "đối tượng T1",
+        "sức khỏe hạng B1",
+        "Sức khỏe: B1",
+        "KL: loại B1, theo dõi",
+        "Phó Chủ tịch tỉnh",
+        "Nguyên Chủ tịch xã",
+        "Chủ tịch MTTQ huyện",
+        "nguyên GĐ sở Tài chính",
+        "Trưởng ban Dân vận TU",
+        "TUV",
+        "UVBTV Tỉnh ủy",
+        "UVTW",
+        "PBT TT Huyện ủy",
+        "ĐBQH khóa XV",
+        "nguyên Bộ trưởng",
     ],
 )
 def test_a_class_or_position_is_found_however_it_is_spelt(text: str) -> None:
@@ -210,6 +226,16 @@ def test_a_person_is_found_however_the_name_is_written(text: str) -> None:
         "Hình ảnh bình thường",
         "2026-03-02T07:45:00+07:00",
         "Phân loại NYHA II",
+        "Đái tháo đường loại 2",
+        "Phổi BT, thị lực BT, đang điều trị",
+        "K phổi GĐ so với trước",
+        "Suy thận GĐ số 3",
+        "chụp CT tỉnh ngày 3/5",
+        "Cán bộ trưởng thành",
+        "Bệnh viện trung ương quản lý",
+        "khu tập thể Tỉnh ủy",
+        "Đau cột sống ngực T4",
+        "Sức khỏe: 5 ngày nay mệt",
     ],
 )
 def test_ordinary_words_are_not_taken_for_a_person(text: str) -> None:
@@ -441,3 +467,69 @@ def test_an_extension_that_loses_its_words_goes_as_a_whole() -> None:
         {"resourceType": "Observation", "status": "final", "extension": [words, code]}, None
     )
     assert found["extension"] == [code]
+
+
+@pytest.mark.parametrize(
+    ("text", "group"),
+    [
+        ("theo dõi B20.1", "hiv"),
+        ("Z21", "hiv"),
+        ("H I V", "hiv"),
+        ("người nhiễm H", "hiv"),
+        ("F32.1 ổn định", "mental"),
+        ("thai 12 tuần", "reproductive"),
+        ("nhiễm H. pylori", None),
+        ("vitamin B12", None),
+        ("khẩu trang N95", None),
+        ("E. coli O157", None),
+        ("2026-10-02T08:00:00+07:00", None),
+        ("bác sĩ đã khám", None),
+    ],
+)
+def test_a_resource_is_looked_at_in_its_own_words(text: str, group: str | None) -> None:
+    allowed = EVERYTHING.decide(Facts("procedure", "T5"))
+    found = EVERYTHING.reconsider(allowed, [text], ())
+    assert found.reason is (Reason.NO_CONSENT if group else None)
+    assert EVERYTHING.reconsider(allowed, [text], [group or ""]).label == ("R" if group else "N")
+
+
+def test_where_somebody_lives_is_no_illness() -> None:
+    party = {"type": "Organization", "display": "Bệnh viện Tâm thần tỉnh"}
+    assert written({"resourceType": "ServiceRequest", "performer": [party], "note": [{"text": "a"}]}) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"contained": [{"resourceType": "Patient", "name": [{"text": "Lê An"}], "birthDate": "1950-03-02"}]},
+        {"extension": [{"url": "http://a.example/x", "valueString": "Lê An kể"}]},
+        {"extension": [{"url": "http://a.example/x", "valueAnnotation": {"text": "Lê An kể"}}]},
+        {"protocolApplied": [{"series": "Lê An kể", "doseNumberPositiveInt": 1}]},
+        {"lotNumber": "Lê An kể"},
+        {"note": [{"time": "2026-01-01", "text": "Lê An kể"}]},
+        {"text": {"status": "generated", "div": "<div>Lê An kể</div>"}},
+        {"_lotNumber": {"extension": [{"url": "http://a.example/x", "valueString": "Lê An"}]}},
+    ],
+)
+def test_under_a_pseudonym_words_stay_here_in_whatever_element(part: dict[str, Any]) -> None:
+    left = without_free_text({"resourceType": "Immunization", "status": "completed", **part}, POLICY.plain)
+    assert "Lê An" not in str(left)
+    assert "1950" not in str(left)
+    assert left["status"] == "completed"
+    assert "text" not in left
+
+
+@pytest.mark.parametrize("lot", ["FLU26A07", "26-0815/2", "A1234"])
+def test_under_a_pseudonym_a_lot_number_goes(lot: str) -> None:
+    resource = {"resourceType": "Immunization", "lotNumber": lot}
+    assert without_free_text(resource, POLICY.plain) == resource
+
+
+def test_a_number_without_its_unit_is_no_number() -> None:
+    observation = {
+        "resourceType": "Observation",
+        "valueQuantity": {"value": 5, "unit": "mmol/L, người nhà kể lại"},
+    }
+    left = without_free_text(observation, POLICY.plain)
+    assert "valueQuantity" not in left
+    assert left["dataAbsentReason"]["coding"][0]["code"] == "masked"

@@ -31,6 +31,7 @@ _CONSENT_WORDS = {"hiv": "HIV", "mental": "Tâm thần", "reproductive": "Sinh s
 _CHECKUP, _HOME, _TRIP = "Khám định kỳ", "Khám tại nhà", "Đưa đi tuyến trên"
 _CONGRESS = "Khám trước đại hội"
 _LABORATORY = ("HEM-", "BIO-", "URI-", "TM-", "HOR-", "SER-", "CYT-")
+_WITHDRAWN = ("Đã hủy", "Nhập nhầm")
 _REFER, _TREATMENT = "Chuyển khám", "Điều trị"
 
 
@@ -94,12 +95,17 @@ def _at(sheets: _Sheets, hospital: str) -> dict[str, int]:
     """How many resources of each type a hospital should hold."""
     allowed = {key for key in sheets.people if sheets.tier(key) in _MAY_LEAVE}
     referrals = [row for row in _may_leave(sheets, sheets.referrals, allowed) if row["Bệnh viện"] == hospital]
-    asked = [row for row in sheets.referrals if row["Bệnh viện"] == hospital]
+    asked = [
+        row
+        for row in sheets.referrals
+        if row["Bệnh viện"] == hospital and str(row["Trạng thái"] or "") not in _WITHDRAWN
+    ]
     visits = {key: row for key, row in sheets.visits.items() if row["Mã cán bộ"] in allowed}
     if hospital == CENTRAL:
         needed = {row["Mã lượt khám"] for row in asked}
         visits = {key: row for key, row in visits.items() if key in needed or row["Bệnh viện"] == hospital}
-        people = {row["Mã cán bộ"] for row in asked} & allowed | {row["Mã cán bộ"] for row in visits.values()}
+        named = [row for row in sheets.referrals if row["Bệnh viện"] == hospital]
+        people = {row["Mã cán bộ"] for row in named} & allowed | {row["Mã cán bộ"] for row in visits.values()}
     else:
         people = allowed
     measured = {
