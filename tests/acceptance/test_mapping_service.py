@@ -53,6 +53,18 @@ class Site:
     def log(self, name: str) -> str:
         return (self.centre.folder / f"{name}.log").read_text("utf-8")
 
+    def refused(self) -> str:
+        """What a sync says that ends with 2; a beat of the schedule may have the hospital first."""
+        said: list[str] = []
+
+        def is_refused() -> bool:
+            done = self.centre.attempt("sync")
+            said.append(done.stderr)
+            return done.returncode == 2
+
+        assert until(is_refused, 60), said
+        return said[-1]
+
     def with_language(self, name: str, type_: str) -> int:
         """How many resources of a type the hospital has in Vietnamese."""
         return sum(one.get("language") == "vi" for one in self.views[name].all(type_))
@@ -75,8 +87,7 @@ def test_services_go_on_with_the_last_good_mapping_and_find_the_repaired_one(sit
     centre.end("serve")
     centre.endpoint()  # starts nevertheless, and says so
     assert "observation.yaml" in site.log("serve")
-    refused = centre.attempt("sync")
-    assert (refused.returncode, "observation.yaml" in refused.stderr) == (2, True)
+    assert "observation.yaml" in site.refused()
     repair()
     assert site.is_kept(name, None)
 
@@ -90,7 +101,7 @@ def test_services_go_on_with_the_last_good_mapping_and_find_the_repaired_one(sit
 
     shutil.move(site.mappings, centre.folder / "away")
     assert until(lambda: "policy.broken" in site.log("schedule"), 30)
-    assert centre.attempt("sync").returncode == 2
+    assert "disclosure.yaml" in site.refused()
     shutil.move(centre.folder / "away", site.mappings)
     assert until(lambda: centre.attempt("sync").returncode == 0, 30)
 
