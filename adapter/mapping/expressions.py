@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import TemplateSyntaxError, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
+from adapter.mapping.arguments import takes, usage
 from adapter.mapping.names import expression_of, nearest
 from adapter.mapping.shapes import ANY, AS_GIVEN, NOTHING, PART, PLAIN, Shape, gives, reads
 from adapter.mapping.source import Problems, Scalar, is_unicode
@@ -279,6 +280,10 @@ class _Reader:
         if not self._one_of(node.name, VERBS.keys() | JINJA_FILTERS, "mapping.no_transform"):
             return ANY
         self._given(node, given)
+        if not takes(node.name, len(node.args), [str(pair.key) for pair in node.kwargs]):
+            place = self._scalar.place_of(node.name)
+            self._wrong("mapping.wrong_arguments", place=place, word=node.name, usage=usage(node.name))
+            return gives(node.name, given, "")
         words = [one.value if isinstance(one, nodes.Const) else None for one in node.args]
         words += [one.value.value for one in node.kwargs if isinstance(one.value, nodes.Const)]
         self._arguments(node.name, words)

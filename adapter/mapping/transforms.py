@@ -214,8 +214,9 @@ class Transforms:
         value: str | None,
         table: str,
         text: str | None = None,
-        fits: bool = True,
         on: date | None = None,
+        *,
+        fits: bool = True,
     ) -> dict[str, Any] | None:
         """CodeableConcept: local code first, international ones after it, of the row valid `on` that day.
 
@@ -234,7 +235,7 @@ class Transforms:
         """`concept` of a measurement; no international code where the unit measures another kind of thing,
         or where a number was measured and the code means its presence only.
         """
-        return self.concept(m.measure, "measures", text, self._fits(m), on)
+        return self.concept(m.measure, "measures", text, on, fits=self._fits(m))
 
     def classified(self, value: str | None, system: str, on: date | None = None) -> dict[str, Any] | None:
         """Coding of a code that is international already, in the version in force `on` that day, as it is
