@@ -5,11 +5,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.main import get_command
 
 from adapter.cli.app import app
+from adapter.cli.demo.checks import TYPES
 from adapter.disclosure.policy import Reason
 from adapter.ledger.state import State
+from adapter.records.model import MAPPED_TYPES
 from adapter.settings import Centre, Hospital, Settings, Source, load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -139,3 +142,22 @@ def test_the_packages_that_the_architecture_page_names_exist() -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
     packages = {f"adapter/{path.parent.name}" for path in (ROOT / "adapter").glob("*/__init__.py")}
     assert packages - named - {"adapter/migrations", "adapter/report"} == set()
+
+
+def test_the_mapping_page_names_every_record_type_and_field_that_a_mapping_may_read() -> None:
+    page = (ROOT / "docs" / "mapping.md").read_text("utf-8")
+    lines = re.findall(
+        r"^\| `([a-z]+)` \| (.+) \|$", page.partition("## Records")[2].partition("## ")[0], re.M
+    )
+    named = {kind: set(re.findall(r"`([a-z0-9_]+)`", re.sub(r"\([^)]*\)", "", text))) for kind, text in lines}
+    hidden = {"tier", "position"}
+    assert named == {kind: set(type_.model_fields) - hidden for kind, type_ in MAPPED_TYPES.items()}
+
+
+def test_the_mapping_page_names_every_type_that_a_shipped_mapping_makes() -> None:
+    page = (ROOT / "docs" / "mapping.md").read_text("utf-8").partition("## What is mapped")[2]
+    made = {
+        yaml.safe_load(path.read_text("utf-8")).get("resource") for path in (ROOT / "mappings").glob("*.yaml")
+    } - {None}
+    assert [type_ for type_ in made if not re.search(rf"^\|[^|]*\b{type_}\b", page, re.M)] == []
+    assert made - {"Provenance"} == set(TYPES)  # the demo looks at all; Provenance is sealed

@@ -16,7 +16,7 @@ __all__ = ["Check", "Held", "find_in_files", "find_in_resources", "same_counts"]
 # People first: what is about somebody comes after them.
 TYPES = (
     *("Patient", "Organization", "Location", "Encounter", "Specimen", "Observation", "Condition"),
-    *("DiagnosticReport", "Procedure", "Immunization", "ServiceRequest", "Task"),
+    *("DiagnosticReport", "Procedure", "Immunization", "ServiceRequest", "Task", "CarePlan"),
 )
 _ABOUT = {"Immunization": "patient", "Task": "for"}  # else `subject`
 _OF_NOBODY = ("Organization", "Location")

@@ -33,6 +33,7 @@ _CONGRESS = "Khám trước đại hội"
 _LABORATORY = ("HEM-", "BIO-", "URI-", "TM-", "HOR-", "SER-", "CYT-")
 _WITHDRAWN = ("Đã hủy", "Nhập nhầm")
 _REFER, _TREATMENT = "Chuyển khám", "Điều trị"
+_NOTHING_TO_DO = "Bình thường"  # advice that makes no plan
 
 
 @dataclass
@@ -126,6 +127,7 @@ def _at(sheets: _Sheets, hospital: str) -> dict[str, int]:
         "Specimen": sum(row["Loại"] == _HOME and bool(row["Số mẫu"]) for row in visits.values()),
         "Observation": sum(map(len, measured.values())),
         "DiagnosticReport": _reports(sheets, visits, measured),
+        "CarePlan": sum((row["Hướng xử trí"] or _NOTHING_TO_DO) != _NOTHING_TO_DO for row in visits.values()),
         **_done(sheets, hospital, visits, allowed),
         "ServiceRequest": len(referrals),
         "Task": len(referrals),
