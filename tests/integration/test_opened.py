@@ -60,8 +60,12 @@ def base(tmp_path: Path) -> Iterator[str]:
 
 
 def held(base: str, type_: str) -> list[dict[str, Any]]:
-    found = httpx.get(f"{base}/fhir/{type_}", params={"_count": "500"}).json()
-    return [entry["resource"] for entry in found.get("entry", ())]
+    resources, url = [], f"{base}/fhir/{type_}?_count=500"
+    while url:
+        page = httpx.get(url).json()
+        resources += [entry["resource"] for entry in page.get("entry", ())]
+        url = next((link["url"] for link in page["link"] if link["relation"] == "next"), "")
+    return resources
 
 
 def test_opened_origins_and_classes_go_once_and_come_back(engine: Engine, tmp_path: Path, base: str) -> None:
