@@ -130,7 +130,7 @@ def _missing(output: str, shown: list[str], shell: Shell, *, numbers: bool = Tru
     return [line for line in shown if plain(line) not in printed]
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "lint", "bench", "clean", "help"])
+@pytest.mark.parametrize("target", ["demo", "test", "conformance", "lint", "bench", "clean", "help"])
 def test_make_has_the_targets(target: str) -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     assert re.search(rf"^{target}:", makefile, re.MULTILINE)
