@@ -236,6 +236,7 @@ TYPES = (
     "Organization",
     "Location",
     "Provenance",
+    "CarePlan",
 )
 
 
@@ -352,8 +353,12 @@ def test_the_origin_goes_only_where_it_is_opened_and_names_no_file(site: Site) -
     assert "Provenance" not in before
     site.edit("open: [centre]", "open: [centre, origin]")
     site.sync()
-    assert site.types(PROVINCIAL) - before == {"Provenance": 1}
     told = [one for one in site.holds(PROVINCIAL) if one["resourceType"] == "Provenance"]
+    assert site.types(PROVINCIAL) - before == {"Provenance": len(told)}
+    targets = [target["reference"].split("/")[0] for one in told for target in one["target"]]
+    own = Counter(targets) - Counter({type_: before[type_] for type_ in before if type_ in targets})
+    assert not own, "each is told of once"
+    assert set(before) - {"Organization", "Location"} <= set(targets)
     assert "csv" not in words_of(told)
     assert str(site.folder) not in words_of(told)
     assert "Provenance" not in site.types(CENTRAL)

@@ -238,7 +238,8 @@ def test_nothing_delivered_is_nothing_to_refuse(site: Site) -> None:
 def test_what_is_new_or_vanishes_is_counted_by_file(site: Site) -> None:
     site.sync()
     held = Counter(entry.type for entry in site.entries().values())
-    (site.mappings / "task.yaml").unlink()
+    for name in ("task.yaml", "referral_provenance.yaml"):  # the one refers to the other
+        (site.mappings / name).unlink()
     shown = site.diff()
     assert shown.counts["Task", "task.yaml"] == {"vanish": held["Task"]}
     assert {kind.effect for kind in shown.kinds} == {"vanish"}
@@ -434,7 +435,8 @@ def test_a_type_that_would_vanish_needs_consent_however_few_there_are(site: Site
     site.sync()
     held = Counter(entry.type for entry in site.entries().values())["Task"]
     assert 0 < held <= 20
-    (site.mappings / "task.yaml").unlink()
+    for name in ("task.yaml", "referral_provenance.yaml"):  # the one refers to the other
+        (site.mappings / name).unlink()
     tolerant = site.adapter(max_resend_percent=90)
     shown = pipeline.preview(tolerant, [NAME], silent)[NAME]
     assert (shown.needs_accepting, shown.weight.emptied) == (True, ("Task",))
