@@ -155,7 +155,7 @@ class Settings(BaseSettings):
     mappings: Path | None = None  # None: the mappings shipped with the adapter
     identity_key: SecretRef = "file:data/identity.key"
     max_deletions_percent: float = Field(3.0, ge=0, le=100)
-    max_resend_percent: float = Field(10.0, ge=0, le=100)
+    max_resend_percent: float = Field(1.0, ge=0, le=100)
     lease_seconds: int = Field(120, ge=10)
     patience_seconds: float = Field(60, ge=0)  # how long one sync waits for a hospital that backs off
     listen_host: str = "127.0.0.1"

@@ -4,10 +4,13 @@ A LOINC code names a property (https://loinc.org/kb/users-guide/): glucose as ma
 (SCnc) have different codes. So the property of a measure's code decides what kind of unit it may have.
 """
 
+import csv
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
 
 from adapter.mapping.spellings import Spelling, squeezed
-from adapter.mapping.terminology import Codes, Concept, Table, Unit
+from adapter.mapping.terminology import LOINC, Codes, Concept, Table, Unit
 from adapter.mapping.ucum import commensurable, is_ucum, measure_of
 
 __all__ = ["Problem", "measure_problems", "spelling_problems", "spellings_of", "unit_problems"]
@@ -152,14 +155,24 @@ def _every(table: Table | None) -> Iterator[Concept]:
         yield from (table.rows.get(code, (newest,)) if table else ())
 
 
+@cache
+def _twins() -> Mapping[str, str]:
+    """Codes of the same substance as mass and as moles, which are easily taken for each other."""
+    text = Path(__file__).with_name("loinc.csv").read_text("utf-8")
+    return {row["code"]: row["property"] for row in csv.DictReader(text.splitlines())}
+
+
 def _property_problems(concept: Concept, ucum: str) -> Iterator[Problem]:
-    """The property is the row's own, and the one that LOINC's name says in brackets."""
+    """The property is the row's own, the one that LOINC's name says in brackets, and for substances that are
+    measured in both ways the one that the code itself is known to have: a name left behind hides no slip.
+    """
     written = concept.more.get("property", "")
     if written and written not in _PROPERTIES:
         yield "terms.no_property", concept.line, {"word": written, "known": ", ".join(sorted(_PROPERTIES))}
         return
+    known = {_twins().get(target.code, "") for target in concept.targets if target.system == LOINC}
     said = next((name for text, name in _NAMES.items() if text in (concept.target_display or "")), "")
-    for name in sorted({written, said} - {""}):
+    for name in sorted({written, said, *known} - {""}):
         if ucum and not _PROPERTIES[name](dict(measure_of(ucum).kinds)):
             params = {"word": ucum, "code": concept.target or concept.code, "property": name}
             yield "terms.unit_disagrees", concept.line, params

@@ -191,6 +191,7 @@ GLUCOSE = "GLU,Glucose,http://loinc.org,14749-6,Glucose [Moles/volume] in Serum 
         (f"{GLUCOSE},mg/dL,,", "the unit 'mg/dL' cannot belong to 14749-6"),
         (f"{GLUCOSE},10*9/L,,", "the unit '10*9/L' cannot belong to 14749-6"),
         (f"{GLUCOSE},mmol/L,MCnc,", "LOINC property is MCnc"),
+        (f"{GLUCOSE.replace('14749-6', '2345-7')},mmol/L,SCnc,", "LOINC property is MCnc"),
         (f"{GLUCOSE},mmol/L,Mass,", "LOINC property is Mass"),
         (f"{GLUCOSE},mmol/L,Substanz,", "'Substanz' is not a LOINC property"),
         (f"{GLUCOSE},mmol/L,SCnc,mg/dL", "nothing can be converted to 'mg/dL'"),
