@@ -109,7 +109,7 @@ def opened(engine: Engine, tmp_path: Path) -> Iterator[Site]:
     store.dispose()
 
 
-CREATININE, OTHER = "14682-9", "2160-0"
+CREATININE, OTHER = "14682-9", "14684-5"
 
 
 def change_loinc(site: Site) -> set[str]:
