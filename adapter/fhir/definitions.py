@@ -18,7 +18,6 @@ __all__ = [
     "code_systems",
     "elements",
     "is_resource",
-    "is_type",
     "package",
     "required",
     "required_choices",
@@ -101,11 +100,6 @@ def resource_types() -> frozenset[str]:
 def is_resource(type_name: str) -> bool:
     """Whether R4 has a resource of that name; a data type such as HumanName is none."""
     return type_name in resource_types()
-
-
-def is_type(type_name: str) -> bool:
-    """Whether R4 has a type of that name."""
-    return type_name in types()
 
 
 @cache

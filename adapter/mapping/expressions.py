@@ -14,7 +14,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from adapter.mapping.arguments import takes, usage
 from adapter.mapping.names import expression_of, nearest
 from adapter.mapping.shapes import ANY, AS_GIVEN, NOTHING, PART, PLAIN, Shape, gives, reads
-from adapter.mapping.source import Problems, Scalar, is_unicode
+from adapter.mapping.source import Place, Problems, Scalar, is_unicode
 from adapter.mapping.terminology import Codes
 from adapter.mapping.transforms import JINJA_FILTERS, VERBS
 from adapter.mapping.ucum import is_ucum
@@ -359,7 +359,6 @@ class _Reader:
         )
         return False
 
-    def _wrong(self, text: str, **params: object) -> None:
+    def _wrong(self, text: str, *, place: Place | None = None, **params: object) -> None:
         self.is_wrong = True
-        place = params.pop("place", self._scalar.place)
-        self._run.problems.add(place, text, **params)  # type: ignore[arg-type]
+        self._run.problems.add(place or self._scalar.place, text, **params)

@@ -64,14 +64,13 @@ class Mappings:
         self,
         maps: tuple[ResourceMap, ...],
         codes: Codes,
-        versions: Mapping[str | None, str],
+        version: str,
         overlaid: Mapping[str, Mapping[tuple[str, str | None], ResourceMap]],
     ) -> None:
         self._maps = maps
-        self._versions = versions
         self._overlaid = overlaid
         self.codes = codes
-        self.version = versions[None]
+        self.version = version
         self.hospitals = tuple(sorted(overlaid))
         self.types = tuple(dict.fromkeys(map_.type for map_ in maps))
         self.kinds = frozenset(map_.kind for map_ in maps)
@@ -91,7 +90,7 @@ class Mappings:
         """
         problems = Problems()
         paths = overlay_files(folder)
-        versions = {name: version_of(folder, name) for name in (None, "", *(path.stem for path in paths))}
+        version = version_of(folder)
         codes = load_codes(folder / "codes", problems.lines)
         fragments = read_fragments(folder, problems)
         read = (_read(path, problems, record_fields, fragments) for path in mapping_files(folder))
@@ -110,11 +109,7 @@ class Mappings:
             listed = tuple(sorted(problems.lines, key=_place))
             raise MappingError("mapping.wrong", listed, count=len(listed))
         found = {path.stem: overlaid.get(path.stem, {}) for path in paths}
-        return cls(ordered, codes, versions, found)
-
-    def version_for(self, hospital: str) -> str:
-        """The version of what holds for one hospital: another one's overlay does not change it."""
-        return self._versions.get(hospital, self._versions[""])
+        return cls(ordered, codes, version, found)
 
     def maps_for(self, hospital: str) -> tuple[ResourceMap, ...]:
         """The mappings with that hospital's overlay in place, what they refer to first."""

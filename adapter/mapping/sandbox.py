@@ -1,5 +1,6 @@
 """What an expression may touch at run time: the named fields of records, the verbs, and nothing else."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,12 +15,12 @@ __all__ = ["FieldsOf", "Related", "Sandbox"]
 _PART_FIELDS = frozenset(("measure", "unit", "value"))
 
 
-class _Given:
+class _Given(ABC):
     """What an expression is given beside records; it says by itself what may be read of it."""
 
+    @abstractmethod
     def of(self, name: str) -> Any:
         """What is called so."""
-        raise NotImplementedError
 
 
 class Related(_Given):

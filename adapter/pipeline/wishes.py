@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Origin", "Wishes", "centre_wishes", "wishes"]
 
 _ORIGIN = "origin"
+_PERSON = "Patient"
 _CONTEXT = frozenset(("subject", "patient", "for", "encounter"))
 # What a hospital said of a referral -> the status with which a later change of it goes out.
 _REACHED: Mapping[str, Mapping[Fulfilment, str]] = {
@@ -181,7 +182,7 @@ class _Work:
             resource = pseudonymised(resource, outlet.system)
             if not decision.free_text:
                 resource = without_free_text(resource, outlet.plain)
-        if resource["resourceType"] != "Patient":
+        if resource["resourceType"] != _PERSON:
             decision = outlet.rules.reconsider(decision, written(resource), self._person.consents)
         if decision.reason is not None:
             return decision.reason
@@ -194,8 +195,9 @@ class _Work:
     def wishes(self, valid: Mapping[str, str]) -> Wishes:
         """All of it, checked."""
         reason = self._withheld.get((self._person.kind, self._person.key))
-        if reason is not None and all(one.record is not self._person for one in self._kept):
-            # Nothing goes anywhere about a person who does not.
+        going = {one.map.type for one in self._kept} | {one.type for one in self._broken}
+        if reason is not None and _PERSON not in going:
+            # Nothing goes anywhere about a person who does not, whatever else is made of the person's record.
             left = {(one.record.kind, one.record.key): reason for one in self._kept}
             return Wishes((), self._withheld | left)
         # What refers to something broken waits for it; only what policy withholds may not be pointed at.

@@ -346,6 +346,32 @@ def test_words_of_a_class_go_where_it_is_opened_with_their_label(site: Site) -> 
     assert all(labels(one) == {"R"} for one in said)
 
 
+@pytest.mark.parametrize("opened", ["open: [centre]", "open: [centre, origin]"])
+def test_nothing_goes_about_somebody_whose_patient_is_withheld(site: Site, opened: str) -> None:
+    """Not even where something else is made of the person's record, such as its Provenance."""
+    told = person("P4") | {"Địa chỉ": "Nhà riêng Bí thư Tỉnh ủy"}
+    if opened != "open: [centre]":
+        site.edit("open: [centre]", opened)
+    site.hold(joined({"Cán bộ": [told]}, care("P4", 1, "ổn")))
+    site.sync()
+    assert set(site.types(PROVINCIAL)) == {"Organization", "Location"}
+
+
+def test_a_person_goes_though_something_else_made_of_the_record_is_withheld(site: Site) -> None:
+    flag = """resource: Flag
+from: cadre
+body:
+  status: active
+  code: {text: "Tỉnh ủy viên"}
+  subject: "{{ m.cadre | reference('Patient') }}"
+"""
+    (site.mappings / "flag.yaml").write_text(flag, "utf-8")
+    site.hold(joined({"Cán bộ": [person("P4")]}, care("P4", 1, "ổn")))
+    site.sync()
+    assert site.types(PROVINCIAL)["Patient"] == 1
+    assert httpx.get(f"{site.bases[PROVINCIAL]}/fhir/Flag").json().get("entry", []) == []
+
+
 def test_the_origin_goes_only_where_it_is_opened_and_names_no_file(site: Site) -> None:
     site.hold(joined({"Cán bộ": [person("P4")]}, care("P4", 1, "ổn")))
     site.sync()

@@ -381,15 +381,14 @@ def test_an_overlay_changes_one_hospital_alone(tmp_path: Path) -> None:
 def test_versions_follow_the_hospital(tmp_path: Path) -> None:
     files = {"o.yaml": WITH_METHOD, "hospitals/bv-tinh.yaml": OVERLAY}
     before = loaded(tmp_path, files)
-    plain = before.version_for("bv-khac")
-    assert before.version_for("bv-tinh") == version_of(tmp_path, "bv-tinh") != plain
-    assert plain == version_of(tmp_path, "bv-khac")
+    plain, own = version_of(tmp_path, "bv-khac"), version_of(tmp_path, "bv-tinh")
+    assert own != plain
     after = loaded(tmp_path, {"hospitals/bv-tinh.yaml": OVERLAY.replace("right", "left")})
-    assert after.version_for("bv-khac") == plain
-    assert after.version_for("bv-tinh") != before.version_for("bv-tinh")
-    assert after.version != before.version
-    fragments = loaded(tmp_path, {"fragments.yaml": FRAGMENTS})
-    assert fragments.version_for("bv-khac") != plain
+    assert version_of(tmp_path, "bv-khac") == plain
+    assert version_of(tmp_path, "bv-tinh") != own
+    assert after.version == version_of(tmp_path) != before.version
+    loaded(tmp_path, {"fragments.yaml": FRAGMENTS})
+    assert version_of(tmp_path, "bv-khac") != plain
 
 
 def test_mistakes_in_overlays(tmp_path: Path) -> None:
