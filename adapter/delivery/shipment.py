@@ -61,11 +61,11 @@ def ship(to: Destination, lease: Lease) -> None:
         due_at, burn = _work(to, lease)
     except _HospitalTrouble as trouble:
         now = to.clock()
-        failures = to.ledger.failed(to.name, trouble.why)
+        failures = to.ledger.hospitals.failed(to.name, trouble.why)
         not_before = retry.backoff(failures - 1, trouble.asked, now, to.jitter)
-        to.ledger.hold_off(to.name, not_before)
+        to.ledger.hospitals.hold_off(to.name, not_before)
         due_at = now + trouble.grace  # behind all others that are due; the breaker holds them all
-    to.ledger.finish(lease, due_at, to.clock(), burn=burn)
+    to.ledger.shipments.finish(lease, due_at, to.clock(), burn=burn)
 
 
 def _work(to: Destination, lease: Lease) -> tuple[datetime | None, bool]:
@@ -203,11 +203,11 @@ def _exchange(
     if verdict.kind == "read" and isinstance(reply, Answer):
         answers = pair(writes, reply.body)
         if answers is not None:
-            to.ledger.reached(to.name, to.clock())
+            to.ledger.hospitals.reached(to.name, to.clock())
             return answers
         verdict = retry.BundleVerdict("unknown", hospital="unreadable-answer")
     if verdict.kind == "split" and isinstance(reply, Answer):
-        to.ledger.reached(to.name, to.clock())
+        to.ledger.hospitals.reached(to.name, to.clock())
         if len(writes) == 1:
             return (EntryAnswer(reply.status, issues=issues_of(reply.body)),)
         event = Event.RETRY

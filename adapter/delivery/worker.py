@@ -40,7 +40,7 @@ class _Run:
 
     def loop(self) -> None:
         while not self.stop.is_set():
-            lease = self.to.ledger.claim(self.to.name, self.to.clock(), self.to.lease_seconds)
+            lease = self.to.ledger.shipments.claim(self.to.name, self.to.clock(), self.to.lease_seconds)
             if lease is None:
                 wait = self._worth_waiting()
                 if wait is None:
@@ -55,8 +55,8 @@ class _Run:
     def _worth_waiting(self) -> float | None:
         """Seconds until something may be due, or None when that is beyond this run's patience."""
         now = self.to.clock()
-        state = self.to.ledger.hospital(self.to.name)
-        due = self.to.ledger.next_due(self.to.name)
+        state = self.to.ledger.hospitals.row(self.to.name)
+        due = self.to.ledger.shipments.next_due(self.to.name)
         if due is None:
             return None
         when = max(due, state.not_before or due)

@@ -1,10 +1,20 @@
 """The ledger's tables."""
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import Column, Float, Index, Integer, LargeBinary, String, Table
 
 from adapter.database import Instant, metadata
 
-__all__ = ["entry", "hospital", "mapping_in_force", "mapping_snapshot", "shipment"]
+__all__ = [
+    "alarm",
+    "entry",
+    "hospital",
+    "mapping_in_force",
+    "mapping_snapshot",
+    "receipt",
+    "server_card",
+    "shipment",
+    "worker",
+]
 
 hospital = Table(
     "ledger_hospital",
@@ -16,6 +26,18 @@ hospital = Table(
     Column("not_before", Instant),  # the breaker: nothing is claimed before
     Column("last_contact", Instant),
     Column("last_error", String(500)),
+    Column("breaker", String(9), nullable=False, server_default="closed"),  # closed, open, half-open
+    Column("failing_since", Instant),
+    Column("mode", String(8), nullable=False, server_default="running"),  # running, paused, draining
+    Column("mode_by", String(100)),
+    Column("mode_at", Instant),
+    Column("allowed", Float),  # shipments in flight over all workers: grows slowly, halves
+    Column("tokens", Float),  # requests that may go now, as of tokens_at
+    Column("tokens_at", Instant),
+    Column("entries", Integer),  # of a Bundle that it manages in time
+    Column("planner", String(32)),  # token of who plans for it
+    Column("planner_until", Instant),
+    Column("next_beat", Instant),  # when some worker should plan next
 )
 
 shipment = Table(
@@ -54,10 +76,60 @@ entry = Table(
     Column("detail", String(500)),
     Column("changed_at", Instant, nullable=False),
     Column("delivered_at", Instant),
+    Column("wished_at", Instant),  # since when it should hold just this
+    Column("sent_at", Instant),
+    Column("lookups", Integer, nullable=False, server_default="0"),  # since it was sent and not answered
+    Column("history", String(2000)),  # its transitions, packed
     Index("ix_ledger_entry_cadre", "hospital", "cadre"),
     Index("ix_ledger_entry_remote", "hospital", "type", "remote_id"),
     Index("ix_ledger_entry_record", "kind", "key"),
     Index("ix_ledger_entry_state", "hospital", "state"),
+)
+
+server_card = Table(
+    "server_card",
+    metadata,
+    Column("hospital", String(64), primary_key=True),
+    Column("measured_at", Instant, nullable=False),
+    Column("card", LargeBinary, nullable=False),  # JSON
+    Column("before", LargeBinary),  # the one measured before, where it differed
+    Column("drift", String(2000)),  # what differs from it, until somebody has seen it
+)
+
+receipt = Table(
+    "ledger_receipt",
+    metadata,
+    Column("hospital", String(64), primary_key=True),
+    Column("identity", String(64), primary_key=True),
+    Column("proved_at", Instant, primary_key=True),  # read back: gone, or marked as entered in error
+    Column("type", String(40), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("key", String(200), nullable=False),
+    Column("remote_id", String(64)),
+    Column("how", String(20), nullable=False),
+    Index("ix_ledger_receipt_record", "kind", "key"),
+)
+
+alarm = Table(
+    "alarm",
+    metadata,
+    Column("hospital", String(64), primary_key=True),  # "" for the adapter itself
+    Column("code", String(30), primary_key=True),
+    Column("since", Instant, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("told_at", Instant),
+    Column("told_count", Integer),
+)
+
+worker = Table(
+    "worker",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("host", String(100), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", String(40), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
 )
 
 mapping_snapshot = Table(

@@ -17,6 +17,7 @@ from adapter.disclosure.policy import Policy, Rules
 from adapter.errors import PolicyError, SettingsError
 from adapter.fhir.identity import Identities
 from adapter.inbox.store import InboxStore
+from adapter.ledger.cards import CardStore
 from adapter.ledger.editions import EditionStore
 from adapter.ledger.model import Desired
 from adapter.ledger.store import LedgerStore
@@ -202,6 +203,7 @@ class Adapter:
         self.records = RecordStore(engine)
         self.ledger = LedgerStore(engine)
         self.inbox = InboxStore(engine)
+        self.cards = CardStore(engine)
         self.editions = EditionStore(engine)
         self.library = Library(
             settings.mappings_folder, self.editions, lambda folder: load_mappings(settings, folder)

@@ -45,7 +45,7 @@ _LEAVING = ".leaving"  # ends the version of a plan that holds nothing but what 
 
 def _since(adapter: Adapter, outlet: Outlet, version: str) -> int:
     """Where planning goes on: from the start when mappings, policy or settings changed."""
-    state = adapter.ledger.hospital(outlet.hospital.name)
+    state = adapter.ledger.hospitals.row(outlet.hospital.name)
     return state.planned_position if state.planned_version == version else 0
 
 

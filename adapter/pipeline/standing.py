@@ -82,9 +82,9 @@ def _policy_problem(adapter: Adapter) -> str | None:
 def _status(adapter: Adapter, name: str, problem: str | None) -> HospitalStatus:
     hospital = adapter.settings.hospital(name)
     counts = adapter.ledger.counts(name)
-    state = adapter.ledger.hospital(name)
+    state = adapter.ledger.hospitals.row(name)
     in_force = adapter.editions.in_force(name)
-    due = adapter.ledger.next_due(name)
+    due = adapter.ledger.shipments.next_due(name)
     waiting = counts.get(State.PENDING, 0) + counts.get(State.RETRACTING, 0)
     unknown = counts.get(State.UNKNOWN, 0) + counts.get(State.SENDING, 0)
     return HospitalStatus(

@@ -144,10 +144,10 @@ def _deliver(
 ) -> Delivered:
     hospital, settings = outlet.hospital, adapter.settings
     token = settings.secret(hospital.token).get_secret_value() if hospital.token else None
-    adapter.ledger.probe(hospital.name)
+    adapter.ledger.hospitals.probe(hospital.name)
     if adapter.engine.dialect.name == "sqlite":
         # One host, and this process holds the lock: a lease that is left belongs to a dead worker.
-        adapter.ledger.break_leases(hospital.name)
+        adapter.ledger.shipments.break_leases(hospital.name)
     total = _open_count(adapter, hospital.name)
     done = 0
     counting = threading.Lock()

@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Tabl
 
 from adapter.database import Instant, metadata
 
-__all__ = ["cadre_identifier", "feed", "import_row", "record", "source_cursor"]
+__all__ = ["cadre_identifier", "feed", "import_row", "record", "record_merge", "source_cursor"]
 
 record = Table(
     "record",
@@ -45,6 +45,16 @@ cadre_identifier = Table(
     Column("cadre", String(200), primary_key=True),
     Index("ix_cadre_identifier_cadre", "cadre"),
     sqlite_with_rowid=False,
+)
+
+# Who turned out to be whom: records of the loser are the survivor's.
+record_merge = Table(
+    "record_merge",
+    metadata,
+    Column("loser", String(200), primary_key=True),
+    Column("survivor", String(200), nullable=False),
+    Column("merged_at", Instant, nullable=False),
+    Column("merged_by", String(100), nullable=False),
 )
 
 # What an import under way has met: lives only inside its transaction. Never holds a T0 key.

@@ -266,8 +266,8 @@ def test_a_worker_killed_after_sending_leaves_what_the_next_one_looks_up(site: S
     with pytest.raises(Killed):
         site.deliver()
     assert site.states() == {State.SENDING: 4}
-    assert site.ledger.claim(NAME, site.clock(), 60) is None  # its lease still holds
-    site.ledger.break_leases(NAME)
+    assert site.ledger.shipments.claim(NAME, site.clock(), 60) is None  # its lease still holds
+    site.ledger.shipments.break_leases(NAME)
     site.deliver()
     assert site.hospital.writes == 1
     assert site.states() == {State.DELIVERED: 4}
@@ -289,7 +289,7 @@ def test_a_hospital_that_is_down_is_given_up_and_catches_up_later(site: Site) ->
     assert site.deliver(patience=20).unreachable
     assert site.states() == {State.PENDING: 4}
     site.hospital.before = []
-    site.ledger.probe(NAME)
+    site.ledger.hospitals.probe(NAME)
     assert not site.deliver().unreachable
     assert site.states() == {State.DELIVERED: 4}
 
@@ -302,7 +302,7 @@ def test_a_wrong_token_stops_at_once_and_blames_no_message(site: Site, status: i
     assert site.deliver(patience=0.5).unreachable
     assert site.hospital.writes == 1
     assert site.states() == {State.PENDING: 20}
-    assert site.ledger.hospital(NAME).last_error == "auth"
+    assert site.ledger.hospitals.row(NAME).last_error == "auth"
 
 
 def test_a_web_page_instead_of_fhir_is_the_hospitals_fault(site: Site) -> None:
@@ -419,11 +419,11 @@ def test_what_is_no_longer_wished_for_is_deleted_and_read_back(site: Site) -> No
 def test_what_arrives_after_it_was_to_be_retracted_is_deleted_all_the_same(site: Site) -> None:
     wanted = family("c1")
     site.wish("c1", *wanted)
-    lease = site.ledger.claim(NAME, site.clock(), 60)
+    lease = site.ledger.shipments.claim(NAME, site.clock(), 60)
     assert lease is not None
     sent = {wish.identity: wish.digest for wish in wanted}
     site.ledger.start(lease, sent, lease.until, site.clock())  # and the worker is killed
-    site.ledger.break_leases(NAME)
+    site.ledger.shipments.break_leases(NAME)
     site.wish("c1")
     writes = [Write(wish.type, wish.identity, wish.body) for wish in wanted]
 
@@ -447,10 +447,10 @@ def test_what_was_never_sent_is_dropped_without_a_request(site: Site) -> None:
 
 def test_a_late_settle_is_refused(site: Site) -> None:
     site.wish("c1", *family("c1"))
-    lease = site.ledger.claim(NAME, site.clock(), 1)
+    lease = site.ledger.shipments.claim(NAME, site.clock(), 1)
     assert lease is not None
     site.clock.now += timedelta(seconds=2)
-    taken = site.ledger.claim(NAME, site.clock(), 60)
+    taken = site.ledger.shipments.claim(NAME, site.clock(), 60)
     assert taken is not None
     assert taken.cadre == lease.cadre
     with pytest.raises(LeaseLost):

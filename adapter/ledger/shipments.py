@@ -1,0 +1,117 @@
+"""Shipments: who may send for which hospital and cadre, and when. All SQL on them."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from secrets import token_hex
+
+from sqlalchemy import Connection, Engine, and_, func, insert, or_, select, update
+
+from adapter.database import read, write
+from adapter.errors import LeaseLost
+from adapter.ledger import tables
+from adapter.ledger.model import Lease
+
+__all__ = ["ShipmentStore"]
+
+_S, _H = tables.shipment, tables.hospital
+
+
+class ShipmentStore:
+    """The queue: one shipment per hospital and cadre, never two in flight. Every method is one transaction,
+    but those that take a connection, which take part in the caller's.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @staticmethod
+    def wake(connection: Connection, hospital: str, cadres: Sequence[str], now: datetime) -> None:
+        """These shipments are due now, and whoever has one under way sees that there is a newer plan."""
+        if not cadres:
+            return
+        mine = and_(_S.c.hospital == hospital, _S.c.cadre.in_(cadres))
+        there = set(connection.execute(select(_S.c.cadre).where(mine)).scalars())
+        connection.execute(update(_S).where(mine).values(due_at=now, attempts=0, wish=_S.c.wish + 1))
+        fresh = [cadre for cadre in cadres if cadre not in there]
+        if fresh:
+            row = {"hospital": hospital, "due_at": now, "attempts": 0, "wish": 0}
+            connection.execute(insert(_S), [{**row, "cadre": cadre} for cadre in fresh])
+
+    def claim(self, hospital: str, now: datetime, lease_seconds: float) -> Lease | None:
+        """Take one due shipment, or None: nothing is due, or the hospital's breaker is open."""
+        free = or_(_S.c.lease_until.is_(None), _S.c.lease_until < now)
+        due = (
+            select(_S)
+            .where(_S.c.hospital == hospital, _S.c.due_at <= now, free)
+            .order_by(_S.c.due_at, _S.c.cadre)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        with write(self._engine) as connection:
+            blocked = select(_H.c.name).where(_H.c.name == hospital, _H.c.not_before > now)
+            if connection.execute(blocked).one_or_none():
+                return None
+            row = connection.execute(due).one_or_none()
+            if row is None:
+                return None
+            lease = Lease(
+                hospital,
+                row.cadre,
+                token_hex(16),
+                now + timedelta(seconds=lease_seconds),
+                row.attempts,
+                row.wish,
+            )
+            connection.execute(
+                update(_S)
+                .where(_S.c.hospital == hospital, _S.c.cadre == row.cadre)
+                .values(lease_token=lease.token, lease_until=lease.until)
+            )
+        return lease
+
+    def break_leases(self, hospital: str) -> int:
+        """Free every shipment of a hospital. Only for who holds the lock that all its workers take."""
+        with write(self._engine) as connection:
+            return connection.execute(
+                update(_S)
+                .where(_S.c.hospital == hospital, _S.c.lease_token.is_not(None))
+                .values(lease_token=None, lease_until=None)
+            ).rowcount
+
+    def finish(self, lease: Lease, due_at: datetime | None, now: datetime, *, burn: bool = False) -> None:
+        """Give the shipment back, due again at `due_at` (None: nothing more to do). A plan that was
+        written meanwhile makes it due at once.
+        """
+        mine = and_(
+            _S.c.hospital == lease.hospital, _S.c.cadre == lease.cadre, _S.c.lease_token == lease.token
+        )
+        free = {"lease_token": None, "lease_until": None}
+        with write(self._engine) as connection:
+            same = connection.execute(
+                update(_S)
+                .where(mine, _S.c.wish == lease.wish)
+                .values(due_at=due_at, attempts=lease.attempts + burn, **free)
+            )
+            if same.rowcount != 1:
+                connection.execute(update(_S).where(mine).values(due_at=now, **free))
+
+    def next_due(self, hospital: str) -> datetime | None:
+        """When the next shipment is due or its lease ends, whichever is later; None if none ever is."""
+        later = func.max if self._engine.dialect.name == "sqlite" else func.greatest
+        when = later(_S.c.due_at, func.coalesce(_S.c.lease_until, _S.c.due_at), type_=_S.c.due_at.type)
+        query = select(func.min(when, type_=_S.c.due_at.type)).where(
+            _S.c.hospital == hospital, _S.c.due_at.is_not(None)
+        )
+        with read(self._engine) as connection:
+            due: datetime | None = connection.execute(query).scalar_one()
+        return due
+
+    @staticmethod
+    def hold(connection: Connection, lease: Lease, until: datetime | None) -> None:
+        """Prove that the lease still holds, and prolong it to `until` if given. Raises LeaseLost."""
+        mine = and_(
+            _S.c.hospital == lease.hospital, _S.c.cadre == lease.cadre, _S.c.lease_token == lease.token
+        )
+        values = {"lease_until": until} if until else {"lease_token": lease.token}
+        if connection.execute(update(_S).where(mine).values(**values)).rowcount != 1:
+            raise LeaseLost("ledger.lease_lost")
