@@ -6,7 +6,7 @@ says whether the request can have reached the server.
 
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -139,21 +139,35 @@ class HospitalClient:
         (each Type/id once), or the reply that went wrong.
         """
         found: dict[tuple[str, str], Any] = {}
+        last: Answer | None = None
+        for page in self.pages(url, max_pages=max_pages):
+            if isinstance(page, Silence) or not isinstance(page.body, list):
+                return page
+            found |= {(str(one.get("resourceType")), str(one.get("id"))): one for one in page.body}
+            last = page
+        return Answer(200, list(found.values()), last.headers if last else {})
+
+    def pages(self, url: str, *, max_pages: int) -> Iterator[Reply]:
+        """The pages of a search, each an Answer whose body is its list of resources; ends with the reply
+        that went wrong, if one did. A page may repeat what another had.
+        """
         for _ in range(max_pages):
             reply = self.get(url)
-            if isinstance(reply, Silence) or reply.status != 200 or not reply.is_fhir:
-                return reply
-            for entry in reply.body.get("entry") or ():
-                resource = entry.get("resource") if isinstance(entry, dict) else None
-                if isinstance(resource, dict) and resource.get("resourceType") != "OperationOutcome":
-                    found[str(resource.get("resourceType")), str(resource.get("id"))] = resource
+            if isinstance(reply, Silence) or reply.status != 200 or not _is_searchset(reply.body):
+                yield reply
+                return
+            entries = [one for one in reply.body.get("entry", ()) if isinstance(one, dict)]
+            resources = [one["resource"] for one in entries if isinstance(one.get("resource"), dict)]
+            matches = [one for one in resources if one.get("resourceType") != "OperationOutcome"]
+            yield Answer(200, matches, reply.headers)
             following = _next_link(reply.body)
             if following is None:
-                return Answer(200, list(found.values()), reply.headers)
+                return
             url = urljoin(self.base_url + "/", following)
             if httpx.URL(url).host != httpx.URL(self.base_url).host:
-                return Silence(sent=True, why="foreign-page")  # our token is for this server alone
-        return Silence(sent=True, why="too-large")
+                yield Silence(sent=True, why="foreign-page")  # our token is for this server alone
+                return
+        yield Silence(sent=True, why="too-large")
 
     def _quickly(self, method: str, url: str, body: bytes | None) -> Reply:
         retrying = tenacity.Retrying(
@@ -204,6 +218,16 @@ def _answer(response: httpx.Response, content: bytes) -> Answer:
         body = None
     headers = {key.lower(): value for key, value in response.headers.items()}
     return Answer(response.status_code, body, headers, retry_after_seconds(headers, datetime.now(UTC)))
+
+
+def _is_searchset(body: object) -> bool:
+    """Whether it answers a search: anything else under a 200 is no proof that nothing is there."""
+    return (
+        isinstance(body, dict)
+        and body.get("resourceType") == "Bundle"
+        and isinstance(body.get("entry", []), list)
+        and isinstance(body.get("link", []), list)
+    )
 
 
 def _next_link(bundle: Mapping[str, Any]) -> str | None:

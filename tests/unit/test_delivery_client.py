@@ -170,6 +170,17 @@ def test_a_search_whose_pages_never_end_is_given_up(client: HospitalClient) -> N
 
 
 @respx.mock
+@pytest.mark.parametrize("body", [OUTCOME, {"resourceType": "Bundle", "entry": "none"}])
+def test_what_is_no_searchset_is_not_taken_for_nothing_found(
+    client: HospitalClient, body: dict[str, Any]
+) -> None:
+    respx.get(f"{BASE}/Patient?identifier=a").respond(200, json=body)
+    reply = client.search("Patient?identifier=a")
+    assert isinstance(reply, Answer)
+    assert not isinstance(reply.body, list)
+
+
+@respx.mock
 def test_a_next_link_to_another_server_is_not_followed_with_the_token(client: HospitalClient) -> None:
     respx.get(f"{BASE}/Patient?identifier=a").mock(
         return_value=_page(["1"], "http://elsewhere.test/fhir?page=2")
