@@ -112,6 +112,7 @@ class HospitalClient:
         )
         self.requests = 0
         self.writes = 0
+        self.tls_until: datetime | None = None  # when the server's certificate ends; None before an answer
 
     def __enter__(self) -> Self:
         return self
@@ -127,12 +128,20 @@ class HospitalClient:
 
     def post_bundle(self, body: bytes) -> Reply:
         """POST a transaction or batch Bundle to the base. Retried only when surely not processed."""
-        return self._quickly("POST", self.base_url, body)
+        return self.send("POST", "", body)
 
     def get(self, url: str) -> Reply:
         """GET `url` (relative to the base, or a `next` link as it came), never from a cache."""
-        absolute = url if url.startswith(("http://", "https://")) else f"{self.base_url}/{url}"
-        return self._quickly("GET", absolute, None)
+        return self.send("GET", url)
+
+    def send(
+        self, method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """One request with headers of its own; `url` as in `get`, "" is the base itself. Retried only
+        when surely not processed.
+        """
+        absolute = url if url.startswith(("http://", "https://")) else f"{self.base_url}/{url}".rstrip("/")
+        return self._quickly(method, absolute, body, headers or {})
 
     def search(self, url: str, *, max_pages: int = 20) -> Reply:
         """All matches of a search, over its pages: an Answer whose body is the list of resources
@@ -169,7 +178,7 @@ class HospitalClient:
                 return
         yield Silence(sent=True, why="too-large")
 
-    def _quickly(self, method: str, url: str, body: bytes | None) -> Reply:
+    def _quickly(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_result(_passes_soon),
             stop=tenacity.stop_after_attempt(_QUICK_TRIES),
@@ -177,15 +186,17 @@ class HospitalClient:
             sleep=self._sleep,
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        reply: Reply = retrying(self._once, method, url, body)
+        reply: Reply = retrying(self._once, method, url, body, headers)
         return reply
 
-    def _once(self, method: str, url: str, body: bytes | None) -> Reply:
+    def _once(self, method: str, url: str, body: bytes | None, extra: Mapping[str, str]) -> Reply:
         self.requests += 1
         self.writes += method != "GET"
         headers = {"Content-Type": _FHIR} if body is not None else {"Cache-Control": "no-cache"}
         try:
-            with self._http.stream(method, url, content=body, headers=headers) as response:
+            with self._http.stream(method, url, content=body, headers={**headers, **extra}) as response:
+                if self.tls_until is None and url.startswith("https:"):
+                    self.tls_until = _certificate_end(response)
                 content = self._read(response)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             tls = isinstance(error.__cause__, ssl.SSLError) or "SSL" in str(error)
@@ -209,6 +220,13 @@ class HospitalClient:
             if size > _MAX_ANSWER or time.monotonic() > deadline:
                 return None
         return b"".join(chunks)
+
+
+def _certificate_end(response: httpx.Response) -> datetime | None:
+    stream = response.extensions.get("network_stream")
+    secured = stream.get_extra_info("ssl_object") if stream is not None else None
+    ends = (secured.getpeercert() or {}).get("notAfter") if secured is not None else None
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) if isinstance(ends, str) else None
 
 
 def _answer(response: httpx.Response, content: bytes) -> Answer:
