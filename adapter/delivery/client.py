@@ -19,6 +19,7 @@ import tenacity
 from tenacity.wait import wait_base
 
 from adapter import __version__
+from adapter.delivery.wire import Wire, WireBackend, within
 from adapter.fhir import codec
 
 __all__ = ["Answer", "HospitalClient", "Reply", "Silence", "post_json", "retry_after_seconds"]
@@ -110,6 +111,7 @@ class HospitalClient:
         self._http = httpx.Client(
             headers=headers, timeout=httpx.Timeout(timeout, connect=min(timeout, 10)), transport=transport
         )
+        _watch(self._http)
         self.requests = 0
         self.writes = 0
         self.tls_until: datetime | None = None  # when the server's certificate ends; None before an answer
@@ -194,7 +196,14 @@ class HospitalClient:
         self.writes += method != "GET"
         headers = {"Content-Type": _FHIR} if body is not None else {"Cache-Control": "no-cache"}
         try:
-            with self._http.stream(method, url, content=body, headers={**headers, **extra}) as response:
+            with (
+                within(self._timeout * 2),
+                self._http.stream(method, url, content=body, headers={**headers, **extra}) as response,
+            ):
+                wire = response.extensions.get("network_stream")
+                if isinstance(wire, Wire) and not wire.heard:  # an answer to something earlier
+                    wire.close()
+                    return Silence(sent=True, why="dropped")
                 if self.tls_until is None and url.startswith("https:"):
                     self.tls_until = _certificate_end(response)
                 content = self._read(response)
@@ -211,13 +220,14 @@ class HospitalClient:
             return Silence(sent=True, why="too-large")
         return _answer(response, content)
 
-    def _read(self, response: httpx.Response) -> bytes | None:
-        """The body, or None when it is too large or trickles on past the timeout."""
-        chunks, size, deadline = [], 0, time.monotonic() + self._timeout * 2
+    @staticmethod
+    def _read(response: httpx.Response) -> bytes | None:
+        """The body, or None when it is too large."""
+        chunks, size = [], 0
         for chunk in response.iter_bytes(_CHUNK):
             chunks.append(chunk)
             size += len(chunk)
-            if size > _MAX_ANSWER or time.monotonic() > deadline:
+            if size > _MAX_ANSWER:
                 return None
         return b"".join(chunks)
 
@@ -227,6 +237,14 @@ def _certificate_end(response: httpx.Response) -> datetime | None:
     secured = stream.get_extra_info("ssl_object") if stream is not None else None
     ends = (secured.getpeercert() or {}).get("notAfter") if secured is not None else None
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) if isinstance(ends, str) else None
+
+
+def _watch(http: httpx.Client) -> None:
+    """Have every connection made as a Wire. httpx has no way to say so: it makes the pools itself."""
+    for transport in (http._transport, *http._mounts.values()):
+        if isinstance(transport, httpx.HTTPTransport):
+            pool = transport._pool
+            pool._network_backend = WireBackend(pool._network_backend)
 
 
 def _answer(response: httpx.Response, content: bytes) -> Answer:
