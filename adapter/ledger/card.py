@@ -5,10 +5,10 @@ side of what is None. `adapter doctor` measures, `delivery.strategy` decides.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, NamedTuple
 
-__all__ = ["UNKNOWN", "Card"]
+__all__ = ["UNKNOWN", "Card", "Change", "drift", "read_drift", "with_earlier"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class Card:
     several_matches: int | None = None  # status of a conditional write that two resources match
     if_match: bool | None = None  # refuses an update whose ETag is stale
     if_match_status: int | None = None  # with this status (409 or 412)
+    if_match_star: bool | None = None  # takes If-Match: * for "any version that is there"
+    bundle_if_match: bool | None = None  # the same for ifMatch of an entry that is a PUT to an id
     same_is_no_version: bool | None = None  # an identical PUT makes no new version
     client_ids: bool | None = None  # PUT to an id that never was creates it
     revives_deleted: bool | None = None  # PUT to a deleted id creates it again
@@ -48,8 +50,12 @@ class Card:
     deleted_status: int | None = None  # of reading what was deleted (410 or 404)
     gzip_requests: bool | None = None  # reads a compressed body
 
+    guarded: bool | None = None  # refuses a wrong token
+    retry_after: str | None = None  # forms in which it asked to be left alone: "seconds", "date", both
     clock_skew: float | None = None  # seconds that its clock is ahead of ours
     tls_until: str | None = None  # when its certificate ends, as an instant
+
+    says: Mapping[str, Any] = field(default_factory=dict, hash=False)  # of itself, by the names above
 
     def as_json(self) -> dict[str, Any]:
         """All fields by name."""
@@ -58,8 +64,51 @@ class Card:
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> "Card":
         """A card from what was stored; a field that a newer or older adapter knew is left out."""
-        known = {field.name for field in fields(cls)}
+        known = {one.name for one in fields(cls)}
         return cls(**{name: value for name, value in facts.items() if name in known})
 
 
 UNKNOWN = Card()
+
+# What no one measurement of differs from another's tells of another server: times, chance, words.
+_PASSING = frozenset({"clock_skew", "tls_until", "retry_after", "says"})
+
+
+class Change(NamedTuple):
+    """A field that was measured twice, and differently."""
+
+    field: str
+    before: str
+    after: str
+
+
+def drift(before: Card, after: Card) -> str | None:
+    """What `after` was measured to do otherwise, as `field: before -> after` joined by "; "; None if
+    nothing. What either did not measure has not changed.
+    """
+    left, right = before.as_json(), after.as_json()
+    changed = [
+        f"{name}: {_plain(left[name])} -> {_plain(right[name])}"
+        for name in left
+        if name not in _PASSING and None not in (left[name], right[name]) and left[name] != right[name]
+    ]
+    return "; ".join(changed)[:2000] or None
+
+
+def _plain(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value).replace(";", ",")
+
+
+def read_drift(text: str | None) -> tuple[Change, ...]:
+    """The changes that `drift` wrote."""
+    parts = [part.partition(": ") for part in (text or "").split("; ") if ": " in part]
+    return tuple(Change(name, *rest.split(" -> ", 1)) for name, _, rest in parts if " -> " in rest)
+
+
+def with_earlier(card: Card, earlier: Card) -> Card:
+    """`card`, with what it did not measure taken from an earlier measurement of the same software."""
+    if (card.fhir_version, card.software) != (earlier.fhir_version, earlier.software):
+        return card
+    left, right = card.as_json(), earlier.as_json()
+    missing = {name: right[name] for name in left if left[name] is None and name not in _PASSING}
+    return replace(card, **missing)

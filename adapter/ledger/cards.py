@@ -8,7 +8,7 @@ from sqlalchemy import Engine, delete, insert, select, update
 
 from adapter.database import read, write
 from adapter.ledger import tables
-from adapter.ledger.card import Card
+from adapter.ledger.card import Card, drift, with_earlier
 
 __all__ = ["CardStore", "StoredCard"]
 
@@ -17,7 +17,9 @@ _C = tables.server_card
 
 @dataclass(frozen=True, slots=True)
 class StoredCard:
-    """A card and when it was measured. `drift` says what differs from the one before, until it was seen."""
+    """A card and when it was measured. `drift` says what differs from the one that a person last saw, as
+    `card.read_drift` reads it; None when nothing does.
+    """
 
     card: Card
     measured_at: datetime
@@ -36,20 +38,27 @@ class CardStore:
             row = connection.execute(select(_C).where(_C.c.hospital == hospital)).one_or_none()
         return StoredCard(Card.from_json(orjson.loads(row.card)), row.measured_at, row.drift) if row else None
 
-    def put(self, hospital: str, card: Card, drift: str | None, now: datetime) -> None:
-        """Keep a card. `drift` adds to what was not seen yet: None leaves that as it is."""
+    def put(self, hospital: str, card: Card, now: datetime) -> str | None:
+        """Keep a card; what it did not measure of the same software stays as it was. Returns what
+        differs from the card that a person last saw, which stays until they have `seen` it.
+        """
         with write(self._engine) as connection:
-            before = connection.execute(select(_C).where(_C.c.hospital == hospital)).one_or_none()
+            row = connection.execute(select(_C).where(_C.c.hospital == hospital)).one_or_none()
+            last = Card.from_json(orjson.loads(row.card)) if row else card
+            known = Card.from_json(orjson.loads(row.before)) if row and row.before else last
+            whole = with_earlier(card, last)
+            changed = drift(known, whole)
             connection.execute(delete(_C).where(_C.c.hospital == hospital))
             connection.execute(
                 insert(_C).values(
                     hospital=hospital,
                     measured_at=now,
-                    card=orjson.dumps(card.as_json()),
-                    before=before.card if before and drift else None,
-                    drift=drift or (before.drift if before else None),
+                    card=orjson.dumps(whole.as_json()),
+                    before=orjson.dumps(known.as_json()) if changed else None,
+                    drift=changed,
                 )
             )
+        return changed
 
     def seen(self, hospital: str) -> None:
         """A person has seen what changed."""
