@@ -12,6 +12,7 @@
     │   └── SourceLost        its connection was lost; the import is tried again  exit 1
     ├── Busy                  another process holds the lock                      exit 1
     ├── LeaseLost             another worker owns this shipment now               (internal)
+    ├── PlanChanged           a newer plan was written for this shipment          (internal)
     └── FhirError             an interaction is refused with an OperationOutcome  (HTTP status)
 
 An error names a text (`adapter.texts`) and its parameters, so that it can be said in
@@ -28,6 +29,7 @@ __all__ = [
     "ImportRefused",
     "LeaseLost",
     "MappingError",
+    "PlanChanged",
     "PolicyError",
     "SettingsError",
     "SourceError",
@@ -106,6 +108,12 @@ class Busy(AdapterError):
 
 class LeaseLost(AdapterError):
     """The shipment's lease ended and another worker may own it; nothing was settled."""
+
+
+class PlanChanged(AdapterError):
+    """A newer plan was written for the shipment since it was claimed: what was read of it may be
+    superseded, so nothing was started. Give it back; it is due at once.
+    """
 
 
 class FhirError(AdapterError):

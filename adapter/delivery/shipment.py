@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from adapter.delivery import lookup, retry
 from adapter.delivery.client import Answer, HospitalClient, Silence
 from adapter.delivery.strategy import Item, next_batch
+from adapter.errors import PlanChanged
 from adapter.fhir import codec
 from adapter.fhir.bundle import EntryAnswer, Target, Write, pair, transaction
 from adapter.fhir.outcome import issues_of
@@ -65,6 +66,8 @@ def ship(to: Destination, lease: Lease) -> None:
         not_before = retry.backoff(failures - 1, trouble.asked, now, to.jitter)
         to.ledger.hospitals.hold_off(to.name, not_before)
         due_at = now + trouble.grace  # behind all others that are due; the breaker holds them all
+    except PlanChanged:
+        due_at = to.clock()
     to.ledger.shipments.finish(lease, due_at, to.clock(), burn=burn)
 
 

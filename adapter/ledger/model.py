@@ -49,11 +49,15 @@ class Entry:
     detail: str | None
     changed_at: datetime
     delivered_at: datetime | None
+    sent_at: datetime | None = None  # when a request with it last began
+    lookups: int = 0  # that did not decide what became of it
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One shipment, claimed: nobody else may send for this hospital and cadre until `until`."""
+    """One shipment, claimed: nobody else may send for this hospital and cadre until `until`. `wish` counts
+    plans: with a newer one nothing more is started under this lease.
+    """
 
     hospital: str
     cadre: str

@@ -3,13 +3,16 @@
 from datetime import datetime
 from typing import Any
 
-from adapter.ledger.model import Entry, Settled
+from adapter.ledger.history import step
+from adapter.ledger.model import Desired, Entry, Settled
 from adapter.ledger.state import Event, State, next_state
 
-__all__ = ["same_columns", "settled"]
+__all__ = ["INVALID", "retracted", "settled", "wished"]
+
+INVALID = "invalid"  # the reason of what breaks FHIR's rules; it is kept until the resource is parked
 
 
-def same_columns(entry: Entry) -> dict[str, Any]:
+def _base(entry: Entry) -> dict[str, Any]:
     """The columns that every planned update sets, at their present values (one statement for all)."""
     return {
         "state": entry.state,
@@ -20,39 +23,112 @@ def same_columns(entry: Entry) -> dict[str, Any]:
         "detail": entry.detail,
         "remote_id": entry.remote_id,
         "etag": entry.etag,
+        "sent_at": entry.sent_at,
     }
 
 
-def settled(entry: Entry, outcome: Settled, now: datetime) -> dict[str, Any]:
-    """The row after what became of an entry. Raises ValueError for what cannot have happened."""
-    state = next_state(entry.state, outcome.event)
-    delivered = entry.delivered_digest
-    delivered_at = entry.delivered_at
-    body = entry.body
-    if outcome.event is Event.CONFIRM:
-        delivered, delivered_at = outcome.digest or entry.sent_digest, now
-        if state is State.DELIVERED and delivered != entry.desired_digest:
-            state = State.PENDING  # a newer wish was planned while this one was under way
-        elif state is State.DELIVERED:
-            body = None
-    reason, detail = outcome.reason, outcome.detail
-    if state is State.PENDING and entry.reason == "invalid":  # planned while this was under way
-        state, reason, detail = State.PARKED, entry.reason, entry.detail
-    gone = state is State.RETRACTED or outcome.event is Event.GONE
-    forget = outcome.forget or gone
+def retracted(entry: Entry, mapping_version: str, now: datetime) -> dict[str, Any]:
+    """The update for what the hospital should no longer hold."""
+    state = next_state(entry.state, Event.RETRACT)
     return {
         "b_identity": entry.identity,
+        "b_step": step(state, now),
+        **_base(entry),
         "state": state,
-        "delivered_digest": None if gone else delivered,
+        "desired_digest": None,
+        "body": None,
+        "attempts": 0,
+        "reason": None,
+        "detail": None,
+        "mapping_version": mapping_version,
+        "wished_at": now,
+        "changed_at": now,
+    }
+
+
+def wished(entry: Entry | None, wish: Desired, mapping_version: str, now: datetime) -> dict[str, Any]:
+    """The row for what the hospital should hold: a whole one, or with `b_identity` an update of `entry`."""
+    before = entry.state if entry else State.PENDING
+    state = next_state(before, Event.INVALID if wish.problem else Event.DESIRE)
+    reason = INVALID if wish.problem else None
+    row: dict[str, Any] = {
+        "state": state,
+        "desired_digest": wish.digest,
+        "body": wish.body,
+        "mapping_version": mapping_version,
+        "attempts": 0,
+        "reason": reason,
+        "detail": (wish.problem or "")[:500] or None,
+        "wished_at": now,
+        "changed_at": now,
+    }
+    if entry is None:
+        row |= {"type": wish.type, "rank": wish.rank, "kind": wish.kind, "key": wish.key}
+        return {**row, "identity": wish.identity, "history": step(state, now, reason)}
+    if state is State.PENDING and entry.delivered_digest == wish.digest:
+        state = next_state(state, Event.CONFIRM)
+        row |= {"state": state, "body": None}
+    if before is State.RETRACTED:
+        row |= {"remote_id": None, "etag": None}
+    if before is State.RETRACTING and state is State.UNKNOWN:
+        row |= {"sent_at": now}  # its deletion may be under way as from now
+    return {"b_identity": entry.identity, "b_step": step(state, now, reason), **_base(entry), **row}
+
+
+def settled(entry: Entry, outcome: Settled, now: datetime) -> dict[str, Any]:
+    """The update after what became of an entry. Raises ValueError for what cannot have happened."""
+    event = outcome.event
+    state = first = next_state(entry.state, event)
+    reason, detail = outcome.reason, outcome.detail
+    delivered, delivered_at = entry.delivered_digest, entry.delivered_at
+    if event is Event.CONFIRM:
+        delivered, delivered_at = outcome.digest or entry.sent_digest, now
+    elif event in (Event.ABSENT, Event.GONE):
+        delivered = None
+    is_superseded = _is_superseded(entry, delivered, state)
+    if is_superseded:
+        state = next_state(state, Event.INVALID if entry.reason == INVALID else Event.DESIRE)
+        reason, detail = None, None
+    if entry.reason == INVALID and entry.desired_digest is not None and state is not State.DELIVERED:
+        # Planned while this was under way: it stays known until it can be parked.
+        state = next_state(state, Event.INVALID) if state is State.PENDING else state
+        reason, detail = entry.reason, entry.detail
+    gone = event is Event.GONE
+    forget = outcome.forget or gone
+    burn = outcome.burn and not is_superseded
+    return {
+        "b_identity": entry.identity,
+        "b_step": _steps(entry, (first, outcome.reason), (state, reason), now),
+        "state": state,
+        "delivered_digest": delivered,
         "delivered_at": delivered_at,
         "sent_digest": None if gone else entry.sent_digest,
-        "body": body,
+        "body": None if state is State.DELIVERED else entry.body,
         "remote_id": None if forget else (outcome.remote_id or entry.remote_id),
-        "etag": None
-        if forget
-        else (outcome.etag or (None if outcome.event is Event.CONFIRM else entry.etag)),
-        "attempts": 0 if state is State.DELIVERED else entry.attempts + outcome.burn,
+        "etag": None if forget else (outcome.etag or (None if event is Event.CONFIRM else entry.etag)),
+        "attempts": 0 if state is State.DELIVERED else entry.attempts + burn,
+        "lookups": entry.lookups + 1 if event is Event.LOSE and entry.state is State.UNKNOWN else 0,
         "reason": reason,
         "detail": (detail or "")[:500] or None,
         "changed_at": now,
     }
+
+
+def _is_superseded(entry: Entry, delivered: str | None, state: State) -> bool:
+    """Whether the outcome is that of an older version, and a newer wish was planned meanwhile."""
+    if state is State.DELIVERED:
+        return delivered != entry.desired_digest
+    if state is State.PARKED:
+        return entry.state is State.SENDING and entry.sent_digest != entry.desired_digest
+    return state is State.RETRACTED and entry.desired_digest is not None
+
+
+def _steps(
+    entry: Entry, first: tuple[State, str | None], last: tuple[State, str | None], now: datetime
+) -> str:
+    """What the history gets: the state that the outcome led to, and the last one if a wish moved it on;
+    nothing where nothing is new.
+    """
+    if first[0] is not last[0]:
+        return step(first[0], now, first[1]) + step(last[0], now, last[1])
+    return "" if last == (entry.state, entry.reason) else step(last[0], now, last[1])

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from secrets import token_hex
 
-from sqlalchemy import Connection, Engine, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, or_, select, update
 
 from adapter.database import read, write
-from adapter.errors import LeaseLost
+from adapter.errors import LeaseLost, PlanChanged
 from adapter.ledger import tables
 from adapter.ledger.model import Lease
 
@@ -82,9 +82,7 @@ class ShipmentStore:
         """Give the shipment back, due again at `due_at` (None: nothing more to do). A plan that was
         written meanwhile makes it due at once.
         """
-        mine = and_(
-            _S.c.hospital == lease.hospital, _S.c.cadre == lease.cadre, _S.c.lease_token == lease.token
-        )
+        mine = _mine(lease)
         free = {"lease_token": None, "lease_until": None}
         with write(self._engine) as connection:
             same = connection.execute(
@@ -107,11 +105,28 @@ class ShipmentStore:
         return due
 
     @staticmethod
-    def hold(connection: Connection, lease: Lease, until: datetime | None) -> None:
-        """Prove that the lease still holds, and prolong it to `until` if given. Raises LeaseLost."""
-        mine = and_(
-            _S.c.hospital == lease.hospital, _S.c.cadre == lease.cadre, _S.c.lease_token == lease.token
-        )
-        values = {"lease_until": until} if until else {"lease_token": lease.token}
-        if connection.execute(update(_S).where(mine).values(**values)).rowcount != 1:
+    def lock(connection: Connection, hospital: str, cadres: Sequence[str]) -> None:
+        """Until the transaction ends no worker starts or settles anything of these shipments."""
+        mine = and_(_S.c.hospital == hospital, _S.c.cadre.in_(cadres))
+        connection.execute(select(_S.c.cadre).where(mine).order_by(_S.c.cadre).with_for_update()).all()
+
+    @staticmethod
+    def hold(connection: Connection, lease: Lease) -> None:
+        """Prove that the lease still holds. Raises LeaseLost."""
+        values = {"lease_token": lease.token}
+        if connection.execute(update(_S).where(_mine(lease)).values(**values)).rowcount != 1:
             raise LeaseLost("ledger.lease_lost")
+
+    @staticmethod
+    def begin(connection: Connection, lease: Lease, until: datetime) -> None:
+        """Prove that the lease still holds and no newer plan was written, and prolong it to `until`.
+        Raises LeaseLost, PlanChanged.
+        """
+        same = and_(_mine(lease), _S.c.wish == lease.wish)
+        if connection.execute(update(_S).where(same).values(lease_until=until)).rowcount != 1:
+            ShipmentStore.hold(connection, lease)
+            raise PlanChanged("ledger.plan_changed")
+
+
+def _mine(lease: Lease) -> ColumnElement[bool]:
+    return and_(_S.c.hospital == lease.hospital, _S.c.cadre == lease.cadre, _S.c.lease_token == lease.token)

@@ -20,10 +20,11 @@ from sqlalchemy import (
 
 from adapter.database import read, write
 from adapter.ledger import tables
-from adapter.ledger.diff import Action, Change
+from adapter.ledger.diff import Action, Change, refreshed
+from adapter.ledger.history import LIMIT, step
 from adapter.ledger.hospitals import HospitalStore
 from adapter.ledger.model import Entry, Lease, Settled
-from adapter.ledger.rows import same_columns, settled
+from adapter.ledger.rows import retracted, settled, wished
 from adapter.ledger.shipments import ShipmentStore
 from adapter.ledger.state import Event, State, next_state
 
@@ -32,12 +33,22 @@ __all__ = ["LedgerStore"]
 _E = tables.entry
 
 _STUCK = 3  # attempts to retract
+_MANY = 500  # identities in one query
 _COLUMNS = [_E.c[name] for name in Entry.__dataclass_fields__]
 
 
 def _entry(row: Row[Any]) -> Entry:
     values = row._mapping
     return Entry(**{**values, "state": State(values["state"])})
+
+
+def _planned(change: Change, mapping_version: str, now: datetime) -> dict[str, Any] | None:
+    """The row to write for one change: with `b_identity` an update, with `identity` a new line."""
+    if change.desired is not None:
+        return wished(change.entry, change.desired, mapping_version, now)
+    if change.action is Action.RETRACT and change.entry is not None:
+        return retracted(change.entry, mapping_version, now)
+    return None
 
 
 class LedgerStore:
@@ -70,84 +81,83 @@ class LedgerStore:
         position: int,
         now: datetime,
     ) -> None:
-        """Write a plan down: `changes` by cadre, up to feed `position`, under plan `version`."""
+        """Write a plan down: `changes` by cadre, up to feed `position`, under plan `version`. What workers
+        moved since it was compared is read again, so that nothing of theirs is written over.
+        """
+        current = self._refreshed(connection, hospital, changes)
         new, changed, dropped, woken = [], [], [], []
-        for cadre, listed in changes.items():
-            rows = [self._planned(hospital, cadre, change, mapping_version, now) for change in listed]
-            new += [row for row in rows if row is not None and "b_identity" not in row]
-            changed += [row for row in rows if row is not None and "b_identity" in row]
-            dropped += [c.entry.identity for c in listed if c.action is Action.DROP and c.entry]
-            if any(row is not None for row in rows):
+        for cadre, listed in current.items():
+            rows = [row for row in (_planned(one, mapping_version, now) for one in listed) if row]
+            new += [{"hospital": hospital, "cadre": cadre, **row} for row in rows if "identity" in row]
+            changed += [row for row in rows if "b_identity" in row]
+            gone = [c.entry.identity for c in listed if c.action is Action.DROP and c.entry]
+            dropped += gone
+            if rows or gone:
                 woken.append(cadre)
         if new:
             connection.execute(insert(_E), new)
         if changed:
-            connection.execute(self._by_identity(hospital), changed)
+            connection.execute(self._by_identity(hospital, bindparam("b_step")), changed)
         if dropped:
             connection.execute(delete(_E).where(_E.c.hospital == hospital, _E.c.identity.in_(dropped)))
         self.shipments.wake(connection, hospital, woken, now)
         self.hospitals.planned(connection, hospital, position=position, version=version)
 
-    @staticmethod
-    def _by_identity(hospital: str) -> Any:
-        return update(_E).where(_E.c.hospital == hospital, _E.c.identity == bindparam("b_identity"))
-
-    def _planned(
-        self, hospital: str, cadre: str, change: Change, version: str, now: datetime
-    ) -> dict[str, Any] | None:
-        """The row to write for one change: with `b_identity` an update, without a new line."""
-        entry, wish = change.entry, change.desired
-        if change.action in (Action.UNCHANGED, Action.WAITING, Action.DROP):
-            return None
-        if change.action is Action.RETRACT and entry is not None:
-            return {
-                "b_identity": entry.identity,
-                **same_columns(entry),
-                "state": next_state(entry.state, Event.RETRACT),
-                "desired_digest": None,
-                "body": None,
-                "mapping_version": version,
-                "changed_at": now,
-            }
-        if wish is None:
-            return None
-        event = Event.INVALID if wish.problem else Event.DESIRE
-        state = next_state(entry.state if entry else State.PENDING, event)
+    def _refreshed(
+        self, connection: Connection, hospital: str, changes: dict[str, list[Change]]
+    ) -> dict[str, list[Change]]:
+        """The changes to write, each on its line as it stands now; no worker moves any until the end."""
         wanted = {
-            "state": state,
-            "desired_digest": wish.digest,
-            "body": wish.body,
-            "mapping_version": version,
-            "attempts": 0,
-            "reason": "invalid" if wish.problem else None,
-            "detail": (wish.problem or "")[:500] or None,
-            "changed_at": now,
+            cadre: [one for one in listed if one.action not in (Action.UNCHANGED, Action.WAITING)]
+            for cadre, listed in changes.items()
         }
-        if entry is not None:
-            if state is State.PENDING and entry.delivered_digest == wish.digest:
-                wanted |= {"state": next_state(state, Event.CONFIRM), "body": None}
-            gone = {"remote_id": None, "etag": None} if entry.state is State.RETRACTED else {}
-            return {"b_identity": entry.identity, **same_columns(entry), **wanted, **gone}
-        identity = {"hospital": hospital, "identity": wish.identity, "cadre": cadre, "type": wish.type}
-        return {**identity, "rank": wish.rank, "kind": wish.kind, "key": wish.key, **wanted}
+        old = [one.entry.identity for listed in wanted.values() for one in listed if one.entry]
+        if not old:
+            return wanted
+        self.shipments.lock(connection, hospital, [cadre for cadre, listed in wanted.items() if listed])
+        now = self._lines(connection, hospital, old)
+        return {
+            cadre: [refreshed(one, now.get(one.entry.identity)) if one.entry else one for one in listed]
+            for cadre, listed in wanted.items()
+        }
+
+    @staticmethod
+    def _lines(connection: Connection, hospital: str, identities: Sequence[str]) -> dict[str, Entry]:
+        found: dict[str, Entry] = {}
+        for start in range(0, len(identities), _MANY):
+            some = identities[start : start + _MANY]
+            query = select(*_COLUMNS).where(_E.c.hospital == hospital, _E.c.identity.in_(some))
+            found |= {row.identity: _entry(row) for row in connection.execute(query)}
+        return found
+
+    def _by_identity(self, hospital: str, step: ColumnElement[str] | str) -> Any:
+        """An update of one line by its key, whose history gets one `step` more."""
+        longer = func.coalesce(_E.c.history, "") + step
+        sqlite = self._engine.dialect.name == "sqlite"
+        kept = func.substr(longer, -LIMIT) if sqlite else func.right(longer, LIMIT)
+        by_key = and_(_E.c.hospital == hospital, _E.c.identity == bindparam("b_identity"))
+        return update(_E).where(by_key).values(history=kept)
 
     # -- sending ---------------------------------------------------------------------------
 
     def start(self, lease: Lease, sent: Mapping[str, str], until: datetime, now: datetime) -> None:
         """These entries are about to be sent (identity -> digest of the body that goes); the lease is
-        prolonged to `until`. Raises LeaseLost.
+        prolonged to `until`. Raises LeaseLost, and PlanChanged when what was read may be superseded.
         """
+        state = next_state(State.PENDING, Event.START)
         with write(self._engine) as connection:
-            self.shipments.hold(connection, lease, until)
+            self.shipments.begin(connection, lease, until)
             # One row at a time, by primary key: given a list of identities, SQLite's planner walks the
             # index on states, which is the whole backlog in a first sync (600 against 2,300 resources/s).
             connection.execute(
-                self._by_identity(lease.hospital)
+                self._by_identity(lease.hospital, step(state, now))
                 .where(_E.c.state == State.PENDING)
                 .values(
-                    state=next_state(State.PENDING, Event.START),
+                    state=state,
                     sent_digest=bindparam("b_sent"),
                     delivered_digest=None,
+                    sent_at=now,
+                    lookups=0,
                     changed_at=now,
                 ),
                 [{"b_identity": identity, "b_sent": digest} for identity, digest in sent.items()],
@@ -158,14 +168,11 @@ class LedgerStore:
         if not outcomes:
             return
         with write(self._engine) as connection:
-            self.shipments.hold(connection, lease, None)
-            query = select(*_COLUMNS).where(
-                _E.c.hospital == lease.hospital, _E.c.identity.in_([o.identity for o in outcomes])
-            )
-            rows = {row.identity: _entry(row) for row in connection.execute(query)}
-            changed = [settled(rows[o.identity], o, now) for o in outcomes if o.identity in rows]
+            self.shipments.hold(connection, lease)
+            lines = self._lines(connection, lease.hospital, [o.identity for o in outcomes])
+            changed = [settled(lines[o.identity], o, now) for o in outcomes if o.identity in lines]
             if changed:
-                connection.execute(self._by_identity(lease.hospital), changed)
+                connection.execute(self._by_identity(lease.hospital, bindparam("b_step")), changed)
 
     # -- looking ---------------------------------------------------------------------------
 

@@ -79,7 +79,7 @@ def _checked(entries: Sequence[Entry]) -> dict[str, str]:
     return {
         entry.identity: entry.desired_digest
         for entry in entries
-        if entry.desired_digest and entry.state is not State.PARKED
+        if entry.desired_digest and entry.state is not State.PARKED and entry.reason != "invalid"
     }
 
 

@@ -8,14 +8,14 @@ from adapter.ledger.state import Event, State, next_state
 
 # A line per state, a column per event: the state after it, or - for what cannot happen.
 TABLE = """
-            desire   invalid  start    confirm   retry      lose       absent     refuse     retract    gone
-pending     pending  parked   sending  delivered -          -          -          parked     retracting pending
-sending     sending  sending  sending  delivered pending    unknown    pending    parked     retracting -
-delivered   pending  parked   -        -         -          -          -          -          retracting -
-unknown     unknown  unknown  -        delivered -          unknown    pending    parked     retracting -
-parked      pending  parked   -        -         -          -          -          -          retracting -
-retracting  pending  retracting -      retracting retracting retracting retracting retracting retracting retracted
-retracted   pending  parked   -        -         -          -          -          -          retracted  -
+            desire   invalid    start    confirm    retry      lose       absent     refuse     release  retract    gone
+pending     pending  parked     sending  delivered  pending    -          pending    parked     -        retracting -
+sending     sending  sending    -        delivered  pending    unknown    pending    parked     -        retracting -
+delivered   pending  parked     -        delivered  -          -          pending    -          -        retracting -
+unknown     unknown  unknown    -        delivered  pending    unknown    pending    parked     -        retracting pending
+parked      pending  parked     -        delivered  -          -          -          -          pending  retracting -
+retracting  unknown  retracting -        retracting retracting retracting retracting retracting -        retracting retracted
+retracted   pending  parked     -        retracting -          -          -          -          -        retracted  -
 """  # noqa: E501 - a table reads best whole
 _HEAD, *_LINES = [line.split() for line in TABLE.strip().splitlines()]
 CASES = [

@@ -1,0 +1,206 @@
+"""The ledger's SQL on both databases: histories, and plans beside workers."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, select, update
+
+from adapter.database import read, write
+from adapter.errors import LeaseLost, PlanChanged
+from adapter.ledger import tables
+from adapter.ledger.diff import Action, Change, compare
+from adapter.ledger.history import LIMIT, unpack
+from adapter.ledger.model import Desired, Entry, Lease, Settled
+from adapter.ledger.state import Event, State
+from adapter.ledger.store import LedgerStore
+
+NAME = "bv"
+START = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+
+
+def wish(key: str, content: str = "v1", problem: str | None = None) -> Desired:
+    return Desired(key, "Observation", 2, "measurement", key, content, content.encode(), problem)
+
+
+class Books:
+    """A ledger, its clock, and one cadre's wishes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.ledger = LedgerStore(engine)
+        self.now = START
+
+    def compared(self, *wanted: Desired, cadre: str = "c1") -> list[Change]:
+        return compare(self.ledger.entries(NAME, [cadre])[cadre], wanted)
+
+    def write(self, changes: list[Change], cadre: str = "c1") -> None:
+        self.now += timedelta(seconds=1)
+        with write(self.engine) as connection:
+            self.ledger.plan(
+                connection,
+                NAME,
+                {cadre: changes},
+                mapping_version="m1",
+                version="v1",
+                position=1,
+                now=self.now,
+            )
+
+    def wish(self, *wanted: Desired, cadre: str = "c1") -> None:
+        self.write(self.compared(*wanted, cadre=cadre), cadre)
+
+    def claim(self) -> Lease:
+        lease = self.ledger.shipments.claim(NAME, self.now + timedelta(seconds=1), 60)
+        assert lease is not None
+        return lease
+
+    def start(self, lease: Lease, *wanted: Desired) -> None:
+        self.now += timedelta(seconds=1)
+        sent = {one.identity: one.digest for one in wanted}
+        self.ledger.start(lease, sent, self.now + timedelta(seconds=60), self.now)
+
+    def settle(self, lease: Lease, *outcomes: Settled) -> None:
+        self.now += timedelta(seconds=1)
+        self.ledger.settle(lease, outcomes, self.now)
+
+    def give_back(self, lease: Lease) -> None:
+        self.ledger.shipments.finish(lease, None, self.now)
+
+    def entry(self, key: str) -> Entry:
+        [found] = [one for one in self.ledger.entries(NAME, ["c1"])["c1"] if one.identity == key]
+        return found
+
+    def column(self, key: str, name: str) -> object:
+        query = select(tables.entry.c[name]).where(tables.entry.c.identity == key)
+        with read(self.engine) as connection:
+            return connection.execute(query).scalar_one()
+
+    def steps(self, key: str) -> list[tuple[State, str | None]]:
+        packed = self.column(key, "history")
+        assert isinstance(packed, str)
+        return [(one.after, one.reason) for one in unpack(packed)]
+
+
+@pytest.fixture
+def books(engine: Engine) -> Books:
+    return Books(engine)
+
+
+def test_every_transition_is_in_the_history_with_its_moment(books: Books) -> None:
+    books.wish(wish("a"))
+    planned_at = books.now
+    lease = books.claim()
+    books.start(lease, wish("a"))
+    assert books.column("a", "sent_at") == books.now
+    books.settle(lease, Settled("a", Event.LOSE, reason="timeout"))
+    books.settle(lease, Settled("a", Event.LOSE, reason="timeout"))
+    assert books.column("a", "lookups") == 1
+    books.settle(lease, Settled("a", Event.CONFIRM, remote_id="7"))
+    books.give_back(lease)
+    books.wish()
+    assert books.steps("a") == [
+        (State.PENDING, None),
+        (State.SENDING, None),
+        (State.UNKNOWN, "timeout"),
+        (State.DELIVERED, None),
+        (State.RETRACTING, None),
+    ]
+    packed = unpack(str(books.column("a", "history")))
+    assert packed[0].at == planned_at
+    assert packed[-1].at == books.column("a", "wished_at") == books.now
+    assert books.column("a", "lookups") == 0
+
+
+def test_a_history_is_bounded_and_keeps_the_newest(books: Books) -> None:
+    books.wish(wish("a"))
+    for number in range(120):
+        lease = books.claim()
+        books.start(lease, wish("a"))
+        books.settle(lease, Settled("a", Event.RETRY, reason=f"reason-{number}"))
+        books.ledger.shipments.finish(lease, books.now, books.now)
+    packed = str(books.column("a", "history"))
+    assert LIMIT - 40 < len(packed) <= LIMIT
+    assert books.steps("a")[-1] == (State.PENDING, "reason-119")
+
+
+def test_nothing_is_started_under_a_lease_that_is_older_than_the_plan(books: Books) -> None:
+    books.wish(wish("a"), wish("b"))
+    lease = books.claim()
+    books.wish(wish("a", "v2"), wish("b"))
+    with pytest.raises(PlanChanged):
+        books.start(lease, wish("a"), wish("b"))
+    assert {books.entry(key).state for key in "ab"} == {State.PENDING}
+    books.give_back(lease)
+    lease = books.claim()  # due at once
+    books.start(lease, wish("a", "v2"))
+    assert books.entry("a").sent_digest == "v2"
+
+
+def test_what_is_dropped_before_it_was_sent_is_not_sent_by_who_has_read_it(books: Books) -> None:
+    books.wish(wish("a"), wish("b"))
+    lease = books.claim()
+    books.wish(wish("b"))
+    with pytest.raises(PlanChanged):
+        books.start(lease, wish("a"), wish("b"))
+    assert [one.identity for one in books.ledger.entries(NAME, ["c1"])["c1"]] == ["b"]
+
+
+def test_a_lost_lease_is_told_before_a_changed_plan(books: Books) -> None:
+    books.wish(wish("a"))
+    lease = books.claim()
+    books.ledger.shipments.break_leases(NAME)
+    books.wish(wish("a", "v2"))
+    with pytest.raises(LeaseLost):
+        books.start(lease, wish("a"))
+
+
+def test_a_plan_does_not_forget_what_was_sent_since_it_was_compared(books: Books) -> None:
+    books.wish(wish("a"), wish("b"))
+    without = books.compared(wish("b"))
+    assert without[1].action is Action.DROP
+    lease = books.claim()
+    books.start(lease, wish("a"), wish("b"))
+    books.write(without)
+    assert books.entry("a").state is State.RETRACTING
+    books.settle(lease, Settled("a", Event.CONFIRM, remote_id="7"), Settled("b", Event.CONFIRM))
+    assert books.entry("a").state is State.RETRACTING
+    assert books.entry("a").remote_id == "7"
+
+
+def test_a_plan_does_not_write_over_what_was_settled_since_it_was_compared(books: Books) -> None:
+    books.wish(wish("a"))
+    newer = books.compared(wish("a", "v2"))
+    lease = books.claim()
+    books.start(lease, wish("a"))
+    books.settle(lease, Settled("a", Event.CONFIRM, remote_id="7", etag='W/"1"'))
+    books.give_back(lease)
+    books.write(newer)
+    entry = books.entry("a")
+    assert (entry.state, entry.remote_id, entry.etag) == (State.PENDING, "7", 'W/"1"')
+    assert (entry.delivered_digest, entry.desired_digest) == ("v1", "v2")
+
+
+def test_a_newer_wish_is_sent_after_the_older_was_settled_and_never_before(books: Books) -> None:
+    books.wish(wish("a"))
+    lease = books.claim()
+    books.start(lease, wish("a"))
+    books.wish(wish("a", "v2"))
+    assert books.ledger.shipments.claim(NAME, books.now, 60) is None
+    books.settle(lease, Settled("a", Event.LOSE, reason="timeout"))
+    books.give_back(lease)
+    lease = books.claim()
+    books.settle(lease, Settled("a", Event.ABSENT, remote_id="7"))
+    assert (books.entry("a").state, books.entry("a").body) == (State.PENDING, b"v2")
+    books.start(lease, wish("a", "v2"))
+    books.settle(lease, Settled("a", Event.CONFIRM, remote_id="7"))
+    assert books.entry("a").delivered_digest == "v2"
+    assert books.entry("a").body is None
+
+
+def test_a_ledger_of_before_histories_were_kept_goes_on(books: Books) -> None:
+    books.wish(wish("a"))
+    with write(books.engine) as connection:
+        connection.execute(update(tables.entry).values(history=None, wished_at=None))
+    lease = books.claim()
+    books.start(lease, wish("a"))
+    assert books.steps("a") == [(State.SENDING, None)]
