@@ -70,17 +70,25 @@ class Guard:
         self._known: dict[str, _Text] = {}
 
     def reason(
-        self, resource: Resource, *, position: Position | None = None, identity: Identity | None = None
+        self,
+        resource: Resource,
+        *,
+        position: Position | None = None,
+        identity: Identity | None = None,
+        opaque: str | None = None,
     ) -> Reason | None:
         """Why the resource may not leave, or None.
 
         `position` never leaves; `identity` is what a pseudonym hides, None for a person who goes out
-        by name.
+        by name. `opaque` is the resource's own identity, a keyed hash in which nothing can be read: a
+        text that is no more than it is passed over, as it would be the one text of each that is new.
         """
         texts: list[str] = []
         _collect(resource, texts)
         secret = position.words if position else ""
         for text in texts:
+            if text == opaque:
+                continue
             known = self._known.get(text) or self._read(text)
             if known is None or (secret and secret in known.words):
                 return Reason.TEXT_CLASSIFIES
@@ -95,8 +103,9 @@ class Guard:
         if self._phrases is not None and (self._phrases.search(folded) or self._phrases.search(in_words)):
             return None
         read = _Text(text, folded, in_words, sum(map(str.isdigit, folded)) >= 8)
-        if len(self._known) < _REMEMBERED:
-            self._known[text] = read
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()  # what comes back in every resource is soon there again
+        self._known[text] = read
         return read
 
 

@@ -164,7 +164,7 @@ class _Work:
             return
         if map_.reads & outlet.rules.restricted_fields:
             decision = replace(decision, label="R")
-        resource = Reason.NEVER_LEAVES if sealed else self._disclosed(made.resource, decision)
+        resource = Reason.NEVER_LEAVES if sealed else self._disclosed(made.resource, decision, made.identity)
         if isinstance(resource, Reason):
             self._withheld[key] = resource
         elif any(name not in resource for name in map_.needs):
@@ -175,7 +175,7 @@ class _Work:
             if _is_restricted(resource):
                 self._restricted.add(conditional_reference(map_.type, outlet.system, made.identity))
 
-    def _disclosed(self, resource: Resource, decision: Decision) -> Resource | Reason:
+    def _disclosed(self, resource: Resource, decision: Decision, opaque: str) -> Resource | Reason:
         """The resource in the form that was decided, or the reason why its text keeps it here."""
         outlet = self._outlet
         if decision.form is Form.PSEUDONYM:
@@ -189,7 +189,7 @@ class _Work:
         if self._restricted and not self._restricted.isdisjoint(_tells_of(resource)):
             decision = replace(decision, label="R")
         position, identity = _secrets(self._person, decision.form)
-        refused = outlet.guard.reason(resource, position=position, identity=identity)
+        refused = outlet.guard.reason(resource, position=position, identity=identity, opaque=opaque)
         return refused if refused is not None else labelled(resource, decision.label)
 
     def wishes(self, valid: Mapping[str, str]) -> Wishes:
@@ -207,7 +207,7 @@ class _Work:
 
 def _facts(person: Cadre, record: Record, map_: "ResourceMap", is_needed: bool) -> Facts:
     # Who somebody is tells nothing of an illness: a street may be named after a hospital.
-    words = () if isinstance(record, Cadre) else _word_fields(map_.reads)
+    words = () if isinstance(record, Cadre) else _word_fields(type(record), map_.reads)
     return Facts(
         kind=record.kind,
         tier=person.tier.value,
@@ -240,8 +240,8 @@ def _tells_of(resource: Resource) -> Iterator[str]:
 
 
 @lru_cache(maxsize=256)
-def _word_fields(reads: frozenset[str]) -> tuple[str, ...]:
-    return tuple(sorted(reads - _NOT_WORDS))
+def _word_fields(type_: type[Record], reads: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted((reads - _NOT_WORDS) & (type_.model_fields.keys() | vars(type_).keys())))
 
 
 def _word(record: Record, field: str) -> str | None:
@@ -282,7 +282,8 @@ def _checked(
     desired = []
     for one in kept:  # in dependency order: what falls away is gone before others refer to it
         record, identity = one.record, one.identity
-        body = without_dangling(codec.dumps(one.resource), there)
+        made = codec.dumps(one.resource)
+        body = without_dangling(made, there)
         if one.map.needs and any(name not in codec.loads(body) for name in one.map.needs):
             there.discard(one.target)
             continue
@@ -299,7 +300,9 @@ def _checked(
                 key=record.key,
                 digest=digest,
                 body=body,
-                problem=None if valid.get(identity) == digest else _problem(codec.loads(body)),
+                problem=None
+                if valid.get(identity) == digest or (body is made and _problem(one.resource) is None)
+                else _problem(codec.loads(body)),
                 or_digest=ordered if ordered != digest else None,
             )
         )
