@@ -65,6 +65,10 @@ def _is_cron(value: str) -> str:
     return value
 
 
+def _is_cron_or_never(value: str) -> str:
+    return _is_cron(value) if value else value
+
+
 def is_name(value: str) -> bool:
     """Whether a hospital or a source may be called this: it stands in URLs, file names and records."""
     return re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", value) is not None
@@ -122,6 +126,7 @@ class Hospital(BaseModel):
     token: SecretRef | None = None
     facility_code: str = Field("", pattern=r"^([0-9A-Z]{5})?$")  # empty: only the name is sent
     schedule: Annotated[str, AfterValidator(_is_cron)] = "*/30 * * * *"  # cron, Asia/Ho_Chi_Minh
+    doctor_schedule: Annotated[str, AfterValidator(_is_cron_or_never)] = "30 2 * * 0"  # cron; "": never
     timeout_seconds: float = Field(30, gt=0, le=600)
     concurrency: int = Field(2, ge=1, le=16)
     max_entries: int = Field(50, ge=1, le=500)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from adapter.cli import (
+    doctor,
     exchange,
     explain,
     insight,
@@ -68,6 +69,7 @@ for module in (
     sources,
     mapping,
     terminology,
+    doctor,
     exchange,
     serving,
     insight,

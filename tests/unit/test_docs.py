@@ -109,7 +109,7 @@ def test_the_settings_template_shows_every_setting_with_its_default(
     assert set(named["hospitals"]["bv-tinh"]) == set(Hospital.model_fields) - {"name"}
     assert set(named["sources"]["his"]) == set(Source.model_fields)
     assert named["sources"]["his"]["schedule"] == Source.model_fields["schedule"].default
-    defaulted = {"schedule", "timeout_seconds", "concurrency", "max_entries", "max_bytes"}
+    defaulted = {"schedule", "doctor_schedule", "timeout_seconds", "concurrency", "max_entries", "max_bytes"}
     for name in defaulted:
         assert named["hospitals"]["bv-tinh"][name] == Hospital.model_fields[name].default
 
