@@ -20,7 +20,6 @@ from adapter.database import migrate, open_database
 URL_VARIABLE = "ADAPTER_TEST_POSTGRES"
 _FOLDER_VARIABLE = "ADAPTER_TEST_POSTGRES_FOLDER"  # from the first process to pytest-xdist's workers
 _FAST = (
-    "listen_addresses=''",
     "fsync=off",  # the cluster is thrown away: only speed counts
     "synchronous_commit=off",
     "full_page_writes=off",
@@ -39,24 +38,33 @@ def _programs() -> Path | None:
 
 
 class Postgres:
-    """Hands out databases. `owner` is the process that removes the cluster at the end."""
+    """Hands out databases. `owner` is the process that removes the cluster at the end.
 
-    def __init__(self) -> None:
-        self._given = os.environ.get(URL_VARIABLE)
+    With a `port` the cluster is this object's alone and listens on 127.0.0.1 too, for programs that do
+    not speak over a Unix socket.
+    """
+
+    def __init__(self, port: int | None = None) -> None:
+        self.port = port
+        self._given = os.environ.get(URL_VARIABLE) if port is None else None
         self._programs = _programs()
-        self.owner = _FOLDER_VARIABLE not in os.environ
+        self.owner = port is not None or _FOLDER_VARIABLE not in os.environ
+        folder = os.environ.get(_FOLDER_VARIABLE, "")
         if self.available and self.owner:
-            os.environ[_FOLDER_VARIABLE] = tempfile.mkdtemp(prefix="adapter-pg-")
-        self._folder = Path(os.environ.get(_FOLDER_VARIABLE, ""))
+            folder = tempfile.mkdtemp(prefix="adapter-pg-")
+        if port is None and folder:
+            os.environ[_FOLDER_VARIABLE] = folder
+        self._folder = Path(folder)
 
     @property
     def available(self) -> bool:
         """Whether there is a PostgreSQL to test on."""
         return bool(self._given or self._programs)
 
-    def create(self, name: str) -> str:
-        """A new, migrated database; its URL. Dropped by `drop`."""
+    def create(self, name: str, *, empty: bool = False) -> str:
+        """A new database, migrated unless it is to be `empty`; its URL. Dropped by `drop`."""
         server, template = self._start()
+        template = "template0" if empty else template
         with psycopg.connect(_plain(server), autocommit=True) as connection:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
@@ -83,7 +91,8 @@ class Postgres:
         elif ready.exists():
             self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "-w", "stop")
         shutil.rmtree(self._folder, ignore_errors=True)
-        os.environ.pop(_FOLDER_VARIABLE, None)
+        if self.port is None:
+            os.environ.pop(_FOLDER_VARIABLE, None)
 
     def _start(self) -> tuple[str, str]:
         """URL of the server and name of the migrated template, starting and making them once."""
@@ -105,10 +114,16 @@ class Postgres:
             os.chown(self._folder, *_unprivileged()[1:])
         data = self._folder / "data"
         self._run("initdb", "-D", str(data), "-U", "postgres", "-E", "UTF8", "-A", "trust", "--no-sync")
-        options = " ".join(f"-c {option}" for option in (*_FAST, f"unix_socket_directories='{self._folder}'"))
+        listening = (
+            f"listen_addresses='{'127.0.0.1' if self.port else ''}'",
+            f"port={self.port or 5432}",
+            f"unix_socket_directories='{self._folder}'",
+        )
+        options = " ".join(f"-c {option}" for option in (*_FAST, *listening))
         log = self._folder / "log"
         self._run("pg_ctl", "-D", str(data), "-l", str(log), "-o", options, "-w", "-t", "60", "start")
-        return f"postgresql://postgres@/postgres?host={self._folder}"
+        port = f"&port={self.port}" if self.port else ""
+        return f"postgresql://postgres@/postgres?host={self._folder}{port}"
 
     def _run(self, program: str, *arguments: str) -> None:
         assert self._programs is not None
