@@ -7,12 +7,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OWN := pyproject.toml requirements-build.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test conformance lint bench clean
+.PHONY: help install demo test conformance interop lint bench clean
 
 help:  ## say what there is
 	@echo "make demo    a year of a centre's records goes out to two hospitals and their results come back"
 	@echo "make test    all tests; the store tests on SQLite and, where it is installed, on PostgreSQL"
 	@echo "make conformance  all that leaves, for the official examples and two other R4 validators (npm, Maven, a JDK)"
+	@echo "make interop the path out against real servers, made here: HAPI and Medplum (npm, Maven, a JDK, PostgreSQL)"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   every figure that the README quotes, measured again"
 	@echo "make install only .venv/bin/adapter and what it needs, for a server"
@@ -28,8 +29,12 @@ test: .venv/dev.stamp  ## pytest; e.g. make test TESTS=tests/unit
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
 
 conformance: .venv/dev.stamp  ## official examples, broken resources, and all that leaves for other validators
-	@$(BIN)/python tests/conformance/fetch.py
+	@PYTHONPATH=tests $(BIN)/python tests/conformance/fetch.py
 	@$(BIN)/python -m pytest -m conformance tests/conformance tests/unit
+
+interop: .venv/dev.stamp  ## the path out against HAPI (H2, PostgreSQL) and Medplum, started and stopped here
+	@PYTHONPATH=tests $(BIN)/python tests/interop/fetch.py
+	@$(BIN)/python -m pytest -m interop tests/interop $(INTEROP)
 
 lint: .venv/dev.stamp  ## style, types, and who may import whom
 	@$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """The official examples and the other validators, in .venv/conformance: fetched once, then only looked at.
 
-`PYTHONPATH=tests python tests/conformance/fetch.py`, which `make conformance` runs. Needs npm, Maven and a JDK.
+`PYTHONPATH=tests python tests/conformance/fetch.py`, which `make conformance` runs. Needs npm, Maven and
+a JDK.
 """
 
 import base64

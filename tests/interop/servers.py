@@ -9,7 +9,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -79,7 +79,9 @@ def hapi_on_postgresql(port: int | None = None) -> Iterator[str]:
     postgres = Postgres(free_port())
     try:
         postgres.create("fhir", empty=True)
-        with hapi(port, jdbc_url=f"jdbc:postgresql://127.0.0.1:{postgres.port}/fhir", user="postgres") as base:
+        with hapi(
+            port, jdbc_url=f"jdbc:postgresql://127.0.0.1:{postgres.port}/fhir", user="postgres"
+        ) as base:
             yield base
     finally:
         postgres.stop()
@@ -112,7 +114,5 @@ if __name__ == "__main__":
     with SERVERS[sys.argv[1]](int(sys.argv[2])) as running:
         sys.stdout.write(f"{running}\n")
         sys.stdout.flush()
-        try:
+        with suppress(KeyboardInterrupt):
             sys.stdin.read()
-        except KeyboardInterrupt:
-            pass

@@ -1,9 +1,9 @@
 """A centre whose hospital is a real server: what it should hold, and what is there."""
 
-import json
 import re
 import secrets
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,10 @@ from adapter.delivery.client import Answer, HospitalClient
 from adapter.fhir import codec
 from adapter.fhir.bundle import identities_of
 from adapter.fhir.identity import search_parameter
+from adapter.ledger.model import Entry
+from adapter.pipeline import Adapter, write_bundles
+from adapter.records import importer
+from adapter.settings import Settings, load_settings
 
 __all__ = ["HOSPITAL", "Content", "Site", "few", "normal", "with_cells"]
 
@@ -54,7 +58,6 @@ class Site(Centre):
             'identity_key = "file:identity.key"',
             *([f'database_url = "{database_url}"'] if database_url else ()),
             "patience_seconds = 20",
-            "lease_seconds = 10",
             "[centre]",
             f'identifier_system = "{self.system}"',
             f"[hospitals.{HOSPITAL}]",
@@ -62,6 +65,10 @@ class Site(Centre):
             'level = "provincial"',
             f'base_url = "{base}"',
             *(f"{name} = {value}" for name, value in hospital.items()),
+            "[hospitals.bv-trung-uong]",  # the sample's referrals name it; nothing is sent there
+            'display = "Bệnh viện Trung ương"',
+            'level = "central"',
+            'base_url = "http://127.0.0.1:9/fhir"',
         ]
         (folder / "adapter.toml").write_text("\n".join(lines), "utf-8")
         (folder / "identity.key").write_text(self.key)
@@ -78,7 +85,7 @@ class Site(Centre):
 
     def sync(self, code: int = 0) -> dict[str, Any]:
         """One sync that must end with `code`; what it says of the hospital."""
-        said: dict[str, Any] = self.facts("sync", code=code)["hospitals"][HOSPITAL]
+        said: dict[str, Any] = self.facts("sync", HOSPITAL, code=code)["hospitals"][HOSPITAL]
         return said
 
     def wanted(self, workbook: Path) -> Content:
@@ -86,11 +93,16 @@ class Site(Centre):
         that is empty: nothing that went wrong in this site's own can hide itself.
         """
         folder = self.folder / "wanted" / secrets.token_hex(4)
-        fresh = Site(folder, self.base, key=self.key)
-        fresh.take(workbook)
-        fresh.run("plan", HOSPITAL, "--out", "out")
-        fresh.close()
-        bundles = sorted((folder / "out" / HOSPITAL).glob("*.json"))
+        with Adapter.open(self._settings(f"sqlite:///{folder / 'adapter.db'}")) as fresh:
+            importer.run(
+                fresh.engine,
+                [workbook],
+                max_deletions_percent=100,
+                known_hospitals=frozenset(fresh.settings.hospitals),
+                now=datetime.now(UTC),
+            )
+            write_bundles(fresh, HOSPITAL, folder / "out")
+        bundles = sorted((folder / "out").glob("*.json"))
         entries = [entry for file in bundles for entry in codec.loads(file.read_bytes())["entry"]]
         by_url = {entry["fullUrl"]: self.identity(entry["resource"]) for entry in entries}
 
@@ -100,14 +112,19 @@ class Site(Centre):
 
         return {self.identity(one): normal(one, named) for one in (entry["resource"] for entry in entries)}
 
+    def parked(self) -> list[Entry]:
+        """What waits for a person, as the ledger has it."""
+        with Adapter.open(self._settings()) as adapter:
+            return list(adapter.ledger.parked(HOSPITAL))
+
+    def _settings(self, database_url: str | None = None) -> Settings:
+        settings = load_settings(self.folder / "adapter.toml")
+        return settings.model_copy(update={"database_url": database_url} if database_url else {})
+
     def identity(self, resource: dict[str, Any]) -> str:
         """Our one identifier of it."""
         (found,) = identities_of(resource, self.system)
         return found
-
-    def found(self, types: Container[str], **options: Any) -> list[dict[str, Any]]:
-        """Every resource at the server that carries an identifier of this site."""
-        return [one for type_ in sorted(types) for one in self.search(type_)]  # type: ignore[attr-defined]
 
     def search(self, type_: str) -> list[dict[str, Any]]:
         """Every resource of a type that carries an identifier of this site."""
@@ -117,11 +134,11 @@ class Site(Centre):
         assert reply.status == 200, reply
         return [one for one in reply.body if identities_of(one, self.system)]
 
-    def held(self, types: Container[str]) -> Content:
+    def held(self, types: Iterable[str]) -> Content:
         """What the hospital holds of this site. Fails on a duplicate by identifier and on a reference
         to what is not there.
         """
-        resources = self.found(types)
+        resources = [one for type_ in sorted(types) for one in self.search(type_)]
         identities = [self.identity(one) for one in resources]
         assert len(identities) == len(set(identities)), "duplicates by identifier"
         by_id = {f"{one['resourceType']}/{one['id']}": self.identity(one) for one in resources}
@@ -221,8 +238,3 @@ def _rows(book: Workbook, keep: Callable[[str, dict[str, Any]], bool]) -> None:
                 cell.value = row[name]
         for number in reversed(gone):
             sheet.delete_rows(number)
-
-
-def dumps(value: object) -> str:
-    """For messages."""
-    return json.dumps(value, ensure_ascii=False, indent=1, default=str)

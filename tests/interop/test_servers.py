@@ -1,0 +1,177 @@
+"""The path out against servers that were not written here: what arrives, and what happens behind our back."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from interop.conftest import Server
+from interop.site import HOSPITAL, Site, few, with_cells
+from processes import SMALL
+
+from adapter.cli.demo.processes import until
+from adapter.delivery.client import Answer
+from adapter.fhir import codec
+
+PULSE = "VS-HR"
+
+
+@pytest.fixture
+def sample(server: Server, two: Path) -> Path:
+    """The small sample, or as much of it as the server manages."""
+    return two if server.is_slow else SMALL
+
+
+def _post(site: Site, *entries: dict[str, Any]) -> None:
+    """Write to the hospital behind the adapter's back."""
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": list(entries)}
+    reply = site.client.post_bundle(codec.dumps(bundle))
+    assert isinstance(reply, Answer), reply
+    assert reply.status == 200, reply
+    assert all(one["response"]["status"].startswith("2") for one in reply.body["entry"])
+
+
+def _delete(site: Site, resource: dict[str, Any]) -> None:
+    _post(site, {"request": {"method": "DELETE", "url": f"{resource['resourceType']}/{resource['id']}"}})
+
+
+def _of_pulse(resource: dict[str, Any]) -> bool:
+    return any(coding["code"] == "8867-4" for coding in resource["code"]["coding"])
+
+
+def _pulse(site: Site) -> dict[str, Any]:
+    """The one Observation of the heart rate."""
+    (found,) = filter(_of_pulse, site.search("Observation"))
+    return found
+
+
+def _with_pulse(source: Path, target: Path, value: int) -> Path:
+    """The workbook with another heart rate."""
+
+    def keep(_sheet: str, row: dict[str, Any]) -> bool:
+        if row.get("Mã chỉ số") == PULSE:
+            row["Giá trị"] = value
+        return True
+
+    return with_cells(source, target, keep)
+
+
+def _without(source: Path, target: Path, measure: str) -> Path:
+    return with_cells(source, target, lambda _sheet, row: row.get("Mã chỉ số") != measure)
+
+
+@pytest.fixture(scope="session")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workbook of one person."""
+    return few(tmp_path_factory.mktemp("workbooks") / "one.xlsx")
+
+
+@pytest.fixture(scope="session")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workbook of two people."""
+    return few(tmp_path_factory.mktemp("workbooks") / "two.xlsx", people=2)
+
+
+def test_all_that_was_planned_arrives_as_it_was_planned(site: Site, sample: Path) -> None:
+    site.take(sample)
+    said = site.sync()
+    held = site.check(sample)
+    assert said["delivered"] == said["planned"] == len(held) > 20
+    again = site.sync()
+    assert (again["requests"], again["planned"]) == (0, 0)
+
+
+def test_a_change_is_one_write_and_a_deletion_is_read_back(site: Site, one: Path, tmp_path: Path) -> None:
+    site.take(one)
+    site.sync()
+    before = {site.identity(found): found for found in site.search("Observation")}
+    changed = _with_pulse(_without(one, tmp_path / "less.xlsx", "VS-BP"), tmp_path / "changed.xlsx", 91)
+    site.take(changed)
+    said = site.sync()
+    assert (said["delivered"], said["retracted"], said["waiting"]) == (1, 1, 0)
+    site.check(changed)
+    assert _pulse(site)["valueQuantity"]["value"] == 91
+    after = {site.identity(found): found for found in site.search("Observation")}
+    assert len(before.keys() - after.keys()) == 1
+    written = {name for name, found in after.items() if found["meta"] != before[name]["meta"]}
+    assert written == {site.identity(_pulse(site))}
+
+
+def test_what_the_hospital_deleted_comes_back_with_its_next_change(
+    site: Site, one: Path, tmp_path: Path
+) -> None:
+    site.take(one)
+    site.sync()
+    _delete(site, _pulse(site))
+    assert [found for found in site.search("Observation") if _of_pulse(found)] == []
+    changed = _with_pulse(one, tmp_path / "changed.xlsx", 92)
+    site.take(changed)
+    site.sync()
+    site.check(changed)
+
+
+def test_what_the_hospital_changed_is_overwritten_by_our_next_change(
+    site: Site, one: Path, tmp_path: Path
+) -> None:
+    site.take(one)
+    site.sync()
+    theirs = {**_pulse(site), "valueQuantity": {"value": 33}}
+    url = f"Observation/{theirs['id']}"
+    _post(
+        site, {"fullUrl": f"{site.base}/{url}", "resource": theirs, "request": {"method": "PUT", "url": url}}
+    )
+    changed = _with_pulse(one, tmp_path / "changed.xlsx", 93)
+    site.take(changed)
+    site.sync()
+    site.check(changed)
+
+
+def test_what_the_hospital_deleted_is_retracted_without_a_word(site: Site, one: Path, tmp_path: Path) -> None:
+    site.take(one)
+    site.sync()
+    _delete(site, _pulse(site))
+    less = _without(one, tmp_path / "less.xlsx", PULSE)
+    site.take(less)
+    assert site.sync()["waiting"] == 0
+    site.check(less)
+
+
+def test_a_duplicate_at_the_hospital_parks_that_and_nothing_else(
+    server: Server, site: Site, two: Path
+) -> None:
+    site.take(two)
+    site.run("plan", HOSPITAL, "--out", "out")
+    files = sorted((site.folder / "out" / HOSPITAL).glob("*.json"))
+    entries = [entry for file in files for entry in codec.loads(file.read_bytes())["entry"]]
+    pulse = next(
+        found
+        for found in (entry["resource"] for entry in entries)
+        if found["resourceType"] == "Observation" and _of_pulse(found)
+    )
+    alone = {name: pulse[name] for name in ("resourceType", "identifier", "status", "code", "valueQuantity")}
+    for _ in range(2):
+        _post(site, {"resource": alone, "request": {"method": "POST", "url": "Observation"}})
+    said = site.sync(code=1)
+    assert (said["parked"], said["waiting"], said["unknown"]) == (1, 0, 0)
+    assert said["delivered"] == said["planned"] - 1
+    assert len([found for found in site.search("Observation") if _of_pulse(found)]) == 3
+    assert site.sync(code=1)["requests"] == 0  # and it is not tried again by itself
+    (parked,) = site.parked()
+    assert parked.identity == site.identity(pulse)
+    if server.name == "medplum":  # which answers 400 and says it in words alone
+        assert "matched multiple resources" in str(parked.detail)
+    else:
+        assert parked.reason == "multiple-matches"
+
+
+def test_a_sync_that_was_killed_half_way_is_finished_by_the_next(
+    server: Server, site: Site, sample: Path
+) -> None:
+    site.take(sample)
+    enough = 3 if server.is_slow else 200
+    site.start("sync", "sync", HOSPITAL)
+    assert until(lambda: len(site.search("Observation")) >= enough, 60)
+    site.end("sync", signal.SIGKILL)
+    assert until(lambda: site.attempt("sync", HOSPITAL).returncode == 0, 120)
+    site.check(sample)
+    assert site.sync()["requests"] == 0
