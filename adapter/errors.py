@@ -10,6 +10,7 @@
     ├── ImportRefused         a file as a whole cannot be imported                exit 1
     ├── SourceError           a database that records come from cannot be read    exit 1
     │   └── SourceLost        its connection was lost; the import is tried again  exit 1
+    ├── HospitalError         a hospital cannot be asked                          exit 1
     ├── Busy                  another process holds the lock                      exit 1
     ├── LeaseLost             another worker owns this shipment now               (internal)
     ├── PlanChanged           a newer plan was written for this shipment          (internal)
@@ -26,6 +27,7 @@ __all__ = [
     "AdapterError",
     "Busy",
     "FhirError",
+    "HospitalError",
     "ImportRefused",
     "LeaseLost",
     "MappingError",
@@ -100,6 +102,10 @@ class SourceLost(SourceError):
 
 class SourceMoved(SourceError):
     """While it was read, the store became another, so that too little was read or too late."""
+
+
+class HospitalError(AdapterError):
+    """A hospital's server cannot be asked, or its answer cannot be trusted."""
 
 
 class Busy(AdapterError):

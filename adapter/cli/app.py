@@ -12,6 +12,7 @@ from adapter.cli import (
     insight,
     mapping,
     people,
+    reconcile,
     records,
     serving,
     sources,
@@ -75,6 +76,7 @@ for module in (
     insight,
     explain,
     people,
+    reconcile,
     validate,
 ):
     module.register(app)

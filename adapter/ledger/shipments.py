@@ -69,6 +69,29 @@ class ShipmentStore:
             )
         return lease
 
+    def claim_one(self, hospital: str, cadre: str, now: datetime, lease_seconds: float) -> Lease | None:
+        """Take this shipment, due or not; None when somebody else has it. Made if there is none."""
+        mine = and_(_S.c.hospital == hospital, _S.c.cadre == cadre)
+        with write(self._engine) as connection:
+            row = connection.execute(select(_S).where(mine).with_for_update(skip_locked=True)).one_or_none()
+            if row is None and connection.execute(select(_S.c.cadre).where(mine)).one_or_none() is None:
+                connection.execute(insert(_S).values(hospital=hospital, cadre=cadre, attempts=0, wish=0))
+                row = connection.execute(select(_S).where(mine)).one()
+            if row is None or (row.lease_until is not None and row.lease_until >= now):
+                return None
+            until = now + timedelta(seconds=lease_seconds)
+            lease = Lease(hospital, cadre, token_hex(16), until, row.attempts, row.wish)
+            connection.execute(update(_S).where(mine).values(lease_token=lease.token, lease_until=until))
+        return lease
+
+    def give_back(self, lease: Lease) -> None:
+        """Give a shipment back as it was; when it is due does not change."""
+        mine = and_(
+            _S.c.hospital == lease.hospital, _S.c.cadre == lease.cadre, _S.c.lease_token == lease.token
+        )
+        with write(self._engine) as connection:
+            connection.execute(update(_S).where(mine).values(lease_token=None, lease_until=None))
+
     def break_leases(self, hospital: str) -> int:
         """Free every shipment of a hospital. Only for who holds the lock that all its workers take."""
         with write(self._engine) as connection:

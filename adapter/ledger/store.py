@@ -21,7 +21,7 @@ from sqlalchemy import (
 from adapter.database import read, write
 from adapter.ledger import tables
 from adapter.ledger.diff import Action, Change, refreshed
-from adapter.ledger.history import LIMIT, step
+from adapter.ledger.history import step
 from adapter.ledger.hospitals import HospitalStore
 from adapter.ledger.model import Entry, Lease, Settled
 from adapter.ledger.rows import retracted, settled, wished
@@ -132,11 +132,8 @@ class LedgerStore:
 
     def _by_identity(self, hospital: str, step: ColumnElement[str] | str) -> Any:
         """An update of one line by its key, whose history gets one `step` more."""
-        longer = func.coalesce(_E.c.history, "") + step
-        sqlite = self._engine.dialect.name == "sqlite"
-        kept = func.substr(longer, -LIMIT) if sqlite else func.right(longer, LIMIT)
         by_key = and_(_E.c.hospital == hospital, _E.c.identity == bindparam("b_identity"))
-        return update(_E).where(by_key).values(history=kept)
+        return update(_E).where(by_key).values(history=tables.longer_history(self._engine.dialect.name, step))
 
     # -- sending ---------------------------------------------------------------------------
 

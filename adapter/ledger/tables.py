@@ -1,13 +1,15 @@
 """The ledger's tables."""
 
-from sqlalchemy import Column, Float, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import Column, ColumnElement, Float, Index, Integer, LargeBinary, String, Table, func
 
 from adapter.database import Instant, metadata
+from adapter.ledger.history import LIMIT
 
 __all__ = [
     "alarm",
     "entry",
     "hospital",
+    "longer_history",
     "mapping_in_force",
     "mapping_snapshot",
     "receipt",
@@ -154,3 +156,9 @@ mapping_in_force = Table(
     Column("resend", Integer),
     Column("held", Integer),
 )
+
+
+def longer_history(dialect: str, step: ColumnElement[str] | str) -> ColumnElement[str]:
+    """An entry's history with one `step` more, the oldest cut off. SQL, so that nobody need read it."""
+    longer = func.coalesce(entry.c.history, "") + step
+    return func.substr(longer, -LIMIT) if dialect == "sqlite" else func.right(longer, LIMIT)

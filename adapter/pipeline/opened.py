@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from sqlalchemy import Engine
 
 from adapter.database import migrate, open_database
+from adapter.delivery.client import HospitalClient
 from adapter.disclosure.files import load_policy
 from adapter.disclosure.guard import Guard
 from adapter.disclosure.policy import Policy, Rules
@@ -250,6 +251,12 @@ class Adapter:
     def subject(self, cadre: str) -> str:
         """A person's opaque name in the audit."""
         return self.identities.of("", "audit", "cadre", cadre)
+
+    def client(self, name: str) -> HospitalClient:
+        """Talks to the hospital `name`; close it. Raises SettingsError when its token is missing."""
+        hospital = self.settings.hospital(name)
+        token = self.settings.secret(hospital.token).get_secret_value() if hospital.token else None
+        return HospitalClient(hospital.base_url, token=token, timeout=hospital.timeout_seconds)
 
     def outlet(self, name: str) -> Outlet:
         """All that decides what the hospital `name` should hold: with the mapping in force there, before

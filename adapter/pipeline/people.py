@@ -1,6 +1,6 @@
 """Everybody with changes, page by page: their records, what a hospital should hold, and what is new."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from adapter.ledger.diff import Action, Change, compare
@@ -11,7 +11,7 @@ from adapter.pipeline.opened import Adapter, Outlet
 from adapter.pipeline.wishes import Origin, Wishes, centre_wishes, wishes
 from adapter.records.model import Record
 
-__all__ = ["NOBODY", "Person", "everybody", "pages", "wishes_of"]
+__all__ = ["NOBODY", "Person", "everybody", "pages", "some", "wishes_of"]
 
 NOBODY = ""  # whose shipment the centre's own resources are: no person has this key
 _PAGE = 50  # people planned in one transaction
@@ -43,14 +43,28 @@ def pages(adapter: Adapter, outlet: Outlet, since: int) -> Iterator[list[Person]
     if since == 0:
         yield [_planned(outlet, Person(NOBODY, 0, (), {}, adapter.ledger.entries(name, [NOBODY])[NOBODY]))]
     while page := adapter.records.changed_cadres(since, _PAGE):
-        entries = adapter.ledger.entries(name, [cadre for cadre, _ in page])
-        people = []
-        for cadre, position in page:
-            origins = _origins(adapter, cadre) if outlet.rules.tells_origin else {}
-            records = adapter.records.of_cadre(cadre)
-            people.append(_planned(outlet, Person(cadre, position, records, origins, entries[cadre])))
-        yield people
+        yield _people(adapter, outlet, page)
         since = page[-1][1]
+
+
+def _people(adapter: Adapter, outlet: Outlet, page: Sequence[tuple[str, int]]) -> list[Person]:
+    entries = adapter.ledger.entries(outlet.hospital.name, [cadre for cadre, _ in page])
+    people = []
+    for cadre, position in page:
+        origins = _origins(adapter, cadre) if outlet.rules.tells_origin else {}
+        records = adapter.records.of_cadre(cadre)
+        people.append(_planned(outlet, Person(cadre, position, records, origins, entries[cadre])))
+    return people
+
+
+def some(adapter: Adapter, outlet: Outlet, cadres: Collection[str]) -> Iterator[Person]:
+    """These people; the centre, if it is among them."""
+    if NOBODY in cadres:
+        entries = adapter.ledger.entries(outlet.hospital.name, [NOBODY])[NOBODY]
+        yield _planned(outlet, Person(NOBODY, 0, (), {}, entries))
+    for cadre in cadres:
+        if cadre != NOBODY:
+            yield from _people(adapter, outlet, [(cadre, 0)])
 
 
 def everybody(adapter: Adapter, outlet: Outlet) -> Iterator[Person]:

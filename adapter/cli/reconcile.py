@@ -1,0 +1,218 @@
+"""`adapter reconcile`: a hospital read back, and put right."""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adapter.cli.context import AsJson, Hospitals, actor, chosen, now, opened, stopping
+from adapter.cli.progress import progress
+from adapter.cli.show import emit, rows, table
+from adapter.texts import catalogue, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from adapter.cli.progress import ProgressCallback
+    from adapter.pipeline import Adapter
+    from adapter.pipeline.reconciling import Reconciled
+    from adapter.pipeline.repairing import Repaired
+
+__all__ = ["register"]
+
+_SHOWN = 20
+_VERDICTS = ("same", "under-way", "known-again", "missing", "different", "duplicates", "extra")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("reconcile", help=say("reconcile.help"))(reconcile)
+
+
+def reconcile(
+    context: typer.Context,
+    hospitals: Hospitals = None,
+    *,
+    repair: Annotated[bool, typer.Option("--repair", help=say("reconcile.help_repair"))] = False,
+    delete_unknown: Annotated[
+        bool, typer.Option("--delete-unknown", help=say("reconcile.help_delete_unknown"))
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help=say("reconcile.help_yes"))] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read hospitals back: what is missing, extra, different or there twice."""
+    facts: dict[str, Any] = {}
+    exit_code = 0
+    with opened(context) as adapter, progress(quiet=as_json) as callback:
+        for name in chosen(adapter, hospitals):
+            found, done = _one(adapter, name, callback, _Wanted(repair, delete_unknown, yes, as_json))
+            facts[name] = _facts(found, done)
+            exit_code = max(exit_code, _exit_code(found, done))
+    if as_json:
+        emit(facts, True, lambda _out: None)
+    raise typer.Exit(exit_code)
+
+
+class _Wanted:
+    """The options of one run."""
+
+    def __init__(self, repair: bool, delete_unknown: bool, yes: bool, as_json: bool) -> None:
+        self.repair = repair
+        self.delete_unknown = delete_unknown
+        self.yes = yes
+        self.as_json = as_json
+
+
+def _one(
+    adapter: "Adapter", name: str, callback: "ProgressCallback", wanted: _Wanted
+) -> "tuple[Reconciled, Repaired | None]":
+    from adapter import pipeline
+    from adapter.pipeline.planning import update_ledger
+    from adapter.pipeline.reading import note_read
+    from adapter.pipeline.reconciling import reconcile as read_back
+    from adapter.pipeline.repairing import repair as put_right
+
+    if wanted.repair:
+        update_ledger(adapter, adapter.outlet(name), now(), callback)
+    with adapter.client(name) as client:
+        found = read_back(adapter, name, client, now, callback)
+        known = [(one.kind, one.key) for one in found.findings if one.key]
+        note_read(adapter, known, command="reconcile", by=actor(), now=now())
+        if not wanted.as_json:
+            emit(None, False, lambda out: _draw(out, found, wanted))
+        if not (wanted.repair and found.findings and _agreed(wanted)):
+            return found, None
+
+        def deliver() -> None:
+            pipeline.sync(adapter, [name], now, callback, stopping(), keep=True, by=actor())
+
+        done = put_right(
+            adapter,
+            found,
+            client,
+            now,
+            delete_unknown=wanted.delete_unknown,
+            deliver=deliver,
+            by=actor(),
+        )
+    if not wanted.as_json:
+        emit(None, False, lambda out: _draw_repaired(out, name, done))
+    return found, done
+
+
+def _agreed(wanted: _Wanted) -> bool:
+    import sys
+
+    from adapter.errors import UsageError
+
+    if wanted.yes:
+        return True
+    if wanted.as_json or not sys.stdin.isatty():
+        raise UsageError("reconcile.needs_yes")
+    return typer.confirm(say("reconcile.ask"))
+
+
+def _exit_code(found: "Reconciled", done: "Repaired | None") -> int:
+    """0 when all is as it should be, or was put right; a reading after a repair proves it."""
+    if done is None:
+        return found.exit_code
+    unknown = sum(1 for one in found.findings if one.repair is None and str(one.verdict) == "extra")
+    return 1 if done.busy or done.left or found.unlisted or (unknown and not done.unknown) else 0
+
+
+def _facts(found: "Reconciled", done: "Repaired | None") -> dict[str, Any]:
+    return {
+        "counts": {name: dict(counts) for name, counts in found.counts.items()},
+        "findings": [
+            {
+                "finding": str(one.verdict),
+                "type": one.type,
+                "identity": one.identity,
+                "kind": one.kind or None,
+                "key": one.key or None,
+                "ids": one.copies,
+                "elements": one.elements,
+                "foreign": one.foreign,
+            }
+            for one in found.findings
+        ],
+        "unlisted": found.unlisted,
+        "requests": found.requests,
+        "repaired": done,
+    }
+
+
+def _draw(out: "Console", found: "Reconciled", wanted: _Wanted) -> None:
+    headers = [say("cli.col_type"), *(say(f"reconcile.col_{word}") for word in _VERDICTS)]
+    lines = ((name, *(counts[word] for word in _VERDICTS)) for name, counts in found.counts.items())
+    title = say("reconcile.title", hospital=found.hospital, requests=found.requests)
+    out.print(rows(table(*headers, numbers=range(1, 1 + len(_VERDICTS)), title=title), lines))
+    _draw_findings(out, found)
+    for resource_type, why in found.unlisted.items():
+        out.print(say("reconcile.unlisted", hospital=found.hospital, type=resource_type, why=why))
+    waiting = sum(counts["under-way"] for counts in found.counts.values())
+    if waiting:
+        out.print(say("reconcile.under_way", count=waiting, hospital=found.hospital))
+    if not found.findings and not found.unlisted:
+        out.print(say("reconcile.all_well", hospital=found.hospital))
+    elif found.findings:
+        _draw_hints(out, found, wanted)
+
+
+def _draw_findings(out: "Console", found: "Reconciled") -> None:
+    if not found.findings:
+        return
+    words = ("cli.col_type", "reconcile.col_verdict", "reconcile.col_record", "reconcile.col_ids")
+    made = table(*(say(word) for word in words), say("reconcile.col_elements"))
+    lines = (
+        (
+            one.type,
+            say(f"reconcile.is_{one.verdict}"),
+            one.key or "-",
+            ", ".join(one.copies) or "-",
+            ", ".join(one.elements) or "-",
+        )
+        for one in found.findings[:_SHOWN]
+    )
+    out.print(rows(made, lines))
+    if len(found.findings) > _SHOWN:
+        out.print(say("reconcile.more", count=len(found.findings) - _SHOWN))
+
+
+def _draw_hints(out: "Console", found: "Reconciled", wanted: _Wanted) -> None:
+    repairs = [one.repair for one in found.findings if one.repair is not None]
+    kinds = Counter((one.holds, one.wish is not None) for one in repairs)
+    strangers = sum(1 for one in found.findings if one.repair is None and str(one.verdict) == "extra")
+    if not wanted.repair:
+        out.print(say("reconcile.hint", hospital=found.hospital))
+    else:
+        facts = {
+            "resend": kinds[False, True],
+            "retract": kinds[False, False] + (strangers if wanted.delete_unknown else 0),
+            "known_again": kinds[True, True],
+            "twins": sum(len(one.copies) - 1 for one in found.findings if str(one.verdict) == "duplicates"),
+        }
+        out.print(say("reconcile.preview", hospital=found.hospital, **facts))
+    if strangers and not wanted.delete_unknown:
+        out.print(say("reconcile.hint_unknown", count=strangers))
+
+
+def _draw_repaired(out: "Console", hospital: str, done: "Repaired") -> None:
+    counts = {name: getattr(done, name) for name in ("resend", "retract", "known_again", "removed")}
+    out.print(say("reconcile.repaired", hospital=hospital, **counts))
+    if done.busy:
+        out.print(say("reconcile.busy", count=done.busy))
+    if done.left:
+        out.print(say("reconcile.left", count=done.left, hospital=hospital))
+    for what, why in _known_reasons(done):
+        out.print(say("reconcile.kept", what=what, hospital=hospital, why=why))
+
+
+def _known_reasons(done: "Repaired") -> "Sequence[tuple[str, str]]":
+    texts = catalogue("en")
+    return [
+        (what, say(f"reconcile.kept_{why}") if f"reconcile.kept_{why}" in texts else why)
+        for what, why in done.kept.items()
+    ]

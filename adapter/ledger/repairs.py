@@ -1,0 +1,122 @@
+"""What reading back corrects in the ledger: all SQL on it. Only under the lease of the shipment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, insert, select, update
+
+from adapter.database import write
+from adapter.ledger import tables
+from adapter.ledger.history import step
+from adapter.ledger.model import Desired, Entry, Lease
+from adapter.ledger.shipments import ShipmentStore
+from adapter.ledger.state import Event, State, next_state
+
+__all__ = ["Repair", "RepairStore"]
+
+_E = tables.entry
+_NOTHING_SENT = {"sent_digest": None, "delivered_digest": None, "delivered_at": None, "attempts": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What to write of one entry. `holds`: the hospital has it as it should be, as `remote_id`. Else it has
+    something else (None: nothing): `wish` is sent again, or without one it is retracted again.
+    """
+
+    entry: Entry
+    holds: bool
+    wish: Desired | None = None
+    remote_id: str | None = None
+    etag: str | None = None
+
+
+class RepairStore:
+    """Corrects entries that are not what the hospital was found to hold."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def write(self, lease: Lease, repairs: Sequence[Repair], now: datetime) -> int:
+        """Write them down and wake the shipment; returns how many still stood as they were read. Raises
+        LeaseLost when another worker owns them now.
+        """
+        if not repairs:
+            return 0
+        with write(self._engine) as connection:
+            ShipmentStore.hold(connection, lease)
+            done = sum(_written(connection, one, now) for one in repairs)
+            ShipmentStore.wake(connection, lease.hospital, [lease.cadre], now)
+        return done
+
+    def retract_unknown(
+        self, hospital: str, strangers: Sequence[tuple[str, str, str, int]], cadre: str, now: datetime
+    ) -> int:
+        """(type, identity, remote id, rank) of what the hospital holds of ours and nobody wishes for: it
+        goes with the shipment `cadre`. Returns how many were not known before.
+        """
+        with write(self._engine) as connection:
+            known = _known(connection, hospital, [one[1] for one in strangers])
+            fresh = {one[1]: one for one in strangers if one[1] not in known}
+            rows = [
+                _stranger(one) | {"hospital": hospital, "cadre": cadre, "changed_at": now}
+                for one in fresh.values()
+            ]
+            if rows:
+                connection.execute(insert(_E), rows)
+                ShipmentStore.wake(connection, hospital, [cadre], now)
+        return len(rows)
+
+
+def _known(connection: Connection, hospital: str, identities: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for start in range(0, len(identities), 500):
+        query = select(_E.c.identity).where(
+            _E.c.hospital == hospital, _E.c.identity.in_(identities[start : start + 500])
+        )
+        found |= set(connection.execute(query).scalars())
+    return found
+
+
+def _written(connection: Connection, repair: Repair, now: datetime) -> int:
+    entry = repair.entry
+    stands = (
+        _E.c.hospital == entry.hospital,
+        _E.c.identity == entry.identity,
+        _E.c.state == entry.state,
+        _E.c.desired_digest.is_not_distinct_from(entry.desired_digest),
+    )
+    state = next_state(entry.state, _event(repair))
+    values: dict[str, Any] = {"state": state, "remote_id": repair.remote_id, "etag": repair.etag}
+    values |= {"reason": None, "detail": None, "changed_at": now}
+    if state is State.DELIVERED:
+        values |= {"delivered_digest": entry.desired_digest, "delivered_at": now, "body": None, "attempts": 0}
+    else:
+        values |= {**_NOTHING_SENT, "reason": "read-back"}
+        values |= {"body": repair.wish.body} if repair.wish is not None else {}
+    more = tables.longer_history(connection.dialect.name, step(state, now, "read-back"))
+    return connection.execute(update(_E).where(*stands).values(**values, history=more)).rowcount
+
+
+def _event(repair: Repair) -> Event:
+    if repair.holds or repair.wish is None:
+        return Event.CONFIRM  # of what should not be there: it is, and is retracted
+    return Event.RELEASE if repair.entry.state is State.PARKED else Event.ABSENT
+
+
+def _stranger(one: tuple[str, str, str, int]) -> dict[str, Any]:
+    resource_type, identity, remote_id, rank = one
+    return {
+        "identity": identity,
+        "type": resource_type,
+        "rank": rank,
+        "kind": "unknown",
+        "key": "",
+        "state": State.RETRACTING,
+        "remote_id": remote_id,
+        "mapping_version": "",
+        "attempts": 0,
+        "reason": "read-back",
+    }

@@ -1,0 +1,184 @@
+"""A hospital is read back: what is missing there, extra, different or there twice; and what is ours is put
+right.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from adapter.delivery import lookup
+from adapter.delivery.client import HospitalClient
+from adapter.delivery.reconcile import Reading, Verdict, copies, elements, read_as, sweep
+from adapter.errors import HospitalError
+from adapter.fhir.bundle import Target
+from adapter.ledger.model import Desired, Entry
+from adapter.ledger.repairs import Repair
+from adapter.ledger.state import State
+from adapter.pipeline.inforce import Progress
+from adapter.pipeline.opened import Adapter, Outlet
+from adapter.pipeline.people import NOBODY, Person, everybody, some
+
+__all__ = ["Finding", "Reconciled", "reconcile"]
+
+_AS_IT_SHOULD = (Verdict.SAME, Verdict.UNDER_WAY)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One resource that is not as it should be. `kind` and `key` are of the record, empty where none is
+    known; `elements` are those that differ; `copies` the ids it has at the hospital.
+    """
+
+    verdict: Verdict
+    type: str
+    identity: str
+    cadre: str
+    kind: str
+    key: str
+    copies: tuple[str, ...] = ()
+    elements: tuple[str, ...] = ()
+    foreign: bool = False  # a copy whose content is not ours: never deleted by us
+    repair: Repair | None = field(default=None, repr=False)
+
+
+@dataclass
+class Reconciled:
+    """A hospital, read back. `counts`: type -> verdict -> how many; `unlisted`: type -> why what is extra
+    could not be listed.
+    """
+
+    hospital: str
+    read_at: datetime
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    unlisted: dict[str, str] = field(default_factory=dict)
+    requests: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """0: the hospital holds exactly what it should, or what is yet to be sent; 1: it does not."""
+        return 1 if self.findings or self.unlisted else 0
+
+    def count(self, resource_type: str, verdict: Verdict) -> None:
+        """One more resource of that type."""
+        self.counts.setdefault(resource_type, Counter())[str(verdict)] += 1
+
+
+def reconcile(
+    adapter: Adapter,
+    name: str,
+    client: HospitalClient,
+    clock: Callable[[], datetime],
+    progress: Progress,
+    *,
+    only: Collection[str] | None = None,
+) -> Reconciled:
+    """Read back all that the hospital should hold, by identifier, and list what it holds besides; of these
+    cadres `only`, what it should hold. Writes nothing. Raises HospitalError when it cannot be asked.
+    """
+    reader = _Reader(adapter.outlet(name), client, Reconciled(name, clock()))
+    total = adapter.records.counts()["cadre"] if only is None else len(only)
+    people = everybody(adapter, reader.outlet) if only is None else some(adapter, reader.outlet, only)
+    for done, person in enumerate(people, 1):
+        reader.person(person)
+        progress("reconcile", name, done, max(done, total))
+    if only is None:
+        reader.extra()
+    reader.found.requests = client.requests
+    return reader.found
+
+
+class _Reader:
+    """Reads one hospital back. `ours`: the identities of each type that may be there."""
+
+    def __init__(self, outlet: Outlet, client: HospitalClient, found: Reconciled) -> None:
+        self.outlet = outlet
+        self.client = client
+        self.found = found
+        self._ours: dict[str, set[str]] = {map_.type: set() for map_ in outlet.maps}
+        self._gone: dict[str, Entry] = {}
+
+    def person(self, person: Person) -> None:
+        """What should be there of one person."""
+        for entry in person.entries:
+            if entry.state is State.RETRACTED:
+                self._gone[entry.identity] = entry
+                self._ours.setdefault(entry.type, set())
+            else:
+                self._ours.setdefault(entry.type, set()).add(entry.identity)
+        for wish in person.wishes.desired:
+            self._ours.setdefault(wish.type, set()).add(wish.identity)
+        self._compare(person, [wish for wish in person.wishes.desired if wish.problem is None])
+
+    def _compare(self, person: Person, wishes: Sequence[Desired]) -> None:
+        there = lookup.find(self.client, self.outlet.system, [(one.type, one.identity) for one in wishes])
+        if isinstance(there, str):
+            raise HospitalError("reconcile.unreadable", hospital=self.found.hospital, why=there)
+        entries = {entry.identity: entry for entry in person.entries}
+        known: dict[Target, str] = {
+            (wish.type, wish.identity): str(there[wish.identity][0].get("id"))
+            for wish in wishes
+            if there.get(wish.identity)
+        }
+        known |= {(one.type, one.identity): one.remote_id for one in person.entries if one.remote_id}
+        for wish in wishes:
+            entry = entries.get(wish.identity)
+            reading = read_as(wish, entry, copies(wish, there.get(wish.identity, ()), known))
+            self.found.count(wish.type, reading.verdict)
+            if reading.verdict in _AS_IT_SHOULD:
+                continue
+            differs = reading.verdict is Verdict.DIFFERENT and reading.keep is not None
+            self.found.findings.append(
+                Finding(
+                    reading.verdict,
+                    wish.type,
+                    wish.identity,
+                    person.cadre,
+                    wish.kind,
+                    wish.key,
+                    copies=tuple(sorted((one.id for one in reading.copies), key=_first(reading))),
+                    elements=elements(wish, reading.keep, known) if differs and reading.keep else (),
+                    foreign=any(not one.ours for one in reading.copies if one is not reading.keep),
+                    repair=_repair(entry, wish, reading) if entry is not None else None,
+                )
+            )
+
+    def extra(self) -> None:
+        """What is there of ours besides."""
+        for resource_type, known in self._ours.items():
+            held: dict[str, list[str]] = {}
+            for one in sweep(self.client, self.outlet.system, resource_type, known):
+                if isinstance(one, str):
+                    self.found.unlisted[resource_type] = one
+                    break
+                held.setdefault(one[0], []).append(one[1])
+            for identity, ids in held.items():
+                self._extra(resource_type, identity, tuple(ids))
+
+    def _extra(self, resource_type: str, identity: str, ids: tuple[str, ...]) -> None:
+        entry = self._gone.get(identity)
+        self.found.count(resource_type, Verdict.EXTRA)
+        self.found.findings.append(
+            Finding(
+                Verdict.EXTRA,
+                resource_type,
+                identity,
+                entry.cadre if entry else NOBODY,
+                entry.kind if entry else "",
+                entry.key if entry else "",
+                copies=ids,
+                repair=Repair(entry, False, None, ids[0]) if entry else None,
+            )
+        )
+
+
+def _first(reading: Reading) -> Callable[[str], bool]:
+    """Sorts the copy that is kept before the others."""
+    return lambda remote_id: reading.keep is None or remote_id != reading.keep.id
+
+
+def _repair(entry: Entry, wish: Desired, reading: Reading) -> Repair:
+    keep = reading.keep
+    holds = keep is not None and keep.ours and entry.desired_digest in (wish.digest, wish.or_digest)
+    return Repair(entry, holds, wish, keep.id if keep else None, keep.etag if keep else None)

@@ -1,0 +1,226 @@
+"""A hospital read back and put right: a real database, a real FHIR server over HTTP."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from serving import serving
+from sqlalchemy import Engine
+
+from adapter import pipeline
+from adapter.database import migrate, open_database
+from adapter.delivery.reconcile import Verdict
+from adapter.ledger.state import State
+from adapter.pipeline import Adapter
+from adapter.pipeline.planning import update_ledger
+from adapter.pipeline.reconciling import Finding, Reconciled, reconcile
+from adapter.pipeline.repairing import Repaired, repair
+from adapter.records import importer
+from adapter.sandbox.app import Sandbox
+from adapter.settings import Hospital, Settings
+
+SMALL = Path("fixtures/sample/small.xlsx")
+NAME = "bv-trung-uong"
+
+
+def silent(_stage: str, _hospital: str | None, _done: int, _total: int) -> None:
+    """No progress bar."""
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
+
+
+class Site:
+    """A centre that has synced its small sample with one hospital."""
+
+    def __init__(self, engine: Engine, folder: Path, sandbox: Sandbox, base: str) -> None:
+        self.base = f"{base}/fhir"
+        self.sandbox = sandbox
+        (folder / "identity.key").write_text("0123456789abcdef0123456789abcdef")
+        self.settings = Settings(
+            identity_key=f"file:{folder / 'identity.key'}",
+            database_url=f"sqlite:///{folder / 'adapter.db'}",
+            hospitals={
+                NAME: Hospital(
+                    name=NAME, display=NAME, level="central", base_url=self.base, timeout_seconds=5
+                )
+            },
+        )
+        self.use(engine)
+
+    def use(self, engine: Engine) -> None:
+        self.engine = engine
+        self.adapter = Adapter(self.settings, engine)
+        importer.run(
+            engine, [SMALL], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=clock()
+        )
+
+    def sync(self) -> None:
+        pipeline.sync(self.adapter, [NAME], clock, silent)
+
+    def read_back(self) -> Reconciled:
+        with self.adapter.client(NAME) as client:
+            return reconcile(self.adapter, NAME, client, clock, silent)
+
+    def put_right(self, found: Reconciled, *, delete_unknown: bool = False) -> Repaired:
+        with self.adapter.client(NAME) as client:
+            return repair(
+                self.adapter,
+                found,
+                client,
+                clock,
+                delete_unknown=delete_unknown,
+                deliver=self.sync,
+                by="test",
+            )
+
+    def search(self, resource_type: str, query: str = "") -> list[dict[str, Any]]:
+        bundle = httpx.get(f"{self.base}/{resource_type}?_count=500&{query}").json()
+        return [entry["resource"] for entry in bundle.get("entry", ())]
+
+    @property
+    def writes(self) -> int:
+        return int(self.sandbox.stats.snapshot()["write_requests"])
+
+
+@pytest.fixture
+def site(engine: Engine, tmp_path: Path) -> Iterator[Site]:
+    store = open_database(f"sqlite:///{tmp_path / 'hospital.db'}")
+    sandbox = Sandbox(store, NAME)
+    with serving(sandbox.app) as base:
+        site = Site(engine, tmp_path, sandbox, base)
+        site.sync()
+        yield site
+    store.dispose()
+
+
+def only(found: Reconciled) -> Finding:
+    assert len(found.findings) == 1, found.findings
+    return found.findings[0]
+
+
+def put(site: Site, resource: dict[str, Any]) -> None:
+    url = f"{site.base}/{resource['resourceType']}/{resource['id']}"
+    httpx.put(url, json=resource).raise_for_status()
+
+
+def twin(site: Site, resource: dict[str, Any], **changed: Any) -> str:
+    """A second resource with the same identifier, as two writers at once make it."""
+    body = {key: value for key, value in resource.items() if key not in ("id", "meta")} | changed
+    answer = httpx.post(f"{site.base}/{resource['resourceType']}", json=body).raise_for_status()
+    return str(answer.json()["id"])
+
+
+def test_a_hospital_that_holds_what_it_should_has_no_findings(site: Site) -> None:
+    found = site.read_back()
+    assert (found.findings, found.unlisted, found.exit_code) == ([], {}, 0)
+    held = sum(counts[Verdict.SAME] for counts in found.counts.values())
+    assert held == site.adapter.ledger.counts(NAME)[State.DELIVERED] > 50
+
+
+def test_what_is_missing_is_found_and_sent_again(site: Site) -> None:
+    victim = site.search("ServiceRequest")[0]
+    for task in site.search("Task"):
+        if any(victim["id"] in json.dumps(task.get(name, "")) for name in ("focus", "basedOn")):
+            httpx.delete(f"{site.base}/Task/{task['id']}").raise_for_status()
+    httpx.delete(f"{site.base}/ServiceRequest/{victim['id']}").raise_for_status()
+    found = site.read_back()
+    assert {(one.type, one.verdict) for one in found.findings} >= {("ServiceRequest", Verdict.MISSING)}
+    assert all(one.verdict is Verdict.MISSING for one in found.findings)
+    site.put_right(found)
+    assert site.read_back().findings == []
+
+
+def test_what_the_hospital_changed_is_found_by_element_and_put_right(site: Site) -> None:
+    changed = site.search("Patient")[0]
+    put(site, {**changed, "gender": "unknown", "active": False})
+    one = only(found := site.read_back())
+    assert (one.type, one.verdict, one.copies) == ("Patient", Verdict.DIFFERENT, (changed["id"],))
+    assert "Patient.gender" in one.elements
+    done = site.put_right(found)
+    assert (done.resend, done.kept) == (1, {})
+    after = httpx.get(f"{site.base}/Patient/{changed['id']}").json()
+    assert after["gender"] == changed["gender"]
+    assert site.read_back().findings == []
+
+
+def test_a_second_copy_is_deleted_and_the_known_one_stays(site: Site) -> None:
+    patient = site.search("Patient")[0]
+    second = twin(site, patient)
+    one = only(found := site.read_back())
+    assert (one.verdict, one.copies, one.foreign) == (Verdict.DUPLICATES, (patient["id"], second), False)
+    assert site.put_right(found).removed == 1
+    assert [one["id"] for one in site.search("Patient") if one["identifier"] == patient["identifier"]] == [
+        patient["id"]
+    ]
+    assert site.read_back().findings == []
+
+
+def test_a_second_copy_that_is_the_hospitals_own_is_left_to_it(site: Site) -> None:
+    patient = site.search("Patient")[0]
+    theirs = twin(site, patient, telecom=[{"system": "phone", "value": "0900000000"}])
+    one = only(found := site.read_back())
+    assert one.foreign
+    assert site.put_right(found).kept == {f"Patient/{theirs}": "foreign"}
+    assert httpx.get(f"{site.base}/Patient/{theirs}").status_code == 200
+
+
+def test_what_was_retracted_and_is_there_again_is_retracted_again(site: Site) -> None:
+    patient = site.search("Patient")[0]
+    identity = next(one["value"] for one in patient["identifier"] if "record" in one["system"])
+    entry = site.adapter.ledger.by_identity(NAME, "Patient", identity)
+    assert entry is not None
+    with site.adapter.client(NAME) as client:
+        client.requests = 0
+    before = [one for kind in ("Observation", "Encounter") for one in site.search(kind)]
+    assert before
+    extra = {**before[0], "identifier": [{**before[0]["identifier"][0], "value": "0" * 32}]}
+    extra.pop("id")
+    extra.pop("meta", None)
+    made = httpx.post(f"{site.base}/{extra['resourceType']}", json=extra).raise_for_status().json()["id"]
+    one = only(found := site.read_back())
+    assert (one.verdict, one.copies, one.repair) == (Verdict.EXTRA, (made,), None)
+    site.put_right(found)
+    assert only(site.read_back()).verdict is Verdict.EXTRA  # nobody knows it: only when told to
+    assert site.put_right(found, delete_unknown=True).retract == 1
+    assert site.read_back().findings == []
+    assert httpx.get(f"{site.base}/{extra['resourceType']}/{made}").status_code in (404, 410)
+    # Now the ledger knows it as retracted: it comes back, and goes again by itself.
+    httpx.post(f"{site.base}/{extra['resourceType']}", json=extra).raise_for_status()
+    again = only(found := site.read_back())
+    assert again.repair is not None
+    site.put_right(found)
+    assert site.read_back().findings == []
+
+
+def test_the_ledger_is_made_anew_from_the_hospital_without_a_write(site: Site, tmp_path: Path) -> None:
+    delivered, writes = site.adapter.ledger.counts(NAME)[State.DELIVERED], site.writes
+    engine = open_database(f"sqlite:///{tmp_path / 'new.db'}")
+    migrate(engine)
+    site.use(engine)
+    update_ledger(site.adapter, site.adapter.outlet(NAME), clock(), silent)
+    found = site.read_back()
+    assert {one.verdict for one in found.findings} == {Verdict.KNOWN_AGAIN}
+    assert site.put_right(found).known_again == delivered
+    assert site.adapter.ledger.counts(NAME) == {State.DELIVERED: delivered}
+    site.sync()
+    assert site.writes == writes
+    assert site.read_back().findings == []
+    engine.dispose()
+
+
+def test_what_is_under_way_elsewhere_is_left_alone(site: Site) -> None:
+    patient = site.search("Patient")[0]
+    put(site, {**patient, "gender": "unknown"})
+    one = only(found := site.read_back())
+    lease = site.adapter.ledger.shipments.claim_one(NAME, one.cadre, clock(), 60)
+    assert lease is not None
+    done = site.put_right(found)
+    assert (done.busy, done.resend) == (1, 0)
+    site.adapter.ledger.shipments.give_back(lease)
+    assert site.put_right(found).resend == 1
