@@ -29,6 +29,7 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as BadVariable
 
+from adapter import hours
 from adapter.errors import SettingsError
 from adapter.texts import catalogue, say
 
@@ -67,6 +68,22 @@ def _is_cron(value: str) -> str:
 
 def _is_cron_or_never(value: str) -> str:
     return _is_cron(value) if value else value
+
+
+def _is_window(value: str) -> str:
+    try:
+        hours.window(value)
+    except ValueError as error:
+        raise ValueError(say("settings.bad_window", value=value)) from error
+    return value
+
+
+def _is_closure(value: str) -> str:
+    try:
+        hours.closure(value)
+    except ValueError as error:
+        raise ValueError(say("settings.bad_closure", value=value)) from error
+    return value
 
 
 def is_name(value: str) -> bool:
@@ -128,7 +145,10 @@ class Hospital(BaseModel):
     schedule: Annotated[str, AfterValidator(_is_cron)] = "*/30 * * * *"  # cron, Asia/Ho_Chi_Minh
     doctor_schedule: Annotated[str, AfterValidator(_is_cron_or_never)] = "30 2 * * 0"  # cron; "": never
     timeout_seconds: float = Field(30, gt=0, le=600)
-    concurrency: int = Field(2, ge=1, le=16)
+    concurrency: int = Field(2, ge=1, le=16)  # shipments in flight at most
+    requests_per_second: float = Field(0, ge=0, le=10_000)  # over all workers; 0: no limit
+    windows: tuple[Annotated[str, AfterValidator(_is_window)], ...] = ()  # "22:00-05:00"; none: all day
+    maintenance: tuple[Annotated[str, AfterValidator(_is_closure)], ...] = ()  # days, or moments
     max_entries: int = Field(50, ge=1, le=500)
     max_bytes: int = Field(1_000_000, ge=10_000)
     systems: dict[str, str] = Field(default_factory=dict)  # identifier systems by name: citizen_id, …

@@ -6,9 +6,8 @@ A status alone decides nothing: whether the body is FHIR, whether one entry or m
 whether a remote id was used all count.
 """
 
-import random
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Literal
 
 from adapter.fhir.bundle import EntryAnswer
@@ -17,15 +16,12 @@ from adapter.fhir.outcome import Issue
 __all__ = [
     "BundleVerdict",
     "EntryVerdict",
-    "backoff",
     "of_bundle",
     "of_entry",
     "of_silence",
     "unknown_grace",
 ]
 
-_MAX_BACKOFF = 900.0  # seconds
-_MAX_ASKED = 3600.0  # a Retry-After beyond an hour is a mistake, or a matter for a person
 _CONFLICT_TRIES = 4
 
 
@@ -100,14 +96,6 @@ def of_entry(answer: EntryAnswer, *, had_remote_id: bool, attempts: int) -> Entr
     if status == 409:
         return EntryVerdict("park", "conflict", detail)
     return EntryVerdict("park", "refused", detail)
-
-
-def backoff(failures: int, asked: float | None, now: datetime, jitter: random.Random) -> datetime:
-    """When to try a hospital again after `failures` in a row: what it asked for, else 1 s doubling to
-    15 min; always with up to a fifth more, so that workers do not come back in step.
-    """
-    seconds = min(_MAX_BACKOFF, 2.0 ** min(failures, 12)) if asked is None else min(asked, _MAX_ASKED)
-    return now + timedelta(seconds=seconds * (1 + jitter.random() / 5))
 
 
 def unknown_grace(timeout: float) -> timedelta:

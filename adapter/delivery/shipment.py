@@ -2,7 +2,6 @@
 pending is sent; every answer is settled under the lease before the next request.
 """
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -38,7 +37,6 @@ class Destination:
     max_entries: int
     max_bytes: int
     clock: Callable[[], datetime]
-    jitter: random.Random
     on_settled: Callable[[int], None]  # how many entries were delivered just now
     on_retracted: Callable[[int], None]  # how many were proved to be gone
 
@@ -62,9 +60,7 @@ def ship(to: Destination, lease: Lease) -> None:
         due_at, burn = _work(to, lease)
     except _HospitalTrouble as trouble:
         now = to.clock()
-        failures = to.ledger.hospitals.failed(to.name, trouble.why)
-        not_before = retry.backoff(failures - 1, trouble.asked, now, to.jitter)
-        to.ledger.hospitals.hold_off(to.name, not_before)
+        to.ledger.hospitals.failed(to.name, trouble.why, asked=trouble.asked, now=now)
         due_at = now + trouble.grace  # behind all others that are due; the breaker holds them all
     except PlanChanged:
         due_at = to.clock()

@@ -1,6 +1,5 @@
 """Workers: claim a shipment, ship it, claim the next; wait only when it is worth waiting."""
 
-import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from adapter.ledger.store import LedgerStore
 __all__ = ["Delivered", "deliver"]
 
 _NAP = 0.05  # seconds, so that a due time that has just come is not waited for twice
+_SPARE = 0.2  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +55,17 @@ class _Run:
     def _worth_waiting(self) -> float | None:
         """Seconds until something may be due, or None when that is beyond this run's patience."""
         now = self.to.clock()
-        state = self.to.ledger.hospitals.row(self.to.name)
         due = self.to.ledger.shipments.next_due(self.to.name)
         if due is None:
             return None
-        when = max(due, state.not_before or due)
-        if when > max(self.progressed_at, now - self.patience) + self.patience:
-            self.unreachable |= state.failures > 0
+        standing = self.to.ledger.hospitals.standing(self.to.name, now)
+        opens = due if standing.admits else standing.until
+        if opens is None or max(due, opens) > max(self.progressed_at, now - self.patience) + self.patience:
+            self.unreachable |= standing.why == "breaker" or standing.probing
             return None
-        return max(_NAP, (when - now).total_seconds())
+        if standing.admits and due <= now:
+            return _SPARE  # others have under way all that the hospital takes at a time
+        return max(_NAP, (max(due, opens) - now).total_seconds())
 
 
 def deliver(
@@ -81,7 +83,6 @@ def deliver(
     clock: Callable[[], datetime],
     stop: threading.Event,
     on_delivered: Callable[[int], None] = lambda _count: None,
-    seed: int | None = None,
 ) -> Delivered:
     """Ship all that is due for one hospital with `concurrency` threads.
 
@@ -116,7 +117,6 @@ def deliver(
         max_entries=max_entries,
         max_bytes=max_bytes,
         clock=clock,
-        jitter=random.Random(seed),  # noqa: S311 - spreads retries, guards nothing
         on_settled=settled,
         on_retracted=retracted,
     )

@@ -1,13 +1,22 @@
-"""Hospitals' rows in the ledger: how far planning got, and the breaker. All SQL on them."""
+"""Hospitals' rows in the ledger: how far planning got, whether and how fast each is served. All SQL on them.
 
-from datetime import datetime, timedelta
+All workers share the row, so it is written only for news: health when it changes, requests a second in
+blocks.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, func, select, text, update
 
+from adapter import audit
 from adapter.database import read, write
-from adapter.ledger import tables
+from adapter.ledger import pace, tables
 from adapter.ledger.model import HospitalState
+from adapter.ledger.pace import Breaker, Bucket, Health, Limits, Mode, Standing
 
 __all__ = ["HospitalStore"]
 
@@ -18,55 +27,205 @@ _CONTACT_NEWS = timedelta(seconds=10)
 
 
 class HospitalStore:
-    """What all workers must know of a hospital. Every method is one transaction."""
+    """What all workers must know of a hospital. Every method is one transaction, but those that take a
+    connection, which take part in the caller's. `limits` by name: what the settings say; a hospital that
+    is not among them has none. `jitter` gives numbers from 0 to 1.
+    """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        limits: Mapping[str, Limits] | None = None,
+        *,
+        jitter: random.Random | None = None,
+    ) -> None:
         self._engine = engine
+        self._limits = limits or {}
+        self._jitter = jitter or random.Random()  # noqa: S311 - spreads retries, guards nothing
+        self._well: dict[str, datetime] = {}  # hospitals that this process knows to be well, since when
 
     def row(self, name: str) -> HospitalState:
         """The hospital's row; one that was never planned for has position 0."""
         with read(self._engine) as connection:
-            row = connection.execute(select(*_COLUMNS).where(_H.c.name == name)).one_or_none()
-        return HospitalState(**row._mapping) if row else HospitalState(name, 0, "", 0, None, None, None)
+            return self._row(connection, name)
+
+    @staticmethod
+    def _row(connection: Connection, name: str, *, lock: bool = False) -> HospitalState:
+        query = select(*_COLUMNS).where(_H.c.name == name)
+        row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+        return HospitalState(**row._mapping) if row else HospitalState(name)
+
+    def limits(self, name: str) -> Limits:
+        """What the settings say of its pace."""
+        return self._limits.get(name, pace.UNLIMITED)
+
+    # -- whether it is served --------------------------------------------------------------
+
+    def standing(self, name: str, now: datetime) -> Standing:
+        """How many shipments may be in flight now over all workers; where none, why and until when."""
+        return pace.standing(self.row(name).health, self.limits(name), now)
+
+    def admits(self, connection: Connection, name: str, now: datetime) -> int:
+        """How many shipments may be in flight at the hospital now over all workers: 0 where it is paused,
+        outside its hours or its breaker is open, 1 while half-open. For who compares it with the leases
+        that are held, and is the only one to do so until his transaction ends.
+        """
+        health = self._row(connection, name).health
+        found = pace.standing(health, self.limits(name), now)
+        if found.probing or not found.admits:
+            self._well.pop(name, None)
+        if found.probing and health.breaker is Breaker.OPEN:
+            opened = (_H.c.name == name) & (_H.c.breaker == Breaker.OPEN)
+            connection.execute(update(_H).where(opened).values(breaker=pace.probed(health).breaker))
+        return found.admits
 
     def reached(self, name: str, now: datetime) -> None:
-        """The hospital answered as it should: its breaker closes. Written only when that is news."""
+        """The hospital answered as it should: a breaker that is half-open closes. Written, and even read,
+        only when that may be news.
+        """
+        known = self._well.get(name)
+        if known is not None and abs(now - known) < _CONTACT_NEWS:
+            return
         state = self.row(name)
-        recently = state.last_contact is not None and now - state.last_contact < _CONTACT_NEWS
-        if state.failures or state.not_before or not recently:
-            self._set(name, failures=0, not_before=None, last_contact=now, last_error=None)
+        recently = state.last_contact is not None and abs(now - state.last_contact) < _CONTACT_NEWS
+        if not recently or pace.after_success(state.health) != state.health:
+            with write(self._engine) as connection:
+                self.ensure(connection, name)
+                state = self._row(connection, name, lock=True)
+                self._put(connection, name, pace.after_success(state.health), last_contact=now)
+        if state.breaker != Breaker.OPEN:
+            self._well[name] = now
 
-    def failed(self, name: str, error: str) -> int:
-        """The hospital could not be reached, or is busy. Returns how many failures there were in a row."""
+    def failed(self, name: str, why: str, *, asked: float | None = None, now: datetime) -> Health:
+        """The hospital could not be reached, is busy or refuses our token: its breaker opens, longer after
+        each failure in a row, and for `asked` seconds where it named a time.
+        """
+        self._well.pop(name, None)
+        return self._change(
+            name,
+            lambda health: pace.after_failure(
+                health, why, asked, now, limits=self.limits(name), jitter=self._jitter.random()
+            ),
+        )
+
+    def crowded(self, name: str, now: datetime) -> None:
+        """The hospital said that this is too much at a time, in an answer that was tried again at once."""
+        self._change(name, lambda health: pace.crowded(health, self.limits(name), now))
+
+    def probe(self, name: str, now: datetime) -> None:
+        """A person's run may try at once, unless the hospital asked to be left alone, or refuses our token:
+        one shipment goes first.
+        """
+
+        def at_once(health: Health) -> Health:
+            asked = pace.due(health.asked_until, now)
+            return health if asked or not health.not_before else pace.at_once(health)
+
+        self._change(name, at_once)
+
+    def uses_token(self, name: str, mark: str, now: datetime) -> None:
+        """`mark` changes with the token in the settings: where the hospital refused the former one, it is
+        tried again at once.
+        """
         with write(self._engine) as connection:
             self.ensure(connection, name)
-            connection.execute(
-                update(_H).where(_H.c.name == name).values(failures=_H.c.failures + 1, last_error=error[:500])
-            )
-            return int(connection.execute(select(_H.c.failures).where(_H.c.name == name)).scalar_one())
+            before = connection.execute(select(_H.c.token_mark).where(_H.c.name == name)).scalar_one()
+            if before == mark:
+                return
+            health = self._row(connection, name, lock=True).health
+            refused = health.last_error == "auth" and health.breaker is Breaker.OPEN
+            self._put(connection, name, pace.at_once(health) if refused else health, token_mark=mark)
 
-    def hold_off(self, name: str, until: datetime) -> None:
-        """Open the breaker: nothing is claimed for the hospital before `until`."""
-        self._set(name, not_before=until)
-
-    def probe(self, name: str) -> None:
-        """A new run may try at once, unless the hospital itself asked to be left alone until a time."""
-        with write(self._engine) as connection:
-            connection.execute(
-                update(_H).where(_H.c.name == name, _H.c.last_error != "busy").values(not_before=None)
-            )
-
-    def _set(self, name: str, **values: Any) -> None:
+    def _change(self, name: str, how: Callable[[Health], Health]) -> Health:
+        """The row's health as `how` changes it, written where it does."""
         with write(self._engine) as connection:
             self.ensure(connection, name)
+            before = self._row(connection, name, lock=True).health
+            after = how(before)
+            if after != before:
+                self._put(connection, name, after)
+        return after
+
+    @staticmethod
+    def _put(connection: Connection, name: str, health: Health, **more: Any) -> None:
+        connection.execute(update(_H).where(_H.c.name == name).values(**asdict(health), **more))
+
+    # -- how fast --------------------------------------------------------------------------
+
+    def reserve(self, name: str, count: int) -> float:
+        """Reserve `count` requests: seconds until the first may go; the others follow at the hospital's
+        rate. By the clock of the database, since those of several hosts differ.
+        """
+        rate = self.limits(name).per_second
+        with write(self._engine) as connection:
+            self.ensure(connection, name)
+            columns = select(_H.c.tokens, _H.c.tokens_at).where(_H.c.name == name).with_for_update()
+            row = connection.execute(columns).one()
+            held = Bucket(row.tokens, row.tokens_at) if row.tokens_at and row.tokens is not None else None
+            bucket, wait = pace.reserve(held, self._now(connection), rate, count)
+            connection.execute(
+                update(_H).where(_H.c.name == name).values(tokens=bucket.tokens, tokens_at=bucket.at)
+            )
+        return wait
+
+    @staticmethod
+    def _now(connection: Connection) -> datetime:
+        if connection.dialect.name == "postgresql":
+            at: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+            return at
+        return datetime.now(UTC)  # SQLite: one host
+
+    def measured(self, name: str, *, good: int, entries: int | None, now: datetime) -> HospitalState:
+        """`good` answers came in time; `entries` is the new size of a Bundle, None where it stays. Returns
+        the row, written only where it changes.
+        """
+        with write(self._engine) as connection:
+            self.ensure(connection, name)
+            state = self._row(connection, name, lock=True)
+            after = pace.grown(state.health, self.limits(name), good, now) if good else state.health
+            size = state.entries if entries is None else entries
+            if (after, size) == (state.health, state.entries):
+                return state
+            self._put(connection, name, after, entries=size)
+            return self._row(connection, name)
+
+    # -- what a person says ----------------------------------------------------------------
+
+    def switch(self, name: str, mode: Mode, *, by: str, note: str | None, now: datetime) -> None:
+        """Pause, drain or resume. Audited; the note is not, being words."""
+        with write(self._engine) as connection:
+            self.ensure(connection, name)
+            values = {
+                "mode": mode,
+                "mode_by": by[:100],
+                "mode_at": now,
+                "mode_note": (note or "")[:200] or None,
+            }
             connection.execute(update(_H).where(_H.c.name == name).values(**values))
+            audit.record(connection, at=now, actor=by, action=f"hospital.{mode}", hospital=name)
+        self._well.pop(name, None)
+
+    def reset(self, name: str, *, by: str, now: datetime) -> None:
+        """Close the breaker by hand, and forget what was learnt of its pace. Audited."""
+        with write(self._engine) as connection:
+            self.ensure(connection, name)
+            health = pace.reset(self._row(connection, name, lock=True).health)
+            self._put(connection, name, health, entries=None, tokens=None, tokens_at=None)
+            audit.record(connection, at=now, actor=by, action="hospital.reset", hospital=name)
+        self._well.pop(name, None)
+
+    # -- planning --------------------------------------------------------------------------
 
     @staticmethod
     def ensure(connection: Connection, name: str) -> None:
         """Make the hospital's row where there is none."""
         if connection.execute(select(_H.c.name).where(_H.c.name == name)).one_or_none() is None:
             connection.execute(
-                insert(_H).values(name=name, planned_position=0, planned_version="", failures=0)
+                text(
+                    "INSERT INTO ledger_hospital (name, planned_position, planned_version, failures) "
+                    "VALUES (:name, 0, '', 0) ON CONFLICT (name) DO NOTHING"  # another may be as quick
+                ),
+                {"name": name},
             )
 
     @staticmethod

@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from secrets import token_hex
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, or_, select, text, update
 
 from adapter.database import read, write
 from adapter.errors import LeaseLost, PlanChanged
 from adapter.ledger import tables
+from adapter.ledger.hospitals import HospitalStore
 from adapter.ledger.model import Lease
 
 __all__ = ["ShipmentStore"]
 
-_S, _H = tables.shipment, tables.hospital
+_S = tables.shipment
+_ONE_CLAIMER = text("SELECT pg_advisory_xact_lock(727275, hashtext(:hospital))")
 
 
 class ShipmentStore:
@@ -21,8 +23,9 @@ class ShipmentStore:
     but those that take a connection, which take part in the caller's.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, hospitals: HospitalStore) -> None:
         self._engine = engine
+        self._hospitals = hospitals
 
     @staticmethod
     def wake(connection: Connection, hospital: str, cadres: Sequence[str], now: datetime) -> None:
@@ -38,7 +41,7 @@ class ShipmentStore:
             connection.execute(insert(_S), [{**row, "cadre": cadre} for cadre in fresh])
 
     def claim(self, hospital: str, now: datetime, lease_seconds: float) -> Lease | None:
-        """Take one due shipment, or None: nothing is due, or the hospital's breaker is open."""
+        """Take one due shipment, or None: nothing is due, or the hospital admits no more."""
         free = or_(_S.c.lease_until.is_(None), _S.c.lease_until < now)
         due = (
             select(_S)
@@ -48,8 +51,11 @@ class ShipmentStore:
             .with_for_update(skip_locked=True)
         )
         with write(self._engine) as connection:
-            blocked = select(_H.c.name).where(_H.c.name == hospital, _H.c.not_before > now)
-            if connection.execute(blocked).one_or_none():
+            if connection.dialect.name == "postgresql":  # how many are held is counted: one at a time
+                connection.execute(_ONE_CLAIMER, {"hospital": hospital})
+            room = self._hospitals.admits(connection, hospital, now)
+            held = select(func.count()).where(_S.c.hospital == hospital, _S.c.lease_until >= now)
+            if room == 0 or room <= connection.execute(held).scalar_one():
                 return None
             row = connection.execute(due).one_or_none()
             if row is None:

@@ -24,6 +24,7 @@ from adapter.ledger.diff import Action, Change, refreshed
 from adapter.ledger.history import step
 from adapter.ledger.hospitals import HospitalStore
 from adapter.ledger.model import Entry, Lease, Settled
+from adapter.ledger.pace import Limits
 from adapter.ledger.rows import retracted, settled, wished
 from adapter.ledger.shipments import ShipmentStore
 from adapter.ledger.state import Event, State, next_state
@@ -52,12 +53,12 @@ def _planned(change: Change, mapping_version: str, now: datetime) -> dict[str, A
 
 
 class LedgerStore:
-    """Desired and delivered, per hospital and resource. It is the queue."""
+    """Desired and delivered, per hospital and resource. It is the queue. `limits`: each hospital's pace."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, limits: Mapping[str, Limits] | None = None) -> None:
         self._engine = engine
-        self.hospitals = HospitalStore(engine)
-        self.shipments = ShipmentStore(engine)
+        self.hospitals = HospitalStore(engine, limits)
+        self.shipments = ShipmentStore(engine, self.hospitals)
 
     # -- planning --------------------------------------------------------------------------
 

@@ -33,6 +33,10 @@ hospital = Table(
     Column("mode", String(8), nullable=False, server_default="running"),  # running, paused, draining
     Column("mode_by", String(100)),
     Column("mode_at", Instant),
+    Column("mode_note", String(200)),
+    Column("asked_until", Instant),  # it asked to be left alone: a new run respects it too
+    Column("token_mark", String(32)),  # changes with the token in use; tells nothing of it
+    Column("slowed_at", Instant),  # when `allowed` was halved
     Column("allowed", Float),  # shipments in flight over all workers: grows slowly, halves
     Column("tokens", Float),  # requests that may go now, as of tokens_at
     Column("tokens_at", Instant),

@@ -10,6 +10,7 @@ and two to look: status, explain. This package is the only place where stages me
 """
 
 from adapter.inbox.receive import accept as receive
+from adapter.pipeline.hospitals import Served, reset, served, switch
 from adapter.pipeline.inbound import forget, link, process_inbox, unlink
 from adapter.pipeline.inforce import trouble
 from adapter.pipeline.opened import Adapter, load_mappings, policy_warnings
@@ -21,6 +22,7 @@ from adapter.pipeline.syncing import Summary, sync
 __all__ = [
     "Adapter",
     "Plan",
+    "Served",
     "Summary",
     "explain",
     "forget",
@@ -31,7 +33,10 @@ __all__ = [
     "preview",
     "process_inbox",
     "receive",
+    "reset",
+    "served",
     "status",
+    "switch",
     "sync",
     "trouble",
     "unlink",

@@ -17,10 +17,12 @@ from adapter.disclosure.guard import Guard
 from adapter.disclosure.policy import Policy, Rules
 from adapter.errors import PolicyError, SettingsError
 from adapter.fhir.identity import Identities
+from adapter.hours import Hours
 from adapter.inbox.store import InboxStore
 from adapter.ledger.cards import CardStore
 from adapter.ledger.editions import EditionStore
 from adapter.ledger.model import Desired
+from adapter.ledger.pace import Limits
 from adapter.ledger.store import LedgerStore
 from adapter.mapping.version import POLICY_FILE, overlay_files
 from adapter.pipeline.editions import Edition, Library
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from adapter.mapping.loader import Mappings
     from adapter.mapping.terminology import Codes
 
-__all__ = ["Adapter", "Outlet", "load_mappings", "policy_warnings"]
+__all__ = ["Adapter", "Outlet", "limits", "load_mappings", "policy_warnings"]
 
 # Raised when code outside mappings and policy changes what a record becomes, so that all is planned anew.
 _PLAN_FORMAT = "4"
@@ -149,6 +151,12 @@ class Outlet:
         return self.mappings.engine(context)
 
 
+def limits(hospital: Hospital) -> Limits:
+    """What the settings say of a hospital's pace."""
+    hours = Hours.of(hospital.windows, hospital.maintenance)
+    return Limits(hospital.concurrency, hospital.requests_per_second, hours)
+
+
 def load_mappings(settings: Settings, folder: Path | None = None) -> "Mappings":
     """The mappings of the settings, or an edition of them in `folder`, checked, with the policy as it is
     now. Raises MappingError with every mistake, PolicyError with the policy's.
@@ -202,7 +210,7 @@ class Adapter:
         self.settings = settings
         self.engine = engine
         self.records = RecordStore(engine)
-        self.ledger = LedgerStore(engine)
+        self.ledger = LedgerStore(engine, {one.name: limits(one) for one in settings.hospitals.values()})
         self.inbox = InboxStore(engine)
         self.cards = CardStore(engine)
         self.editions = EditionStore(engine)

@@ -13,6 +13,7 @@ from adapter.delivery.strategy import Item, next_batch
 from adapter.fhir.bundle import Write, transaction
 from adapter.ledger.diff import Action, Change
 from adapter.ledger.model import Entry
+from adapter.ledger.pace import Mode
 from adapter.ledger.state import State
 from adapter.pipeline.inforce import Kept, Progress, choose
 from adapter.pipeline.opened import Adapter, Outlet
@@ -65,6 +66,8 @@ def update_ledger(
     early, goes on where it was.
     """
     version = outlet.version[: -len(_LEAVING)] + _LEAVING if only_leaving else outlet.version
+    if adapter.ledger.hospitals.row(outlet.hospital.name).mode == Mode.DRAINING:
+        return 0  # what is in the ledger still goes, and nothing new
     name, since, head = outlet.hospital.name, _since(adapter, outlet, version), adapter.records.head()
     changed, done = 0, since
     if since >= head:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from adapter import audit
 from adapter.errors import PolicyError
 from adapter.ledger.model import Entry
 from adapter.ledger.state import State
+from adapter.pipeline.hospitals import Served, served
 from adapter.pipeline.inforce import Kept
 from adapter.pipeline.inforce import waiting as waiting_mapping
 from adapter.pipeline.opened import Adapter
@@ -36,6 +37,7 @@ class HospitalStatus:
     mapping: str | None  # the version in force
     mapping_kept: Kept | None  # why it is not the folder's
     policy_problem: str | None  # nothing is sent while there is one
+    served: Served  # whether and how fast
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,10 @@ class Explained:
     hospitals: tuple[AtHospital, ...]
 
 
-def status(adapter: Adapter) -> list[HospitalStatus]:
-    """A line per hospital of the settings."""
-    problem = _policy_problem(adapter)
-    return [_status(adapter, name, problem) for name in adapter.settings.hospitals]
+def status(adapter: Adapter, now: datetime | None = None) -> list[HospitalStatus]:
+    """A line per hospital of the settings. `now`: by default what the machine's clock says."""
+    problem, at = _policy_problem(adapter), now or datetime.now(UTC)
+    return [_status(adapter, name, problem, at) for name in adapter.settings.hospitals]
 
 
 def _policy_problem(adapter: Adapter) -> str | None:
@@ -79,10 +81,18 @@ def _policy_problem(adapter: Adapter) -> str | None:
     return None
 
 
-def _status(adapter: Adapter, name: str, problem: str | None) -> HospitalStatus:
+def _next_try(due: datetime | None, how: Served) -> datetime | None:
+    """When something may go again; None where nothing is due, or a person must resume the hospital."""
+    if due is None or how.admits:
+        return due
+    return max(due, how.until) if how.until else None
+
+
+def _status(adapter: Adapter, name: str, problem: str | None, now: datetime) -> HospitalStatus:
     hospital = adapter.settings.hospital(name)
     counts = adapter.ledger.counts(name)
     state = adapter.ledger.hospitals.row(name)
+    how = served(adapter, name, now, counts)
     in_force = adapter.editions.in_force(name)
     due = adapter.ledger.shipments.next_due(name)
     waiting = counts.get(State.PENDING, 0) + counts.get(State.RETRACTING, 0)
@@ -98,11 +108,12 @@ def _status(adapter: Adapter, name: str, problem: str | None) -> HospitalStatus:
         unknown=unknown,
         withheld=sum(refusal.records for refusal in audit.refusals(adapter.engine, name)),
         last_contact=state.last_contact,
-        next_try=max(due, state.not_before or due) if due and (waiting or unknown) else None,
+        next_try=_next_try(due, how) if waiting or unknown else None,
         last_error=state.last_error,
         mapping=(in_force.version or None) if in_force else None,
         mapping_kept=waiting_mapping(adapter, name),
         policy_problem=problem,
+        served=how,
     )
 
 

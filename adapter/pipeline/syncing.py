@@ -144,7 +144,10 @@ def _deliver(
 ) -> Delivered:
     hospital, settings = outlet.hospital, adapter.settings
     token = settings.secret(hospital.token).get_secret_value() if hospital.token else None
-    adapter.ledger.hospitals.probe(hospital.name)
+    if token:
+        mark = adapter.identities.of(hospital.name, "token", "token", token)
+        adapter.ledger.hospitals.uses_token(hospital.name, mark, clock())
+    adapter.ledger.hospitals.probe(hospital.name, clock())
     if adapter.engine.dialect.name == "sqlite":
         # One host, and this process holds the lock: a lease that is left belongs to a dead worker.
         adapter.ledger.shipments.break_leases(hospital.name)

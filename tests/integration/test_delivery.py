@@ -112,7 +112,6 @@ class Site:
                 patience=patience,
                 clock=self.clock,
                 stop=Skipping(self.clock),
-                seed=1,
             )
 
     def states(self) -> dict[State, int]:
@@ -289,7 +288,7 @@ def test_a_hospital_that_is_down_is_given_up_and_catches_up_later(site: Site) ->
     assert site.deliver(patience=20).unreachable
     assert site.states() == {State.PENDING: 4}
     site.hospital.before = []
-    site.ledger.hospitals.probe(NAME)
+    site.ledger.hospitals.probe(NAME, site.clock())
     assert not site.deliver().unreachable
     assert site.states() == {State.DELIVERED: 4}
 

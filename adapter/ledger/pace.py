@@ -1,0 +1,266 @@
+"""How fast a hospital is served, and when it is left alone (pure). The facts are in its row, for all workers.
+
+::
+
+    closed ──failed──▶ open ──its time came, one shipment goes──▶ half-open ──answered──▶ closed
+                        ▲                                            │
+                        └───────────────────failed───────────────────┘
+
+While it is closed, `allowed` shipments may be in flight: half of the setting at first, one more after
+each round of good answers, half as many after 429, 503 or a timeout. While it is half-open, exactly one.
+What was under way when the breaker opened decides nothing: it neither closes it nor counts as a failure.
+
+A moment that lies further ahead than the longest wait there is was written by a clock that was wrong:
+it holds nobody up.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from math import ceil, isfinite
+
+from adapter.hours import ALWAYS, Hours
+
+__all__ = [
+    "UNLIMITED",
+    "Breaker",
+    "Bucket",
+    "Health",
+    "Limits",
+    "Mode",
+    "Standing",
+    "after_failure",
+    "after_success",
+    "at_once",
+    "backoff",
+    "block",
+    "crowded",
+    "due",
+    "grown",
+    "in_flight",
+    "probed",
+    "reserve",
+    "reset",
+    "sized",
+    "standing",
+]
+
+_MAX_BACKOFF = 900.0  # seconds
+_AUTH_WAIT = 900.0  # a token does not become right by itself
+_MAX_ASKED = 3600.0  # a Retry-After beyond an hour is a mistake, or a matter for a person
+_JITTER = 0.2  # up to a fifth more, so that workers do not come back in step
+_LONGEST = timedelta(seconds=_MAX_ASKED * (1 + _JITTER) + 300)
+_CROWDED = frozenset(("busy", "timeout"))  # what says: too much at a time
+_BREATH = timedelta(seconds=2)  # the answers to one crowd halve once, and nothing grows meanwhile
+_WAITING = 10.0  # seconds of its own rate that a hospital's shipments may wait for
+_BURST = 0.25  # seconds of its rate that may go at once
+
+
+class Breaker(StrEnum):
+    """Whether a hospital is served."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+
+
+class Mode(StrEnum):
+    """What a person decided. draining: what is in the ledger still goes, nothing new is planned."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    DRAINING = "draining"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the settings say of a hospital's pace. `per_second` of requests, 0: no limit."""
+
+    concurrency: int = 64
+    per_second: float = 0.0
+    hours: Hours = ALWAYS
+
+
+UNLIMITED = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The part of a hospital's row that decides whether it is served."""
+
+    breaker: Breaker = Breaker.CLOSED
+    failures: int = 0  # in a row
+    failing_since: datetime | None = None
+    not_before: datetime | None = None
+    asked_until: datetime | None = None  # it asked to be left alone, or refuses our token
+    last_error: str | None = None
+    mode: Mode = Mode.RUNNING
+    allowed: float | None = None
+    slowed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many shipments may be in flight now, over all workers. Where none may: why, and from when on
+    some may (None: when a person says so).
+    """
+
+    admits: int
+    why: str | None = None  # paused, hours, breaker
+    until: datetime | None = None
+    probing: bool = False  # the one that may go decides about all
+
+
+def due(at: datetime | None, now: datetime, longest: timedelta = _LONGEST) -> datetime | None:
+    """`at` where it is to be waited for; None where it has come, or is further ahead than can be."""
+    return at if at is not None and now < at <= now + longest else None
+
+
+def standing(health: Health, limits: Limits, now: datetime) -> Standing:
+    """What may be done for the hospital now."""
+    if health.mode is Mode.PAUSED:
+        return Standing(0, "paused")
+    held = due(health.not_before, now)
+    opens = limits.hours.opens_at(held or now)
+    if held:
+        return Standing(0, "breaker", opens)
+    if opens != now:
+        return Standing(0, "hours", opens)
+    if health.breaker is not Breaker.CLOSED:
+        return Standing(1, probing=True)
+    return Standing(in_flight(health, limits))
+
+
+def in_flight(health: Health, limits: Limits) -> int:
+    """Shipments that may be in flight over all workers while the hospital is well."""
+    most = limits.concurrency
+    if limits.per_second:
+        most = min(most, ceil(limits.per_second * _WAITING))
+    return max(1, min(most, int(_allowed(health, limits))))
+
+
+def _allowed(health: Health, limits: Limits) -> float:
+    start = (limits.concurrency + 1) // 2
+    return float(start) if health.allowed is None else min(health.allowed, limits.concurrency)
+
+
+def probed(health: Health) -> Health:
+    """A shipment is let through to see how the hospital is."""
+    return replace(health, breaker=Breaker.HALF_OPEN) if health.breaker is Breaker.OPEN else health
+
+
+def after_success(health: Health) -> Health:
+    """The hospital answered as it should."""
+    if health.breaker is Breaker.OPEN:
+        return health
+    return Health(mode=health.mode, allowed=health.allowed, slowed_at=health.slowed_at)
+
+
+def after_failure(
+    health: Health, why: str, asked: float | None, now: datetime, *, limits: Limits, jitter: float
+) -> Health:
+    """The hospital could not be reached, is busy, or refuses our token. `asked`: seconds to leave it
+    alone, in its own words; `jitter` is from 0 to 1.
+    """
+    stretch = 1 + _JITTER * jitter
+    demanded = _demanded(why, asked)
+    asked_until = now + timedelta(seconds=demanded * stretch) if demanded is not None else None
+    if health.breaker is Breaker.OPEN:
+        if asked_until is None or (health.not_before and asked_until <= health.not_before):
+            return health
+        return replace(health, not_before=asked_until, asked_until=asked_until, last_error=why[:500])
+    opened = replace(
+        health,
+        breaker=Breaker.OPEN,
+        failures=health.failures + 1,
+        failing_since=health.failing_since or now,
+        not_before=asked_until or now + timedelta(seconds=backoff(health.failures) * stretch),
+        last_error=why[:500],
+    )
+    if why == "busy" and asked_until is None:  # 429 without a time asks for no less
+        asked_until = opened.not_before
+    opened = replace(opened, asked_until=asked_until)
+    return crowded(opened, limits, now) if why in _CROWDED else opened
+
+
+def _demanded(why: str, asked: float | None) -> float | None:
+    if why == "auth":
+        return max(_AUTH_WAIT, min(asked or 0.0, _MAX_ASKED))
+    return None if asked is None else min(asked, _MAX_ASKED)
+
+
+def backoff(failures: int) -> float:
+    """Seconds to wait after `failures` in a row before this one: 1 s, doubling to 15 min."""
+    return min(_MAX_BACKOFF, 2.0 ** min(failures, 12))
+
+
+def crowded(health: Health, limits: Limits, now: datetime) -> Health:
+    """Too much at a time: half as many shipments, once for all the answers that say so together."""
+    if health.slowed_at is not None and abs(now - health.slowed_at) < _BREATH:
+        return health
+    return replace(health, allowed=max(1.0, _allowed(health, limits) / 2), slowed_at=now)
+
+
+def grown(health: Health, limits: Limits, good: int, now: datetime) -> Health:
+    """After `good` answers in time one more shipment for each round of them, up to the setting."""
+    allowed = _allowed(health, limits)
+    crowd = health.slowed_at is not None and abs(now - health.slowed_at) < _BREATH
+    if crowd or allowed >= limits.concurrency:
+        return health
+    return replace(health, allowed=min(float(limits.concurrency), allowed + good / max(1.0, allowed)))
+
+
+def at_once(health: Health) -> Health:
+    """The time of an open breaker has come: one shipment may go."""
+    return replace(health, not_before=None, asked_until=None)
+
+
+def reset(health: Health) -> Health:
+    """A person says that the hospital is well: only whether it is served remains."""
+    return Health(mode=health.mode)
+
+
+# -- requests a second -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """`tokens` requests may go as of `at`; below 0 they are promised already."""
+
+    tokens: float
+    at: datetime
+
+
+def block(per_second: float) -> int:
+    """Requests that a process reserves at a time: a quarter of a second's, so that the row is written
+    four times a second at most for each process.
+    """
+    return max(1, int(per_second / 4))
+
+
+def reserve(bucket: Bucket | None, now: datetime, per_second: float, count: int) -> tuple[Bucket, float]:
+    """Reserve `count` requests: the bucket after it, and the seconds until the first of them may go. The
+    others follow 1 / `per_second` apart.
+    """
+    burst = max(1.0, per_second * _BURST)
+    held = burst
+    if bucket is not None and isfinite(bucket.tokens):
+        passed = max(0.0, (now - bucket.at).total_seconds())
+        held = min(burst, bucket.tokens + passed * per_second)
+    return Bucket(held - count, now), max(0.0, (1 - held) / per_second)
+
+
+# -- size of a Bundle ------------------------------------------------------------------------
+
+
+def sized(entries: int | None, took: int, seconds: float | None, timeout: float, ceiling: int) -> int:
+    """Entries of the next Bundle, after one of `took` was answered in `seconds` (None: it was too much,
+    or no answer came in time). Half as many after that or after half of `timeout`; a little more after
+    a full one in less than a quarter of it.
+    """
+    size = ceiling if entries is None else max(1, min(entries, ceiling))
+    if seconds is None or seconds > timeout / 2:
+        return max(1, min(size, took) // 2)
+    if took >= size and seconds <= timeout / 4:
+        return min(ceiling, size + max(1, ceiling // 20))
+    return size
