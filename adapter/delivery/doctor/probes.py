@@ -24,7 +24,7 @@ __all__ = [
     "several_matches",
 ]
 
-_LAGS = (0.5, 1.0, 2.0, 4.0)  # seconds between looks for what was written
+_LAGS = (0.25, 0.5, 1.0, 2.0, 4.0)  # seconds between looks for what was written
 _PAGE = 5
 _COMPRESSED = {"Content-Encoding": "gzip"}
 
