@@ -125,7 +125,39 @@ def _draw_explained(out: "Console", found: "Sequence[Explained]", waiting: "Sequ
             for line in record.hospitals
         )
         out.print(rows(table(*headers), lines))
+        _draw_past(out, record)
     draw_turned_back(out, waiting, values=True)
+
+
+def _draw_past(out: "Console", record: "Explained") -> None:
+    """What became of it, step by step, and the proofs that it is gone."""
+    headers = [say(f"cli.col_{word}") for word in ("at", "hospital", "type")]
+    if steps := [(line, step) for line in record.hospitals for step in line.history]:
+        headers += [say("ledger.col_before"), say("ledger.col_after"), say("cli.col_why")]
+        made = table(*headers, title=say("ledger.history"))
+        cells = (
+            (
+                moment(step.at),
+                line.hospital,
+                line.type or "-",
+                say(f"cli.at_{step.before}") if step.before else "-",
+                say(f"cli.at_{step.after}"),
+                why(step.reason) if step.reason else "-",
+            )
+            for line, step in steps
+        )
+        out.print(rows(made, cells))
+    for one in record.receipts:
+        out.print(
+            say(
+                "ledger.receipt",
+                at=moment(one.proved_at),
+                hospital=one.hospital,
+                type=one.type,
+                remote=one.remote_id or "-",
+                how=one.how,
+            )
+        )
 
 
 def _why_there(line: "AtHospital") -> str:

@@ -134,6 +134,7 @@ class Fitting:
 
 
 def why(reason: str) -> str:
-    """A disclosure reason in words."""
-    known = f"disclosure.{reason}"
-    return say(known) if known in catalogue("en") else reason
+    """A reason of the ledger or of disclosure in words."""
+    texts = catalogue("en")
+    known = (f"ledger.why_{reason}", f"disclosure.{reason}")
+    return next((say(key) for key in known if key in texts and "{" not in texts[key]), reason)

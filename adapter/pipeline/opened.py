@@ -23,6 +23,8 @@ from adapter.ledger.cards import CardStore
 from adapter.ledger.editions import EditionStore
 from adapter.ledger.model import Desired
 from adapter.ledger.pace import Limits
+from adapter.ledger.parking import ParkedStore
+from adapter.ledger.past import PastStore
 from adapter.ledger.store import LedgerStore
 from adapter.mapping.version import POLICY_FILE, overlay_files
 from adapter.pipeline.editions import Edition, Library
@@ -213,6 +215,8 @@ class Adapter:
         self.ledger = LedgerStore(engine, {one.name: limits(one) for one in settings.hospitals.values()})
         self.inbox = InboxStore(engine)
         self.cards = CardStore(engine)
+        self.past = PastStore(engine)
+        self.parked = ParkedStore(engine)
         self.editions = EditionStore(engine)
         self.library = Library(
             settings.mappings_folder, self.editions, lambda folder: load_mappings(settings, folder)

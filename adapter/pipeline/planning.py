@@ -18,6 +18,7 @@ from adapter.ledger.state import State
 from adapter.pipeline.inforce import Kept, Progress, choose
 from adapter.pipeline.opened import Adapter, Outlet
 from adapter.pipeline.people import NOBODY, everybody, pages
+from adapter.pipeline.releasing import outdate
 
 __all__ = ["Plan", "Progress", "bundles", "plan", "update_ledger", "write_bundles"]
 
@@ -69,6 +70,7 @@ def update_ledger(
     if adapter.ledger.hospitals.row(outlet.hospital.name).mode == Mode.DRAINING:
         return 0  # what is in the ledger still goes, and nothing new
     name, since, head = outlet.hospital.name, _since(adapter, outlet, version), adapter.records.head()
+    outdate(adapter, name, now)
     changed, done = 0, since
     if since >= head:
         return 0

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 
 from adapter import audit
 from adapter.errors import PolicyError
+from adapter.ledger.history import Transition
 from adapter.ledger.model import Entry
+from adapter.ledger.past import Receipt
 from adapter.ledger.state import State
 from adapter.pipeline.hospitals import Served, served
 from adapter.pipeline.inforce import Kept
@@ -52,11 +54,12 @@ class AtHospital:
     identity: str | None
     remote_id: str | None
     delivered_at: datetime | None
+    history: tuple[Transition, ...] = ()
 
 
 @dataclass(frozen=True)
 class Explained:
-    """One stored record: where it came from, and where it went."""
+    """One stored record: where it came from, and where it went; the proofs of where it no longer is."""
 
     kind: str
     key: str
@@ -65,6 +68,7 @@ class Explained:
     sheet: str | None
     row: int | None
     hospitals: tuple[AtHospital, ...]
+    receipts: tuple[Receipt, ...] = ()
 
 
 def status(adapter: Adapter, now: datetime | None = None) -> list[HospitalStatus]:
@@ -127,18 +131,26 @@ def _explained(adapter: Adapter, stored: StoredRecord) -> Explained:
     for entry in adapter.ledger.of_record(stored.kind, stored.key):
         entries.setdefault(entry.hospital, []).append(entry)
     people = adapter.records.of_cadre(stored.cadre)
+    past = adapter.past.of_record(stored.kind, stored.key)
     lines: list[AtHospital] = []
     for name in adapter.settings.hospitals:
         known = entries.get(name, [])
-        lines += [_line(entry) for entry in known]
+        lines += [_line(entry, past.get((name, entry.identity), ())) for entry in known]
         if not known:
             lines.append(_absent(name, stored, wishes(adapter.outlet(name), people)))
     return Explained(
-        stored.kind, stored.key, stored.deleted, stored.source, stored.sheet, stored.row, tuple(lines)
+        stored.kind,
+        stored.key,
+        stored.deleted,
+        stored.source,
+        stored.sheet,
+        stored.row,
+        tuple(lines),
+        adapter.past.receipts(stored.kind, stored.key),
     )
 
 
-def _line(entry: Entry) -> AtHospital:
+def _line(entry: Entry, history: tuple[Transition, ...]) -> AtHospital:
     return AtHospital(
         entry.hospital,
         entry.type,
@@ -148,6 +160,7 @@ def _line(entry: Entry) -> AtHospital:
         entry.identity,
         entry.remote_id,
         entry.delivered_at,
+        history,
     )
 
 

@@ -5,17 +5,20 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from processes import ADAPTER, ROOT, SMALL, Centre
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from adapter import audit
 from adapter.cli import main
 from adapter.cli.demo.processes import until
-from adapter.database import read
+from adapter.database import read, write
+from adapter.ledger import tables
 from adapter.pipeline import Adapter
+from adapter.pipeline.planning import update_ledger
 from adapter.settings import load_settings
 from adapter.texts import use_language
 
@@ -250,6 +253,29 @@ def test_explain_says_where_it_came_from_and_why_it_was_not_sent(centre: Centre)
     assert found["sheet"] == "Cán bộ"
     assert {(at["state"], at["reason"]) for at in found["hospitals"]} == {("withheld", "tier-held")}
     assert "leave only after a decision" in centre.run("explain", held)
+
+
+def test_explain_tells_what_became_of_a_record_and_that_it_is_gone(centre: Centre) -> None:
+    centre.run("import", str(SMALL))
+    person = _key_of_tier(centre, "T5")
+    settings = load_settings(centre.folder / "adapter.toml")
+    at = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+    with Adapter.open(settings) as adapter:
+        update_ledger(adapter, adapter.outlet("bv-tinh"), at, lambda *_: None)
+        gone = {"hospital": "bv-tinh", "identity": "x", "type": "Patient", "kind": "cadre", "key": person}
+        with write(adapter.engine) as connection:
+            connection.execute(
+                insert(tables.receipt).values(**gone, proved_at=at, remote_id="77", how="deleted")
+            )
+    [found] = [one for one in centre.facts("explain", person) if one["kind"] == "cadre"]
+    assert [one["how"] for one in found["receipts"]] == ["deleted"]
+    [there] = [one for one in found["hospitals"] if one["hospital"] == "bv-tinh"]
+    assert there["history"] == [
+        {"at": "2026-11-22T08:00:00+00:00", "before": None, "after": "pending", "reason": None}
+    ]
+    said = centre.run("explain", person, "--lang", "vi")
+    assert "Diễn biến" in said
+    assert "không còn giữ Patient 77" in said
 
 
 def test_explain_of_a_resource_leads_every_value_back(centre: Centre) -> None:

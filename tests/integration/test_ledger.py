@@ -1,84 +1,18 @@
 """The ledger's SQL on both databases: histories, and plans beside workers."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
-from sqlalchemy import Engine, select, update
+from ledger_books import Books, wish
+from sqlalchemy import Engine, update
 
-from adapter.database import read, write
+from adapter.database import write
 from adapter.errors import LeaseLost, PlanChanged
 from adapter.ledger import tables
-from adapter.ledger.diff import Action, Change, compare
+from adapter.ledger.diff import Action
 from adapter.ledger.history import LIMIT, unpack
-from adapter.ledger.model import Desired, Entry, Lease, Settled
+from adapter.ledger.model import Settled
 from adapter.ledger.state import Event, State
-from adapter.ledger.store import LedgerStore
 
 NAME = "bv"
-START = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
-
-
-def wish(key: str, content: str = "v1", problem: str | None = None) -> Desired:
-    return Desired(key, "Observation", 2, "measurement", key, content, content.encode(), problem)
-
-
-class Books:
-    """A ledger, its clock, and one cadre's wishes."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.ledger = LedgerStore(engine)
-        self.now = START
-
-    def compared(self, *wanted: Desired, cadre: str = "c1") -> list[Change]:
-        return compare(self.ledger.entries(NAME, [cadre])[cadre], wanted)
-
-    def write(self, changes: list[Change], cadre: str = "c1") -> None:
-        self.now += timedelta(seconds=1)
-        with write(self.engine) as connection:
-            self.ledger.plan(
-                connection,
-                NAME,
-                {cadre: changes},
-                mapping_version="m1",
-                version="v1",
-                position=1,
-                now=self.now,
-            )
-
-    def wish(self, *wanted: Desired, cadre: str = "c1") -> None:
-        self.write(self.compared(*wanted, cadre=cadre), cadre)
-
-    def claim(self) -> Lease:
-        lease = self.ledger.shipments.claim(NAME, self.now + timedelta(seconds=1), 60)
-        assert lease is not None
-        return lease
-
-    def start(self, lease: Lease, *wanted: Desired) -> None:
-        self.now += timedelta(seconds=1)
-        sent = {one.identity: one.digest for one in wanted}
-        self.ledger.start(lease, sent, self.now + timedelta(seconds=60), self.now)
-
-    def settle(self, lease: Lease, *outcomes: Settled) -> None:
-        self.now += timedelta(seconds=1)
-        self.ledger.settle(lease, outcomes, self.now)
-
-    def give_back(self, lease: Lease) -> None:
-        self.ledger.shipments.finish(lease, None, self.now)
-
-    def entry(self, key: str) -> Entry:
-        [found] = [one for one in self.ledger.entries(NAME, ["c1"])["c1"] if one.identity == key]
-        return found
-
-    def column(self, key: str, name: str) -> object:
-        query = select(tables.entry.c[name]).where(tables.entry.c.identity == key)
-        with read(self.engine) as connection:
-            return connection.execute(query).scalar_one()
-
-    def steps(self, key: str) -> list[tuple[State, str | None]]:
-        packed = self.column(key, "history")
-        assert isinstance(packed, str)
-        return [(one.after, one.reason) for one in unpack(packed)]
 
 
 @pytest.fixture

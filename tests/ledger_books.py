@@ -1,0 +1,89 @@
+"""A ledger worked by hand: wishes, claims, outcomes, without mappings and without a hospital."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine, select
+
+from adapter.database import read, write
+from adapter.ledger import tables
+from adapter.ledger.diff import Change, compare
+from adapter.ledger.history import unpack
+from adapter.ledger.model import Desired, Entry, Lease, Settled
+from adapter.ledger.state import Event, State
+from adapter.ledger.store import LedgerStore
+
+START = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+
+
+def wish(key: str, content: str = "v1", problem: str | None = None, *, type_: str = "Observation") -> Desired:
+    """What a hospital should hold of the record `key`, whose identity is the same."""
+    kind = {"Patient": "cadre", "ServiceRequest": "referral"}.get(type_, "measurement")
+    return Desired(key, type_, 2, kind, key, content, content.encode(), problem)
+
+
+class Books:
+    """A ledger, its clock, and the verbs of planners and workers for one hospital."""
+
+    def __init__(self, engine: Engine, hospital: str = "bv") -> None:
+        self.engine = engine
+        self.hospital = hospital
+        self.ledger = LedgerStore(engine)
+        self.now = START
+
+    def compared(self, *wanted: Desired, cadre: str = "c1") -> list[Change]:
+        return compare(self.ledger.entries(self.hospital, [cadre])[cadre], wanted)
+
+    def write(self, changes: list[Change], cadre: str = "c1") -> None:
+        self.now += timedelta(seconds=1)
+        with write(self.engine) as connection:
+            self.ledger.plan(
+                connection,
+                self.hospital,
+                {cadre: changes},
+                mapping_version="m1",
+                version="v1",
+                position=1,
+                now=self.now,
+            )
+
+    def wish(self, *wanted: Desired, cadre: str = "c1") -> None:
+        self.write(self.compared(*wanted, cadre=cadre), cadre)
+
+    def claim(self) -> Lease:
+        lease = self.ledger.shipments.claim(self.hospital, self.now + timedelta(seconds=1), 60)
+        assert lease is not None
+        return lease
+
+    def start(self, lease: Lease, *wanted: Desired) -> None:
+        self.now += timedelta(seconds=1)
+        sent = {one.identity: one.digest for one in wanted}
+        self.ledger.start(lease, sent, self.now + timedelta(seconds=60), self.now)
+
+    def settle(self, lease: Lease, *outcomes: Settled) -> None:
+        self.now += timedelta(seconds=1)
+        self.ledger.settle(lease, outcomes, self.now)
+
+    def give_back(self, lease: Lease) -> None:
+        self.ledger.shipments.finish(lease, None, self.now)
+
+    def send(self, *wanted: Desired, event: Event = Event.CONFIRM, reason: str | None = None) -> None:
+        """One shipment: what is pending of `wanted` is sent and settled alike."""
+        lease = self.claim()
+        self.start(lease, *wanted)
+        self.settle(lease, *(Settled(one.identity, event, reason=reason) for one in wanted))
+        self.give_back(lease)
+
+    def entry(self, key: str, cadre: str = "c1") -> Entry:
+        found = self.ledger.entries(self.hospital, [cadre])[cadre]
+        [entry] = [one for one in found if one.identity == key]
+        return entry
+
+    def column(self, key: str, name: str) -> object:
+        query = select(tables.entry.c[name]).where(tables.entry.c.identity == key)
+        with read(self.engine) as connection:
+            return connection.execute(query).scalar_one()
+
+    def steps(self, key: str) -> list[tuple[State, str | None]]:
+        packed = self.column(key, "history")
+        assert isinstance(packed, str)
+        return [(one.after, one.reason) for one in unpack(packed)]
