@@ -136,12 +136,16 @@ def in_flight(health: Health, limits: Limits) -> int:
     most = limits.concurrency
     if limits.per_second:
         most = min(most, ceil(limits.per_second * _WAITING))
-    return max(1, min(most, int(_allowed(health, limits))))
+    return max(1, min(most, _whole(_allowed(health, limits))))
 
 
 def _allowed(health: Health, limits: Limits) -> float:
     start = (limits.concurrency + 1) // 2
     return float(start) if health.allowed is None else min(health.allowed, limits.concurrency)
+
+
+def _whole(allowed: float) -> int:
+    return int(allowed + 1e-6)  # three thirds are one
 
 
 def probed(health: Health) -> Health:
@@ -207,7 +211,7 @@ def grown(health: Health, limits: Limits, good: int, now: datetime) -> Health:
     crowd = health.slowed_at is not None and abs(now - health.slowed_at) < _BREATH
     if crowd or allowed >= limits.concurrency:
         return health
-    return replace(health, allowed=min(float(limits.concurrency), allowed + good / max(1.0, allowed)))
+    return replace(health, allowed=min(float(limits.concurrency), allowed + good / max(1, _whole(allowed))))
 
 
 def at_once(health: Health) -> Health:
@@ -255,12 +259,12 @@ def reserve(bucket: Bucket | None, now: datetime, per_second: float, count: int)
 
 def sized(entries: int | None, took: int, seconds: float | None, timeout: float, ceiling: int) -> int:
     """Entries of the next Bundle, after one of `took` was answered in `seconds` (None: it was too much,
-    or no answer came in time). Half as many after that or after half of `timeout`; a little more after
+    or no answer came in time). Half as many after that or after half of `timeout`; a tenth more after
     a full one in less than a quarter of it.
     """
     size = ceiling if entries is None else max(1, min(entries, ceiling))
     if seconds is None or seconds > timeout / 2:
         return max(1, min(size, took) // 2)
     if took >= size and seconds <= timeout / 4:
-        return min(ceiling, size + max(1, ceiling // 20))
+        return min(ceiling, size + max(1, size // 10))
     return size

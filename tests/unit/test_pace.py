@@ -1,0 +1,247 @@
+"""Breaker, concurrency, requests a second and size of Bundles: what is decided from a hospital's row."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapter.hours import Hours
+from adapter.ledger import pace
+from adapter.ledger.pace import Breaker, Bucket, Health, Limits, Mode, Standing
+
+NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)  # 15:00 in Viet Nam
+FOUR = Limits(concurrency=4)
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def failed(
+    health: Health, why: str = "unreachable", asked: float | None = None, at: float = 0, jitter: float = 0
+) -> Health:
+    return pace.after_failure(health, why, asked, after(at), limits=FOUR, jitter=jitter)
+
+
+OPEN = Health(breaker=Breaker.OPEN, failures=1, failing_since=NOW, not_before=after(60), last_error="timeout")
+NIGHT = Limits(concurrency=4, hours=Hours.of(["22:00-05:00"], ["2026-11-23"]))
+
+
+@pytest.mark.parametrize(
+    ("health", "limits", "expected"),
+    [
+        (Health(), FOUR, Standing(2)),
+        (Health(allowed=3.9), FOUR, Standing(3)),
+        (Health(allowed=0.2), FOUR, Standing(1)),
+        (Health(allowed=16), FOUR, Standing(4)),
+        (Health(allowed=4), Limits(concurrency=4, per_second=0.1), Standing(1)),
+        (Health(mode=Mode.DRAINING), FOUR, Standing(2)),
+        (Health(mode=Mode.PAUSED), FOUR, Standing(0, "paused")),
+        (replace(OPEN, mode=Mode.PAUSED), FOUR, Standing(0, "paused")),
+        (OPEN, FOUR, Standing(0, "breaker", after(60))),
+        (replace(OPEN, not_before=NOW), FOUR, Standing(1, probing=True)),
+        (replace(OPEN, not_before=None), FOUR, Standing(1, probing=True)),
+        (replace(OPEN, breaker=Breaker.HALF_OPEN, not_before=NOW), FOUR, Standing(1, probing=True)),
+        (Health(), NIGHT, Standing(0, "hours", datetime(2026, 11, 22, 15, tzinfo=UTC))),
+        (OPEN, NIGHT, Standing(0, "breaker", datetime(2026, 11, 22, 15, tzinfo=UTC))),
+        (replace(OPEN, not_before=after(2 * 3600)), FOUR, Standing(1, probing=True)),  # no wait is so long
+    ],
+)
+def test_what_may_be_in_flight(health: Health, limits: Limits, expected: Standing) -> None:
+    assert pace.standing(health, limits, NOW) == expected
+
+
+def test_the_breaker_opens_longer_each_time_that_the_probe_fails_and_closes_when_one_is_answered() -> None:
+    health, waits = Health(), []
+    now = 0.0
+    for _ in range(14):
+        health = failed(health, at=now)
+        assert health.breaker is Breaker.OPEN
+        assert health.not_before is not None
+        waits.append((health.not_before - after(now)).total_seconds())
+        now += waits[-1]
+        assert pace.standing(health, FOUR, after(now)) == Standing(1, probing=True)
+        health = pace.probed(health)
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900]
+    assert health.failing_since == NOW
+    assert pace.after_success(health) == Health()
+
+
+def test_what_was_under_way_when_it_opened_neither_counts_nor_closes() -> None:
+    opened = failed(Health())
+    assert failed(opened, at=0.5) == opened
+    assert failed(opened, at=3) == opened
+    assert pace.after_success(opened) == opened
+    assert pace.after_success(pace.probed(opened)).breaker is Breaker.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("why", "asked", "seconds", "respected"),
+    [
+        ("busy", 30, 30, True),
+        ("busy", None, 1, True),
+        ("server-error", 30, 30, True),
+        ("server-error", None, 1, False),
+        ("busy", 10_000_000, 3600, True),
+        ("busy", 0, 0, True),
+        ("auth", None, 900, True),
+        ("auth", 5, 900, True),
+        ("auth", 1800, 1800, True),
+        ("unreachable", None, 1, False),
+    ],
+)
+def test_how_long_it_is_left_alone(why: str, asked: float | None, seconds: float, respected: bool) -> None:
+    health = failed(Health(), why, asked)
+    assert health.not_before == after(seconds)
+    assert health.asked_until == (after(seconds) if respected else None)
+    assert health.last_error == why
+
+
+def test_a_longer_wait_that_is_asked_for_meanwhile_counts() -> None:
+    opened = failed(Health(), "timeout")
+    asked = failed(opened, "busy", 60, at=0.5)
+    assert (asked.not_before, asked.failures) == (after(60.5), 1)
+    assert failed(asked, "busy", 5, at=1) == asked
+
+
+def test_jitter_only_makes_it_later() -> None:
+    assert failed(Health(), jitter=1).not_before == after(1.2)
+    assert failed(Health(), "busy", 10, jitter=0.5).not_before == after(11)
+
+
+def test_a_row_from_before_breakers_had_states_is_waited_for_and_then_served() -> None:
+    old = Health(failures=5, not_before=after(10), last_error="timeout")
+    assert pace.standing(old, FOUR, NOW) == Standing(0, "breaker", after(10))
+    assert pace.standing(old, FOUR, after(10)) == Standing(2)
+    assert pace.after_success(old) == Health()
+
+
+def test_concurrency_starts_with_half_grows_by_one_a_round_and_halves_once_for_one_crowd() -> None:
+    health = Health()
+    rounds = [pace.in_flight(health, FOUR)]
+    for second in range(3):
+        for _ in range(rounds[-1]):
+            health = pace.grown(health, FOUR, 1, after(second))
+        rounds.append(pace.in_flight(health, FOUR))
+    assert rounds == [2, 3, 4, 4]
+    halved = pace.crowded(health, FOUR, after(10))
+    assert pace.in_flight(halved, FOUR) == 2
+    assert pace.crowded(halved, FOUR, after(11)) == halved
+    assert pace.grown(halved, FOUR, 8, after(11)) == halved
+    assert pace.in_flight(pace.crowded(halved, FOUR, after(13)), FOUR) == 1
+    assert pace.in_flight(pace.crowded(halved, FOUR, after(-3600)), FOUR) == 1  # the clock was set back
+    for why, left in (("busy", 2), ("timeout", 2), ("unreachable", 4), ("auth", 4)):
+        assert pace.in_flight(failed(health, why, at=20), FOUR) == left
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["success", "failure", "probe", "crowd", "good", "at once", "reset"]),
+        st.sampled_from(["busy", "auth", "timeout", "unreachable"]),
+        st.one_of(st.none(), st.floats(0, 1e9)),
+        st.floats(-7200, 7200),
+    ),
+    max_size=40,
+)
+
+
+@settings(deadline=None)
+@given(events=EVENTS, concurrency=st.integers(1, 16))
+def test_whatever_happens_and_whatever_clocks_do_it_is_served_again_within_the_longest_wait(
+    events: list[tuple[str, str, float | None, float]], concurrency: int
+) -> None:
+    limits, health, now = Limits(concurrency=concurrency), Health(), NOW
+    for what, why, asked, passed in events:
+        now += timedelta(seconds=passed)
+        match what:
+            case "success":
+                health = pace.after_success(health)
+            case "failure":
+                health = pace.after_failure(health, why, asked, now, limits=limits, jitter=0.5)
+            case "probe" if pace.standing(health, limits, now).probing:
+                health = pace.probed(health)
+            case "crowd":
+                health = pace.crowded(health, limits, now)
+            case "good":
+                health = pace.grown(health, limits, 3, now)
+            case "at once":
+                health = pace.at_once(health)
+            case "reset":
+                health = pace.reset(health)
+        assert 1 <= pace.in_flight(health, limits) <= concurrency
+        found = pace.standing(health, limits, now)
+        assert found.admits <= concurrency
+        assert found.admits or (found.until and found.until - now <= timedelta(hours=1.5))
+        if health.breaker is not Breaker.CLOSED:
+            assert found.admits <= 1
+
+
+@settings(deadline=None)
+@given(
+    rate=st.floats(0.1, 500),
+    gaps=st.lists(st.floats(-10, 3), min_size=1, max_size=60),
+    start=st.floats(-100, 9),
+)
+def test_a_bucket_gives_the_rate_and_its_burst_also_by_a_clock_that_is_set_back(
+    rate: float, gaps: list[float], start: float
+) -> None:
+    count = pace.block(rate)
+    bucket: Bucket | None = Bucket(start, NOW)
+    burst = max(1.0, rate / 4)
+    given_at: list[float] = []
+    passed = back = 0.0
+    for gap in gaps:
+        passed, back = passed + max(gap, 0), back + min(gap, 0)
+        bucket, wait = pace.reserve(bucket, after(passed + back), rate, count)
+        assert wait >= 0
+        given_at += [passed + wait + number / rate for number in range(count)]
+    for at in given_at:
+        within = sum(at <= other < at + 1 for other in given_at)
+        assert within <= rate + burst + 1
+
+
+def test_a_clock_that_was_set_back_or_a_broken_row_stops_no_request() -> None:
+    later = Bucket(0.0, after(3600))
+    bucket, wait = pace.reserve(later, NOW, 10, 1)
+    assert (bucket.at, wait) == (NOW, 0.1)
+    assert pace.reserve(Bucket(float("nan"), NOW), NOW, 10, 1)[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("entries", "took", "seconds", "expected"),
+    [
+        (None, 50, None, 25),  # no answer in time
+        (25, 25, None, 12),
+        (1, 1, None, 1),
+        (50, 10, None, 5),
+        (50, 50, 16, 25),  # more than half of the timeout
+        (50, 50, 10, 50),  # more than a quarter
+        (20, 20, 5, 22),
+        (20, 7, 1, 20),  # was not full: proves nothing
+        (49, 49, 1, 50),
+        (None, 50, 1, 50),
+        (80, 50, 1, 50),  # the setting was lowered
+    ],
+)
+def test_the_size_of_a_bundle_follows_the_time_that_it_takes(
+    entries: int | None, took: int, seconds: float | None, expected: int
+) -> None:
+    assert pace.sized(entries, took, seconds, 30, 50) == expected
+
+
+@settings(deadline=None)
+@given(per_entry=st.floats(0.01, 2.0), timeout=st.floats(10, 60))
+def test_bundles_settle_at_what_a_slow_server_manages_in_time(per_entry: float, timeout: float) -> None:
+    size: int | None = None
+    timeouts = 0
+    for number in range(200):
+        took = size or 50
+        seconds = took * per_entry
+        timeouts += seconds > timeout and number >= 20
+        size = pace.sized(size, took, None if seconds > timeout else seconds, timeout, 50)
+    assert size is not None
+    assert timeouts == 0
+    assert size * per_entry <= timeout / 2 or size == 1
+    assert size == 50 or (size + 2) * per_entry > timeout / 8
