@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from adapter.pipeline import Adapter
     from adapter.pipeline.doctor import Diagnosis
 
-__all__ = ["register"]
+__all__ = ["register", "say_unmeasured"]
 
 _MARKS = {"unknown": "level_unknown", "costs": "level_costs", "bad": "level_bad"}
 
@@ -28,6 +28,13 @@ _MARKS = {"unknown": "level_unknown", "costs": "level_costs", "bad": "level_bad"
 def register(app: typer.Typer) -> None:
     """Add this command to `app`."""
     app.command("doctor", help=say("doctor.help"))(doctor)
+
+
+def say_unmeasured(adapter: "Adapter", names: "Sequence[str]") -> None:
+    """Say on standard error which of these hospitals have no card."""
+    for name in names:
+        if adapter.cards.get(name) is None:
+            errors().print(say("doctor.no_card", hospital=name))
 
 
 def doctor(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adapter.cli.context import AsJson, Hospitals, actor, chosen, now, opened, stopping
+from adapter.cli.doctor import say_unmeasured
 from adapter.cli.progress import progress
 from adapter.cli.show import emit, rows, table, why
 from adapter.cli.turnedback import draw_turned_back, waiting_at
@@ -46,6 +47,7 @@ def plan(
 
     with opened(context) as adapter:
         names = chosen(adapter, hospitals)
+        say_unmeasured(adapter, names)
         with progress(quiet=as_json) as callback:
             plans = pipeline.plan(adapter, names, callback)
         written = _written(adapter, names, out) if out else {}
@@ -75,6 +77,7 @@ def sync(
     stop = stopping()
     with opened(context) as adapter:
         names = chosen(adapter, hospitals)
+        say_unmeasured(adapter, names)
         with progress(quiet=as_json) as callback:
             summary = pipeline.sync(adapter, names, now, callback, stop, accept=accept, by=actor())
         parked = {name: found.parked for name, found in summary.hospitals.items()}

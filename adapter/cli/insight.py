@@ -84,6 +84,8 @@ def _draw_status(out: "Console", lines: "Sequence[HospitalStatus]", waiting: "Se
     )
     out.print(rows(table(*headers, numbers=range(1, 1 + len(_STATES))), drawn))
     for line in lines:
+        if line.served.card_measured_at is None:
+            out.print(say("doctor.no_card", hospital=line.hospital))
         if line.last_error:
             out.print(say("cli.status_error", hospital=line.hospital, error=line.last_error))
         if line.mapping_kept:

@@ -4,12 +4,14 @@
 
     out   import_files -> plan -> sync          (records, mapping, disclosure, ledger, delivery)
           preview                               (what a changed mapping would do, before a sync)
+          diagnose, remeasure                   (what a hospital's server really does)
     back  receive -> process_inbox -> link      (web, inbox, matching, records)
 
 and two to look: status, explain. This package is the only place where stages meet.
 """
 
 from adapter.inbox.receive import accept as receive
+from adapter.pipeline.doctor import diagnose, remeasure
 from adapter.pipeline.hospitals import Served, reset, served, switch
 from adapter.pipeline.inbound import forget, link, process_inbox, unlink
 from adapter.pipeline.inforce import trouble
@@ -24,6 +26,7 @@ __all__ = [
     "Plan",
     "Served",
     "Summary",
+    "diagnose",
     "explain",
     "forget",
     "link",
@@ -33,6 +36,7 @@ __all__ = [
     "preview",
     "process_inbox",
     "receive",
+    "remeasure",
     "reset",
     "served",
     "status",

@@ -15,6 +15,7 @@ from adapter.delivery.doctor.examine import Examined, Limits, examine
 from adapter.delivery.doctor.meaning import Line, lines
 from adapter.errors import Busy
 from adapter.ledger.card import UNKNOWN, Card, Change, read_drift
+from adapter.pipeline.hospitals import served
 from adapter.pipeline.opened import Adapter
 from adapter.settings import Hospital
 from adapter.telemetry import get_logger
@@ -106,10 +107,11 @@ def diagnose(
 def remeasure(
     adapter: Adapter, name: str, clock: Callable[[], datetime], stop: threading.Event | None = None
 ) -> bool:
-    """Measure again what a person once measured; whether it was. What changed is kept as drift until a
+    """Measure again what a person once measured; whether it was. A hospital that is not served now
+    (paused, outside its hours, its breaker open) is left alone. What changed is kept as drift until a
     person has seen it. Raises Busy.
     """
-    if adapter.cards.get(name) is None:
+    if adapter.cards.get(name) is None or not served(adapter, name, clock(), {}).admits:
         return False
     found = diagnose(adapter, name, clock, stop=stop, by="schedule")
     examined = found.examined
