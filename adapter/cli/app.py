@@ -9,6 +9,7 @@ from adapter.cli import (
     doctor,
     exchange,
     explain,
+    hospitals,
     insight,
     mapping,
     people,
@@ -78,6 +79,7 @@ for module in (
     insight,
     explain,
     people,
+    hospitals,
     reconcile,
     validate,
 ):

@@ -8,6 +8,7 @@ import typer
 
 from adapter.cli.context import AsJson, Hospitals, actor, chosen, now, opened, stopping
 from adapter.cli.doctor import say_unmeasured
+from adapter.cli.hospitals import served_lines
 from adapter.cli.progress import progress
 from adapter.cli.show import emit, rows, table, why
 from adapter.cli.turnedback import draw_turned_back, waiting_at
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from adapter.pipeline import Adapter, Plan, Summary
+    from adapter.pipeline import Adapter, Plan, Served, Summary
     from adapter.pipeline.refusals import TurnedBack
     from adapter.pipeline.syncing import HospitalSummary
     from adapter.records.outcome import ImportReport
@@ -82,12 +83,13 @@ def sync(
             summary = pipeline.sync(adapter, names, now, callback, stop, accept=accept, by=actor())
         parked = {name: found.parked for name, found in summary.hospitals.items()}
         waiting = waiting_at(adapter, {} if as_json else parked, "sync")
+        how = [pipeline.served(adapter, name, now()) for name in names]
     facts = {
         "hospitals": summary.hospitals,
         "stopped": summary.stopped,
         "exit_code": summary.exit_code,
     }
-    emit(facts, as_json, lambda console: _draw_summary(console, summary, waiting))
+    emit(facts, as_json, lambda console: _draw_summary(console, summary, waiting, how))
     raise typer.Exit(summary.exit_code)
 
 
@@ -191,13 +193,18 @@ _OUTCOMES = (
 )
 
 
-def _draw_summary(out: "Console", summary: "Summary", waiting: "Sequence[TurnedBack]") -> None:
+def _draw_summary(
+    out: "Console", summary: "Summary", waiting: "Sequence[TurnedBack]", how: "Sequence[Served]"
+) -> None:
     headers = [say(f"cli.col_{word}") for word in ("hospital", *_OUTCOMES)]
     lines = (
         (name, *(getattr(found, word) for word in _OUTCOMES)) for name, found in summary.hospitals.items()
     )
     out.print(rows(table(*headers, numbers=range(1, 1 + len(_OUTCOMES))), lines))
+    said = {one.hospital: list(served_lines(one)) for one in how}
     for name, found in summary.hospitals.items():
+        for line in said.get(name, ()):
+            out.print(line)
         if found.unreachable:
             out.print(say("cli.sync_unreachable", hospital=name))
         for problem in found.problems:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adapter.cli.context import AsJson, now, opened
+from adapter.cli.hospitals import served_lines
 from adapter.cli.show import LOCAL, emit, moment, rows, table
 from adapter.cli.turnedback import draw_turned_back, waiting_at
 from adapter.texts import say
@@ -86,7 +87,10 @@ def _draw_status(out: "Console", lines: "Sequence[HospitalStatus]", waiting: "Se
     for line in lines:
         if line.served.card_measured_at is None:
             out.print(say("doctor.no_card", hospital=line.hospital))
-        if line.last_error:
+        said = list(served_lines(line.served))
+        for sentence in said:
+            out.print(sentence)
+        if line.last_error and not said:
             out.print(say("cli.status_error", hospital=line.hospital, error=line.last_error))
         if line.mapping_kept:
             out.print(say("cli.sync_problem", hospital=line.hospital, problem=line.mapping_kept))

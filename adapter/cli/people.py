@@ -1,10 +1,10 @@
-"""`adapter inbox` and `adapter hospital`: what a person decides."""
+"""`adapter inbox`: what a person decides."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapter.cli.context import AsJson, actor, now, opened, settings_of
+from adapter.cli.context import AsJson, actor, now, opened
 from adapter.cli.show import emit, moment, rows, table
 from adapter.texts import catalogue, say
 
@@ -23,10 +23,6 @@ def register(app: typer.Typer) -> None:
     inbox.command("link", help=say("cli.help_inbox_link"))(inbox_link)
     inbox.command("unlink", help=say("cli.help_inbox_unlink"))(inbox_unlink)
     app.add_typer(inbox, name="inbox")
-    hospital = typer.Typer(help=say("cli.help_hospital"), no_args_is_help=True)
-    hospital.command("token", help=say("cli.help_hospital_token"))(hospital_token)
-    hospital.command("list", help=say("cli.help_hospital_list"))(hospital_list)
-    app.add_typer(hospital, name="hospital")
 
 
 def inbox_list(
@@ -75,45 +71,6 @@ def inbox_unlink(
     with opened(context) as adapter:
         pipeline.unlink(adapter, item, by=actor(), now=now())
     emit({"item": item}, as_json, lambda out: out.print(say("cli.inbox_unlinked", item=item)))
-
-
-def hospital_token(
-    context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help=say("cli.help_hospital_name"))],
-    revoke: Annotated[bool, typer.Option("--revoke", help=say("cli.help_revoke"))] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Make a token with which a hospital may send results; it is shown once."""
-    from adapter.web import auth
-
-    with opened(context) as adapter:
-        hospital = adapter.settings.hospital(name)
-        if revoke:
-            count = auth.revoke(adapter.engine, hospital.name, now())
-            done = say("cli.tokens_revoked", count=count, hospital=hospital.name)
-            emit({"hospital": hospital.name, "revoked": count}, as_json, lambda out: out.print(done))
-            return
-        token = auth.issue_token(adapter.engine, hospital.name, now())
-    typer.echo(say("cli.token_once", hospital=hospital.name), err=True)
-    emit({"hospital": hospital.name, "token": token}, as_json, lambda _: typer.echo(token))
-
-
-def hospital_list(context: typer.Context, as_json: AsJson = False) -> None:
-    """The hospitals of the settings."""
-    settings = settings_of(context)
-    facts = [
-        {
-            "name": hospital.name,
-            "display": hospital.display,
-            "level": hospital.level,
-            "base_url": hospital.base_url,
-            "schedule": hospital.schedule,
-        }
-        for hospital in settings.hospitals.values()
-    ]
-    headers = [say(f"cli.col_{word}") for word in ("hospital", "display", "level", "address", "schedule")]
-    lines = (tuple({**one, "level": say(f"cli.level_{one['level']}")}.values()) for one in facts)
-    emit(facts, as_json, lambda out: out.print(rows(table(*headers), lines)))
 
 
 def _item_facts(item: Any) -> dict[str, Any]:
