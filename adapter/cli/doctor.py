@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register", "say_unmeasured"]
 
+_OF_A_DAY = ("clock_skew", "tls_until")  # which say nothing of the software
 _MARKS = {"unknown": "level_unknown", "costs": "level_costs", "bad": "level_bad"}
 
 
@@ -225,8 +226,9 @@ def _markdown(found: "Diagnosis", strategy: str | None) -> "Iterator[str]":
     yield "| " + " | ".join(headers) + " |"
     yield "|" + "---|" * len(headers)
     for line in found.lines:
+        if line.behaviour in _OF_A_DAY:
+            continue
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(line)) + " |"
-    yield ""
-    for remark in (strategy, *(_of_examination(found) if found.examined else ())):
-        if remark:
-            yield f"- {remark}"
+    if strategy:
+        yield ""
+        yield strategy
