@@ -9,16 +9,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event, inspect, text
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.types import TypeDecorator
 
-from adapter.errors import SettingsError
+from adapter.errors import Busy, SchemaNewer, SettingsError
 
-__all__ = ["Instant", "metadata", "migrate", "open_database", "read", "write"]
+__all__ = ["Instant", "is_newer", "metadata", "migrate", "open_database", "read", "write"]
 
 metadata = MetaData(
     naming_convention={
@@ -29,6 +31,9 @@ metadata = MetaData(
 )
 
 _BUSY_SECONDS = 60
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_LOCK_NOT_AVAILABLE = "55P03"  # https://www.postgresql.org/docs/current/errcodes-appendix.html
+_LOCK_TRIES = 12  # each waits five seconds, and lets the others through before the next
 
 
 class Instant(TypeDecorator[datetime]):
@@ -51,7 +56,17 @@ class Instant(TypeDecorator[datetime]):
 
 
 def open_database(url: str, *, pool_size: int = 16) -> Engine:
-    """Open `url` (sqlite:///file or postgresql+psycopg://…). Makes a SQLite file's folder; no tables."""
+    """Open `url` (sqlite:///file or postgresql+psycopg://…). Makes a SQLite file's folder; no tables.
+    Raises SettingsError for another system, or a URL that cannot be read (it may hold a password: it is
+    not quoted).
+    """
+    try:
+        return _open(url, pool_size)
+    except (ArgumentError, ValueError) as error:
+        raise SettingsError("settings.malformed_database", system=url.split(":", 1)[0]) from error
+
+
+def _open(url: str, pool_size: int) -> Engine:
     if url.startswith("sqlite"):
         return _open_sqlite(url)
     if url.startswith("postgresql://"):
@@ -116,21 +131,53 @@ def read(engine: Engine) -> Iterator[Connection]:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest version. Safe to call at every start, from several processes."""
-    if _is_newest(engine):
-        return  # spares every command the time to load Alembic
+    """Bring the schema to the newest version. Safe to call at every start, from several processes, while
+    others work: one takes each step, in a transaction of its own, and the others wait for it. Killed in
+    between, the next start goes on. Raises SchemaNewer where a newer adapter was here, Busy when others
+    do not let go of a table for long.
+    """
+    version = _version(engine)
+    pending = _versions()
+    if version is not None:
+        if version not in pending:
+            raise SchemaNewer("database.newer")
+        pending = pending[pending.index(version) + 1 :]
+    for step in pending:  # mostly none, which spares every command the time to load Alembic
+        _step(engine, step)
+
+
+def is_newer(engine: Engine) -> bool:
+    """Whether a newer adapter has brought the schema to a version that this one does not know."""
+    version = _version(engine)
+    return version is not None and version not in _versions()
+
+
+def _step(engine: Engine, version: str) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["engine"] = engine
-    command.upgrade(config, "head")
+    for _ in range(_LOCK_TRIES):
+        try:
+            command.upgrade(config, version)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+        else:
+            return
+    raise Busy("database.locked")
 
 
-def _is_newest(engine: Engine) -> bool:
-    newest = max(path.name[:4] for path in (Path(__file__).parent / "migrations/versions").glob("[0-9]*.py"))
+@cache
+def _versions() -> list[str]:
+    return sorted(path.name[:4] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _version(engine: Engine) -> str | None:
     if not inspect(engine).has_table("alembic_version"):
-        return False
+        return None
     with read(engine) as connection:
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [newest]
+        version: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return version

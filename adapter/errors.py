@@ -12,6 +12,7 @@
     │   └── SourceLost        its connection was lost; the import is tried again  exit 1
     ├── HospitalError         a hospital cannot be asked                          exit 1
     ├── Busy                  another process holds the lock                      exit 1
+    ├── SchemaNewer           a newer adapter has taken the database over         exit 2
     ├── LeaseLost             another worker owns this shipment now               (internal)
     ├── PlanChanged           a newer plan was written for this shipment          (internal)
     └── FhirError             an interaction is refused with an OperationOutcome  (HTTP status)
@@ -33,6 +34,7 @@ __all__ = [
     "MappingError",
     "PlanChanged",
     "PolicyError",
+    "SchemaNewer",
     "SettingsError",
     "SourceError",
     "SourceLost",
@@ -110,6 +112,12 @@ class HospitalError(AdapterError):
 
 class Busy(AdapterError):
     """Another process is doing the same thing."""
+
+
+class SchemaNewer(AdapterError):
+    """The database's schema is that of a newer adapter; this one may not write to it."""
+
+    exit_code = 2
 
 
 class LeaseLost(AdapterError):

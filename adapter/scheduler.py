@@ -2,12 +2,13 @@
 
 One thread per hospital, so a slow hospital delays nobody; a beat that comes while the former one
 still runs is skipped, not piled up. When told to stop, no new beat starts and the running ones end.
+Any number of processes may share the beats: each is taken once.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from threading import Event, Thread
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -15,10 +16,10 @@ from cronsim import CronSim, CronSimError
 from adapter.errors import Busy, SettingsError
 from adapter.telemetry import BEATS, get_logger
 
-__all__ = ["ZONE", "next_beat", "run"]
+__all__ = ["ZONE", "Beats", "next_beat", "run"]
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
-_LONGEST_NAP = 30.0  # seconds; a clock that was set, or a machine that slept, is noticed by then
+_LONGEST_NAP = timedelta(seconds=30)  # a clock that was set, or a machine that slept, is noticed by then
 
 _log = get_logger(__name__)
 
@@ -37,16 +38,28 @@ def next_beat(cron: str, after: datetime) -> datetime:
         raise SettingsError("schedule.bad_cron", cron=cron, problem=str(error) or "-") from error
 
 
-@dataclass(slots=True)
-class _Job:
-    name: str
-    cron: str
-    due: datetime
-    thread: Thread | None = None
+class Beats(Protocol):
+    """Where the next beats are written down: in memory, or where all processes take them from."""
 
-    @property
-    def busy(self) -> bool:
-        return self.thread is not None and self.thread.is_alive()
+    def beats(self, names: Sequence[str]) -> Mapping[str, datetime | None]:
+        """When the next beat of each is; None: nobody has said."""
+
+    def pass_beat(self, name: str, seen: datetime | None, following: datetime) -> bool:
+        """The beat `seen` is the caller's, and the next one `following`; False: it is somebody else's."""
+
+
+class _Alone:
+    """The beats of a process that shares them with nobody."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, datetime] = {}
+
+    def beats(self, names: Sequence[str]) -> Mapping[str, datetime | None]:
+        return {name: self._next.get(name) for name in names}
+
+    def pass_beat(self, name: str, seen: datetime | None, following: datetime) -> bool:
+        self._next[name] = following
+        return True
 
 
 def run(
@@ -54,34 +67,53 @@ def run(
     work: Callable[[str], None],
     stop: Event,
     clock: Callable[[], datetime],
+    beats: Beats | None = None,
+    *,
+    once: bool = False,
 ) -> None:
     """Call `work(name)` at every beat of `jobs` (name → cron) until `stop` is set; then wait for
     what still runs. An exception of `work` is logged and ends only that beat; Busy is a
-    beat skipped.
+    beat skipped. A beat that was missed is taken when that is noticed, several as one. With `once` only
+    those are taken that are due now, or never were.
 
     Raises SettingsError at once if an expression is wrong.
     """
-    started = clock()
-    listed = [_Job(name, cron, next_beat(cron, started)) for name, cron in jobs.items()]
+    listed, threads = beats or _Alone(), dict[str, Thread]()
+    for cron in jobs.values():
+        next_beat(cron, clock())
     while not stop.is_set():
         now = clock()
-        for job in listed:
-            if job.due <= now:
-                _beat(job, work)
-                job.due = next_beat(job.cron, now)  # beats missed meanwhile are not made up for
-        pause = min(((job.due - clock()).total_seconds() for job in listed), default=_LONGEST_NAP)
-        stop.wait(max(0.0, min(pause, _LONGEST_NAP)))
-    for job in listed:
-        if job.thread is not None:
-            job.thread.join()
+        nearest = now + _LONGEST_NAP
+        for name, due in listed.beats(list(jobs)).items():
+            following = next_beat(jobs[name], now)
+            is_due = once if due is None else due <= now
+            if due is None or is_due or _is_too_far(jobs[name], due, following):
+                nearest = min(nearest, following)
+                if listed.pass_beat(name, due, following) and is_due:
+                    _beat(name, work, threads)
+            else:
+                nearest = min(nearest, due)
+        if once:
+            break
+        stop.wait(max(0.0, (nearest - clock()).total_seconds()))
+    for thread in threads.values():
+        thread.join()
 
 
-def _beat(job: _Job, work: Callable[[str], None]) -> None:
-    if job.busy:
-        _skip(job.name)
+def _is_too_far(cron: str, due: datetime, following: datetime) -> bool:
+    """Whether a beat lies further ahead than two: the clock it was written by was wrong, or the expression
+    is another now. Clocks of two hosts may differ by one.
+    """
+    return due > following and due > next_beat(cron, following)
+
+
+def _beat(name: str, work: Callable[[str], None], threads: dict[str, Thread]) -> None:
+    thread = threads.get(name)
+    if thread is not None and thread.is_alive():
+        _skip(name)
         return
-    job.thread = Thread(target=_work, args=(job.name, work), name=f"schedule-{job.name}")
-    job.thread.start()
+    threads[name] = Thread(target=_work, args=(name, work), name=f"schedule-{name}")
+    threads[name].start()
 
 
 def _skip(name: str) -> None:

@@ -57,7 +57,7 @@ class Books:
     def start(self, lease: Lease, *wanted: Desired) -> None:
         self.now += timedelta(seconds=1)
         sent = {one.identity: one.digest for one in wanted}
-        self.ledger.start(lease, sent, self.now + timedelta(seconds=60), self.now)
+        self.ledger.start(lease, sent, self.now, 60)
 
     def settle(self, lease: Lease, *outcomes: Settled) -> None:
         self.now += timedelta(seconds=1)

@@ -1,6 +1,7 @@
-"""`adapter plan`, `sync`, `schedule`: the path out."""
+"""`adapter plan`, `sync`, `schedule`, `worker`: the path out."""
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from adapter.pipeline import Adapter, Plan, Served, Summary
+    from adapter.pipeline import Adapter, Job, Plan, Served, Summary
     from adapter.pipeline.refusals import TurnedBack
     from adapter.pipeline.syncing import HospitalSummary
     from adapter.records.outcome import ImportReport
@@ -35,6 +36,7 @@ def register(app: typer.Typer) -> None:
     app.command("plan", help=say("cli.help_plan"))(plan)
     app.command("sync", help=say("cli.help_sync"))(sync)
     app.command("schedule", help=say("cli.help_schedule"))(schedule)
+    app.command("worker", help=say("worker.help"))(worker)
 
 
 def plan(
@@ -96,28 +98,74 @@ def sync(
 def schedule(context: typer.Context) -> None:
     """Sync each hospital on its own schedule until told to stop."""
     from adapter import pipeline, scheduler
-    from adapter.cli.sources import read_source
     from adapter.errors import SettingsError
 
     stop = stopping()
     with opened(context, service=True) as adapter, progress(quiet=True) as silent:
+        others = _jobs(adapter)
         jobs = {hospital.name: hospital.schedule for hospital in adapter.settings.hospitals.values()}
-        jobs |= {f"{_SOURCE}{name}": one.schedule for name, one in adapter.settings.sources.items()}
+        jobs |= {name: job.cron for name, job in others.items()}
         if not jobs:
             raise SettingsError("cli.schedule_none")
 
-        def work(hospital: str) -> None:
-            if hospital.startswith(_SOURCE):
-                _log_source(hospital, read_source(adapter, hospital.removeprefix(_SOURCE)))
+        def work(name: str) -> None:
+            if name in others:
+                with pipeline.turn_for(adapter, name):
+                    others[name].run()
                 return
-            summary = pipeline.sync(adapter, [hospital], now, silent, stop, keep=True, quiet=_QUIET)
-            _log_beat(hospital, summary.hospitals[hospital], summary.exit_code)
+            summary = pipeline.sync(adapter, [name], now, silent, stop, keep=True, quiet=_QUIET)
+            _log_beat(name, summary.hospitals[name], summary.exit_code)
 
         for line in pipeline.trouble(adapter):
             typer.echo(line, err=True)
         typer.echo(say("cli.schedule_runs", count=len(jobs)))
-        scheduler.run(jobs, work, stop, now)
+        with adapter.at_work(now, stop):
+            scheduler.run(jobs, work, stop, now, pipeline.SharedBeats(adapter.ledger.turns))
     typer.echo(say("cli.stopped"))
+
+
+def worker(
+    context: typer.Context,
+    hospitals: Hospitals = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=64, help=say("worker.help_threads"))] = None,
+    once: Annotated[bool, typer.Option("--once", help=say("worker.help_once"))] = False,
+) -> None:
+    """Plan and deliver, beside any number of other workers, until told to stop."""
+    from adapter import pipeline, scheduler
+
+    stop = stopping()
+    with opened(context, service=True) as adapter:
+        names = chosen(adapter, hospitals)
+        jobs = {} if hospitals else _jobs(adapter)
+        for line in pipeline.trouble(adapter):
+            typer.echo(line, err=True)
+        typer.echo(say("worker.works", count=len(names)))
+        pipeline.work(
+            adapter,
+            names,
+            now,
+            stop,
+            jobs=jobs,
+            beats=scheduler.run,
+            threads=threads,
+            once=once,
+            quiet=_QUIET,
+        )
+    typer.echo(say("cli.stopped"))
+
+
+def _jobs(adapter: "Adapter") -> "dict[str, Job]":
+    """What is done on a schedule besides planning for hospitals."""
+    from adapter.cli.sources import read_source
+    from adapter.pipeline import Job
+
+    def read(name: str) -> None:
+        _log_source(f"{_SOURCE}{name}", read_source(adapter, name))
+
+    return {
+        f"{_SOURCE}{name}": Job(source.schedule, partial(read, name))
+        for name, source in adapter.settings.sources.items()
+    }
 
 
 def _log_beat(hospital: str, done: "HospitalSummary", exit_code: int) -> None:

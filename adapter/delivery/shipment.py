@@ -17,7 +17,7 @@ from adapter.ledger.model import Entry, Lease, Settled
 from adapter.ledger.state import Event, State
 from adapter.ledger.store import LedgerStore
 
-__all__ = ["Destination", "ship"]
+__all__ = ["Destination", "Left", "ship"]
 
 _SENT = (State.SENDING, State.UNKNOWN)
 _FIRST_LOOK = timedelta(seconds=1)  # after an answer that never came
@@ -51,9 +51,19 @@ class _HospitalTrouble(Exception):
         self.grace = grace or timedelta()
 
 
-def ship(to: Destination, lease: Lease) -> None:
-    """Do all that can be done for one claimed shipment, and give it back. Raises LeaseLost when
-    another worker took it over meanwhile; nothing was settled then.
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left of a shipment: when it is due again (None: done, or waiting for a person), and whether
+    that counts as a failed attempt.
+    """
+
+    due_at: datetime | None
+    burn: bool = False
+
+
+def ship(to: Destination, lease: Lease) -> Left:
+    """Do all that can be done for one claimed shipment; whoever claimed it gives it back. Raises LeaseLost
+    when another worker took it over meanwhile; nothing was settled then.
     """
     burn = False
     try:
@@ -64,7 +74,7 @@ def ship(to: Destination, lease: Lease) -> None:
         due_at = now + trouble.grace  # behind all others that are due; the breaker holds them all
     except PlanChanged:
         due_at = to.clock()
-    to.ledger.shipments.finish(lease, due_at, to.clock(), burn=burn)
+    return Left(due_at, burn)
 
 
 def _work(to: Destination, lease: Lease) -> tuple[datetime | None, bool]:
@@ -196,7 +206,8 @@ def _exchange(
     now = to.clock()
     identities = [write.identity for write in writes]
     sent = {write.identity: codec.digest(write.body) for write in writes}
-    to.ledger.start(lease, sent, now + timedelta(seconds=max(to.lease_seconds, to.timeout * 4)), now)
+    lease = to.ledger.start(lease, sent, now, to.lease_seconds)
+    to.ledger.shipments.sure(lease, to.timeout)
     reply = to.client.post_bundle(body)
     verdict = _verdict(reply, had_ids=any(write.remote_id for write in writes))
     if verdict.kind == "read" and isinstance(reply, Answer):

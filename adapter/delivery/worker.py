@@ -7,65 +7,122 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from adapter.delivery.client import HospitalClient
-from adapter.delivery.shipment import Destination, ship
+from adapter.delivery.shipment import Destination, Left, ship
 from adapter.errors import LeaseLost
+from adapter.ledger.model import Lease
 from adapter.ledger.store import LedgerStore
+from adapter.ledger.watch import LONGEST_WAIT
+from adapter.telemetry import get_logger
 
-__all__ = ["Delivered", "deliver"]
+__all__ = ["Delivered", "deliver", "lease_length"]
 
 _NAP = 0.05  # seconds, so that a due time that has just come is not waited for twice
-_SPARE = 0.2  # seconds
+_MORE_NAP = 0.2  # seconds, while more is being planned or under way
+_LONG_NAP = 60.0  # seconds, after which a clock that was set is noticed
+_RACES = 2  # claims of what fell due, or was taken by another, just meanwhile
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What one run did at a hospital. `unreachable`: it gave up waiting for the hospital."""
+    """What one run did at a hospital. `unreachable`: it gave up waiting for the hospital; `failed`: so many
+    shipments met an error that nobody expected, and are tried again later.
+    """
 
     resources: int
     retracted: int
     requests: int
     write_requests: int
     unreachable: bool
+    failed: int = 0
+
+
+def lease_length(lease_seconds: float, timeout: float) -> float:
+    """Seconds that a lease lasts: every request fits in, and a few times more. The same for all workers of
+    a hospital, since they wait as long before they take one over.
+    """
+    return max(lease_seconds, timeout * 4)
 
 
 class _Run:
     """The shared state of a hospital's workers in one run."""
 
-    def __init__(self, to: Destination, patience: float, stop: threading.Event) -> None:
+    def __init__(
+        self, to: Destination, patience: float, stop: threading.Event, more: Callable[[], bool]
+    ) -> None:
         self.to = to
         self.patience = timedelta(seconds=patience)
         self.stop = stop
+        self.more = more
         self.unreachable = False
+        self.failed = 0
         self.progressed_at = to.clock()
+        self._lock = threading.Lock()
+        self._shipping = 0
 
-    def loop(self) -> None:
+    def loop(self, lease: Lease | None) -> None:
+        in_vain = 0
         while not self.stop.is_set():
-            lease = self.to.ledger.shipments.claim(self.to.name, self.to.clock(), self.to.lease_seconds)
+            lease = lease or self._claim()
             if lease is None:
-                wait = self._worth_waiting()
+                in_vain += 1
+                wait = self._worth_waiting(in_vain)
                 if wait is None:
                     return
                 self.stop.wait(wait)
                 continue
-            try:
-                ship(self.to, lease)
-            except LeaseLost:
-                continue  # its new owner settles it
+            lease, in_vain = self._ship(lease), 0
+        if lease is not None:  # told to stop just after it was claimed
+            self._finish(lease, Left(self.to.clock()))
 
-    def _worth_waiting(self) -> float | None:
-        """Seconds until something may be due, or None when that is beyond this run's patience."""
+    def _claim(self) -> Lease | None:
+        to = self.to
+        return next(iter(to.ledger.shipments.claim(to.name, to.clock(), to.lease_seconds)), None)
+
+    def _ship(self, lease: Lease) -> Lease | None:
+        """Ship it and give it back; the next one, if one is due."""
+        with self._lock:
+            self._shipping += 1
+        try:
+            left = ship(self.to, lease)
+        except LeaseLost:
+            return None  # its new owner settles it
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one shipment delays no other
+            _log.error("delivery.failed", hospital=self.to.name, error=type(error).__name__, exc_info=True)
+            self.failed += 1
+            wait = min(timedelta(seconds=2.0 ** min(lease.attempts + 1, 20)), LONGEST_WAIT)
+            left = Left(self.to.clock() + wait, burn=True)
+        finally:
+            with self._lock:
+                self._shipping -= 1
+        return self._finish(lease, left)
+
+    def _finish(self, lease: Lease, left: Left) -> Lease | None:
+        to, again = self.to, 0.0 if self.stop.is_set() else self.to.lease_seconds
+        return to.ledger.shipments.finish(lease, left.due_at, to.clock(), burn=left.burn, again=again)
+
+    def _worth_waiting(self, in_vain: int) -> float | None:
+        """Seconds until something may be due, or None when that is beyond this run's patience. What is due
+        and was claimed `in_vain` is not admitted: the hospital is paused, or others have all of its room.
+        """
         now = self.to.clock()
         due = self.to.ledger.shipments.next_due(self.to.name)
+        more = self.more() or self._shipping > 0
         if due is None:
-            return None
+            return _MORE_NAP if more else None
+        due = due if due <= now + LONGEST_WAIT else now
         standing = self.to.ledger.hospitals.standing(self.to.name, now)
-        opens = due if standing.admits else standing.until
-        if opens is None or max(due, opens) > max(self.progressed_at, now - self.patience) + self.patience:
-            self.unreachable |= standing.why == "breaker" or standing.probing
-            return None
-        if standing.admits and due <= now:
-            return _SPARE  # others have under way all that the hospital takes at a time
-        return max(_NAP, (max(due, opens) - now).total_seconds())
+        opens = now if standing.admits else standing.until
+        if opens is not None:
+            wait = max(due, opens, now) - now
+            if not wait and in_vain <= _RACES:
+                return _NAP
+            if now + wait <= self.progressed_at + self.patience:
+                return max(_MORE_NAP, min(wait.total_seconds(), _MORE_NAP if more else _LONG_NAP))
+        if more:
+            return _MORE_NAP
+        self.unreachable |= standing.why == "breaker" or standing.probing
+        return None
 
 
 def deliver(
@@ -83,11 +140,13 @@ def deliver(
     clock: Callable[[], datetime],
     stop: threading.Event,
     on_delivered: Callable[[int], None] = lambda _count: None,
+    more: Callable[[], bool] = lambda: False,
 ) -> Delivered:
     """Ship all that is due for one hospital with `concurrency` threads.
 
     Returns when nothing is due any more, or when the hospital made no progress for `patience`
-    seconds, or when `stop` is set; what is left stays in the ledger.
+    seconds, or when `stop` is set; what is left stays in the ledger. While `more` says that more is
+    being planned, it goes on.
     """
     total = gone = 0
     lock = threading.Lock()
@@ -113,15 +172,23 @@ def deliver(
         ledger=ledger,
         system=system,
         timeout=timeout,
-        lease_seconds=lease_seconds,
+        lease_seconds=lease_length(lease_seconds, timeout),
         max_entries=max_entries,
         max_bytes=max_bytes,
         clock=clock,
         on_settled=settled,
         on_retracted=retracted,
     )
-    run = _Run(to, patience, stop)
-    with ThreadPoolExecutor(concurrency, thread_name_prefix=f"deliver-{name}") as pool:
-        for done in [pool.submit(run.loop) for _ in range(concurrency)]:
-            done.result()
-    return Delivered(total, gone, client.requests, client.writes, run.unreachable)
+    run = _Run(to, patience, stop, more)
+    requests, writes = client.requests, client.writes
+    leases: list[Lease | None] = []
+    if not stop.is_set():
+        leases += ledger.shipments.claim(name, clock(), to.lease_seconds, concurrency)
+    if leases or patience or more():
+        leases += [None] * (concurrency - len(leases))
+        with ThreadPoolExecutor(concurrency, thread_name_prefix=f"deliver-{name}") as pool:
+            for done in [pool.submit(run.loop, lease) for lease in leases]:
+                done.result()
+    return Delivered(
+        total, gone, client.requests - requests, client.writes - writes, run.unreachable, run.failed
+    )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, text, update
+from sqlalchemy import Connection, Engine, bindparam, select, text, update
 
 from adapter.database import read, write
 from adapter.ledger import tables
@@ -16,6 +16,13 @@ _TAKE = text(  # two hospitals may take the same folder at the same moment
     "INSERT INTO mapping_snapshot (digest, taken_at, files) VALUES (:digest, :taken_at, :files) "
     "ON CONFLICT (digest) DO NOTHING"
 ).bindparams(bindparam("taken_at", type_=_S.c.taken_at.type), bindparam("files", type_=_S.c.files.type))
+
+_KNOW = text(  # and two processes may do so for one hospital
+    "INSERT INTO mapping_in_force (hospital, version, snapshot, since) VALUES (:hospital, '', '', :since) "
+    "ON CONFLICT (hospital) DO NOTHING"
+).bindparams(bindparam("since", type_=_F.c.since.type))
+
+_NOTHING_WAITS = dict.fromkeys(("waiting_version", "waiting_why", "weighed", "resend", "held"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +80,9 @@ class EditionStore:
     ) -> None:
         """From now on the hospital has this mapping; nothing waits. In the caller's transaction."""
         connection.execute(_TAKE, {"digest": digest, "taken_at": now, "files": files})
-        connection.execute(delete(_F).where(_F.c.hospital == hospital))
-        connection.execute(insert(_F).values(hospital=hospital, version=version, snapshot=digest, since=now))
+        values = {"version": version, "snapshot": digest, "since": now, **_NOTHING_WAITS}
+        connection.execute(_KNOW, {"hospital": hospital, "since": now})
+        connection.execute(update(_F).where(_F.c.hospital == hospital).values(**values))
 
     def set_waiting(self, hospital: str, waiting: Waiting | None, now: datetime) -> None:
         """What the folder holds and the hospital does not have; None: nothing. Of a hospital whose mapping
@@ -88,7 +96,6 @@ class EditionStore:
             "held": waiting.held if waiting else None,
         }
         with write(self._engine) as connection:
-            done = connection.execute(update(_F).where(_F.c.hospital == hospital).values(**values))
-            if waiting is not None and not done.rowcount:
-                unknown = {"hospital": hospital, "version": "", "snapshot": "", "since": now}
-                connection.execute(insert(_F).values(**unknown, **values))
+            if waiting is not None:
+                connection.execute(_KNOW, {"hospital": hospital, "since": now})
+            connection.execute(update(_F).where(_F.c.hospital == hospital).values(**values))

@@ -23,6 +23,7 @@ __all__ = ["HospitalStore"]
 _H = tables.hospital
 
 _COLUMNS = [_H.c[name] for name in HospitalState.__dataclass_fields__]
+_MANY = 10_000
 _CONTACT_NEWS = timedelta(seconds=10)
 
 

@@ -56,14 +56,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One shipment, claimed: nobody else may send for this hospital and cadre until `until`. `wish` counts
-    plans: with a newer one nothing more is started under this lease.
+    """One shipment, claimed: nobody else sends for this hospital and cadre before `ends`, a moment on this
+    machine's clock since it started (`ticks`), which no other machine can read and nobody can set. `wish`
+    counts plans: with a newer one nothing more is started under this lease.
     """
 
     hospital: str
     cadre: str
     token: str
-    until: datetime
+    ends: float
     attempts: int
     wish: int
 

@@ -1,31 +1,62 @@
 """Shipments: who may send for which hospital and cadre, and when. All SQL on them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from secrets import token_hex
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    and_,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from adapter.database import read, write
 from adapter.errors import LeaseLost, PlanChanged
 from adapter.ledger import tables
 from adapter.ledger.hospitals import HospitalStore
 from adapter.ledger.model import Lease
+from adapter.ledger.watch import LONGEST_WAIT, Ticks, Watch, ticks
 
 __all__ = ["ShipmentStore"]
 
-_S = tables.shipment
+_S, _H = tables.shipment, tables.hospital
+_FREE = {"lease_token": None, "lease_until": None}
 _ONE_CLAIMER = text("SELECT pg_advisory_xact_lock(727275, hashtext(:hospital))")
 
 
 class ShipmentStore:
     """The queue: one shipment per hospital and cadre, never two in flight. Every method is one transaction,
-    but those that take a connection, which take part in the caller's.
+    but those that take a connection, which take part in the caller's. `worker` begins all its tokens.
     """
 
-    def __init__(self, engine: Engine, hospitals: HospitalStore) -> None:
+    def __init__(self, engine: Engine, hospitals: HospitalStore, worker: str, clock: Ticks = ticks) -> None:
         self._engine = engine
         self._hospitals = hospitals
+        self._worker = worker
+        self._clock = clock
+        self._watch = Watch(clock)
+
+    # -- wishes ----------------------------------------------------------------------------
+
+    @staticmethod
+    def lock(connection: Connection, hospital: str, cadres: Sequence[str]) -> None:
+        """Whoever has one of these shipments under way waits before his next step until the transaction
+        ends. Whoever writes entries without a lease calls this first.
+        """
+        if connection.dialect.name != "sqlite":  # where a transaction that writes is alone anyhow
+            mine = and_(_S.c.hospital == hospital, _S.c.cadre.in_(cadres))
+            connection.execute(select(_S.c.cadre).where(mine).order_by(_S.c.cadre).with_for_update())
 
     @staticmethod
     def wake(connection: Connection, hospital: str, cadres: Sequence[str], now: datetime) -> None:
@@ -34,110 +65,61 @@ class ShipmentStore:
             return
         mine = and_(_S.c.hospital == hospital, _S.c.cadre.in_(cadres))
         there = set(connection.execute(select(_S.c.cadre).where(mine)).scalars())
-        connection.execute(update(_S).where(mine).values(due_at=now, attempts=0, wish=_S.c.wish + 1))
+        if there:
+            connection.execute(update(_S).where(mine).values(due_at=now, attempts=0, wish=_S.c.wish + 1))
         fresh = [cadre for cadre in cadres if cadre not in there]
         if fresh:
             row = {"hospital": hospital, "due_at": now, "attempts": 0, "wish": 0}
             connection.execute(insert(_S), [{**row, "cadre": cadre} for cadre in fresh])
 
-    def claim(self, hospital: str, now: datetime, lease_seconds: float) -> Lease | None:
-        """Take one due shipment, or None: nothing is due, or the hospital admits no more."""
-        free = or_(_S.c.lease_until.is_(None), _S.c.lease_until < now)
-        due = (
-            select(_S)
-            .where(_S.c.hospital == hospital, _S.c.due_at <= now, free)
-            .order_by(_S.c.due_at, _S.c.cadre)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
+    # -- leases ----------------------------------------------------------------------------
+
+    def claim(self, hospital: str, now: datetime, lease_seconds: float, want: int = 1) -> list[Lease]:
+        """Take up to `want` due shipments; none when nothing is due, or the hospital admits no more."""
         with write(self._engine) as connection:
-            if connection.dialect.name == "postgresql":  # how many are held is counted: one at a time
-                connection.execute(_ONE_CLAIMER, {"hospital": hospital})
-            room = self._hospitals.admits(connection, hospital, now)
-            held = select(func.count()).where(_S.c.hospital == hospital, _S.c.lease_until >= now)
-            if room == 0 or room <= connection.execute(held).scalar_one():
-                return None
-            row = connection.execute(due).one_or_none()
-            if row is None:
-                return None
-            lease = Lease(
-                hospital,
-                row.cadre,
-                token_hex(16),
-                now + timedelta(seconds=lease_seconds),
-                row.attempts,
-                row.wish,
-            )
-            connection.execute(
-                update(_S)
-                .where(_S.c.hospital == hospital, _S.c.cadre == row.cadre)
-                .values(lease_token=lease.token, lease_until=lease.until)
-            )
-        return lease
+            return self._claim(connection, hospital, now, lease_seconds, want)
 
     def claim_one(self, hospital: str, cadre: str, now: datetime, lease_seconds: float) -> Lease | None:
         """Take this shipment, due or not; None when somebody else has it. Made if there is none."""
         mine = and_(_S.c.hospital == hospital, _S.c.cadre == cadre)
         with write(self._engine) as connection:
+            self._one_claimer(connection, hospital)
+            self._held(connection, hospital, lease_seconds)
             row = connection.execute(select(_S).where(mine).with_for_update(skip_locked=True)).one_or_none()
             if row is None and connection.execute(select(_S.c.cadre).where(mine)).one_or_none() is None:
                 connection.execute(insert(_S).values(hospital=hospital, cadre=cadre, attempts=0, wish=0))
                 row = connection.execute(select(_S).where(mine)).one()
-            if row is None or (row.lease_until is not None and row.lease_until >= now):
+            if row is None or row.lease_token is not None:
                 return None
-            until = now + timedelta(seconds=lease_seconds)
-            lease = Lease(hospital, cadre, token_hex(16), until, row.attempts, row.wish)
-            connection.execute(update(_S).where(mine).values(lease_token=lease.token, lease_until=until))
+            [lease] = self._leased(connection, hospital, [row], now, lease_seconds)
         return lease
 
     def give_back(self, lease: Lease) -> None:
         """Give a shipment back as it was; when it is due does not change."""
-        mine = and_(
-            _S.c.hospital == lease.hospital, _S.c.cadre == lease.cadre, _S.c.lease_token == lease.token
-        )
         with write(self._engine) as connection:
-            connection.execute(update(_S).where(mine).values(lease_token=None, lease_until=None))
+            connection.execute(update(_S).where(_mine(lease)).values(**_FREE))
 
-    def break_leases(self, hospital: str) -> int:
-        """Free every shipment of a hospital. Only for who holds the lock that all its workers take."""
-        with write(self._engine) as connection:
-            return connection.execute(
-                update(_S)
-                .where(_S.c.hospital == hospital, _S.c.lease_token.is_not(None))
-                .values(lease_token=None, lease_until=None)
-            ).rowcount
-
-    def finish(self, lease: Lease, due_at: datetime | None, now: datetime, *, burn: bool = False) -> None:
+    def finish(
+        self, lease: Lease, due_at: datetime | None, now: datetime, *, burn: bool = False, again: float = 0
+    ) -> Lease | None:
         """Give the shipment back, due again at `due_at` (None: nothing more to do). A plan that was
-        written meanwhile makes it due at once.
+        written meanwhile makes it due at once. With `again`, the length of a lease in seconds, the next
+        one that is due is claimed in the same transaction.
         """
         mine = _mine(lease)
-        free = {"lease_token": None, "lease_until": None}
         with write(self._engine) as connection:
+            if again:
+                self._one_claimer(connection, lease.hospital)
             same = connection.execute(
                 update(_S)
                 .where(mine, _S.c.wish == lease.wish)
-                .values(due_at=due_at, attempts=lease.attempts + burn, **free)
+                .values(due_at=due_at, attempts=lease.attempts + burn, **_FREE)
             )
             if same.rowcount != 1:
-                connection.execute(update(_S).where(mine).values(due_at=now, **free))
-
-    def next_due(self, hospital: str) -> datetime | None:
-        """When the next shipment is due or its lease ends, whichever is later; None if none ever is."""
-        later = func.max if self._engine.dialect.name == "sqlite" else func.greatest
-        when = later(_S.c.due_at, func.coalesce(_S.c.lease_until, _S.c.due_at), type_=_S.c.due_at.type)
-        query = select(func.min(when, type_=_S.c.due_at.type)).where(
-            _S.c.hospital == hospital, _S.c.due_at.is_not(None)
-        )
-        with read(self._engine) as connection:
-            due: datetime | None = connection.execute(query).scalar_one()
-        return due
-
-    @staticmethod
-    def lock(connection: Connection, hospital: str, cadres: Sequence[str]) -> None:
-        """Until the transaction ends no worker starts or settles anything of these shipments."""
-        mine = and_(_S.c.hospital == hospital, _S.c.cadre.in_(cadres))
-        connection.execute(select(_S.c.cadre).where(mine).order_by(_S.c.cadre).with_for_update()).all()
+                connection.execute(update(_S).where(mine).values(due_at=now, **_FREE))
+            if not again:
+                return None
+            return next(iter(self._claim(connection, lease.hospital, now, again, 1)), None)
 
     @staticmethod
     def hold(connection: Connection, lease: Lease) -> None:
@@ -146,15 +128,120 @@ class ShipmentStore:
         if connection.execute(update(_S).where(_mine(lease)).values(**values)).rowcount != 1:
             raise LeaseLost("ledger.lease_lost")
 
-    @staticmethod
-    def begin(connection: Connection, lease: Lease, until: datetime) -> None:
-        """Prove that the lease still holds and no newer plan was written, and prolong it to `until`.
-        Raises LeaseLost, PlanChanged.
+    def begin(self, connection: Connection, lease: Lease, now: datetime, seconds: float) -> Lease:
+        """Prove that the lease still holds and no newer plan was written: something is about to be sent.
+        The lease begins anew and lasts `seconds`. Raises LeaseLost, PlanChanged.
         """
+        begun, until = self._clock(), now + timedelta(seconds=seconds)
         same = and_(_mine(lease), _S.c.wish == lease.wish)
         if connection.execute(update(_S).where(same).values(lease_until=until)).rowcount != 1:
-            ShipmentStore.hold(connection, lease)
+            self.hold(connection, lease)
             raise PlanChanged("ledger.plan_changed")
+        return replace(lease, ends=begun + seconds)
+
+    def sure(self, lease: Lease, seconds: float) -> None:
+        """Raises LeaseLost unless the lease surely holds for `seconds` more. Asks no database: a process
+        that was stopped for a while sees it before it sends anything.
+        """
+        if self._clock() + seconds > lease.ends:
+            raise LeaseLost("ledger.lease_lost")
+
+    # -- looking ---------------------------------------------------------------------------
+
+    def due(self, hospitals: Sequence[str], now: datetime) -> list[str]:
+        """Which of these hospitals something is due for."""
+        mine = _S.c.hospital == _H.c.name
+        due = or_(_S.c.due_at <= now, _S.c.due_at > now + LONGEST_WAIT)
+        query = select(_H.c.name).where(
+            _H.c.name.in_(hospitals), exists().where(mine, due, _S.c.lease_token.is_(None))
+        )
+        with read(self._engine) as connection:
+            return list(connection.execute(query).scalars())
+
+    def next_due(self, hospital: str) -> datetime | None:
+        """When the next shipment is due that nobody has under way; None if none ever is."""
+        query = (
+            select(_S.c.due_at)
+            .where(_S.c.hospital == hospital, _S.c.due_at.is_not(None), _S.c.lease_token.is_(None))
+            .order_by(_S.c.due_at)
+            .limit(1)
+        )
+        with read(self._engine) as connection:
+            due: datetime | None = connection.execute(query).scalar()
+        return due
+
+    def in_flight(self, hospital: str) -> int:
+        """How many shipments somebody has under way."""
+        query = select(func.count()).where(_S.c.hospital == hospital, _S.c.lease_token.is_not(None))
+        with read(self._engine) as connection:
+            return int(connection.execute(query).scalar_one())
+
+    # -- inside ----------------------------------------------------------------------------
+
+    @staticmethod
+    def _one_claimer(connection: Connection, hospital: str) -> None:
+        """How many are in flight is counted before one more is taken, so one claims at a time."""
+        if connection.dialect.name != "sqlite":
+            connection.execute(_ONE_CLAIMER, {"hospital": hospital})
+
+    def _claim(
+        self, connection: Connection, hospital: str, now: datetime, seconds: float, want: int
+    ) -> list[Lease]:
+        self._one_claimer(connection, hospital)
+        room = self._hospitals.admits(connection, hospital, now)
+        if room < 1:
+            return []
+        room -= self._held(connection, hospital, seconds)
+        rows = self._free(connection, hospital, now, min(want, room)) if room > 0 else []
+        return self._leased(connection, hospital, rows, now, seconds) if rows else []
+
+    def _leased(
+        self, connection: Connection, hospital: str, rows: Sequence[Any], now: datetime, seconds: float
+    ) -> list[Lease]:
+        token, begun = self._worker + token_hex(8), self._clock()
+        connection.execute(
+            update(_S)
+            .where(_S.c.hospital == hospital, _S.c.cadre.in_([row.cadre for row in rows]))
+            .values(lease_token=token, lease_until=now + timedelta(seconds=seconds))
+        )
+        return [Lease(hospital, row.cadre, token, begun + seconds, row.attempts, row.wish) for row in rows]
+
+    def _held(self, connection: Connection, hospital: str, seconds: float) -> int:
+        """How many are under way; leases that were seen unchanged for `seconds` are taken away first."""
+        query = select(_S.c.cadre, _S.c.lease_token, _S.c.lease_until).where(
+            _S.c.hospital == hospital, _S.c.lease_token.is_not(None)
+        )
+        held = {row.cadre: (row.lease_token, row.lease_until) for row in connection.execute(query)}
+        stopped = self._watch.unchanged(hospital, held, seconds)
+        for cadre in stopped:
+            token, until = held[cadre]
+            connection.execute(
+                update(_S)
+                .where(
+                    _S.c.hospital == hospital,
+                    _S.c.cadre == cadre,
+                    _S.c.lease_token == token,
+                    _S.c.lease_until == until,
+                )
+                .values(**_FREE)
+            )
+        return len(held) - len(stopped)
+
+    @staticmethod
+    def _free(
+        connection: Connection, hospital: str, now: datetime, limit: int
+    ) -> Sequence[Row[Any, Any, Any]]:
+        for due in (_S.c.due_at <= now, _S.c.due_at > now + LONGEST_WAIT):
+            rows = connection.execute(
+                select(_S.c.cadre, _S.c.attempts, _S.c.wish)
+                .where(_S.c.hospital == hospital, due, _S.c.lease_token.is_(None))
+                .order_by(_S.c.due_at, _S.c.cadre)
+                .limit(limit)
+                .with_for_update(skip_locked=True)
+            ).all()
+            if rows:
+                return rows
+        return []
 
 
 def _mine(lease: Lease) -> ColumnElement[bool]:

@@ -25,9 +25,13 @@ from adapter.ledger.history import step
 from adapter.ledger.hospitals import HospitalStore
 from adapter.ledger.model import Entry, Lease, Settled
 from adapter.ledger.pace import Limits
+from adapter.ledger.presence import new_worker
 from adapter.ledger.rows import retracted, settled, wished
 from adapter.ledger.shipments import ShipmentStore
 from adapter.ledger.state import Event, State, next_state
+from adapter.ledger.turns import TurnStore
+from adapter.ledger.watch import Ticks, ticks
+from adapter.ledger.workers import WorkerStore
 
 __all__ = ["LedgerStore"]
 
@@ -55,10 +59,15 @@ def _planned(change: Change, mapping_version: str, now: datetime) -> dict[str, A
 class LedgerStore:
     """Desired and delivered, per hospital and resource. It is the queue. `limits`: each hospital's pace."""
 
-    def __init__(self, engine: Engine, limits: Mapping[str, Limits] | None = None) -> None:
+    def __init__(
+        self, engine: Engine, limits: Mapping[str, Limits] | None = None, clock: Ticks = ticks
+    ) -> None:
         self._engine = engine
+        self.worker = new_worker()
         self.hospitals = HospitalStore(engine, limits)
-        self.shipments = ShipmentStore(engine, self.hospitals)
+        self.shipments = ShipmentStore(engine, self.hospitals, self.worker, clock)
+        self.turns = TurnStore(engine, self.worker, clock)
+        self.workers = WorkerStore(engine, clock)
 
     # -- planning --------------------------------------------------------------------------
 
@@ -138,13 +147,13 @@ class LedgerStore:
 
     # -- sending ---------------------------------------------------------------------------
 
-    def start(self, lease: Lease, sent: Mapping[str, str], until: datetime, now: datetime) -> None:
-        """These entries are about to be sent (identity -> digest of the body that goes); the lease is
-        prolonged to `until`. Raises LeaseLost, and PlanChanged when what was read may be superseded.
+    def start(self, lease: Lease, sent: Mapping[str, str], now: datetime, lease_seconds: float) -> Lease:
+        """These entries are about to be sent (identity -> digest of the body that goes); the lease begins
+        anew, as returned. Raises LeaseLost, and PlanChanged when what was read may be superseded.
         """
         state = next_state(State.PENDING, Event.START)
         with write(self._engine) as connection:
-            self.shipments.begin(connection, lease, until)
+            lease = self.shipments.begin(connection, lease, now, lease_seconds)
             # One row at a time, by primary key: given a list of identities, SQLite's planner walks the
             # index on states, which is the whole backlog in a first sync (600 against 2,300 resources/s).
             connection.execute(
@@ -160,6 +169,7 @@ class LedgerStore:
                 ),
                 [{"b_identity": identity, "b_sent": digest} for identity, digest in sent.items()],
             )
+        return lease
 
     def settle(self, lease: Lease, outcomes: Sequence[Settled], now: datetime) -> None:
         """Write down what became of the entries. Raises LeaseLost if another worker owns them now."""

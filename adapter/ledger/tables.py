@@ -1,6 +1,6 @@
 """The ledger's tables."""
 
-from sqlalchemy import Column, ColumnElement, Float, Index, Integer, LargeBinary, String, Table, func
+from sqlalchemy import Column, ColumnElement, Float, Index, Integer, LargeBinary, String, Table, func, text
 
 from adapter.database import Instant, metadata
 from adapter.ledger.history import LIMIT
@@ -15,6 +15,7 @@ __all__ = [
     "receipt",
     "server_card",
     "shipment",
+    "turn",
     "worker",
 ]
 
@@ -41,9 +42,6 @@ hospital = Table(
     Column("tokens", Float),  # requests that may go now, as of tokens_at
     Column("tokens_at", Instant),
     Column("entries", Integer),  # of a Bundle that it manages in time
-    Column("planner", String(32)),  # token of who plans for it
-    Column("planner_until", Instant),
-    Column("next_beat", Instant),  # when some worker should plan next
 )
 
 shipment = Table(
@@ -54,9 +52,15 @@ shipment = Table(
     Column("due_at", Instant),  # NULL: nothing to do, or waiting for a person
     Column("attempts", Integer, nullable=False),
     Column("wish", Integer, nullable=False),  # counts plans, so that a finishing worker sees a newer one
-    Column("lease_token", String(32)),
-    Column("lease_until", Instant),
+    Column("lease_token", String(32)),  # begins with the worker's id
+    Column("lease_until", Instant),  # another value for each renewal; compared with no clock
     Index("ix_ledger_shipment_due", "hospital", "due_at"),
+    Index(
+        "ix_ledger_shipment_leased",
+        "hospital",
+        sqlite_where=text("lease_token IS NOT NULL"),
+        postgresql_where=text("lease_token IS NOT NULL"),
+    ),
 )
 
 entry = Table(
@@ -136,6 +140,15 @@ worker = Table(
     Column("version", String(40), nullable=False),
     Column("started_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
+)
+
+turn = Table(  # what only one process does at a time
+    "turn",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("next_at", Instant),  # the next beat of its schedule
+    Column("holder", String(32)),  # a token that begins with the worker's id; NULL: nobody
+    Column("signs", Integer, nullable=False, server_default="0"),  # of life, counted
 )
 
 mapping_snapshot = Table(

@@ -20,11 +20,14 @@ from adapter.pipeline.planning import Plan, plan, write_bundles
 from adapter.pipeline.preview import preview
 from adapter.pipeline.standing import explain, status
 from adapter.pipeline.syncing import Summary, sync
+from adapter.pipeline.working import Job, SharedBeats, turn_for, work
 
 __all__ = [
     "Adapter",
+    "Job",
     "Plan",
     "Served",
+    "SharedBeats",
     "Summary",
     "diagnose",
     "explain",
@@ -43,6 +46,8 @@ __all__ = [
     "switch",
     "sync",
     "trouble",
+    "turn_for",
     "unlink",
+    "work",
     "write_bundles",
 ]

@@ -1,7 +1,10 @@
 """The adapter, opened from its settings: the stores, and what is loaded when it is first needed."""
 
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -25,6 +28,7 @@ from adapter.ledger.model import Desired
 from adapter.ledger.pace import Limits
 from adapter.ledger.parking import ParkedStore
 from adapter.ledger.past import PastStore
+from adapter.ledger.presence import Presence
 from adapter.ledger.store import LedgerStore
 from adapter.mapping.version import POLICY_FILE, overlay_files
 from adapter.pipeline.editions import Edition, Library
@@ -218,6 +222,9 @@ class Adapter:
         self.past = PastStore(engine)
         self.parked = ParkedStore(engine)
         self.editions = EditionStore(engine)
+        self._work = threading.Lock()
+        self._at_work = 0
+        self._presence: Presence
         self.library = Library(
             settings.mappings_folder, self.editions, lambda folder: load_mappings(settings, folder)
         )
@@ -228,6 +235,29 @@ class Adapter:
         engine = open_database(settings.resolved_database_url)
         migrate(engine)
         return cls(settings, engine)
+
+    @contextmanager
+    def at_work(self, clock: Callable[[], datetime], stop: threading.Event) -> Iterator[Presence]:
+        """Be one of the workers, for all that claims shipments or takes turns. Several threads may be at it
+        at once. `stop` is set when a newer adapter takes the database over; at the end SchemaNewer is
+        raised then.
+        """
+        with self._work:
+            if not self._at_work:
+                ledger, folder = self.ledger, self.settings.data_folder / "workers"
+                presence = Presence(ledger.worker, ledger.workers, ledger.turns, folder, clock)
+                self._presence = presence.__enter__()
+            self._at_work += 1
+            presence = self._presence
+        try:
+            with presence.stops(stop):
+                yield presence
+        finally:
+            with self._work:
+                self._at_work -= 1
+                if not self._at_work:
+                    presence.__exit__(None, None, None)
+        presence.check()
 
     def __enter__(self) -> Self:
         return self

@@ -15,6 +15,7 @@ from adapter.ledger.diff import Action, Change
 from adapter.ledger.model import Entry
 from adapter.ledger.pace import Mode
 from adapter.ledger.state import State
+from adapter.ledger.turns import Turn
 from adapter.pipeline.inforce import Kept, Progress, choose
 from adapter.pipeline.opened import Adapter, Outlet
 from adapter.pipeline.people import NOBODY, everybody, pages
@@ -59,12 +60,13 @@ def update_ledger(
     stop: threading.Event | None = None,
     *,
     only_leaving: bool = False,
+    turn: Turn | None = None,
 ) -> int:
     """Bring the ledger to what the hospital should hold now; returns how many resources changed.
     `only_leaving`: nothing but what records or policy say must go; a later plan starts anew.
 
     Each page is one transaction with its place in the feed, so a killed run, or one that `stop` ends
-    early, goes on where it was.
+    early, goes on where it was. Raises LeaseLost, with nothing written, once `turn` is another's.
     """
     version = outlet.version[: -len(_LEAVING)] + _LEAVING if only_leaving else outlet.version
     if adapter.ledger.hospitals.row(outlet.hospital.name).mode == Mode.DRAINING:
@@ -78,6 +80,8 @@ def update_ledger(
         done = people[-1].position
         planned = {one.cadre: one.leaving() if only_leaving else one.changes for one in people}
         with write(adapter.engine) as connection:
+            if turn is not None:
+                adapter.ledger.turns.hold(connection, turn)
             for person in people:
                 if person.cadre == NOBODY:
                     continue

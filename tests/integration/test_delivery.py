@@ -13,12 +13,11 @@ from sqlalchemy import Engine
 from adapter.database import write
 from adapter.delivery.client import HospitalClient
 from adapter.delivery.worker import Delivered, deliver
-from adapter.errors import LeaseLost
 from adapter.fhir import codec
 from adapter.fhir.bundle import Write, resolve, transaction, without_dangling
 from adapter.ledger.diff import compare
-from adapter.ledger.model import Desired, Settled
-from adapter.ledger.state import Event, State
+from adapter.ledger.model import Desired
+from adapter.ledger.state import State
 from adapter.ledger.store import LedgerStore
 from tests import fakes
 from tests.fakes import FakeHospital
@@ -265,8 +264,8 @@ def test_a_worker_killed_after_sending_leaves_what_the_next_one_looks_up(site: S
     with pytest.raises(Killed):
         site.deliver()
     assert site.states() == {State.SENDING: 4}
-    assert site.ledger.shipments.claim(NAME, site.clock(), 60) is None  # its lease still holds
-    site.ledger.shipments.break_leases(NAME)
+    assert site.ledger.shipments.claim(NAME, site.clock(), 60) == []  # its lease still holds
+    site.ledger.workers.gone(site.ledger.worker)
     site.deliver()
     assert site.hospital.writes == 1
     assert site.states() == {State.DELIVERED: 4}
@@ -418,11 +417,10 @@ def test_what_is_no_longer_wished_for_is_deleted_and_read_back(site: Site) -> No
 def test_what_arrives_after_it_was_to_be_retracted_is_deleted_all_the_same(site: Site) -> None:
     wanted = family("c1")
     site.wish("c1", *wanted)
-    lease = site.ledger.shipments.claim(NAME, site.clock(), 60)
-    assert lease is not None
+    [lease] = site.ledger.shipments.claim(NAME, site.clock(), 60)
     sent = {wish.identity: wish.digest for wish in wanted}
-    site.ledger.start(lease, sent, lease.until, site.clock())  # and the worker is killed
-    site.ledger.shipments.break_leases(NAME)
+    site.ledger.start(lease, sent, site.clock(), 60)  # and the worker is killed
+    site.ledger.workers.gone(site.ledger.worker)
     site.wish("c1")
     writes = [Write(wish.type, wish.identity, wish.body) for wish in wanted]
 
@@ -442,18 +440,6 @@ def test_what_was_never_sent_is_dropped_without_a_request(site: Site) -> None:
     site.wish("c1")
     assert site.deliver().requests == 0
     assert site.states() == {}
-
-
-def test_a_late_settle_is_refused(site: Site) -> None:
-    site.wish("c1", *family("c1"))
-    lease = site.ledger.shipments.claim(NAME, site.clock(), 1)
-    assert lease is not None
-    site.clock.now += timedelta(seconds=2)
-    taken = site.ledger.shipments.claim(NAME, site.clock(), 60)
-    assert taken is not None
-    assert taken.cadre == lease.cadre
-    with pytest.raises(LeaseLost):
-        site.ledger.settle(lease, [Settled(identity("Patient", "c1"), Event.CONFIRM)], site.clock())
 
 
 def test_a_wish_written_while_its_shipment_is_under_way_is_not_lost(site: Site) -> None:

@@ -82,7 +82,7 @@ def test_what_is_dropped_before_it_was_sent_is_not_sent_by_who_has_read_it(books
 def test_a_lost_lease_is_told_before_a_changed_plan(books: Books) -> None:
     books.wish(wish("a"))
     lease = books.claim()
-    books.ledger.shipments.break_leases(NAME)
+    books.ledger.workers.gone(books.ledger.worker)
     books.wish(wish("a", "v2"))
     with pytest.raises(LeaseLost):
         books.start(lease, wish("a"))
@@ -119,7 +119,7 @@ def test_a_newer_wish_is_sent_after_the_older_was_settled_and_never_before(books
     lease = books.claim()
     books.start(lease, wish("a"))
     books.wish(wish("a", "v2"))
-    assert books.ledger.shipments.claim(NAME, books.now, 60) is None
+    assert books.ledger.shipments.claim(NAME, books.now, 60) == []
     books.settle(lease, Settled("a", Event.LOSE, reason="timeout"))
     books.give_back(lease)
     lease = books.claim()

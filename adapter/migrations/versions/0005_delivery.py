@@ -28,9 +28,6 @@ _HOSPITAL: tuple[sa.Column[Any], ...] = (
     sa.Column("tokens", sa.Float()),
     sa.Column("tokens_at", Instant()),
     sa.Column("entries", sa.Integer()),
-    sa.Column("planner", sa.String(32)),
-    sa.Column("planner_until", Instant()),
-    sa.Column("next_beat", Instant()),
 )
 _ENTRY: tuple[sa.Column[Any], ...] = (
     sa.Column("wished_at", Instant()),
@@ -86,6 +83,22 @@ def upgrade() -> None:
         sa.Column("started_at", Instant(), nullable=False),
         sa.Column("seen_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_worker"),
+    )
+    op.create_table(
+        "turn",
+        sa.Column("name", sa.String(80), nullable=False),
+        sa.Column("next_at", Instant()),
+        sa.Column("holder", sa.String(32)),
+        sa.Column("signs", sa.Integer(), nullable=False, server_default="0"),
+        sa.PrimaryKeyConstraint("name", name="pk_turn"),
+    )
+    leased = sa.text("lease_token IS NOT NULL")
+    op.create_index(
+        "ix_ledger_shipment_leased",
+        "ledger_shipment",
+        ["hospital"],
+        sqlite_where=leased,
+        postgresql_where=leased,
     )
     op.create_table(
         "record_merge",

@@ -1,0 +1,210 @@
+"""Workers: any number of processes on any number of hosts deliver from one ledger, without a leader.
+
+Each takes beats of the schedule (and so plans for a hospital, reads a source), and between beats whatever
+is due: retries, and shipments that another process woke. Nothing is told from one to the other; all of it
+is in the database.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from time import monotonic
+from typing import Protocol
+
+from adapter.delivery.client import HospitalClient
+from adapter.errors import AdapterError, Busy
+from adapter.ledger.turns import TurnStore
+from adapter.pipeline.inbound import process_inbox
+from adapter.pipeline.inforce import choose
+from adapter.pipeline.opened import Adapter
+from adapter.pipeline.syncing import Work, client_of, deliver_to, plan_in_turn, put_in_force, rested, turn_of
+from adapter.settings import Hospital
+from adapter.telemetry import get_logger
+
+__all__ = ["Job", "RunBeats", "SharedBeats", "turn_for", "work"]
+
+_POLL = 0.5  # seconds between two looks at what is due
+_REST = 30.0  # seconds that a hospital's delivery rests after an error of our own: a missing secret, say
+_log = get_logger(__name__)
+
+
+class RunBeats(Protocol):
+    """How beats are run: see scheduler.run."""
+
+    def __call__(
+        self,
+        jobs: Mapping[str, str],
+        work: Callable[[str], None],
+        stop: threading.Event,
+        clock: Callable[[], datetime],
+        beats: "SharedBeats",
+        *,
+        once: bool,
+    ) -> None: ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """Something else to do on a schedule; no two processes do it at once."""
+
+    cron: str
+    run: Callable[[], None]
+
+
+class SharedBeats:
+    """The beats that all processes of one database share."""
+
+    def __init__(self, turns: TurnStore) -> None:
+        self._turns = turns
+
+    def beats(self, names: Sequence[str]) -> Mapping[str, datetime | None]:
+        """See scheduler.Beats."""
+        found = self._turns.beats([_key(name) for name in names])
+        return {name: found[_key(name)] for name in names}
+
+    def pass_beat(self, name: str, seen: datetime | None, following: datetime) -> bool:
+        """See scheduler.Beats."""
+        return self._turns.pass_beat(_key(name), seen, following)
+
+
+def _key(job: str) -> str:
+    """A hospital's beat is that of planning for it; other jobs have a colon in their names."""
+    return job if ":" in job else f"plan:{job}"
+
+
+@contextmanager
+def turn_for(adapter: Adapter, job: str) -> Iterator[None]:
+    """Do `job`, and nobody else meanwhile. Raises Busy."""
+    turn = adapter.ledger.turns.take(job, adapter.settings.lease_seconds)
+    if turn is None:
+        raise Busy("sync.busy", hospital=job)
+    try:
+        yield
+    finally:
+        adapter.ledger.turns.give_back(turn)
+
+
+def work(
+    adapter: Adapter,
+    hospitals: Sequence[str],
+    clock: Callable[[], datetime],
+    stop: threading.Event,
+    *,
+    jobs: Mapping[str, Job],
+    beats: RunBeats,
+    threads: int | None = None,
+    once: bool = False,
+    quiet: timedelta | None = None,
+) -> None:
+    """Plan and deliver for these hospitals, and do the other `jobs`, until `stop` is set; what is in flight
+    ends before this returns, and no lease is left. `threads` deliver to each hospital (default: its
+    concurrency). `beats` is scheduler.run. `once`: until nothing is due. Raises SchemaNewer when a newer
+    adapter took over.
+    """
+    now = Work(adapter, clock, lambda _stage, _hospital, _done, _total: None, stop)
+    crons = {name: adapter.settings.hospital(name).schedule for name in hospitals}
+    crons |= {name: job.cron for name, job in jobs.items()}
+
+    def beat(name: str) -> None:
+        if name not in jobs:
+            _plan(now, name, quiet)
+            return
+        with turn_for(adapter, name):
+            jobs[name].run()
+
+    with adapter.at_work(clock, stop), _Crews(now, hospitals, threads) as crews:
+        _ = adapter.identities  # without its key nothing can be said to anybody
+        beating = threading.Thread(
+            target=beats,
+            args=(crons, beat, stop, clock, SharedBeats(adapter.ledger.turns)),
+            kwargs={"once": once},
+            name="beats",
+        )
+        beating.start()
+        while not stop.is_set():
+            planning = beating.is_alive()
+            if not crews.send() and once and not planning:
+                break
+            stop.wait(_POLL)
+        beating.join()
+
+
+def _plan(now: Work, name: str, quiet: timedelta | None) -> None:
+    """One beat of a hospital. What it wakes is delivered by whoever sees it first."""
+    adapter = now.adapter
+    process_inbox(adapter, now.clock())
+    settled = rested(adapter, now.clock(), quiet)
+    turn = turn_of(adapter, name)
+    try:
+        choice = put_in_force(now, name, partial(choose, keep=True, settled=settled), "worker")
+    except BaseException:
+        adapter.ledger.turns.give_back(turn)
+        raise
+    planned = plan_in_turn(now, choice, turn)
+    _log.info("worker.planned", hospital=name, changes=planned.changed)
+
+
+class _Crews:
+    """The threads that deliver: a crew for each hospital that something is due for, so that none waits
+    for another.
+    """
+
+    def __init__(self, now: Work, hospitals: Sequence[str], threads: int | None) -> None:
+        self._now = now
+        self._names = list(hospitals)
+        self._threads = threads
+        self._crews: dict[str, Future[None]] = {}
+        self._clients: dict[str, tuple[str, HospitalClient]] = {}
+        self._rest: dict[str, float] = {}
+        self._pool = ThreadPoolExecutor(max(1, len(self._names)), thread_name_prefix="crew")
+
+    def __enter__(self) -> "_Crews":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+        for _token, client in self._clients.values():
+            client.__exit__(None, None, None)
+
+    def send(self) -> bool:
+        """Send a crew wherever something is due and none is at work; whether one is anywhere."""
+        self._crews = {name: crew for name, crew in self._crews.items() if not crew.done()}
+        idle = [name for name in self._names if name not in self._crews and self._may(name)]
+        now = self._now.clock()
+        for name in self._now.adapter.ledger.shipments.due(idle, now):
+            if self._now.adapter.ledger.hospitals.standing(name, now).admits:
+                self._crews[name] = self._pool.submit(self._deliver, name)
+        return bool(self._crews)
+
+    def _may(self, name: str) -> bool:
+        return self._rest.get(name, 0) <= monotonic()
+
+    def _deliver(self, name: str) -> None:
+        hospital = self._now.adapter.settings.hospital(name)
+        try:
+            done = deliver_to(self._now, hospital, self._client(hospital), threads=self._threads)
+        except Exception as error:  # noqa: BLE001 - one hospital's trouble must not end the worker
+            self._rest[name] = monotonic() + _REST
+            is_ours = isinstance(error, AdapterError)
+            _log.error("worker.failed", hospital=name, error=type(error).__name__, exc_info=not is_ours)
+            return
+        if done.requests:
+            _log.info("worker.delivered", hospital=name, delivered=done.resources, requests=done.requests)
+
+    def _client(self, hospital: Hospital) -> HospitalClient:
+        """The hospital's client, kept while its secret stays the same."""
+        settings = self._now.adapter.settings
+        token = settings.secret(hospital.token).get_secret_value() if hospital.token else ""
+        known = self._clients.get(hospital.name)
+        if known is None or known[0] != token:
+            if known is not None:
+                known[1].__exit__(None, None, None)
+            self._clients[hospital.name] = (
+                token,
+                client_of(self._now.adapter, hospital, self._now.clock()).__enter__(),
+            )
+        return self._clients[hospital.name][1]
