@@ -79,10 +79,10 @@ def run(
     Raises SettingsError at once if an expression is wrong.
     """
     listed, threads = beats or _Alone(), dict[str, Thread]()
+    now = clock()
     for cron in jobs.values():
-        next_beat(cron, clock())
+        next_beat(cron, now)
     while not stop.is_set():
-        now = clock()
         nearest = now + _LONGEST_NAP
         for name, due in listed.beats(list(jobs)).items():
             following = next_beat(jobs[name], now)
@@ -96,6 +96,7 @@ def run(
         if once:
             break
         stop.wait(max(0.0, (nearest - clock()).total_seconds()))
+        now = clock()
     for thread in threads.values():
         thread.join()
 
