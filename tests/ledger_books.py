@@ -50,8 +50,7 @@ class Books:
         self.write(self.compared(*wanted, cadre=cadre), cadre)
 
     def claim(self) -> Lease:
-        lease = self.ledger.shipments.claim(self.hospital, self.now + timedelta(seconds=1), 60)
-        assert lease is not None
+        [lease] = self.ledger.shipments.claim(self.hospital, self.now + timedelta(seconds=1), 60)
         return lease
 
     def start(self, lease: Lease, *wanted: Desired) -> None:

@@ -83,8 +83,6 @@ class ShipmentStore:
         """Take this shipment, due or not; None when somebody else has it. Made if there is none."""
         mine = and_(_S.c.hospital == hospital, _S.c.cadre == cadre)
         with write(self._engine) as connection:
-            self._one_claimer(connection, hospital)
-            self._held(connection, hospital, lease_seconds)
             row = connection.execute(select(_S).where(mine).with_for_update(skip_locked=True)).one_or_none()
             if row is None and connection.execute(select(_S.c.cadre).where(mine)).one_or_none() is None:
                 connection.execute(insert(_S).values(hospital=hospital, cadre=cadre, attempts=0, wish=0))
