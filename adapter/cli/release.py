@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adapter.cli.context import AsJson, Hospitals, actor, chosen, now, opened
-from adapter.cli.show import emit, moment, rows, table, why
+from adapter.cli.show import emit, moment, pages, rows, table, why
 from adapter.texts import say
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ def _draw_parked(out: "Console", found: "Sequence[Parked]") -> None:
         for one in found
     )
     out.print(rows(table(*headers, numbers=(2, 3)), lines))
+    for line in pages(one.reason for one in found):
+        out.print(line)
 
 
 def _draw_release(out: "Console", found: "Sequence[Parked]", title: str) -> None:

@@ -21,12 +21,14 @@ __all__ = [
     "errors",
     "moment",
     "number",
+    "pages",
     "rows",
     "table",
     "why",
 ]
 
 LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
+_REASONS = ("disclosure", "reason")
 _WIDTH_OF_A_FILE = 10_000  # where output is no terminal, nothing is folded: somebody may search in it
 
 
@@ -134,7 +136,14 @@ class Fitting:
 
 
 def why(reason: str) -> str:
-    """A reason of the ledger or of disclosure in words."""
-    texts = catalogue("en")
-    known = (f"ledger.why_{reason}", f"disclosure.{reason}")
-    return next((say(key) for key in known if key in texts and "{" not in texts[key]), reason)
+    """A reason in words: of disclosure, or of delivery."""
+    known = next((f"{area}.{reason}" for area in _REASONS if f"{area}.{reason}" in catalogue("en")), None)
+    return say(known) if known else reason
+
+
+def pages(reasons: Iterable[str]) -> list[str]:
+    """A line for each reason why something is parked: where it is said what to do."""
+    return [
+        say("reason.page", why=why(reason), page=f"docs/operating.md#{reason}")
+        for reason in dict.fromkeys(reasons)
+    ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from adapter.cli.context import actor, now
-from adapter.cli.show import console
+from adapter.cli.show import console, pages
 from adapter.texts import say
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def draw_turned_back(
             out.print(f"  {say('explain.said', said=one.said)}")
     if total is not None and total > len(found):
         out.print(say("explain.more", count=total - len(found)))
+    for line in pages(one.reason for one in found):
+        out.print(line)
 
 
 def sentence(one: "TurnedBack", *, values: bool) -> str:
