@@ -67,9 +67,14 @@ def doctor(
             found = [card_of(adapter, name, now()) for name in names]
         else:
             found = _measured(adapter, names, writes=not read_only, quiet=as_json or markdown)
+        displays = {name: adapter.settings.hospital(name).display for name in names}
         words = {one.hospital: _strategy(adapter, one) for one in found}
     if markdown:
-        typer.echo("\n".join(line for one in found for line in _markdown(one, words[one.hospital])))
+        typer.echo(
+            "\n".join(
+                line for one in found for line in _markdown(one, displays[one.hospital], words[one.hospital])
+            )
+        )
     else:
         facts = {one.hospital: {**_facts(one), "strategy": words[one.hospital]} for one in found}
         emit(facts, as_json, lambda out: _draw_all(out, found, words))
@@ -218,9 +223,9 @@ def _strategy(adapter: "Adapter", found: "Diagnosis") -> str | None:  # noqa: AR
     return None
 
 
-def _markdown(found: "Diagnosis", strategy: str | None) -> "Iterator[str]":
+def _markdown(found: "Diagnosis", display: str, strategy: str | None) -> "Iterator[str]":
     """The card as a page."""
-    yield f"# {found.card.software or found.hospital}"
+    yield f"# {display}"
     yield ""
     headers = [say(f"doctor.col_{word}") for word in ("behaviour", "says", "does", "then")]
     yield "| " + " | ".join(headers) + " |"

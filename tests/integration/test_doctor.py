@@ -1,5 +1,7 @@
 """Hospitals' servers are measured over real HTTP: the sandbox, and servers that deviate from the standard."""
 
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ from adapter.database import open_database
 from adapter.delivery.client import Answer, HospitalClient
 from adapter.delivery.doctor.bench import Bench, is_ours
 from adapter.delivery.doctor.examine import Examined, Limits, examine
+from adapter.delivery.doctor.meaning import lines
 from adapter.fhir.codec import dumps
 from adapter.fhir.validation import check
 from adapter.ledger.card import Card
@@ -255,3 +258,38 @@ def test_a_clock_that_is_wrong_is_seen(store: Engine) -> None:
         skew = measure(f"{url}/fhir", writes=False, clock=ahead).card.clock_skew
     assert skew is not None
     assert abs(skew - 300) <= 3
+
+
+def _certificate(folder: Path, days: int) -> tuple[Path, Path]:
+    """A certificate of this machine that holds for some days, and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl not found")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subprocess.run(
+        [
+            *(openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-keyout", str(key), "-out", str(certificate), "-days", str(days)),
+            *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return certificate, key
+
+
+def test_the_end_of_a_certificate_is_known_and_a_stranger_to_it_gets_nothing(
+    store: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = _certificate(tmp_path, 10)
+    app = Sandbox(store, "bv", token=TOKEN).app
+    with serving(app, ssl_certfile=certificate, ssl_keyfile=key) as url:
+        base = url.replace("http:", "https:") + "/fhir"
+        assert measure(base, writes=False).trouble == "tls"
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        found = measure(base, writes=False)
+    assert found.card.tls_until is not None
+    left = datetime.fromisoformat(found.card.tls_until) - datetime.now(UTC)
+    assert timedelta(days=9) < left < timedelta(days=11)
+    levels = {line.behaviour: line.level for line in lines(found.card, LIMITS, datetime.now(UTC))}
+    assert levels["tls_until"] == "costs"

@@ -116,7 +116,7 @@ def test_a_card_in_vietnamese_and_as_a_page(site: Site, capsys: pytest.CaptureFi
     assert "Giao dịch được nhận trọn hoặc không gì cả" in capsys.readouterr().out
     assert site.run("doctor", "bv", "--markdown", "--lang", "en") == 1
     page = capsys.readouterr().out
-    assert page.startswith("# cadre-fhir-adapter")
+    assert page.startswith("# Bệnh viện\n")
     assert "| All of a transaction or nothing | - | no | reads what became of each entry" in page
 
 
