@@ -1,0 +1,103 @@
+"""Many lines of the ledger in one statement: their keys and what differs go as one JSON text.
+
+A statement for each line would be half of what a delivery costs: binding its parameters is Python's work,
+line by line. SQLite and PostgreSQL both read JSON as a table.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    String,
+    Update,
+    and_,
+    bindparam,
+    case,
+    cast,
+    column,
+    func,
+    null,
+    update,
+)
+
+from adapter.ledger import tables
+
+__all__ = ["groups", "listed", "settling", "starting"]
+
+_E = tables.entry
+_OWN = ("delivered_digest", "sent_digest", "remote_id", "etag")  # what differs from line to line
+_SAME = ("state", "delivered_at", "attempts", "lookups", "reason", "detail", "changed_at")
+
+
+def _listed(dialect: str) -> Any:
+    """The parameter `rows` as a table: `key` is an identity, `value` the hospital and what is its own."""
+    rows: ColumnElement[Any] = bindparam("rows", type_=String)
+    made = func.json_each(rows if dialect == "sqlite" else cast(rows, JSON))
+    return made.table_valued(column("key", String), column("value", JSON), name="line")
+
+
+def _update(line: Any) -> Update:
+    # The hospital comes from the list too: were it a parameter, SQLite would rather walk all its lines, by
+    # the index on states, than look each of these up.
+    return update(_E).where(and_(_E.c.hospital == line.c.value[0].as_string(), _E.c.identity == line.c.key))
+
+
+def starting(dialect: str) -> Update:
+    """Lines become what `b_state` says, sent at `b_at`, where they are `b_before`. `rows`: identity ->
+    [digest of the body that goes].
+    """
+    line = _listed(dialect)
+    before = func.coalesce(_E.c.state, "") == bindparam("b_before")
+    at = bindparam("b_at", type_=_E.c.sent_at.type)
+    return (
+        _update(line)
+        .where(before)
+        .values(
+            state=bindparam("b_state"),
+            sent_digest=line.c.value[1].as_string(),
+            delivered_digest=None,
+            sent_at=at,
+            lookups=0,
+            changed_at=at,
+            history=tables.longer_history(dialect, bindparam("b_step")),
+        )
+    )
+
+
+def settling(dialect: str) -> Update:
+    """Lines after what became of them: parameters as of `groups`."""
+    line = _listed(dialect)
+    own = {name: line.c.value[place].as_string() for place, name in enumerate(_OWN, 1)}
+    same = {name: bindparam(f"b_{name}", type_=_E.c[name].type) for name in _SAME}
+    body = case((bindparam("b_keep") == 1, _E.c.body), else_=null())
+    return _update(line).values(
+        **own, **same, body=body, history=tables.longer_history(dialect, bindparam("b_step"))
+    )
+
+
+def listed(hospital: str, rows: Mapping[str, Sequence[str | None]]) -> str:
+    """The parameter `rows`: identities, each with what is its own."""
+    return json.dumps({identity: [hospital, *own] for identity, own in rows.items()})
+
+
+def groups(hospital: str, rows: Iterable[Mapping[str, Any]]) -> Sequence[dict[str, Any]]:
+    """The parameters of `settling` for rows of `rows.settled`: one set for all that differ in nothing but
+    their own, and nearly always one set for all.
+    """
+    found: dict[tuple[Any, ...], dict[str, list[str | None]]] = {}
+    for row in rows:
+        kept = row["body"] is not None
+        same = (kept, row["b_step"], *(row[name] for name in _SAME))
+        found.setdefault(same, {})[row["b_identity"]] = [row[name] for name in _OWN]
+    return [
+        {
+            "b_keep": int(kept),
+            "b_step": step,
+            **{f"b_{name}": value for name, value in zip(_SAME, same, strict=True)},
+            "rows": listed(hospital, own),
+        }
+        for (kept, step, *same), own in found.items()
+    ]
