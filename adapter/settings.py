@@ -154,6 +154,7 @@ class Hospital(BaseModel):
     max_age_days: float = Field(
         30, ge=0
     )  # what is older and never arrived goes only when told to; 0: all goes
+    merged: Literal["retract", "link"] = "retract"  # the Patient of somebody who was merged into another
     systems: dict[str, str] = Field(default_factory=dict)  # identifier systems by name: citizen_id, …
 
     @field_validator("base_url")

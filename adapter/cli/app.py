@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from adapter.cli import (
+    cadres,
     doctor,
     exchange,
     explain,
@@ -80,6 +81,7 @@ for module in (
     explain,
     people,
     hospitals,
+    cadres,
     reconcile,
     validate,
 ):

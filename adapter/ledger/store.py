@@ -1,6 +1,6 @@
 """The ledger: all its SQL. Every method is one transaction, none is open over HTTP."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -187,6 +187,12 @@ class LedgerStore:
     def of_record(self, kind: str, key: str) -> list[Entry]:
         """The lines of one record, one per hospital and resource."""
         return list(self._select(and_(_E.c.kind == kind, _E.c.key == key)))
+
+    def hospitals_of(self, cadres: Collection[str]) -> set[str]:
+        """Where anything of these people was ever planned."""
+        query = select(_E.c.hospital).where(_E.c.cadre.in_(list(cadres))).distinct()
+        with read(self._engine) as connection:
+            return set(connection.execute(query).scalars())
 
     def by_identity(self, hospital: str, resource_type: str, value: str) -> Entry | None:
         """The line with that identity at a hospital."""

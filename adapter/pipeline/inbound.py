@@ -34,7 +34,7 @@ def link(
     return inbox.link(
         adapter.inbox,
         item,
-        cadre,
+        adapter.records.merges.survivor(cadre),
         referral,
         directory_of=_directories(adapter),
         records=_Records(adapter),
@@ -97,11 +97,11 @@ class _Directory:
 
     def cadre_by_identity(self, value: str) -> str | None:
         entry = self._adapter.ledger.by_identity(self.hospital, "Patient", value)
-        return entry.key if entry else None
+        return self._adapter.records.merges.survivor(entry.key) if entry else None
 
     def cadre_by_remote(self, id: str) -> str | None:
         entry = self._adapter.ledger.by_remote(self.hospital, "Patient", id)
-        return entry.key if entry else None
+        return self._adapter.records.merges.survivor(entry.key) if entry else None
 
     def cadres_by_identifier(self, value: str) -> Sequence[str]:
         return self._adapter.records.cadres_by_identifier(value)

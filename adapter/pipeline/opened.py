@@ -67,7 +67,7 @@ class Outlet:
             self.edition.version,
             self._adapter.library.policy_digest(),
             self._adapter.settings.centre.model_dump_json(),
-            self.hospital.model_dump_json(include={"display", "facility_code", "level", "systems"}),
+            self.hospital.model_dump_json(include={"display", "facility_code", "level", "systems", "merged"}),
             self.identify("", "", ""),  # another key makes everything another thing
         )
         return blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()

@@ -7,6 +7,7 @@ from adapter.ledger.diff import Action, Change, compare
 from adapter.ledger.model import Entry
 from adapter.ledger.state import State
 from adapter.pipeline.circle import Key
+from adapter.pipeline.links import links
 from adapter.pipeline.opened import Adapter, Outlet
 from adapter.pipeline.wishes import Origin, Wishes, centre_wishes, wishes
 from adapter.records.model import Record
@@ -26,6 +27,7 @@ class Person:
     records: Sequence[Record]
     origins: Mapping[Key, Origin]
     entries: Sequence[Entry]
+    losers: Sequence[str] = ()  # who was merged into this person and stays at the hospital with a link
     wishes: Wishes = field(default_factory=Wishes)
     changes: list[Change] = field(default_factory=list)
 
@@ -53,7 +55,9 @@ def _people(adapter: Adapter, outlet: Outlet, page: Sequence[tuple[str, int]]) -
     for cadre, position in page:
         origins = _origins(adapter, cadre) if outlet.rules.tells_origin else {}
         records = adapter.records.of_cadre(cadre)
-        people.append(_planned(outlet, Person(cadre, position, records, origins, entries[cadre])))
+        losers = adapter.records.merges.losers_of(cadre) if outlet.hospital.merged == "link" else ()
+        person = Person(cadre, position, records, origins, entries[cadre], losers)
+        people.append(_planned(outlet, person))
     return people
 
 
@@ -75,6 +79,9 @@ def everybody(adapter: Adapter, outlet: Outlet) -> Iterator[Person]:
 
 def _planned(outlet: Outlet, person: Person) -> Person:
     wanted = wishes_of(person, outlet)
+    if person.losers:
+        linked = links(outlet, wanted.desired, person.losers, person.entries)
+        wanted = replace(wanted, desired=(*wanted.desired, *linked))
     return replace(person, wishes=wanted, changes=compare(person.entries, wanted.desired))
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, exists, func, insert, sele
 
 from adapter.records import body as bodies
 from adapter.records.feed import Feed
+from adapter.records.merges import MergeStore
 from adapter.records.model import Cadre, Record
 from adapter.records.tables import cadre_identifier, import_row, record
 
@@ -212,6 +213,10 @@ class Changes:
             for child in _CHILDREN[1:]:
                 self._bury(child, self._of_visits(child, live), counts)
         return counts
+
+    def same_people(self, cadres: Iterable[str]) -> set[str]:
+        """These and everybody who was merged with one of them."""
+        return MergeStore.same_people(self._connection, cadres)
 
     def scrub(self, cadre: str) -> int:
         """Remove every content stored of a person who is T0 now, results too; how many records."""

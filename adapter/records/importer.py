@@ -309,6 +309,7 @@ class _Import:
     def _scrub(self) -> int:
         """People who are T0 now leave the store with everything it holds of them; how many were live."""
         refused = self._checking.refused_cadres
+        refused |= self._changes.same_people(refused)  # whoever is the same person is T0 too
         live = len(self._changes.live("cadre", refused)) if refused else 0
         for key in refused:
             self._tally.scrubbed += self._changes.scrub(key)

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, Row, case, func, insert, select, union_all, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, case, func, insert, select, union_all, update
 from sqlalchemy.sql import Select
 
 from adapter.database import read, write
 from adapter.records import body as bodies
 from adapter.records.feed import Feed, head
+from adapter.records.merges import MergeStore, merged, moved
 from adapter.records.model import KINDS, Cadre, Fulfilment, Record, Referral, Result
-from adapter.records.tables import cadre_identifier, record
+from adapter.records.tables import cadre_identifier, record, record_merge
 
 __all__ = ["RecordStore", "StoredRecord"]
 
@@ -23,7 +24,7 @@ _WITHDRAWN = "entered-in-error"
 _STORED = (
     record.c.kind,
     record.c.key,
-    record.c.cadre,
+    func.coalesce(record_merge.c.survivor, record.c.cadre).label("cadre"),
     record.c.body,
     record.c.deleted,
     record.c.position,
@@ -57,11 +58,17 @@ class RecordStore:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.merges = MergeStore(engine)
 
     def get(self, kind: str, key: str) -> Record | None:
         """The live record, or None."""
         stored = self.row(kind, key)
-        return stored.record if stored else None
+        found = stored.record if stored else None
+        return (
+            found
+            if stored is None or found is None or isinstance(found, Cadre)
+            else moved(found, stored.cadre)
+        )
 
     def row(self, kind: str, key: str) -> StoredRecord | None:
         """The record with its source, a tombstone too; None when there never was one."""
@@ -73,19 +80,33 @@ class RecordStore:
         return self._stored(select(*_STORED).where(record.c.key == key).order_by(record.c.kind))
 
     def of_cadre(self, cadre: str) -> list[Record]:
-        """The person's live records: cadre, visits, measurements, diagnoses, referrals, results; by key."""
+        """The person's live records: cadre, visits, measurements, diagnoses, referrals, results; by key.
+        What was recorded under a name that was merged into this one is among them; a merged one has none.
+        """
         order = case({kind: number for number, kind in enumerate(_ORDER)}, value=record.c.kind)
-        query = (
-            select(record.c.kind, record.c.body)
-            .where(record.c.cadre == cadre, record.c.deleted.is_(False))
-            .order_by(order, record.c.key)
-        )
+        query = select(record.c.kind, record.c.body, record.c.cadre)
         with read(self.engine) as connection:
-            return [bodies.load(kind, body) for kind, body in connection.execute(query)]
+            mine = self._mine(connection, cadre)
+            if mine is None:
+                return []
+            rows = connection.execute(query.where(mine).order_by(order, record.c.key)).all()
+        records = [(bodies.load(row.kind, row.body), row.cadre) for row in rows]
+        if all(owner == cadre for _, owner in records):
+            return [one for one, _ in records]
+        return merged(cadre, records)
 
     def stored_of_cadre(self, cadre: str) -> list[StoredRecord]:
-        """The person's live records with where each came from, in no order."""
-        return self._stored(select(*_STORED).where(record.c.cadre == cadre, record.c.deleted.is_(False)))
+        """The person's live records with where each came from, in no order; merged as in `of_cadre`."""
+        with read(self.engine) as connection:
+            mine = self._mine(connection, cadre)
+        return [] if mine is None else self._stored(select(*_STORED).where(mine))
+
+    def _mine(self, connection: Connection, cadre: str) -> ColumnElement[bool] | None:
+        """What is this person's; None for somebody who is another."""
+        if self.merges.has_lost(cadre, connection):
+            return None
+        also = self.merges.losers(cadre, connection)
+        return record.c.cadre.in_([cadre, *also]) & record.c.deleted.is_(False)
 
     def changed_cadres(self, since: int, limit: int) -> list[tuple[str, int]]:
         """People with a change after position `since` and their newest position, oldest change first.
@@ -98,11 +119,21 @@ class RecordStore:
             select(record.c.former_cadre.label("cadre"), record.c.position).where(
                 record.c.position > since, record.c.former_cadre.is_not(None)
             ),
+            # A change of what was recorded under a merged name is a change of the person.
+            select(record_merge.c.survivor, record.c.position)
+            .join(record, record.c.cadre == record_merge.c.loser)
+            .where(record.c.position > since),
         ).subquery()
         newest = func.max(changes.c.position)
         query = select(changes.c.cadre, newest).group_by(changes.c.cadre).order_by(newest).limit(limit)
         with read(self.engine) as connection:
             return [(cadre, int(position)) for cadre, position in connection.execute(query)]
+
+    def keys_of(self, cadre: str) -> set[tuple[str, str]]:
+        """Kind and key of everything that was ever recorded under this very name, tombstones too."""
+        query = select(record.c.kind, record.c.key).where(record.c.cadre == cadre)
+        with read(self.engine) as connection:
+            return {(kind, key) for kind, key in connection.execute(query)}
 
     def head(self) -> int:
         """The newest position; 0 for an empty store."""
@@ -114,8 +145,13 @@ class RecordStore:
         last = ""
         while page := self._page(kind, last):
             last = page[-1].key
+            others = self.merges.survivors({row.cadre for row in page})
             for row in page:
-                yield bodies.load(kind, row.body)
+                one = bodies.load(kind, row.body)
+                if row.cadre not in others:
+                    yield one
+                elif not isinstance(one, Cadre):
+                    yield moved(one, others[row.cadre])
 
     def counts(self) -> dict[str, int]:
         """Live records by kind; every kind is there."""
@@ -130,7 +166,9 @@ class RecordStore:
             cadre_identifier.c.value == bodies.normal_identifier(value)
         )
         with read(self.engine) as connection:
-            return sorted(connection.execute(query).scalars())
+            found = set(connection.execute(query).scalars())
+        others = self.merges.survivors(found)
+        return sorted({others.get(cadre, cadre) for cadre in found})
 
     def save_result(self, result: Result, *, connection: Connection | None = None) -> bool:
         """Write a result; False when the same content is stored already. Joins `connection` if given.
@@ -237,12 +275,14 @@ class RecordStore:
                 yield own
 
     def _stored(self, query: Select[Any]) -> list[StoredRecord]:
+        with_merges = record.outerjoin(record_merge, record_merge.c.loser == record.c.cadre)
+        query = query.select_from(with_merges)
         with read(self.engine) as connection:
             return [_stored(row) for row in connection.execute(query)]
 
     def _page(self, kind: str, last: str) -> Sequence[Row[Any]]:
         query = (
-            select(record.c.key, record.c.body)
+            select(record.c.key, record.c.body, record.c.cadre)
             .where(record.c.kind == kind, record.c.key > last, record.c.deleted.is_(False))
             .order_by(record.c.key)
             .limit(_PAGE)
@@ -260,7 +300,8 @@ def _lives(connection: Connection, cadre: str) -> bool:
 
 def _open_again(connection: Connection, feed: Feed, cadre: str, result: str) -> None:
     """The person's referrals that this result fulfilled are as if it had never come."""
-    theirs = (record.c.kind == Referral.kind) & (record.c.cadre == cadre) & record.c.deleted.is_(False)
+    same = MergeStore.same_people(connection, [cadre])
+    theirs = (record.c.kind == Referral.kind) & record.c.cadre.in_(same) & record.c.deleted.is_(False)
     for row in connection.execute(select(record.c.key, record.c.body).where(theirs)).all():
         referral = cast(Referral, bodies.load(Referral.kind, row.body))
         if referral.fulfilled_by == result:

@@ -38,7 +38,7 @@ def _commands() -> dict[str, set[str]]:
 
 
 COMMANDS = _commands()
-GROUPS = {"mapping", "hospital", "source", "", "terminology"}  # which do nothing by themselves
+GROUPS = {"cadre", "mapping", "hospital", "source", "", "terminology"}  # which do nothing by themselves
 
 
 def _code(text: str) -> list[str]:

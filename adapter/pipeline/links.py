@@ -1,0 +1,44 @@
+"""The Patient of somebody who was merged into another, where a hospital wants it to stay with a link."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from adapter.fhir import codec
+from adapter.fhir.identity import conditional_reference, identified
+from adapter.ledger.model import Desired, Entry
+from adapter.pipeline.opened import Outlet
+from adapter.records.model import Cadre
+
+__all__ = ["links"]
+
+_PATIENT = "Patient"
+
+
+def links(
+    outlet: Outlet, desired: Iterable[Desired], losers: Sequence[str], entries: Iterable[Entry]
+) -> Iterator[Desired]:
+    """An inactive Patient without any detail for each of `losers` that the hospital holds, replaced by the
+    survivor's (http://hl7.org/fhir/R4/patient.html#links); none where the survivor's does not go there.
+    """
+    survivor = next((wish for wish in desired if (wish.type, wish.kind) == (_PATIENT, Cadre.kind)), None)
+    if survivor is None:
+        return
+    held = {entry.identity for entry in entries if entry.sent_digest or entry.remote_id}
+    other = {"reference": conditional_reference(_PATIENT, outlet.system, survivor.identity)}
+    body: dict[str, Any] = {"active": False, "link": [{"other": other, "type": "replaced-by"}]}
+    if meta := codec.loads(survivor.body).get("meta"):
+        body = {"meta": meta, **body}
+    for loser in losers:
+        identity = outlet.identify(_PATIENT, Cadre.kind, loser)
+        if identity not in held:
+            continue
+        made = codec.dumps(identified(_PATIENT, outlet.system, identity, body))
+        yield Desired(
+            identity=identity,
+            type=_PATIENT,
+            rank=survivor.rank,
+            kind=Cadre.kind,
+            key=loser,
+            digest=codec.digest(made),
+            body=made,
+        )

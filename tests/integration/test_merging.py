@@ -1,0 +1,239 @@
+"""Two people who are one: a real database, two real hospitals over HTTP."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from serving import serving
+from sqlalchemy import Engine
+
+from adapter import pipeline
+from adapter.database import open_database
+from adapter.errors import UsageError
+from adapter.ledger.state import State
+from adapter.pipeline import Adapter
+from adapter.pipeline.merging import merge, preview_merge, unmerge
+from adapter.records import importer
+from adapter.records.model import Cadre, Referral, Result, Tier
+from adapter.sandbox.app import Sandbox
+from adapter.settings import Hospital, Settings
+
+SMALL = Path("fixtures/sample/small.xlsx")
+RETRACTS, LINKS = "bv-tinh", "bv-tinh-2"
+
+
+def silent(_stage: str, _hospital: str | None, _done: int, _total: int) -> None:
+    """No progress bar."""
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
+
+
+class Site:
+    """A centre that has synced its small sample with two hospitals: one retracts, the other links."""
+
+    def __init__(self, engine: Engine, folder: Path, bases: dict[str, str]) -> None:
+        self.bases = bases
+        (folder / "identity.key").write_text("0123456789abcdef0123456789abcdef")
+        mappings = folder / "mappings"
+        shutil.copytree("mappings", mappings)
+        policy = mappings / "disclosure.yaml"
+        line = "  bv-trung-uong: {share: referral}\n"
+        written = policy.read_text("utf-8")
+        policy.write_text(written.replace(line, f"{line}  {LINKS}: {{share: everything}}\n"), "utf-8")
+        settings = Settings(
+            mappings=mappings,
+            identity_key=f"file:{folder / 'identity.key'}",
+            database_url=f"sqlite:///{folder / 'adapter.db'}",
+            hospitals={
+                name: Hospital(
+                    name=name,
+                    display=name,
+                    level="provincial",
+                    base_url=f"{base}/fhir",
+                    merged="link" if name == LINKS else "retract",
+                )
+                for name, base in bases.items()
+            },
+        )
+        self.adapter = Adapter(settings, engine)
+        known = frozenset((*bases, "bv-trung-uong"))
+        importer.run(engine, [SMALL], max_deletions_percent=3, known_hospitals=known, now=clock())
+        people = [one for one in self.adapter.records.iterate("cadre") if isinstance(one, Cadre)]
+        full = [one for one in people if one.tier in (Tier.T4, Tier.T5)]
+        with_visits = [
+            one.key
+            for one in full
+            if any(record.kind == "visit" for record in self.adapter.records.of_cadre(one.key))
+        ]
+        self.loser, self.survivor = with_visits[:2]
+
+    def sync(self) -> None:
+        summary = pipeline.sync(self.adapter, list(self.bases), clock, silent)
+        assert all(one.parked == one.unknown == one.waiting == 0 for one in summary.hospitals.values())
+
+    def merge(self, **how: Any) -> None:
+        merge(self.adapter, preview_merge(self.adapter, self.loser, self.survivor), clock, "test", **how)
+
+    def patient(self, hospital: str, cadre: str) -> dict[str, Any] | None:
+        identity = self.adapter.outlet(hospital).identify("Patient", "cadre", cadre)
+        url = f"{self.bases[hospital]}/fhir/Patient?identifier={identity}"
+        entries = httpx.get(url).json().get("entry", [])
+        assert len(entries) <= 1
+        return entries[0]["resource"] if entries else None
+
+    def about(self, hospital: str, patient: str) -> set[str]:
+        found = set()
+        for kind in ("Encounter", "Observation", "Condition", "ServiceRequest", "DiagnosticReport"):
+            url = f"{self.bases[hospital]}/fhir/{kind}?subject=Patient/{patient}&_count=500"
+            found |= {f"{kind}/{entry['resource']['id']}" for entry in httpx.get(url).json().get("entry", [])}
+        return found
+
+
+@pytest.fixture
+def site(engine: Engine, tmp_path: Path) -> Iterator[Site]:
+    stores = {name: open_database(f"sqlite:///{tmp_path / name}.db") for name in (RETRACTS, LINKS)}
+    sandboxes = {name: Sandbox(store, name) for name, store in stores.items()}
+    with serving(sandboxes[RETRACTS].app) as one, serving(sandboxes[LINKS].app) as other:
+        site = Site(engine, tmp_path, {RETRACTS: one, LINKS: other})
+        site.sync()
+        yield site
+    for store in stores.values():
+        store.dispose()
+
+
+def test_the_losers_resources_become_the_survivors_and_the_loser_goes(site: Site) -> None:
+    before = {
+        name: (site.patient(name, site.loser), site.patient(name, site.survivor)) for name in site.bases
+    }
+    theirs = {}
+    for name, (loser, survivor) in before.items():
+        assert loser is not None
+        assert survivor is not None
+        theirs[name] = site.about(name, loser["id"]), site.about(name, survivor["id"])
+        assert theirs[name][0]
+    site.merge(despite_numbers=True)
+    site.sync()
+    for name, (loser, survivor) in before.items():
+        assert loser is not None
+        assert survivor is not None
+        assert site.about(name, survivor["id"]) == theirs[name][0] | theirs[name][1]
+        assert site.about(name, loser["id"]) == set()
+    assert site.patient(RETRACTS, site.loser) is None
+    linked, survivor = site.patient(LINKS, site.loser), site.patient(LINKS, site.survivor)
+    assert linked is not None
+    assert survivor is not None
+    assert (linked["active"], "name" in linked, "birthDate" in linked) == (False, False, False)
+    assert linked["link"] == [{"other": {"reference": f"Patient/{survivor['id']}"}, "type": "replaced-by"}]
+    site.sync()  # and that is all
+    assert site.adapter.ledger.counts(RETRACTS)[State.RETRACTED] == 1
+
+
+def test_a_merge_taken_back_leaves_everything_as_it_was(site: Site) -> None:
+    before = site.patient(RETRACTS, site.loser)
+    assert before is not None
+    theirs = site.about(RETRACTS, before["id"])
+    site.merge(despite_numbers=True)
+    site.sync()
+    assert unmerge(site.adapter, site.loser, clock, "test") == site.survivor
+    site.sync()
+    after = site.patient(RETRACTS, site.loser)
+    assert after is not None
+    assert after["name"] == before["name"]
+    assert site.about(RETRACTS, after["id"]) == theirs
+    linked = site.patient(LINKS, site.loser)
+    assert linked is not None
+    assert "link" not in linked
+
+
+def test_the_stricter_tier_holds_and_later_rows_of_the_loser_are_the_survivors(site: Site) -> None:
+    records = site.adapter.records
+    count = {key: len(records.of_cadre(key)) for key in (site.loser, site.survivor)}
+    site.merge(despite_numbers=True)
+    merged = records.of_cadre(site.survivor)
+    assert len(merged) == count[site.loser] + count[site.survivor] - 1
+    assert {record.cadre for record in merged} == {site.survivor}  # type: ignore[attr-defined]
+    assert records.of_cadre(site.loser) == []
+    head = records.head()
+    assert {cadre for cadre, _ in records.changed_cadres(head - 2, 10)} == {site.loser, site.survivor}
+    tiers = [record.tier for record in merged if isinstance(record, Cadre)]
+    assert tiers == [min(one.tier for one in _both(site))]
+
+
+def _both(site: Site) -> list[Cadre]:
+    found = [site.adapter.records.get("cadre", key) for key in (site.loser, site.survivor)]
+    return [one for one in found if isinstance(one, Cadre)]
+
+
+def test_a_result_for_the_loser_is_the_survivors(site: Site) -> None:
+    loser = site.patient(RETRACTS, site.loser)
+    assert loser is not None
+    site.merge(despite_numbers=True)
+    directory = pipeline.inbound._directories(site.adapter)(RETRACTS)
+    assert directory.cadre_by_remote(loser["id"]) == site.survivor
+    number = next(one["value"] for one in loser["identifier"] if "record" in one["system"])
+    assert directory.cadre_by_identity(number) == site.survivor
+    referrals = [one for one in site.adapter.records.of_cadre(site.survivor) if isinstance(one, Referral)]
+    for referral in referrals:
+        found = directory.referral(referral.key)
+        assert found is not None
+        assert found.cadre == site.survivor
+    result = Result(
+        key="r1",
+        cadre=site.survivor,
+        hospital=RETRACTS,
+        type="DiagnosticReport",
+        status="final",
+        resource="{}",
+    )
+    assert site.adapter.records.save_result(result)
+
+
+def test_two_identity_numbers_are_two_people(site: Site) -> None:
+    wanted = preview_merge(site.adapter, site.loser, site.survivor)
+    assert wanted.numbers
+    with pytest.raises(UsageError, match="national_id"):
+        site.merge()
+    assert site.adapter.records.merges.list() == []
+
+
+def test_who_is_one_already_is_not_merged_again(site: Site) -> None:
+    with pytest.raises(UsageError):
+        preview_merge(site.adapter, site.loser, site.loser)
+    with pytest.raises(UsageError):
+        preview_merge(site.adapter, site.loser, "nobody")
+    site.merge(despite_numbers=True)
+    with pytest.raises(UsageError):
+        preview_merge(site.adapter, site.loser, site.survivor)
+
+
+def test_when_one_of_them_is_t0_both_leave(site: Site, tmp_path: Path) -> None:
+    site.merge(despite_numbers=True)
+    folder = tmp_path / "part"
+    folder.mkdir()
+    survivor = next(one for one in _both(site) if one.key == site.survivor)
+    (folder / "Cán bộ.csv").write_text(
+        "Mã cán bộ,Họ và tên,Giới tính,Ngày sinh,Diện quản lý\n"
+        f"{survivor.key},{survivor.name},{'Nam' if survivor.sex == 'male' else 'Nữ'},"
+        f"{survivor.birth_date.isoformat()},T0\n",
+        "utf-8",
+    )
+    importer.run(
+        site.adapter.engine,
+        [folder],
+        max_deletions_percent=100,
+        known_hospitals=frozenset((*site.bases, "bv-trung-uong")),
+        now=clock(),
+        partial=True,
+    )
+    assert site.adapter.records.get("cadre", site.survivor) is None
+    assert site.adapter.records.get("cadre", site.loser) is None
+    site.sync()
+    for name in site.bases:
+        assert site.patient(name, site.loser) is None
+        assert site.patient(name, site.survivor) is None
