@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
-_REASONS = ("disclosure", "reason")
+_REASONS = ("reason", "disclosure")
 _WIDTH_OF_A_FILE = 10_000  # where output is no terminal, nothing is folded: somebody may search in it
 
 
@@ -136,7 +136,7 @@ class Fitting:
 
 
 def why(reason: str) -> str:
-    """A reason in words: of disclosure, or of delivery."""
+    """A reason in words: of delivery, or of disclosure."""
     known = next((f"{area}.{reason}" for area in _REASONS if f"{area}.{reason}" in catalogue("en")), None)
     return say(known) if known else reason
 
