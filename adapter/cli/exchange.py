@@ -17,6 +17,7 @@ from adapter.texts import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from threading import Event
 
     from rich.console import Console
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 _QUIET = timedelta(seconds=5)  # that a folder of mappings rests before a service reads it
+_DOCTOR = "doctor:"
 _SOURCE = "source:"  # before the name of a job that reads one: a hospital may have the same name
 
 
@@ -102,7 +104,7 @@ def schedule(context: typer.Context) -> None:
 
     stop = stopping()
     with opened(context, service=True) as adapter, progress(quiet=True) as silent:
-        others = _jobs(adapter)
+        others = _jobs(adapter, stop)
         jobs = {hospital.name: hospital.schedule for hospital in adapter.settings.hospitals.values()}
         jobs |= {name: job.cron for name, job in others.items()}
         if not jobs:
@@ -118,7 +120,7 @@ def schedule(context: typer.Context) -> None:
 
         for line in pipeline.trouble(adapter):
             typer.echo(line, err=True)
-        typer.echo(say("cli.schedule_runs", count=len(jobs)))
+        typer.echo(say("cli.schedule_runs", count=len(jobs) - len(_measuring(adapter, stop))))
         with adapter.at_work(now, stop):
             scheduler.run(jobs, work, stop, now, pipeline.SharedBeats(adapter.ledger.turns))
     typer.echo(say("cli.stopped"))
@@ -136,7 +138,7 @@ def worker(
     stop = stopping()
     with opened(context, service=True) as adapter:
         names = chosen(adapter, hospitals)
-        jobs = {} if hospitals else _jobs(adapter)
+        jobs = {} if hospitals else _jobs(adapter, stop)
         for line in pipeline.trouble(adapter):
             typer.echo(line, err=True)
         typer.echo(say("worker.works", count=len(names)))
@@ -154,7 +156,7 @@ def worker(
     typer.echo(say("cli.stopped"))
 
 
-def _jobs(adapter: "Adapter") -> "dict[str, Job]":
+def _jobs(adapter: "Adapter", stop: "Event") -> "dict[str, Job]":
     """What is done on a schedule besides planning for hospitals."""
     from adapter.cli.sources import read_source
     from adapter.pipeline import Job
@@ -165,6 +167,20 @@ def _jobs(adapter: "Adapter") -> "dict[str, Job]":
     return {
         f"{_SOURCE}{name}": Job(source.schedule, partial(read, name))
         for name, source in adapter.settings.sources.items()
+    } | _measuring(adapter, stop)
+
+
+def _measuring(adapter: "Adapter", stop: "Event") -> "dict[str, Job]":
+    """Hospitals' servers measured again."""
+    from adapter.pipeline import Job, remeasure
+
+    def measure(name: str) -> None:
+        remeasure(adapter, name, now, stop)
+
+    return {
+        f"{_DOCTOR}{name}": Job(hospital.doctor_schedule, partial(measure, name))
+        for name, hospital in adapter.settings.hospitals.items()
+        if hospital.doctor_schedule
     }
 
 

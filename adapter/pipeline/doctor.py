@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from filelock import FileLock, Timeout
 
@@ -21,6 +21,8 @@ from adapter.settings import Hospital
 from adapter.telemetry import get_logger
 
 __all__ = ["Diagnosis", "card_of", "diagnose", "remeasure"]
+
+_NEW = timedelta(hours=1)  # of a card; it is not measured again so soon
 
 _log = get_logger(__name__)
 
@@ -108,10 +110,13 @@ def remeasure(
     adapter: Adapter, name: str, clock: Callable[[], datetime], stop: threading.Event | None = None
 ) -> bool:
     """Measure again what a person once measured; whether it was. A hospital that is not served now
-    (paused, outside its hours, its breaker open) is left alone. What changed is kept as drift until a
-    person has seen it. Raises Busy.
+    (paused, outside its hours, its breaker open) is left alone, and so is a card that is new. What
+    changed is kept as drift until a person has seen it. Raises Busy.
     """
-    if adapter.cards.get(name) is None or not served(adapter, name, clock(), {}).admits:
+    kept = adapter.cards.get(name)
+    if kept is None or abs(clock() - kept.measured_at) < _NEW:
+        return False
+    if not served(adapter, name, clock(), {}).admits:
         return False
     found = diagnose(adapter, name, clock, stop=stop, by="schedule")
     examined = found.examined

@@ -1,6 +1,7 @@
 """`adapter doctor` as a person meets it: the card is kept, shown, compared, measured again."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,10 +9,12 @@ from pathlib import Path
 import pytest
 from deviant import Deviant
 from filelock import FileLock
+from processes import ADAPTER
 from serving import serving
 from sqlalchemy import Engine
 
 from adapter.cli import main
+from adapter.cli.demo.processes import until
 from adapter.database import open_database
 from adapter.errors import Busy
 from adapter.ledger.card import Card
@@ -153,19 +156,26 @@ def test_options_that_do_not_go_together_are_wrong_usage(site: Site, arguments: 
 
 
 def test_it_is_measured_again_only_where_a_person_once_did_and_it_is_served(site: Site) -> None:
+    ahead = timedelta()
+
     def clock() -> datetime:
-        return datetime.now(UTC)
+        return datetime.now(UTC) + ahead
 
     with site.adapter() as adapter:
         assert remeasure(adapter, "bv", clock) is False
         assert site.deviant.requests == []
         assert site.run("doctor", "bv") == 0
+        asked = len(site.deviant.requests)
+        assert remeasure(adapter, "bv", clock) is False
+        assert len(site.deviant.requests) == asked
+        ahead = timedelta(days=7)
         site.deviant.ways.add("ignores-if-match")
         assert remeasure(adapter, "bv", clock) is True
         kept = adapter.cards.get("bv")
         assert kept is not None
         assert "if_match: true -> false" in (kept.drift or "")
         asked = len(site.deviant.requests)
+        ahead = timedelta(days=14)
         switch(adapter, "bv", Mode.PAUSED, by="test", note=None, now=clock())
         assert remeasure(adapter, "bv", clock) is False
         assert len(site.deviant.requests) == asked
@@ -178,6 +188,28 @@ def test_it_is_measured_again_only_where_a_person_once_did_and_it_is_served(site
 def test_the_schedule_may_be_never(site: Site, cron: str, code: int) -> None:
     site.file.write_text(f'{site.file.read_text()}doctor_schedule = "{cron}"\n')
     assert site.run("status") == code
+
+
+def test_the_services_measure_again_on_the_hospitals_schedule(site: Site) -> None:
+    """Every second here; what a person measured two hours ago is old enough."""
+    site.file.write_text(f'{site.file.read_text()}doctor_schedule = "* * * * * *"\n')
+    before = datetime.now(UTC)
+    with site.adapter() as adapter:
+        adapter.cards.put("bv", FIRST, before - timedelta(hours=2))
+        service = subprocess.Popen([ADAPTER, "schedule", "--config", site.file])
+        try:
+
+            def measured() -> bool:
+                kept = adapter.cards.get("bv")
+                return kept is not None and kept.measured_at > before
+
+            assert until(measured, 60)
+        finally:
+            service.terminate()
+            assert service.wait(30) == 0
+        kept = adapter.cards.get("bv")
+    assert kept is not None
+    assert kept.card.max_entries == 10
 
 
 def test_a_card_is_compared_with_the_one_that_was_last_seen(engine: Engine) -> None:
