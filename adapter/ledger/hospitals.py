@@ -128,11 +128,12 @@ class HospitalStore:
         """`mark` changes with the token in the settings: where the hospital refused the former one, it is
         tried again at once.
         """
+        marked = select(_H.c.token_mark).where(_H.c.name == name)
+        with read(self._engine) as connection:
+            if connection.execute(marked).scalar_one_or_none() == mark:
+                return
         with write(self._engine) as connection:
             self.ensure(connection, name)
-            before = connection.execute(select(_H.c.token_mark).where(_H.c.name == name)).scalar_one()
-            if before == mark:
-                return
             health = self._row(connection, name, lock=True).health
             refused = health.last_error == "auth" and health.breaker is Breaker.OPEN
             self._put(connection, name, pace.at_once(health) if refused else health, token_mark=mark)

@@ -34,6 +34,7 @@ __all__ = [
     "put_in_force",
     "rested",
     "sync",
+    "token_of",
     "turn_of",
 ]
 
@@ -265,11 +266,19 @@ def deliver_to(
 
 def client_of(adapter: Adapter, hospital: Hospital, now: datetime) -> HospitalClient:
     """A client for the hospital's server. Raises SettingsError when its secret is missing."""
+    token = token_of(adapter, hospital, now)
+    return HospitalClient(hospital.base_url, token=token, timeout=hospital.timeout_seconds)
+
+
+def token_of(adapter: Adapter, hospital: Hospital, now: datetime) -> str | None:
+    """The token for the hospital's server. Where it refused the former one and this is another, it is tried
+    at once. Raises SettingsError when the secret is missing.
+    """
     token = adapter.settings.secret(hospital.token).get_secret_value() if hospital.token else None
     if token:
         mark = adapter.identities.of(hospital.name, "token", "token", token)
         adapter.ledger.hospitals.uses_token(hospital.name, mark, now)
-    return HospitalClient(hospital.base_url, token=token, timeout=hospital.timeout_seconds)
+    return token
 
 
 def _open_count(adapter: Adapter, name: str) -> int:

@@ -8,7 +8,7 @@ is in the database.
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,12 +16,21 @@ from time import monotonic
 from typing import Protocol
 
 from adapter.delivery.client import HospitalClient
-from adapter.errors import AdapterError, Busy
+from adapter.errors import AdapterError, Busy, SettingsError
 from adapter.ledger.turns import TurnStore
 from adapter.pipeline.inbound import process_inbox
 from adapter.pipeline.inforce import choose
 from adapter.pipeline.opened import Adapter
-from adapter.pipeline.syncing import Work, client_of, deliver_to, plan_in_turn, put_in_force, rested, turn_of
+from adapter.pipeline.syncing import (
+    Work,
+    client_of,
+    deliver_to,
+    plan_in_turn,
+    put_in_force,
+    rested,
+    token_of,
+    turn_of,
+)
 from adapter.settings import Hospital
 from adapter.telemetry import get_logger
 
@@ -176,9 +185,20 @@ class _Crews:
         idle = [name for name in self._names if name not in self._crews and self._may(name)]
         now = self._now.clock()
         for name in self._now.adapter.ledger.shipments.due(idle, now):
-            if self._now.adapter.ledger.hospitals.standing(name, now).admits:
+            if self._admits(name, now):
                 self._crews[name] = self._pool.submit(self._deliver, name)
         return bool(self._crews)
+
+    def _admits(self, name: str, now: datetime) -> bool:
+        """Whether the hospital takes anything now. One that refuses our token does as soon as another one is
+        in its file.
+        """
+        adapter = self._now.adapter
+        standing = adapter.ledger.hospitals.standing(name, now)
+        if standing.why == "breaker":
+            with suppress(SettingsError):  # said when it is its turn
+                token_of(adapter, adapter.settings.hospital(name), now)
+        return standing.admits > 0
 
     def _may(self, name: str) -> bool:
         return self._rest.get(name, 0) <= monotonic()

@@ -52,7 +52,7 @@ class Writes:
 
 
 def test_the_breaker_is_shared_and_lets_one_through_before_it_closes(engine: Engine) -> None:
-    here, there = store(engine), store(open_database(str(engine.url.render_as_string(hide_password=False))))
+    here, there = store(engine), store(engine)
     here.reached(NAME, NOW)
     assert admits(there, engine, NOW) == 4
     there.failed(NAME, "busy", asked=30, now=NOW)
@@ -237,12 +237,14 @@ def test_a_gate_without_a_rate_asks_nobody_and_waits_only_when_told(engine: Engi
 
 
 def test_a_gate_goes_on_by_itself_while_the_database_is_away(tmp_path: Path) -> None:
-    away = HospitalStore(open_database(f"sqlite:///{tmp_path}"), {NAME: Limits(per_second=8)})  # a folder
+    away_engine = open_database(f"sqlite:///{tmp_path}")  # a folder
+    away = HospitalStore(away_engine, {NAME: Limits(per_second=8)})
     slept: list[float] = []
     gate = HospitalGate(away, NAME, lambda: NOW, sleep=slept.append, elapsed=lambda: 0.0)
     gate.before()
     gate.after(429, 0)
     assert slept == [0.25]
+    away_engine.dispose()
 
 
 def test_bundles_shrink_for_all_workers_and_grow_again(engine: Engine) -> None:

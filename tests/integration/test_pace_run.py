@@ -1,0 +1,172 @@
+"""Workers at a hospital whose pace changes under way: paused, half-open, slow; as two processes see it."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+
+from adapter.database import open_database, write
+from adapter.delivery.client import HospitalClient
+from adapter.delivery.worker import Delivered, deliver
+from adapter.fhir import codec
+from adapter.ledger.diff import compare
+from adapter.ledger.model import Desired
+from adapter.ledger.pace import Breaker, Limits, Mode
+from adapter.ledger.state import State
+from adapter.ledger.store import LedgerStore
+from tests.fakes import FakeHospital
+
+SYSTEM = "https://centre.test/sid"
+NAME = "bv"
+PEOPLE = 60
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def person(key: str) -> Desired:
+    value = codec.digest(key.encode())
+    body = codec.dumps({"resourceType": "Patient", "identifier": [{"system": SYSTEM, "value": value}]})
+    return Desired(value, "Patient", 0, "cadre", key, codec.digest(body), body)
+
+
+class Slow(FakeHospital):
+    """Answers each Bundle after `seconds`, and remembers when it was asked and how many it served at once."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self.asked_at: list[float] = []
+        self.at_once = self.most_at_once = 0
+        self._one = threading.Lock()
+
+    def _handle(self, request: httpx.Request) -> httpx.Response:
+        with self._one:
+            self.asked_at.append(time.monotonic())
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        time.sleep(self.seconds)
+        with self._one:
+            self.at_once -= 1
+            return super()._handle(request)
+
+
+Ledgers = Callable[[Limits], LedgerStore]
+
+
+@pytest.fixture
+def ledger(database_url: str) -> Iterator[Ledgers]:
+    """The ledger as a process of its own sees it."""
+    opened: list[Engine] = []
+
+    def ledger(limits: Limits) -> LedgerStore:
+        opened.append(open_database(database_url))
+        return LedgerStore(opened[-1], {NAME: limits})
+
+    yield ledger
+    for one in opened:
+        one.dispose()
+
+
+def wish(engine: Engine, people: int) -> None:
+    changes = {f"c{number}": compare([], [person(f"c{number}")]) for number in range(people)}
+    with write(engine) as connection:
+        LedgerStore(engine).plan(
+            connection, NAME, changes, mapping_version="m", version="v", position=1, now=clock()
+        )
+
+
+def run(one: LedgerStore, hospital: FakeHospital, *, threads: int, patience: float = 5) -> Delivered:
+    with HospitalClient(hospital.base, transport=hospital.transport) as client:
+        return deliver(
+            NAME,
+            client,
+            one,
+            system=SYSTEM,
+            timeout=5,
+            lease_seconds=60,
+            max_entries=50,
+            max_bytes=1_000_000,
+            concurrency=threads,
+            patience=patience,
+            clock=clock,
+            stop=threading.Event(),
+        )
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
+
+
+def test_a_pause_stops_workers_of_other_processes_at_once_and_what_is_under_way_ends(
+    engine: Engine, ledger: Ledgers, pool: ThreadPoolExecutor
+) -> None:
+    wish(engine, PEOPLE)
+    hospital, limits = Slow(0.05), Limits(concurrency=4)
+    runs = [pool.submit(run, ledger(limits), hospital, threads=2) for _ in range(2)]
+    while len(hospital.asked_at) < 10:
+        time.sleep(0.01)
+    person_ = LedgerStore(engine, {NAME: limits})
+    person_.hospitals.switch(NAME, Mode.PAUSED, by="cli:an", note=None, now=clock())
+    paused = time.monotonic()
+    assert not any(one.result(timeout=60).unreachable for one in runs)
+    assert max(hospital.asked_at) - paused < 2
+    counts = person_.counts(NAME)
+    assert set(counts) == {State.DELIVERED, State.PENDING}
+    assert person_.shipments.in_flight(NAME) == 0
+    assert run(person_, hospital, threads=2, patience=0).requests == 0
+    person_.hospitals.switch(NAME, Mode.RUNNING, by="cli:an", note=None, now=clock())
+    run(person_, hospital, threads=2)
+    assert person_.counts(NAME) == {State.DELIVERED: PEOPLE}
+    assert len(hospital.resources) == PEOPLE
+
+
+def test_one_shipment_over_all_workers_tries_a_hospital_that_was_away(
+    engine: Engine, ledger: Ledgers, pool: ThreadPoolExecutor
+) -> None:
+    wish(engine, PEOPLE)
+    limits = Limits(concurrency=16)
+    ledgers = [ledger(limits) for _ in range(4)]
+    ledgers[0].hospitals.failed(NAME, "unreachable", now=clock())
+    ledgers[0].hospitals.probe(NAME, clock())
+    claims = [pool.submit(one.shipments.claim, NAME, clock(), 60, 3) for one in ledgers for _ in range(2)]
+    leases = [lease for claim in claims for lease in claim.result(timeout=60)]
+    assert len(leases) == 1
+    assert ledgers[1].hospitals.row(NAME).breaker == Breaker.HALF_OPEN
+    ledgers[0].hospitals.reached(NAME, clock())
+    assert len(ledgers[2].shipments.claim(NAME, clock(), 60, 99)) == 7  # half of the setting, less that one
+
+
+def test_no_more_are_in_flight_than_the_hospital_admits_and_good_answers_admit_more(
+    engine: Engine, ledger: Ledgers, pool: ThreadPoolExecutor
+) -> None:
+    wish(engine, PEOPLE)
+    hospital, limits = Slow(0.02), Limits(concurrency=3)
+    runs = [pool.submit(run, ledger(limits), hospital, threads=4) for _ in range(2)]
+    assert sum(one.result(timeout=60).resources for one in runs) == PEOPLE
+    assert hospital.most_at_once <= 3
+
+
+def test_a_hospital_that_is_back_gets_everything_after_its_first_answer(
+    engine: Engine, ledger: Ledgers
+) -> None:
+    wish(engine, 12)
+    hospital = Slow(0)
+    down = [lambda _request: httpx.Response(503, json={"resourceType": "OperationOutcome"})]
+    hospital.before = [*down * 3]
+    one = ledger(Limits(concurrency=4))
+    done = run(one, hospital, threads=4, patience=20)
+    assert (done.resources, done.unreachable) == (12, False)
+    row = one.hospitals.row(NAME)
+    assert (row.breaker, row.failures, row.last_error) == ("closed", 0, None)
+    assert {entry.attempts for entry in one.entries(NAME, ["c1"])["c1"]} == {0}
+    assert json.dumps(sorted(one.counts(NAME).items())) == '[["delivered", 12]]'
