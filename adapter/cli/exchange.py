@@ -138,7 +138,7 @@ def worker(
     stop = stopping()
     with opened(context, service=True) as adapter:
         names = chosen(adapter, hospitals)
-        jobs = {} if hospitals else _jobs(adapter, stop)
+        jobs = _jobs(adapter, stop, names if hospitals else None)
         for line in pipeline.trouble(adapter):
             typer.echo(line, err=True)
         typer.echo(say("worker.works", count=len(names)))
@@ -156,32 +156,25 @@ def worker(
     typer.echo(say("cli.stopped"))
 
 
-def _jobs(adapter: "Adapter", stop: "Event") -> "dict[str, Job]":
-    """What is done on a schedule besides planning for hospitals."""
+def _jobs(adapter: "Adapter", stop: "Event", hospitals: "Sequence[str] | None" = None) -> "dict[str, Job]":
+    """What is done on a schedule besides planning for hospitals: for these alone, or all there is."""
     from adapter.cli.sources import read_source
-    from adapter.pipeline import Job
+    from adapter.pipeline import Job, remeasure
 
     def read(name: str) -> None:
         _log_source(f"{_SOURCE}{name}", read_source(adapter, name))
 
-    return {
-        f"{_SOURCE}{name}": Job(source.schedule, partial(read, name))
-        for name, source in adapter.settings.sources.items()
-    } | _measuring(adapter, stop)
-
-
-def _measuring(adapter: "Adapter", stop: "Event") -> "dict[str, Job]":
-    """Hospitals' servers measured again."""
-    from adapter.pipeline import Job, remeasure
-
     def measure(name: str) -> None:
         remeasure(adapter, name, now, stop)
 
-    return {
-        f"{_DOCTOR}{name}": Job(hospital.doctor_schedule, partial(measure, name))
-        for name, hospital in adapter.settings.hospitals.items()
-        if hospital.doctor_schedule
-    }
+    known, sources = adapter.settings.hospitals, adapter.settings.sources
+    crons = {name: known[name].doctor_schedule for name in hospitals or known}
+    jobs = {f"{_DOCTOR}{name}": Job(cron, partial(measure, name)) for name, cron in crons.items() if cron}
+    if not hospitals:
+        jobs |= {
+            f"{_SOURCE}{name}": Job(source.schedule, partial(read, name)) for name, source in sources.items()
+        }
+    return jobs
 
 
 def _log_beat(hospital: str, done: "HospitalSummary", exit_code: int) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from adapter.ledger.workers import Worker
     from adapter.pipeline.refusals import TurnedBack
     from adapter.pipeline.standing import HospitalStatus
 
@@ -27,16 +28,26 @@ def register(app: typer.Typer) -> None:
     app.command("report", help=say("cli.help_report"))(report)
 
 
-def status(context: typer.Context, as_json: AsJson = False) -> None:
-    """One line per hospital."""
+def status(
+    context: typer.Context,
+    workers: Annotated[bool, typer.Option("--workers", help=say("worker.help_workers"))] = False,
+    as_json: AsJson = False,
+) -> None:
+    """One line per hospital, or per worker."""
     from adapter import pipeline
 
     with opened(context) as adapter:
+        there = adapter.ledger.workers.listed()
+        if workers:
+            emit(there, as_json, lambda out: _draw_workers(out, there))
+            return
         lines = pipeline.status(adapter)
         waiting = waiting_at(
             adapter, {} if as_json else {line.hospital: line.parked for line in lines}, "status"
         )
     emit(lines, as_json, lambda out: _draw_status(out, lines, waiting))
+    if there and not as_json:
+        typer.echo(say("worker.there", count=len(there)))
 
 
 def report(
@@ -64,6 +75,15 @@ def report(
             for_outsiders=for_outsiders,
         )
     emit(figures, as_json, lambda out: draw(out, figures))
+
+
+def _draw_workers(out: "Console", there: "Sequence[Worker]") -> None:
+    if not there:
+        out.print(say("worker.none"))
+        return
+    words = ("host", "pid", "version", "started", "seen")
+    cells = ((one.host, one.pid, one.version, moment(one.started_at), moment(one.seen_at)) for one in there)
+    out.print(rows(table(*(say(f"worker.col_{word}") for word in words), numbers=(1,)), cells))
 
 
 _STATES = ("desired", "delivered", "waiting", "parked", "unknown", "withheld")

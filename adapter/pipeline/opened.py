@@ -231,9 +231,13 @@ class Adapter:
 
     @classmethod
     def open(cls, settings: Settings) -> "Adapter":
-        """Open the database and bring its schema to the newest version."""
+        """Open the database and bring its schema to the newest version. Raises SchemaNewer."""
         engine = open_database(settings.resolved_database_url)
-        migrate(engine)
+        try:
+            migrate(engine)
+        except BaseException:
+            engine.dispose()
+            raise
         return cls(settings, engine)
 
     @contextmanager

@@ -1,0 +1,127 @@
+"""Processes at work: registered, found out when they die, told when a newer adapter takes over."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from ledger_books import START, Books, wish
+from sqlalchemy import Engine, text
+
+from adapter.database import write
+from adapter.errors import SchemaNewer
+from adapter.ledger.presence import Presence
+from adapter.ledger.store import LedgerStore
+from adapter.pipeline import Adapter
+from adapter.settings import Settings
+
+NAME = "bv"
+_AT_WORK = """
+import sys, time
+from datetime import UTC, datetime
+from pathlib import Path
+from adapter.database import open_database
+from adapter.ledger.presence import Presence
+from adapter.ledger.store import LedgerStore
+
+ledger = LedgerStore(open_database(sys.argv[1]))
+clock = lambda: datetime.now(UTC)
+with Presence(ledger.worker, ledger.workers, ledger.turns, Path(sys.argv[2]), clock):
+    print(len(ledger.shipments.claim("bv", clock(), 3600)), flush=True)
+    ledger.turns.take("plan:bv", 3600)
+    print("holds", flush=True)
+    time.sleep(600)
+"""
+
+
+@contextmanager
+def elsewhere(url: str, folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A process of this host that has a shipment and a turn."""
+    command = [sys.executable, "-c", _AT_WORK, url, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "1\n"
+        assert process.stdout.readline() == "holds\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def present(ledger: LedgerStore, folder: Path) -> Presence:
+    return Presence(ledger.worker, ledger.workers, ledger.turns, folder, lambda: datetime.now(UTC))
+
+
+def test_what_a_killed_process_had_is_free_at_once_and_what_a_living_one_has_is_not(
+    engine: Engine, database_url: str, tmp_path: Path
+) -> None:
+    Books(engine, NAME).wish(wish("a"))
+    ledger, now = LedgerStore(engine), datetime.now(UTC)
+    with elsewhere(database_url, tmp_path) as process, present(ledger, tmp_path) as presence:
+        presence.bury()
+        assert len(ledger.workers.listed()) == 2
+        assert ledger.shipments.claim(NAME, now, 3600) == []
+        assert ledger.turns.take("plan:bv", 3600) is None
+        process.kill()
+        process.wait()
+        presence.bury()
+        assert [one.id for one in ledger.workers.listed()] == [ledger.worker]
+        assert len(ledger.shipments.claim(NAME, now, 3600)) == 1
+        assert ledger.turns.take("plan:bv", 3600) is not None
+    assert list(tmp_path.glob("*.lock")) == []
+
+
+def test_a_process_that_ends_leaves_nothing(engine: Engine, tmp_path: Path) -> None:
+    Books(engine, NAME).wish(wish("a"))
+    ledger = LedgerStore(engine)
+    with present(ledger, tmp_path):
+        ledger.shipments.claim(NAME, datetime.now(UTC), 3600)
+        ledger.turns.take("plan:bv", 3600)
+        assert [one.id for one in ledger.workers.listed()] == [ledger.worker]
+    after = LedgerStore(engine)
+    assert after.workers.listed() == []
+    assert len(after.shipments.claim(NAME, datetime.now(UTC), 3600)) == 1
+    assert after.turns.take("plan:bv", 3600) is not None
+
+
+def test_workers_of_other_hosts_are_forgotten_after_a_while_and_come_back_with_a_sign(engine: Engine) -> None:
+    ticks = [0.0]
+    here, there = LedgerStore(engine, clock=lambda: ticks[0]), LedgerStore(engine)
+    presence = Presence(there.worker, there.workers, there.turns, Path("unused"), lambda: START)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Presence, "bury", lambda _self: None)
+        presence.sign()
+        here.workers.clear(60)
+        ticks[0] += 59
+        here.workers.clear(60)
+        assert [one.id for one in here.workers.listed()] == [there.worker]
+        ticks[0] += 2
+        here.workers.clear(60)
+        assert here.workers.listed() == []
+        presence.sign()
+        assert [one.id for one in here.workers.listed()] == [there.worker]
+
+
+def test_work_stops_when_a_newer_adapter_takes_the_database_over(
+    engine: Engine, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapter.ledger.presence._BEAT", 0.05)
+    settings = Settings(database_url=database_url)
+    settings._folder = tmp_path
+    stop = threading.Event()
+
+    def work() -> None:
+        with Adapter(settings, engine).at_work(lambda: datetime.now(UTC), stop):
+            assert not stop.is_set()
+            with write(engine) as connection:
+                connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+            assert stop.wait(20)
+
+    with pytest.raises(SchemaNewer):
+        work()
+    with pytest.raises(SchemaNewer):
+        Adapter.open(settings)
