@@ -120,7 +120,8 @@ def schedule(context: typer.Context) -> None:
 
         for line in pipeline.trouble(adapter):
             typer.echo(line, err=True)
-        typer.echo(say("cli.schedule_runs", count=len(jobs) - len(_measuring(adapter, stop))))
+        synced = [name for name in jobs if not name.startswith(_DOCTOR)]
+        typer.echo(say("cli.schedule_runs", count=len(synced)))
         with adapter.at_work(now, stop):
             scheduler.run(jobs, work, stop, now, pipeline.SharedBeats(adapter.ledger.turns))
     typer.echo(say("cli.stopped"))

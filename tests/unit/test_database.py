@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Column, Engine, Integer, MetaData, Table, inspect, select
 from sqlalchemy.exc import IntegrityError
 
-from adapter.database import Instant, migrate, read, write
+from adapter.database import Instant, migrate, open_database, read, write
+from adapter.errors import SettingsError
 
 tables = MetaData()
 moment = Table("moment", tables, Column("id", Integer, primary_key=True), Column("at", Instant))
@@ -43,3 +44,19 @@ def test_a_failed_write_leaves_nothing(engine: Engine) -> None:
         connection.execute(moment.insert(), [row, row])
     with read(engine) as connection:
         assert connection.execute(select(moment)).all() == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p@host:port/name",
+        "postgresql+psycopg://u:secret@[::1/name",
+        "sqlite:/x",
+        "mysql://h/n",
+    ],
+)
+def test_a_malformed_url_is_said_in_words_that_quote_no_password(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        open_database(url)
+    assert "database_url" in str(caught.value)
+    assert "secret" not in str(caught.value)
