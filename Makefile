@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OWN := pyproject.toml requirements-build.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test conformance interop lint bench clean
+.PHONY: help install demo test conformance interop lint bench bench-ledger bench-workers clean
 
 help:  ## say what there is
 	@echo "make demo    a year of a centre's records goes out to two hospitals and their results come back"
@@ -16,6 +16,7 @@ help:  ## say what there is
 	@echo "make interop the path out against real servers, made here: HAPI and Medplum (npm, Maven, a JDK, PostgreSQL)"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   every figure that the README quotes, measured again"
+	@echo "make bench-ledger bench-workers  a million resources; one to eight workers (minutes each)"
 	@echo "make install only .venv/bin/adapter and what it needs, for a server"
 	@echo "make clean   removes .venv/, demo/ and the tools' caches"
 
@@ -44,6 +45,9 @@ lint: .venv/dev.stamp  ## style, types, and who may import whom
 
 bench: .venv/dev.stamp  ## prints the README's table
 	@$(BIN)/python benchmarks/run.py $(BENCH)
+
+bench-ledger bench-workers: .venv/dev.stamp
+	@$(BIN)/python benchmarks/run.py $(subst bench-,,$@)
 
 clean:
 	rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

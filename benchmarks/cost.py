@@ -57,6 +57,7 @@ def main() -> None:
         for number in range(options.rounds):
             with stub() as url:
                 centre = Centre(folder / str(number), {"bv-tinh": {"base_url": url}})
+                centre.write_card("bv-tinh")
                 centre.run("import", str(folder / "year.xlsx"), "--json")
                 centre.run("plan", "bv-tinh", "--out", str(centre.folder / "bundles"))
                 used = centre.run("sync", "bv-tinh", "--json")

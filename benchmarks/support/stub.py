@@ -4,7 +4,8 @@
 
 Answers transactions and single writes as an R4 server does (created or updated, location, ETag) and keeps
 identities only: what is not kept cannot be read back. `--delay` is slept before each answer to a write, by
-however many requests come. `GET /$stats` says how many writes, entries and requests there were.
+however many requests come. `GET /$stats` says how many writes, entries and requests there were, and how
+many writes are being slept over.
 """
 
 import argparse
@@ -37,7 +38,7 @@ class Hospital:
         self.ids: dict[str, str] = {}
         self.versions: dict[str, int] = {}
         self.numbers = itertools.count(1)
-        self.writes = self.entries = self.requests = 0
+        self.writes = self.entries = self.requests = self.flying = 0
 
     def put(self, url: str) -> dict[str, Any]:
         """The answer to one write: `Type/id` or `Type?identifier=…`."""
@@ -59,7 +60,12 @@ class Hospital:
 
     def stats(self) -> bytes:
         """What was asked so far."""
-        found = {"writes": self.writes, "entries": self.entries, "requests": self.requests}
+        found = {
+            "writes": self.writes,
+            "entries": self.entries,
+            "requests": self.requests,
+            "flying": self.flying,
+        }
         return orjson.dumps(found)
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[str, bytes]:
@@ -94,7 +100,9 @@ async def serve(
             body = await reader.readexactly(length) if length else b""
             status, said = hospital.answer(method, path, body)
             if delay and method != "GET":
+                hospital.flying += 1
                 await asyncio.sleep(delay)
+                hospital.flying -= 1
             head = f"HTTP/1.1 {status}\r\n{_TYPE}\r\nContent-Length: {len(said)}\r\n\r\n"
             out.write(head.encode() + said)
             await out.drain()
