@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 from urllib.parse import urljoin
 
 import httpx
@@ -22,7 +22,7 @@ from adapter import __version__
 from adapter.delivery.wire import Wire, WireBackend, within
 from adapter.fhir import codec
 
-__all__ = ["Answer", "HospitalClient", "Reply", "Silence", "post_json", "retry_after_seconds"]
+__all__ = ["Answer", "Gate", "HospitalClient", "Reply", "Silence", "post_json", "retry_after_seconds"]
 
 _MAX_ANSWER = 20_000_000  # bytes after decompression: an endless or exploding body ends here
 _QUICK_TRIES = 3
@@ -39,6 +39,7 @@ class Answer:
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     retry_after: float | None = None  # seconds from now
+    is_empty: bool = False  # there was no body at all
 
     @property
     def is_fhir(self) -> bool:
@@ -55,6 +56,18 @@ class Silence:
 
 
 Reply = Answer | Silence
+
+
+class Gate(Protocol):
+    """What every request of a hospital passes, whichever worker sends it."""
+
+    def before(self) -> None:
+        """Wait until a request may go."""
+        ...
+
+    def after(self, status: int | None, retry_after: float | None) -> None:
+        """It was answered with a status (None: not at all), and asked to be left alone for some seconds."""
+        ...
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -101,6 +114,7 @@ class HospitalClient:
         timeout: float = 30.0,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        gate: Gate | None = None,
     ) -> None:
         headers = {"Accept": _FHIR, "User-Agent": f"cadre-fhir-adapter/{__version__}"}
         if token:
@@ -108,6 +122,7 @@ class HospitalClient:
         self.base_url = base_url.rstrip("/")
         self._timeout = timeout
         self._sleep = sleep
+        self._gate = gate
         self._http = httpx.Client(
             headers=headers, timeout=httpx.Timeout(timeout, connect=min(timeout, 10)), transport=transport
         )
@@ -137,13 +152,20 @@ class HospitalClient:
         return self.send("GET", url)
 
     def send(
-        self, method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        before: Callable[[], None] = lambda: None,
     ) -> Reply:
         """One request with headers of its own; `url` as in `get`, "" is the base itself. Retried only
-        when surely not processed.
+        when surely not processed. `before` is called as the very last thing ahead of every try; what it
+        raises is raised, and nothing is sent.
         """
         absolute = url if url.startswith(("http://", "https://")) else f"{self.base_url}/{url}".rstrip("/")
-        return self._quickly(method, absolute, body, headers or {})
+        return self._quickly(method, absolute, body, headers or {}, before)
 
     def search(self, url: str, *, max_pages: int = 20) -> Reply:
         """All matches of a search, over its pages: an Answer whose body is the list of resources
@@ -180,7 +202,14 @@ class HospitalClient:
                 return
         yield Silence(sent=True, why="too-large")
 
-    def _quickly(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
+    def _quickly(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        before: Callable[[], None],
+    ) -> Reply:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_result(_passes_soon),
             stop=tenacity.stop_after_attempt(_QUICK_TRIES),
@@ -188,7 +217,24 @@ class HospitalClient:
             sleep=self._sleep,
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        reply: Reply = retrying(self._once, method, url, body, headers)
+        reply: Reply = retrying(self._through_the_gate, method, url, body, headers, before)
+        return reply
+
+    def _through_the_gate(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        before: Callable[[], None],
+    ) -> Reply:
+        if self._gate is not None:
+            self._gate.before()
+        before()
+        reply = self._once(method, url, body, headers)
+        if self._gate is not None:
+            told = (reply.status, reply.retry_after) if isinstance(reply, Answer) else (None, None)
+            self._gate.after(*told)
         return reply
 
     def _once(self, method: str, url: str, body: bytes | None, extra: Mapping[str, str]) -> Reply:
@@ -253,7 +299,8 @@ def _answer(response: httpx.Response, content: bytes) -> Answer:
     except (ValueError, RecursionError):
         body = None
     headers = {key.lower(): value for key, value in response.headers.items()}
-    return Answer(response.status_code, body, headers, retry_after_seconds(headers, datetime.now(UTC)))
+    asked = retry_after_seconds(headers, datetime.now(UTC))
+    return Answer(response.status_code, body, headers, asked, is_empty=not content)
 
 
 def _is_searchset(body: object) -> bool:

@@ -1,40 +1,68 @@
 """What an answer means for the message, and for the hospital (pure).
 
-Transport errors, 401/403, 408, 429 and 5xx say something about the hospital: its breaker moves and
-no attempt of the message is burnt. 400, 404, 409, 410, 412, 422 and other 4xx belong to the message.
-A status alone decides nothing: whether the body is FHIR, whether one entry or many were sent, and
-whether a remote id was used all count.
+Transport errors, 401/403, 408, 429 and 5xx say something about the hospital: its breaker moves and no
+attempt of the message is burnt. What is wrong with one resource belongs to the message. A status alone
+decides nothing: the issue codes, whether the body is FHIR, whether one entry or many were sent, what the
+entry was conditional on, and whether the card proves that Bundles are taken at all count too.
 """
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from adapter.fhir.bundle import EntryAnswer
+from adapter.fhir.bundle import EntryAnswer, Write
 from adapter.fhir.outcome import Issue
 
 __all__ = [
+    "PARK_REASONS",
+    "POISON_TRIES",
     "BundleVerdict",
     "EntryVerdict",
     "of_bundle",
     "of_entry",
     "of_silence",
+    "of_single",
+    "suspect",
     "unknown_grace",
 ]
 
-_CONFLICT_TRIES = 4
+_TRIES = 4  # of a message that may yet be taken: a conflict, a target that is missing
+POISON_TRIES = 6  # of one that the server fails on while it serves others: in Bundles of half the size each
+_CACHED = timedelta(seconds=60)  # how old an answer to a search may be (HAPI's default)
+
+# Issue codes (http://hl7.org/fhir/R4/valueset-issue-type.html) that decide whatever the status is.
+_PASSING = frozenset({"throttled", "lock-error", "transient", "timeout", "no-store", "incomplete"})
+_TOO_MUCH = frozenset({"too-costly", "too-long"})
+_MISSING = re.compile(
+    r"referential integrity|resource \S+ not found, specified in path|does(?: not|n't) exist", re.IGNORECASE
+)
+_ENTRY = re.compile(r"Bundle\.entry\[(\d+)\]|Bundle\.entry\.(\d+)\b")
+
+PARK_REASONS = (
+    "refused",
+    "multiple-matches",
+    "duplicates",
+    "conflict",
+    "missing-reference",
+    "not-supported",
+    "too-large",
+    "server-error",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class BundleVerdict:
-    """What became of a whole Bundle.
+    """What became of a whole request.
 
-    read: entries carry their own answers. split: refused as a whole, send one by one. unknown: it
-    may have been processed. later: surely not processed. `hospital` names what is wrong with the
-    hospital (None: it answered as it should), `wait` is what it asked for, in seconds.
+    read: entries carry their own answers. split: refused as a whole, some entry is to blame. smaller: it
+    was too much at once. no-bundles: the server takes none; send single requests. unknown: it may have
+    been processed. later: surely not processed. `hospital` names what is wrong with the hospital (None: it
+    answered as it should), `wait` is what it asked for, in seconds.
     """
 
-    kind: Literal["read", "split", "unknown", "later"]
+    kind: Literal["read", "split", "smaller", "no-bundles", "unknown", "later"]
     hospital: str | None = None
     wait: float | None = None
     detail: str = ""
@@ -42,14 +70,17 @@ class BundleVerdict:
 
 @dataclass(frozen=True, slots=True)
 class EntryVerdict:
-    """What became of one entry: delivered, again (pending; `forget` a stale id), or parked."""
+    """What became of one entry: delivered; again (pending, later); look (what is there decides); parked.
 
-    kind: Literal["delivered", "again", "park"]
+    `burn` counts an attempt of the message; `hospital` names what is wrong with the hospital, though it
+    said so of one entry.
+    """
+
+    kind: Literal["delivered", "again", "look", "park"]
     reason: str | None = None
     detail: str = ""
-    forget: bool = False
     burn: bool = False
-    busy: bool = False  # the hospital is busy, though it said so inside a 200
+    hospital: str | None = None
 
 
 def of_silence(*, sent: bool, why: str) -> BundleVerdict:
@@ -58,51 +89,157 @@ def of_silence(*, sent: bool, why: str) -> BundleVerdict:
 
 
 def of_bundle(
-    status: int, *, is_fhir: bool, had_ids: bool, retry_after: float | None, issues: tuple[Issue, ...]
+    status: int,
+    *,
+    is_fhir: bool,
+    had_ids: bool,
+    retry_after: float | None,
+    issues: tuple[Issue, ...],
+    proven: bool = True,
 ) -> BundleVerdict:
-    """The answer to a Bundle, by its own status. `had_ids`: it wrote to ids that may have gone stale."""
-    detail = _said(issues) or f"HTTP {status}"
+    """The answer to a Bundle, by its own status. `had_ids`: it wrote to ids that may have gone stale;
+    `proven`: the server was seen to take such Bundles.
+    """
+    detail, codes = _said(issues) or f"HTTP {status}", _codes(issues)
+    common = _of_any(status, is_fhir=is_fhir, retry_after=retry_after, codes=codes, detail=detail)
+    if common is not None:
+        return common
+    refused_at_the_base = status in (404, 405, 501) or "not-supported" in codes
+    if not proven and (refused_at_the_base or (status == 400 and not is_fhir)):
+        return BundleVerdict("no-bundles", detail=detail)
+    if status >= 500:
+        return BundleVerdict("unknown", hospital="server-error", wait=retry_after, detail=detail)
+    if not is_fhir or (status in (404, 405) and not had_ids):
+        # A proxy's page, a base that takes no Bundles any more: nothing here has seen the message.
+        return BundleVerdict("later", hospital="not-fhir", detail=detail)
+    return BundleVerdict("split", detail=detail)
+
+
+def of_single(
+    status: int, *, is_fhir: bool, is_empty: bool, retry_after: float | None, issues: tuple[Issue, ...]
+) -> BundleVerdict:
+    """The answer to a single write. Read: it is the entry's own."""
+    detail, codes = _said(issues) or f"HTTP {status}", _codes(issues)
+    speaks = is_fhir or is_empty
+    common = _of_any(status, is_fhir=speaks, retry_after=retry_after, codes=codes, detail=detail)
+    if common is not None and common.kind != "smaller":
+        return common
+    if status >= 500 and status != 501:
+        return BundleVerdict("unknown", hospital="server-error", wait=retry_after, detail=detail)
+    if not speaks:
+        return BundleVerdict("later", hospital="not-fhir", detail=detail)
+    return BundleVerdict("read")
+
+
+def _of_any(
+    status: int, *, is_fhir: bool, retry_after: float | None, codes: frozenset[str], detail: str
+) -> BundleVerdict | None:
+    """What is the same for every request; None where it depends."""
     if 200 <= status < 300:
         if is_fhir:
             return BundleVerdict("read")
         return BundleVerdict("unknown", hospital="not-fhir", detail=detail)
     if status in (401, 403):
         return BundleVerdict("later", hospital="auth", detail=detail)
-    if status in (408, 429, 503):
+    if status in (408, 429, 503) or (status < 500 and codes & _PASSING):
         return BundleVerdict("later", hospital="busy", wait=retry_after, detail=detail)
-    if status >= 500:
-        return BundleVerdict("unknown", hospital="server-error", wait=retry_after, detail=detail)
-    if 300 <= status < 400 or not is_fhir or (status in (404, 405) and not had_ids):
-        # A redirect, a proxy's page, a base that takes no Bundles: nothing here has seen the message.
+    if status == 413 or (400 <= status < 500 and codes & _TOO_MUCH):
+        return BundleVerdict("smaller", detail=detail)
+    if status < 400:  # a redirect, which is not followed with a token
         return BundleVerdict("later", hospital="not-fhir", detail=detail)
-    return BundleVerdict("split", detail=detail)
+    return None
 
 
-def of_entry(answer: EntryAnswer, *, had_remote_id: bool, attempts: int) -> EntryVerdict:
-    """The answer to one entry (of a Bundle that was read, or of a Bundle of one that was refused)."""
+def of_entry(answer: EntryAnswer, write: Write, *, attempts: int) -> EntryVerdict:
+    """The answer to one write: an entry of a Bundle, a Bundle of one, or a single request."""
     status, detail = answer.status, _said(answer.issues) or f"HTTP {answer.status}"
-    if 200 <= status < 300:
-        return EntryVerdict("delivered")
-    if status in (404, 409, 410, 412) and had_remote_id:
-        return EntryVerdict("again", "stale-id", detail, forget=True, burn=True)
-    if status == 424 or status in (408, 429) or status >= 500 or status < 400:
-        return EntryVerdict("again", "busy", detail, busy=True)
+    codes = _codes(answer.issues)
+    if codes & _PASSING or status in (408, 429, 503):
+        return EntryVerdict("again", "busy", detail, hospital="busy")
     if status in (401, 403):
-        return EntryVerdict("again", "auth", detail, busy=True)
-    if status == 412:
+        return EntryVerdict("again", "auth", detail, hospital="auth")
+    if 200 <= status < 300:
+        return _of_success(status, write, detail, refused=bool(codes))
+    if status == 424:
+        return EntryVerdict("again", "not-executed", detail)
+    if status == 413 or codes & _TOO_MUCH:
+        return EntryVerdict("park", "too-large", detail)
+    if status == 501 or "not-supported" in codes:
+        return EntryVerdict("park", "not-supported", detail)
+    if status >= 500:
+        return _again_or_park(attempts, POISON_TRIES, "server-error", detail)
+    if status < 400:
+        return EntryVerdict("again", "busy", detail, hospital="busy")
+    return _of_refusal(answer, write, codes, detail, attempts)
+
+
+def _of_success(status: int, write: Write, detail: str, *, refused: bool) -> EntryVerdict:
+    if refused:  # 2xx, and an error in its outcome
+        return EntryVerdict("park", "refused", detail)
+    if write.method == "POST" and write.guarded and status == 200:
+        # If-None-Exist found one: what was sent was not written.
+        return EntryVerdict("look", "duplicate", detail)
+    return EntryVerdict("delivered")
+
+
+def _of_refusal(
+    answer: EntryAnswer, write: Write, codes: frozenset[str], detail: str, attempts: int
+) -> EntryVerdict:
+    """4xx of one write."""
+    status, had_id = answer.status, write.remote_id is not None
+    if "multiple-matches" in codes or (status == 412 and write.is_conditional):
         return EntryVerdict("park", "multiple-matches", detail)
-    if status in (404, 409) and attempts < _CONFLICT_TRIES:
-        return EntryVerdict("again", "conflict", detail, burn=True)
-    if status == 409:
-        return EntryVerdict("park", "conflict", detail)
+    if not (had_id and status in (404, 410)) and _names_missing_target(answer.issues, status):
+        return _again_or_park(attempts, _TRIES, "missing-reference", detail)
+    if status in (404, 410) and had_id:
+        return _look_or_park(attempts, "stale-id", detail)
+    if status in (409, 412) or codes & {"conflict", "duplicate"}:
+        return _look_or_park(attempts, "conflict" if had_id else "duplicate", detail)
+    if status in (404, 405):
+        return EntryVerdict("park", "not-supported", detail)
     return EntryVerdict("park", "refused", detail)
 
 
-def unknown_grace(timeout: float) -> timedelta:
-    """How long a write that was never answered may still be under way at the hospital, behind a proxy
-    that gave up, or after our own process was killed (measured: some go on for a minute).
+def _look_or_park(attempts: int, reason: str, detail: str) -> EntryVerdict:
+    if attempts < _TRIES:
+        return EntryVerdict("look", reason, detail, burn=True)
+    return EntryVerdict("park", "conflict", detail)
+
+
+def _again_or_park(attempts: int, tries: int, reason: str, detail: str) -> EntryVerdict:
+    if attempts < tries:
+        return EntryVerdict("again", reason, detail, burn=True)
+    return EntryVerdict("park", reason, detail)
+
+
+def _names_missing_target(issues: Iterable[Issue], status: int) -> bool:
+    """Whether it was refused because what it refers to is not there: Blaze says so with a 409, HAPI with a
+    400, others with 422; each in words.
     """
-    return timedelta(seconds=min(timeout, 60))
+    return status in (400, 404, 409, 412, 422) and any(
+        issue.is_error and _MISSING.search(issue.text) for issue in issues
+    )
+
+
+def suspect(issues: Iterable[Issue]) -> int | None:
+    """The index of the entry that a refusal of a whole Bundle names; a hint, no proof."""
+    for issue in issues:
+        match = _ENTRY.search(issue.expression or "") if issue.is_error else None
+        if match:
+            return int(match[1] or match[2])
+    return None
+
+
+def unknown_grace(timeout: float, *, fresh: bool = True) -> timedelta:
+    """How long a write that was never answered may still be under way at the hospital, behind a proxy
+    that gave up, or after our own process was killed (measured: some go on for a minute). Where searches
+    are not proven to be `fresh`, an answer may be of before the write, by as long as servers cache.
+    """
+    return timedelta(seconds=min(timeout, 60)) + (timedelta() if fresh else _CACHED)
+
+
+def _codes(issues: Iterable[Issue]) -> frozenset[str]:
+    return frozenset(issue.code for issue in issues if issue.is_error)
 
 
 def _said(issues: tuple[Issue, ...]) -> str:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from adapter.delivery.client import HospitalClient
-from adapter.delivery.shipment import Destination, Left, ship
+from adapter.delivery.destination import AnyPace, Destination, Pace, Retract
+from adapter.delivery.shipment import Left, ship
 from adapter.errors import LeaseLost
+from adapter.ledger.card import UNKNOWN, Card
 from adapter.ledger.model import Lease
 from adapter.ledger.store import LedgerStore
 from adapter.ledger.watch import LONGEST_WAIT
@@ -141,6 +143,9 @@ def deliver(
     stop: threading.Event,
     on_delivered: Callable[[int], None] = lambda _count: None,
     more: Callable[[], bool] = lambda: False,
+    card: Card = UNKNOWN,
+    pace: Pace | None = None,
+    retract: Retract = "delete",
 ) -> Delivered:
     """Ship all that is due for one hospital with `concurrency` threads.
 
@@ -178,6 +183,9 @@ def deliver(
         clock=clock,
         on_settled=settled,
         on_retracted=retracted,
+        card=card,
+        pace=pace or AnyPace(),
+        retract=retract,
     )
     run = _Run(to, patience, stop, more)
     requests, writes = client.requests, client.writes

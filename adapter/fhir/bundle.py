@@ -1,15 +1,14 @@
-"""Transaction Bundles: references resolved, entries built, answers paired (pure).
+"""Transactions, batches and single writes: references resolved, requests built, answers paired (pure).
 
 http://hl7.org/fhir/R4/http.html#transaction. In the ledger a resource refers to another by
 identifier (`Patient?identifier=system|value`), because remote ids differ per hospital and come
 later. On the way out each such reference becomes `Patient/<remote id>` where the id is known, or
-the `urn:uuid` of the entry that carries the target in the same Bundle.
+the `urn:uuid` of the entry that carries the target in the same transaction.
 """
 
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cache
 from typing import Any, Literal
 from urllib.parse import quote
@@ -23,16 +22,19 @@ from adapter.fhir.outcome import Issue, issues_of
 
 __all__ = [
     "EntryAnswer",
+    "Request",
     "Target",
     "Write",
+    "answer_to",
+    "bundle",
     "etag_of",
     "full_url",
     "identities_of",
     "pair",
     "references",
     "resolve",
-    "same_content",
     "search_url",
+    "single",
     "transaction",
     "without_dangling",
 ]
@@ -45,14 +47,13 @@ _REFERENCE = re.compile(rb'"reference":"([A-Z][A-Za-z]+)\?identifier=[^"|]*\|([^
 _LOCATION = re.compile(
     r"(?:^|/)([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?/?$"
 )
-# What a server adds of its own accord; it says nothing about the content being ours.
-_SERVER_OWNED = frozenset({"id", "meta", "text", "implicitRules"})
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One entry of a transaction: put `body`, a serialised resource, under one identifier value, or
-    delete what is there.
+    """One write. PUT: `body`, a serialised resource, to `remote_id` (if the server's version is `etag`), or
+    without one to whatever has this one identifier. POST: a new resource, `guarded` by If-None-Exist.
+    DELETE: `remote_id`.
     """
 
     type: str
@@ -60,7 +61,23 @@ class Write:
     body: bytes = b""
     remote_id: str | None = None
     etag: str | None = None
-    method: Literal["PUT", "DELETE"] = "PUT"
+    method: Literal["PUT", "POST", "DELETE"] = "PUT"
+    guarded: bool = True
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether the server is to find by identifier what it writes to."""
+        return self.remote_id is None and (self.method == "PUT" or (self.method == "POST" and self.guarded))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request; `url` is relative to the server's base."""
+
+    method: str
+    url: str
+    body: bytes | None
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +153,43 @@ def without_dangling(body: bytes, there: Container[Target]) -> bytes:
 def transaction(writes: Sequence[Write], *, system: str, known: Mapping[Target, str]) -> bytes:
     """The transaction Bundle for `writes`, in their order, serialised.
 
-    `known` gives remote ids of what the hospital already holds. A write with a remote id is a PUT
-    to it (with ifMatch if the ETag is known), one without is a conditional PUT on one identifier.
+    `known` gives remote ids of what the hospital already holds. Another entry of the same Bundle is
+    referred to by its `urn:uuid`.
     """
+    return bundle(writes, system=system, known=known, form="transaction")
+
+
+def bundle(
+    writes: Sequence[Write],
+    *,
+    system: str,
+    known: Mapping[Target, str],
+    form: Literal["transaction", "batch"],
+) -> bytes:
+    """The Bundle for `writes`. A batch must hold no references between its entries."""
     inside = {
         (write.type, write.identity): full_url(write.identity) for write in writes if not write.remote_id
     }
+    where = _resolver(system, known, inside)
+    entries = [_entry(write, system, where) for write in writes]
+    return dumps({"resourceType": "Bundle", "type": form, "entry": entries})
 
+
+def single(write: Write, *, system: str, known: Mapping[Target, str]) -> Request:
+    """The write as an HTTP request of its own (http://hl7.org/fhir/R4/http.html#update)."""
+    headers = {"Prefer": "return=minimal"}
+    if write.etag:
+        headers["If-Match"] = write.etag
+    if write.method == "DELETE":
+        return Request("DELETE", _url(write, system), None, headers)
+    if write.method == "POST" and write.guarded:
+        headers["If-None-Exist"] = _condition(write, system)
+    return Request(write.method, _url(write, system), _body(write, _resolver(system, known, {})), headers)
+
+
+def _resolver(
+    system: str, known: Mapping[Target, str], inside: Mapping[Target, str]
+) -> Callable[[Target], str]:
     def where(target: Target) -> str:
         remote = known.get(target)
         if remote:
@@ -150,25 +197,42 @@ def transaction(writes: Sequence[Write], *, system: str, known: Mapping[Target, 
         # A conditional reference: only a Bundle that is shown before an earlier one was sent has these.
         return inside.get(target) or search_url(target[0], system, [target[1]])
 
-    entries = [_entry(write, system, where) for write in writes]
-    return dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    return where
+
+
+def _condition(write: Write, system: str) -> str:
+    return search_url(write.type, system, [write.identity]).partition("?")[2]
+
+
+def _url(write: Write, system: str) -> str:
+    if write.method == "POST":
+        return write.type
+    if write.remote_id:
+        return f"{write.type}/{write.remote_id}"
+    return search_url(write.type, system, [write.identity])
+
+
+def _body(write: Write, where: Callable[[Target], str | None]) -> bytes:
+    body = resolve(write.body, where)
+    if not write.remote_id:
+        return body
+    head = dumps({"resourceType": write.type})[:-1]
+    return head + b',"id":' + dumps(write.remote_id) + body[len(head) :]
 
 
 def _entry(write: Write, system: str, where: Callable[[Target], str | None]) -> dict[str, Any]:
-    if write.remote_id:
-        url = f"{write.type}/{write.remote_id}"
-    else:
-        url = search_url(write.type, system, [write.identity])
-    request: dict[str, Any] = {"method": write.method, "url": url}
+    request: dict[str, Any] = {"method": write.method, "url": _url(write, system)}
+    if write.etag:
+        request["ifMatch"] = write.etag
     if write.method == "DELETE":
         return {"request": request}
-    if write.remote_id and write.etag:
-        request["ifMatch"] = write.etag
-    body = resolve(write.body, where)
-    if write.remote_id:
-        head = dumps({"resourceType": write.type})[:-1]
-        body = head + b',"id":' + dumps(write.remote_id) + body[len(head) :]
-    return {"fullUrl": full_url(write.identity), "resource": Fragment(body), "request": request}
+    if write.method == "POST" and write.guarded:
+        request["ifNoneExist"] = _condition(write, system)
+    return {
+        "fullUrl": full_url(write.identity),
+        "resource": Fragment(_body(write, where)),
+        "request": request,
+    }
 
 
 def etag_of(value: object) -> str | None:
@@ -220,6 +284,19 @@ def _read_entry(entry: object) -> tuple[str | None, EntryAnswer] | None:
     return answered_type, EntryAnswer(int(status[0]), remote_id, etag, issues_of(outcome))
 
 
+def answer_to(write: Write, status: int, headers: Mapping[str, str], body: object) -> EntryAnswer:
+    """What an HTTP answer says of a single write; `headers` by lower-case names."""
+    found = (_LOCATION.search(headers.get(name, "")) for name in ("location", "content-location"))
+    location = next((match for match in found if match and match[1] == write.type), None)
+    resource = body if isinstance(body, dict) and body.get("resourceType") == write.type else {}
+    meta = resource.get("meta")
+    etag = etag_of(headers.get("etag")) or etag_of(meta.get("versionId") if isinstance(meta, dict) else None)
+    if etag is None and location and location[3]:
+        etag = etag_of(location[3])
+    remote_id = location[2] if location else resource.get("id")
+    return EntryAnswer(status, remote_id, etag, issues_of(body))
+
+
 def identities_of(resource: Resource, system: str) -> tuple[str, ...]:
     """The values of our identifier system in a resource that came back."""
     name, listed = "value", resource.get("identifier")
@@ -232,33 +309,3 @@ def identities_of(resource: Resource, system: str) -> tuple[str, ...]:
         for item in items
         if isinstance(item, dict) and item.get("system") == system and item.get(name)
     )
-
-
-def same_content(ours: Resource, theirs: Resource) -> bool:
-    """Whether a server's copy holds what we sent, apart from what servers add themselves.
-
-    `ours` has its references resolved to `Type/id`; theirs may be absolute or carry a version.
-    A wrong False costs one more idempotent write, so anything unclear is False.
-    """
-    left = {key: value for key, value in ours.items() if key not in _SERVER_OWNED}
-    right = {key: value for key, value in theirs.items() if key not in _SERVER_OWNED}
-    return _same(left, right)
-
-
-def _same(ours: Any, theirs: Any, key: str = "") -> bool:
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        return ours.keys() == theirs.keys() and all(_same(ours[name], theirs[name], name) for name in ours)
-    if isinstance(ours, list) and isinstance(theirs, list):
-        return len(ours) == len(theirs) and all(map(_same, ours, theirs, [key] * len(ours)))
-    if isinstance(ours, str) and isinstance(theirs, str) and key == "reference":
-        return _plain_reference(ours) == _plain_reference(theirs)
-    if isinstance(ours, bool) or isinstance(theirs, bool):
-        return ours is theirs
-    if isinstance(ours, int | float | Decimal) and isinstance(theirs, int | float | Decimal):
-        return Decimal(str(ours)) == Decimal(str(theirs))
-    return bool(ours == theirs)
-
-
-def _plain_reference(reference: str) -> str:
-    match = _LOCATION.search(reference)
-    return f"{match[1]}/{match[2]}" if match else reference

@@ -73,7 +73,8 @@ class Lease:
 class Settled:
     """What became of one entry. `digest` is what was confirmed (None: what was sent);
     `forget` clears the remote id and ETag, which proved stale;
-    `burn` counts an attempt against the message (only for refusals that belong to it).
+    `burn` counts an attempt against the message (only for refusals that belong to it); `proof` says how it
+    was proved that what should be gone is gone: "deleted", "entered-in-error" or "not-there".
     """
 
     identity: str
@@ -85,6 +86,7 @@ class Settled:
     detail: str | None = None
     forget: bool = False
     burn: bool = False
+    proof: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

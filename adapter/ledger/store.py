@@ -26,6 +26,7 @@ from adapter.ledger.hospitals import HospitalStore
 from adapter.ledger.model import Entry, Lease, Settled
 from adapter.ledger.pace import Limits
 from adapter.ledger.presence import new_worker
+from adapter.ledger.receipts import ReceiptStore
 from adapter.ledger.rows import retracted, settled, wished
 from adapter.ledger.shipments import ShipmentStore
 from adapter.ledger.state import Event, State, next_state
@@ -72,6 +73,7 @@ class LedgerStore:
         self.shipments = ShipmentStore(engine, self.hospitals, self.worker, clock)
         self.turns = TurnStore(engine, self.worker, clock)
         self.workers = WorkerStore(engine, clock)
+        self.receipts = ReceiptStore(engine)
 
     # -- planning --------------------------------------------------------------------------
 
@@ -154,11 +156,14 @@ class LedgerStore:
     def start(self, lease: Lease, sent: Mapping[str, str], now: datetime, lease_seconds: float) -> Lease:
         """These entries are about to be sent (identity -> digest of the body that goes); the lease begins
         anew, as returned. Raises LeaseLost, and PlanChanged when what was read may be superseded.
+        With nothing to send the lease is prolonged alone.
         """
         state = next_state(State.PENDING, Event.START)
         rows = {identity: [digest] for identity, digest in sent.items()}
         with write(self._engine) as connection:
             lease = self.shipments.begin(connection, lease, now, lease_seconds)
+            if not sent:
+                return lease
             connection.execute(
                 self._starting,
                 {
@@ -181,6 +186,8 @@ class LedgerStore:
             changed = [settled(lines[o.identity], o, now) for o in outcomes if o.identity in lines]
             for group in bulk.groups(lease.hospital, changed):
                 connection.execute(self._settling, group)
+            proved = [(lines[o.identity], o) for o in outcomes if o.proof and o.identity in lines]
+            self.receipts.add(connection, proved, now)
 
     # -- looking ---------------------------------------------------------------------------
 

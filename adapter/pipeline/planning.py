@@ -160,8 +160,8 @@ def bundles(outlet: Outlet, changes: list[Change]) -> Iterator[bytes]:
     }
     items = [Item.of(wish.type, wish.identity, wish.rank, wish.body) for wish, _ in wanted.values()]
     reachable = set(known)
-    limits = {"max_entries": outlet.hospital.max_entries, "max_bytes": outlet.hospital.max_bytes}
-    while batch := next_batch(items, reachable, **limits)[0]:
+    most, size = outlet.hospital.max_entries, outlet.hospital.max_bytes
+    while batch := next_batch(items, reachable, max_entries=most, max_bytes=size)[0]:
         writes = [_write(item, wanted[item.identity][1]) for item in batch]
         yield transaction(writes, system=outlet.system, known=known)
         reachable |= {(item.type, item.identity) for item in batch}

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -15,12 +16,13 @@ from adapter.delivery.client import HospitalClient
 from adapter.delivery.worker import Delivered, deliver
 from adapter.fhir import codec
 from adapter.fhir.bundle import Write, resolve, transaction, without_dangling
+from adapter.ledger.card import Card
 from adapter.ledger.diff import compare
 from adapter.ledger.model import Desired
 from adapter.ledger.state import State
 from adapter.ledger.store import LedgerStore
 from tests import fakes
-from tests.fakes import FakeHospital
+from tests.fakes import GOOD, FakeHospital
 
 SYSTEM = "https://centre.test/sid"
 NAME = "bv"
@@ -94,7 +96,9 @@ class Site:
                 now=self.clock(),
             )
 
-    def deliver(self, *, max_entries: int = 50, patience: float = 60) -> Delivered:
+    def deliver(
+        self, *, max_entries: int = 50, patience: float = 60, card: Card = GOOD, **more: Any
+    ) -> Delivered:
         with HospitalClient(
             self.hospital.base, transport=self.hospital.transport, sleep=lambda _seconds: None
         ) as client:
@@ -111,6 +115,8 @@ class Site:
                 patience=patience,
                 clock=self.clock,
                 stop=Skipping(self.clock),
+                card=card,
+                **more,
             )
 
     def states(self) -> dict[State, int]:

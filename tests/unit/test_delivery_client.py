@@ -12,7 +12,7 @@ import respx
 
 from adapter.delivery import retry
 from adapter.delivery.client import Answer, HospitalClient, Silence, retry_after_seconds
-from adapter.fhir.bundle import EntryAnswer
+from adapter.fhir.bundle import EntryAnswer, Write
 from adapter.fhir.outcome import Issue, issues_of
 
 BASE = "http://hospital.test/fhir"
@@ -210,6 +210,6 @@ def test_the_path_of_an_issue_is_found_among_lines_and_columns(
 
 def test_the_expression_of_a_refusal_survives_a_long_text() -> None:
     issue = Issue("error", "value", "x" * 900, "Bundle.entry[0].resource.status")
-    verdict = retry.of_entry(EntryAnswer(422, issues=(issue,)), had_remote_id=False, attempts=0)
+    verdict = retry.of_entry(EntryAnswer(422, issues=(issue,)), Write("Patient", "a"), attempts=0)
     assert verdict.kind == "park"
     assert verdict.detail.startswith("Bundle.entry[0].resource.status: value: xxx")

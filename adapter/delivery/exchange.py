@@ -1,0 +1,133 @@
+"""One request to a hospital, and what became of it for each of its writes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from adapter.delivery import retry
+from adapter.delivery.client import Answer, Reply, Silence
+from adapter.delivery.destination import Destination, Held, HospitalTrouble
+from adapter.delivery.strategy import Manner
+from adapter.fhir import codec
+from adapter.fhir.bundle import EntryAnswer, Target, Write, answer_to, bundle, pair, single
+from adapter.fhir.outcome import Issue, issues_of
+from adapter.ledger.model import Settled
+from adapter.ledger.state import Event
+from adapter.ledger.watch import ticks
+
+__all__ = ["Refused", "ask", "exchange"]
+
+_FIRST_LOOK = timedelta(seconds=1)  # after an answer that never came
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A request was refused as a whole, and nothing of it was taken. `suspect`: the entry that it names."""
+
+    kind: str  # of a verdict: split, smaller or no-bundles
+    status: int
+    issues: tuple[Issue, ...]
+
+    @property
+    def suspect(self) -> int | None:
+        """The index of the entry that the server blames, if it says one."""
+        return retry.suspect(self.issues)
+
+
+def exchange(
+    held: Held, writes: Sequence[Write], known: Mapping[Target, str], manner: Manner, *, since: datetime
+) -> Sequence[EntryAnswer] | Refused:
+    """Send these writes in one request; the answer to each of them, or that they were refused as a whole.
+    They are in flight in the ledger meanwhile. `since`: when they were last touched.
+
+    Raises HospitalTrouble after settling them as unknown or as not sent; LeaseLost; Superseded.
+    """
+    to = held.to
+    held.start({write.identity: codec.digest(write.body) for write in writes})
+    found = ask(held, writes, known, manner)
+    if not isinstance(found, retry.BundleVerdict):
+        to.ledger.hospitals.reached(to.name, to.clock())
+        if isinstance(found, Refused):
+            _settle_all(held, writes, Event.RETRY, "refused")
+        return found
+    lost = found.kind == "unknown"
+    why = found.hospital or "refused"
+    _settle_all(
+        held,
+        writes,
+        Event.LOSE if lost else Event.RETRY,
+        why,
+        found.detail,
+        burn=lost and _serves_others(to, since),
+    )
+    raise HospitalTrouble(why, asked=found.wait, grace=_FIRST_LOOK if lost else None)
+
+
+def ask(
+    held: Held, writes: Sequence[Write], known: Mapping[Target, str], manner: Manner
+) -> Sequence[EntryAnswer] | Refused | retry.BundleVerdict:
+    """Send these writes, the lease being held: the answer to each, that they were refused as a whole, or
+    what is wrong with the hospital (kinds unknown and later). Settles nothing. Raises LeaseLost.
+    """
+    if manner.form == "single":
+        return _ask_singly(held, writes[0], known)
+    to = held.to
+    body = bundle(writes, system=to.system, known=known, form=manner.form)
+    began = ticks()
+    reply = to.client.send("POST", "", body, before=held.check)
+    verdict = _of_bundle(reply, writes, manner)
+    unanswered = verdict.kind == "unknown" or (isinstance(reply, Answer) and reply.status in (429, 503))
+    to.pace.took(len(writes), None if unanswered else ticks() - began)
+    if isinstance(reply, Silence) or verdict.kind in ("unknown", "later"):
+        return verdict
+    if verdict.kind == "read":
+        answers = pair(writes, reply.body)
+        return answers or retry.BundleVerdict("unknown", hospital="unreadable-answer")
+    if len(writes) == 1 and verdict.kind != "no-bundles" and (manner.proven or verdict.kind == "smaller"):
+        return [EntryAnswer(reply.status, issues=issues_of(reply.body))]  # it can only be this one
+    return Refused(verdict.kind, reply.status, issues_of(reply.body))
+
+
+def _of_bundle(reply: Reply, writes: Sequence[Write], manner: Manner) -> retry.BundleVerdict:
+    if isinstance(reply, Silence):
+        return retry.of_silence(sent=reply.sent, why=reply.why)
+    return retry.of_bundle(
+        reply.status,
+        is_fhir=reply.is_fhir,
+        had_ids=any(write.remote_id for write in writes),
+        retry_after=reply.retry_after,
+        issues=issues_of(reply.body),
+        proven=manner.proven,
+    )
+
+
+def _ask_singly(
+    held: Held, write: Write, known: Mapping[Target, str]
+) -> Sequence[EntryAnswer] | retry.BundleVerdict:
+    request = single(write, system=held.to.system, known=known)
+    reply = held.to.client.send(request.method, request.url, request.body, request.headers, before=held.check)
+    if isinstance(reply, Silence):
+        return retry.of_silence(sent=reply.sent, why=reply.why)
+    verdict = retry.of_single(
+        reply.status,
+        is_fhir=reply.is_fhir,
+        is_empty=reply.is_empty,
+        retry_after=reply.retry_after,
+        issues=issues_of(reply.body),
+    )
+    return verdict if verdict.kind != "read" else [answer_to(write, reply.status, reply.headers, reply.body)]
+
+
+def _serves_others(to: Destination, since: datetime) -> bool:
+    """Whether the hospital took something of somebody since these were last touched: then it is not down,
+    and what it fails on counts against the message.
+    """
+    contact = to.ledger.hospitals.row(to.name).last_contact
+    return contact is not None and contact > since
+
+
+def _settle_all(
+    held: Held, writes: Sequence[Write], event: Event, reason: str, detail: str = "", *, burn: bool = False
+) -> None:
+    settled = [Settled(write.identity, event, reason=reason, detail=detail, burn=burn) for write in writes]
+    held.to.ledger.settle(held.lease, settled, held.to.clock())
