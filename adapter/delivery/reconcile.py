@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 from adapter.delivery.client import HospitalClient, Silence
 from adapter.fhir import codec
-from adapter.fhir.bundle import Target, etag_of, identities_of, resolve, same_content
+from adapter.fhir.bundle import Target, etag_of, identities_of, resolve
 from adapter.fhir.codec import Resource
+from adapter.fhir.content import same_content
 from adapter.fhir.difference import differences, without_positions
 from adapter.fhir.identity import search_parameter
 from adapter.ledger.model import Desired, Entry

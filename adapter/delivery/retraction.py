@@ -3,13 +3,12 @@ keeps things; dependants first, and believed only when it was read back.
 """
 
 from collections.abc import Sequence
-from itertools import groupby
 
 from adapter.delivery import lookup, retry
 from adapter.delivery.destination import Destination, Held, HospitalTrouble
 from adapter.delivery.exchange import Refused, ask
 from adapter.delivery.lookup import Found
-from adapter.delivery.strategy import Manner
+from adapter.delivery.strategy import Manner, in_parts
 from adapter.fhir.bundle import EntryAnswer, Write, etag_of
 from adapter.fhir.codec import Resource, dumps
 from adapter.fhir.withdrawal import can_be_withdrawn, is_withdrawn, withdrawn
@@ -110,7 +109,7 @@ def _send(held: Held, writes: Sequence[Write], ranks: dict[str, int]) -> dict[st
     """
     to = held.to
     details: dict[str, str] = {}
-    parts = _parts(writes, ranks, to.manner())
+    parts = in_parts(writes, ranks, to.manner())
     while parts:
         part, manner = parts.pop(0), to.manner()
         if len(part) > manner.max_entries:
@@ -126,12 +125,6 @@ def _send(held: Held, writes: Sequence[Write], ranks: dict[str, int]) -> dict[st
             to.ledger.hospitals.reached(to.name, to.clock())
             details |= _refusals(part, answer)
     return details
-
-
-def _parts(writes: Sequence[Write], ranks: dict[str, int], manner: Manner) -> list[list[Write]]:
-    if manner.together:
-        return [list(writes)] if writes else []
-    return [list(part) for _, part in groupby(writes, key=lambda write: ranks[write.identity])]
 
 
 def _again(to: Destination, part: list[Write], refused: Refused, manner: Manner) -> list[list[Write]]:

@@ -117,12 +117,7 @@ class Sending:
 
     def _write(self, item: Item, manner: Manner) -> Write:
         entry = self._entries[item.identity]
-        if entry.remote_id:
-            etag = entry.etag if manner.if_match else None
-            return Write(item.type, item.identity, item.body, entry.remote_id, etag)
-        if manner.conditional:
-            return Write(item.type, item.identity, item.body)
-        return Write(item.type, item.identity, item.body, method="POST", guarded=manner.guarded)
+        return manner.write(item, entry.remote_id, entry.etag)
 
     # -- what was answered -----------------------------------------------------------------
 

@@ -3,7 +3,7 @@ every answer is settled under the lease before the next request.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from adapter.delivery import lookup, retry

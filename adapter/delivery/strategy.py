@@ -17,14 +17,15 @@ What is referred to goes first. A reference can be resolved when the hospital is
 target, or the target is in the same transaction; anything else waits for the target.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Literal
 
-from adapter.fhir.bundle import Target, references
+from adapter.fhir.bundle import Target, Write, references
 from adapter.ledger.card import UNKNOWN, Card
 
-__all__ = ["FEW", "Item", "Manner", "halves", "manner", "next_batch"]
+__all__ = ["FEW", "Item", "Manner", "halves", "in_parts", "manner", "next_batch"]
 
 FEW = 8  # entries of a Bundle that a server surely takes
 _ENTRY_OVERHEAD = 300  # bytes of fullUrl, request and the longer references
@@ -52,6 +53,14 @@ class Manner:
     def singly(self) -> "Manner":
         """The same by single requests."""
         return replace(self, form="single", together=False, max_entries=1)
+
+    def write(self, item: "Item", remote_id: str | None, etag: str | None) -> Write:
+        """How a resource is written that the hospital knows by this id; None: by none that we know."""
+        if remote_id:
+            return Write(item.type, item.identity, item.body, remote_id, etag if self.if_match else None)
+        if self.conditional:
+            return Write(item.type, item.identity, item.body)
+        return Write(item.type, item.identity, item.body, method="POST", guarded=self.guarded)
 
     def at_most(self, entries: int) -> "Manner":
         """The same with no more entries in a Bundle."""
@@ -137,6 +146,17 @@ def next_batch(
         elif not any(target in coming and target not in known for target in item.needs):
             waiting.append(item)
     return ready, waiting
+
+
+def in_parts(writes: Sequence[Write], ranks: Mapping[str, int], manner: Manner) -> list[list[Write]]:
+    """Writes in their order, cut to the size of a Bundle; where a server may do entries in any order, those
+    of each rank apart.
+    """
+    whole = [list(writes)] if manner.together else []
+    if not manner.together:
+        whole = [list(part) for _, part in groupby(writes, key=lambda write: ranks[write.identity])]
+    size = manner.max_entries
+    return [part[start : start + size] for part in whole for start in range(0, len(part), size)]
 
 
 def halves(batch: Sequence[Item], suspect: int | None) -> list[list[Item]]:

@@ -22,6 +22,7 @@ from adapter.errors import PolicyError, SettingsError
 from adapter.fhir.identity import Identities
 from adapter.hours import Hours
 from adapter.inbox.store import InboxStore
+from adapter.ledger.card import UNKNOWN, Card
 from adapter.ledger.cards import CardStore
 from adapter.ledger.editions import EditionStore
 from adapter.ledger.model import Desired
@@ -75,6 +76,11 @@ class Outlet:
     def identify(self, resource_type: str, kind: str, key: str) -> str:
         """The identity of a record's resource at this hospital."""
         return self._adapter.identities.of(self.hospital.name, resource_type, kind, key)
+
+    @cached_property
+    def card(self) -> Card:
+        """What its server was measured to do; nothing, when it never was."""
+        return self._adapter.card(self.hospital.name)
 
     @cached_property
     def policy(self) -> Policy:
@@ -303,6 +309,11 @@ class Adapter:
         hospital = self.settings.hospital(name)
         token = self.settings.secret(hospital.token).get_secret_value() if hospital.token else None
         return HospitalClient(hospital.base_url, token=token, timeout=hospital.timeout_seconds)
+
+    def card(self, name: str) -> Card:
+        """What the hospital's server was measured to do; UNKNOWN when it never was."""
+        stored = self.cards.get(name)
+        return stored.card if stored else UNKNOWN
 
     def outlet(self, name: str) -> Outlet:
         """All that decides what the hospital `name` should hold: with the mapping in force there, before

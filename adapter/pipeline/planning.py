@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from adapter import audit
 from adapter.database import write
-from adapter.delivery.strategy import Item, next_batch
-from adapter.fhir.bundle import Write, transaction
+from adapter.delivery.strategy import Item, Manner, in_parts, manner, next_batch
+from adapter.fhir.bundle import Write, bundle
 from adapter.ledger.diff import Action, Change
 from adapter.ledger.model import Entry
 from adapter.ledger.pace import Mode
@@ -145,8 +146,9 @@ def _count(found: Plan, change: Change) -> None:
 
 
 def bundles(outlet: Outlet, changes: list[Change]) -> Iterator[bytes]:
-    """The Bundles for one person, as the next sync sends them. Where a Bundle refers to what an earlier
-    one creates, the reference is still by identifier; it becomes the id that the hospital gives.
+    """The Bundles for one person, as the next sync sends them (single requests as Bundles of one). Where one
+    refers to what an earlier one creates, the reference is still by identifier; it becomes the id that the
+    hospital gives.
     """
     wanted = {
         change.desired.identity: (change.desired, change.entry)
@@ -158,21 +160,24 @@ def bundles(outlet: Outlet, changes: list[Change]) -> Iterator[bytes]:
         for change in changes
         if change.entry is not None and change.entry.remote_id is not None
     }
+    how = manner(outlet.card, max_entries=outlet.hospital.max_entries, max_bytes=outlet.hospital.max_bytes)
+    form: Literal["transaction", "batch"] = "transaction" if how.form == "transaction" else "batch"
     items = [Item.of(wish.type, wish.identity, wish.rank, wish.body) for wish, _ in wanted.values()]
     reachable = set(known)
-    most, size = outlet.hospital.max_entries, outlet.hospital.max_bytes
-    while batch := next_batch(items, reachable, max_entries=most, max_bytes=size)[0]:
-        writes = [_write(item, wanted[item.identity][1]) for item in batch]
-        yield transaction(writes, system=outlet.system, known=known)
+    while batch := next_batch(
+        items, reachable, max_entries=how.max_entries, max_bytes=how.max_bytes, together=how.together
+    )[0]:
+        writes = [_write(how, item, wanted[item.identity][1]) for item in batch]
+        yield bundle(writes, system=outlet.system, known=known, form=form)
         reachable |= {(item.type, item.identity) for item in batch}
         items = [item for item in items if item not in batch]
     leaving = [change.entry for change in changes if _is_leaving(change) and change.entry is not None]
-    if leaving:
-        gone = [
-            Write(entry.type, entry.identity, remote_id=entry.remote_id, method="DELETE")
-            for entry in sorted(leaving, key=lambda entry: -entry.rank)
-        ]
-        yield transaction(gone, system=outlet.system, known={})
+    gone = [
+        Write(entry.type, entry.identity, remote_id=entry.remote_id, method="DELETE")
+        for entry in sorted(leaving, key=lambda entry: -entry.rank)
+    ]
+    for part in in_parts(gone, {entry.identity: entry.rank for entry in leaving}, how):
+        yield bundle(part, system=outlet.system, known={}, form=form)
 
 
 def _is_to_send(change: Change) -> bool:
@@ -186,10 +191,8 @@ def _is_leaving(change: Change) -> bool:
     return change.action is Action.RETRACT or (change.action is Action.WAITING and retracting)
 
 
-def _write(item: Item, entry: Entry | None) -> Write:
-    if entry is None:
-        return Write(item.type, item.identity, item.body)
-    return Write(item.type, item.identity, item.body, entry.remote_id, entry.etag)
+def _write(how: Manner, item: Item, entry: Entry | None) -> Write:
+    return how.write(item, entry.remote_id, entry.etag) if entry else how.write(item, None, None)
 
 
 def write_bundles(adapter: Adapter, name: str, folder: Path) -> int:

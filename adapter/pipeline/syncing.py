@@ -260,6 +260,7 @@ def deliver_to(
         clock=work.clock,
         stop=work.stop,
         on_delivered=on_delivered,
+        card=adapter.card(hospital.name),
         more=more,
     )
 
