@@ -135,7 +135,7 @@ def test_the_hospitals_troubles_never_park_a_message(status: int, attempts: int)
     ],
 )
 def test_a_bundle(
-    status: int, is_fhir: bool, issues: tuple[Issue, ...], proven: bool, kind: str, hospital: str | None
+    *, status: int, is_fhir: bool, issues: tuple[Issue, ...], proven: bool, kind: str, hospital: str | None
 ) -> None:
     verdict = retry.of_bundle(
         status, is_fhir=is_fhir, had_ids=False, retry_after=None, issues=issues, proven=proven
