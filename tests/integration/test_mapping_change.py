@@ -26,6 +26,7 @@ from adapter.pipeline.preview import Preview
 from adapter.records import importer
 from adapter.sandbox.app import Sandbox
 from adapter.settings import Hospital, Settings
+from tests.fakes import GOOD
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 SMALL = Path("fixtures/sample/small.xlsx")
@@ -55,6 +56,7 @@ class Site:
             },
         )
         importer.run(engine, [SMALL], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=NOW)
+        self.adapter().cards.put(NAME, GOOD, NOW)  # measured before: fifty entries a Bundle
 
     def adapter(self, **changed: Any) -> Adapter:
         """A new process, as it were."""
