@@ -35,8 +35,10 @@ from adapter.texts import catalogue, say
 
 __all__ = [
     "DEFAULT_FILE",
+    "Alarm",
     "Centre",
     "Hospital",
+    "Mail",
     "SecretRef",
     "Settings",
     "Source",
@@ -172,6 +174,47 @@ class Source(BaseModel):
     schedule: Annotated[str, AfterValidator(_is_cron)] = "15 * * * *"  # cron, Asia/Ho_Chi_Minh
 
 
+def _is_address(value: str) -> str:
+    if not value.startswith(("http://", "https://", "env:", "file:")):
+        raise ValueError(say("settings.is_webhook"))
+    return value
+
+
+class Mail(BaseModel):
+    """How alarms are sent by e-mail, as the section [alarm.mail] says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str
+    port: int = Field(587, ge=1, le=65535)
+    starttls: bool = True
+    user: str = ""  # empty: without logging in
+    password: SecretRef | None = None
+    sender: str = Field(pattern=r"^\S+@\S+$")
+    to: tuple[Annotated[str, Field(pattern=r"^\S+@\S+$")], ...] = Field(min_length=1)
+
+
+class Alarm(BaseModel):
+    """From when on a person must know, and how he is told, as the section [alarm] says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    unreachable_minutes: float = Field(60, gt=0)
+    unknown_minutes: float = Field(60, gt=0)
+    referral_hours: float = Field(4, gt=0)  # that a referral is not at the hospital
+    retract_hours: float = Field(24, gt=0)
+    unmatched_hours: float = Field(24, gt=0)
+    paused_hours: float = Field(24, gt=0)
+    idle_minutes: float = Field(120, gt=0)  # that something is due and nobody works
+    certificate_days: float = Field(21, ge=0)
+    token_days: float = Field(7, ge=0)
+    disk_free_mb: float = Field(1000, ge=0)
+    repeat_hours: float = Field(24, gt=0)
+    webhook: Annotated[str, AfterValidator(_is_address)] | None = None
+    webhook_token: SecretRef | None = None
+    mail: Mail | None = None
+
+
 class Settings(BaseSettings):
     """All settings. Each can be overridden by ADAPTER_<NAME>, sections by ADAPTER_<SECTION>__<NAME>."""
 
@@ -194,7 +237,9 @@ class Settings(BaseSettings):
     max_body_depth: int = Field(40, ge=5, le=200)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = False
+    receipts_days: int = Field(1825, ge=30)  # how long what was retracted is remembered
     centre: Centre = Centre()
+    alarm: Alarm = Alarm()
     hospitals: dict[str, Hospital] = Field(default_factory=dict)
     sources: dict[str, Source] = Field(default_factory=dict)
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 _QUIET = timedelta(seconds=5)  # that a folder of mappings rests before a service reads it
+_ALARM = "*/5 * * * *"  # how often a service looks for what a person must know
 _DOCTOR = "doctor:"
 _SOURCE = "source:"  # before the name of a job that reads one: a hospital may have the same name
 
@@ -109,6 +110,9 @@ def schedule(context: typer.Context) -> None:
         jobs |= {name: job.cron for name, job in others.items()}
         if not jobs:
             raise SettingsError("cli.schedule_none")
+        count = len(adapter.settings.hospitals) + len(adapter.settings.sources)
+        others |= _alarm(adapter)
+        jobs |= {name: job.cron for name, job in others.items()}
 
         def work(name: str) -> None:
             if name in others:
@@ -120,8 +124,7 @@ def schedule(context: typer.Context) -> None:
 
         for line in pipeline.trouble(adapter):
             typer.echo(line, err=True)
-        synced = [name for name in jobs if not name.startswith(_DOCTOR)]
-        typer.echo(say("cli.schedule_runs", count=len(synced)))
+        typer.echo(say("cli.schedule_runs", count=count))
         with adapter.at_work(now, stop):
             scheduler.run(jobs, work, stop, now, pipeline.SharedBeats(adapter.ledger.turns))
     typer.echo(say("cli.stopped"))
@@ -139,7 +142,7 @@ def worker(
     stop = stopping()
     with opened(context, service=True) as adapter:
         names = chosen(adapter, hospitals)
-        jobs = _jobs(adapter, stop, names if hospitals else None)
+        jobs = _alarm(adapter) | _jobs(adapter, stop, names if hospitals else None)
         for line in pipeline.trouble(adapter):
             typer.echo(line, err=True)
         typer.echo(say("worker.works", count=len(names)))
@@ -176,6 +179,16 @@ def _jobs(adapter: "Adapter", stop: "Event", hospitals: "Sequence[str] | None" =
             f"{_SOURCE}{name}": Job(source.schedule, partial(read, name)) for name, source in sources.items()
         }
     return jobs
+
+
+def _alarm(adapter: "Adapter") -> "dict[str, Job]":
+    """Looking for what a person must know, and telling it, every few minutes."""
+    from adapter import pipeline
+
+    def look() -> None:
+        pipeline.raise_alarms(adapter, now())
+
+    return {"alarm:": pipeline.Job(_ALARM, look)}
 
 
 def _log_beat(hospital: str, done: "HospitalSummary", exit_code: int) -> None:

@@ -6,6 +6,7 @@ import typer
 
 from adapter.cli.context import AsJson, now, opened
 from adapter.cli.hospitals import served_lines
+from adapter.cli.problems import show_problems
 from adapter.cli.show import LOCAL, emit, moment, rows, table
 from adapter.cli.turnedback import draw_turned_back, waiting_at
 from adapter.texts import say
@@ -30,12 +31,15 @@ def register(app: typer.Typer) -> None:
 
 def status(
     context: typer.Context,
+    problems: Annotated[bool, typer.Option("--problems", help=say("alarm.help_problems"))] = False,
     workers: Annotated[bool, typer.Option("--workers", help=say("worker.help_workers"))] = False,
     as_json: AsJson = False,
 ) -> None:
-    """One line per hospital, or per worker."""
+    """One line per hospital, or per worker; or what a person must know."""
     from adapter import pipeline
 
+    if problems:
+        show_problems(context, as_json)
     with opened(context) as adapter:
         there = adapter.ledger.workers.listed()
         if workers:

@@ -320,15 +320,17 @@ def _next_link(bundle: Mapping[str, Any]) -> str | None:
     return None
 
 
-def post_json(url: str, body: bytes, token: str | None, timeout: float) -> tuple[int, bytes]:
-    """POST FHIR JSON once (a sandbox hospital pushes results with it): status and body; status 0
-    when no answer came.
+def post_json(
+    url: str, body: bytes, token: str | None, timeout: float, *, media: str = _FHIR
+) -> tuple[int, bytes]:
+    """POST JSON once (a sandbox hospital pushes results with it, alarms go to webhooks): status and body;
+    status 0 when no answer came.
     """
-    headers = {"Content-Type": _FHIR, "Accept": _FHIR}
+    headers = {"Content-Type": media, "Accept": media}
     if token:
         headers["Authorization"] = f"Bearer {token}"
     try:
         response = httpx.post(url, content=body, headers=headers, timeout=timeout)
-    except httpx.HTTPError:
+    except (httpx.HTTPError, httpx.InvalidURL):
         return 0, b""
     return response.status_code, response.content

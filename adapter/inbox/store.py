@@ -91,6 +91,17 @@ class InboxStore:
             found = {row[0]: int(row[1]) for row in connection.execute(query)}
         return {state: found.get(state, 0) for state in STATES}
 
+    def waiting_since(self, before: datetime) -> dict[str, tuple[int, datetime]]:
+        """What waits for a person since before that moment: hospital -> how many, and the oldest."""
+        at, oldest = inbox_item.c.received_at, func.min(inbox_item.c.received_at)
+        query = (
+            select(inbox_item.c.hospital, func.count(), oldest)
+            .where(inbox_item.c.state == "unmatched", before > at)
+            .group_by(inbox_item.c.hospital)
+        )
+        with read(self.engine) as connection:
+            return {row[0]: (int(row[1]), row[2]) for row in connection.execute(query)}
+
     def sibling(self, hospital: str, reference: str) -> codec.Resource | None:
         """The newest version of `Type/id` that this hospital sent here."""
         type_, _, id_ = reference.partition("/")

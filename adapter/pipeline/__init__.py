@@ -11,6 +11,7 @@ and two to look: status, explain. This package is the only place where stages me
 """
 
 from adapter.inbox.receive import accept as receive
+from adapter.pipeline.alarms import raise_alarms
 from adapter.pipeline.doctor import diagnose, remeasure
 from adapter.pipeline.hospitals import Served, reset, served, switch
 from adapter.pipeline.inbound import forget, link, process_inbox, unlink
@@ -18,6 +19,7 @@ from adapter.pipeline.inforce import trouble
 from adapter.pipeline.opened import Adapter, load_mappings, policy_warnings
 from adapter.pipeline.planning import Plan, plan, write_bundles
 from adapter.pipeline.preview import preview
+from adapter.pipeline.problems import problems
 from adapter.pipeline.standing import explain, status
 from adapter.pipeline.syncing import Summary, sync
 from adapter.pipeline.working import Job, SharedBeats, turn_for, work
@@ -37,7 +39,9 @@ __all__ = [
     "plan",
     "policy_warnings",
     "preview",
+    "problems",
     "process_inbox",
+    "raise_alarms",
     "receive",
     "remeasure",
     "reset",

@@ -22,6 +22,7 @@ from adapter.errors import PolicyError, SettingsError
 from adapter.fhir.identity import Identities
 from adapter.hours import Hours
 from adapter.inbox.store import InboxStore
+from adapter.ledger.alarms import AlarmStore
 from adapter.ledger.card import UNKNOWN, Card
 from adapter.ledger.cards import CardStore
 from adapter.ledger.editions import EditionStore
@@ -31,6 +32,7 @@ from adapter.ledger.parking import ParkedStore
 from adapter.ledger.past import PastStore
 from adapter.ledger.presence import Presence
 from adapter.ledger.store import LedgerStore
+from adapter.ledger.waiting import WaitingStore
 from adapter.mapping.version import POLICY_FILE, overlay_files
 from adapter.pipeline.editions import Edition, Library
 from adapter.records.model import MAPPED_TYPES, Centre
@@ -227,6 +229,8 @@ class Adapter:
         self.cards = CardStore(engine)
         self.past = PastStore(engine)
         self.parked = ParkedStore(engine)
+        self.waiting = WaitingStore(engine)
+        self.alarms = AlarmStore(engine)
         self.editions = EditionStore(engine)
         self._work = threading.Lock()
         self._at_work = 0

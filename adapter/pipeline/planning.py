@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +15,7 @@ from adapter.fhir.bundle import Write, bundle
 from adapter.ledger.diff import Action, Change
 from adapter.ledger.model import Entry
 from adapter.ledger.pace import Mode
+from adapter.ledger.retention import forget
 from adapter.ledger.state import State
 from adapter.ledger.turns import Turn
 from adapter.pipeline.inforce import Kept, Progress, choose
@@ -74,6 +75,7 @@ def update_ledger(
         return 0  # what is in the ledger still goes, and nothing new
     name, since, head = outlet.hospital.name, _since(adapter, outlet, version), adapter.records.head()
     outdate(adapter, name, now)
+    forget(adapter.engine, now - timedelta(days=adapter.settings.receipts_days))
     changed, done = 0, since
     if since >= head:
         return 0

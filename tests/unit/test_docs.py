@@ -13,7 +13,7 @@ from adapter.cli.demo.checks import TYPES
 from adapter.disclosure.policy import Reason
 from adapter.ledger.state import State
 from adapter.records.model import MAPPED_TYPES
-from adapter.settings import Centre, Hospital, Settings, Source, load_settings
+from adapter.settings import Alarm, Centre, Hospital, Mail, Settings, Source, load_settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -74,10 +74,12 @@ def _named_settings(heading: str) -> set[str]:
 
 
 def test_the_operating_page_names_the_settings_that_exist() -> None:
-    general = set(Settings.model_fields) - {"centre", "hospitals", "sources"}
+    general = set(Settings.model_fields) - {"alarm", "centre", "hospitals", "sources"}
     assert _named_settings("## Settings") == general | {f"centre.{name}" for name in Centre.model_fields}
     assert _named_settings("For each hospital") == set(Hospital.model_fields)
     assert _named_settings("For each source") == set(Source.model_fields)
+    mail = {f"mail.{name}" for name in Mail.model_fields}
+    assert _named_settings("For alarms") == set(Alarm.model_fields) - {"mail"} | mail
 
 
 def test_every_reason_and_state_is_explained() -> None:
@@ -103,11 +105,14 @@ def test_the_settings_template_shows_every_setting_with_its_default(
     file.write_text(_uncommented("en"), "utf-8")
     shown, defaults = load_settings(file), Settings()
     shipped = {"hospitals", "sources", "mappings", "public_url"}  # which have no default that could be shown
-    assert shown.model_dump(exclude=shipped) == defaults.model_dump(exclude=shipped)
+    hidden = {**dict.fromkeys(shipped, True), "alarm": {"webhook", "webhook_token", "mail"}}
+    assert shown.model_dump(exclude=hidden) == defaults.model_dump(exclude=hidden)
     named = tomllib.loads(_uncommented("en"))
     assert set(named) == set(Settings.model_fields)
     assert set(named["hospitals"]["bv-tinh"]) == set(Hospital.model_fields) - {"name"}
     assert set(named["sources"]["his"]) == set(Source.model_fields)
+    assert set(named["alarm"]) == set(Alarm.model_fields)
+    assert set(named["alarm"]["mail"]) == set(Mail.model_fields)
     assert named["sources"]["his"]["schedule"] == Source.model_fields["schedule"].default
     defaulted = {"schedule", "doctor_schedule", "timeout_seconds", "concurrency", "max_entries", "max_bytes"}
     defaulted |= {"requests_per_second"}

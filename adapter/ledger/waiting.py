@@ -1,0 +1,66 @@
+"""How long what is not as it should be has waited: all SQL on ages."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Engine, and_, func, or_, select
+
+from adapter.database import read
+from adapter.ledger import tables
+from adapter.ledger.parking import REFERRAL
+from adapter.ledger.state import State
+
+__all__ = ["Aged", "WaitingStore"]
+
+_E, _S, _W = tables.entry, tables.shipment, tables.worker
+_wished = func.coalesce(_E.c.wished_at, _E.c.changed_at, type_=_E.c.changed_at.type)
+_sent = func.coalesce(_E.c.sent_at, _E.c.changed_at, type_=_E.c.changed_at.type)
+
+
+@dataclass(frozen=True, slots=True)
+class Aged:
+    """How many there are, and since when the oldest waits."""
+
+    count: int
+    since: datetime | None
+
+
+class WaitingStore:
+    """What waits at a hospital since before a moment."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def unknown(self, hospital: str, before: datetime) -> Aged:
+        """Sent, and not known whether it arrived."""
+        return self._aged(_at(hospital, State.SENDING, State.UNKNOWN), _sent, before)
+
+    def leaving(self, hospital: str, before: datetime) -> Aged:
+        """To be retracted, and still there."""
+        return self._aged(_at(hospital, State.RETRACTING), _wished, before)
+
+    def referrals(self, hospital: str, before: datetime) -> Aged:
+        """Referrals that the hospital should have, and has not."""
+        missing = _at(hospital, State.PENDING, State.SENDING, State.UNKNOWN, State.PARKED)
+        return self._aged(and_(missing, _E.c.type == REFERRAL), _wished, before)
+
+    def due(self, hospital: str, before: datetime, now: datetime) -> Aged:
+        """Shipments that are due and nobody takes."""
+        free = or_(_S.c.lease_token.is_(None), _S.c.lease_until < now)
+        return self._aged(and_(_S.c.hospital == hospital, free), _S.c.due_at, before)
+
+    def silent(self, before: datetime) -> Aged:
+        """Workers of which nothing was heard."""
+        return self._aged(_W.c.id.is_not(None), _W.c.seen_at, before)
+
+    def _aged(self, chosen: ColumnElement[bool], since: ColumnElement[datetime], before: datetime) -> Aged:
+        query = select(func.count(), func.min(since, type_=_E.c.changed_at.type)).where(
+            chosen, before > since
+        )
+        with read(self._engine) as connection:
+            row = connection.execute(query).one()
+        return Aged(int(row[0]), row[1])
+
+
+def _at(hospital: str, *states: State) -> ColumnElement[bool]:
+    return and_(_E.c.hospital == hospital, _E.c.state.in_(states))
