@@ -1,5 +1,6 @@
 """Rows to write for an entry (pure)."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -112,6 +113,11 @@ def settled(entry: Entry, outcome: Settled, now: datetime) -> dict[str, Any]:
         "detail": (detail or "")[:500] or None,
         "changed_at": now,
     }
+
+
+def has_moved(entry: Entry, row: Mapping[str, Any]) -> bool:
+    """Whether the hospital holds under another id what it held before: it was deleted there meanwhile."""
+    return bool(entry.delivered_at and row["remote_id"] and row["remote_id"] != entry.remote_id)
 
 
 def _is_superseded(entry: Entry, delivered: str | None, state: State) -> bool:

@@ -27,7 +27,7 @@ from adapter.ledger.model import Entry, Lease, Settled
 from adapter.ledger.pace import Limits
 from adapter.ledger.presence import new_worker
 from adapter.ledger.receipts import ReceiptStore
-from adapter.ledger.rows import retracted, settled, wished
+from adapter.ledger.rows import has_moved, retracted, settled, wished
 from adapter.ledger.shipments import ShipmentStore
 from adapter.ledger.state import Event, State, next_state
 from adapter.ledger.turns import TurnStore
@@ -188,6 +188,25 @@ class LedgerStore:
                 connection.execute(self._settling, group)
             proved = [(lines[o.identity], o) for o in outcomes if o.proof and o.identity in lines]
             self.receipts.add(connection, proved, now)
+            moved = [line.rank for row in changed if has_moved(line := lines[row["b_identity"]], row)]
+            if moved:
+                self._send_again(connection, lease, min(moved), now)
+
+    def _send_again(self, connection: Connection, lease: Lease, rank: int, now: datetime) -> None:
+        """What may refer to something that has another id now is planned anew: its body is not kept."""
+        state, why = next_state(State.DELIVERED, Event.ABSENT), "target-moved"
+        more = tables.longer_history(self._engine.dialect.name, step(state, now, why))
+        values = {"state": state, "body": None, "delivered_digest": None, "reason": why, "changed_at": now}
+        theirs = and_(_E.c.hospital == lease.hospital, _E.c.cadre == lease.cadre, _E.c.rank > rank)
+        connection.execute(
+            update(_E).where(theirs, _E.c.state == State.DELIVERED).values(**values, history=more)
+        )
+
+    def to_plan_again(self, hospital: str) -> list[str]:
+        """Whose resources wait for a plan to make their content anew."""
+        waits = and_(_E.c.hospital == hospital, _E.c.state == State.PENDING, _E.c.body.is_(None))
+        with read(self._engine) as connection:
+            return list(connection.execute(select(_E.c.cadre).where(waits).distinct()).scalars())
 
     # -- looking ---------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +21,7 @@ from adapter.ledger.state import State
 from adapter.ledger.turns import Turn
 from adapter.pipeline.inforce import Kept, Progress, choose
 from adapter.pipeline.opened import Adapter, Outlet
-from adapter.pipeline.people import NOBODY, everybody, pages
+from adapter.pipeline.people import NOBODY, everybody, pages, some
 from adapter.pipeline.releasing import outdate
 
 __all__ = ["Plan", "Progress", "bundles", "plan", "update_ledger", "write_bundles"]
@@ -77,10 +78,11 @@ def update_ledger(
     outdate(adapter, name, now)
     forget(adapter.engine, now - timedelta(days=adapter.settings.receipts_days))
     changed, done = 0, since
-    if since >= head:
+    again = adapter.ledger.to_plan_again(name)
+    if since >= head and not again:
         return 0
-    for people in pages(adapter, outlet, since):
-        done = people[-1].position
+    for people in chain(([one] for one in some(adapter, outlet, again)), pages(adapter, outlet, since)):
+        done = max(done, people[-1].position)
         planned = {one.cadre: one.leaving() if only_leaving else one.changes for one in people}
         with write(adapter.engine) as connection:
             if turn is not None:
