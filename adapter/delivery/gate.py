@@ -1,7 +1,7 @@
 """What every request to a hospital passes, and the size of Bundle that it manages, for all workers together.
 
 Both keep what they know in the hospital's row (`ledger.hospitals`), and ask it seldom: requests are
-reserved a quarter of a second at a time, sizes read every two seconds and written when they change.
+reserved for a quarter of a second at most, sizes read every two seconds and written when they change.
 """
 
 import threading
@@ -19,7 +19,7 @@ from adapter.telemetry import get_logger
 
 __all__ = ["HospitalGate", "HospitalPace"]
 
-_STALE = 1.0  # seconds after which a reserved request that was not sent is given up
+_STALE = 0.25  # seconds after which a reserved request that was not sent is given up
 _LONGEST_HOLD = 5.0  # seconds; what asks for longer opens the breaker
 _HOLD = 1.0  # after a 429 or 503 that names no time
 _FRESH = 2.0  # seconds that what was read of the row is believed
@@ -50,6 +50,8 @@ class HospitalGate:
         self._rate = hospitals.limits(name).per_second
         self._slots: deque[float] = deque()
         self._reserving = threading.Lock()
+        self._block = 1  # requests to reserve at a time
+        self._lost = True
         self._held_until = 0.0
 
     def before(self) -> None:
@@ -75,13 +77,18 @@ class HospitalGate:
 
     def _slot(self) -> float:
         """The moment, by `elapsed`, when the next request may go."""
-        now = self._elapsed()
+        now, lost = self._elapsed(), 0
         while self._slots and self._slots[0] < now - _STALE:
             self._slots.popleft()
+            lost += 1
+        if lost:
+            self._block = max(1, self._block - lost)  # reserved and not used, it was lost to the others
+            self._lost = True
         if not self._slots:
-            count = pace.block(self._rate)
-            first = now + self._reserved(count)
-            self._slots.extend(first + number / self._rate for number in range(count))
+            self._block = self._block if self._lost else min(self._block * 2, pace.block(self._rate))
+            self._lost = False
+            first = now + self._reserved(self._block)
+            self._slots.extend(first + number / self._rate for number in range(self._block))
         return self._slots.popleft()
 
     def _reserved(self, count: int) -> float:

@@ -22,6 +22,7 @@ from math import ceil, isfinite
 from adapter.hours import ALWAYS, Hours
 
 __all__ = [
+    "AHEAD",
     "UNLIMITED",
     "Breaker",
     "Bucket",
@@ -53,7 +54,7 @@ _LONGEST = timedelta(seconds=_MAX_ASKED * (1 + _JITTER) + 300)
 _CROWDED = frozenset(("busy", "timeout"))  # what says: too much at a time
 _BREATH = timedelta(seconds=2)  # the answers to one crowd halve once, and nothing grows meanwhile
 _WAITING = 10.0  # seconds of its own rate that a hospital's shipments may wait for
-_BURST = 0.25  # seconds of its rate that may go at once
+AHEAD = 0.25  # seconds: as much of its rate may go at once, and a process reserves no more
 
 
 class Breaker(StrEnum):
@@ -236,17 +237,17 @@ class Bucket:
 
 
 def block(per_second: float) -> int:
-    """Requests that a process reserves at a time: a quarter of a second's, so that the row is written
-    four times a second at most for each process.
+    """Requests that a process reserves at a time at most, so that the row is written four times a second
+    for each process, or once for each request of one that sends few.
     """
-    return max(1, int(per_second / 4))
+    return max(1, int(per_second * AHEAD))
 
 
 def reserve(bucket: Bucket | None, now: datetime, per_second: float, count: int) -> tuple[Bucket, float]:
     """Reserve `count` requests: the bucket after it, and the seconds until the first of them may go. The
     others follow 1 / `per_second` apart.
     """
-    burst = max(1.0, per_second * _BURST)
+    burst = max(1.0, per_second * AHEAD)
     held = burst
     if bucket is not None and isfinite(bucket.tokens):
         passed = max(0.0, (now - bucket.at).total_seconds())
