@@ -53,10 +53,10 @@ def plan(
 
     with opened(context) as adapter:
         names = chosen(adapter, hospitals)
-        say_unmeasured(adapter, names)
         with progress(quiet=as_json) as callback:
             plans = pipeline.plan(adapter, names, callback)
         written = _written(adapter, names, out) if out else {}
+        say_unmeasured(adapter, names)
     facts = {name: _plan_facts(found, written.get(name)) for name, found in plans.items()}
     emit(facts, as_json, lambda console: _draw_plans(console, facts, out))
 
@@ -83,12 +83,12 @@ def sync(
     stop = stopping()
     with opened(context) as adapter:
         names = chosen(adapter, hospitals)
-        say_unmeasured(adapter, names)
         with progress(quiet=as_json) as callback:
             summary = pipeline.sync(adapter, names, now, callback, stop, accept=accept, by=actor())
         parked = {name: found.parked for name, found in summary.hospitals.items()}
         waiting = waiting_at(adapter, {} if as_json else parked, "sync")
         how = [pipeline.served(adapter, name, now()) for name in names]
+        say_unmeasured(adapter, names)
     facts = {
         "hospitals": summary.hospitals,
         "stopped": summary.stopped,
