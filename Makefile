@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OWN := pyproject.toml requirements-build.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test conformance interop lint bench bench-ledger bench-workers clean
+.PHONY: help install demo test conformance interop lint bench bench-ledger bench-workers bench-hapi clean
 
 help:  ## say what there is
 	@echo "make demo    a year of a centre's records goes out to two hospitals and their results come back"
@@ -16,7 +16,7 @@ help:  ## say what there is
 	@echo "make interop the path out against real servers, made here: HAPI and Medplum (npm, Maven, a JDK, PostgreSQL)"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   every figure that the README quotes, measured again"
-	@echo "make bench-ledger bench-workers  a million resources; one to eight workers (minutes each)"
+	@echo "make bench-ledger bench-workers bench-hapi  a million resources; one to eight workers; HAPI (minutes each)"
 	@echo "make install only .venv/bin/adapter and what it needs, for a server"
 	@echo "make clean   removes .venv/, demo/ and the tools' caches"
 
@@ -48,6 +48,15 @@ bench: .venv/dev.stamp  ## prints the README's table
 
 bench-ledger bench-workers: .venv/dev.stamp
 	@$(BIN)/python benchmarks/run.py $(subst bench-,,$@)
+
+bench-hapi: .venv/dev.stamp .venv/bench.stamp
+	@PYTHONPATH=tests $(BIN)/python tests/interop/fetch.py
+	@$(BIN)/python benchmarks/hapi.py
+
+.venv/bench.stamp: .venv/bin/python requirements-bench.lock
+	@$(BIN)/python -m venv .venv/bench
+	@.venv/bench/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements-bench.lock
+	@touch $@
 
 clean:
 	rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
