@@ -76,7 +76,7 @@ def update_ledger(
         return 0  # what is in the ledger still goes, and nothing new
     name, since, head = outlet.hospital.name, _since(adapter, outlet, version), adapter.records.head()
     outdate(adapter, name, now)
-    forget(adapter.engine, now - timedelta(days=adapter.settings.receipts_days))
+    forget(adapter.engine, name, now - timedelta(days=adapter.settings.receipts_days))
     changed, done = 0, since
     again = adapter.ledger.to_plan_again(name)
     if since >= head and not again:
