@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 from urllib.parse import urljoin
@@ -19,10 +18,11 @@ import tenacity
 from tenacity.wait import wait_base
 
 from adapter import __version__
+from adapter.delivery.asked import retry_after_seconds
 from adapter.delivery.wire import Wire, WireBackend, within
 from adapter.fhir import codec
 
-__all__ = ["Answer", "Gate", "HospitalClient", "Reply", "Silence", "post_json", "retry_after_seconds"]
+__all__ = ["Answer", "Gate", "HospitalClient", "Reply", "Silence", "post_json"]
 
 _MAX_ANSWER = 20_000_000  # bytes after decompression: an endless or exploding body ends here
 _QUICK_TRIES = 3
@@ -68,21 +68,6 @@ class Gate(Protocol):
     def after(self, status: int | None, retry_after: float | None) -> None:
         """It was answered with a status (None: not at all), and asked to be left alone for some seconds."""
         ...
-
-
-def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Retry-After in seconds or as a date, or Microsoft's milliseconds; None if absent or unreadable."""
-    millis = headers.get("x-ms-retry-after-ms") or headers.get("retry-after-ms")
-    if millis and millis.strip().isdigit():
-        return int(millis) / 1000
-    value = (headers.get("retry-after") or "").strip()
-    if value.isdigit():
-        return float(value)
-    try:
-        until = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, ((until if until.tzinfo else until.replace(tzinfo=UTC)) - now).total_seconds())
 
 
 class _RetryAfterOrJitter(wait_base):

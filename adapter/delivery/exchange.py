@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from adapter.delivery import retry
-from adapter.delivery.client import Answer, Reply, Silence
-from adapter.delivery.destination import Destination, Held, HospitalTrouble
+from adapter.delivery.client import Reply, Silence
+from adapter.delivery.destination import Destination, Held, HospitalTrouble, Pace
 from adapter.delivery.strategy import Manner
 from adapter.fhir import codec
 from adapter.fhir.bundle import EntryAnswer, Target, Write, answer_to, bundle, pair, single
@@ -18,6 +18,7 @@ from adapter.ledger.watch import ticks
 __all__ = ["Refused", "ask", "exchange"]
 
 _FIRST_LOOK = timedelta(seconds=1)  # after an answer that never came
+_GATEWAY_TIMEOUT = 504
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,10 @@ def ask(
         return _ask_singly(held, writes[0], known)
     to = held.to
     body = bundle(writes, system=to.system, known=known, form=manner.form)
-    began = ticks()
-    reply = to.client.send("POST", "", body, before=held.check)
+    begun = _Begun(held)
+    reply = to.client.send("POST", "", body, before=begun)
     verdict = _of_bundle(reply, writes, manner)
-    unanswered = verdict.kind == "unknown" or (isinstance(reply, Answer) and reply.status in (429, 503))
-    to.pace.took(len(writes), None if unanswered else ticks() - began)
+    _tell(to.pace, len(writes), reply, verdict, begun.seconds())
     if isinstance(reply, Silence) or verdict.kind in ("unknown", "later"):
         return verdict
     if verdict.kind == "read":
@@ -86,6 +86,35 @@ def ask(
     if len(writes) == 1 and verdict.kind != "no-bundles" and (manner.proven or verdict.kind == "smaller"):
         return [EntryAnswer(reply.status, issues=issues_of(reply.body))]  # it can only be this one
     return Refused(verdict.kind, reply.status, issues_of(reply.body))
+
+
+class _Begun:
+    """The lease, proved as a request leaves, and how long ago that was: what it waited for its turn is no
+    time that the hospital took.
+    """
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
+        self._at = ticks()
+
+    def __call__(self) -> None:
+        self._held.check()
+        self._at = ticks()
+
+    def seconds(self) -> float:
+        """Since it left."""
+        return ticks() - self._at
+
+
+def _tell(pace: Pace, entries: int, reply: Reply, verdict: retry.BundleVerdict, seconds: float) -> None:
+    """What an answer says of how much the hospital manages at once. Nothing, where it never arrived, or is
+    limited in requests: less in each would only make more of them.
+    """
+    late = reply.sent if isinstance(reply, Silence) else reply.status == _GATEWAY_TIMEOUT
+    if late or verdict.kind == "smaller":
+        pace.took(entries, None)
+    elif verdict.kind in ("read", "split"):
+        pace.took(entries, seconds)
 
 
 def _of_bundle(reply: Reply, writes: Sequence[Write], manner: Manner) -> retry.BundleVerdict:
@@ -105,7 +134,8 @@ def _ask_singly(
     held: Held, write: Write, known: Mapping[Target, str]
 ) -> Sequence[EntryAnswer] | retry.BundleVerdict:
     request = single(write, system=held.to.system, known=known)
-    reply = held.to.client.send(request.method, request.url, request.body, request.headers, before=held.check)
+    begun = _Begun(held)
+    reply = held.to.client.send(request.method, request.url, request.body, request.headers, before=begun)
     if isinstance(reply, Silence):
         return retry.of_silence(sent=reply.sent, why=reply.why)
     verdict = retry.of_single(
@@ -115,6 +145,7 @@ def _ask_singly(
         retry_after=reply.retry_after,
         issues=issues_of(reply.body),
     )
+    _tell(held.to.pace, 1, reply, verdict, begun.seconds())
     return verdict if verdict.kind != "read" else [answer_to(write, reply.status, reply.headers, reply.body)]
 
 

@@ -77,7 +77,7 @@ def diagnose(
     """
     hospital = adapter.settings.hospital(name)
     known = adapter.cards.get(name) is not None
-    with _alone(adapter, name), _client(adapter, hospital) as client:
+    with _alone(adapter, name), adapter.client(hospital.name) as client:
         if writes:
             _note(adapter, name, by, clock())
         found = examine(
@@ -132,11 +132,6 @@ def remeasure(
 
 def _limits(hospital: Hospital) -> Limits:
     return Limits(hospital.max_entries, hospital.max_bytes)
-
-
-def _client(adapter: Adapter, hospital: Hospital) -> HospitalClient:
-    token = adapter.settings.secret(hospital.token).get_secret_value() if hospital.token else None
-    return HospitalClient(hospital.base_url, token=token, timeout=hospital.timeout_seconds)
 
 
 def _stranger(hospital: Hospital) -> Callable[[str], HospitalClient]:

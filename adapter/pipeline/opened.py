@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from adapter.database import migrate, open_database
 from adapter.delivery.client import HospitalClient
+from adapter.delivery.gate import HospitalGate
 from adapter.disclosure.files import load_policy
 from adapter.disclosure.guard import Guard
 from adapter.disclosure.policy import Policy, Rules
@@ -312,7 +313,8 @@ class Adapter:
         """Talks to the hospital `name`; close it. Raises SettingsError when its token is missing."""
         hospital = self.settings.hospital(name)
         token = self.settings.secret(hospital.token).get_secret_value() if hospital.token else None
-        return HospitalClient(hospital.base_url, token=token, timeout=hospital.timeout_seconds)
+        gate = HospitalGate(self.ledger.hospitals, name)
+        return HospitalClient(hospital.base_url, token=token, timeout=hospital.timeout_seconds, gate=gate)
 
     def card(self, name: str) -> Card:
         """What the hospital's server was measured to do; UNKNOWN when it never was."""

@@ -11,6 +11,7 @@ from functools import partial
 
 from adapter import audit
 from adapter.delivery.client import HospitalClient
+from adapter.delivery.gate import HospitalGate, HospitalPace
 from adapter.delivery.worker import Delivered, deliver
 from adapter.errors import AdapterError, Busy, MappingError, PolicyError
 from adapter.ledger.state import State
@@ -261,6 +262,13 @@ def deliver_to(
         stop=work.stop,
         on_delivered=on_delivered,
         card=adapter.card(hospital.name),
+        pace=HospitalPace(
+            adapter.ledger.hospitals,
+            hospital.name,
+            work.clock,
+            timeout=hospital.timeout_seconds,
+            ceiling=hospital.max_entries,
+        ),
         more=more,
     )
 
@@ -268,7 +276,8 @@ def deliver_to(
 def client_of(adapter: Adapter, hospital: Hospital, now: datetime) -> HospitalClient:
     """A client for the hospital's server. Raises SettingsError when its secret is missing."""
     token = token_of(adapter, hospital, now)
-    return HospitalClient(hospital.base_url, token=token, timeout=hospital.timeout_seconds)
+    gate = HospitalGate(adapter.ledger.hospitals, hospital.name)
+    return HospitalClient(hospital.base_url, token=token, timeout=hospital.timeout_seconds, gate=gate)
 
 
 def token_of(adapter: Adapter, hospital: Hospital, now: datetime) -> str | None:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from adapter.database import open_database, write
 from adapter.delivery.client import HospitalClient
+from adapter.delivery.gate import HospitalGate, HospitalPace
 from adapter.delivery.worker import Delivered, deliver
 from adapter.fhir import codec
 from adapter.ledger.diff import compare
@@ -20,7 +21,7 @@ from adapter.ledger.model import Desired
 from adapter.ledger.pace import Breaker, Limits, Mode
 from adapter.ledger.state import State
 from adapter.ledger.store import LedgerStore
-from tests.fakes import FakeHospital
+from tests.fakes import GOOD, FakeHospital
 
 SYSTEM = "https://centre.test/sid"
 NAME = "bv"
@@ -75,22 +76,29 @@ def ledger(database_url: str) -> Iterator[Ledgers]:
         one.dispose()
 
 
-def wish(engine: Engine, people: int) -> None:
-    changes = {f"c{number}": compare([], [person(f"c{number}")]) for number in range(people)}
+def wish(engine: Engine, people: int, each: int = 1) -> None:
+    changes = {
+        f"c{number}": compare([], [person(f"c{number}-{one}") for one in range(each)])
+        for number in range(people)
+    }
     with write(engine) as connection:
         LedgerStore(engine).plan(
             connection, NAME, changes, mapping_version="m", version="v", position=1, now=clock()
         )
 
 
-def run(one: LedgerStore, hospital: FakeHospital, *, threads: int, patience: float = 5) -> Delivered:
-    with HospitalClient(hospital.base, transport=hospital.transport) as client:
+def run(
+    one: LedgerStore, hospital: FakeHospital, *, threads: int, patience: float = 5, timeout: float = 5
+) -> Delivered:
+    gate = HospitalGate(one.hospitals, NAME)
+    size = HospitalPace(one.hospitals, NAME, clock, timeout=timeout, ceiling=50)
+    with HospitalClient(hospital.base, transport=hospital.transport, gate=gate) as client:
         return deliver(
             NAME,
             client,
             one,
             system=SYSTEM,
-            timeout=5,
+            timeout=timeout,
             lease_seconds=60,
             max_entries=50,
             max_bytes=1_000_000,
@@ -98,6 +106,8 @@ def run(one: LedgerStore, hospital: FakeHospital, *, threads: int, patience: flo
             patience=patience,
             clock=clock,
             stop=threading.Event(),
+            card=GOOD,
+            pace=size,
         )
 
 
@@ -170,3 +180,39 @@ def test_a_hospital_that_is_back_gets_everything_after_its_first_answer(
     assert (row.breaker, row.failures, row.last_error) == ("closed", 0, None)
     assert {entry.attempts for entry in one.entries(NAME, ["c1"])["c1"]} == {0}
     assert json.dumps(sorted(one.counts(NAME).items())) == '[["delivered", 12]]'
+
+
+def test_bundles_become_as_large_as_a_slow_server_manages_in_time(engine: Engine, ledger: Ledgers) -> None:
+    """50 ms an entry and 1 s: 50 entries never end in time, 10 take more than a quarter of it."""
+
+    class PerEntry(Slow):
+        sizes: list[int]
+
+        def _handle(self, request: httpx.Request) -> httpx.Response:
+            if request.method == "GET":
+                return FakeHospital._handle(self, request)
+            entries = len(json.loads(request.content)["entry"])
+            self.sizes.append(entries)
+            if entries * 0.05 > 1:
+                raise httpx.ReadTimeout("timed out")
+            self.seconds = entries * 0.05
+            return super()._handle(request)
+
+    wish(engine, 2, each=50)
+    hospital, one = PerEntry(0), ledger(Limits(concurrency=1))
+    hospital.sizes = []
+    assert run(one, hospital, threads=1, patience=20, timeout=1).resources == 100
+    assert hospital.sizes[0] == 50
+    assert sum(size > 20 for size in hospital.sizes) <= 2  # those that were never answered
+    assert all(2 <= size <= 12 for size in hospital.sizes[4:-1])
+    assert len(hospital.resources) == 100
+    assert one.hospitals.row(NAME).entries in range(3, 11)
+
+
+def test_every_request_passes_the_gate(engine: Engine, ledger: Ledgers) -> None:
+    wish(engine, 25)
+    hospital = Slow(0)
+    one = ledger(Limits(concurrency=4, per_second=10))
+    assert run(one, hospital, threads=4).resources == 25
+    gaps = hospital.asked_at[-1] - hospital.asked_at[0]
+    assert 2.0 <= gaps <= 4.0  # 25 requests at 10 a second, less a quarter of a second that goes at once

@@ -2,8 +2,7 @@
 
 import gzip
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -11,7 +10,7 @@ import pytest
 import respx
 
 from adapter.delivery import retry
-from adapter.delivery.client import Answer, HospitalClient, Silence, retry_after_seconds
+from adapter.delivery.client import Answer, HospitalClient, Silence
 from adapter.fhir.bundle import EntryAnswer, Write
 from adapter.fhir.outcome import Issue, issues_of
 
@@ -36,24 +35,6 @@ def slept() -> Sleeps:
 def client(slept: Sleeps) -> Iterator[HospitalClient]:
     with HospitalClient(BASE + "/", token="secret-token", timeout=5, sleep=slept) as client:
         yield client
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"retry-after": "7"}, 7),
-        ({"retry-after": " 0 "}, 0),
-        ({"retry-after": format_datetime(NOW + timedelta(seconds=90))}, 90),
-        ({"retry-after": format_datetime(NOW - timedelta(hours=1))}, 0),
-        ({"retry-after": "Sun, 22 Nov 2026 08:00:30 GMT"}, 30),
-        ({"x-ms-retry-after-ms": "1500", "retry-after": "9"}, 1.5),
-        ({"retry-after": "soon"}, None),
-        ({"retry-after": "-5"}, None),
-        ({}, None),
-    ],
-)
-def test_retry_after_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after_seconds(headers, NOW) == seconds
 
 
 @respx.mock

@@ -10,10 +10,16 @@ from typer.main import get_command
 
 from adapter.cli.app import app
 from adapter.cli.demo.checks import TYPES
+from adapter.cli.show import pages
+from adapter.delivery.lookup import IGNORED
+from adapter.delivery.retry import PARK_REASONS
 from adapter.disclosure.policy import Reason
+from adapter.ledger.parking import TOO_OLD
+from adapter.ledger.rows import INVALID
 from adapter.ledger.state import State
 from adapter.records.model import MAPPED_TYPES
 from adapter.settings import Alarm, Centre, Hospital, Mail, Settings, Source, load_settings
+from adapter.texts import LANGUAGES, catalogue
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -85,6 +91,29 @@ def test_the_operating_page_names_the_settings_that_exist() -> None:
 def test_every_reason_and_state_is_explained() -> None:
     assert [reason for reason in Reason if f"`{reason}`" not in OPERATING] == []
     assert [state for state in State if f"| {state} |" not in ARCHITECTURE] == []
+
+
+def test_every_reason_to_park_has_its_section_and_its_words() -> None:
+    sections = OPERATING.split("\n## What is parked\n")[1].split("\n## ")[0]
+    reasons = [*PARK_REASONS, INVALID, TOO_OLD]
+    assert sorted(re.findall(r"^### (.+)$", sections, re.MULTILINE)) == sorted(reasons)
+    for reason in reasons:
+        section = sections.split(f"\n### {reason}\n")[1].split("\n### ")[0]
+        assert "`adapter " in section, reason
+        assert [language for language in LANGUAGES if f"reason.{reason}" not in catalogue(language)] == []
+        [line] = pages([reason])
+        assert line.endswith(f"docs/operating.md#{reason}")
+
+
+def test_every_trouble_of_a_hospital_is_explained() -> None:
+    table = OPERATING.split("\n## What leaves a hospital alone\n")[1].split("\n## ")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")][1:]
+    named = {word for cell in cells for word in re.findall(r"`([a-z-]+)`", cell)}
+    sources = [path.read_text("utf-8") for path in (ROOT / "adapter" / "delivery").glob("*.py")]
+    raised = {code for text in sources for code in re.findall(r'(?:hospital|why)="([a-z-]+)"', text)}
+    words = {key.removeprefix("hospital.trouble_") for key in catalogue("en") if "hospital.trouble_" in key}
+    assert (raised | {IGNORED}) - named == set()
+    assert {code.replace("-", "_") for code in named} == words
 
 
 def _uncommented(language: str) -> str:
