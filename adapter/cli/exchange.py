@@ -2,8 +2,7 @@
 
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,17 +10,17 @@ from adapter.cli.context import AsJson, Hospitals, actor, chosen, now, opened, s
 from adapter.cli.doctor import say_unmeasured
 from adapter.cli.hospitals import served_lines
 from adapter.cli.progress import progress
-from adapter.cli.show import emit, rows, table, why
+from adapter.cli.show import emit, rows, table
 from adapter.cli.turnedback import draw_turned_back, waiting_at
 from adapter.texts import say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from threading import Event
 
     from rich.console import Console
 
-    from adapter.pipeline import Adapter, Job, Plan, Served, Summary
+    from adapter.pipeline import Adapter, Job, Served, Summary
     from adapter.pipeline.refusals import TurnedBack
     from adapter.pipeline.syncing import HospitalSummary
     from adapter.records.outcome import ImportReport
@@ -36,39 +35,9 @@ _SOURCE = "source:"  # before the name of a job that reads one: a hospital may h
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
-    app.command("plan", help=say("cli.help_plan"))(plan)
     app.command("sync", help=say("cli.help_sync"))(sync)
     app.command("schedule", help=say("cli.help_schedule"))(schedule)
     app.command("worker", help=say("worker.help"))(worker)
-
-
-def plan(
-    context: typer.Context,
-    hospitals: Hospitals = None,
-    out: Annotated[Path | None, typer.Option("--out", help=say("cli.help_out"))] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show what a sync would send, what not, and why."""
-    from adapter import pipeline
-
-    with opened(context) as adapter:
-        names = chosen(adapter, hospitals)
-        with progress(quiet=as_json) as callback:
-            plans = pipeline.plan(adapter, names, callback)
-        written = _written(adapter, names, out) if out else {}
-        say_unmeasured(adapter, names)
-    facts = {name: _plan_facts(found, written.get(name)) for name, found in plans.items()}
-    emit(facts, as_json, lambda console: _draw_plans(console, facts, out))
-
-
-def _written(adapter: "Adapter", names: "Sequence[str]", out: Path) -> dict[str, int]:
-    """How many Bundles were written for each hospital; that they were is in the audit."""
-    from adapter import pipeline
-    from adapter.pipeline.reading import note_export
-
-    for name in names:
-        note_export(adapter, name, command="plan", by=actor(), now=now())
-    return {name: pipeline.write_bundles(adapter, name, out / name) for name in names}
 
 
 def sync(
@@ -209,46 +178,6 @@ def _log_source(job: str, report: "ImportReport") -> None:
         "refused": report.refused_rows,
     }
     get_logger(__name__).info("schedule.imported", hospital=job, **counts)
-
-
-def _plan_facts(found: "Plan", bundles: int | None) -> dict[str, Any]:
-    """A plan as plain facts: counts per type and what happens to it, what is withheld and why."""
-    facts: dict[str, Any] = {
-        "types": {name: dict(counts) for name, counts in found.counts.items()},
-        "withheld": [{"kind": kind, "reason": why, "count": count} for kind, why, count in found.withheld],
-        "invalid": found.invalid,
-        "parked": found.parked,
-        "requests": found.requests,
-        "mapping_kept": found.kept,
-    }
-    return facts if bundles is None else {**facts, "bundles_written": bundles}
-
-
-_ACTIONS = ("create", "update", "retract", "unchanged")
-
-
-def _draw_plans(out: "Console", plans: "Mapping[str, Any]", folder: Path | None) -> None:
-    for name, facts in plans.items():
-        title = say("cli.plan_title", hospital=name, requests=facts["requests"])
-        headers = [say(f"cli.col_{word}") for word in ("type", *_ACTIONS)]
-        lines = (
-            (type_, *(counts.get(action, 0) for action in _ACTIONS))
-            for type_, counts in facts["types"].items()
-        )
-        out.print(rows(table(*headers, numbers=range(1, 5), title=title), lines))
-        if facts["withheld"]:
-            headers = [say(f"cli.col_{word}") for word in ("kind", "withheld", "why")]
-            kept = (
-                (say(f"cli.kind_{one['kind']}"), one["count"], why(one["reason"]))
-                for one in facts["withheld"]
-            )
-            out.print(rows(table(*headers, numbers=(1,)), kept))
-        if facts["mapping_kept"]:
-            out.print(say("cli.sync_problem", hospital=name, problem=facts["mapping_kept"]))
-        if facts["invalid"]:
-            out.print(say("cli.plan_invalid", count=facts["invalid"]))
-        if folder:
-            out.print(say("cli.plan_written", count=facts["bundles_written"], folder=str(folder / name)))
 
 
 _OUTCOMES = (

@@ -28,6 +28,7 @@ class Card:
     names_ids: bool | None = None  # tells the id of what an entry wrote
     max_entries: int | None = None  # most entries that were taken in one Bundle
     max_bytes: int | None = None  # most bytes that were taken in one Bundle
+    seconds_an_entry: float | None = None  # that the largest Bundle took, per entry
 
     conditional_create: bool | None = None  # If-None-Exist finds what is there and makes no second
     conditional_update: bool | None = None  # PUT Type?identifier= creates once, then updates
@@ -71,7 +72,7 @@ class Card:
 UNKNOWN = Card()
 
 # What no one measurement of differs from another's tells of another server: times, chance, words.
-_PASSING = frozenset({"clock_skew", "tls_until", "retry_after", "says"})
+_PASSING = frozenset({"seconds_an_entry", "clock_skew", "tls_until", "retry_after", "says"})
 
 
 class Change(NamedTuple):

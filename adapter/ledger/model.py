@@ -52,6 +52,7 @@ class Entry:
     delivered_at: datetime | None
     sent_at: datetime | None = None  # when a request with it last began
     lookups: int = 0  # that did not decide what became of it
+    mapping_version: str = ""  # under which the present wish was made
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ and two to look: status, explain. This package is the only place where stages me
 from adapter.inbox.receive import accept as receive
 from adapter.pipeline.alarms import raise_alarms
 from adapter.pipeline.doctor import diagnose, remeasure
+from adapter.pipeline.foresight import Plan, plan
 from adapter.pipeline.hospitals import Served, reset, served, switch
 from adapter.pipeline.inbound import forget, link, process_inbox, unlink
 from adapter.pipeline.inforce import trouble
 from adapter.pipeline.opened import Adapter, load_mappings, policy_warnings
-from adapter.pipeline.planning import Plan, plan, write_bundles
+from adapter.pipeline.planning import write_bundles
 from adapter.pipeline.preview import preview
 from adapter.pipeline.problems import problems
 from adapter.pipeline.standing import explain, status

@@ -1,9 +1,7 @@
 """Records against the ledger: what each hospital should hold now. Work is proportional to change."""
 
 import threading
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -19,31 +17,12 @@ from adapter.ledger.pace import Mode
 from adapter.ledger.retention import forget
 from adapter.ledger.state import State
 from adapter.ledger.turns import Turn
-from adapter.pipeline.inforce import Kept, Progress, choose
+from adapter.pipeline.inforce import Progress, choose
 from adapter.pipeline.opened import Adapter, Outlet
 from adapter.pipeline.people import NOBODY, everybody, pages, some
 from adapter.pipeline.releasing import outdate
 
-__all__ = ["Plan", "Progress", "bundles", "plan", "update_ledger", "write_bundles"]
-
-_SHOWN = (Action.CREATE, Action.UPDATE, Action.RETRACT, Action.UNCHANGED)
-
-
-@dataclass
-class Plan:
-    """What a sync would do at one hospital. `counts`: type -> action -> how many; `withheld`: (kind,
-    reason, how many records), for the people that changed and those that did not; `invalid`: may not be
-    sent, being wrong; `parked`: wait for a person; `requests`: transactions that it takes; `kept`: the
-    folder's mapping is not in force, and why.
-    """
-
-    hospital: str
-    counts: dict[str, Counter[str]] = field(default_factory=dict)
-    withheld: list[tuple[str, str, int]] = field(default_factory=list)
-    invalid: int = 0
-    parked: int = 0
-    requests: int = 0
-    kept: Kept | None = None
+__all__ = ["Progress", "bundles", "update_ledger", "write_bundles"]
 
 
 _LEAVING = ".leaving"  # ends the version of a plan that holds nothing but what leaves
@@ -108,45 +87,6 @@ def update_ledger(
         if stop is not None and stop.is_set():
             break
     return changed
-
-
-def plan(adapter: Adapter, hospitals: list[str], progress: Progress) -> dict[str, Plan]:
-    """What a sync would send to each hospital, what not and why. Writes nothing."""
-    return {name: _plan(adapter, name, progress) for name in hospitals}
-
-
-def _plan(adapter: Adapter, name: str, progress: Progress) -> Plan:
-    choice = choose(adapter, name, progress)
-    outlet, found = choice.outlet, Plan(name, kept=choice.kept)
-    withheld: Counter[tuple[str, str]] = Counter()
-    total = adapter.records.counts()["cadre"]
-    for done, person in enumerate(everybody(adapter, outlet), 1):
-        withheld += person.wishes.refusals()
-        changes = person.leaving() if choice.only_leaving else person.changes
-        for change in changes:
-            _count(found, change)
-        found.requests += sum(1 for _ in bundles(outlet, changes))
-        progress("plan", name, done, max(done, total))
-    found.withheld = [(kind, reason, count) for (kind, reason), count in sorted(withheld.items())]
-    return found
-
-
-def _count(found: Plan, change: Change) -> None:
-    action, entry = change.action, change.entry
-    if action is Action.INVALID or (
-        entry is not None and entry.reason == "invalid" and action is Action.WAITING
-    ):
-        found.invalid += 1
-        return
-    if action is Action.WAITING and entry is not None:
-        if entry.state is State.PARKED:
-            found.parked += 1
-            return
-        there = entry.remote_id is not None
-        action = Action.RETRACT if change.desired is None else Action.UPDATE if there else Action.CREATE
-    if action in _SHOWN and not (entry is not None and entry.state is State.RETRACTED):
-        resource_type = change.desired.type if change.desired else entry.type if entry else ""
-        found.counts.setdefault(resource_type, Counter())[str(action)] += 1
 
 
 def bundles(outlet: Outlet, changes: list[Change]) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """The probes of Bundles, single questions first, so that a refusal can be told apart."""
 
+import time
 from collections.abc import Callable
 
 from adapter.delivery.client import Answer
@@ -179,15 +180,19 @@ def max_entries(bench: Bench, most: int) -> Facts:
         bench.crowd = [bench.value() for _ in range(count)]
         urls = [f"Patient?{bench.query(value)}" for value in bench.crowd]
         puts = zip(urls, bench.crowd, strict=True)
-        return bench.bundle(
-            _container(bench), [entry("PUT", url, bench.patient(value)) for url, value in puts]
-        )
+        entries = [entry("PUT", url, bench.patient(value)) for url, value in puts]
+        began = time.monotonic()
+        answer = bench.bundle(_container(bench), entries)
+        took[count] = time.monotonic() - began
+        return answer
+
+    took: dict[int, float] = {}
 
     count, answer = _largest(one, most, lambda size: ["Patient"] * size)
     if answer is None:
         bench.crowd = []
         return {"max_entries": 1}
-    facts: Facts = {"max_entries": count}
+    facts: Facts = {"max_entries": count, "seconds_an_entry": round(took[count] / count, 5)}
     some = bench.crowd[:20]
     places = {v: str(r.get("id")) for r in bench.find(*some) for v in some if carries(r, bench.system, v)}
     said = judge.entries_of(["Patient"] * count, answer) or ()
