@@ -7,11 +7,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OWN := pyproject.toml requirements-build.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test conformance interop lint bench bench-ledger bench-workers bench-hapi clean
+.PHONY: help install demo test faults conformance interop lint bench bench-ledger bench-workers bench-hapi clean
 
 help:  ## say what there is
 	@echo "make demo    a year of a centre's records goes out to two hospitals and their results come back"
 	@echo "make test    all tests; the store tests on SQLite and, where it is installed, on PostgreSQL"
+	@echo "make faults  SEEDS=20 runs of real processes with faults on purpose, kills, full disks, jumping clocks"
 	@echo "make conformance  all that leaves, for the official examples and two other R4 validators (npm, Maven, a JDK)"
 	@echo "make interop the path out against real servers, made here: HAPI and Medplum (npm, Maven, a JDK, PostgreSQL)"
 	@echo "make lint    ruff, mypy, import-linter"
@@ -28,6 +29,11 @@ demo: .venv/runtime.stamp  ## import, sync through faults, results come back, re
 
 test: .venv/dev.stamp  ## pytest; e.g. make test TESTS=tests/unit
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
+
+SEEDS ?= 20
+faults: .venv/dev.stamp  ## SEEDS runs of about a minute with a table of what was injected, and the ledger's model
+	@ADAPTER_MODEL_STORIES=600 $(BIN)/python -m pytest -q tests/model
+	@$(BIN)/python tests/faultrun.py $(SEEDS)
 
 conformance: .venv/dev.stamp  ## official examples, broken resources, and all that leaves for other validators
 	@PYTHONPATH=tests $(BIN)/python tests/conformance/fetch.py

@@ -21,7 +21,6 @@ URL_VARIABLE = "ADAPTER_TEST_POSTGRES"
 _FOLDER_VARIABLE = "ADAPTER_TEST_POSTGRES_FOLDER"  # from the first process to pytest-xdist's workers
 _FAST = (
     "fsync=off",  # the cluster is thrown away: only speed counts
-    "synchronous_commit=off",
     "full_page_writes=off",
     "max_connections=300",
     "shared_buffers=64MB",
@@ -41,7 +40,7 @@ class Postgres:
     """Hands out databases. `owner` is the process that removes the cluster at the end.
 
     With a `port` the cluster is this object's alone and listens on 127.0.0.1 too, for programs that do
-    not speak over a Unix socket.
+    not speak over a Unix socket; it may be restarted, and loses no commit then.
     """
 
     def __init__(self, port: int | None = None) -> None:
@@ -55,6 +54,11 @@ class Postgres:
         if port is None and folder:
             os.environ[_FOLDER_VARIABLE] = folder
         self._folder = Path(folder)
+
+    @staticmethod
+    def installed() -> bool:
+        """Whether one of its own can be made here."""
+        return _programs() is not None
 
     @property
     def available(self) -> bool:
@@ -114,16 +118,25 @@ class Postgres:
             os.chown(self._folder, *_unprivileged()[1:])
         data = self._folder / "data"
         self._run("initdb", "-D", str(data), "-U", "postgres", "-E", "UTF8", "-A", "trust", "--no-sync")
-        listening = (
+        self._serve()
+        port = f"&port={self.port}" if self.port else ""
+        return f"postgresql://postgres@/postgres?host={self._folder}{port}"
+
+    def restart(self, mode: str) -> None:
+        """Stop the server (`fast`: sessions are ended; `immediate`: as if it had crashed) and start it."""
+        self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", mode, "-w", "stop")
+        self._serve()
+
+    def _serve(self) -> None:
+        own = (
             f"listen_addresses='{'127.0.0.1' if self.port else ''}'",
             f"port={self.port or 5432}",
             f"unix_socket_directories='{self._folder}'",
+            f"synchronous_commit={'on' if self.port else 'off'}",
         )
-        options = " ".join(f"-c {option}" for option in (*_FAST, *listening))
-        log = self._folder / "log"
-        self._run("pg_ctl", "-D", str(data), "-l", str(log), "-o", options, "-w", "-t", "60", "start")
-        port = f"&port={self.port}" if self.port else ""
-        return f"postgresql://postgres@/postgres?host={self._folder}{port}"
+        options = " ".join(f"-c {option}" for option in (*_FAST, *own))
+        data, log = str(self._folder / "data"), str(self._folder / "log")
+        self._run("pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "-t", "60", "start")
 
     def _run(self, program: str, *arguments: str) -> None:
         assert self._programs is not None
