@@ -11,7 +11,7 @@ from functools import partial
 
 from adapter import audit
 from adapter.delivery.client import HospitalClient
-from adapter.delivery.gate import HospitalGate, HospitalPace
+from adapter.delivery.gate import HospitalPace
 from adapter.delivery.worker import Delivered, deliver
 from adapter.errors import AdapterError, Busy, MappingError, PolicyError
 from adapter.ledger.state import State
@@ -275,9 +275,8 @@ def deliver_to(
 
 def client_of(adapter: Adapter, hospital: Hospital, now: datetime) -> HospitalClient:
     """A client for the hospital's server. Raises SettingsError when its secret is missing."""
-    token = token_of(adapter, hospital, now)
-    gate = HospitalGate(adapter.ledger.hospitals, hospital.name)
-    return HospitalClient(hospital.base_url, token=token, timeout=hospital.timeout_seconds, gate=gate)
+    token_of(adapter, hospital, now)
+    return adapter.client(hospital.name)
 
 
 def token_of(adapter: Adapter, hospital: Hospital, now: datetime) -> str | None:
