@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Engine, and_, func, or_, select
+from sqlalchemy import ColumnElement, Engine, and_, exists, func, or_, select
 
 from adapter.database import read
 from adapter.ledger import tables
@@ -30,6 +30,11 @@ class WaitingStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    def anything(self, hospital: str) -> bool:
+        """Whether it should hold anything, or ever should have."""
+        with read(self._engine) as connection:
+            return bool(connection.execute(select(exists().where(_E.c.hospital == hospital))).scalar())
 
     def unknown(self, hospital: str, before: datetime) -> Aged:
         """Sent, and not known whether it arrived."""

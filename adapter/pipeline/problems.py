@@ -74,7 +74,7 @@ class AtHospital:
     referrals: Aged = _NONE
     idle: Aged = _NONE
     unmatched: Aged = _NONE
-    holds: int = 0
+    holds: bool = False
     card: StoredCard | None = None
     token: datetime | None = None
     no_token: bool = False
@@ -231,7 +231,7 @@ def _facts_at(adapter: Adapter, name: str, now: datetime) -> AtHospital:
         leaving=ages.leaving(name, now - timedelta(hours=limits.retract_hours)),
         referrals=ages.referrals(name, now - timedelta(hours=limits.referral_hours)),
         idle=ages.due(name, now - timedelta(minutes=limits.idle_minutes), now),
-        holds=sum(adapter.ledger.counts(name).values()),
+        holds=ages.anything(name),
         card=adapter.cards.get(name),
         token=token,
         no_token=no_token,

@@ -54,6 +54,8 @@ class AtHospital:
     identity: str | None
     remote_id: str | None
     delivered_at: datetime | None
+    sent_at: datetime | None = None  # the last time
+    lookups: int = 0  # since then, that did not say whether it arrived
     history: tuple[Transition, ...] = ()
 
 
@@ -160,6 +162,8 @@ def _line(entry: Entry, history: tuple[Transition, ...]) -> AtHospital:
         entry.identity,
         entry.remote_id,
         entry.delivered_at,
+        entry.sent_at,
+        entry.lookups,
         history,
     )
 

@@ -1,13 +1,15 @@
 """What is parked: listed by cause, released by cause, hospital or record; what is old is not replayed."""
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from ledger_books import START, Books, wish
-from processes import Centre
+from processes import ADAPTER, Centre
 from sqlalchemy import Engine, select
 
 from adapter import audit
@@ -199,6 +201,23 @@ def centre(tmp_path: Path) -> Iterator[Centre]:
     centre.close()
 
 
+def asked_on_a_terminal(centre: Centre, answer: str) -> int:
+    """Release what a hospital refused, where somebody is there to be asked."""
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "wb", buffering=0) as keyboard, os.fdopen(theirs) as terminal:
+        keyboard.write(f"{answer}\n".encode())
+        done = subprocess.run(
+            [ADAPTER, "release", "bv-tinh"],
+            cwd=centre.folder,
+            env=centre.environment,
+            stdin=terminal,
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+    return done.returncode
+
+
 def test_the_commands(centre: Centre) -> None:
     centre.run("status")
     with Adapter.open(load_settings(centre.folder / "adapter.toml")) as adapter:
@@ -215,6 +234,11 @@ def test_the_commands(centre: Centre) -> None:
         assert would["released"] is False
         assert {one["reason"]: one["released"] for one in would["causes"]} == {"refused": 1, "invalid": 0}
         assert books.entry("a").state is State.PARKED
+        assert asked_on_a_terminal(centre, "n") == 0
+        assert books.entry("a").state is State.PARKED
+        assert asked_on_a_terminal(centre, "y") == 0
+        assert books.entry("a").state is State.PENDING
+        books.send(wish("a"), event=Event.REFUSE, reason="refused")
         said = centre.run("release", "bv-tinh", "--yes", "--lang", "vi")
         assert "không hợp lệ" in said
         assert books.entry("a").state is State.PENDING

@@ -27,7 +27,7 @@ LIMITS = Alarm()
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 WELL = HospitalState("bv", last_contact=NOW - MINUTE)
 GOOD_CARD = StoredCard(Card(tls_until="2027-11-22T08:00:00+00:00"), NOW - DAY, None)
-GOOD = AtHospital(row=WELL, holds=5, card=GOOD_CARD)
+GOOD = AtHospital(row=WELL, holds=True, card=GOOD_CARD)
 OLD = Aged(3, NOW - 9 * DAY)
 
 
@@ -63,7 +63,7 @@ CASES: list[tuple[str | None, AtHospital]] = [
     ("token", replace(GOOD, token=NOW - DAY)),
     (None, replace(GOOD, token=NOW + 8 * DAY)),
     ("no-card", replace(GOOD, card=None)),
-    (None, replace(GOOD, card=None, holds=0)),
+    (None, replace(GOOD, card=None, holds=False)),
     (
         "card-drift",
         replace(GOOD, card=replace(GOOD_CARD, drift="paging: true -> false; batch: true -> false")),
