@@ -153,6 +153,7 @@ class Hospital(BaseModel):
     maintenance: tuple[Annotated[str, AfterValidator(_is_closure)], ...] = ()  # days, or moments
     max_entries: int = Field(50, ge=1, le=500)
     max_bytes: int = Field(1_000_000, ge=10_000)
+    retract: Literal["delete", "entered-in-error"] = "delete"  # what should no longer be there
     max_age_days: float = Field(
         30, ge=0
     )  # what is older and never arrived goes only when told to; 0: all goes

@@ -155,7 +155,7 @@ def _draw_past(out: "Console", record: "Explained") -> None:
                 hospital=one.hospital,
                 type=one.type,
                 remote=one.remote_id or "-",
-                how=one.how,
+                how=say(f"ledger.how_{one.how}"),
             )
         )
 

@@ -7,10 +7,10 @@ from typing import Literal, Protocol
 
 from adapter.delivery.client import HospitalClient
 from adapter.delivery.strategy import Manner, manner
+from adapter.errors import LeaseLost
 from adapter.ledger.card import UNKNOWN, Card
 from adapter.ledger.model import Lease
 from adapter.ledger.store import LedgerStore
-from adapter.ledger.watch import ticks
 
 __all__ = ["AnyPace", "Destination", "Held", "HospitalTrouble", "Learned", "Pace", "Retract"]
 
@@ -82,14 +82,18 @@ class Destination:
 
 class HospitalTrouble(Exception):
     """The hospital is down, busy or refuses us: the shipment waits with it. `asked`: seconds that it asked
-    for; `grace`: what to wait before this shipment is looked at again.
+    for; `grace`: what to wait before this shipment is looked at again; `lost`: it may have failed on just
+    this shipment, which then goes after all others.
     """
 
-    def __init__(self, why: str, *, asked: float | None = None, grace: timedelta | None = None) -> None:
+    def __init__(
+        self, why: str, *, asked: float | None = None, grace: timedelta | None = None, lost: bool = False
+    ) -> None:
         super().__init__(why)
         self.why = why
         self.asked = asked
         self.grace = grace or timedelta()
+        self.lost = lost
 
 
 class Held:
@@ -121,5 +125,7 @@ class Held:
 
     def keep(self) -> None:
         """Ahead of a request that only reads: prolong the lease where it would not outlast it."""
-        if self.lease.ends - ticks() < max(self.to.lease_seconds / 2, 2 * self.to.timeout):
+        try:
+            self.to.ledger.shipments.sure(self.lease, max(self.to.lease_seconds / 2, 2 * self.to.timeout))
+        except LeaseLost:
             self.renew()

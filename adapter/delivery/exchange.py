@@ -39,7 +39,7 @@ def exchange(
     held: Held, writes: Sequence[Write], known: Mapping[Target, str], manner: Manner, *, since: datetime
 ) -> Sequence[EntryAnswer] | Refused:
     """Send these writes in one request; the answer to each of them, or that they were refused as a whole.
-    They are in flight in the ledger meanwhile. `since`: when they were last touched.
+    They are in flight in the ledger meanwhile. `since`: when they were last sent, or planned.
 
     Raises HospitalTrouble after settling them as unknown or as not sent; LeaseLost; Superseded.
     """
@@ -61,7 +61,7 @@ def exchange(
         found.detail,
         burn=lost and _serves_others(to, since),
     )
-    raise HospitalTrouble(why, asked=found.wait, grace=_FIRST_LOOK if lost else None)
+    raise HospitalTrouble(why, asked=found.wait, grace=_FIRST_LOOK if lost else None, lost=lost)
 
 
 def ask(
@@ -150,7 +150,7 @@ def _ask_singly(
 
 
 def _serves_others(to: Destination, since: datetime) -> bool:
-    """Whether the hospital took something of somebody since these were last touched: then it is not down,
+    """Whether the hospital took something of somebody since these were sent last: then it is not down,
     and what it fails on counts against the message.
     """
     contact = to.ledger.hospitals.row(to.name).last_contact

@@ -29,7 +29,7 @@ class _Group:
 
     identities: frozenset[str]
     singly: bool = False  # by HTTP itself, to tell a refused entry from a refused Bundle
-    hints: bool = True  # whether the next refusal may name its culprit
+    hinted: bool = False  # without the entry that a refusal named: refused again, it named the wrong one
 
 
 def known_ids(entries: Sequence[Entry]) -> dict[Target, str]:
@@ -55,6 +55,7 @@ class Sending:
         self._notes: dict[str, str] = {}  # what of the hospital's is overwritten
         self._refreshed: set[str] = set()
         self._groups: list[_Group] = []
+        self._hints = True  # whether a refusal is believed when it names an entry
         self._again = False
 
     def run(self) -> bool:
@@ -71,10 +72,12 @@ class Sending:
             if not batch:
                 return self._again
             writes = [self._write(item, manner) for item in batch]
-            since = max(self._entries[item.identity].changed_at for item in batch)
+            before = (self._entries[item.identity] for item in batch)
+            since = max(entry.sent_at or entry.changed_at for entry in before)
             answer = exchange(self._held, writes, self._known, manner, since=since)
             if isinstance(answer, Refused):
-                self._refused(batch, writes, answer, manner, hints=group is None or group.hints)
+                self._hints = self._hints and not (group is not None and group.hinted)
+                self._refused(batch, writes, answer, manner)
             else:
                 self._answered(writes, answer)
 
@@ -102,6 +105,7 @@ class Sending:
                 return group, batch, how
             if group.singly and group.identities <= self._delivered:
                 self._to.learned.no_bundles = True  # nothing was wrong but that they came in a Bundle
+                manner = manner.singly()
             self._groups.pop(0)
         return None, self._batch(list(self._items.values()), manner), manner
 
@@ -195,7 +199,7 @@ class Sending:
     # -- what was refused as a whole -------------------------------------------------------
 
     def _refused(
-        self, batch: Sequence[Item], writes: Sequence[Write], refused: Refused, manner: Manner, *, hints: bool
+        self, batch: Sequence[Item], writes: Sequence[Write], refused: Refused, manner: Manner
     ) -> None:
         """The entries are pending again: in which parts they go next."""
         learned, identities = self._to.learned, frozenset(item.identity for item in batch)
@@ -206,11 +210,11 @@ class Sending:
         elif not manner.proven:
             self._groups.insert(0, _Group(identities, singly=True))
         elif refused.status in (409, 412) and self._refresh(writes):
-            self._groups.insert(0, _Group(identities, hints=hints))
+            self._groups.insert(0, _Group(identities))
         else:
-            suspect = refused.suspect if hints else None
+            suspect = refused.suspect if self._hints else None
             self._groups[:0] = [
-                _Group(frozenset(item.identity for item in part), hints=suspect is None)
+                _Group(frozenset(item.identity for item in part), hinted=suspect is not None)
                 for part in halves(batch, suspect)
             ]
 

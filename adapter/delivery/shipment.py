@@ -43,6 +43,7 @@ def ship(to: Destination, lease: Lease) -> Left:
         now = to.clock()
         to.ledger.hospitals.failed(to.name, trouble.why, asked=trouble.asked, now=now)
         due_at = now + trouble.grace  # behind all others that are due; the breaker holds them all
+        burn = trouble.lost
     return Left(due_at, burn)
 
 

@@ -16,7 +16,9 @@ _E, _R = tables.entry, tables.receipt
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A proof that a hospital no longer holds a resource. `how`: deleted, marked as entered in error, …"""
+    """A proof that a hospital no longer holds a resource. `how`: "deleted", "entered-in-error" (kept there,
+    marked so, with nothing left but what R4 requires), or "not-there" (it had never arrived).
+    """
 
     hospital: str
     type: str

@@ -229,7 +229,10 @@ class ShipmentStore:
     def _free(
         connection: Connection, hospital: str, now: datetime, limit: int
     ) -> Sequence[Row[Any, Any, Any]]:
-        for due in (_S.c.due_at <= now, _S.c.due_at > now + LONGEST_WAIT):
+        # What failed before goes after all others: what a hospital fails on must not be its probe each time.
+        fresh, failed = _S.c.attempts == 0, _S.c.attempts > 0
+        waiting = _S.c.due_at <= now
+        for due in (and_(waiting, fresh), and_(waiting, failed), _S.c.due_at > now + LONGEST_WAIT):
             rows = connection.execute(
                 select(_S.c.cadre, _S.c.attempts, _S.c.wish)
                 .where(_S.c.hospital == hospital, due, _S.c.lease_token.is_(None))

@@ -19,14 +19,13 @@ from sqlalchemy import (
 )
 
 from adapter.database import read, write
-from adapter.ledger import bulk, tables
+from adapter.ledger import bulk, receipts, tables
 from adapter.ledger.diff import Action, Change, refreshed
 from adapter.ledger.history import step
 from adapter.ledger.hospitals import HospitalStore
 from adapter.ledger.model import Entry, Lease, Settled
 from adapter.ledger.pace import Limits
 from adapter.ledger.presence import new_worker
-from adapter.ledger.receipts import ReceiptStore
 from adapter.ledger.rows import has_moved, retracted, settled, wished
 from adapter.ledger.shipments import ShipmentStore
 from adapter.ledger.state import Event, State, next_state
@@ -73,7 +72,6 @@ class LedgerStore:
         self.shipments = ShipmentStore(engine, self.hospitals, self.worker, clock)
         self.turns = TurnStore(engine, self.worker, clock)
         self.workers = WorkerStore(engine, clock)
-        self.receipts = ReceiptStore(engine)
 
     # -- planning --------------------------------------------------------------------------
 
@@ -187,17 +185,22 @@ class LedgerStore:
             for group in bulk.groups(lease.hospital, changed):
                 connection.execute(self._settling, group)
             proved = [(lines[o.identity], o) for o in outcomes if o.proof and o.identity in lines]
-            self.receipts.add(connection, proved, now)
+            receipts.add(connection, proved, now)
             moved = [line.rank for row in changed if has_moved(line := lines[row["b_identity"]], row)]
             if moved:
-                self._send_again(connection, lease, min(moved), now)
+                self._send_again(connection, lease, min(moved), list(lines), now)
 
-    def _send_again(self, connection: Connection, lease: Lease, rank: int, now: datetime) -> None:
-        """What may refer to something that has another id now is planned anew: its body is not kept."""
+    def _send_again(
+        self, connection: Connection, lease: Lease, rank: int, just_now: Sequence[str], now: datetime
+    ) -> None:
+        """What may refer to something that has another id now is planned anew: its body is not kept. What was
+        settled `just_now` went with it, and refers to what it is now.
+        """
         state, why = next_state(State.DELIVERED, Event.ABSENT), "target-moved"
         more = tables.longer_history(self._engine.dialect.name, step(state, now, why))
         values = {"state": state, "body": None, "delivered_digest": None, "reason": why, "changed_at": now}
         theirs = and_(_E.c.hospital == lease.hospital, _E.c.cadre == lease.cadre, _E.c.rank > rank)
+        theirs = and_(theirs, _E.c.identity.not_in(just_now))
         connection.execute(
             update(_E).where(theirs, _E.c.state == State.DELIVERED).values(**values, history=more)
         )

@@ -269,6 +269,7 @@ def deliver_to(
             timeout=hospital.timeout_seconds,
             ceiling=hospital.max_entries,
         ),
+        retract=hospital.retract,
         more=more,
     )
 

@@ -144,7 +144,7 @@ def test_the_settings_template_shows_every_setting_with_its_default(
     assert set(named["alarm"]["mail"]) == set(Mail.model_fields)
     assert named["sources"]["his"]["schedule"] == Source.model_fields["schedule"].default
     defaulted = {"schedule", "doctor_schedule", "timeout_seconds", "concurrency", "max_entries", "max_bytes"}
-    defaulted |= {"requests_per_second"}
+    defaulted |= {"requests_per_second", "retract"}
     defaulted = {"schedule", "timeout_seconds", "concurrency", "max_entries", "max_bytes", "max_age_days"}
     for name in defaulted:
         assert named["hospitals"]["bv-tinh"][name] == Hospital.model_fields[name].default
