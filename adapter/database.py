@@ -73,9 +73,17 @@ def _open(url: str, pool_size: int) -> Engine:
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     if not url.startswith("postgresql+psycopg://"):
         raise SettingsError("settings.bad_database", url=url.split(":", 1)[0])
-    return create_engine(
+    engine = create_engine(
         url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, hide_parameters=True
     )
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        # A process that is stopped in a transaction, or cut off, must not keep its locks for ever.
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{_BUSY_SECONDS}s'")
+        connection.commit()
+
+    return engine
 
 
 def _open_sqlite(url: str) -> Engine:

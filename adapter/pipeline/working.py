@@ -154,7 +154,8 @@ def _plan(now: Work, name: str, quiet: timedelta | None) -> None:
         adapter.ledger.turns.give_back(turn)
         raise
     planned = plan_in_turn(now, choice, turn)
-    _log.info("worker.planned", hospital=name, changes=planned.changed)
+    if planned.changed:
+        _log.info("worker.planned", hospital=name, changes=planned.changed)
 
 
 class _Crews:
