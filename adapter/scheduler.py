@@ -21,6 +21,8 @@ __all__ = ["ZONE", "Beats", "next_beat", "run"]
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _LONGEST_NAP = timedelta(seconds=30)  # a clock that was set, or a machine that slept, is noticed by then
 
+_AWAY = timedelta(seconds=5)
+
 _log = get_logger(__name__)
 
 
@@ -84,21 +86,30 @@ def run(
         next_beat(cron, now)
     while not stop.is_set():
         nearest = now + _LONGEST_NAP
-        for name, due in listed.beats(list(jobs)).items():
-            following = next_beat(jobs[name], now)
-            is_due = once if due is None else due <= now
-            if due is None or is_due or _is_too_far(jobs[name], due, following):
-                nearest = min(nearest, following)
-                if listed.pass_beat(name, due, following) and is_due:
-                    _beat(name, work, threads)
-            else:
+        try:
+            for name in jobs:
+                due, is_due = _take(listed, name, jobs[name], now, at_first=once)
                 nearest = min(nearest, due)
+                if is_due:
+                    _beat(name, work, threads)
+        except Exception:  # noqa: BLE001 - where the beats are written down may be away for a while
+            _log.error("schedule.failed", exc_info=True)
+            nearest = now + _AWAY
         if once:
             break
         stop.wait(max(0.0, (nearest - clock()).total_seconds()))
         now = clock()
     for thread in threads.values():
         thread.join()
+
+
+def _take(beats: Beats, name: str, cron: str, now: datetime, *, at_first: bool) -> tuple[datetime, bool]:
+    """When the next beat of a job is, and whether one is the caller's now (`at_first`: also the first)."""
+    due, following = beats.beats([name])[name], next_beat(cron, now)
+    is_due = at_first if due is None else due <= now
+    if due is not None and not is_due and not _is_too_far(cron, due, following):
+        return due, False
+    return following, beats.pass_beat(name, due, following) and is_due
 
 
 def _is_too_far(cron: str, due: datetime, following: datetime) -> bool:

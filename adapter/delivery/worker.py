@@ -88,7 +88,7 @@ class _Run:
         try:
             left = ship(self.to, lease)
         except LeaseLost:
-            return None  # its new owner settles it
+            left = Left(self.to.clock())  # given back only if nobody took it yet; a new owner settles it
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one shipment delays no other
             _log.error("delivery.failed", hospital=self.to.name, error=type(error).__name__, exc_info=True)
             self.failed += 1

@@ -15,6 +15,8 @@ from functools import partial
 from time import monotonic
 from typing import Protocol
 
+from sqlalchemy.exc import DBAPIError
+
 from adapter.delivery.client import HospitalClient
 from adapter.errors import AdapterError, Busy, SettingsError
 from adapter.ledger.turns import TurnStore
@@ -38,6 +40,7 @@ __all__ = ["Job", "RunBeats", "SharedBeats", "turn_for", "work"]
 
 _POLL = 0.5  # seconds between two looks at what is due
 _REST = 30.0  # seconds that a hospital's delivery rests after an error of our own: a missing secret, say
+_AWAY = 3.0  # seconds between two tries to reach a database that is away
 _log = get_logger(__name__)
 
 
@@ -136,7 +139,13 @@ def work(
         beating.start()
         while not stop.is_set():
             planning = beating.is_alive()
-            if not crews.send() and once and not planning:
+            try:
+                busy = crews.send()
+            except DBAPIError as error:  # the database is away: restarted, say
+                _log.warning("worker.no_database", error=type(error).__name__)
+                stop.wait(_AWAY)
+                continue
+            if once and not busy and not planning:
                 break
             stop.wait(_POLL)
         beating.join()
@@ -209,8 +218,9 @@ class _Crews:
         try:
             done = deliver_to(self._now, hospital, self._client(hospital), threads=self._threads)
         except Exception as error:  # noqa: BLE001 - one hospital's trouble must not end the worker
-            self._rest[name] = monotonic() + _REST
-            is_ours = isinstance(error, AdapterError)
+            is_away = isinstance(error, DBAPIError)
+            self._rest[name] = monotonic() + (_AWAY if is_away else _REST)
+            is_ours = is_away or isinstance(error, AdapterError)
             _log.error("worker.failed", hospital=name, error=type(error).__name__, exc_info=not is_ours)
             return
         if done.requests:
