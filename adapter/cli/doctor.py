@@ -218,9 +218,22 @@ def _why(word: str) -> str:
     return say(known) if known in catalogue("en") else word
 
 
-def _strategy(adapter: "Adapter", found: "Diagnosis") -> str | None:  # noqa: ARG001
+def _strategy(adapter: "Adapter", found: "Diagnosis") -> str | None:
     """How the adapter writes to this server, in words."""
-    return None
+    from adapter.delivery.strategy import manner
+
+    if not found.lines:
+        return None
+    hospital = adapter.settings.hospital(found.hospital)
+    how = manner(found.card, max_entries=hospital.max_entries, max_bytes=hospital.max_bytes)
+    form = "together" if how.together else how.form
+    words = [
+        say(f"doctor.form_{form}"),
+        say("doctor.by_condition" if how.conditional else "doctor.by_looking"),
+    ]
+    if how.form != "single":
+        words.append(say("doctor.size", entries=how.max_entries, kilobytes=how.max_bytes // 1000))
+    return say("doctor.strategy", hospital=hospital.display, manner="; ".join(words))
 
 
 def _markdown(found: "Diagnosis", display: str, strategy: str | None) -> "Iterator[str]":

@@ -82,9 +82,16 @@ def manner(card: Card, *, max_entries: int, max_bytes: int) -> Manner:
         if_match=card.if_match is not False,
         max_entries=max(1, min(max_entries, limit)),
         max_bytes=min(max_bytes, card.max_bytes or max_bytes),
-        searched=_VALUES_A_SEARCH if card == UNKNOWN or card.search_several is True else 1,
+        searched=_searched(card),
     )
     return found.singly() if form == "single" else found
+
+
+def _searched(card: Card) -> int:
+    """Identifiers in one search: few where what stands on a later page is not to be had."""
+    if card != UNKNOWN and card.search_several is not True:
+        return 1
+    return FEW if card.paging is False else _VALUES_A_SEARCH
 
 
 def _form(card: Card) -> tuple[Literal["transaction", "batch", "single"], bool]:

@@ -81,6 +81,8 @@ def test_a_hospital_without_a_card_is_named_until_it_is_measured(
     assert site.run("doctor", "bv") == 0
     said = capsys.readouterr()
     assert "nothing else is touched" in said.err
+    assert "transactions whose entries refer to each other; each write conditional" in said.out
+    assert "at most 10 entries and 100 kB a request" in said.out
     assert "Nothing here needs a person." in said.out
     for command in ("plan", "sync", "status"):
         site.run(command)
@@ -103,7 +105,9 @@ def test_what_changed_at_a_server_is_said_until_a_person_has_seen_it(
     assert site.run("doctor", "bv") == 0
     site.deviant.ways.add("non-atomic")
     assert site.run("doctor", "bv") == 1
-    assert "All of a transaction or nothing: yes, now no" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "All of a transaction or nothing: yes, now no" in said
+    assert "is written to: batches without references between their entries" in said
     assert site.run("doctor", "bv") == 1  # nothing new, and still not seen
     assert "yes, now no" in capsys.readouterr().out
     assert site.run("doctor", "--seen", "bv") == 0

@@ -74,6 +74,7 @@ def test_searches_ask_for_one_where_several_are_measured_not_to_work() -> None:
     assert of(UNKNOWN).searched == 20
     assert of(GOOD).searched == 20
     assert of(replace(GOOD, search_several=False)).searched == 1
+    assert of(replace(GOOD, paging=False)).searched == 8
     assert of(replace(GOOD, search_several=None)).searched == 1
 
 
