@@ -266,3 +266,17 @@ def test_the_commands_end_as_monitoring_wants_it(centre: Centre) -> None:
         assert centre.facts("alarm", "--test") == {"webhook": None}
         assert centre.facts("alarm")["told"] is True
     assert sorted(hook.posts[0][1]) == ["at", "centre", "subject", "test", "text"]
+
+
+def test_a_worker_tells_by_itself(centre: Centre) -> None:
+    centre.run("status")
+    with Adapter.open(load_settings(centre.folder / "adapter.toml")) as adapter:
+        books = Books(adapter.engine, "bv-tinh")
+        books.wish(wish("a"))
+        books.send(wish("a"), event=Event.REFUSE, reason="refused")
+    port = free_port()
+    centre.environment["ADAPTER_ALARM__WEBHOOK"] = f"http://127.0.0.1:{port}/"
+    with webhook(port) as hook:
+        centre.run("worker", "--once", "bv-tinh")
+    [(_, said)] = hook.posts
+    assert ("bv-tinh", "parked") in {(one["hospital"], one["code"]) for one in said["began"]}
