@@ -111,7 +111,7 @@ class _Run:
         due = self.to.ledger.shipments.next_due(self.to.name)
         more = self.more() or self._shipping > 0
         if due is None:
-            return _MORE_NAP if more else None
+            return _MORE_NAP if more or self._others_are_at_it(now) else None
         due = due if due <= now + LONGEST_WAIT else now
         standing = self.to.ledger.hospitals.standing(self.to.name, now)
         opens = now if standing.admits else standing.until
@@ -125,6 +125,13 @@ class _Run:
             return _MORE_NAP
         self.unreachable |= standing.why == "breaker" or standing.probing
         return None
+
+    def _others_are_at_it(self, now: datetime) -> bool:
+        """Whether to wait for what other processes have under way: it may be due again, and this run is to
+        say how things stand when all is done.
+        """
+        has_patience = self.patience and now <= self.progressed_at + self.patience
+        return bool(has_patience and self.to.ledger.shipments.in_flight(self.to.name))
 
 
 def deliver(

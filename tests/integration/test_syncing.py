@@ -1,0 +1,100 @@
+"""One sync: planning and delivery side by side, beside other processes, and stopped."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from serving import serving
+from sqlalchemy import Engine
+
+from adapter import pipeline
+from adapter.database import open_database
+from adapter.errors import Busy
+from adapter.ledger.state import State
+from adapter.pipeline import Adapter, Summary
+from adapter.records import importer
+from adapter.sandbox.app import Sandbox
+from adapter.settings import Hospital, Settings
+from tests.fakes import GOOD
+
+NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+SMALL = Path("fixtures/sample/small.xlsx")
+NAME = "bv-tinh"
+
+
+@pytest.fixture
+def adapter(engine: Engine, tmp_path: Path) -> Iterator[Adapter]:
+    """A centre with the small sample, and its hospital: a sandbox over real HTTP."""
+    (tmp_path / "identity.key").write_text("0123456789abcdef0123456789abcdef")
+    store = open_database(f"sqlite:///{tmp_path / 'hospital.db'}")
+    with serving(Sandbox(store, NAME).app) as base:
+        hospital = Hospital(name=NAME, display=NAME, level="provincial", base_url=f"{base}/fhir")
+        settings = Settings(
+            identity_key=f"file:{tmp_path / 'identity.key'}",
+            database_url=f"sqlite:///{tmp_path / 'adapter.db'}",
+            hospitals={NAME: hospital},
+        )
+        importer.run(engine, [SMALL], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=NOW)
+        opened = Adapter(settings, engine)
+        opened.cards.put(NAME, GOOD, NOW)
+        yield opened
+    store.dispose()
+
+
+def sync(
+    adapter: Adapter,
+    stop: threading.Event | None = None,
+    progress: Callable[[str, str | None, int, int], None] = lambda *_: None,
+) -> Summary:
+    return pipeline.sync(adapter, [NAME], lambda: datetime.now(UTC), progress, stop)
+
+
+def test_what_is_planned_is_delivered_while_more_is_planned(adapter: Adapter) -> None:
+    stages: list[str] = []
+    done = sync(adapter, progress=lambda stage, *_: stages.append(stage))
+    assert done.hospitals[NAME].delivered == done.hospitals[NAME].planned > 1000
+    assert stages.index("deliver") < len(stages) - 1 - stages[::-1].index("plan")
+    assert adapter.ledger.counts(NAME) == {State.DELIVERED: done.hospitals[NAME].delivered}
+
+
+def test_a_stop_after_which_nothing_is_left_is_none(adapter: Adapter) -> None:
+    sync(adapter)
+    told = threading.Event()
+    told.set()
+    assert not sync(adapter, told).stopped
+
+
+def test_a_sync_that_is_stopped_says_so_and_the_next_goes_on(adapter: Adapter) -> None:
+    stop = threading.Event()
+    first = sync(adapter, stop, lambda stage, *_: stop.set() if stage == "plan" else None)
+    assert first.stopped
+    assert first.exit_code == 1
+    second = sync(adapter)
+    assert not second.stopped
+    assert second.exit_code == 0
+    assert first.hospitals[NAME].delivered + second.hospitals[NAME].delivered > 1000
+
+
+def test_one_plans_at_a_time_and_anybody_delivers(
+    adapter: Adapter, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapter.pipeline.syncing._WAIT", 0.3)
+    other = Adapter(adapter.settings, engine)
+    turn = other.ledger.turns.take(f"plan:{NAME}", 600)
+    assert turn is not None
+    with pytest.raises(Busy):
+        sync(adapter)
+    other.ledger.turns.give_back(turn)
+    found: list[Summary] = []
+    threads = [threading.Thread(target=lambda who=who: found.append(sync(who))) for who in (adapter, other)]
+    monkeypatch.setattr("adapter.pipeline.syncing._WAIT", 120.0)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(one.hospitals[NAME].planned for one in found) == sum(
+        one.hospitals[NAME].delivered for one in found
+    )
+    assert [one.exit_code for one in found] == [0, 0]
