@@ -23,7 +23,7 @@ class Site:
         for name in LEVELS:
             text = text.replace(f"[hospitals.{name}]", f"[hospitals.{name}]\n{_OFTEN}\nconcurrency = 4")
         settings.write_text(text, "utf-8")
-        self.views = {name: centre.hospital(name, "--fault", "slow:1:0.4") for name in LEVELS}
+        self.views = {name: centre.hospital(name, "--fault", "slow:1:0.1") for name in LEVELS}
         centre.run("import", str(SMALL))
 
     def status(self) -> list[dict[str, Any]]:
