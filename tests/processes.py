@@ -5,11 +5,16 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from adapter.cli.demo.hospital import HospitalView
 from adapter.cli.demo.processes import free_port, until
+from adapter.database import migrate, open_database
+from adapter.ledger.cards import CardStore
+from adapter.settings import load_settings
+from tests.fakes import GOOD
 
 ADAPTER = Path(sys.executable).with_name("adapter")
 ROOT = Path(__file__).parents[1]
@@ -78,6 +83,17 @@ class Centre:
             )
         self.processes[name] = process
         return process
+
+    def measured(self) -> None:
+        """Every hospital has the card of a good server, as after `adapter doctor`: fifty entries a Bundle."""
+        settings = load_settings(self.folder / "adapter.toml")
+        engine = open_database(settings.resolved_database_url)
+        try:
+            migrate(engine)
+            for name in self.ports:
+                CardStore(engine).put(name, GOOD, datetime.now(UTC))
+        finally:
+            engine.dispose()
 
     def hospital(self, name: str, *options: str) -> HospitalView:
         """Start a sandbox and wait until it answers."""

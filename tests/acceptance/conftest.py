@@ -11,6 +11,7 @@ from processes import Centre
 def centre(tmp_path: Path) -> Iterator[Centre]:
     """A centre with an empty SQLite database."""
     centre = Centre(tmp_path)
+    centre.measured()
     yield centre
     centre.close()
 
@@ -19,5 +20,6 @@ def centre(tmp_path: Path) -> Iterator[Centre]:
 def postgres_centre(tmp_path: Path, postgres_url: str) -> Iterator[Centre]:
     """A centre with an empty PostgreSQL database."""
     centre = Centre(tmp_path, postgres_url)
+    centre.measured()
     yield centre
     centre.close()
