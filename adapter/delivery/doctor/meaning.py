@@ -148,12 +148,20 @@ def _retry(card: Card, _limits: Limits, _now: datetime) -> Line | None:
     return Line("retry_after", None, card.retry_after, "", "plain", "doctor.yes_retry_after")
 
 
+def _speed(card: Card, _limits: Limits, _now: datetime) -> Line | None:
+    took = card.seconds_an_entry
+    if took is None:
+        return None
+    return Line("seconds_an_entry", None, f"{took * 1000:.0f} ms", "", "plain", "doctor.yes_seconds_an_entry")
+
+
 _SPECIAL: dict[str, Callable[[Card, Limits, datetime], Line | None]] = {
     "fhir_version": _version,
     "tls_until": _certificate,
     "clock_skew": _clock,
     "retry_after": _retry,
     "max_entries": _size("max_entries"),
+    "seconds_an_entry": _speed,
     "max_bytes": _size("max_bytes"),
     "several_matches": _several,
 }
@@ -162,7 +170,14 @@ FIELDS = (
     *("fhir_version", "tls_until", "clock_skew", "guarded", "retry_after"),
     *("search_by_identifier", "search_is_fresh", "search_several", "paging"),
     *("transaction", "atomic", "batch", "urn_references", "conditional_reference", "paired", "names_ids"),
-    *("max_entries", "max_bytes", "conditional_create", "conditional_update", "encoded_urls"),
+    *(
+        "max_entries",
+        "max_bytes",
+        "seconds_an_entry",
+        "conditional_create",
+        "conditional_update",
+        "encoded_urls",
+    ),
     *("several_matches", "if_match", "bundle_if_match", "if_match_star", "same_is_no_version"),
     *("deletes", "client_ids", "revives_deleted", "gzip_requests"),
 )
