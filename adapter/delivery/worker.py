@@ -21,6 +21,7 @@ __all__ = ["Delivered", "deliver", "lease_length"]
 _NAP = 0.05  # seconds, so that a due time that has just come is not waited for twice
 _MORE_NAP = 0.2  # seconds, while more is being planned or under way
 _LONG_NAP = 60.0  # seconds, after which a clock that was set is noticed
+_LEASE_ENDS = 5.0  # seconds more than a lease lasts, in which another process takes it over
 _RACES = 2  # claims of what fell due, or was taken by another, just meanwhile
 _log = get_logger(__name__)
 
@@ -128,9 +129,10 @@ class _Run:
 
     def _others_are_at_it(self, now: datetime) -> bool:
         """Whether to wait for what other processes have under way: it may be due again, and this run is to
-        say how things stand when all is done.
+        say how things stand when all is done. Where they stopped, their leases end meanwhile.
         """
-        has_patience = self.patience and now <= self.progressed_at + self.patience
+        patience = max(self.patience, timedelta(seconds=self.to.lease_seconds + _LEASE_ENDS))
+        has_patience = self.patience and now <= self.progressed_at + patience
         return bool(has_patience and self.to.ledger.shipments.in_flight(self.to.name))
 
 

@@ -1,6 +1,6 @@
 """Shipments: who may send for which hospital and cadre, and when. All SQL on them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from secrets import token_hex
@@ -144,6 +144,22 @@ class ShipmentStore:
         if self._clock() + seconds > lease.ends:
             raise LeaseLost("ledger.lease_lost")
 
+    def take_back(self, lengths: Mapping[str, float]) -> None:
+        """Take away leases that were seen unchanged for their length (hospital -> seconds): their owners
+        stopped. For who claims nothing, since nothing else is due. Call it every few seconds.
+        """
+        held = dict[str, dict[str, object]]((name, {}) for name in lengths)
+        query = select(_S.c.hospital, _S.c.cadre, _S.c.lease_token, _S.c.lease_until).where(
+            _S.c.lease_token.is_not(None), _S.c.hospital.in_(lengths)
+        )
+        with read(self._engine) as connection:
+            for row in connection.execute(query):
+                held[row.hospital][row.cadre] = (row.lease_token, row.lease_until)
+        for name, looks in held.items():
+            if self._watch.unchanged(name, looks, lengths[name]):
+                with write(self._engine) as connection:
+                    self._held(connection, name, lengths[name])
+
     # -- looking ---------------------------------------------------------------------------
 
     def due(self, hospitals: Sequence[str], now: datetime) -> list[str]:
@@ -186,10 +202,8 @@ class ShipmentStore:
         self, connection: Connection, hospital: str, now: datetime, seconds: float, want: int
     ) -> list[Lease]:
         self._one_claimer(connection, hospital)
-        room = self._hospitals.admits(connection, hospital, now)
-        if room < 1:
-            return []
-        room -= self._held(connection, hospital, seconds)
+        held = self._held(connection, hospital, seconds)  # shipments before the hospital's row, as plans do
+        room = self._hospitals.admits(connection, hospital, now) - held
         rows = self._free(connection, hospital, now, min(want, room)) if room > 0 else []
         return self._leased(connection, hospital, rows, now, seconds) if rows else []
 

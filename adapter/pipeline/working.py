@@ -12,12 +12,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import count
 from time import monotonic
 from typing import Protocol
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from adapter.delivery.client import HospitalClient
+from adapter.delivery.worker import lease_length
 from adapter.errors import AdapterError, Busy, SettingsError
 from adapter.ledger.turns import TurnStore
 from adapter.pipeline.inbound import process_inbox
@@ -39,8 +41,10 @@ from adapter.telemetry import get_logger
 __all__ = ["Job", "RunBeats", "SharedBeats", "turn_for", "work"]
 
 _POLL = 0.5  # seconds between two looks at what is due
+_WATCH = 5.0  # seconds between two looks at what nobody seems to work on any more
 _REST = 30.0  # seconds that a hospital's delivery rests after an error of our own: a missing secret, say
 _AWAY = 3.0  # seconds between two tries to reach a database that is away
+_TRIES = 20  # of a plan that it was away for, each after a longer pause: ten minutes in all
 _log = get_logger(__name__)
 
 
@@ -123,7 +127,7 @@ def work(
 
     def beat(name: str) -> None:
         if name not in jobs:
-            _plan(now, name, quiet)
+            _patiently(partial(_plan, now, name, quiet), stop)
             return
         with turn_for(adapter, name):
             jobs[name].run()
@@ -137,18 +141,40 @@ def work(
             name="beats",
         )
         beating.start()
-        while not stop.is_set():
-            planning = beating.is_alive()
-            try:
-                busy = crews.send()
-            except DBAPIError as error:  # the database is away: restarted, say
-                _log.warning("worker.no_database", error=type(error).__name__)
-                stop.wait(_AWAY)
-                continue
-            if once and not busy and not planning:
-                break
-            stop.wait(_POLL)
-        beating.join()
+        try:
+            _send(crews, beating, stop, once=once)
+        except BaseException:
+            stop.set()  # or the beats would go on without anybody who delivers
+            raise
+        finally:
+            beating.join()
+
+
+def _send(crews: "_Crews", beating: threading.Thread, stop: threading.Event, *, once: bool) -> None:
+    """Send crews until `stop` is set, or with `once` until nothing is due or being planned."""
+    while not stop.is_set():
+        planning = beating.is_alive()
+        try:
+            busy = crews.send()
+        except SQLAlchemyError as error:  # the database is away: restarted, say
+            _log.warning("worker.no_database", error=type(error).__name__)
+            stop.wait(_AWAY)
+            continue
+        if once and not busy and not planning:
+            break
+        stop.wait(_POLL)
+
+
+def _patiently(run: Callable[[], None], stop: threading.Event) -> None:
+    """Run it again while the database is away: the next beat may be a day ahead."""
+    for tries in count(1):
+        try:
+            return run()
+        except SQLAlchemyError as error:
+            if tries > _TRIES or stop.is_set():
+                raise
+            _log.warning("worker.no_database", error=type(error).__name__)
+            stop.wait(_AWAY * tries)
 
 
 def _plan(now: Work, name: str, quiet: timedelta | None) -> None:
@@ -167,6 +193,10 @@ def _plan(now: Work, name: str, quiet: timedelta | None) -> None:
         _log.info("worker.planned", hospital=name, changes=planned.changed)
 
 
+def _length(adapter: Adapter, name: str) -> float:
+    return lease_length(adapter.settings.lease_seconds, adapter.settings.hospital(name).timeout_seconds)
+
+
 class _Crews:
     """The threads that deliver: a crew for each hospital that something is due for, so that none waits
     for another.
@@ -179,6 +209,8 @@ class _Crews:
         self._crews: dict[str, Future[None]] = {}
         self._clients: dict[str, tuple[str, HospitalClient]] = {}
         self._rest: dict[str, float] = {}
+        self._lengths = {name: _length(now.adapter, name) for name in hospitals}
+        self._watched = monotonic()
         self._pool = ThreadPoolExecutor(max(1, len(self._names)), thread_name_prefix="crew")
 
     def __enter__(self) -> "_Crews":
@@ -191,10 +223,14 @@ class _Crews:
 
     def send(self) -> bool:
         """Send a crew wherever something is due and none is at work; whether one is anywhere."""
+        shipments = self._now.adapter.ledger.shipments
+        if monotonic() - self._watched >= _WATCH:
+            shipments.take_back(self._lengths)
+            self._watched = monotonic()
         self._crews = {name: crew for name, crew in self._crews.items() if not crew.done()}
         idle = [name for name in self._names if name not in self._crews and self._may(name)]
         now = self._now.clock()
-        for name in self._now.adapter.ledger.shipments.due(idle, now):
+        for name in shipments.due(idle, now):
             if self._admits(name, now):
                 self._crews[name] = self._pool.submit(self._deliver, name)
         return bool(self._crews)
@@ -218,7 +254,7 @@ class _Crews:
         try:
             done = deliver_to(self._now, hospital, self._client(hospital), threads=self._threads)
         except Exception as error:  # noqa: BLE001 - one hospital's trouble must not end the worker
-            is_away = isinstance(error, DBAPIError)
+            is_away = isinstance(error, SQLAlchemyError)
             self._rest[name] = monotonic() + (_AWAY if is_away else _REST)
             is_ours = is_away or isinstance(error, AdapterError)
             _log.error("worker.failed", hospital=name, error=type(error).__name__, exc_info=not is_ours)

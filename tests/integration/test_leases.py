@@ -131,6 +131,20 @@ def test_what_is_due_further_ahead_than_any_retry_is_due(engine: Engine) -> None
     assert host.ledger.shipments.due([NAME], now) == []
 
 
+def test_a_lease_that_ended_is_taken_back_where_nobody_claims(engine: Engine) -> None:
+    shipments(engine, "c1")
+    first, second = Host(engine), Host(engine)
+    first.claim()
+    now = START + timedelta(hours=1)
+    for seconds in (0, 59):
+        second.ticks.now += seconds
+        second.ledger.shipments.take_back({NAME: 60, "other": 60})
+        assert second.ledger.shipments.due([NAME], now) == []
+    second.ticks.now += 1
+    second.ledger.shipments.take_back({NAME: 60, "other": 60})
+    assert second.ledger.shipments.due([NAME], now) == [NAME]
+
+
 def test_giving_back_and_claiming_are_one_transaction(engine: Engine) -> None:
     shipments(engine, "c1", "c2")
     host = Host(engine)

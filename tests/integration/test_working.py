@@ -1,0 +1,172 @@
+"""Workers whose fellows died elsewhere, and whose database is away for a moment."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from ledger_books import Books
+from serving import serving
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from adapter import pipeline
+from adapter.database import open_database
+from adapter.delivery.client import HospitalClient
+from adapter.delivery.worker import Delivered, deliver
+from adapter.fhir import codec
+from adapter.ledger.model import Desired
+from adapter.ledger.state import State
+from adapter.ledger.store import LedgerStore
+from adapter.pipeline import Adapter
+from adapter.pipeline.working import RunBeats, SharedBeats
+from adapter.sandbox.app import Sandbox
+from adapter.scheduler import run as run_beats
+from adapter.settings import Hospital, Settings
+from tests.fakes import GOOD, FakeHospital
+
+NAME = "bv"
+_IDENTITY = codec.digest(b"a")
+_BODY = codec.dumps(
+    {"resourceType": "Patient", "identifier": [{"system": "https://centre.test/sid", "value": _IDENTITY}]}
+)
+PERSON = Desired(_IDENTITY, "Patient", 0, "cadre", "a", codec.digest(_BODY), _BODY)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def adapter(engine: Engine, tmp_path: Path) -> Iterator[Adapter]:
+    """A centre without records, and its hospital: a sandbox over real HTTP."""
+    (tmp_path / "identity.key").write_text("0123456789abcdef0123456789abcdef")
+    store = open_database(f"sqlite:///{tmp_path / 'hospital.db'}")
+    with serving(Sandbox(store, NAME).app) as base:
+        hospital = Hospital(
+            name=NAME, display=NAME, level="provincial", base_url=f"{base}/fhir", timeout_seconds=1
+        )
+        settings = Settings(
+            identity_key=f"file:{tmp_path / 'identity.key'}", lease_seconds=10, hospitals={NAME: hospital}
+        )
+        settings._folder = tmp_path
+        opened = Adapter(settings, engine)
+        opened.cards.put(NAME, GOOD, now())
+        yield opened
+    store.dispose()
+
+
+def work(adapter: Adapter, stop: threading.Event, beats: RunBeats = run_beats) -> None:
+    pipeline.work(adapter, [NAME], now, stop, jobs={}, beats=beats)
+
+
+def until(found: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while not found():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def no_beats(
+    _jobs: Mapping[str, str],
+    _work: Callable[[str], None],
+    stop: threading.Event,
+    _clock: Callable[[], datetime],
+    _beats: SharedBeats,
+    *,
+    once: bool,
+) -> None:
+    stop.wait()
+
+
+def test_what_a_dead_host_had_under_way_goes_on_though_nothing_else_is_due(
+    adapter: Adapter, engine: Engine
+) -> None:
+    Books(engine, NAME).wish(PERSON)
+    assert LedgerStore(engine).shipments.claim(NAME, now() + timedelta(days=1), 10)
+    stop = threading.Event()
+    thread = threading.Thread(target=work, args=(adapter, stop))
+    thread.start()
+    try:
+        assert until(lambda: adapter.ledger.counts(NAME) == {State.DELIVERED: 1}, 30)
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_run_waits_until_the_leases_of_the_dead_end(engine: Engine) -> None:
+    Books(engine, NAME).wish(PERSON)
+    dead, ledger, hospital = LedgerStore(engine), LedgerStore(engine), FakeHospital()
+    assert dead.shipments.claim(NAME, now() + timedelta(days=1), 2)
+    with HospitalClient(hospital.base, transport=hospital.transport) as client:
+        done: Delivered = deliver(
+            NAME,
+            client,
+            ledger,
+            system="https://centre.test/sid",
+            timeout=0.5,
+            lease_seconds=2,
+            max_entries=50,
+            max_bytes=1_000_000,
+            concurrency=1,
+            patience=0.5,
+            clock=now,
+            stop=threading.Event(),
+            card=GOOD,
+        )
+    assert done.resources == 1
+
+
+def test_a_plan_for_which_the_database_was_away_is_made_when_it_is_back(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapter.pipeline.working._AWAY", 0.01)
+    tried: list[str] = []
+    stop = threading.Event()
+
+    def plan(_now: object, name: str, _quiet: object) -> None:
+        tried.append(name)
+        if len(tried) < 3:
+            raise OperationalError("SELECT 1", None, Exception("away"))
+        stop.set()
+
+    monkeypatch.setattr("adapter.pipeline.working._plan", plan)
+    pipeline.work(adapter, [NAME], now, stop, jobs={}, beats=run_beats, once=True)
+    assert tried == [NAME] * 3
+
+
+def test_a_worker_outlives_connections_that_are_all_in_use(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapter.pipeline.working._AWAY", 0.01)
+    stop, looks = threading.Event(), 0
+
+    def due(_names: object, _now: datetime) -> list[str]:
+        nonlocal looks
+        looks += 1
+        if looks < 3:
+            raise PoolTimeout("all in use")
+        stop.set()
+        return []
+
+    monkeypatch.setattr(adapter.ledger.shipments, "due", due)
+    work(adapter, stop, no_beats)
+    assert looks == 3
+
+
+def test_a_worker_that_cannot_go_on_ends_as_a_whole(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def due(_names: object, _now: datetime) -> list[str]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(adapter.ledger.shipments, "due", due)
+    stop = threading.Event()
+    with pytest.raises(ZeroDivisionError):
+        work(adapter, stop, no_beats)
+    assert stop.is_set()
