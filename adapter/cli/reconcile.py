@@ -1,21 +1,24 @@
 """`adapter reconcile`: a hospital read back, and put right."""
 
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from adapter.cli.context import AsJson, Hospitals, actor, chosen, now, opened, stopping
 from adapter.cli.progress import progress
-from adapter.cli.show import emit, rows, table
+from adapter.cli.show import emit, errors, rows, table
 from adapter.texts import catalogue, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import threading
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
     from adapter.cli.progress import ProgressCallback
+    from adapter.delivery.client import HospitalClient
     from adapter.pipeline import Adapter
     from adapter.pipeline.reconciling import Reconciled
     from adapter.pipeline.repairing import Repaired
@@ -43,13 +46,27 @@ def reconcile(
     as_json: AsJson = False,
 ) -> None:
     """Read hospitals back: what is missing, extra, different or there twice."""
+    from adapter.errors import Busy, HospitalError, SettingsError, UsageError
+
+    if (delete_unknown or yes) and not repair:
+        raise UsageError("reconcile.needs_repair")
+    wanted = _Wanted(repair, delete_unknown, yes, as_json)
     facts: dict[str, Any] = {}
     exit_code = 0
     with opened(context) as adapter, progress(quiet=as_json) as callback:
         for name in chosen(adapter, hospitals):
-            found, done = _one(adapter, name, callback, _Wanted(repair, delete_unknown, yes, as_json))
+            try:
+                found, done = _one(adapter, name, callback, wanted)
+            except (Busy, HospitalError, SettingsError) as error:  # the others are read all the same
+                errors().print(say("cli.error", problem=str(error)))
+                facts[name] = {"problem": str(error)}
+                exit_code = max(exit_code, error.exit_code)
+                continue
             facts[name] = _facts(found, done)
             exit_code = max(exit_code, _exit_code(found, done))
+            if wanted.stopped:
+                exit_code = 1
+                break
     if as_json:
         emit(facts, True, lambda _out: None)
     raise typer.Exit(exit_code)
@@ -63,19 +80,31 @@ class _Wanted:
         self.delete_unknown = delete_unknown
         self.yes = yes
         self.as_json = as_json
+        self.stopped = False
+
+
+@contextmanager
+def _stoppable() -> "Iterator[threading.Event]":
+    """The event that Ctrl+C and SIGTERM set, for as long as something is put right."""
+    import signal
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stopping()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _one(
     adapter: "Adapter", name: str, callback: "ProgressCallback", wanted: _Wanted
 ) -> "tuple[Reconciled, Repaired | None]":
-    from adapter import pipeline
-    from adapter.pipeline.planning import update_ledger
     from adapter.pipeline.reading import note_read
     from adapter.pipeline.reconciling import reconcile as read_back
-    from adapter.pipeline.repairing import repair as put_right
+    from adapter.pipeline.repairing import prepare
 
     if wanted.repair:
-        update_ledger(adapter, adapter.outlet(name), now(), callback)
+        prepare(adapter, name, now, callback)
     with adapter.client(name) as client:
         found = read_back(adapter, name, client, now, callback)
         known = [(one.kind, one.key) for one in found.findings if one.key]
@@ -84,22 +113,34 @@ def _one(
             emit(None, False, lambda out: _draw(out, found, wanted))
         if not (wanted.repair and found.findings and _agreed(wanted)):
             return found, None
-
-        def deliver() -> None:
-            pipeline.sync(adapter, [name], now, callback, stopping(), keep=True, by=actor())
-
-        done = put_right(
-            adapter,
-            found,
-            client,
-            now,
-            delete_unknown=wanted.delete_unknown,
-            deliver=deliver,
-            by=actor(),
-        )
+        done = _put_right(adapter, found, client, callback, wanted)
     if not wanted.as_json:
         emit(None, False, lambda out: _draw_repaired(out, name, done))
     return found, done
+
+
+def _put_right(
+    adapter: "Adapter",
+    found: "Reconciled",
+    client: "HospitalClient",
+    callback: "ProgressCallback",
+    wanted: _Wanted,
+) -> "Repaired":
+    from adapter import pipeline
+    from adapter.pipeline.repairing import repair
+
+    with _stoppable() as stop:
+
+        def deliver() -> None:
+            pipeline.sync(adapter, [found.hospital], now, callback, stop, keep=True, by=actor())
+
+        delete = wanted.delete_unknown
+        try:
+            return repair(
+                adapter, found, client, now, delete_unknown=delete, deliver=deliver, by=actor(), stop=stop
+            )
+        finally:
+            wanted.stopped = stop.is_set()
 
 
 def _agreed(wanted: _Wanted) -> bool:

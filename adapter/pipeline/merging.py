@@ -1,5 +1,6 @@
 """Two people in the records who are one: their records become one person's, here and at every hospital."""
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -14,6 +15,7 @@ from adapter.ledger.model import Lease
 from adapter.ledger.moves import move
 from adapter.ledger.state import State
 from adapter.pipeline.opened import Adapter
+from adapter.pipeline.syncing import turns_of
 from adapter.records.merges import Merge, MergeStore
 from adapter.records.model import Cadre
 
@@ -122,11 +124,17 @@ def unmerge(adapter: Adapter, loser: str, clock: Callable[[], datetime], by: str
 def _both(
     adapter: Adapter, source: str, target: str, clock: Callable[[], datetime]
 ) -> Iterator[list[tuple[Lease, Lease]]]:
-    """Both people's shipments at every hospital, while nobody else sends them."""
+    """Both people's shipments at every hospital, while nobody else sends or plans for them: a plan that was
+    made of who they were before must not be written after. At work, so that the leases and turns of a
+    process that is killed here are found free.
+    """
+    names = _hospitals(adapter, (source, target))
     with ExitStack() as held:
+        held.enter_context(adapter.at_work(clock, threading.Event()))
+        held.enter_context(turns_of(adapter, names))
         yield [
             (_leased(adapter, name, source, clock, held), _leased(adapter, name, target, clock, held))
-            for name in _hospitals(adapter, (source, target))
+            for name in names
         ]
 
 

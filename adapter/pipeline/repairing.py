@@ -1,5 +1,6 @@
 """What reading a hospital back found wrong is put right, as far as it is ours."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,15 +9,21 @@ from adapter import audit
 from adapter.database import write
 from adapter.delivery.client import HospitalClient
 from adapter.delivery.reconcile import Verdict, remove
+from adapter.errors import HospitalError
 from adapter.ledger.model import Lease
 from adapter.ledger.repairs import RepairStore
+from adapter.ledger.state import State
+from adapter.pipeline.hospitals import served
 from adapter.pipeline.opened import Adapter
 from adapter.pipeline.people import NOBODY
+from adapter.pipeline.planning import Progress, update_ledger
 from adapter.pipeline.reconciling import Finding, Reconciled, reconcile
+from adapter.pipeline.syncing import turns_of
 
-__all__ = ["Repaired", "repair"]
+__all__ = ["Repaired", "prepare", "repair"]
 
 _ROUNDS = 4
+_NOT_SERVED = ("paused", "hours")
 
 
 @dataclass
@@ -35,6 +42,23 @@ class Repaired:
     kept: dict[str, str] = field(default_factory=dict)  # Type/id -> why
 
 
+def prepare(
+    adapter: Adapter,
+    name: str,
+    clock: Callable[[], datetime],
+    progress: Progress,
+    stop: threading.Event | None = None,
+) -> None:
+    """Bring the ledger up to date with the records before a hospital is read back to be put right. Raises
+    HospitalError where it may be sent nothing now, Busy when another process plans for it.
+    """
+    found = served(adapter, name, clock(), {})
+    if found.why in _NOT_SERVED:
+        raise HospitalError(f"reconcile.not_served_{found.why}", hospital=name)
+    with adapter.at_work(clock, stop or threading.Event()), turns_of(adapter, [name]) as turns:
+        update_ledger(adapter, adapter.outlet(name), clock(), progress, turn=turns[name])
+
+
 def repair(
     adapter: Adapter,
     found: Reconciled,
@@ -44,30 +68,44 @@ def repair(
     delete_unknown: bool,
     deliver: Callable[[], None],
     by: str,
+    stop: threading.Event | None = None,
 ) -> Repaired:
     """Put right what is ours: the ledger learns what the hospital holds, `deliver` sends and retracts what
     is due, and then second copies of what we sent are deleted. What the hospital holds under an identity
     that nobody knows any more is retracted only if told to `delete_unknown`.
 
-    What was made anew has another id, so what refers to it is read again and put right in turn.
+    What was made anew has another id, so what refers to it is read again and put right in turn. Once `stop`
+    is set nothing more is begun, and what was not read again counts as left.
     """
-    work = _Repairs(adapter, found.hospital, client, clock)
+    stop = stop or threading.Event()
+    work = _Repairs(adapter, found.hospital, client, clock, stop)
+    with adapter.at_work(clock, stop):  # so that the leases of a repair that is killed are found free
+        _rounds(work, found, deliver, delete_unknown=delete_unknown)
+        work.done.left += work.still_there(found.findings)
+        work.note(by)
+    return work.done
+
+
+def _rounds(
+    work: "_Repairs", found: Reconciled, deliver: Callable[[], None], *, delete_unknown: bool
+) -> None:
     if delete_unknown:
         work.strangers(found.findings)
     findings = found.findings
     for _ in range(_ROUNDS):
+        work.done.left = sum(one.verdict is not Verdict.EXTRA for one in findings)
         work.ledger(findings)
         if work.done.resend or work.done.retract:
             deliver()
         work.thin_out([one for one in findings if one.verdict is Verdict.DUPLICATES])
+        if work.stop.is_set():
+            return
         touched = {one.cadre for one in findings if one.verdict not in (Verdict.EXTRA, Verdict.KNOWN_AGAIN)}
-        again = reconcile(adapter, found.hospital, client, clock, _quiet, only=touched)
+        again = work.read_again(touched)
         work.done.left = len(again.findings)
         findings = [one for one in again.findings if not one.foreign and one.cadre not in work.busy]
         if not findings:
-            break
-    work.note(by)
-    return work.done
+            return
 
 
 def _quiet(_stage: str, _hospital: str | None, _done: int, _total: int) -> None:
@@ -78,8 +116,14 @@ class _Repairs:
     """The repairs of one hospital."""
 
     def __init__(
-        self, adapter: Adapter, hospital: str, client: HospitalClient, clock: Callable[[], datetime]
+        self,
+        adapter: Adapter,
+        hospital: str,
+        client: HospitalClient,
+        clock: Callable[[], datetime],
+        stop: threading.Event,
     ) -> None:
+        self.stop = stop
         self._adapter = adapter
         self._hospital = hospital
         self._client = client
@@ -110,6 +154,16 @@ class _Repairs:
         self.done.unknown = store.retract_unknown(self._hospital, unknown, NOBODY, self._clock())
         self.done.retract += self.done.unknown
 
+    def read_again(self, cadres: set[str]) -> Reconciled:
+        """What is still not as it should be of these people."""
+        return reconcile(self._adapter, self._hospital, self._client, self._clock, _quiet, only=cadres)
+
+    def still_there(self, findings: Sequence[Finding]) -> int:
+        """Of what is extra and known to the ledger, what was not proved to be gone."""
+        extra = [one for one in findings if one.verdict is Verdict.EXTRA]
+        lines = [self._adapter.ledger.by_identity(self._hospital, one.type, one.identity) for one in extra]
+        return sum(line is not None and line.state is State.RETRACTING for line in lines)
+
     def note(self, by: str) -> None:
         """That somebody had the hospital repaired, for the audit."""
         counts = {name: getattr(self.done, name) for name in ("known_again", "resend", "retract")}
@@ -127,9 +181,10 @@ class _Repairs:
         """Delete second copies, dependants first; one with other content may be the hospital's own."""
         ordered = sorted(twins, key=lambda one: -self._ranks.get(one.type, 0))
         for _lease, here in self._leased(ordered):
-            for finding in here:
-                for remote_id in finding.copies[1:]:
-                    self._remove(finding, remote_id)
+            for finding, remote_id in ((one, copy) for one in here for copy in one.copies[1:]):
+                if self.stop.is_set():
+                    return
+                self._remove(finding, remote_id)
 
     def _remove(self, finding: Finding, remote_id: str) -> None:
         said = "foreign" if finding.foreign else remove(self._client, finding.type, remote_id)

@@ -37,6 +37,7 @@ __all__ = [
     "sync",
     "token_of",
     "turn_of",
+    "turns_of",
 ]
 
 _WAIT = 5.0  # seconds for another process to plan to the end
@@ -124,7 +125,7 @@ def turn_of(adapter: Adapter, name: str, wait: float = 0) -> Turn:
 
 
 @contextmanager
-def _turns(adapter: Adapter, names: Sequence[str]) -> Iterator[dict[str, Turn]]:
+def turns_of(adapter: Adapter, names: Sequence[str]) -> Iterator[dict[str, Turn]]:
     """The turns of all these hospitals; each is given back when its planning is done, or here."""
     held: dict[str, Turn] = {}
     try:
@@ -160,7 +161,7 @@ def sync(
     """
     stop = stop or threading.Event()
     work = Work(adapter, clock, progress, stop)
-    with adapter.at_work(clock, stop), _turns(adapter, hospitals) as turns:
+    with adapter.at_work(clock, stop), turns_of(adapter, hospitals) as turns:
         process_inbox(adapter, clock())
         _ = adapter.identities  # without its key nothing can be said to anybody
         settled = rested(adapter, clock(), quiet)

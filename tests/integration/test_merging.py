@@ -13,9 +13,9 @@ from sqlalchemy import Engine
 
 from adapter import pipeline
 from adapter.database import open_database
-from adapter.errors import UsageError
+from adapter.errors import Busy, UsageError
 from adapter.ledger.state import State
-from adapter.pipeline import Adapter
+from adapter.pipeline import Adapter, syncing
 from adapter.pipeline.merging import merge, preview_merge, unmerge
 from adapter.records import importer
 from adapter.records.model import Cadre, Referral, Result, Tier
@@ -237,3 +237,25 @@ def test_when_one_of_them_is_t0_both_leave(site: Site, tmp_path: Path) -> None:
     for name in site.bases:
         assert site.patient(name, site.loser) is None
         assert site.patient(name, site.survivor) is None
+
+
+def test_nobody_plans_for_two_people_while_they_become_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syncing, "_WAIT", 0)
+    turn = site.adapter.ledger.turns.take(f"plan:{LINKS}", 60)
+    assert turn is not None
+    with pytest.raises(Busy):
+        site.merge(despite_numbers=True)
+    assert site.adapter.records.merges.list() == []
+    site.adapter.ledger.turns.give_back(turn)
+    seen: list[str] = []
+
+    def watched() -> datetime:
+        seen.extend(one.id for one in site.adapter.ledger.workers.listed())
+        return clock()
+
+    wanted = preview_merge(site.adapter, site.loser, site.survivor)
+    merge(site.adapter, wanted, watched, "test", despite_numbers=True)
+    assert set(seen) == {site.adapter.ledger.worker}  # whose leases are found free when it is killed
+    assert site.adapter.ledger.workers.listed() == []

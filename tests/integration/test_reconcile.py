@@ -1,6 +1,7 @@
 """A hospital read back and put right: a real database, a real FHIR server over HTTP."""
 
 import json
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +15,13 @@ from sqlalchemy import Engine
 from adapter import pipeline
 from adapter.database import migrate, open_database
 from adapter.delivery.reconcile import Verdict
+from adapter.errors import Busy, HospitalError
+from adapter.ledger.pace import Mode
 from adapter.ledger.state import State
-from adapter.pipeline import Adapter
+from adapter.pipeline import Adapter, syncing
 from adapter.pipeline.planning import update_ledger
 from adapter.pipeline.reconciling import Finding, Reconciled, reconcile
-from adapter.pipeline.repairing import Repaired, repair
+from adapter.pipeline.repairing import Repaired, prepare, repair
 from adapter.records import importer
 from adapter.sandbox.app import Sandbox
 from adapter.settings import Hospital, Settings
@@ -224,3 +227,54 @@ def test_what_is_under_way_elsewhere_is_left_alone(site: Site) -> None:
     assert (done.busy, done.resend) == (1, 0)
     site.adapter.ledger.shipments.give_back(lease)
     assert site.put_right(found).resend == 1
+
+
+def test_what_is_extra_and_stays_there_is_left_over(site: Site) -> None:
+    before = site.search("Immunization") or site.search("Condition")
+    stranger = {**before[0], "identifier": [{**before[0]["identifier"][0], "value": "x" * 32}]}
+    twin(site, stranger)
+    found = site.read_back()
+    with site.adapter.client(NAME) as client:
+        done = repair(
+            site.adapter, found, client, clock, delete_unknown=True, deliver=lambda: None, by="test"
+        )
+    assert (done.retract, done.left) == (1, 1)  # nothing was sent, so it is still there
+    site.sync()
+    assert not site.read_back().findings
+
+
+def test_a_repair_is_one_of_the_workers_and_ends_when_told_to(site: Site) -> None:
+    patients = site.search("Patient")[:2]
+    for patient in patients:
+        put(site, {**patient, "gender": "unknown"})
+    found, stop = site.read_back(), threading.Event()
+    seen: list[str] = []
+
+    def deliver() -> None:
+        seen.extend(one.id for one in site.adapter.ledger.workers.listed())
+        stop.set()
+
+    with site.adapter.client(NAME) as client:
+        done = repair(
+            site.adapter, found, client, clock, delete_unknown=False, deliver=deliver, by="test", stop=stop
+        )
+    assert seen == [site.adapter.ledger.worker]  # whose leases are found free when it is killed
+    assert done.left == 2
+
+
+def test_a_hospital_that_is_stopped_by_hand_is_not_put_right(site: Site) -> None:
+    site.adapter.ledger.hospitals.switch(NAME, Mode.PAUSED, by="test", note=None, now=clock())
+    with pytest.raises(HospitalError, match="paused"):
+        prepare(site.adapter, NAME, clock, silent)
+
+
+def test_only_one_process_plans_for_a_hospital_that_is_put_right(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syncing, "_WAIT", 0)
+    turn = site.adapter.ledger.turns.take(f"plan:{NAME}", 60)
+    assert turn is not None
+    with pytest.raises(Busy):
+        prepare(site.adapter, NAME, clock, silent)
+    site.adapter.ledger.turns.give_back(turn)
+    prepare(site.adapter, NAME, clock, silent)
