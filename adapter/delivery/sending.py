@@ -65,7 +65,7 @@ class Sending:
         """
         while True:
             manner = self._manner()
-            if not manner.conditional and (unseen := self._unseen()):
+            if unseen := self._unseen(manner):
                 self._look_first(unseen)
                 continue
             group, batch, manner = self._next(manner)
@@ -90,10 +90,11 @@ class Sending:
         failures = [e.attempts for e in waiting if e.attempts and e.reason in _FAILED_ON]
         return manner.at_most(manner.max_entries >> max(failures)) if failures else manner
 
-    def _unseen(self) -> list[Entry]:
-        """Entries of which it is not known whether the hospital has them."""
+    def _unseen(self, manner: Manner) -> list[Entry]:
+        """Entries of which neither we nor the hospital by itself knows whether they are there."""
         waiting = (self._entries[identity] for identity in self._items)
-        return [e for e in waiting if not e.remote_id and e.identity not in self._absent]
+        unknown = (e for e in waiting if not e.remote_id and e.identity not in self._absent)
+        return [e for e in unknown if not manner.finds(e.type)]
 
     def _next(self, manner: Manner) -> tuple[_Group | None, list[Item], Manner]:
         """The next group, what goes of it, and how; without one, what goes of all."""
@@ -273,8 +274,9 @@ class Sending:
         they are in flight in the ledger, and no longer.
         """
         for entry, _ in look:
-            for resource in found.get(entry.identity, ())[:1]:
-                self._known[entry.type, entry.identity] = str(resource.get("id"))
+            there = found.get(entry.identity, [])
+            if len(there) == 1:  # nothing is to refer to one of two
+                self._known[entry.type, entry.identity] = str(there[0].get("id"))
         settled = []
         for entry, verdict in look:
             there = found.get(entry.identity, [])

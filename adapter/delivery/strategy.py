@@ -23,6 +23,7 @@ from itertools import groupby
 from typing import Literal
 
 from adapter.fhir.bundle import Target, Write, references
+from adapter.fhir.identity import WITHOUT_IDENTIFIER
 from adapter.ledger.card import UNKNOWN, Card
 
 __all__ = ["FEW", "Item", "Manner", "halves", "in_parts", "manner", "next_batch"]
@@ -58,9 +59,16 @@ class Manner:
         """How a resource is written that the hospital knows by this id; None: by none that we know."""
         if remote_id:
             return Write(item.type, item.identity, item.body, remote_id, etag if self.if_match else None)
-        if self.conditional:
+        if self.finds(item.type):
             return Write(item.type, item.identity, item.body)
-        return Write(item.type, item.identity, item.body, method="POST", guarded=self.guarded)
+        guarded = self.guarded and item.type not in WITHOUT_IDENTIFIER
+        return Write(item.type, item.identity, item.body, method="POST", guarded=guarded)
+
+    def finds(self, resource_type: str) -> bool:
+        """Whether the server finds by itself what an update of this type is meant for. What was measured
+        was a condition on an identifier; some servers take no other, as the tag of a Provenance is.
+        """
+        return self.conditional and resource_type not in WITHOUT_IDENTIFIER
 
     def at_most(self, entries: int) -> "Manner":
         """The same with no more entries in a Bundle."""
@@ -131,18 +139,22 @@ def next_batch(
 ) -> tuple[list[Item], list[Item]]:
     """(the items of the next Bundle in order, the items that wait for a target that is not there).
 
-    `together`: its entries may refer to each other. Items that merely do not fit are in neither list: they
-    go into a later Bundle. An item larger than `max_bytes` goes alone: the hospital may still take it, and
-    says so if not.
+    `together`: its entries may refer to each other; if not, an item whose target is to be sent as well goes
+    after it, even where the target is known: its id may turn out to be stale. Items that merely do not fit
+    are in neither list: they go into a later Bundle. An item larger than `max_bytes` goes alone: the hospital
+    may still take it, and says so if not.
     """
     ready: list[Item] = []
     inside: set[Target] = set()
+    ahead: set[Target] = set()  # what goes in an earlier Bundle
     waiting: list[Item] = []
     in_order = sorted(items, key=lambda item: (item.rank, item.identity))
     coming = {(item.type, item.identity) for item in in_order}
     size = 0
     for item in in_order:
-        if all(target in known or target in inside for target in item.needs):
+        if not together and any(target in ahead for target in item.needs):
+            pass
+        elif all(target in known or target in inside for target in item.needs):
             if len(ready) < max_entries and (
                 not ready or size + len(item.body) + _ENTRY_OVERHEAD <= max_bytes
             ):
@@ -152,6 +164,7 @@ def next_batch(
                     inside.add((item.type, item.identity))
         elif not any(target in coming and target not in known for target in item.needs):
             waiting.append(item)
+        ahead.add((item.type, item.identity))
     return ready, waiting
 
 
