@@ -44,10 +44,26 @@ class Server:
 
 
 @pytest.fixture(scope="session", params=list(SERVERS))
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """Each of the servers in turn; one is stopped before the next starts."""
-    with serving(request.param) as base:
-        yield Server(request.param, base)
+def running(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Each of the servers in turn; one is stopped before the next starts. A slow one is only named: it is
+    started for each test.
+    """
+    server = Server(request.param, "")
+    if server.is_slow:
+        yield server
+        return
+    with serving(server.name) as base:
+        yield Server(server.name, base)
+
+
+@pytest.fixture
+def server(running: Server) -> Iterator[Server]:
+    """The server whose turn it is, up."""
+    if not running.is_slow:
+        yield running
+        return
+    with serving(running.name) as base:
+        yield Server(running.name, base)
 
 
 @pytest.fixture
@@ -55,8 +71,8 @@ def new_site(server: Server, tmp_path: Path) -> Iterator[Callable[..., Site]]:
     """Makes centres whose hospital is the server, under identities of their own."""
     made: list[Site] = []
 
-    def make(name: str = "centre", **options: object) -> Site:
-        made.append(Site(tmp_path / name, server.base, **options))  # type: ignore[arg-type]
+    def make(name: str = "centre", *, base: str = server.base, **options: object) -> Site:
+        made.append(Site(tmp_path / name, base, **options))  # type: ignore[arg-type]
         return made[-1]
 
     yield make
