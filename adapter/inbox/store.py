@@ -72,6 +72,20 @@ class InboxStore:
             yield from page
             after = page[-1].id
 
+    def of_cadre(self, cadre: str) -> Sequence[InboxItem]:
+        """What was found, or said by a person, to be this one's; oldest first."""
+        query = select(inbox_item).where(
+            inbox_item.c.cadre == cadre, inbox_item.c.state.in_(("applied", "linked"))
+        )
+        with read(self.engine) as connection:
+            return [_item(row) for row in connection.execute(query.order_by(inbox_item.c.id))]
+
+    @staticmethod
+    def hand_over(connection: Connection, items: Sequence[int], cadre: str) -> None:
+        """These items are another's."""
+        for item in items:
+            connection.execute(update(inbox_item).where(inbox_item.c.id == item).values(cadre=cadre))
+
     def _page(
         self, states: Sequence[str], after: int, limit: int, hospital: str | None = None
     ) -> Sequence[InboxItem]:

@@ -1,7 +1,7 @@
 """The path back: what a hospital sent is stored, matched, and written into the local record."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -10,14 +10,16 @@ from adapter.disclosure.pseudonym import pseudonymised
 from adapter.inbox import process as inbox
 from adapter.inbox.apply import Known, ResultPlan
 from adapter.inbox.erase import erase as erase_items
+from adapter.inbox.evidence import evidence
 from adapter.inbox.matching import CadreFound, Effect, ReferralFound
 from adapter.inbox.process import unlink as unlink_item
+from adapter.inbox.store import InboxItem
 from adapter.mapping.reverse import result_of
 from adapter.pipeline.opened import Adapter
 from adapter.records.model import Cadre, Fulfilment, Referral, Result
 from adapter.repository.erase import erase as erase_resource
 
-__all__ = ["forget", "link", "process_inbox", "unlink"]
+__all__ = ["forget", "hand_over", "link", "process_inbox", "sent_about", "unlink"]
 
 _NUMBER_SYSTEMS = frozenset({"citizen_id", "national_id", "insurance_number"})
 
@@ -56,6 +58,45 @@ def forget(connection: Connection, cadre: str) -> None:
         connection.exec_driver_sql("PRAGMA secure_delete=ON")  # freed pages are overwritten
     for sent in erase_items(connection, cadre):
         erase_resource(connection, sent.hospital, sent.type, sent.id)
+
+
+def sent_about(
+    adapter: Adapter, loser: str, survivor: str, records: Collection[tuple[str, str]]
+) -> list[InboxItem]:
+    """Of what hospitals sent about `survivor`, what is about the person who was merged into this one: by the
+    referral that it answers (`records`: kind and key of what is the loser's), else by whom it names.
+    """
+    return [
+        item
+        for item in adapter.inbox.of_cadre(survivor)
+        if (Referral.kind, item.referral) in records
+        or (item.referral is None and item.state == "applied" and _named(adapter, item) == {loser})
+    ]
+
+
+def _named(adapter: Adapter, item: InboxItem) -> set[str]:
+    """Whom an item names, by the names that they were recorded by."""
+    said = evidence(item.resource, lambda reference: adapter.inbox.sibling(item.hospital, reference))
+    ledger, records = adapter.ledger, adapter.records
+    values = [one.value for one in said.subject_identifiers]
+    lines = [ledger.by_identity(item.hospital, "Patient", value) for value in values]
+    lines += [
+        ledger.by_remote(item.hospital, "Patient", one.id) for one in said.subject_ids if one.base is None
+    ]
+    named = {line.key for line in lines if line is not None}
+    return named.union(*(records.names_by_identifier(value) for value in values))
+
+
+def hand_over(adapter: Adapter, connection: Connection, items: Sequence[InboxItem], cadre: str) -> None:
+    """These results are another person's, in the caller's transaction."""
+    if not items or not adapter.records.lives(cadre, connection=connection):
+        return  # nobody is there who could have them
+    for key in {item.result_key for item in items if item.result_key}:
+        found = adapter.records.get(Result.kind, key)
+        if isinstance(found, Result):
+            result = found.model_copy(update={"cadre": cadre})
+            adapter.records.save_result(result, connection=connection)
+    adapter.inbox.hand_over(connection, [item.id for item in items], cadre)
 
 
 class _Directories:

@@ -14,6 +14,7 @@ from adapter.errors import Busy, UsageError
 from adapter.ledger.model import Lease
 from adapter.ledger.moves import move
 from adapter.ledger.state import State
+from adapter.pipeline.inbound import hand_over, sent_about
 from adapter.pipeline.opened import Adapter
 from adapter.pipeline.syncing import turns_of
 from adapter.records.merges import Merge, MergeStore
@@ -99,14 +100,18 @@ def merge(
 
 
 def unmerge(adapter: Adapter, loser: str, clock: Callable[[], datetime], by: str) -> str:
-    """Take a merge back; returns whom the loser was merged into. Raises UsageError, Busy."""
+    """Take a merge back, with what hospitals sent about the loser meanwhile; returns whom the loser was
+    merged into. Raises UsageError, Busy.
+    """
     survivor = adapter.records.merges.survivor(loser)
     if survivor == loser:
         raise UsageError("merge.not_merged", key=loser)
     records = adapter.records.keys_of(loser)
     with _both(adapter, survivor, loser, clock) as leases, write(adapter.engine) as connection:
         now = clock()
+        results = sent_about(adapter, loser, survivor, records)
         MergeStore.undo(connection, loser)
+        hand_over(adapter, connection, results, loser)
         for source, target in leases:
             move(connection, source, target, records, now)
         audit.record(

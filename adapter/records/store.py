@@ -162,13 +162,17 @@ class RecordStore:
 
     def cadres_by_identifier(self, value: str) -> list[str]:
         """Keys of the people with that national or insurance number, however it is spaced."""
+        found = self.names_by_identifier(value)
+        others = self.merges.survivors(found)
+        return sorted({others.get(cadre, cadre) for cadre in found})
+
+    def names_by_identifier(self, value: str) -> set[str]:
+        """The same, under the names that they were recorded by before any was merged."""
         query = select(cadre_identifier.c.cadre).where(
             cadre_identifier.c.value == bodies.normal_identifier(value)
         )
         with read(self.engine) as connection:
-            found = set(connection.execute(query).scalars())
-        others = self.merges.survivors(found)
-        return sorted({others.get(cadre, cadre) for cadre in found})
+            return set(connection.execute(query).scalars())
 
     def save_result(self, result: Result, *, connection: Connection | None = None) -> bool:
         """Write a result; False when the same content is stored already. Joins `connection` if given.

@@ -12,8 +12,10 @@ from serving import serving
 from sqlalchemy import Engine
 
 from adapter import pipeline
-from adapter.database import open_database
+from adapter.database import open_database, write
 from adapter.errors import Busy, UsageError
+from adapter.fhir import codec
+from adapter.inbox.receive import accept
 from adapter.ledger.state import State
 from adapter.pipeline import Adapter, syncing
 from adapter.pipeline.merging import merge, preview_merge, unmerge
@@ -237,6 +239,40 @@ def test_when_one_of_them_is_t0_both_leave(site: Site, tmp_path: Path) -> None:
     for name in site.bases:
         assert site.patient(name, site.loser) is None
         assert site.patient(name, site.survivor) is None
+
+
+def _send(site: Site, id: str, **said: Any) -> None:
+    report = {"resourceType": "DiagnosticReport", "id": id, "status": "final", "code": {"text": "X-quang"}}
+    sent = {**report, **said}
+    with write(site.adapter.engine) as connection:
+        accept(
+            connection,
+            hospital=RETRACTS,
+            type="DiagnosticReport",
+            id=id,
+            version=1,
+            resource=sent,
+            body=codec.dumps(sent),
+            now=clock(),
+        )
+
+
+def test_what_hospitals_sent_about_the_loser_goes_back_when_the_merge_is_taken_back(site: Site) -> None:
+    site.merge(despite_numbers=True)
+    identities = [
+        site.adapter.outlet(RETRACTS).identify("Patient", "cadre", key) for key in (site.loser, site.survivor)
+    ]
+    for number, identity in enumerate(identities):
+        _send(site, f"r{number}", subject={"identifier": {"value": identity}})
+    assert pipeline.process_inbox(site.adapter, clock())["applied"] == 2
+    results = [one for one in site.adapter.records.of_cadre(site.survivor) if isinstance(one, Result)]
+    assert {one.cadre for one in results} == {site.survivor}
+    assert len(results) == 2
+    unmerge(site.adapter, site.loser, clock, "test")
+    for number, key in enumerate((site.loser, site.survivor)):
+        theirs = [one for one in site.adapter.records.of_cadre(key) if isinstance(one, Result)]
+        assert [one.cadre for one in theirs] == [key]
+        assert [item.resource_id for item in site.adapter.inbox.of_cadre(key)] == [f"r{number}"]
 
 
 def test_nobody_plans_for_two_people_while_they_become_one(
