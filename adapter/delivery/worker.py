@@ -20,6 +20,7 @@ __all__ = ["Delivered", "deliver", "lease_length"]
 
 _NAP = 0.05  # seconds, so that a due time that has just come is not waited for twice
 _MORE_NAP = 0.2  # seconds, while more is being planned or under way
+_LONGEST_NAP = 1.0  # seconds, while what is under way takes long
 _LONG_NAP = 60.0  # seconds, after which a clock that was set is noticed
 _LEASE_ENDS = 5.0  # seconds more than a lease lasts, in which another process takes it over
 _RACES = 2  # claims of what fell due, or was taken by another, just meanwhile
@@ -112,7 +113,7 @@ class _Run:
         due = self.to.ledger.shipments.next_due(self.to.name)
         more = self.more() or self._shipping > 0
         if due is None:
-            return _MORE_NAP if more or self._others_are_at_it(now) else None
+            return self._nap(in_vain) if more or self._others_are_at_it(now) else None
         due = due if due <= now + LONGEST_WAIT else now
         standing = self.to.ledger.hospitals.standing(self.to.name, now)
         opens = now if standing.admits else standing.until
@@ -121,11 +122,16 @@ class _Run:
             if not wait and in_vain <= _RACES:
                 return _NAP
             if now + wait <= self.progressed_at + self.patience:
-                return max(_MORE_NAP, min(wait.total_seconds(), _MORE_NAP if more else _LONG_NAP))
+                longest = self._nap(in_vain) if more else _LONG_NAP
+                return max(_MORE_NAP, min(wait.total_seconds(), longest))
         if more:
-            return _MORE_NAP
+            return self._nap(in_vain)
         self.unreachable |= standing.why == "breaker" or standing.probing
         return None
+
+    def _nap(self, in_vain: int) -> float:
+        """Seconds until another look: the longer, the longer an answer takes that all of them wait for."""
+        return _MORE_NAP if self.more() else min(_LONGEST_NAP, max(_MORE_NAP, _MORE_NAP / 4 * in_vain))
 
     def _others_are_at_it(self, now: datetime) -> bool:
         """Whether to wait for what other processes have under way: it may be due again, and this run is to

@@ -231,6 +231,14 @@ def test_the_size_of_a_bundle_follows_the_time_that_it_takes(
     assert pace.sized(entries, took, seconds, 30, 50) == expected
 
 
+def test_bundles_that_timed_out_together_make_the_next_half_as_large_once() -> None:
+    size: int | None = None
+    for _ in range(8):  # all were sent before the first of them had no answer
+        size = pace.sized(size, 50, None, 30, 50)
+    assert size == 25
+    assert pace.sized(size, 25, None, 30, 50) == 12
+
+
 @settings(deadline=None)
 @given(per_entry=st.floats(0.01, 2.0), timeout=st.floats(10, 60))
 def test_bundles_settle_at_what_a_slow_server_manages_in_time(per_entry: float, timeout: float) -> None:
