@@ -33,7 +33,7 @@ test: .venv/dev.stamp  ## pytest; e.g. make test TESTS=tests/unit
 SEEDS ?= 20
 faults: .venv/dev.stamp  ## SEEDS runs of about a minute with a table of what was injected, and the ledger's model
 	@ADAPTER_MODEL_STORIES=600 $(BIN)/python -m pytest -q tests/model
-	@$(BIN)/python tests/faultrun.py $(SEEDS)
+	@PYTHONPATH=.:tests $(BIN)/python tests/faultrun.py $(SEEDS)
 
 conformance: .venv/dev.stamp  ## official examples, broken resources, and all that leaves for other validators
 	@PYTHONPATH=tests $(BIN)/python tests/conformance/fetch.py

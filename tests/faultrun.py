@@ -39,7 +39,9 @@ SAMPLE = ROOT / "fixtures" / "sample" / "small-csv"
 TIMEOUT = 2.0  # seconds, of a request to a hospital
 SHARE = 0.2  # of the requests meet a fault
 SLOW = 10.0  # seconds that the next kill waits for requests at most
+LINGER = 80  # requests that meet faults once the kills are over
 DISK = 200  # megabytes
+EAGER = f'timeout_seconds = {TIMEOUT}\nmax_entries = 6\nschedule = "*/2 * * * * *"'
 DRAIN = 60.0  # seconds until all must have arrived once the faults have ended
 _PORTS = itertools.cycle(range(22000, 22900))  # below the ephemeral ones: free while a process is dead
 
@@ -81,7 +83,7 @@ class FaultyCentre(Centre):
         for name, port in self.ports.items():
             text = text.replace(f":{port}/fhir", f":{(via or ports)[name]}/fhir")
         text = text.replace(f"listen_port = {self.port}", f"listen_port = {(port := _port())}")
-        text = text.replace("timeout_seconds = 5", f"timeout_seconds = {TIMEOUT}\nmax_entries = 6")
+        text = text.replace("timeout_seconds = 5", EAGER)
         (folder / "adapter.toml").write_text(text, "utf-8")
         self.ports, self.port = ports, port
 
@@ -189,7 +191,8 @@ class Run:
         stack.callback(self.centre.close)
         self.clock = troubles.Clock(folder)
         self.rows = Rows(folder / "rows", self.dice)
-        self.importing = 0
+        # One after the other on SQLite; on PostgreSQL two workers beside each other.
+        self.senders = ["worker-1", "worker-2"] if postgres else ["sync"]
 
     @property
     def database(self) -> str:
@@ -206,7 +209,7 @@ class Run:
         else:
             plain = self.centre.environment
             self.centre.environment = plain | self.clock.environment
-            self.centre.start(name, "sync")
+            self.centre.start(name, name.partition("-")[0])
             self.centre.environment = plain
 
     def keep_up(self) -> None:
@@ -216,7 +219,7 @@ class Run:
                 self.start(name)
 
     def kill(self) -> None:
-        name = self.dice.choice(["sync", "sync", "sync", "serve", *self.centre.ports])
+        name = self.dice.choice([*(self.senders * 3)[:3], "serve", *self.centre.ports])
         process = self.centre.processes[name]
         if process.poll() is None:
             self.result.kills[name] += 1
@@ -235,6 +238,13 @@ class Run:
                 time.sleep(0.02)
             time.sleep(self.dice.uniform(0, 0.3))
             self.kill()
+
+    def linger(self) -> None:
+        """Faults alone for a while: most of what has piled up goes through them."""
+        wanted, end = self._seen() + LINGER, time.monotonic() + DRAIN
+        while self._seen() < wanted and time.monotonic() < end:
+            self.keep_up()
+            time.sleep(0.1)
 
     def _seen(self) -> int:
         return sum(proxy.requests for proxy in self.proxies.values())
@@ -278,7 +288,7 @@ class Run:
         return nullcontext()
 
     def _writers(self) -> list[int]:
-        return [self.centre.processes[name].pid for name in ("sync", "serve")]
+        return [self.centre.processes[name].pid for name in (*self.senders, "serve")]
 
     def kinds(self) -> list[str]:
         kinds = ["none", "lock", "restart" if self.url else "disk"]
@@ -296,7 +306,8 @@ class Run:
         for proxy in self.proxies.values():
             proxy.share = SHARE
         reporter.start()
-        self.start("sync")
+        for name in self.senders:
+            self.start(name)
         order = self.kinds()
         self.dice.shuffle(order)
         for number in range(rounds):
@@ -305,6 +316,7 @@ class Run:
             self.rows.change()
             self.bring_in()
         self.live(1)
+        self.linger()
         reporter.end()
         for proxy in self.proxies.values():
             proxy.share = 0
@@ -323,9 +335,10 @@ class Run:
         for name in (*self.centre.ports, "serve"):
             if self.centre.processes[name].poll() is not None:
                 self.start(name)
-        process = self.centre.processes.pop("sync")
-        process.terminate()
-        process.wait(60)
+        for name in self.senders:
+            process = self.centre.processes.pop(name)
+            process.terminate()
+            process.wait(60)
         self.centre.environment |= self.clock.environment
         started, said = time.monotonic(), ""
         while time.monotonic() < started + DRAIN:
