@@ -7,7 +7,7 @@ from adapter.delivery.client import HospitalClient, Silence
 from adapter.fhir import codec
 from adapter.fhir.bundle import Target, etag_of, identities_of, resolve, search_url
 from adapter.fhir.codec import Resource
-from adapter.fhir.content import differing_elements, same_content
+from adapter.fhir.content import differing_elements, holds_ours
 from adapter.ledger.card import UNKNOWN, Card
 from adapter.ledger.model import Entry, Settled
 from adapter.ledger.state import Event
@@ -103,7 +103,7 @@ def judge(entry: Entry, there: list[Resource], known: Mapping[Target, str]) -> S
         return Settled(entry.identity, Event.ABSENT, forget=True)
     remote = there[0]
     remote_id, etag = str(remote.get("id")), etag_of((remote.get("meta") or {}).get("versionId"))
-    if entry.body is not None and same_content(_resolved(entry.body, known), remote):
+    if entry.body is not None and holds_ours(_resolved(entry.body, known), remote):
         return Settled(
             entry.identity, Event.CONFIRM, remote_id=remote_id, etag=etag, digest=entry.desired_digest
         )

@@ -1,7 +1,7 @@
 """Reading a hospital back: what it holds of ours, against what it should hold."""
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
 
@@ -9,7 +9,7 @@ from adapter.delivery.client import HospitalClient, Silence
 from adapter.fhir import codec
 from adapter.fhir.bundle import Target, etag_of, identities_of, resolve
 from adapter.fhir.codec import Resource
-from adapter.fhir.content import same_content
+from adapter.fhir.content import holds_ours
 from adapter.fhir.difference import differences, without_positions
 from adapter.fhir.identity import search_parameter
 from adapter.ledger.model import Desired, Entry
@@ -70,7 +70,7 @@ def copies(wish: Desired, there: Sequence[Resource], known: Mapping[Target, str]
         Copy(
             str(one.get("id")),
             etag_of((one.get("meta") or {}).get("versionId")),
-            same_content(ours, one),
+            holds_ours(ours, one),
             one,
         )
         for one in sorted(there, key=age)
@@ -79,8 +79,6 @@ def copies(wish: Desired, there: Sequence[Resource], known: Mapping[Target, str]
 
 def read_as(wish: Desired, entry: Entry | None, found: tuple[Copy, ...]) -> Reading:
     """What the copies of one wish mean, given what the ledger believes (pure)."""
-    if entry is not None and len(found) == 1 and entry.delivered_digest == wish.or_digest != wish.digest:
-        found = (replace(found[0], ours=True),)  # it was sent content that is as good as this wish
     known = next((one for one in found if entry is not None and one.id == entry.remote_id), None)
     keep = known or next((one for one in found if one.ours), None) or next(iter(found), None)
     if entry is not None and entry.state in _MOVING:

@@ -14,13 +14,21 @@ from typing import Any
 from adapter.fhir.codec import Resource, dumps
 from adapter.fhir.difference import differences, without_positions
 
-__all__ = ["differing_elements", "plain_reference", "same_content"]
+__all__ = ["differing_elements", "holds_ours", "plain_reference", "same_content"]
 
 _LOCATION = re.compile(
     r"(?:^|/)([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?/?$"
 )
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})")
 _SERVER_OWNED = frozenset({"id", "meta", "text", "implicitRules"})
+# What only the work of a hospital makes of what it was asked to do (R4, request-status and task-status).
+_REACHED = {
+    "ServiceRequest": frozenset({"completed"}),
+    "Task": frozenset(
+        {"received", "accepted", "ready", "rejected", "in-progress", "on-hold", "failed", "completed"}
+    ),
+}
+_ASKED = frozenset({"active", "on-hold", "requested"})
 
 
 def same_content(ours: Resource, theirs: Resource) -> bool:
@@ -28,6 +36,17 @@ def same_content(ours: Resource, theirs: Resource) -> bool:
     may be absolute or carry a version.
     """
     return _same(_content(ours), _content(theirs))
+
+
+def holds_ours(ours: Resource, theirs: Resource) -> bool:
+    """Whether a server's copy is what we sent, however far the hospital got with it since: a referral that it
+    completed is not opened anew (docs/decisions/0006).
+    """
+    reached = _REACHED.get(str(ours.get("resourceType")), frozenset())
+    left, right = str(ours.get("status")), str(theirs.get("status"))
+    if {left, right} <= reached | _ASKED and (left in reached or right in reached):
+        return same_content({**ours, "status": right}, theirs)
+    return same_content(ours, theirs)
 
 
 def differing_elements(ours: Resource, theirs: Resource) -> list[str]:

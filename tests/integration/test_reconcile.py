@@ -217,6 +217,37 @@ def test_the_ledger_is_made_anew_from_the_hospital_without_a_write(site: Site, t
     engine.dispose()
 
 
+def test_a_ledger_made_anew_believes_only_what_is_there_as_it_should_be(site: Site, tmp_path: Path) -> None:
+    changed = site.search("Patient")[0]
+    put(site, {**changed, "gender": "unknown"})
+    engine = open_database(f"sqlite:///{tmp_path / 'new.db'}")
+    migrate(engine)
+    site.use(engine)
+    update_ledger(site.adapter, site.adapter.outlet(NAME), clock(), silent)
+    found = site.read_back()
+    assert found.counts["Patient"][Verdict.UNDER_WAY] == 1
+    assert changed["id"] not in {id_ for one in found.findings for id_ in one.copies}
+    site.put_right(found)
+    site.sync()
+    assert site.search("Patient", f"_id={changed['id']}")[0]["gender"] == changed["gender"]
+    assert site.read_back().findings == []
+    engine.dispose()
+
+
+def test_a_referral_that_the_hospital_completed_is_not_opened_anew(site: Site, tmp_path: Path) -> None:
+    done = site.search("ServiceRequest")[0]
+    put(site, {**done, "status": "completed"})
+    assert site.read_back().findings == []
+    engine = open_database(f"sqlite:///{tmp_path / 'new.db'}")
+    migrate(engine)
+    site.use(engine)
+    update_ledger(site.adapter, site.adapter.outlet(NAME), clock(), silent)
+    site.put_right(site.read_back())
+    site.sync()
+    assert site.search("ServiceRequest", f"_id={done['id']}")[0]["status"] == "completed"
+    engine.dispose()
+
+
 def test_what_is_under_way_elsewhere_is_left_alone(site: Site) -> None:
     patient = site.search("Patient")[0]
     put(site, {**patient, "gender": "unknown"})

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from adapter.fhir import codec
-from adapter.fhir.content import differing_elements, same_content
+from adapter.fhir.content import differing_elements, holds_ours, same_content
 from adapter.fhir.validation import check
 from adapter.fhir.withdrawal import can_be_withdrawn, is_withdrawn, withdrawn
 
@@ -127,3 +127,26 @@ def test_a_type_without_such_a_status_cannot_be_marked() -> None:
     assert not can_be_withdrawn("Patient")
     assert not can_be_withdrawn("Provenance")
     assert withdrawn(identified("Patient"), SYSTEM) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "ours", "theirs", "as_good"),
+    [
+        ("ServiceRequest", "active", "completed", True),
+        ("ServiceRequest", "completed", "active", True),
+        ("ServiceRequest", "active", "active", True),
+        ("ServiceRequest", "active", "on-hold", False),
+        ("ServiceRequest", "revoked", "completed", False),
+        ("ServiceRequest", "completed", "entered-in-error", False),
+        ("Task", "requested", "accepted", True),
+        ("Task", "in-progress", "requested", True),
+        ("Task", "cancelled", "completed", False),
+        ("Observation", "final", "amended", False),
+    ],
+)
+def test_what_a_hospital_got_on_with_is_not_sent_again(
+    kind: str, ours: str, theirs: str, as_good: bool
+) -> None:
+    sent = {"resourceType": kind, "status": ours, "priority": "urgent"}
+    assert holds_ours(sent, {**sent, "id": "1", "status": theirs}) is as_good
+    assert not holds_ours(sent, {**sent, "status": theirs, "priority": "routine"})
