@@ -112,6 +112,8 @@ def _draw_explained(out: "Console", found: "Sequence[Explained]", waiting: "Sequ
         )
         gone = f"  ({say('cli.explain_deleted')})" if record.deleted else ""
         out.print(f"{say(f'cli.one_{record.kind}')} {record.key}  {where}{gone}")
+        if record.merged_into:
+            out.print(say("merge.explained", key=record.key, survivor=record.merged_into))
         headers = [say(f"cli.col_{word}") for word in ("hospital", "type", "state", "why", "remote", "at")]
         lines = (
             (

@@ -91,6 +91,7 @@ class Facts:
     disk_free_mb: float | None = None
     read_only: bool = False
     ways_failed: tuple[str, ...] = ()
+    headless: int = 0  # people merged into somebody who left the records
 
 
 def problems(adapter: Adapter, now: datetime) -> list[Problem]:
@@ -112,6 +113,8 @@ def judged(known: Facts, limits: Alarm, now: datetime) -> list[Problem]:
     found = [one for name, there in known.hospitals.items() for one in _at(name, there, limits, now)]
     if known.policy_wrong:
         found.append(Problem("policy", "", None, 1, "adapter mapping check"))
+    if known.headless:
+        found.append(Problem("merged", "", None, known.headless, "adapter cadre merges"))
     if known.silent.count:
         found.append(Problem("worker", "", known.silent.since, known.silent.count, "adapter worker"))
     if known.disk_free_mb is not None and known.disk_free_mb < limits.disk_free_mb:
@@ -217,6 +220,7 @@ def facts(adapter: Adapter, now: datetime) -> Facts:
         disk_free_mb=_disk_free(adapter),
         read_only=_read_only(adapter),
         ways_failed=ways,
+        headless=len(adapter.records.merges.headless()),
     )
 
 

@@ -15,6 +15,7 @@ from adapter.pipeline.inforce import Kept
 from adapter.pipeline.inforce import waiting as waiting_mapping
 from adapter.pipeline.opened import Adapter
 from adapter.pipeline.wishes import Wishes, wishes
+from adapter.records.model import Cadre
 from adapter.records.store import StoredRecord
 
 __all__ = ["AtHospital", "Explained", "HospitalStatus", "explain", "status"]
@@ -61,7 +62,9 @@ class AtHospital:
 
 @dataclass(frozen=True)
 class Explained:
-    """One stored record: where it came from, and where it went; the proofs of where it no longer is."""
+    """One stored record: where it came from, and where it went; the proofs of where it no longer is.
+    `merged_into`: whose it is since two people were merged, None where it is its own.
+    """
 
     kind: str
     key: str
@@ -71,6 +74,7 @@ class Explained:
     row: int | None
     hospitals: tuple[AtHospital, ...]
     receipts: tuple[Receipt, ...] = ()
+    merged_into: str | None = None
 
 
 def status(adapter: Adapter, now: datetime | None = None) -> list[HospitalStatus]:
@@ -149,6 +153,7 @@ def _explained(adapter: Adapter, stored: StoredRecord) -> Explained:
         stored.row,
         tuple(lines),
         adapter.past.receipts(stored.kind, stored.key),
+        stored.cadre if stored.kind == Cadre.kind and stored.cadre != stored.key else None,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, insert, or_, select, update
 
 from adapter.database import read
 from adapter.records.feed import Feed
@@ -64,6 +64,13 @@ class MergeStore:
         with read(self._engine) as connection:
             return _survivor(connection, cadre)
 
+    def headless(self) -> Sequence[Merge]:
+        """Merges whose survivor left the records while the loser is still there: nothing says who it is."""
+        gone = ~_is_there(_M.c.survivor)
+        with read(self._engine) as connection:
+            rows = connection.execute(select(_M).where(gone, _is_there(_M.c.loser)).order_by(_M.c.merged_at))
+            return [Merge(**row._mapping) for row in rows]
+
     def losers(self, cadre: str, connection: Connection) -> Sequence[str]:
         """Whom this person was also known as."""
         query = select(_M.c.loser).where(_M.c.survivor == cadre).order_by(_M.c.loser)
@@ -114,6 +121,11 @@ class MergeStore:
         survivors = known | {survivor for _, survivor in connection.execute(query)}
         more = select(_M.c.loser).where(_M.c.survivor.in_(survivors))
         return survivors | set(connection.execute(more).scalars())
+
+
+def _is_there(key: ColumnElement[str]) -> ColumnElement[bool]:
+    person = (record.c.kind == Cadre.kind) & (record.c.key == key) & record.c.deleted.is_(False)
+    return exists().where(person)
 
 
 def _survivor(connection: Connection, cadre: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from serving import serving
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from adapter import pipeline
 from adapter.database import open_database, write
@@ -21,6 +21,7 @@ from adapter.pipeline import Adapter, syncing
 from adapter.pipeline.merging import merge, preview_merge, unmerge
 from adapter.records import importer
 from adapter.records.model import Cadre, Referral, Result, Tier
+from adapter.records.tables import record
 from adapter.sandbox.app import Sandbox
 from adapter.settings import Hospital, Settings
 
@@ -295,3 +296,18 @@ def test_nobody_plans_for_two_people_while_they_become_one(
     merge(site.adapter, wanted, watched, "test", despite_numbers=True)
     assert set(seen) == {site.adapter.ledger.worker}  # whose leases are found free when it is killed
     assert site.adapter.ledger.workers.listed() == []
+
+
+def test_somebody_merged_into_a_person_who_left_is_told(site: Site) -> None:
+    site.merge(despite_numbers=True)
+    codes = [one.code for one in pipeline.problems(site.adapter, clock())]
+    assert "merged" not in codes
+    [explained] = [one for one in pipeline.explain(site.adapter, site.loser) if one.kind == "cadre"]
+    assert explained.merged_into == site.survivor
+    gone = update(record).where(record.c.kind == "cadre", record.c.key == site.survivor)
+    with write(site.adapter.engine) as connection:
+        connection.execute(gone.values(deleted=True))
+    [problem] = [one for one in pipeline.problems(site.adapter, clock()) if one.code == "merged"]
+    assert (problem.count, problem.command) == (1, "adapter cadre merges")
+    unmerge(site.adapter, site.loser, clock, "test")
+    assert site.adapter.records.merges.headless() == []

@@ -86,6 +86,7 @@ AT_HOME: list[tuple[str | None, Facts]] = [
     ("policy", Facts(policy_wrong=True)),
     ("worker", Facts(silent=OLD)),
     ("read-only", Facts(read_only=True)),
+    ("merged", Facts(headless=1)),
     ("way", Facts(ways_failed=("mail",))),
 ]
 
