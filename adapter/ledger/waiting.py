@@ -1,7 +1,8 @@
 """How long what is not as it should be has waited: all SQL on ages."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Engine, and_, exists, func, or_, select
 
@@ -12,7 +13,8 @@ from adapter.ledger.state import State
 
 __all__ = ["Aged", "WaitingStore"]
 
-_E, _S, _W = tables.entry, tables.shipment, tables.worker
+_E, _S, _W, _H = tables.entry, tables.shipment, tables.worker, tables.hospital
+_EVER = datetime.max.replace(tzinfo=UTC)
 _wished = func.coalesce(_E.c.wished_at, _E.c.changed_at, type_=_E.c.changed_at.type)
 _sent = func.coalesce(_E.c.sent_at, _E.c.changed_at, type_=_E.c.changed_at.type)
 
@@ -53,6 +55,14 @@ class WaitingStore:
         """Shipments that are due and nobody takes."""
         free = or_(_S.c.lease_token.is_(None), _S.c.lease_until < now)
         return self._aged(and_(_S.c.hospital == hospital, free), _S.c.due_at, before)
+
+    def elsewhere(self, known: Collection[str]) -> dict[str, Aged]:
+        """What is to go to hospitals, or to leave them, that are none of these."""
+        open_ = _E.c.state.in_((State.PENDING, State.SENDING, State.UNKNOWN, State.RETRACTING))
+        strange = and_(_H.c.name.not_in(known), exists().where(_E.c.hospital == _H.c.name, open_))
+        with read(self._engine) as connection:
+            names = list(connection.execute(select(_H.c.name).where(strange)).scalars())
+        return {name: self._aged(and_(_E.c.hospital == name, open_), _wished, _EVER) for name in names}
 
     def silent(self, before: datetime) -> Aged:
         """Workers of which nothing was heard."""

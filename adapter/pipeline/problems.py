@@ -86,6 +86,7 @@ class Facts:
     """All that is judged. `disk_free_mb` None: not this host's to know."""
 
     hospitals: Mapping[str, AtHospital] = field(default_factory=dict)
+    removed: Mapping[str, Aged] = field(default_factory=dict)  # hospitals that the settings no longer have
     silent: Aged = _NONE
     policy_wrong: bool = False
     disk_free_mb: float | None = None
@@ -111,6 +112,8 @@ def problems(adapter: Adapter, now: datetime) -> list[Problem]:
 def judged(known: Facts, limits: Alarm, now: datetime) -> list[Problem]:
     """What of the facts a person must know (pure)."""
     found = [one for name, there in known.hospitals.items() for one in _at(name, there, limits, now)]
+    for name, waits in known.removed.items():
+        found.append(Problem("removed", name, waits.since, waits.count, "adapter hospital list"))
     if known.policy_wrong:
         found.append(Problem("policy", "", None, 1, "adapter mapping check"))
     if known.headless:
@@ -215,6 +218,7 @@ def facts(adapter: Adapter, now: datetime) -> Facts:
             name: replace(_facts_at(adapter, name, now), unmatched=Aged(*unmatched.get(name, (0, None))))
             for name in adapter.settings.hospitals
         },
+        removed=adapter.waiting.elsewhere(adapter.settings.hospitals),
         silent=silent,
         policy_wrong=_policy_wrong(adapter),
         disk_free_mb=_disk_free(adapter),

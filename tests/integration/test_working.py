@@ -18,8 +18,8 @@ from adapter.database import open_database
 from adapter.delivery.client import HospitalClient
 from adapter.delivery.worker import Delivered, deliver
 from adapter.fhir import codec
-from adapter.ledger.model import Desired
-from adapter.ledger.state import State
+from adapter.ledger.model import Desired, Settled
+from adapter.ledger.state import Event, State
 from adapter.ledger.store import LedgerStore
 from adapter.pipeline import Adapter
 from adapter.pipeline.working import RunBeats, SharedBeats
@@ -170,3 +170,16 @@ def test_a_worker_that_cannot_go_on_ends_as_a_whole(
     with pytest.raises(ZeroDivisionError):
         work(adapter, stop, no_beats)
     assert stop.is_set()
+
+
+def test_what_waits_for_a_hospital_that_is_not_in_the_settings_is_found(
+    adapter: Adapter, engine: Engine
+) -> None:
+    for name in (NAME, "bv-gone", "bv-done"):
+        Books(engine, name).wish(PERSON)
+    done = Books(engine, "bv-done")
+    lease = done.claim()
+    done.ledger.start(lease, {PERSON.identity: PERSON.digest}, now(), 60)
+    done.ledger.settle(lease, [Settled(PERSON.identity, Event.CONFIRM)], now())
+    found = [one for one in pipeline.problems(adapter, now()) if one.code == "removed"]
+    assert [(one.hospital, one.count) for one in found] == [("bv-gone", 1)]

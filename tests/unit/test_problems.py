@@ -97,6 +97,13 @@ def test_the_adapter_itself_is_judged(code: str | None, known: Facts) -> None:
     assert [(one.code, one.hospital) for one in found] == ([(code, "")] if code else [])
 
 
+def test_what_waits_for_a_hospital_that_left_the_settings_is_told() -> None:
+    found = judged(Facts({"bv": GOOD}, removed={"bv-gone": OLD}), LIMITS, NOW)
+    assert [(one.code, one.hospital, one.count, one.since) for one in found] == [
+        ("removed", "bv-gone", OLD.count, OLD.since)
+    ]
+
+
 def test_each_cause_of_what_is_parked_is_a_problem_of_its_own_with_its_command() -> None:
     groups = (Group("bv", "refused", 2, 0, NOW), Group("bv", "invalid", 1, 0, NOW))
     found = judged(Facts({"bv": replace(GOOD, parked=groups)}), LIMITS, NOW)
@@ -108,7 +115,8 @@ def test_each_cause_of_what_is_parked_is_a_problem_of_its_own_with_its_command()
 
 def _all() -> list[Problem]:
     hospital = [one for _, there in CASES for one in judged(Facts({"bv": there}), LIMITS, NOW)]
-    return hospital + [one for _, known in AT_HOME for one in judged(known, LIMITS, NOW)]
+    removed = judged(Facts(removed={"bv-gone": OLD}), LIMITS, NOW)
+    return hospital + removed + [one for _, known in AT_HOME for one in judged(known, LIMITS, NOW)]
 
 
 def test_every_problem_has_words_a_line_in_the_manual_and_a_command_that_exists() -> None:
