@@ -8,7 +8,7 @@ import typer
 from adapter.cli.context import AsJson, Hospitals, actor, chosen, now, opened
 from adapter.cli.doctor import say_unmeasured
 from adapter.cli.progress import progress
-from adapter.cli.show import emit, rows, table, why
+from adapter.cli.show import emit, errors, rows, table, why
 from adapter.texts import catalogue, say
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def plan(
     with opened(context) as adapter:
         names = chosen(adapter, hospitals)
         if cadre is not None:
+            cadre = _somebody(adapter, cadre)
             note_read(adapter, [("cadre", cadre)], command="plan", by=actor(), now=now())
         with progress(quiet=as_json) as callback:
             plans = pipeline.plan(adapter, names, callback)
@@ -62,6 +63,17 @@ def plan(
                 _draw_people(console, people[name] or ())
 
     emit(facts, as_json, draw)
+
+
+def _somebody(adapter: "Adapter", key: str) -> str:
+    """Whose plan it is: of somebody who was merged into another, the other's. Raises UsageError."""
+    from adapter.errors import UsageError
+
+    if adapter.records.row("cadre", key) is None:
+        raise UsageError("merge.nobody", key=key)
+    if (survivor := adapter.records.merges.survivor(key)) != key:
+        errors().print(say("merge.explained", key=key, survivor=survivor))
+    return survivor
 
 
 def _written(adapter: "Adapter", names: "Sequence[str]", out: Path) -> dict[str, int]:

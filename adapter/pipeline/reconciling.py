@@ -2,10 +2,14 @@
 right.
 """
 
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
 from adapter.delivery import lookup
 from adapter.delivery.client import HospitalClient
@@ -21,7 +25,11 @@ from adapter.pipeline.people import NOBODY, Person, everybody, some
 
 __all__ = ["Finding", "Reconciled", "reconcile"]
 
+T = TypeVar("T")
+
 _AS_IT_SHOULD = (Verdict.SAME, Verdict.UNDER_WAY)
+_PASSING = ("timeout", "dropped", "unreachable", "HTTP 429", "HTTP 500", "HTTP 502", "HTTP 503", "HTTP 504")
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -73,11 +81,14 @@ def reconcile(
     progress: Progress,
     *,
     only: Collection[str] | None = None,
+    stop: threading.Event | None = None,
 ) -> Reconciled:
     """Read back all that the hospital should hold, by identifier, and list what it holds besides; of these
-    cadres `only`, what it should hold. Writes nothing. Raises HospitalError when it cannot be asked.
+    cadres `only`, what it should hold. Writes nothing. Once it has answered, what passes (busy, no answer) is
+    waited for as a sync does, until `stop` is set. Raises HospitalError when it cannot be asked.
     """
-    reader = _Reader(adapter.outlet(name), client, Reconciled(name, clock()))
+    patience = _Patience(adapter.settings.patience_seconds, stop or threading.Event(), only is not None)
+    reader = _Reader(adapter.outlet(name), client, Reconciled(name, clock()), patience)
     total = adapter.records.counts()["cadre"] if only is None else len(only)
     people = everybody(adapter, reader.outlet) if only is None else some(adapter, reader.outlet, only)
     for done, person in enumerate(people, 1):
@@ -89,10 +100,35 @@ def reconcile(
     return reader.found
 
 
+class _Patience:
+    """Asks again while what went wrong may pass, `seconds` at most. A hospital that never answered is not
+    waited for.
+    """
+
+    def __init__(self, seconds: float, stop: threading.Event, has_answered: bool) -> None:
+        self._seconds = seconds
+        self._stop = stop
+        self._has_answered = has_answered
+
+    def asked(self, ask: Callable[[], T | str]) -> T | str:
+        """What `ask` gives, or its word for what went wrong in the end."""
+        pause, end = _FIRST_PAUSE, time.monotonic() + self._seconds
+        while isinstance(got := ask(), str):
+            worth = self._has_answered and got in _PASSING and time.monotonic() + pause < end
+            if not worth or self._stop.wait(pause):
+                return got
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        self._has_answered = True
+        return got
+
+
 class _Reader:
     """Reads one hospital back. `ours`: the identities of each type that may be there."""
 
-    def __init__(self, outlet: Outlet, client: HospitalClient, found: Reconciled) -> None:
+    def __init__(
+        self, outlet: Outlet, client: HospitalClient, found: Reconciled, patience: _Patience
+    ) -> None:
+        self.patience = patience
         self.outlet = outlet
         self.client = client
         self.found = found
@@ -112,7 +148,8 @@ class _Reader:
         self._compare(person, [wish for wish in person.wishes.desired if wish.problem is None])
 
     def _compare(self, person: Person, wishes: Sequence[Desired]) -> None:
-        there = lookup.find(self.client, self.outlet.system, [(one.type, one.identity) for one in wishes])
+        targets = [(one.type, one.identity) for one in wishes]
+        there = self.patience.asked(lambda: lookup.find(self.client, self.outlet.system, targets))
         if isinstance(there, str):
             raise HospitalError("reconcile.unreadable", hospital=self.found.hospital, why=there)
         entries = {entry.identity: entry for entry in person.entries}
@@ -147,14 +184,24 @@ class _Reader:
     def extra(self) -> None:
         """What is there of ours besides."""
         for resource_type, known in self._ours.items():
+            listed: list[tuple[str, str]] = []
+            why = self.patience.asked(partial(self._listed, resource_type, known, listed))
+            if isinstance(why, str):
+                self.found.unlisted[resource_type] = why
             held: dict[str, list[str]] = {}
-            for one in sweep(self.client, self.outlet.system, resource_type, known):
-                if isinstance(one, str):
-                    self.found.unlisted[resource_type] = one
-                    break
-                held.setdefault(one[0], []).append(one[1])
+            for identity, remote_id in listed:
+                held.setdefault(identity, []).append(remote_id)
             for identity, ids in held.items():
                 self._extra(resource_type, identity, tuple(ids))
+
+    def _listed(self, resource_type: str, known: set[str], listed: list[tuple[str, str]]) -> str | None:
+        """List what is there besides; None when that is all, else why the rest could not be had."""
+        listed.clear()
+        for one in sweep(self.client, self.outlet.system, resource_type, known):
+            if isinstance(one, str):
+                return one
+            listed.append(one)
+        return None
 
     def _extra(self, resource_type: str, identity: str, ids: tuple[str, ...]) -> None:
         entry = self._gone.get(identity)

@@ -10,6 +10,7 @@ from adapter.errors import UsageError
 from adapter.ledger.parking import TOO_OLD, Choice, Group
 from adapter.ledger.rows import INVALID
 from adapter.pipeline.opened import Adapter
+from adapter.texts import catalogue
 
 __all__ = ["Parked", "choices_of", "outdate", "parked", "release"]
 
@@ -36,10 +37,12 @@ def choices_of(
     adapter: Adapter, words: Sequence[str], reason: str | None = None, *, everything: bool = False
 ) -> list[Choice]:
     """What is meant: each word is a hospital's name, or a record's key or an identity at any hospital.
-    Raises UsageError when nothing says what, or nothing parked has such a key.
+    Raises UsageError when nothing says what, nothing parked has such a key, or no cause that name.
     """
     if not (words or reason or everything):
         raise UsageError("release.nothing_said")
+    if reason is not None:
+        _check_cause(adapter, reason)
     names = [word for word in words if word in adapter.settings.hospitals]
     keys = [word for word in dict.fromkeys(words) if word not in adapter.settings.hospitals]
     if not keys:
@@ -49,6 +52,15 @@ def choices_of(
         if not adapter.parked.groups(one for one in found if one.key == key):
             raise UsageError("release.nothing_parked", key=key)
     return found
+
+
+def _check_cause(adapter: Adapter, reason: str) -> None:
+    """Raises UsageError for a word that is no cause: that nothing is parked for it would mislead."""
+    now = {
+        group.reason for group in adapter.parked.groups([Choice(name) for name in adapter.settings.hospitals])
+    }
+    if reason not in now and f"reason.{reason}" not in catalogue("en"):
+        raise UsageError("release.no_cause", reason=reason, known=", ".join(sorted(now)) or "-")
 
 
 def parked(adapter: Adapter, choices: Sequence[Choice], now: datetime) -> list[Parked]:

@@ -80,9 +80,11 @@ def repair(
     stop = stop or threading.Event()
     work = _Repairs(adapter, found.hospital, client, clock, stop)
     with adapter.at_work(clock, stop):  # so that the leases of a repair that is killed are found free
-        _rounds(work, found, deliver, delete_unknown=delete_unknown)
+        try:
+            _rounds(work, found, deliver, delete_unknown=delete_unknown)
+        finally:
+            work.note(by)
         work.done.left += work.still_there(found.findings)
-        work.note(by)
     return work.done
 
 
@@ -101,7 +103,10 @@ def _rounds(
         if work.stop.is_set():
             return
         touched = {one.cadre for one in findings if one.verdict not in (Verdict.EXTRA, Verdict.KNOWN_AGAIN)}
-        again = work.read_again(touched)
+        try:
+            again = work.read_again(touched)
+        except HospitalError:  # what was done is done, and counts as left until it is read
+            return
         work.done.left = len(again.findings)
         findings = [one for one in again.findings if not one.foreign and one.cadre not in work.busy]
         if not findings:
@@ -156,7 +161,9 @@ class _Repairs:
 
     def read_again(self, cadres: set[str]) -> Reconciled:
         """What is still not as it should be of these people."""
-        return reconcile(self._adapter, self._hospital, self._client, self._clock, _quiet, only=cadres)
+        return reconcile(
+            self._adapter, self._hospital, self._client, self._clock, _quiet, only=cadres, stop=self.stop
+        )
 
     def still_there(self, findings: Sequence[Finding]) -> int:
         """Of what is extra and known to the ledger, what was not proved to be gone."""

@@ -18,7 +18,7 @@ from adapter.delivery.reconcile import Verdict
 from adapter.errors import Busy, HospitalError
 from adapter.ledger.pace import Mode
 from adapter.ledger.state import State
-from adapter.pipeline import Adapter, syncing
+from adapter.pipeline import Adapter, reconciling, syncing
 from adapter.pipeline.planning import update_ledger
 from adapter.pipeline.reconciling import Finding, Reconciled, reconcile
 from adapter.pipeline.repairing import Repaired, prepare, repair
@@ -309,3 +309,16 @@ def test_only_one_process_plans_for_a_hospital_that_is_put_right(
         prepare(site.adapter, NAME, clock, silent)
     site.adapter.ledger.turns.give_back(turn)
     prepare(site.adapter, NAME, clock, silent)
+
+
+def test_what_passes_is_waited_for_once_the_hospital_has_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciling, "_FIRST_PAUSE", 0.01)
+    replies = iter(["HTTP 429", ("it",), "timeout", "HTTP 503", ("it",), "auth"])
+    patience = reconciling._Patience(60, threading.Event(), has_answered=False)
+    assert patience.asked(lambda: next(replies)) == "HTTP 429"  # it never answered: nobody waits
+    assert patience.asked(lambda: next(replies)) == ("it",)
+    assert patience.asked(lambda: next(replies)) == ("it",)  # two troubles that passed
+    assert patience.asked(lambda: next(replies)) == "auth"
+    told = threading.Event()
+    told.set()
+    assert reconciling._Patience(60, told, has_answered=True).asked(lambda: "timeout") == "timeout"

@@ -113,6 +113,12 @@ def test_a_release_of_nothing_says_so(
         releasing.choices_of(adapter, *said)
 
 
+def test_a_cause_that_does_not_exist_is_a_mistake(adapter: Adapter) -> None:
+    with pytest.raises(UsageError, match="refusd"):
+        releasing.choices_of(adapter, [], "refusd")
+    assert releasing.choices_of(adapter, [], "too-large")
+
+
 def test_what_is_not_valid_is_not_released_by_its_key_either(adapter: Adapter, books: Books) -> None:
     releasing.release(adapter, releasing.choices_of(adapter, ["bad"]), books.now, "cli:it")
     assert books.entry("bad").state is State.PARKED
