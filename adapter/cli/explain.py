@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from adapter.pipeline import Adapter
     from adapter.pipeline.explaining import Leaf, TracedResource
     from adapter.pipeline.refusals import TurnedBack
-    from adapter.pipeline.standing import AtHospital, Explained
+    from adapter.pipeline.whereabouts import AtHospital, Explained
 
 __all__ = ["register"]
 

@@ -86,13 +86,13 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """What the folder's mapping does to the current records, against the one in force; sends nothing."""
-    from adapter import pipeline
+    from adapter.pipeline.preview import preview
     from adapter.pipeline.reading import note_read
 
     with opened(context) as adapter:
         names = chosen(adapter, hospitals)
         with progress(quiet=as_json) as callback:
-            found = pipeline.preview(adapter, names, callback, sample=sample)
+            found = preview(adapter, names, callback, sample=sample)
         examples = [one for each in found.values() for kind in each.kinds for one in kind.examples]
         shown = [(one.record_kind, one.record) for one in examples]
         note_read(adapter, shown, command="mapping diff", by=actor(), now=now())

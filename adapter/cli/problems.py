@@ -24,10 +24,10 @@ def register(app: typer.Typer) -> None:
 
 def show_problems(context: typer.Context, as_json: bool) -> None:
     """List them, one row each; ends with 0 where there is none, 1 where there is."""
-    from adapter import pipeline
+    from adapter.pipeline.problems import problems
 
     with opened(context) as adapter:
-        found = pipeline.problems(adapter, now())
+        found = problems(adapter, now())
     emit(_facts(found), as_json, lambda out: _draw(out, found))
     raise typer.Exit(1 if found else 0)
 

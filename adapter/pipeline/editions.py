@@ -8,14 +8,13 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adapter.disclosure.files import load_policy
-from adapter.disclosure.policy import Policy
 from adapter.errors import MappingError
 from adapter.ledger.editions import EditionStore
 from adapter.mapping.snapshot import Snapshot
 from adapter.mapping.version import POLICY_FILE, version_of, version_of_files
 
 if TYPE_CHECKING:
+    from adapter.disclosure.policy import Policy
     from adapter.mapping.loader import Mappings
 
 __all__ = ["Edition", "Library"]
@@ -110,8 +109,10 @@ class Library:
         path = self._folder / POLICY_FILE
         return blake2b(path.read_bytes() if path.is_file() else b"", digest_size=16).hexdigest()
 
-    def policy(self) -> Policy:
+    def policy(self) -> "Policy":
         """The policy as its file is now. Raises PolicyError."""
+        from adapter.disclosure.files import load_policy
+
         digest = self.policy_digest()
         with self._lock:
             if self._policy is None or self._policy[0] != digest:

@@ -8,7 +8,8 @@ from adapter.ledger.card import Card
 from adapter.ledger.diff import Action, Change
 from adapter.ledger.pace import Limits
 from adapter.ledger.state import State
-from adapter.pipeline.inforce import Choice, Kept, Progress, choose
+from adapter.pipeline.inforce import Choice, Progress, choose
+from adapter.pipeline.kept import Kept
 from adapter.pipeline.opened import Adapter, Outlet
 from adapter.pipeline.people import Person, everybody
 from adapter.pipeline.planning import bundles

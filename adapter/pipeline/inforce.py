@@ -17,6 +17,7 @@ from adapter.ledger.editions import InForce, Waiting
 from adapter.ledger.model import Entry
 from adapter.ledger.state import State
 from adapter.mapping.snapshot import Snapshot
+from adapter.pipeline.kept import Kept, Weight
 from adapter.pipeline.opened import Adapter, Outlet
 from adapter.pipeline.people import Person, everybody, wishes_of
 from adapter.telemetry import get_logger
@@ -24,39 +25,20 @@ from adapter.texts import say
 
 __all__ = [
     "Choice",
-    "Kept",
     "Progress",
     "Scale",
-    "Weight",
     "choose",
     "is_held",
     "is_resent",
     "readable",
     "settle",
     "trouble",
-    "waiting",
     "weight_of",
 ]
 
 Progress = Callable[[str, str | None, int, int], None]
-_FEW = 20  # resources that may always be sent again, unless nothing may
 
 _log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """What a change costs: `resend` resources of the `held` that the hospital holds would be sent again
-    or taken away; `emptied` are the types of which it would hold none any more.
-    """
-
-    resend: int
-    held: int
-    emptied: tuple[str, ...] = ()
-
-    def is_within(self, percent: float) -> bool:
-        """Whether that is little enough to need nobody's consent: a type that is gone never is."""
-        return not self.emptied and self.resend <= (max(_FEW, self.held * percent / 100) if percent else 0)
 
 
 class Scale:
@@ -80,24 +62,6 @@ class Scale:
     def weight(self) -> Weight:
         """All that was added."""
         return Weight(self._resend, self._held, tuple(sorted(self._lost - self._stays)))
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """The folder's mapping (`version`) is not in force. `why`: "unaccepted", with its weight; "emptying",
-    because a type would vanish from the hospital; "unknown",
-    unaccepted where the one in force is not known or cannot be read any more; "broken"; "changed", where
-    nothing looked at it yet.
-    """
-
-    hospital: str
-    version: str
-    why: str
-    weight: Weight | None = None
-
-    def __str__(self) -> str:
-        resend, held = (self.weight.resend, self.weight.held) if self.weight else (0, 0)
-        return say(f"diff.kept_{self.why}", hospital=self.hospital, resend=resend, held=held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,26 +182,6 @@ def settle(adapter: Adapter, choice: Choice, now: datetime, by: str) -> None:
     held = adapter.editions.in_force(name)
     if (held.waiting if held else None) != waiting:
         adapter.editions.set_waiting(name, waiting, now)
-
-
-def waiting(adapter: Adapter, name: str) -> Kept | None:
-    """The folder's mapping, if it is not in force at the hospital, as far as that is known without
-    loading it ("changed": nothing looked at it yet).
-    """
-    held = adapter.editions.in_force(name)
-    try:
-        version = adapter.library.version(name)
-    except MappingError:
-        return Kept(name, "", "broken")
-    if held is None:
-        return Kept(name, version, "changed") if adapter.ledger.counts(name) else None
-    if held.version == version:
-        return None
-    if held.waiting is None or held.waiting.version != version:
-        return Kept(name, version, "changed")
-    resend = held.waiting.resend
-    weight = None if resend is None else Weight(resend, held.waiting.held or 0)
-    return Kept(name, version, held.waiting.why, weight)
 
 
 def trouble(adapter: Adapter) -> tuple[str, ...]:

@@ -14,38 +14,36 @@ from typing import TYPE_CHECKING, Self
 from sqlalchemy import Engine
 
 from adapter.database import migrate, open_database
-from adapter.delivery.client import HospitalClient
-from adapter.delivery.gate import HospitalGate
-from adapter.disclosure.files import load_policy
-from adapter.disclosure.guard import Guard
-from adapter.disclosure.policy import Policy, Rules
 from adapter.errors import PolicyError, SettingsError
 from adapter.fhir.identity import Identities
 from adapter.hours import Hours
-from adapter.inbox.store import InboxStore
-from adapter.ledger.alarms import AlarmStore
 from adapter.ledger.card import UNKNOWN, Card
 from adapter.ledger.cards import CardStore
 from adapter.ledger.editions import EditionStore
-from adapter.ledger.model import Desired
 from adapter.ledger.pace import Limits
-from adapter.ledger.parking import ParkedStore
-from adapter.ledger.past import PastStore
 from adapter.ledger.presence import Presence
 from adapter.ledger.store import LedgerStore
-from adapter.ledger.waiting import WaitingStore
 from adapter.mapping.version import POLICY_FILE, overlay_files
 from adapter.pipeline.editions import Edition, Library
-from adapter.records.model import MAPPED_TYPES, Centre
-from adapter.records.store import RecordStore
 from adapter.settings import Hospital, Settings
 from adapter.texts import say
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a command imports what it needs, and `status` needs little
+    from adapter.delivery.client import HospitalClient
+    from adapter.disclosure.guard import Guard
+    from adapter.disclosure.policy import Policy, Rules
+    from adapter.inbox.store import InboxStore
+    from adapter.ledger.alarms import AlarmStore
+    from adapter.ledger.model import Desired
+    from adapter.ledger.parking import ParkedStore
+    from adapter.ledger.past import PastStore
+    from adapter.ledger.waiting import WaitingStore
     from adapter.mapping.engine import Engine as MappingEngine
     from adapter.mapping.engine import ResourceMap
     from adapter.mapping.loader import Mappings
     from adapter.mapping.terminology import Codes
+    from adapter.records.model import Centre
+    from adapter.records.store import RecordStore
 
 __all__ = ["Adapter", "Outlet", "limits", "load_mappings", "policy_warnings"]
 
@@ -86,7 +84,7 @@ class Outlet:
         return self._adapter.card(self.hospital.name)
 
     @cached_property
-    def policy(self) -> Policy:
+    def policy(self) -> "Policy":
         """The disclosure policy."""
         return self._adapter.policy
 
@@ -96,13 +94,15 @@ class Outlet:
         return self._adapter.library.mappings(self.edition)
 
     @cached_property
-    def rules(self) -> Rules:
+    def rules(self) -> "Rules":
         """The policy as it stands for this hospital."""
         return self.policy.rules(self.hospital.name, self.hospital.level)
 
     @cached_property
-    def guard(self) -> Guard:
+    def guard(self) -> "Guard":
         """Reads every text that goes out."""
+        from adapter.disclosure.guard import Guard
+
         return Guard(self.rules.phrases)
 
     @property
@@ -116,8 +116,10 @@ class Outlet:
         return self.edition.version
 
     @property
-    def centre(self) -> Centre:
+    def centre(self) -> "Centre":
         """The centre itself, as the settings have it."""
+        from adapter.records.model import Centre
+
         centre = self._adapter.settings.centre
         return Centre(
             key=Centre.kind,
@@ -132,7 +134,7 @@ class Outlet:
         """The mappings as they stand for this hospital, in dependency order."""
         return self.mappings.maps_for(self.hospital.name)
 
-    def file_of(self, wish: Desired) -> str:
+    def file_of(self, wish: "Desired") -> str:
         """The mapping file that makes a resource."""
         listed = [map_ for map_ in self.maps if (map_.type, map_.kind) == (wish.type, wish.kind)]
         made = (
@@ -176,7 +178,9 @@ def load_mappings(settings: Settings, folder: Path | None = None) -> "Mappings":
     """The mappings of the settings, or an edition of them in `folder`, checked, with the policy as it is
     now. Raises MappingError with every mistake, PolicyError with the policy's.
     """
+    from adapter.disclosure.files import load_policy
     from adapter.mapping.loader import Mappings
+    from adapter.records.model import MAPPED_TYPES
 
     policy = load_policy(settings.mappings_folder / POLICY_FILE)
     never = frozenset(policy.never.fields)
@@ -188,7 +192,7 @@ def load_mappings(settings: Settings, folder: Path | None = None) -> "Mappings":
     return mappings
 
 
-def _unknown_codes(policy: Policy, mappings: "Mappings", settings: Settings) -> tuple[str, ...]:
+def _unknown_codes(policy: "Policy", mappings: "Mappings", settings: Settings) -> tuple[str, ...]:
     """Codes that the policy names and no table has: neither this edition's nor the folder's, since the
     policy may already name what a mapping that waits to be accepted brings.
     """
@@ -207,6 +211,7 @@ def _unknown_codes(policy: Policy, mappings: "Mappings", settings: Settings) -> 
 
 def policy_warnings(settings: Settings) -> tuple[str, ...]:
     """What in the policy and the overlays is not wrong, but perhaps not meant: one line each."""
+    from adapter.disclosure.files import load_policy
     from adapter.mapping.names import nearest
 
     folder, known = settings.mappings_folder, settings.hospitals
@@ -224,14 +229,8 @@ class Adapter:
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self.settings = settings
         self.engine = engine
-        self.records = RecordStore(engine)
         self.ledger = LedgerStore(engine, {one.name: limits(one) for one in settings.hospitals.values()})
-        self.inbox = InboxStore(engine)
         self.cards = CardStore(engine)
-        self.past = PastStore(engine)
-        self.parked = ParkedStore(engine)
-        self.waiting = WaitingStore(engine)
-        self.alarms = AlarmStore(engine)
         self.editions = EditionStore(engine)
         self._work = threading.Lock()
         self._at_work = 0
@@ -250,6 +249,48 @@ class Adapter:
             engine.dispose()
             raise
         return cls(settings, engine)
+
+    @cached_property
+    def records(self) -> "RecordStore":
+        """The centre's records."""
+        from adapter.records.store import RecordStore
+
+        return RecordStore(self.engine)
+
+    @cached_property
+    def inbox(self) -> "InboxStore":
+        """What hospitals sent."""
+        from adapter.inbox.store import InboxStore
+
+        return InboxStore(self.engine)
+
+    @cached_property
+    def past(self) -> "PastStore":
+        """Histories and receipts."""
+        from adapter.ledger.past import PastStore
+
+        return PastStore(self.engine)
+
+    @cached_property
+    def parked(self) -> "ParkedStore":
+        """What waits for a person."""
+        from adapter.ledger.parking import ParkedStore
+
+        return ParkedStore(self.engine)
+
+    @cached_property
+    def waiting(self) -> "WaitingStore":
+        """What waits for long."""
+        from adapter.ledger.waiting import WaitingStore
+
+        return WaitingStore(self.engine)
+
+    @cached_property
+    def alarms(self) -> "AlarmStore":
+        """What was told."""
+        from adapter.ledger.alarms import AlarmStore
+
+        return AlarmStore(self.engine)
 
     @contextmanager
     def at_work(self, clock: Callable[[], datetime], stop: threading.Event) -> Iterator[Presence]:
@@ -301,7 +342,7 @@ class Adapter:
         return self.library.mappings(self.library.working(""))
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> "Policy":
         """The disclosure policy in use. Raises PolicyError."""
         return self.library.policy()
 
@@ -309,8 +350,11 @@ class Adapter:
         """A person's opaque name in the audit."""
         return self.identities.of("", "audit", "cadre", cadre)
 
-    def client(self, name: str) -> HospitalClient:
+    def client(self, name: str) -> "HospitalClient":
         """Talks to the hospital `name`; close it. Raises SettingsError when its token is missing."""
+        from adapter.delivery.client import HospitalClient
+        from adapter.delivery.gate import HospitalGate
+
         hospital = self.settings.hospital(name)
         token = self.settings.secret(hospital.token).get_secret_value() if hospital.token else None
         gate = HospitalGate(self.ledger.hospitals, name)

@@ -9,7 +9,8 @@ from adapter.fhir import codec
 from adapter.fhir.difference import Difference, differences, without_positions
 from adapter.ledger.diff import Action, Change
 from adapter.ledger.model import Desired, Entry
-from adapter.pipeline.inforce import Progress, Scale, Weight, is_resent, readable
+from adapter.pipeline.inforce import Progress, Scale, is_resent, readable
+from adapter.pipeline.kept import Weight
 from adapter.pipeline.opened import Adapter, Outlet
 from adapter.pipeline.people import Person, everybody, wishes_of
 from adapter.pipeline.planning import bundles

@@ -21,7 +21,7 @@ from adapter.ledger.model import HospitalState
 from adapter.ledger.pace import Mode
 from adapter.ledger.parking import Choice, Group
 from adapter.ledger.waiting import Aged
-from adapter.pipeline.inforce import waiting
+from adapter.pipeline.kept import waiting
 from adapter.pipeline.opened import Adapter
 from adapter.settings import Alarm
 from adapter.texts import catalogue, say

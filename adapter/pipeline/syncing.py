@@ -17,7 +17,8 @@ from adapter.errors import AdapterError, Busy, MappingError, PolicyError
 from adapter.ledger.state import State
 from adapter.ledger.turns import Turn
 from adapter.pipeline.inbound import process_inbox
-from adapter.pipeline.inforce import Choice, Kept, Progress, choose, settle
+from adapter.pipeline.inforce import Choice, Progress, choose, settle
+from adapter.pipeline.kept import Kept
 from adapter.pipeline.opened import Adapter
 from adapter.pipeline.planning import update_ledger
 from adapter.settings import Hospital

@@ -21,6 +21,7 @@ from adapter.ledger.pace import Mode
 from adapter.ledger.state import Event
 from adapter.pipeline import Adapter
 from adapter.pipeline.alarms import try_ways
+from adapter.pipeline.problems import problems
 from adapter.settings import Alarm, Hospital, Mail, Settings, load_settings
 from adapter.texts import use_language
 
@@ -47,11 +48,11 @@ def opened(engine: Engine, folder: Path, alarm: Alarm) -> Adapter:
 
 
 def codes(adapter: Adapter, books: Books) -> dict[str, int]:
-    return {one.key[1]: one.count for one in pipeline.problems(adapter, books.now)}
+    return {one.key[1]: one.count for one in problems(adapter, books.now)}
 
 
 def test_nothing_wrong_is_nothing_to_tell(adapter: Adapter) -> None:
-    assert pipeline.problems(adapter, START) == []
+    assert problems(adapter, START) == []
     assert pipeline.raise_alarms(adapter, START).problems == []
 
 
@@ -72,7 +73,7 @@ def test_what_waits_too_long_is_found(adapter: Adapter) -> None:
     assert found == {
         "no-card": 1, "parked-invalid": 1, "unknown": 1, "leaving": 1, "referrals": 1, "idle": 2,
     }  # fmt: skip
-    since = {one.code: one.since for one in pipeline.problems(adapter, books.now)}
+    since = {one.code: one.since for one in problems(adapter, books.now)}
     assert since["referrals"] == START + timedelta(seconds=1)
     assert patient.kind == "cadre"
 

@@ -21,8 +21,8 @@ from adapter.ledger import tables
 from adapter.ledger.model import Entry
 from adapter.mapping.snapshot import Snapshot
 from adapter.pipeline import Adapter, Summary
-from adapter.pipeline.inforce import Kept, Weight
-from adapter.pipeline.preview import Preview
+from adapter.pipeline.kept import Kept, Weight
+from adapter.pipeline.preview import Preview, preview
 from adapter.records import importer
 from adapter.sandbox.app import Sandbox
 from adapter.settings import Hospital, Settings
@@ -66,7 +66,7 @@ class Site:
         return pipeline.sync(self.adapter(), [NAME], lambda: datetime.now(UTC), silent, **how)
 
     def diff(self) -> Preview:
-        return pipeline.preview(self.adapter(), [NAME], silent)[NAME]
+        return preview(self.adapter(), [NAME], silent)[NAME]
 
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.mappings / file
@@ -222,7 +222,7 @@ def test_changed_records_and_settings_are_never_weighed(site: Site) -> None:
     adapter = site.adapter(hospitals=named)
     done = pipeline.sync(adapter, [NAME], lambda: datetime.now(UTC), silent)
     assert done.exit_code == 0
-    assert pipeline.preview(adapter, [NAME], silent)[NAME].kinds == []
+    assert preview(adapter, [NAME], silent)[NAME].kinds == []
 
 
 def test_nothing_delivered_is_nothing_to_refuse(site: Site) -> None:
@@ -440,7 +440,7 @@ def test_a_type_that_would_vanish_needs_consent_however_few_there_are(site: Site
     for name in ("task.yaml", "referral_provenance.yaml"):  # the one refers to the other
         (site.mappings / name).unlink()
     tolerant = site.adapter(max_resend_percent=90)
-    shown = pipeline.preview(tolerant, [NAME], silent)[NAME]
+    shown = preview(tolerant, [NAME], silent)[NAME]
     assert (shown.needs_accepting, shown.weight.emptied) == (True, ("Task",))
     for _ in range(2):  # the stored verdict holds too
         done = pipeline.sync(tolerant, [NAME], lambda: datetime.now(UTC), silent)

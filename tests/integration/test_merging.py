@@ -19,6 +19,7 @@ from adapter.inbox.receive import accept
 from adapter.ledger.state import State
 from adapter.pipeline import Adapter, syncing
 from adapter.pipeline.merging import merge, preview_merge, unmerge
+from adapter.pipeline.problems import problems
 from adapter.records import importer
 from adapter.records.model import Cadre, Referral, Result, Tier
 from adapter.records.tables import record
@@ -300,14 +301,14 @@ def test_nobody_plans_for_two_people_while_they_become_one(
 
 def test_somebody_merged_into_a_person_who_left_is_told(site: Site) -> None:
     site.merge(despite_numbers=True)
-    codes = [one.code for one in pipeline.problems(site.adapter, clock())]
+    codes = [one.code for one in problems(site.adapter, clock())]
     assert "merged" not in codes
     [explained] = [one for one in pipeline.explain(site.adapter, site.loser) if one.kind == "cadre"]
     assert explained.merged_into == site.survivor
     gone = update(record).where(record.c.kind == "cadre", record.c.key == site.survivor)
     with write(site.adapter.engine) as connection:
         connection.execute(gone.values(deleted=True))
-    [problem] = [one for one in pipeline.problems(site.adapter, clock()) if one.code == "merged"]
+    [problem] = [one for one in problems(site.adapter, clock()) if one.code == "merged"]
     assert (problem.count, problem.command) == (1, "adapter cadre merges")
     unmerge(site.adapter, site.loser, clock, "test")
     assert site.adapter.records.merges.headless() == []

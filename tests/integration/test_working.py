@@ -22,6 +22,7 @@ from adapter.ledger.model import Desired, Settled
 from adapter.ledger.state import Event, State
 from adapter.ledger.store import LedgerStore
 from adapter.pipeline import Adapter
+from adapter.pipeline.problems import problems
 from adapter.pipeline.working import RunBeats, SharedBeats
 from adapter.sandbox.app import Sandbox
 from adapter.scheduler import run as run_beats
@@ -181,5 +182,5 @@ def test_what_waits_for_a_hospital_that_is_not_in_the_settings_is_found(
     lease = done.claim()
     done.ledger.start(lease, {PERSON.identity: PERSON.digest}, now(), 60)
     done.ledger.settle(lease, [Settled(PERSON.identity, Event.CONFIRM)], now())
-    found = [one for one in pipeline.problems(adapter, now()) if one.code == "removed"]
+    found = [one for one in problems(adapter, now()) if one.code == "removed"]
     assert [(one.hospital, one.count) for one in found] == [("bv-gone", 1)]
