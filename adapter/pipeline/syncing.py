@@ -127,11 +127,20 @@ def turn_of(adapter: Adapter, name: str, wait: float = 0) -> Turn:
 
 @contextmanager
 def turns_of(adapter: Adapter, names: Sequence[str]) -> Iterator[dict[str, Turn]]:
-    """The turns of all these hospitals; each is given back when its planning is done, or here."""
+    """The turns of these hospitals that can be had; each is given back when its planning is done, or here.
+    Raises Busy when none can.
+    """
     held: dict[str, Turn] = {}
+    busy: list[Busy] = []
+    end = time.monotonic() + _WAIT
     try:
         for name in sorted(names):
-            held[name] = turn_of(adapter, name, _WAIT)
+            try:
+                held[name] = turn_of(adapter, name, end - time.monotonic())
+            except Busy as error:
+                busy.append(error)
+        if busy and not held:
+            raise busy[0]
         yield held
     finally:
         for turn in held.values():
@@ -150,7 +159,8 @@ def sync(
     quiet: timedelta | None = None,
     by: str = "sync",
 ) -> Summary:
-    """Send what changed to these hospitals. Raises Busy when another process plans for one of them.
+    """Send what changed to these hospitals. One that another process plans for is reported, and left to it;
+    raises Busy when that is so of all.
 
     What is planned is delivered while more is being planned, by this process and whatever workers there
     are. A hospital that fails on its own (its secret is missing, say) is reported and delays no other. A
@@ -168,6 +178,8 @@ def sync(
         settled = rested(adapter, clock(), quiet)
 
         def one(name: str) -> _Done:
+            if name not in turns:
+                raise Busy("sync.busy", hospital=name)
             chosen = partial(choose, accept=accept, keep=keep, settled=settled)
             choice = put_in_force(work, name, chosen, by)
             with ThreadPoolExecutor(1, thread_name_prefix=f"plan-{name}") as planner:
@@ -300,7 +312,7 @@ def _open_count(adapter: Adapter, name: str) -> int:
 
 def _summary(adapter: Adapter, name: str, run: "Future[_Done]") -> HospitalSummary:
     """How things stand after a run. Raises MappingError, which is no hospital's fault."""
-    planned, done = Planned(0), None
+    planned, done, reached = Planned(0), None, False
     problems: tuple[str, ...] = ()
     try:
         found = run.result()
@@ -310,7 +322,7 @@ def _summary(adapter: Adapter, name: str, run: "Future[_Done]") -> HospitalSumma
     except MappingError:
         raise
     except AdapterError as error:
-        problems = (str(error),)
+        problems, reached = (str(error),), isinstance(error, Busy)
     counts = adapter.ledger.counts(name)
     return HospitalSummary(
         planned=planned.changed,
@@ -322,7 +334,7 @@ def _summary(adapter: Adapter, name: str, run: "Future[_Done]") -> HospitalSumma
         withheld=sum(refusal.records for refusal in audit.refusals(adapter.engine, name)),
         requests=done.requests if done else 0,
         write_requests=done.write_requests if done else 0,
-        unreachable=done.unreachable if done else True,
+        unreachable=done.unreachable if done else not reached,
         stuck=adapter.ledger.stuck(name),
         problems=problems,
         whole=planned.whole,

@@ -1,6 +1,7 @@
 """The path out, with real processes: sync, faults, kills, outages."""
 
 import signal
+from collections import Counter
 
 import pytest
 from processes import SMALL, Centre
@@ -64,15 +65,21 @@ def test_a_refused_resource_is_parked_shown_and_explained(centre: Centre) -> Non
     assert line["parked"] == summary["bv-tinh"]["parked"]
 
 
-def test_a_second_sync_at_the_same_time_ends_at_once(centre: Centre) -> None:
+def test_a_second_sync_at_the_same_time_ends_at_once_or_helps(centre: Centre) -> None:
     view = centre.hospital("bv-tinh", "--fault", "slow:1:1s")
     centre.run("import", str(SMALL))
     centre.start("sync", "sync", "bv-tinh")
     assert until(lambda: view.stats()["write_requests"] > 0, 60)
     second = centre.attempt("sync", "bv-tinh")
-    assert second.returncode == 1
-    assert len(second.stderr.strip().splitlines()) == 1
+    if second.stderr:  # the first was still planning
+        assert second.returncode == 1
+        assert len(second.stderr.strip().splitlines()) == 1
+    else:
+        assert second.returncode in (0, 1)
+        assert "bv-tinh" in second.stdout
     assert centre.end("sync") in (0, 1)
+    held = Counter(one["identifier"][0]["value"] for one in view.all("Observation"))
+    assert held.most_common(1)[0][1] == 1
 
 
 def test_schedule_stops_cleanly(centre: Centre) -> None:

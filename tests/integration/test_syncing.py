@@ -98,3 +98,18 @@ def test_one_plans_at_a_time_and_anybody_delivers(
         one.hospitals[NAME].delivered for one in found
     )
     assert [one.exit_code for one in found] == [0, 0]
+
+
+def test_a_hospital_that_another_process_plans_for_delays_no_other(
+    adapter: Adapter, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapter.pipeline.syncing._WAIT", 0.3)
+    second = adapter.settings.hospital(NAME).model_copy(update={"name": "bv-khac"})
+    adapter.settings.hospitals["bv-khac"] = second
+    other = Adapter(adapter.settings, engine)
+    assert other.ledger.turns.take("plan:bv-khac", 600) is not None
+    done = pipeline.sync(adapter, ["bv-khac", NAME], lambda: datetime.now(UTC), lambda *_: None)
+    assert done.hospitals[NAME].delivered > 1000
+    left = done.hospitals["bv-khac"]
+    assert (left.delivered, left.unreachable, len(left.problems)) == (0, False, 1)
+    assert done.exit_code == 1
