@@ -213,6 +213,13 @@ class LedgerStore:
 
     # -- looking ---------------------------------------------------------------------------
 
+    def some(self, hospital: str, count: int) -> list[Entry]:
+        """A few resources of records, whichever come first."""
+        few = select(_E.c.identity).where(_E.c.hospital == hospital, _E.c.kind != "unknown").limit(count)
+        with read(self._engine) as connection:
+            names = list(connection.execute(few).scalars())
+        return list(self._select((_E.c.hospital == hospital) & _E.c.identity.in_(names)))
+
     def of_record(self, kind: str, key: str) -> list[Entry]:
         """The lines of one record, one per hospital and resource."""
         return list(self._select(and_(_E.c.kind == kind, _E.c.key == key)))

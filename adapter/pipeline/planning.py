@@ -10,6 +10,7 @@ from typing import Literal
 from adapter import audit
 from adapter.database import write
 from adapter.delivery.strategy import Item, Manner, in_parts, manner, next_batch
+from adapter.errors import SettingsError
 from adapter.fhir.bundle import Write, bundle
 from adapter.ledger.diff import Action, Change
 from adapter.ledger.model import Entry
@@ -25,6 +26,7 @@ from adapter.pipeline.releasing import outdate
 __all__ = ["Progress", "bundles", "update_ledger", "write_bundles"]
 
 
+_FEW = 50  # resources whose identity is made again to know the key
 _LEAVING = ".leaving"  # ends the version of a plan that holds nothing but what leaves
 
 
@@ -32,6 +34,26 @@ def _since(adapter: Adapter, outlet: Outlet, version: str) -> int:
     """Where planning goes on: from the start when mappings, policy or settings changed."""
     state = adapter.ledger.hospitals.row(outlet.hospital.name)
     return state.planned_position if state.planned_version == version else 0
+
+
+def _same_key(adapter: Adapter, outlet: Outlet) -> None:
+    """Under another identity key all that the hospital holds would be sent anew and retracted. Raises
+    SettingsError when no resource in the ledger has the identity that this key makes.
+    """
+    known = adapter.ledger.some(outlet.hospital.name, _FEW)
+    kinds = {(map_.type, map_.identity_kind) for map_ in outlet.maps}
+    made = [
+        outlet.identify(one.type, kind, one.key) == one.identity
+        for one in known
+        for type_, kind in kinds
+        if type_ == one.type
+    ]
+    if made and not any(made):
+        raise SettingsError(
+            "settings.other_key",
+            hospital=outlet.hospital.name,
+            reference=adapter.settings.identity_key,
+        )
 
 
 def update_ledger(
@@ -54,6 +76,8 @@ def update_ledger(
     if adapter.ledger.hospitals.row(outlet.hospital.name).mode == Mode.DRAINING:
         return 0  # what is in the ledger still goes, and nothing new
     name, since, head = outlet.hospital.name, _since(adapter, outlet, version), adapter.records.head()
+    if since == 0:
+        _same_key(adapter, outlet)
     outdate(adapter, name, now)
     forget(adapter.engine, name, now - timedelta(days=adapter.settings.receipts_days))
     changed, done = 0, since

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from adapter import audit, pipeline
 from adapter.delivery.strategy import Item, next_batch
+from adapter.errors import SettingsError
 from adapter.fhir import codec
 from adapter.fhir.validation import check, check_bundle
 from adapter.ledger.state import State
@@ -304,3 +305,16 @@ def test_both_checkers_agree_on_what_leaves(adapter: Adapter, tmp_path: Path) ->
     pipeline.write_bundles(adapter, "bv-trung-uong", tmp_path / "out")
     for resource in resources(tmp_path / "out"):
         assert [issue for issue in check(resource) if issue.is_error] == []
+
+
+def test_under_another_identity_key_nothing_is_planned(adapter: Adapter, tmp_path: Path) -> None:
+    update_ledger(adapter, adapter.outlet("bv-trung-uong"), NOW, silent)
+    before = adapter.ledger.counts("bv-trung-uong")
+    (tmp_path / "identity.key").write_text("another-key-another-key-another-")
+    moved = Adapter(adapter.settings, adapter.engine)
+    with pytest.raises(SettingsError, match="not the one with which"):
+        update_ledger(moved, moved.outlet("bv-trung-uong"), NOW, silent)
+    assert adapter.ledger.counts("bv-trung-uong") == before
+    (tmp_path / "identity.key").write_text("0123456789abcdef0123456789abcdef")
+    back = Adapter(adapter.settings, adapter.engine)
+    assert update_ledger(back, back.outlet("bv-trung-uong"), NOW, silent) == 0
