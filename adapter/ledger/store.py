@@ -141,7 +141,7 @@ class LedgerStore:
         for start in range(0, len(identities), _MANY):
             some = identities[start : start + _MANY]
             query = select(*_COLUMNS).where(_E.c.hospital == hospital, _E.c.identity.in_(some))
-            found |= {row.identity: _entry(row) for row in connection.execute(query)}
+            found |= {row.identity: _entry(row) for row in connection.execute(query).all()}
         return found
 
     def _by_identity(self, hospital: str, step: ColumnElement[str] | str) -> Any:

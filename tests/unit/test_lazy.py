@@ -1,0 +1,24 @@
+"""What a quick command must not import: most of its time would be that."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"httpx", "jinja2", "adapter.mapping.engine", "adapter.fhir.structure", "adapter.delivery.worker"}
+
+
+@pytest.mark.parametrize("module", ["adapter.pipeline.standing", "adapter.pipeline.opened"])
+def test_saying_how_things_stand_imports_no_machinery(module: str) -> None:
+    code = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert module in loaded.split()
+    assert HEAVY.isdisjoint(loaded.split())
+
+
+def test_each_verb_of_the_pipeline_is_found() -> None:
+    from adapter import pipeline
+
+    assert all(callable(getattr(pipeline, name)) for name in pipeline.__all__)
+    with pytest.raises(AttributeError):
+        _ = getattr(pipeline, "nothing")  # noqa: B009 - a name that is not there
