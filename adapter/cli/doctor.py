@@ -58,6 +58,7 @@ def doctor(
         raise UsageError("doctor.with_show")
     if seen and (not hospitals or read_only or show or markdown or as_json):
         raise UsageError("doctor.with_seen")
+    failed = 0
     with opened(context) as adapter:
         names = chosen(adapter, hospitals)
         if seen:
@@ -66,7 +67,7 @@ def doctor(
         if show:
             found = [card_of(adapter, name, now()) for name in names]
         else:
-            found = _measured(adapter, names, writes=not read_only, quiet=as_json or markdown)
+            found, failed = _measured(adapter, names, writes=not read_only, quiet=as_json or markdown)
         displays = {name: adapter.settings.hospital(name).display for name in names}
         words = {one.hospital: _strategy(adapter, one) for one in found}
     if markdown:
@@ -78,7 +79,7 @@ def doctor(
     else:
         facts = {one.hospital: {**_facts(one), "strategy": words[one.hospital]} for one in found}
         emit(facts, as_json, lambda out: _draw_all(out, found, words))
-    raise typer.Exit(max((one.exit_code for one in found), default=0))
+    raise typer.Exit(max((failed, *(one.exit_code for one in found))))
 
 
 def _acknowledge(adapter: "Adapter", names: "Sequence[str]") -> None:
@@ -87,22 +88,30 @@ def _acknowledge(adapter: "Adapter", names: "Sequence[str]") -> None:
         typer.echo(say("doctor.drift_seen", hospital=name))
 
 
-def _measured(adapter: "Adapter", names: "Sequence[str]", *, writes: bool, quiet: bool) -> "list[Diagnosis]":
+def _measured(
+    adapter: "Adapter", names: "Sequence[str]", *, writes: bool, quiet: bool
+) -> "tuple[list[Diagnosis], int]":
+    """What was measured, and the exit code of what could not be: one hospital's trouble is no other's."""
+    from adapter.errors import Busy, SettingsError
     from adapter.pipeline.doctor import diagnose
 
-    stop, found = stopping(), []
+    stop, failed = stopping(), 0
+    found: list[Diagnosis] = []
     with progress(quiet=quiet) as callback:
         for name in names:
             if stop.is_set():
                 break
             if not quiet:
                 errors().print(say("doctor.begin" if writes else "doctor.begin_read_only", hospital=name))
-            found.append(
-                diagnose(
-                    adapter, name, now, writes=writes, stop=stop, on_progress=_bar(callback, name), by=actor()
+            try:
+                bar = _bar(callback, name)
+                found.append(
+                    diagnose(adapter, name, now, writes=writes, stop=stop, on_progress=bar, by=actor())
                 )
-            )
-    return found
+            except (Busy, SettingsError) as error:
+                errors().print(say("cli.error", problem=str(error)))
+                failed = max(failed, error.exit_code)
+    return found, failed
 
 
 def _bar(callback: "ProgressCallback", name: str) -> Any:

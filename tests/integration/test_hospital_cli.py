@@ -101,3 +101,18 @@ def test_nothing_new_is_planned_for_a_hospital_that_is_drained(
         assert update_ledger(adapter, outlet, now, lambda *_: None) > 0
         pipeline.switch(adapter, "bv-tinh", Mode.DRAINING, by="cli:an", note=None, now=now)
         assert pipeline.served(adapter, "bv-tinh", now).mode == "draining"
+
+
+def test_a_hospital_whose_token_is_missing_keeps_no_other_from_being_measured(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = 'level = "provincial"\n'
+    (folder / "adapter.toml").write_text(
+        SETTINGS.replace(line, f'{line}token = "env:NOWHERE_TO_BE_FOUND"\n'), "utf-8"
+    )
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "--read-only", "--json"])
+    said = capsys.readouterr()
+    assert ended.value.code
+    assert "NOWHERE_TO_BE_FOUND" in said.err
+    assert list(json.loads(said.out)) == ["bv-trung-uong"]
