@@ -136,7 +136,9 @@ def _both(
     names = _hospitals(adapter, (source, target))
     with ExitStack() as held:
         held.enter_context(adapter.at_work(clock, threading.Event()))
-        held.enter_context(turns_of(adapter, names))
+        turns = held.enter_context(turns_of(adapter, names))
+        if busy := [name for name in names if name not in turns]:
+            raise Busy("sync.busy", hospital=busy[0])
         yield [
             (_leased(adapter, name, source, clock, held), _leased(adapter, name, target, clock, held))
             for name in names
