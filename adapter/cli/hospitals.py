@@ -137,10 +137,10 @@ def served_lines(found: "Served") -> "Iterator[str]":
 
 
 def trouble(found: "Served") -> str:
-    """What is wrong with a hospital, in words where there are some."""
+    """What is wrong with a hospital, in words where there are some, with the code that the docs list."""
     code = found.last_error or "-"
     known = f"hospital.trouble_{code.replace('-', '_')}"
-    return say(known) if known in catalogue("en") else code
+    return f"{say(known)} ({code})" if known in catalogue("en") else code
 
 
 def _draw(out: "Console", found: "Served") -> None:

@@ -13,7 +13,7 @@ from adapter import audit
 from adapter.delivery.client import HospitalClient
 from adapter.delivery.gate import HospitalPace
 from adapter.delivery.worker import Delivered, deliver
-from adapter.errors import AdapterError, Busy, MappingError, PolicyError
+from adapter.errors import AdapterError, Busy, MappingError, PolicyError, SettingsError
 from adapter.ledger.state import State
 from adapter.ledger.turns import Turn
 from adapter.pipeline.inbound import process_inbox
@@ -322,7 +322,7 @@ def _summary(adapter: Adapter, name: str, run: "Future[_Done]") -> HospitalSumma
     except MappingError:
         raise
     except AdapterError as error:
-        problems, reached = (str(error),), isinstance(error, Busy)
+        problems, reached = (str(error),), isinstance(error, (Busy, SettingsError))
     counts = adapter.ledger.counts(name)
     return HospitalSummary(
         planned=planned.changed,

@@ -113,3 +113,10 @@ def test_a_hospital_that_another_process_plans_for_delays_no_other(
     left = done.hospitals["bv-khac"]
     assert (left.delivered, left.unreachable, len(left.problems)) == (0, False, 1)
     assert done.exit_code == 1
+
+
+def test_a_token_that_is_not_there_is_the_settings_fault_and_not_the_hospitals(adapter: Adapter) -> None:
+    blind = adapter.settings.hospital(NAME).model_copy(update={"token": "env:NO_SUCH_TOKEN_ANYWHERE"})
+    adapter.settings.hospitals[NAME] = blind
+    found = sync(adapter).hospitals[NAME]
+    assert (found.unreachable, len(found.problems)) == (False, 1)
