@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import fakes
 import httpx
 import pytest
 from serving import serving
@@ -66,6 +67,8 @@ class Site:
             },
         )
         self.adapter = Adapter(settings, engine)
+        for name in bases:
+            self.adapter.cards.put(name, fakes.GOOD, clock())
         known = frozenset((*bases, "bv-trung-uong"))
         importer.run(engine, [SMALL], max_deletions_percent=3, known_hospitals=known, now=clock())
         people = [one for one in self.adapter.records.iterate("cadre") if isinstance(one, Cadre)]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import fakes
 import httpx
 import pytest
 from serving import serving
@@ -59,6 +60,7 @@ class Site:
     def use(self, engine: Engine) -> None:
         self.engine = engine
         self.adapter = Adapter(self.settings, engine)
+        self.adapter.cards.put(NAME, fakes.GOOD, clock())
         importer.run(
             engine, [SMALL], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=clock()
         )
