@@ -115,7 +115,7 @@ class FaultProxy:
     """Listens on `port` of this machine (0: a free one) and speaks for the server on `upstream`.
 
     `share` of the requests (0 to 1; may be changed at any time) meet one of `kinds`. `timeout` is the
-    client's, in seconds: what comes late comes after it.
+    client's, in seconds: what comes late comes after it. `writes_only`: reading meets none of them.
     """
 
     def __init__(
@@ -127,8 +127,10 @@ class FaultProxy:
         timeout: float = 5.0,
         kinds: tuple[str, ...] = (),
         port: int = 0,
+        writes_only: bool = False,
     ) -> None:
         self.seed = seed
+        self.writes_only = writes_only
         self.share = share
         self.timeout = timeout
         self.kinds = kinds or KINDS
@@ -183,9 +185,9 @@ class FaultProxy:
 
     async def _answer(self, request: _Request, writer: asyncio.StreamWriter) -> None:
         self.requests += 1
-        kind, dice = decide(
-            self.seed, self.requests, self.share, self.kinds, is_write=request.method != "GET"
-        )
+        is_write = request.method != "GET"
+        share = self.share if is_write or not self.writes_only else 0.0
+        kind, dice = decide(self.seed, self.requests, share, self.kinds, is_write=is_write)
         exchange = _Exchange(request, self, dice, writer)
         if kind is None:
             await exchange.send(bytes(await exchange.forward()))
@@ -231,9 +233,22 @@ def _parse_answer(data: bytes) -> _Answer:
     head, end, body = data.partition(_END)
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    if headers.get("transfer-encoding") == "chunked":
+        body = _joined(body)
     if not end or len(body) != int(headers.get("content-length", len(body))):
         raise ValueError("cut short")
     return _Answer(int(first.split(" ")[1]), headers, body)
+
+
+def _joined(chunks: bytes) -> bytes:
+    """A body that came in chunks. Raises ValueError when the last is missing."""
+    body = b""
+    while True:
+        size, _, rest = chunks.partition(b"\r\n")
+        length = int(size.split(b";")[0], 16)
+        if not length:
+            return body
+        body, chunks = body + rest[:length], rest[length + 2 :]
 
 
 # -- faults ------------------------------------------------------------------------------------

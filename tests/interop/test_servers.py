@@ -176,19 +176,22 @@ def test_a_duplicate_at_the_hospital_parks_that_and_nothing_else(site: Site, two
 
 
 def test_half_of_the_answers_lost_after_the_hospital_did_it_double_nothing(
-    server: Server, new_site: Callable[..., Site], sample: Path, figures: list[str]
+    server: Server, new_site: Callable[..., Site], tmp_path: Path, figures: list[str]
 ) -> None:
+    workbook = few(tmp_path / "some.xlsx", people=2 if server.is_slow else 6, measures=4)
     port = urlsplit(server.base).port
     assert port
-    with FaultProxy(port, seed=5, share=0.5, kinds=("drop-after",)) as proxy:
+    with FaultProxy(port, seed=5, kinds=("drop-after",), writes_only=True) as proxy:
         site = new_site(base=f"http://127.0.0.1:{proxy.port}/fhir", settings={"timeout_seconds": 10})
-        site.take(sample)
+        site.attempt("doctor", HOSPITAL)
+        site.take(workbook)
+        proxy.share = 0.5
         assert until(lambda: site.attempt("sync", HOSPITAL).returncode == 0, 400)
         lost = proxy.injected["drop-after"]
         proxy.share = 0
         held = site.check()
         assert site.sync()["requests"] == 0
-    assert lost >= 5
+    assert lost >= 3
     figures.append(f"{server.name}: {lost} answers lost after the fact, {len(held)} resources, no duplicate")
 
 
@@ -196,7 +199,7 @@ def test_the_card_is_the_one_in_the_documentation(server: Server, site: Site) ->
     """ADAPTER_TEST_CARDS=write writes it instead."""
     site.attempt("doctor", HOSPITAL)
     said = site.attempt("doctor", HOSPITAL, "--show", "--markdown").stdout
-    table = [line for line in said.splitlines() if line.startswith("|")]
+    table = [line for line in said.splitlines() if line.startswith("|") and " ms |" not in line]
     page = CARDS / f"{server.name.removesuffix('-postgresql')}.md"
     kept = page.read_text("utf-8")
     if os.environ.get("ADAPTER_TEST_CARDS") == "write":
@@ -204,7 +207,7 @@ def test_the_card_is_the_one_in_the_documentation(server: Server, site: Site) ->
         rest = kept[kept.rindex("|\n") + 2 :]
         page.write_text(kept[:first] + "\n".join(table) + "\n" + rest, "utf-8")
         return
-    assert table == [line for line in kept.splitlines() if line.startswith("|")]
+    assert table == [line for line in kept.splitlines() if line.startswith("|") and " ms |" not in line]
 
 
 def test_a_sync_that_was_killed_half_way_is_finished_by_the_next(
