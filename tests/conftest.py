@@ -18,11 +18,13 @@ _NOT_FOUND = "PostgreSQL not found"
 _NO_MARIADB = "MariaDB not found"
 _postgres = pytest.StashKey[Postgres]()
 _mariadb = pytest.StashKey[MariaDB]()
+_figures = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_postgres] = Postgres()
     config.stash[_mariadb] = MariaDB()
+    config.stash[_figures] = []
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -59,6 +61,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _skipped(config: pytest.Config) -> list[pytest.TestReport]:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     return terminal.stats.get("skipped", []) if terminal else []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.stash[_figures]:
+        terminalreporter.section("figures")
+    for line in config.stash[_figures]:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def figures(pytestconfig: pytest.Config) -> list[str]:
+    """Lines that are printed when all tests are done."""
+    return pytestconfig.stash[_figures]
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from adapter.delivery import retry
 from adapter.delivery.client import Reply, Silence
-from adapter.delivery.destination import Destination, Held, HospitalTrouble, Pace
+from adapter.delivery.destination import Destination, Held, HospitalTrouble
 from adapter.delivery.strategy import Manner
 from adapter.fhir import codec
 from adapter.fhir.bundle import EntryAnswer, Target, Write, answer_to, bundle, pair, single
@@ -19,6 +19,7 @@ __all__ = ["Refused", "ask", "exchange"]
 
 _FIRST_LOOK = timedelta(seconds=1)  # after an answer that never came
 _GATEWAY_TIMEOUT = 504
+_TOO_MUCH = ("timeout", "too-large")  # why no answer came: fewer entries may help
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def ask(
     begun = _Begun(held)
     reply = to.client.send("POST", "", body, before=begun)
     verdict = _of_bundle(reply, writes, manner)
-    _tell(to.pace, len(writes), reply, verdict, begun.seconds())
+    _tell(to, len(writes), reply, verdict, begun.seconds())
     if isinstance(reply, Silence) or verdict.kind in ("unknown", "later"):
         return verdict
     if verdict.kind == "read":
@@ -106,15 +107,18 @@ class _Begun:
         return ticks() - self._at
 
 
-def _tell(pace: Pace, entries: int, reply: Reply, verdict: retry.BundleVerdict, seconds: float) -> None:
+def _tell(to: Destination, entries: int, reply: Reply, verdict: retry.BundleVerdict, seconds: float) -> None:
     """What an answer says of how much the hospital manages at once. Nothing, where it never arrived, or is
-    limited in requests: less in each would only make more of them.
+    limited in requests: less in each would only make more of them. Nor where the line broke early.
     """
-    late = reply.sent if isinstance(reply, Silence) else reply.status == _GATEWAY_TIMEOUT
+    if isinstance(reply, Silence):
+        late = reply.sent and (reply.why in _TOO_MUCH or seconds > to.timeout / 2)
+    else:
+        late = reply.status == _GATEWAY_TIMEOUT
     if late or verdict.kind == "smaller":
-        pace.took(entries, None)
+        to.pace.took(entries, None)
     elif verdict.kind in ("read", "split"):
-        pace.took(entries, seconds)
+        to.pace.took(entries, seconds)
 
 
 def _of_bundle(reply: Reply, writes: Sequence[Write], manner: Manner) -> retry.BundleVerdict:
@@ -145,7 +149,7 @@ def _ask_singly(
         retry_after=reply.retry_after,
         issues=issues_of(reply.body),
     )
-    _tell(held.to.pace, 1, reply, verdict, begun.seconds())
+    _tell(held.to, 1, reply, verdict, begun.seconds())
     return verdict if verdict.kind != "read" else [answer_to(write, reply.status, reply.headers, reply.body)]
 
 

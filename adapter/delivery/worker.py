@@ -90,16 +90,20 @@ class _Run:
         try:
             left = ship(self.to, lease)
         except LeaseLost:
-            left = Left(self.to.clock())  # given back only if nobody took it yet; a new owner settles it
+            # Given back only if nobody took it yet, and not to be claimed again at once, for ever.
+            left = self._later(lease)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one shipment delays no other
             _log.error("delivery.failed", hospital=self.to.name, error=type(error).__name__, exc_info=True)
             self.failed += 1
-            wait = min(timedelta(seconds=2.0 ** min(lease.attempts + 1, 20)), LONGEST_WAIT)
-            left = Left(self.to.clock() + wait, burn=True)
+            left = self._later(lease)
         finally:
             with self._lock:
                 self._shipping -= 1
         return self._finish(lease, left)
+
+    def _later(self, lease: Lease) -> Left:
+        wait = min(timedelta(seconds=2.0 ** min(lease.attempts + 1, 20)), LONGEST_WAIT)
+        return Left(self.to.clock() + wait, burn=True)
 
     def _finish(self, lease: Lease, left: Left) -> Lease | None:
         to, again = self.to, 0.0 if self.stop.is_set() else self.to.lease_seconds

@@ -30,6 +30,7 @@ from adapter.telemetry import get_logger
 __all__ = ["Presence", "new_worker"]
 
 _BEAT = 5.0  # seconds between two signs of life
+_GLANCE = 10.0  # seconds at most that others have a lock to see whether its owner is dead
 _log = get_logger(__name__)
 
 
@@ -64,7 +65,7 @@ class Presence:
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._lock.acquire()
+        self._lock.acquire(timeout=_GLANCE)  # another process that starts now may be looking who is alive
         self.sign()
         self._thread.start()
         return self

@@ -125,7 +125,7 @@ def _action(found: Plan, change: Change) -> Action | None:
 
 def _line(outlet: Outlet, person: Person, change: Change, action: Action) -> Line:
     made = change.desired or change.entry
-    assert made is not None  # a change is of something  # noqa: S101
+    assert made is not None  # noqa: S101 - a change is of something
     why = _why_gone(person, change) if action is Action.RETRACT else _why_sent(outlet, change)
     return Line(made.type, str(action), why, made.kind, made.key)
 

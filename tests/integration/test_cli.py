@@ -420,6 +420,7 @@ def test_a_changed_mapping_is_shown_refused_and_accepted(centre: Centre) -> None
     file.write_text(f'mappings = "mappings"\n{file.read_text("utf-8")}', "utf-8")
     centre.hospital("bv-tinh")
     centre.run("import", str(SMALL), "--rejects", str(centre.folder / "rejects.xlsx"))
+    centre.measured()
     centre.run("sync", "bv-tinh")
     assert "nothing changes" in centre.run("mapping", "diff", "bv-tinh")
     changed = centre.folder / "mappings" / "patient.yaml"

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import fakes
 import httpx
 import pytest
 import yaml
@@ -189,6 +190,8 @@ class Site:
 
     def sync(self) -> None:
         adapter = self.adapter()
+        for name in (PROVINCIAL, CENTRAL):
+            adapter.cards.put(name, fakes.GOOD, datetime.now(UTC))
         done = pipeline.sync(
             adapter,
             [PROVINCIAL, CENTRAL],

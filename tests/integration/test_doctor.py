@@ -107,7 +107,7 @@ def measure(base: str, *, writes: bool = True, token: str = TOKEN, **more: Any) 
 
 
 def plain(card: Card) -> Card:
-    return replace(card, software=None, says={})
+    return replace(card, software=None, says={}, seconds_an_entry=None)
 
 
 def test_the_sandbox_keeps_to_the_standard_and_nothing_of_the_examination_stays(store: Engine) -> None:

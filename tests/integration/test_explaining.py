@@ -25,7 +25,7 @@ from adapter.records import importer
 from adapter.records.model import Cadre, Measurement, Tier
 from adapter.settings import Hospital, Settings
 from adapter.texts import use_language
-from tests.fakes import FakeHospital
+from tests.fakes import GOOD, FakeHospital
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 SMALL = Path("fixtures/sample/small.xlsx")
@@ -96,6 +96,7 @@ def sent(adapter: Adapter, hospital: FakeHospital, name: str = "bv-tinh") -> Non
             max_bytes=1_000_000,
             concurrency=1,
             patience=5,
+            card=GOOD,
             clock=Clock(),
             stop=threading.Event(),
         )

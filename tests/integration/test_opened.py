@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import fakes
 import httpx
 import pytest
 from serving import serving
@@ -76,11 +77,13 @@ def test_opened_origins_and_classes_go_once_and_come_back(engine: Engine, tmp_pa
     opened = policy.replace(SEALED, "open: [centre, origin, health-class]")
     (folder / "disclosure.yaml").write_text(opened, "utf-8")
     (tmp_path / "identity.key").write_text("0123456789abcdef0123456789abcdef")
+    url = f"{base}/fhir"  # a short time-out: what was lost is believed absent only after it
+    hospital = Hospital(name=NAME, display=NAME, level="provincial", base_url=url, timeout_seconds=2)
     settings = Settings(
         identity_key=f"file:{tmp_path / 'identity.key'}",
         database_url=f"sqlite:///{tmp_path / 'adapter.db'}",
         mappings=folder,
-        hospitals={NAME: Hospital(name=NAME, display=NAME, level="provincial", base_url=f"{base}/fhir")},
+        hospitals={NAME: hospital},
     )
     now = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
     file = Path("fixtures/sample/small.xlsx")
@@ -88,10 +91,11 @@ def test_opened_origins_and_classes_go_once_and_come_back(engine: Engine, tmp_pa
 
     def sync() -> Any:
         adapter = Adapter(settings, engine)
+        adapter.cards.put(NAME, fakes.GOOD, now)
         return pipeline.sync(adapter, [NAME], lambda: datetime.now(UTC), silent).hospitals[NAME]
 
     # Answers that are lost: what they were about is looked up before anything is sent again.
-    httpx.post(f"{base}/$sandbox/faults", json={"faults": ["drop-after-commit:0.4"]}).raise_for_status()
+    httpx.post(f"{base}/$sandbox/faults", json={"faults": ["drop-after-commit:0.3"]}).raise_for_status()
     sync()
     httpx.post(f"{base}/$sandbox/faults", json={"faults": []}).raise_for_status()
     done = sync()

@@ -209,6 +209,29 @@ def test_bundles_become_as_large_as_a_slow_server_manages_in_time(engine: Engine
     assert one.hospitals.row(NAME).entries in range(3, 11)
 
 
+@pytest.mark.parametrize(
+    ("error", "entries"), [(httpx.RemoteProtocolError, 50), (httpx.ReadError, 50), (httpx.ReadTimeout, 25)]
+)
+def test_a_line_that_breaks_early_says_nothing_of_the_size_of_bundles(
+    engine: Engine, ledger: Ledgers, error: type[httpx.TransportError], entries: int
+) -> None:
+    class Breaks(Slow):
+        broken = False
+
+        def _handle(self, request: httpx.Request) -> httpx.Response:
+            answer = super()._handle(request)
+            if request.method == "POST" and not self.broken:
+                self.broken = True
+                raise error("no answer")
+            return answer
+
+    wish(engine, 1, each=50)
+    hospital, one = Breaks(0), ledger(Limits(concurrency=1))
+    assert run(one, hospital, threads=1, patience=20).resources == 50
+    assert hospital.broken
+    assert (one.hospitals.row(NAME).entries or 50) == entries
+
+
 def test_every_request_passes_the_gate(engine: Engine, ledger: Ledgers) -> None:
     wish(engine, 25)
     hospital = Slow(0)

@@ -8,26 +8,11 @@ import pytest
 from interop.servers import SERVERS, serving
 from interop.site import Site
 
-_FIGURES: list[str] = []
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.interop)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _FIGURES:
-        terminalreporter.section("figures")
-    for line in _FIGURES:
-        terminalreporter.write_line(line)
-
-
-@pytest.fixture(scope="session")
-def figures() -> list[str]:
-    """Lines that are printed when all tests are done."""
-    return _FIGURES
 
 
 @dataclass(frozen=True)
