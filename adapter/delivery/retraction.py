@@ -47,10 +47,14 @@ def retract(held: Held, leaving: Sequence[Entry]) -> bool:
             settled.append(
                 Settled(entry.identity, Event.RETRY, reason="still-there", detail=detail, burn=True)
             )
-        elif not _is_unanswered(entry) or now >= (entry.sent_at or entry.changed_at) + grace:
+            continue
+        # What was sent and never answered may still arrive: its absence is believed only after the grace.
+        sent = retry.sent_by(entry.sent_at, entry.changed_at, now)
+        if not _is_unanswered(entry) or (sent is not None and now >= sent + grace):
             how = "entered-in-error" if there else "deleted" if before.get(entry.identity) else "not-there"
             settled.append(Settled(entry.identity, Event.GONE, proof=how))
-        # What was sent and never answered may still arrive: its absence is believed only after the grace.
+        elif sent is None:
+            settled.append(Settled(entry.identity, Event.RETRY, reason=entry.reason))
     to.ledger.settle(held.lease, settled, now)
     to.on_retracted(sum(one.event is Event.GONE for one in settled))
     return len(settled) < len(leaving) or any(one.event is Event.RETRY for one in settled)

@@ -9,7 +9,7 @@ entry was conditional on, and whether the card proves that Bundles are taken at 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from adapter.fhir.bundle import EntryAnswer, Write
@@ -24,6 +24,7 @@ __all__ = [
     "of_entry",
     "of_silence",
     "of_single",
+    "sent_by",
     "suspect",
     "unknown_grace",
 ]
@@ -236,6 +237,13 @@ def unknown_grace(timeout: float, *, fresh: bool = True) -> timedelta:
     are not proven to be `fresh`, an answer may be of before the write, by as long as servers cache.
     """
     return timedelta(seconds=min(timeout, 60)) + (timedelta() if fresh else _CACHED)
+
+
+def sent_by(sent_at: datetime | None, changed_at: datetime, now: datetime) -> datetime | None:
+    """When something was sent, at the latest. None where nothing tells: the clock was set back since, and a
+    grace is counted from when that is written down.
+    """
+    return next((at for at in (sent_at or changed_at, changed_at) if at <= now), None)
 
 
 def _codes(issues: Iterable[Issue]) -> frozenset[str]:

@@ -78,11 +78,14 @@ def _look_up(held: Held, unanswered: Sequence[Entry], all_entries: Sequence[Entr
     known = _with_found(known_ids(all_entries), unanswered, found)
     now = to.clock()
     grace = retry.unknown_grace(to.timeout, fresh=to.is_fresh)
-    believed_at = max(entry.sent_at or entry.changed_at for entry in unanswered) + grace
+    sent = {entry.identity: retry.sent_by(entry.sent_at, entry.changed_at, now) for entry in unanswered}
+    believed_at = max(at or now for at in sent.values()) + grace
     judged = [(entry, lookup.judge(entry, found.get(entry.identity, []), known)) for entry in unanswered]
     certain = [(entry, one) for entry, one in judged if one.event is not Event.ABSENT or now >= believed_at]
     settled = [_absent(entry, one) if one.event is Event.ABSENT else one for entry, one in certain]
-    to.ledger.settle(lease, settled, now)
+    undated = [entry for entry, one in judged if (entry, one) not in certain and sent[entry.identity] is None]
+    looked = [Settled(e.identity, Event.LOSE, reason=e.reason, detail=e.detail) for e in undated]
+    to.ledger.settle(lease, settled + looked, now)
     to.on_settled(sum(one.event is Event.CONFIRM for one in settled))
     return None if len(settled) == len(judged) else believed_at
 

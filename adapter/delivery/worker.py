@@ -107,7 +107,9 @@ class _Run:
 
     def _finish(self, lease: Lease, left: Left) -> Lease | None:
         to, again = self.to, 0.0 if self.stop.is_set() else self.to.lease_seconds
-        return to.ledger.shipments.finish(lease, left.due_at, to.clock(), burn=left.burn, again=again)
+        now = to.clock()
+        due_at = left.due_at and min(left.due_at, now + LONGEST_WAIT)  # later would count as due at once
+        return to.ledger.shipments.finish(lease, due_at, now, burn=left.burn, again=again)
 
     def _worth_waiting(self, in_vain: int) -> float | None:
         """Seconds until something may be due, or None when that is beyond this run's patience. What is due

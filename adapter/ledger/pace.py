@@ -51,6 +51,7 @@ _AUTH_WAIT = 900.0  # a token does not become right by itself
 _MAX_ASKED = 3600.0  # a Retry-After beyond an hour is a mistake, or a matter for a person
 _JITTER = 0.2  # up to a fifth more, so that workers do not come back in step
 _LONGEST = timedelta(seconds=_MAX_ASKED * (1 + _JITTER) + 300)
+_LONGEST_UNASKED = timedelta(seconds=_MAX_BACKOFF * (1 + _JITTER) + 60)
 _CROWDED = frozenset(("busy", "timeout"))  # what says: too much at a time
 _BREATH = timedelta(seconds=2)  # the answers to one crowd halve once, and nothing grows meanwhile
 _WAITING = 10.0  # seconds of its own rate that a hospital's shipments may wait for
@@ -121,7 +122,7 @@ def standing(health: Health, limits: Limits, now: datetime) -> Standing:
     """What may be done for the hospital now."""
     if health.mode is Mode.PAUSED:
         return Standing(0, "paused")
-    held = due(health.not_before, now)
+    held = due(health.not_before, now, _LONGEST if health.asked_until else _LONGEST_UNASKED)
     opens = limits.hours.opens_at(held or now)
     if held:
         return Standing(0, "breaker", opens)

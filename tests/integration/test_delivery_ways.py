@@ -291,3 +291,22 @@ def test_conditions_are_percent_encoded_everywhere(site: Site) -> None:
     [put] = [request for request in site.hospital.requests if request.method == "PUT"]
     assert str(put.url).endswith(f"%7C{identity('Patient', 'c1')}")
     assert SYSTEM not in str(put.url)
+
+
+@pytest.mark.parametrize("leaves", [False, True], ids=["wished", "retracted"])
+def test_a_clock_that_is_set_back_costs_a_grace_and_no_flood_of_requests(site: Site, leaves: bool) -> None:
+    site.wish("c1", *family("c1"))
+    site.hospital.before = [fakes.drops]
+    site.deliver(patience=0)
+    assert State.UNKNOWN in site.states()
+    if leaves:
+        site.wish("c1")
+    site.clock.now -= timedelta(hours=1)
+    site.ledger.hospitals.probe(NAME, site.clock())  # as every sync does
+    site.hospital.requests.clear()
+    began = site.clock.now
+    site.deliver()
+    assert timedelta(seconds=5) <= site.clock.now - began < timedelta(seconds=60)
+    assert len(site.hospital.requests) <= 8
+    assert len(site.hospital.resources) == (0 if leaves else 4)
+    assert site.states() == {State.RETRACTED if leaves else State.DELIVERED: 4}

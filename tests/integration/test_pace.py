@@ -127,10 +127,19 @@ def test_a_breaker_is_closed_by_hand_and_the_audit_knows_who_did_it(engine: Engi
         assert rows.all() == [("cli:an", "hospital.reset", NAME)]
 
 
-@pytest.mark.parametrize("jump", [timedelta(hours=3), timedelta(days=400)])
-def test_a_moment_that_a_wrong_clock_wrote_holds_nobody(engine: Engine, jump: timedelta) -> None:
+@pytest.mark.parametrize(
+    ("jump", "why", "asked"),
+    [
+        (timedelta(hours=3), "busy", 3600),
+        (timedelta(days=400), "busy", 3600),
+        (timedelta(hours=1), "dropped", None),
+    ],
+)
+def test_a_moment_that_a_wrong_clock_wrote_holds_nobody(
+    engine: Engine, jump: timedelta, why: str, asked: float | None
+) -> None:
     one = store(engine)
-    one.failed(NAME, "busy", asked=3600, now=NOW + jump)
+    one.failed(NAME, why, asked=asked, now=NOW + jump)
     assert admits(one, engine, NOW) == 1
     one.reached(NAME, NOW)
     assert one.row(NAME).last_contact == NOW
