@@ -43,7 +43,9 @@ LINGER = 80  # requests that meet faults once the kills are over
 DISK = 200  # megabytes
 EAGER = f'timeout_seconds = {TIMEOUT}\nmax_entries = 6\nschedule = "*/2 * * * * *"'
 DRAIN = 60.0  # seconds until all must have arrived once the faults have ended
-_PORTS = itertools.cycle(range(22000, 22900))  # below the ephemeral ones: free while a process is dead
+_FIRST, _LAST = 22000, 22900  # ports below the ephemeral ones: free while a process is dead
+_EACH = 40  # ports between the first ones of runs that are started beside each other
+_PORTS = itertools.cycle(range(_FIRST, _LAST))
 
 
 @dataclass
@@ -60,6 +62,12 @@ class Result:
     seconds: float = 0.0
     measured: bool = False  # the servers have cards, else all goes in the slowest way
     wrong: list[str] = field(default_factory=list)
+
+
+def _ports_of(seed: int) -> Iterator[int]:
+    """Ports in turn, from others on than another seed's."""
+    start = _FIRST + seed * _EACH % (_LAST - _FIRST)
+    return itertools.cycle([*range(start, _LAST), *range(_FIRST, start)])
 
 
 def _port() -> int:
@@ -436,6 +444,8 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--keep", action="store_true", help="keep the folders of runs that failed")
     asked = parser.parse_args()
+    global _PORTS  # noqa: PLW0603 - several of these may run beside each other
+    _PORTS = _ports_of(asked.first)
     results = []
     for seed in range(asked.first, asked.first + asked.seeds):
         folder = Path(tempfile.mkdtemp(prefix=f"adapter-faults-{seed}-"))
