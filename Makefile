@@ -7,6 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OWN := pyproject.toml requirements-build.lock
 
 .DEFAULT_GOAL := help
+# Else every process that tests and benchmarks start would compile the adapter anew.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help install demo test faults conformance interop lint bench bench-ledger bench-workers bench-hapi clean
 
 help:  ## say what there is

@@ -1,5 +1,6 @@
 """What the general options chose, and the adapter opened accordingly."""
 
+import gc
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -75,6 +76,8 @@ def opened(context: typer.Context, *, service: bool = False) -> Iterator["Adapte
     configure(level=level, json=settings.log_json)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every plugin it loads
     with Adapter.open(settings) as adapter:
+        # What is loaded now stays to the end: the collector need not walk it again and again.
+        gc.freeze()
         yield adapter
 
 

@@ -9,7 +9,7 @@ from adapter.disclosure.identity import Identity, Position, spelled_out
 from adapter.disclosure.policy import Reason
 from adapter.fhir.codec import Resource
 
-__all__ = ["Guard", "written"]
+__all__ = ["Guard", "Texts"]
 
 _REMEMBERED = 20_000  # texts; keeps memory bounded
 _NO_WORDS = frozenset(("resourceType", "id", "meta", "identifier"))
@@ -27,32 +27,40 @@ class _Text:
     has_number: bool
 
 
-def _collect(node: Any, texts: list[str], *, within_references: bool = True) -> None:
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The texts of a resource: `every` one that the engine does not make itself, and `written`, those that
+    may tell of a sensitive group: all but its identity, its labels and the names of those it points to.
+    """
+
+    every: list[str]
+    written: list[str]
+
+    @staticmethod
+    def of(resource: Resource) -> "Texts":
+        """Collect them in one walk."""
+        every: list[str] = []
+        written: list[str] = []
+        for name, value in resource.items():
+            part = {name: value}
+            _collect(part, every, None if name in _NO_WORDS or _refers(part) else written)
+        return Texts(every, written)
+
+
+def _collect(node: Any, every: list[str], written: list[str] | None) -> None:
+    """Below one element; `written` is None where it is not for what may tell of a sensitive group."""
     if isinstance(node, dict):
-        if not within_references and _refers(node):
-            return
+        told = None if written is None or _refers(node) else written
         for name, value in node.items():
-            if isinstance(value, str):
-                if name not in _MADE:
-                    texts.append(value)
-            else:
-                _collect(value, texts, within_references=within_references)
+            if not isinstance(value, str) or name not in _MADE:
+                _collect(value, every, told)
     elif isinstance(node, list):
         for value in node:
-            _collect(value, texts, within_references=within_references)
+            _collect(value, every, written)
     elif isinstance(node, str):
-        texts.append(node)
-
-
-def written(resource: Resource) -> list[str]:
-    """Every text of a resource that may tell of a sensitive group: all but its identity, its labels and
-    the names of those that it points to.
-    """
-    texts: list[str] = []
-    for name, value in resource.items():
-        if name not in _NO_WORDS:
-            _collect({name: value}, texts, within_references=False)
-    return texts
+        every.append(node)
+        if written is not None:
+            written.append(node)
 
 
 def _refers(node: dict[str, Any]) -> bool:
@@ -71,22 +79,20 @@ class Guard:
 
     def reason(
         self,
-        resource: Resource,
+        texts: Texts,
         *,
         position: Position | None = None,
         identity: Identity | None = None,
         opaque: str | None = None,
     ) -> Reason | None:
-        """Why the resource may not leave, or None.
+        """Why a resource with these texts may not leave, or None.
 
         `position` never leaves; `identity` is what a pseudonym hides, None for a person who goes out
         by name. `opaque` is the resource's own identity, a keyed hash in which nothing can be read: a
         text that is no more than it is passed over, as it would be the one text of each that is new.
         """
-        texts: list[str] = []
-        _collect(resource, texts)
         secret = position.words if position else ""
-        for text in texts:
+        for text in texts.every:
             if text == opaque:
                 continue
             known = self._known.get(text) or self._read(text)

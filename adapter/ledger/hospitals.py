@@ -10,7 +10,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select, text, update
+from sqlalchemy import Connection, Engine, bindparam, func, select, text, update
 
 from adapter import audit
 from adapter.database import read, write
@@ -23,7 +23,8 @@ __all__ = ["HospitalStore"]
 _H = tables.hospital
 
 _COLUMNS = [_H.c[name] for name in HospitalState.__dataclass_fields__]
-_MANY = 10_000
+_ROW = select(*_COLUMNS).where(_H.c.name == bindparam("b_name"))
+_ROW_LOCKED = _ROW.with_for_update()
 _CONTACT_NEWS = timedelta(seconds=10)
 
 
@@ -52,8 +53,7 @@ class HospitalStore:
 
     @staticmethod
     def _row(connection: Connection, name: str, *, lock: bool = False) -> HospitalState:
-        query = select(*_COLUMNS).where(_H.c.name == name)
-        row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+        row = connection.execute(_ROW_LOCKED if lock else _ROW, {"b_name": name}).one_or_none()
         return HospitalState(**row._mapping) if row else HospitalState(name)
 
     def limits(self, name: str) -> Limits:

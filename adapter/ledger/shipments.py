@@ -12,6 +12,7 @@ from sqlalchemy import (
     Engine,
     Row,
     and_,
+    bindparam,
     exists,
     func,
     insert,
@@ -33,6 +34,38 @@ __all__ = ["ShipmentStore"]
 _S, _H = tables.shipment, tables.hospital
 _FREE = {"lease_token": None, "lease_until": None}
 _ONE_CLAIMER = text("SELECT pg_advisory_xact_lock(727275, hashtext(:hospital))")
+
+# Made once: to put a statement together takes Python longer than the database needs to run it, and these
+# run for every Bundle.
+_HOSPITAL = _S.c.hospital == bindparam("b_hospital")
+_OURS = and_(_HOSPITAL, _S.c.cadre == bindparam("b_cadre"), _S.c.lease_token == bindparam("b_token"))
+_SAME_WISH = and_(_OURS, _S.c.wish == bindparam("b_wish"))
+_HOLD = update(_S).where(_OURS).values(lease_token=_S.c.lease_token)
+_BEGIN = update(_S).where(_SAME_WISH).values(lease_until=bindparam("b_until", type_=_S.c.lease_until.type))
+_FINISH = (
+    update(_S)
+    .where(_SAME_WISH)
+    .values(
+        due_at=bindparam("b_due_at", type_=_S.c.due_at.type),
+        attempts=bindparam("b_attempts", type_=_S.c.attempts.type),
+        **_FREE,
+    )
+)
+_HELD = select(_S.c.cadre, _S.c.lease_token, _S.c.lease_until).where(_HOSPITAL, _S.c.lease_token.is_not(None))
+_WAITING = _S.c.due_at <= bindparam("b_now")
+# What failed before goes after all others: what a hospital fails on must not be its probe each time.
+_NEXT = tuple(
+    select(_S.c.cadre, _S.c.attempts, _S.c.wish)
+    .where(_HOSPITAL, due, _S.c.lease_token.is_(None))
+    .order_by(_S.c.due_at, _S.c.cadre)
+    .limit(bindparam("b_limit", type_=_S.c.attempts.type))
+    .with_for_update(skip_locked=True)
+    for due in (
+        and_(_WAITING, _S.c.attempts == 0),
+        and_(_WAITING, _S.c.attempts > 0),
+        _S.c.due_at > bindparam("b_now"),
+    )
+)
 
 
 class ShipmentStore:
@@ -104,17 +137,12 @@ class ShipmentStore:
         written meanwhile makes it due at once. With `again`, the length of a lease in seconds, the next
         one that is due is claimed in the same transaction.
         """
-        mine = _mine(lease)
+        left = {"b_due_at": due_at, "b_attempts": lease.attempts + burn}
         with write(self._engine) as connection:
             if again:
                 self._one_claimer(connection, lease.hospital)
-            same = connection.execute(
-                update(_S)
-                .where(mine, _S.c.wish == lease.wish)
-                .values(due_at=due_at, attempts=lease.attempts + burn, **_FREE)
-            )
-            if same.rowcount != 1:
-                connection.execute(update(_S).where(mine).values(due_at=now, **_FREE))
+            if connection.execute(_FINISH, {**_key(lease), **left}).rowcount != 1:
+                connection.execute(update(_S).where(_mine(lease)).values(due_at=now, **_FREE))
             if not again:
                 return None
             return next(iter(self._claim(connection, lease.hospital, now, again, 1)), None)
@@ -122,8 +150,7 @@ class ShipmentStore:
     @staticmethod
     def hold(connection: Connection, lease: Lease) -> None:
         """Prove that the lease still holds. Raises LeaseLost."""
-        values = {"lease_token": lease.token}
-        if connection.execute(update(_S).where(_mine(lease)).values(**values)).rowcount != 1:
+        if connection.execute(_HOLD, _key(lease)).rowcount != 1:
             raise LeaseLost("ledger.lease_lost")
 
     def begin(self, connection: Connection, lease: Lease, now: datetime, seconds: float) -> Lease:
@@ -131,8 +158,7 @@ class ShipmentStore:
         The lease begins anew and lasts `seconds`. Raises LeaseLost, PlanChanged.
         """
         begun, until = self._clock(), now + timedelta(seconds=seconds)
-        same = and_(_mine(lease), _S.c.wish == lease.wish)
-        if connection.execute(update(_S).where(same).values(lease_until=until)).rowcount != 1:
+        if connection.execute(_BEGIN, {**_key(lease), "b_until": until}).rowcount != 1:
             self.hold(connection, lease)
             raise PlanChanged("ledger.plan_changed")
         return replace(lease, ends=begun + seconds)
@@ -220,10 +246,8 @@ class ShipmentStore:
 
     def _held(self, connection: Connection, hospital: str, seconds: float) -> int:
         """How many are under way; leases that were seen unchanged for `seconds` are taken away first."""
-        query = select(_S.c.cadre, _S.c.lease_token, _S.c.lease_until).where(
-            _S.c.hospital == hospital, _S.c.lease_token.is_not(None)
-        )
-        held = {row.cadre: (row.lease_token, row.lease_until) for row in connection.execute(query)}
+        rows = connection.execute(_HELD, {"b_hospital": hospital})
+        held = {row.cadre: (row.lease_token, row.lease_until) for row in rows}
         stopped = self._watch.unchanged(hospital, held, seconds)
         for cadre in stopped:
             token, until = held[cadre]
@@ -243,20 +267,21 @@ class ShipmentStore:
     def _free(
         connection: Connection, hospital: str, now: datetime, limit: int
     ) -> Sequence[Row[Any, Any, Any]]:
-        # What failed before goes after all others: what a hospital fails on must not be its probe each time.
-        fresh, failed = _S.c.attempts == 0, _S.c.attempts > 0
-        waiting = _S.c.due_at <= now
-        for due in (and_(waiting, fresh), and_(waiting, failed), _S.c.due_at > now + LONGEST_WAIT):
-            rows = connection.execute(
-                select(_S.c.cadre, _S.c.attempts, _S.c.wish)
-                .where(_S.c.hospital == hospital, due, _S.c.lease_token.is_(None))
-                .order_by(_S.c.due_at, _S.c.cadre)
-                .limit(limit)
-                .with_for_update(skip_locked=True)
-            ).all()
-            if rows:
+        moments = (now, now, now + LONGEST_WAIT)
+        for query, moment in zip(_NEXT, moments, strict=True):
+            given = {"b_hospital": hospital, "b_now": moment, "b_limit": limit}
+            if rows := connection.execute(query, given).all():
                 return rows
         return []
+
+
+def _key(lease: Lease) -> dict[str, Any]:
+    return {
+        "b_hospital": lease.hospital,
+        "b_cadre": lease.cadre,
+        "b_token": lease.token,
+        "b_wish": lease.wish,
+    }
 
 
 def _mine(lease: Lease) -> ColumnElement[bool]:

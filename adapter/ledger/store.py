@@ -41,6 +41,9 @@ _STUCK = 3  # attempts to retract
 _MANY = 500  # identities in one query
 _COLUMNS = [_E.c[name] for name in Entry.__dataclass_fields__]
 _STATE = list(Entry.__dataclass_fields__).index("state")
+_OF_HOSPITAL = select(*_COLUMNS).where(_E.c.hospital == bindparam("b_hospital"))
+_OF_CADRES = _OF_HOSPITAL.where(_E.c.cadre.in_(bindparam("b_cadres", expanding=True)))
+_LINES = _OF_HOSPITAL.where(_E.c.identity.in_(bindparam("b_identities", expanding=True)))
 
 
 def _entry(row: Row[Any]) -> Entry:
@@ -78,9 +81,8 @@ class LedgerStore:
     def entries(self, hospital: str, cadres: Sequence[str]) -> dict[str, list[Entry]]:
         """The lines of these cadres at a hospital, by cadre."""
         found: dict[str, list[Entry]] = {cadre: [] for cadre in cadres}
-        query = select(*_COLUMNS).where(_E.c.hospital == hospital, _E.c.cadre.in_(cadres))
         with read(self._engine) as connection:
-            for row in connection.execute(query):
+            for row in connection.execute(_OF_CADRES, {"b_hospital": hospital, "b_cadres": list(cadres)}):
                 found[row.cadre].append(_entry(row))
         return found
 
@@ -139,9 +141,8 @@ class LedgerStore:
     def _lines(connection: Connection, hospital: str, identities: Sequence[str]) -> dict[str, Entry]:
         found: dict[str, Entry] = {}
         for start in range(0, len(identities), _MANY):
-            some = identities[start : start + _MANY]
-            query = select(*_COLUMNS).where(_E.c.hospital == hospital, _E.c.identity.in_(some))
-            found |= {row.identity: _entry(row) for row in connection.execute(query).all()}
+            given = {"b_hospital": hospital, "b_identities": list(identities[start : start + _MANY])}
+            found |= {row.identity: _entry(row) for row in connection.execute(_LINES, given).all()}
         return found
 
     def _by_identity(self, hospital: str, step: ColumnElement[str] | str) -> Any:

@@ -307,9 +307,13 @@ def _pruned_fields(value: Mapping[str, Any]) -> dict[str, Any] | None:
     for key, item in value.items():
         if item is None:
             continue
-        # a call for each text would be half of all calls
-        is_text = type(item) is str and item and not item.isspace()
-        part = item if is_text else pruned(item)
+        kind = type(item)  # a call for each text and object would be most of all calls
+        if kind is str:
+            part = item if item and not item.isspace() else None
+        elif kind is dict:
+            part = _pruned_fields(item)
+        else:
+            part = pruned(item)
         if part is not None:
             kept[key] = part
     return kept or None

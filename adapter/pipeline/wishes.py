@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from adapter.disclosure.guard import written
+from adapter.disclosure.guard import Texts
 from adapter.disclosure.identity import Identity, Position
 from adapter.disclosure.policy import Decision, Facts, Form, Reason
 from adapter.disclosure.pseudonym import labelled, pseudonymised, without_free_text
@@ -182,14 +182,15 @@ class _Work:
             resource = pseudonymised(resource, outlet.system)
             if not decision.free_text:
                 resource = without_free_text(resource, outlet.plain)
+        texts = Texts.of(resource)
         if resource["resourceType"] != _PERSON:
-            decision = outlet.rules.reconsider(decision, written(resource), self._person.consents)
+            decision = outlet.rules.reconsider(decision, texts.written, self._person.consents)
         if decision.reason is not None:
             return decision.reason
         if self._restricted and not self._restricted.isdisjoint(_tells_of(resource)):
             decision = replace(decision, label="R")
         position, identity = _secrets(self._person, decision.form)
-        refused = outlet.guard.reason(resource, position=position, identity=identity, opaque=opaque)
+        refused = outlet.guard.reason(texts, position=position, identity=identity, opaque=opaque)
         return refused if refused is not None else labelled(resource, decision.label)
 
     def wishes(self, valid: Mapping[str, str]) -> Wishes:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adapter.disclosure.files import load_policy
-from adapter.disclosure.guard import Guard, written
+from adapter.disclosure.guard import Guard, Texts
 from adapter.disclosure.identity import Identity, Position
 from adapter.disclosure.policy import Facts, Form, Policy, Reason, parse
 from adapter.disclosure.pseudonym import labelled, pseudonymised, without_free_text
@@ -90,10 +90,10 @@ def test_a_province_may_open_the_health_classes_for_one_hospital() -> None:
     assert decision.allowed
     assert decision.label == "R"
     resource = {"resourceType": "Observation", "code": {"text": "Phân loại sức khỏe"}}
-    assert Guard(opened.phrases).reason(resource) is None
-    assert Guard(EVERYTHING.phrases).reason(resource) is Reason.TEXT_CLASSIFIES
+    assert Guard(opened.phrases).reason(Texts.of(resource)) is None
+    assert Guard(EVERYTHING.phrases).reason(Texts.of(resource)) is Reason.TEXT_CLASSIFIES
     secret = {"resourceType": "Observation", "note": [{"text": "diện Tỉnh ủy quản lý"}]}
-    assert Guard(opened.phrases).reason(secret) is Reason.TEXT_CLASSIFIES
+    assert Guard(opened.phrases).reason(Texts.of(secret)) is Reason.TEXT_CLASSIFIES
     central = parse(data, where="test").rules("bv-trung-uong", "central")
     assert "health_class" in central.sealed_fields
 
@@ -267,7 +267,9 @@ AN = Identity("Nguyễn Văn An", ("024056001234",))
 def guarded(text: str, identity: Identity = AN) -> Reason | None:
     resource = {"resourceType": "ServiceRequest", "note": [{"text": text}]}
     for position in ("Phó Giám đốc Sở Xây dựng", "Phó Chủ tịch UBND tỉnh"):
-        found = Guard(EVERYTHING.phrases).reason(resource, position=Position(position), identity=identity)
+        found = Guard(EVERYTHING.phrases).reason(
+            Texts.of(resource), position=Position(position), identity=identity
+        )
         if found:
             return found
     return None
@@ -495,7 +497,8 @@ def test_a_resource_is_looked_at_in_its_own_words(text: str, group: str | None) 
 
 def test_where_somebody_lives_is_no_illness() -> None:
     party = {"type": "Organization", "display": "Bệnh viện Tâm thần tỉnh"}
-    assert written({"resourceType": "ServiceRequest", "performer": [party], "note": [{"text": "a"}]}) == ["a"]
+    request = {"resourceType": "ServiceRequest", "performer": [party], "note": [{"text": "a"}]}
+    assert Texts.of(request).written == ["a"]
 
 
 @pytest.mark.parametrize(
