@@ -42,6 +42,8 @@ from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
+from adapter.fhir import codec
+
 __all__ = ["KINDS", "FaultProxy", "decide"]
 
 _FHIR = "application/fhir+json"
@@ -327,7 +329,7 @@ async def _429(exchange: _Exchange) -> None:
 async def _429_inside(exchange: _Exchange) -> None:
     """The first entries are done (what is referred to comes first), the rest are told to wait."""
     try:
-        bundle = json.loads(exchange.request.body)
+        bundle = codec.loads(exchange.request.body)
         entries = bundle["entry"]
     except (ValueError, KeyError, TypeError):  # a write that is no Bundle
         await _429(exchange)
@@ -335,15 +337,15 @@ async def _429_inside(exchange: _Exchange) -> None:
     done = exchange.dice.randrange(len(entries))
     answered: list[Any] = []
     if done:
-        answer = await exchange.forward(json.dumps({**bundle, "entry": entries[:done]}).encode())
+        answer = await exchange.forward(codec.dumps({**bundle, "entry": entries[:done]}))
         if answer.status != 200:
             await exchange.send(bytes(answer))
             return
-        answered = json.loads(answer.body)["entry"]
+        answered = codec.loads(answer.body)["entry"]
     busy = {"response": {"status": "429", "outcome": _outcome("throttled")}}
     body = {"resourceType": "Bundle", "type": f"{bundle['type']}-response"}
     body["entry"] = answered + [busy] * (len(entries) - done)
-    await exchange.send(bytes(_own(200, json.dumps(body).encode())))
+    await exchange.send(bytes(_own(200, codec.dumps(body))))
 
 
 async def _wrong_type(exchange: _Exchange) -> None:
