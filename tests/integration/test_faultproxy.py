@@ -11,7 +11,7 @@ from adapter.delivery.client import Answer, HospitalClient, Reply, Silence
 from tests.faultproxy import KINDS, FaultProxy, decide
 from tests.serving import serving
 
-TIMEOUT = 0.6
+TIMEOUT = 1.5  # seconds: more than a busy machine needs for an answer
 _SEEDS = range(4)  # so that each variant of a fault has its turn
 
 
@@ -87,7 +87,7 @@ def test_the_client_says_what_happened_and_does_not_hang(kind: str, upstream: tu
                 took = time.monotonic() - started
             assert proxy.injected[kind] == proxy.requests >= 1
         said.add(_said(reply))
-        assert took < TIMEOUT * 3 + 1, f"seed {seed}: {took:.1f} s"
+        assert took < TIMEOUT * 3 + 3, f"seed {seed}: {took:.1f} s"
     assert said <= MEANS[kind]
 
 
