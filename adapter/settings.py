@@ -57,6 +57,9 @@ def _is_reference(value: str) -> str:
     return value
 
 
+_SLOWEST = 0.05  # requests a second
+
+
 def _is_cron(value: str) -> str:
     """Five fields, or six with seconds first, that name a moment some day."""
     from cronsim import CronSim, CronSimError
@@ -70,6 +73,13 @@ def _is_cron(value: str) -> str:
 
 def _is_cron_or_never(value: str) -> str:
     return _is_cron(value) if value else value
+
+
+def _is_rate(value: float) -> float:
+    """No limit, or one that a lease outlasts: a shipment is held while its request waits."""
+    if 0 < value < _SLOWEST:
+        raise ValueError(say("settings.slow_rate", value=f"{value:g}", slowest=f"{_SLOWEST:g}"))
+    return value
 
 
 def _is_window(value: str) -> str:
@@ -148,7 +158,9 @@ class Hospital(BaseModel):
     doctor_schedule: Annotated[str, AfterValidator(_is_cron_or_never)] = "30 2 * * 0"  # cron; "": never
     timeout_seconds: float = Field(30, gt=0, le=600)
     concurrency: int = Field(2, ge=1, le=16)  # shipments in flight at most
-    requests_per_second: float = Field(0, ge=0, le=10_000)  # over all workers; 0: no limit
+    requests_per_second: Annotated[float, AfterValidator(_is_rate)] = Field(
+        0, ge=0, le=10_000
+    )  # over all workers; 0: no limit
     windows: tuple[Annotated[str, AfterValidator(_is_window)], ...] = ()  # "22:00-05:00"; none: all day
     maintenance: tuple[Annotated[str, AfterValidator(_is_closure)], ...] = ()  # days, or moments
     max_entries: int = Field(50, ge=1, le=500)

@@ -37,7 +37,10 @@ def status(
 ) -> None:
     """One line per hospital, or per worker; or what a person must know."""
     from adapter import pipeline
+    from adapter.errors import UsageError
 
+    if problems and workers:
+        raise UsageError("problems.with_workers")
     if problems:
         show_problems(context, as_json)
     with opened(context) as adapter:

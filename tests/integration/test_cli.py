@@ -81,6 +81,7 @@ def test_init_in_vietnamese_keeps_to_it(
         (("inbox", "link", "7", "CB-1"), 2, "7"),
         (("hospital", "token", "bv-khac"), 2, "bv-khac"),
         (("report",), 2, "no visits"),
+        (("status", "--problems", "--workers"), 2, "two tables"),
     ],
 )
 def test_an_error_is_one_line_and_an_exit_code(

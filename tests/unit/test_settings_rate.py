@@ -1,0 +1,20 @@
+"""How slow a hospital may be asked to be sent to."""
+
+import pytest
+from pydantic import ValidationError
+
+from adapter.settings import Hospital
+
+
+@pytest.mark.parametrize("rate", [0, 0.05, 1, 10_000])
+def test_a_rate_at_which_something_arrives_is_taken(rate: float) -> None:
+    hospital = Hospital(
+        display="BV", level="central", base_url="https://bv.example/fhir", requests_per_second=rate
+    )
+    assert hospital.requests_per_second == rate
+
+
+@pytest.mark.parametrize("rate", [0.0001, 0.049, -1, 10_001])
+def test_a_rate_at_which_nothing_arrives_is_refused(rate: float) -> None:
+    with pytest.raises(ValidationError, match="requests_per_second"):
+        Hospital(display="BV", level="central", base_url="https://bv.example/fhir", requests_per_second=rate)
