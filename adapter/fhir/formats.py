@@ -35,9 +35,8 @@ _DATE: Final = re.compile(rf"{_YEAR}(?:-(?:0[1-9]|1[0-2])|{_DAY})?").fullmatch
 _INSTANT: Final = re.compile(f"{_YEAR}{_DAY}T{_CLOCK}{_ZONE}").fullmatch
 _TIME: Final = re.compile(_CLOCK).fullmatch
 _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}").fullmatch
-# Any white space parts a code's words: whether that is XML's or Unicode's, validators disagree.
-_CODE: Final = re.compile(r"\S+(?:\s\S+)*").fullmatch
 # with re.ASCII, since XML's white space is meant, not the no-break spaces of Unicode
+_CODE: Final = re.compile(r"\S+(?:\s\S+)*", re.ASCII).fullmatch
 _TEXT: Final = re.compile(r"[ \r\n\t\S]+", re.ASCII).fullmatch
 _URI: Final = re.compile(r"\S+", re.ASCII).fullmatch
 _UUID: Final = re.compile(r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch

@@ -319,7 +319,8 @@ def _codings(table: Table, value: str, concept: Concept | None, fits: bool) -> l
         return codings
     if table.system or concept is None:
         local: dict[str, Any] = {"system": table.system} if table.system else {}
-        local["code"] = concept.code if concept is not None else str(value)
+        # As it is written, but for white space of any kind, which some servers refuse in a code.
+        local["code"] = concept.code if concept is not None else " ".join(str(value).split())
         if concept is not None:
             local["display"] = concept.display
         codings.append(local)

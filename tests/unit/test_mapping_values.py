@@ -381,6 +381,13 @@ def test_times_dates_and_names() -> None:
     assert person_name("  ") is None
 
 
+@pytest.mark.parametrize("written", ["X-1\u2028", "\u00a0X-1", " X-1\t"])
+def test_white_space_around_an_unknown_code_is_not_sent(written: str) -> None:
+    code = engine().map(measurement(written, "5", "lạ"))[0].resource["code"]
+    assert code["coding"][0]["code"] == "X-1"
+    assert code["text"] == written
+
+
 def test_unknown_codes_are_counted_and_sent_as_they_are() -> None:
     made = engine()
     for _ in range(3):
