@@ -142,6 +142,7 @@ class FaultProxy:
         self.port = port
         self._thread = threading.Thread(target=self._run, name="fault-proxy", daemon=True)
         self._stop = asyncio.Event()
+        self._connections: set[asyncio.Task[None] | None] = set()  # asyncio itself holds them weakly
 
     def __enter__(self) -> Self:
         self._socket = socket.create_server(("127.0.0.1", self.port))
@@ -172,7 +173,8 @@ class FaultProxy:
         await asyncio.sleep(0)  # transports that were just closed give their sockets back
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        reset = False
+        reset, task = False, asyncio.current_task()
+        self._connections.add(task)
         try:
             while (request := await _read_request(reader)) is not None:
                 await self._answer(request, writer)
@@ -180,6 +182,8 @@ class FaultProxy:
             reset = end.reset
         except (ConnectionError, OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
+        finally:
+            self._connections.discard(task)
         if reset:
             linger = struct.pack("ii", 1, 0)
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
