@@ -409,6 +409,8 @@ class Run:
 
 def run_seed(folder: Path, seed: int, *, rounds: int = 4, kills: int = 3, postgres: bool = False) -> Result:
     """One run in `folder`; what went wrong is in the result, never an exception of a check."""
+    global _PORTS  # noqa: PLW0603 - several runs may go on beside each other
+    _PORTS = _ports_of(seed)
     started = time.monotonic()
     with ExitStack() as stack:
         server = None
@@ -444,8 +446,6 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--keep", action="store_true", help="keep the folders of runs that failed")
     asked = parser.parse_args()
-    global _PORTS  # noqa: PLW0603 - several of these may run beside each other
-    _PORTS = _ports_of(asked.first)
     results = []
     for seed in range(asked.first, asked.first + asked.seeds):
         folder = Path(tempfile.mkdtemp(prefix=f"adapter-faults-{seed}-"))
