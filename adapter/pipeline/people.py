@@ -11,6 +11,7 @@ from adapter.pipeline.links import links
 from adapter.pipeline.opened import Adapter, Outlet
 from adapter.pipeline.wishes import Origin, Wishes, centre_wishes, wishes
 from adapter.records.model import Record
+from adapter.records.store import StoredRecord
 
 __all__ = ["NOBODY", "Person", "everybody", "pages", "some", "wishes_of"]
 
@@ -50,15 +51,16 @@ def pages(adapter: Adapter, outlet: Outlet, since: int) -> Iterator[list[Person]
 
 
 def _people(adapter: Adapter, outlet: Outlet, page: Sequence[tuple[str, int]]) -> list[Person]:
-    entries = adapter.ledger.entries(outlet.hospital.name, [cadre for cadre, _ in page])
-    people = []
-    for cadre, position in page:
-        origins = _origins(adapter, cadre) if outlet.rules.tells_origin else {}
-        records = adapter.records.of_cadre(cadre)
-        losers = adapter.records.merges.losers_of(cadre) if outlet.hospital.merged == "link" else ()
-        person = Person(cadre, position, records, origins, entries[cadre], losers)
-        people.append(_planned(outlet, person))
-    return people
+    cadres = [cadre for cadre, _ in page]
+    entries = adapter.ledger.entries(outlet.hospital.name, cadres)
+    origins = _origins(adapter, cadres) if outlet.rules.tells_origin else {}
+    records = adapter.records.of_cadres(cadres)
+    losers = adapter.records.merges.losers_of(cadres) if outlet.hospital.merged == "link" else {}
+    people = (
+        Person(cadre, position, records[cadre], origins.get(cadre, {}), entries[cadre], losers.get(cadre, ()))
+        for cadre, position in page
+    )
+    return [_planned(outlet, person) for person in people]
 
 
 def some(adapter: Adapter, outlet: Outlet, cadres: Collection[str]) -> Iterator[Person]:
@@ -104,14 +106,18 @@ def _checked(entries: Sequence[Entry]) -> dict[str, str]:
     }
 
 
-def _origins(adapter: Adapter, cadre: str) -> dict[Key, Origin]:
-    """Where each of a person's records came from. A file's name may be personal, so it becomes opaque."""
+def _origins(adapter: Adapter, cadres: Collection[str]) -> dict[str, dict[Key, Origin]]:
+    """Where each of these people's records came from. A file's name may be personal, so it becomes opaque."""
     return {
-        (one.kind, one.key): Origin(
-            source=adapter.identities.of("", "source", "file", one.source) if one.source else None,
-            sheet=one.sheet,
-            row=one.row,
-            imported_at=one.imported_at,
-        )
-        for one in adapter.records.stored_of_cadre(cadre)
+        cadre: {(one.kind, one.key): _origin(adapter, one) for one in stored}
+        for cadre, stored in adapter.records.stored_of_cadres(cadres).items()
     }
+
+
+def _origin(adapter: Adapter, stored: StoredRecord) -> Origin:
+    return Origin(
+        source=adapter.identities.of("", "source", "file", stored.source) if stored.source else None,
+        sheet=stored.sheet,
+        row=stored.row,
+        imported_at=stored.imported_at,
+    )

@@ -2,11 +2,23 @@
 among them, and the loser is nobody, until the merge is undone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, insert, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Engine,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from adapter.database import read
 from adapter.records.feed import Feed
@@ -16,6 +28,12 @@ from adapter.records.tables import record, record_merge
 __all__ = ["Merge", "MergeStore", "merged", "moved"]
 
 _M = record_merge
+_CADRES: BindParameter[str] = bindparam("b_cadres", expanding=True)
+_AMONG = (
+    select(_M.c.loser, _M.c.survivor)
+    .where(or_(_M.c.loser.in_(_CADRES), _M.c.survivor.in_(_CADRES)))
+    .order_by(_M.c.loser)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +89,22 @@ class MergeStore:
             rows = connection.execute(select(_M).where(gone, _is_there(_M.c.loser)).order_by(_M.c.merged_at))
             return [Merge(**row._mapping) for row in rows]
 
-    def losers(self, cadre: str, connection: Connection) -> Sequence[str]:
-        """Whom this person was also known as."""
-        query = select(_M.c.loser).where(_M.c.survivor == cadre).order_by(_M.c.loser)
-        return list(connection.execute(query).scalars())
-
-    def losers_of(self, cadre: str) -> Sequence[str]:
-        """Whom this person was also known as."""
+    def losers_of(self, cadres: Collection[str]) -> dict[str, Sequence[str]]:
+        """Whom each of these people was also known as."""
         with read(self._engine) as connection:
-            return self.losers(cadre, connection)
+            return {cadre: names[1:] for cadre, names in self.names(connection, cadres).items()}
 
-    def has_lost(self, cadre: str, connection: Connection) -> bool:
-        """Whether this person is known as another now."""
-        return _survivor(connection, cadre) != cadre
+    @staticmethod
+    def names(connection: Connection, cadres: Collection[str]) -> dict[str, Sequence[str]]:
+        """The names that each of these people is recorded under: their own first. Somebody who is another
+        now has none.
+        """
+        found = {cadre: [cadre] for cadre in cadres}
+        for loser, survivor in connection.execute(_AMONG, {"b_cadres": list(found)}):
+            found.get(loser, []).clear()
+            if survivor in found:
+                found[survivor].append(loser)
+        return dict(found)
 
     def survivors(self, cadres: Iterable[str]) -> dict[str, str]:
         """Loser -> survivor of those among `cadres` who lost."""

@@ -1,12 +1,12 @@
 """The store of records: look-ups, the change feed, and the two writes of the inbox."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, case, func, insert, select, union_all, update
+from sqlalchemy import Connection, Engine, Row, bindparam, case, func, insert, select, union_all, update
 from sqlalchemy.sql import Select
 
 from adapter.database import read, write
@@ -33,6 +33,14 @@ _STORED = (
     record.c.row,
     record.c.imported_at,
 )
+_WITH_MERGES = record.outerjoin(record_merge, record_merge.c.loser == record.c.cadre)
+_OF_NAMES = record.c.cadre.in_(bindparam("b_names", expanding=True)) & record.c.deleted.is_(False)
+_LIVE = (
+    select(record.c.kind, record.c.body, record.c.cadre)
+    .where(_OF_NAMES)
+    .order_by(case({kind: number for number, kind in enumerate(_ORDER)}, value=record.c.kind), record.c.key)
+)
+_LIVE_STORED: Select[Any] = select(*_STORED).select_from(_WITH_MERGES).where(_OF_NAMES)
 
 
 @dataclass(frozen=True)
@@ -83,30 +91,32 @@ class RecordStore:
         """The person's live records: cadre, visits, measurements, diagnoses, referrals, results; by key.
         What was recorded under a name that was merged into this one is among them; a merged one has none.
         """
-        order = case({kind: number for number, kind in enumerate(_ORDER)}, value=record.c.kind)
-        query = select(record.c.kind, record.c.body, record.c.cadre)
-        with read(self.engine) as connection:
-            mine = self._mine(connection, cadre)
-            if mine is None:
-                return []
-            rows = connection.execute(query.where(mine).order_by(order, record.c.key)).all()
-        records = [(bodies.load(row.kind, row.body), row.cadre) for row in rows]
-        if all(owner == cadre for _, owner in records):
-            return [one for one, _ in records]
-        return merged(cadre, records)
+        return self.of_cadres([cadre])[cadre]
 
-    def stored_of_cadre(self, cadre: str) -> list[StoredRecord]:
-        """The person's live records with where each came from, in no order; merged as in `of_cadre`."""
+    def of_cadres(self, cadres: Collection[str]) -> dict[str, list[Record]]:
+        """The live records of each of these people, as `of_cadre` gives them."""
+        found: dict[str, list[tuple[Record, str]]] = {cadre: [] for cadre in cadres}
         with read(self.engine) as connection:
-            mine = self._mine(connection, cadre)
-        return [] if mine is None else self._stored(select(*_STORED).where(mine))
+            whose = self._whose(connection, cadres)
+            for kind, body, name in connection.execute(_LIVE, {"b_names": list(whose)}):
+                found[whose[name]].append((bodies.load(kind, body), name))
+        return {cadre: _as_one(cadre, records) for cadre, records in found.items()}
 
-    def _mine(self, connection: Connection, cadre: str) -> ColumnElement[bool] | None:
-        """What is this person's; None for somebody who is another."""
-        if self.merges.has_lost(cadre, connection):
-            return None
-        also = self.merges.losers(cadre, connection)
-        return record.c.cadre.in_([cadre, *also]) & record.c.deleted.is_(False)
+    def stored_of_cadres(self, cadres: Collection[str]) -> dict[str, list[StoredRecord]]:
+        """The live records of each of these people with where each came from, in no order; merged as in
+        `of_cadre`.
+        """
+        found: dict[str, list[StoredRecord]] = {cadre: [] for cadre in cadres}
+        with read(self.engine) as connection:
+            whose = self._whose(connection, cadres)
+            for row in connection.execute(_LIVE_STORED, {"b_names": list(whose)}):
+                found[row.cadre].append(_stored(row))
+        return found
+
+    def _whose(self, connection: Connection, cadres: Collection[str]) -> dict[str, str]:
+        """The names that these people's records are under, and whose each is."""
+        names = self.merges.names(connection, cadres)
+        return {name: cadre for cadre, listed in names.items() for name in listed}
 
     def changed_cadres(self, since: int, limit: int) -> list[tuple[str, int]]:
         """People with a change after position `since` and their newest position, oldest change first.
@@ -279,10 +289,8 @@ class RecordStore:
                 yield own
 
     def _stored(self, query: Select[Any]) -> list[StoredRecord]:
-        with_merges = record.outerjoin(record_merge, record_merge.c.loser == record.c.cadre)
-        query = query.select_from(with_merges)
         with read(self.engine) as connection:
-            return [_stored(row) for row in connection.execute(query)]
+            return [_stored(row) for row in connection.execute(query.select_from(_WITH_MERGES))]
 
     def _page(self, kind: str, last: str) -> Sequence[Row[Any]]:
         query = (
@@ -293,6 +301,13 @@ class RecordStore:
         )
         with read(self.engine) as connection:
             return cast(Sequence[Row[Any]], connection.execute(query).all())
+
+
+def _as_one(cadre: str, records: Sequence[tuple[Record, str]]) -> list[Record]:
+    """The records as this person's, whatever name each is under."""
+    if all(name == cadre for _, name in records):
+        return [one for one, _ in records]
+    return merged(cadre, records)
 
 
 def _lives(connection: Connection, cadre: str) -> bool:

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from adapter.database import write
 from adapter.records.importer import run
+from adapter.records.merges import Merge
 from adapter.records.model import KINDS, Cadre, Fulfilment, Referral, Result
 from adapter.records.store import RecordStore
 
@@ -39,6 +40,38 @@ def test_records_come_back_typed_and_in_order(store: RecordStore) -> None:
     assert isinstance(referral, Referral)
     assert referral.supporting == ("TM-AFP", "IMG-USABD")
     assert referral.ordered_at.isoformat() == "2026-08-13T08:15:00+07:00"
+
+
+def test_the_records_of_many_are_those_of_each_with_the_merged_ones_among_the_survivors(
+    store: RecordStore,
+) -> None:
+    keys = [record.key for record in store.iterate("cadre")]
+    alone = {key: store.of_cadre(key) for key in keys}
+    assert all(record.cadre == key for key in keys for record in alone[key])  # type: ignore[attr-defined]
+    assert store.of_cadres([*keys, "nobody"]) == {**alone, "nobody": []}
+    with write(store.engine) as connection:
+        for loser in (keys[7], keys[2]):
+            store.merges.add(connection, Merge(loser, keys[4], NOW, "test"))
+    both = store.of_cadres(keys)
+    assert both == {key: store.of_cadre(key) for key in keys}
+    assert (both[keys[2]], both[keys[7]]) == ([], [])
+    assert {key: both[key] for key in keys if key not in (keys[2], keys[4], keys[7])} == {
+        key: alone[key] for key in keys if key not in (keys[2], keys[4], keys[7])
+    }
+    theirs = [(KINDS.index(one.kind), one.key) for one in both[keys[4]]]
+    assert theirs == sorted(theirs)
+    assert len(theirs) == sum(len(alone[keys[number]]) for number in (2, 4, 7)) - 2
+    assert store.merges.losers_of(keys[2:6]) == {
+        keys[2]: [],
+        keys[3]: [],
+        keys[4]: [keys[2], keys[7]],
+        keys[5]: [],
+    }
+    stored = store.stored_of_cadres(keys)
+    assert {key: {(one.kind, one.key) for one in stored[key]} for key in keys if key != keys[4]} == {
+        key: {(one.kind, one.key) for one in both[key]} for key in keys if key != keys[4]
+    }
+    assert {one.key for one in stored[keys[4]]} >= {one.key for one in both[keys[4]]}
 
 
 def test_counts_and_iteration_agree(store: RecordStore) -> None:
