@@ -8,7 +8,7 @@ DELETE. Whoever may drop the triggers and rewrite every hash can still forge the
 `subject` is an opaque hash that the caller makes (a keyed hash of the cadre), never a key or a name.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     delete,
     func,
     insert,
@@ -82,6 +83,19 @@ disclosure_refusal = Table(  # what policy keeps back now; the history of it is 
     Column("since", Instant, nullable=False),
 )
 
+_MAKE_HEAD = text("INSERT INTO audit_head (id, seq, hash) VALUES (1, 0, :hash) ON CONFLICT (id) DO NOTHING")
+_LOCKED_HEAD = select(audit_head.c.seq, audit_head.c.hash).with_for_update()
+_THESE = (disclosure_refusal.c.hospital == bindparam("b_hospital")) & disclosure_refusal.c.subject.in_(
+    bindparam("b_subjects", expanding=True)
+)
+_STATED = select(
+    disclosure_refusal.c.subject,
+    disclosure_refusal.c.kind,
+    disclosure_refusal.c.reason,
+    disclosure_refusal.c["count"],
+).where(_THESE)
+_CLEAR = delete(disclosure_refusal).where(_THESE)
+
 
 def record(
     connection: Connection,
@@ -97,25 +111,33 @@ def record(
 
     The head row stays locked until the transaction ends: append last, and end soon.
     """
-    connection.execute(
-        text("INSERT INTO audit_head (id, seq, hash) VALUES (1, 0, :hash) ON CONFLICT (id) DO NOTHING"),
-        {"hash": _GENESIS},
-    )
-    last = connection.execute(select(audit_head.c.seq, audit_head.c.hash).with_for_update()).one()
-    row = {
-        "seq": last.seq + 1,
-        "at": at,
-        "actor": actor,
-        "action": action,
-        "subject": subject,
-        "hospital": hospital,
-        "details": orjson.dumps(dict(details or {}), option=orjson.OPT_SORT_KEYS).decode(),
-        "previous": last.hash,
-    }
-    row["hash"] = _hash(row)
-    connection.execute(insert(audit).values(row))
-    connection.execute(update(audit_head).values(seq=row["seq"], hash=row["hash"]))
-    return int(row["seq"])
+    return _append(connection, at, actor, [_Event(action, subject, hospital, details or {})])
+
+
+class _Event(NamedTuple):
+    """What is appended, but when and by whom."""
+
+    action: str
+    subject: str | None
+    hospital: str | None
+    details: Mapping[str, Any]
+
+
+def _append(connection: Connection, at: datetime, actor: str, events: Sequence[_Event]) -> int:
+    """Append a row for each of these, in their order; returns the number of the last."""
+    connection.execute(_MAKE_HEAD, {"hash": _GENESIS})
+    seq, previous = connection.execute(_LOCKED_HEAD).one()
+    rows = []
+    for event in events:
+        seq += 1
+        details = orjson.dumps(dict(event.details), option=orjson.OPT_SORT_KEYS).decode()
+        row = {"seq": seq, "at": at, "actor": actor, **event._asdict(), "details": details}
+        row |= {"previous": previous, "hash": _hash(row | {"previous": previous})}
+        rows.append(row)
+        previous = row["hash"]
+    connection.execute(insert(audit), rows)
+    connection.execute(update(audit_head).values(seq=seq, hash=previous))
+    return int(seq)
 
 
 def _hash(row: Mapping[str, Any]) -> str:
@@ -175,63 +197,65 @@ class Refusal(NamedTuple):
 def set_refusals(
     connection: Connection,
     hospital: str,
-    subject: str,
-    refused: Mapping[tuple[str, str], int],
+    refused: Mapping[str, Mapping[tuple[str, str], int]],
     now: datetime,
     *,
     actor: str = "sync",
-) -> bool:
-    """State what policy keeps back from `hospital` about `subject`: {(kind, reason): count}.
+) -> Sequence[str]:
+    """State what policy keeps back from `hospital` about each subject: {subject: {(kind, reason): count}}.
 
-    Writes and audits only a difference from what was stated before; True if there was one.
+    Writes and audits, in the order given, only what differs from what was stated before: returns about whom.
     """
-    wanted = {key: count for key, count in refused.items() if count}
-    mine = (disclosure_refusal.c.hospital == hospital) & (disclosure_refusal.c.subject == subject)
-    before = _stated(connection, hospital, subject)
-    if before == wanted:
-        return False
-    connection.execute(delete(disclosure_refusal).where(mine))
-    if wanted:
-        connection.execute(
-            insert(disclosure_refusal),
-            [
-                {
-                    "hospital": hospital,
-                    "subject": subject,
-                    "kind": kind,
-                    "reason": reason,
-                    "count": count,
-                    "since": now,
-                }
-                for (kind, reason), count in sorted(wanted.items())
-            ],
-        )
-    record(
-        connection,
-        at=now,
-        actor=actor,
-        action="disclosure.refused" if wanted else "disclosure.cleared",
-        subject=subject,
-        hospital=hospital,
-        details={"refused": [[kind, reason, count] for (kind, reason), count in sorted(wanted.items())]},
-    )
-    return True
+    wanted = {
+        subject: {key: count for key, count in sorted(counts.items()) if count}
+        for subject, counts in refused.items()
+    }
+    before = _stated(connection, hospital, list(wanted))
+    news = {subject: counts for subject, counts in wanted.items() if counts != before.get(subject, {})}
+    if before.keys() & news.keys():
+        gone = {"b_hospital": hospital, "b_subjects": [subject for subject in news if subject in before]}
+        connection.execute(_CLEAR, gone)
+    rows = [
+        {
+            "hospital": hospital,
+            "subject": subject,
+            "kind": kind,
+            "reason": reason,
+            "count": count,
+            "since": now,
+        }
+        for subject, counts in news.items()
+        for (kind, reason), count in counts.items()
+    ]
+    if rows:
+        connection.execute(insert(disclosure_refusal), rows)
+    if news:
+        _append(connection, now, actor, [_told(hospital, *one) for one in news.items()])
+    return list(news)
 
 
-def _stated(connection: Connection, hospital: str, subject: str) -> dict[tuple[str, str], int]:
-    table = disclosure_refusal.c
-    rows = connection.execute(
-        select(table.kind, table.reason, table["count"]).where(
-            table.hospital == hospital, table.subject == subject
-        )
-    )
-    return {(row[0], row[1]): row[2] for row in rows}
+def _told(hospital: str, subject: str, counts: Mapping[tuple[str, str], int]) -> _Event:
+    """What the audit says of a subject's refusals."""
+    action = "disclosure.refused" if counts else "disclosure.cleared"
+    listed = [[kind, reason, count] for (kind, reason), count in counts.items()]
+    return _Event(action, subject, hospital, {"refused": listed})
+
+
+def _stated(
+    connection: Connection, hospital: str, subjects: Sequence[str]
+) -> dict[str, dict[tuple[str, str], int]]:
+    """By subject, of those about whom anything is stated."""
+    found: dict[str, dict[tuple[str, str], int]] = {}
+    rows = connection.execute(_STATED, {"b_hospital": hospital, "b_subjects": subjects})
+    for subject, kind, reason, count in rows:
+        found.setdefault(subject, {})[kind, reason] = count
+    return found
 
 
 def refusals_of(engine: Engine, hospital: str, subject: str) -> dict[tuple[str, str], int]:
     """What is kept back from `hospital` about `subject`: {(kind, reason): count}."""
     with read(engine) as connection:
-        return _stated(connection, hospital, subject)
+        return _stated(connection, hospital, [subject]).get(subject, {})
 
 
 def refusals(engine: Engine, hospital: str) -> list[Refusal]:

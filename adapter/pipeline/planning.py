@@ -90,11 +90,10 @@ def update_ledger(
         with write(adapter.engine) as connection:
             if turn is not None:
                 adapter.ledger.turns.hold(connection, turn)
-            for person in people:
-                if person.cadre == NOBODY:
-                    continue
-                refused = person.wishes.refusals()
-                audit.set_refusals(connection, name, adapter.subject(person.cadre), refused, now)
+            refused = {
+                adapter.subject(one.cadre): one.wishes.refusals() for one in people if one.cadre != NOBODY
+            }
+            audit.set_refusals(connection, name, refused, now)
             adapter.ledger.plan(
                 connection,
                 name,

@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import DBAPIError
 
-from adapter.audit import head, record, refusals, refusals_of, set_refusals, verify
+from adapter.audit import disclosure_refusal, head, record, refusals, refusals_of, set_refusals, verify
 from adapter.database import read, write
 
 NOW = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
+A, B, C, D = (letter * 32 for letter in "abcd")
 
 
 def _append(engine: Engine, count: int, actor: str = "test") -> None:
@@ -96,22 +97,48 @@ def test_concurrent_appends_keep_one_chain(engine: Engine) -> None:
 def test_refusals_are_stated_once_and_counted(engine: Engine) -> None:
     first = {("measurement", "consent.hiv"): 2, ("cadre", "tier.held"): 1}
     with write(engine) as connection:
-        assert set_refusals(connection, "bv-tinh", "a" * 32, first, NOW)
+        assert set_refusals(connection, "bv-tinh", {A: first}, NOW) == [A]
     with write(engine) as connection:
-        assert not set_refusals(connection, "bv-tinh", "a" * 32, first, NOW)
-        assert set_refusals(connection, "bv-tinh", "b" * 32, {("measurement", "consent.hiv"): 3}, NOW)
-        assert set_refusals(connection, "bv-trung-uong", "a" * 32, first, NOW)
+        assert set_refusals(connection, "bv-tinh", {A: first}, NOW) == []
+        assert set_refusals(connection, "bv-tinh", {B: {("measurement", "consent.hiv"): 3}}, NOW) == [B]
+        assert set_refusals(connection, "bv-trung-uong", {A: first}, NOW) == [A]
+        assert set_refusals(connection, "bv-trung-uong", {}, NOW) == []
     assert refusals(engine, "bv-tinh") == [("measurement", "consent.hiv", 5, 2), ("cadre", "tier.held", 1, 1)]
-    assert refusals_of(engine, "bv-tinh", "a" * 32) == first
+    assert refusals_of(engine, "bv-tinh", A) == first
+    assert refusals_of(engine, "bv-tinh", C) == {}
     assert head(engine)[0] == 3  # the repetition is not audited
 
 
 def test_refusals_that_end_are_cleared_and_audited(engine: Engine) -> None:
     with write(engine) as connection:
-        set_refusals(connection, "bv-tinh", "a" * 32, {("cadre", "tier.held"): 1}, NOW)
+        set_refusals(connection, "bv-tinh", {A: {("cadre", "tier.held"): 1}}, NOW)
     with write(engine) as connection:
-        assert set_refusals(connection, "bv-tinh", "a" * 32, {("cadre", "tier.held"): 0}, NOW)
+        assert set_refusals(connection, "bv-tinh", {A: {("cadre", "tier.held"): 0}}, NOW) == [A]
     assert refusals(engine, "bv-tinh") == []
     with read(engine) as connection:
         actions = connection.execute(text("SELECT action FROM audit ORDER BY seq")).scalars().all()
     assert actions == ["disclosure.refused", "disclosure.cleared"]
+
+
+def test_refusals_of_many_are_audited_in_their_order_and_of_those_alone_that_differ(engine: Engine) -> None:
+    held, spoken = ("cadre", "tier.held"), ("visit", "free-text")
+    with write(engine) as connection:
+        stated = {A: {held: 1}, B: {held: 1}, C: {held: 1, spoken: 2}, D: {}}
+        assert set_refusals(connection, "bv-tinh", stated, NOW) == [A, B, C]
+        set_refusals(connection, "bv-trung-uong", {B: {held: 1}}, NOW)
+    later = NOW + timedelta(hours=1)
+    with write(engine) as connection:
+        stated = {D: {held: 4}, C: {spoken: 3, held: 1}, B: {}, A: {held: 1}}
+        assert set_refusals(connection, "bv-tinh", stated, later) == [D, C, B]
+    with read(engine) as connection:
+        query = text("SELECT action, subject, details FROM audit WHERE seq > 4 ORDER BY seq")
+        told = [tuple(row) for row in connection.execute(query)]
+        since = connection.execute(select(disclosure_refusal.c.subject, disclosure_refusal.c.since)).all()
+    assert told == [
+        ("disclosure.refused", D, '{"refused":[["cadre","tier.held",4]]}'),
+        ("disclosure.refused", C, '{"refused":[["cadre","tier.held",1],["visit","free-text",3]]}'),
+        ("disclosure.cleared", B, '{"refused":[]}'),
+    ]
+    assert {subject: at for subject, at in since if subject != B} == {A: NOW, C: later, D: later}
+    assert refusals_of(engine, "bv-trung-uong", B) == {held: 1}
+    assert verify(engine) is None
