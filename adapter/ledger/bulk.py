@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     ColumnElement,
+    Select,
     String,
     Update,
     and_,
@@ -20,12 +21,14 @@ from sqlalchemy import (
     column,
     func,
     null,
+    select,
     update,
 )
 
 from adapter.ledger import tables
+from adapter.ledger.rows import Line
 
-__all__ = ["groups", "listed", "settling", "starting"]
+__all__ = ["groups", "listed", "reading", "settling", "starting"]
 
 _E = tables.entry
 _OWN = ("delivered_digest", "sent_digest", "remote_id", "etag")  # what differs from line to line
@@ -39,10 +42,15 @@ def _listed(dialect: str) -> Any:
     return made.table_valued(column("key", String), column("value", JSON), name="line")
 
 
-def _update(line: Any) -> Update:
+def _is_in(line: Any) -> ColumnElement[bool]:
     # The hospital comes from the list too: were it a parameter, SQLite would rather walk all its lines, by
     # the index on states, than look each of these up.
-    return update(_E).where(and_(_E.c.hospital == line.c.value[0].as_string(), _E.c.identity == line.c.key))
+    return and_(_E.c.hospital == line.c.value[0].as_string(), _E.c.identity == line.c.key)
+
+
+def reading(dialect: str) -> Select[Any]:
+    """The fields of `rows.Line`. `rows`: identity -> nothing."""
+    return select(*(_E.c[name] for name in Line._fields)).where(_is_in(_listed(dialect)))
 
 
 def starting(dialect: str) -> Update:
@@ -53,8 +61,8 @@ def starting(dialect: str) -> Update:
     before = func.coalesce(_E.c.state, "") == bindparam("b_before")
     at = bindparam("b_at", type_=_E.c.sent_at.type)
     return (
-        _update(line)
-        .where(before)
+        update(_E)
+        .where(_is_in(line), before)
         .values(
             state=bindparam("b_state"),
             sent_digest=line.c.value[1].as_string(),
@@ -73,9 +81,8 @@ def settling(dialect: str) -> Update:
     own = {name: line.c.value[place].as_string() for place, name in enumerate(_OWN, 1)}
     same = {name: bindparam(f"b_{name}", type_=_E.c[name].type) for name in _SAME}
     body = case((bindparam("b_keep") == 1, _E.c.body), else_=null())
-    return _update(line).values(
-        **own, **same, body=body, history=tables.longer_history(dialect, bindparam("b_step"))
-    )
+    more = tables.longer_history(dialect, bindparam("b_step"))
+    return update(_E).where(_is_in(line)).values(**own, **same, body=body, history=more)
 
 
 def listed(hospital: str, rows: Mapping[str, Sequence[str | None]]) -> str:
@@ -89,15 +96,14 @@ def groups(hospital: str, rows: Iterable[Mapping[str, Any]]) -> Sequence[dict[st
     """
     found: dict[tuple[Any, ...], dict[str, list[str | None]]] = {}
     for row in rows:
-        kept = row["body"] is not None
-        same = (kept, row["b_step"], *(row[name] for name in _SAME))
+        same = (row["b_keep"], row["b_step"], *(row[name] for name in _SAME))
         found.setdefault(same, {})[row["b_identity"]] = [row[name] for name in _OWN]
     return [
         {
-            "b_keep": int(kept),
+            "b_keep": int(keep),
             "b_step": step,
             **{f"b_{name}": value for name, value in zip(_SAME, same, strict=True)},
             "rows": listed(hospital, own),
         }
-        for (kept, step, *same), own in found.items()
+        for (keep, step, *same), own in found.items()
     ]

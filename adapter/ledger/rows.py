@@ -2,15 +2,35 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from adapter.ledger.history import step
 from adapter.ledger.model import Desired, Entry, Settled
 from adapter.ledger.state import Event, State, next_state
 
-__all__ = ["INVALID", "retracted", "settled", "wished"]
+__all__ = ["INVALID", "Line", "has_moved", "retracted", "settled", "wished"]
 
 INVALID = "invalid"  # the reason of what breaks FHIR's rules; it is kept until the resource is parked
+
+
+class Line(NamedTuple):
+    """What of an entry decides how it is settled: read for every entry of every Bundle, so no more than
+    that, and never its body. Fields are columns.
+    """
+
+    identity: str
+    rank: int
+    state: State
+    desired_digest: str | None
+    sent_digest: str | None
+    delivered_digest: str | None
+    delivered_at: datetime | None
+    remote_id: str | None
+    etag: str | None
+    attempts: int
+    lookups: int
+    reason: str | None
+    detail: str | None
 
 
 def _base(entry: Entry) -> dict[str, Any]:
@@ -76,8 +96,10 @@ def wished(entry: Entry | None, wish: Desired, mapping_version: str, now: dateti
     return {"b_identity": entry.identity, "b_step": step(state, now, reason), **_base(entry), **row}
 
 
-def settled(entry: Entry, outcome: Settled, now: datetime) -> dict[str, Any]:
-    """The update after what became of an entry. Raises ValueError for what cannot have happened."""
+def settled(entry: Line, outcome: Settled, now: datetime) -> dict[str, Any]:
+    """The update after what became of an entry; `b_keep`: whether its body stays. Raises ValueError for what
+    cannot have happened.
+    """
     event = outcome.event
     state = first = next_state(entry.state, event)
     reason, detail = outcome.reason, outcome.detail
@@ -100,11 +122,11 @@ def settled(entry: Entry, outcome: Settled, now: datetime) -> dict[str, Any]:
     return {
         "b_identity": entry.identity,
         "b_step": _steps(entry, (first, outcome.reason), (state, reason), now),
+        "b_keep": state is not State.DELIVERED,
         "state": state,
         "delivered_digest": delivered,
         "delivered_at": delivered_at,
         "sent_digest": None if gone else entry.sent_digest,
-        "body": None if state is State.DELIVERED else entry.body,
         "remote_id": None if forget else (outcome.remote_id or entry.remote_id),
         "etag": None if forget else (outcome.etag or (None if event is Event.CONFIRM else entry.etag)),
         "attempts": 0 if state is State.DELIVERED else entry.attempts + burn,
@@ -115,12 +137,12 @@ def settled(entry: Entry, outcome: Settled, now: datetime) -> dict[str, Any]:
     }
 
 
-def has_moved(entry: Entry, row: Mapping[str, Any]) -> bool:
+def has_moved(entry: Line, row: Mapping[str, Any]) -> bool:
     """Whether the hospital holds under another id what it held before: it was deleted there meanwhile."""
     return bool(entry.delivered_at and row["remote_id"] and row["remote_id"] != entry.remote_id)
 
 
-def _is_superseded(entry: Entry, delivered: str | None, state: State) -> bool:
+def _is_superseded(entry: Line, delivered: str | None, state: State) -> bool:
     """Whether the outcome is that of an older version, and a newer wish was planned meanwhile."""
     if state is State.DELIVERED:
         return delivered != entry.desired_digest
@@ -130,7 +152,7 @@ def _is_superseded(entry: Entry, delivered: str | None, state: State) -> bool:
 
 
 def _steps(
-    entry: Entry, first: tuple[State, str | None], last: tuple[State, str | None], now: datetime
+    entry: Line, first: tuple[State, str | None], last: tuple[State, str | None], now: datetime
 ) -> str:
     """What the history gets: the state that the outcome led to, and the last one if a wish moved it on;
     nothing where nothing is new.

@@ -26,7 +26,7 @@ from adapter.ledger.hospitals import HospitalStore
 from adapter.ledger.model import Entry, Lease, Settled
 from adapter.ledger.pace import Limits
 from adapter.ledger.presence import new_worker
-from adapter.ledger.rows import has_moved, retracted, settled, wished
+from adapter.ledger.rows import Line, has_moved, retracted, settled, wished
 from adapter.ledger.shipments import ShipmentStore
 from adapter.ledger.state import Event, State, next_state
 from adapter.ledger.turns import TurnStore
@@ -41,6 +41,7 @@ _STUCK = 3  # attempts to retract
 _MANY = 500  # identities in one query
 _COLUMNS = [_E.c[name] for name in Entry.__dataclass_fields__]
 _STATE = list(Entry.__dataclass_fields__).index("state")
+_LINE_STATE = Line._fields.index("state")
 _OF_HOSPITAL = select(*_COLUMNS).where(_E.c.hospital == bindparam("b_hospital"))
 _OF_CADRES = _OF_HOSPITAL.where(_E.c.cadre.in_(bindparam("b_cadres", expanding=True)))
 _LINES = _OF_HOSPITAL.where(_E.c.identity.in_(bindparam("b_identities", expanding=True)))
@@ -50,6 +51,12 @@ def _entry(row: Row[Any]) -> Entry:
     values = list(row)
     values[_STATE] = State(values[_STATE])
     return Entry(*values)
+
+
+def _line(row: Row[Any]) -> Line:
+    values = list(row)
+    values[_LINE_STATE] = State(values[_LINE_STATE])
+    return Line._make(values)
 
 
 def _planned(change: Change, mapping_version: str, now: datetime) -> dict[str, Any] | None:
@@ -71,6 +78,7 @@ class LedgerStore:
         self.worker = new_worker()
         dialect = engine.dialect.name
         self._starting, self._settling = bulk.starting(dialect), bulk.settling(dialect)
+        self._reading = bulk.reading(dialect)
         self.hospitals = HospitalStore(engine, limits)
         self.shipments = ShipmentStore(engine, self.hospitals, self.worker, clock)
         self.turns = TurnStore(engine, self.worker, clock)
@@ -181,15 +189,29 @@ class LedgerStore:
             return
         with write(self._engine) as connection:
             self.shipments.hold(connection, lease)
-            lines = self._lines(connection, lease.hospital, [o.identity for o in outcomes])
+            lines = self._standing(connection, lease.hospital, [o.identity for o in outcomes])
+            self._receipts(connection, lease.hospital, [o for o in outcomes if o.proof], now)
             changed = [settled(lines[o.identity], o, now) for o in outcomes if o.identity in lines]
             for group in bulk.groups(lease.hospital, changed):
                 connection.execute(self._settling, group)
-            proved = [(lines[o.identity], o) for o in outcomes if o.proof and o.identity in lines]
-            receipts.add(connection, proved, now)
             moved = [line.rank for row in changed if has_moved(line := lines[row["b_identity"]], row)]
             if moved:
                 self._send_again(connection, lease, min(moved), list(lines), now)
+
+    def _standing(self, connection: Connection, hospital: str, identities: Sequence[str]) -> dict[str, Line]:
+        """How these lines stand now."""
+        rows = connection.execute(
+            self._reading, {"rows": bulk.listed(hospital, dict.fromkeys(identities, ()))}
+        )
+        return {row[0]: _line(row) for row in rows.all()}
+
+    def _receipts(
+        self, connection: Connection, hospital: str, proved: Sequence[Settled], now: datetime
+    ) -> None:
+        """For what is proved to be gone, from its lines as they stand before that is written."""
+        lines = self._lines(connection, hospital, [one.identity for one in proved])
+        there = [(lines[one.identity], one) for one in proved if one.identity in lines]
+        receipts.add(connection, there, now)
 
     def _send_again(
         self, connection: Connection, lease: Lease, rank: int, just_now: Sequence[str], now: datetime

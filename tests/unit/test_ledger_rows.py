@@ -9,7 +9,7 @@ import pytest
 from adapter.ledger.diff import Action, compare
 from adapter.ledger.history import LIMIT, Transition, step, unpack
 from adapter.ledger.model import Desired, Entry, Settled
-from adapter.ledger.rows import retracted, settled, wished
+from adapter.ledger.rows import Line, retracted, settled, wished
 from adapter.ledger.state import Event, State
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -25,6 +25,8 @@ def written(row: dict[str, object], before: Entry | None = None) -> Entry:
     empty = dict.fromkeys(_COLUMNS)
     start = {name: getattr(before, name) for name in _COLUMNS} if before else {**empty, "lookups": 0}
     named = {name: value for name, value in row.items() if name in _COLUMNS}
+    if not row.get("b_keep", True):
+        named["body"] = None
     return Entry(**{**start, "hospital": "bv", "cadre": "c1", **named})  # type: ignore[arg-type]
 
 
@@ -40,7 +42,11 @@ def started(entry: Entry) -> Entry:
 
 
 def after(entry: Entry, event: Event, **outcome: object) -> Entry:
-    return written(settled(entry, Settled("i1", event, **outcome), NOW), entry)  # type: ignore[arg-type]
+    return written(settled(line(entry), Settled("i1", event, **outcome), NOW), entry)  # type: ignore[arg-type]
+
+
+def line(entry: Entry) -> Line:
+    return Line(*(getattr(entry, name) for name in Line._fields))
 
 
 def sending(content: str = "v1") -> Entry:
@@ -84,7 +90,7 @@ def test_a_newer_wish_that_is_not_valid_is_parked_and_never_sent(event: Event, l
 
 def test_an_older_version_that_was_delivered_is_told_in_the_history() -> None:
     newer = planned(wish("v2"), sending())
-    steps = unpack(settled(newer, Settled("i1", Event.CONFIRM), NOW)["b_step"])
+    steps = unpack(settled(line(newer), Settled("i1", Event.CONFIRM), NOW)["b_step"])
     assert [one.after for one in steps] == [State.DELIVERED, State.PENDING]
 
 
