@@ -106,7 +106,13 @@ class HospitalClient:
             headers["Authorization"] = f"Bearer {token}"
         self.base_url = base_url.rstrip("/")
         self._timeout = timeout
-        self._sleep = sleep
+        self._retrying = tenacity.Retrying(  # what it counts, it counts for each thread
+            retry=tenacity.retry_if_result(_passes_soon),
+            stop=tenacity.stop_after_attempt(_QUICK_TRIES),
+            wait=_RetryAfterOrJitter(),
+            sleep=sleep,
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
         self._gate = gate
         self._http = httpx.Client(
             headers=headers, timeout=httpx.Timeout(timeout, connect=min(timeout, 10)), transport=transport
@@ -195,14 +201,7 @@ class HospitalClient:
         headers: Mapping[str, str],
         before: Callable[[], None],
     ) -> Reply:
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_result(_passes_soon),
-            stop=tenacity.stop_after_attempt(_QUICK_TRIES),
-            wait=_RetryAfterOrJitter(),
-            sleep=self._sleep,
-            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-        )
-        reply: Reply = retrying(self._through_the_gate, method, url, body, headers, before)
+        reply: Reply = self._retrying(self._through_the_gate, method, url, body, headers, before)
         return reply
 
     def _through_the_gate(

@@ -189,6 +189,8 @@ class Sending:
                 self._delivered.add(one.identity)
                 if one.remote_id:
                     self._known[entry.type, entry.identity] = one.remote_id
+                self._items.pop(one.identity, None)
+                continue
             attempts = entry.attempts + one.burn
             self._entries[one.identity] = replace(entry, attempts=attempts, reason=one.reason, changed_at=now)
             stays = one.event is Event.ABSENT or (one.reason == "not-executed" and progress)

@@ -51,6 +51,11 @@ _FINISH = (
         **_FREE,
     )
 )
+_LEASE = (
+    update(_S)
+    .where(_HOSPITAL, _S.c.cadre.in_(bindparam("b_cadres", expanding=True)))
+    .values(lease_token=bindparam("b_token"), lease_until=bindparam("b_until", type_=_S.c.lease_until.type))
+)
 _HELD = select(_S.c.cadre, _S.c.lease_token, _S.c.lease_until).where(_HOSPITAL, _S.c.lease_token.is_not(None))
 _WAITING = _S.c.due_at <= bindparam("b_now")
 # What failed before goes after all others: what a hospital fails on must not be its probe each time.
@@ -237,11 +242,9 @@ class ShipmentStore:
         self, connection: Connection, hospital: str, rows: Sequence[Any], now: datetime, seconds: float
     ) -> list[Lease]:
         token, begun = self._worker + token_hex(8), self._clock()
-        connection.execute(
-            update(_S)
-            .where(_S.c.hospital == hospital, _S.c.cadre.in_([row.cadre for row in rows]))
-            .values(lease_token=token, lease_until=now + timedelta(seconds=seconds))
-        )
+        until = now + timedelta(seconds=seconds)
+        given = {"b_hospital": hospital, "b_cadres": [row.cadre for row in rows]}
+        connection.execute(_LEASE, {**given, "b_token": token, "b_until": until})
         return [Lease(hospital, row.cadre, token, begun + seconds, row.attempts, row.wish) for row in rows]
 
     def _held(self, connection: Connection, hospital: str, seconds: float) -> int:
