@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, repeat
 
 from adapter.ledger.diff import Action, Change, compare
 from adapter.ledger.model import Entry
@@ -13,10 +14,14 @@ from adapter.pipeline.wishes import Origin, Wishes, centre_wishes, wishes
 from adapter.records.model import Record
 from adapter.records.store import StoredRecord
 
-__all__ = ["NOBODY", "Person", "everybody", "pages", "some", "wishes_of"]
+__all__ = ["NOBODY", "Changed", "Person", "everybody", "in_pages", "pages", "some", "wishes_of"]
 
 NOBODY = ""  # whose shipment the centre's own resources are: no person has this key
 _PAGE = 50  # people planned in one transaction
+_FIRST_PAGES = (4, 8, 16, 32)  # what is planned can be delivered, which begins at once
+_AHEAD = 1_000  # people asked for at a time: to find who is next, all that changed is gone through
+
+Changed = tuple[str, int]  # a person, and the position of the newest change
 
 
 @dataclass(frozen=True)
@@ -45,12 +50,27 @@ def pages(adapter: Adapter, outlet: Outlet, since: int) -> Iterator[list[Person]
     name = outlet.hospital.name
     if since == 0:
         yield [_planned(outlet, Person(NOBODY, 0, (), {}, adapter.ledger.entries(name, [NOBODY])[NOBODY]))]
-    while page := adapter.records.changed_cadres(since, _PAGE):
-        yield _people(adapter, outlet, page)
-        since = page[-1][1]
+    sizes = chain(_FIRST_PAGES, repeat(_PAGE))
+    while changed := adapter.records.changed_cadres(since, _AHEAD):
+        for page in in_pages(changed, sizes):
+            yield _people(adapter, outlet, page)
+        since = changed[-1][1]
 
 
-def _people(adapter: Adapter, outlet: Outlet, page: Sequence[tuple[str, int]]) -> list[Person]:
+def in_pages(changed: Sequence[Changed], sizes: Iterator[int]) -> Iterator[Sequence[Changed]]:
+    """People with their positions, in pages of these sizes. Those who share a position stay together, since
+    whoever ends between two pages goes on after the last position of the former.
+    """
+    start = 0
+    while start < len(changed):
+        end = start + next(sizes)
+        while end < len(changed) and changed[end][1] == changed[end - 1][1]:
+            end += 1
+        yield changed[start:end]
+        start = end
+
+
+def _people(adapter: Adapter, outlet: Outlet, page: Sequence[Changed]) -> list[Person]:
     cadres = [cadre for cadre, _ in page]
     entries = adapter.ledger.entries(outlet.hospital.name, cadres)
     origins = _origins(adapter, cadres) if outlet.rules.tells_origin else {}

@@ -20,6 +20,7 @@ __all__ = ["RecordStore", "StoredRecord"]
 
 _ORDER = KINDS
 _PAGE = 1000
+_SHARING = 3  # people at most whose newest change is of one record: whose it is, was, and who that one is now
 _WITHDRAWN = "entered-in-error"
 _STORED = (
     record.c.kind,
@@ -121,7 +122,8 @@ class RecordStore:
     def changed_cadres(self, since: int, limit: int) -> list[tuple[str, int]]:
         """People with a change after position `since` and their newest position, oldest change first.
 
-        Tombstones are changes. At most `limit` people; ask again from the last position until none.
+        Tombstones are changes. At most `limit` people, and who shares the last one's position (a record that
+        moved is a change of both); ask again from the last position until none.
         """
         # By the *newest* position: a person whose newest is within the page has nothing older left out.
         changes = union_all(
@@ -135,9 +137,11 @@ class RecordStore:
             .where(record.c.position > since),
         ).subquery()
         newest = func.max(changes.c.position)
-        query = select(changes.c.cadre, newest).group_by(changes.c.cadre).order_by(newest).limit(limit)
+        query = select(changes.c.cadre, newest).group_by(changes.c.cadre).order_by(newest)
         with read(self.engine) as connection:
-            return [(cadre, int(position)) for cadre, position in connection.execute(query)]
+            rows = connection.execute(query.limit(limit + _SHARING - 1))
+            found = [(cadre, int(position)) for cadre, position in rows]
+        return [one for one in found if one[1] <= found[limit - 1][1]] if len(found) > limit else found
 
     def keys_of(self, cadre: str) -> set[tuple[str, str]]:
         """Kind and key of everything that was ever recorded under this very name, tombstones too."""

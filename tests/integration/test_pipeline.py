@@ -4,6 +4,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from adapter.fhir import codec
 from adapter.fhir.validation import check, check_bundle
 from adapter.ledger.state import State
 from adapter.pipeline import Adapter
+from adapter.pipeline.people import NOBODY, in_pages, pages
 from adapter.pipeline.planning import update_ledger
 from adapter.pipeline.wishes import wishes
 from adapter.records import importer
@@ -106,6 +108,37 @@ def test_with_nothing_new_nothing_is_even_loaded(adapter: Adapter) -> None:
     fresh = Adapter(adapter.settings, adapter.engine)
     assert update_ledger(fresh, fresh.outlet("bv-tinh"), NOW, silent) == 0
     assert fresh.library.is_untouched
+
+
+def test_the_first_pages_are_small_so_that_delivery_begins_at_once(adapter: Adapter) -> None:
+    found = list(pages(adapter, adapter.outlet("bv-tinh"), 0))
+    assert [len(page) for page in found] == [1, 4, 8, 8]
+    assert [one.cadre for one in found[0]] == [NOBODY]
+    listed = [(one.cadre, one.position) for page in found[1:] for one in page]
+    assert listed == adapter.records.changed_cadres(0, 1000)
+    since = found[1][-1].position
+    assert [[one.cadre for one in page] for page in pages(adapter, adapter.outlet("bv-tinh"), since)] == [
+        [cadre for cadre, _ in listed[4:8]],
+        [cadre for cadre, _ in listed[8:16]],
+        [cadre for cadre, _ in listed[16:]],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("positions", "sizes"),
+    [
+        ([], []),
+        ([1], [1]),
+        ([1, 2, 3, 4, 5, 6], [2, 3, 1]),
+        ([1, 2, 2, 2, 3, 4, 5, 5], [4, 4]),
+        ([7, 7], [2]),
+    ],
+)
+def test_a_page_ends_between_two_positions(positions: list[int], sizes: list[int]) -> None:
+    changed = [(f"CB-{number}", position) for number, position in enumerate(positions)]
+    found = list(in_pages(changed, cycle((2, 3))))
+    assert [len(page) for page in found] == sizes
+    assert [one for page in found for one in page] == changed
 
 
 def test_everything_that_would_leave_is_valid(adapter: Adapter, tmp_path: Path) -> None:

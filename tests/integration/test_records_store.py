@@ -111,6 +111,25 @@ def test_the_feed_names_every_changed_person_once(store: RecordStore) -> None:
     assert store.changed_cadres(since, 7) == [("CB-0005", store.head())]
 
 
+def test_the_feed_leaves_out_nobody_who_shares_a_position(store: RecordStore) -> None:
+    store.save_result(result())
+    with write(store.engine) as connection:
+        store.merges.add(connection, Merge("CB-0001", "CB-0002", NOW, "test"))
+    head = store.head()
+    store.save_result(result(cadre="CB-0001"))
+    store.save_result(result("R2"))
+    three = {(cadre, head + 1) for cadre in ("CB-0001", "CB-0002", "CB-0005")}
+    last = ("CB-0005", head + 2)  # by its newest change
+    shared = three - {("CB-0005", head + 1)}
+    assert set(store.changed_cadres(head, 1)) == shared
+    assert set(store.changed_cadres(head, 2)) == shared
+    assert set(store.changed_cadres(head, 3)) == shared | {last}
+    assert store.changed_cadres(head + 1, 1) == [last]
+    head = store.head()
+    store.save_result(result("R2", cadre="CB-0001"))
+    assert {cadre for cadre, _ in store.changed_cadres(head, 1)} == {cadre for cadre, _ in three}
+
+
 def test_the_same_result_twice_is_one(store: RecordStore) -> None:
     assert store.save_result(result())
     head = store.head()
