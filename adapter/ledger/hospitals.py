@@ -25,6 +25,16 @@ _H = tables.hospital
 _COLUMNS = [_H.c[name] for name in HospitalState.__dataclass_fields__]
 _ROW = select(*_COLUMNS).where(_H.c.name == bindparam("b_name"))
 _ROW_LOCKED = _ROW.with_for_update()
+_NAMED = select(_H.c.name).where(_H.c.name == bindparam("b_name"))
+_MAKE = text(
+    "INSERT INTO ledger_hospital (name, planned_position, planned_version, failures) "
+    "VALUES (:name, 0, '', 0) ON CONFLICT (name) DO NOTHING"  # another may be as quick
+)
+_PLANNED = (
+    update(_H)
+    .where(_H.c.name == bindparam("b_name"))
+    .values(planned_position=bindparam("b_position"), planned_version=bindparam("b_version"))
+)
 _CONTACT_NEWS = timedelta(seconds=10)
 
 
@@ -221,19 +231,12 @@ class HospitalStore:
     @staticmethod
     def ensure(connection: Connection, name: str) -> None:
         """Make the hospital's row where there is none."""
-        if connection.execute(select(_H.c.name).where(_H.c.name == name)).one_or_none() is None:
-            connection.execute(
-                text(
-                    "INSERT INTO ledger_hospital (name, planned_position, planned_version, failures) "
-                    "VALUES (:name, 0, '', 0) ON CONFLICT (name) DO NOTHING"  # another may be as quick
-                ),
-                {"name": name},
-            )
+        if connection.execute(_NAMED, {"b_name": name}).one_or_none() is None:
+            connection.execute(_MAKE, {"name": name})
 
     @staticmethod
     def planned(connection: Connection, name: str, *, position: int, version: str) -> None:
         """Planning got as far as feed `position` under plan `version`."""
         HospitalStore.ensure(connection, name)
-        connection.execute(
-            update(_H).where(_H.c.name == name).values(planned_position=position, planned_version=version)
-        )
+        where = {"b_name": name, "b_position": position, "b_version": version}
+        connection.execute(_PLANNED, where)
