@@ -7,11 +7,11 @@ from typing import Any
 from adapter.disclosure.folding import fold, words
 from adapter.disclosure.identity import Identity, Position, spelled_out
 from adapter.disclosure.policy import Reason
-from adapter.fhir.codec import Resource
+from adapter.fhir.codec import Parts, Resource
 
 __all__ = ["Guard", "Texts"]
 
-_REMEMBERED = 20_000  # texts; keeps memory bounded
+_REMEMBERED = 20_000  # texts, or elements; keeps memory bounded
 _NO_WORDS = frozenset(("resourceType", "id", "meta", "identifier"))
 # What the engine itself makes, and what names no person: most strings of a resource.
 _MADE = frozenset(("resourceType", "system", "reference", "status", "intent", "use", "type"))
@@ -37,14 +37,39 @@ class Texts:
     written: list[str]
 
     @staticmethod
-    def of(resource: Resource) -> "Texts":
-        """Collect them in one walk."""
+    def of(resource: Resource, parts: Parts | None = None) -> "Texts":
+        """Collect them in one walk. With `parts`, the resource's elements as bytes, not again in those that
+        came before.
+        """
         every: list[str] = []
         written: list[str] = []
         for name, value in resource.items():
-            part = {name: value}
-            _collect(part, every, None if name in _NO_WORDS or _refers(part) else written)
+            if parts is None or name in _NO_WORDS or not isinstance(value, dict | list):
+                found = _texts_of(name, value)
+            else:
+                found = _again(name, value, parts[name])
+            every += found.every
+            written += found.written
         return Texts(every, written)
+
+
+_collected: dict[tuple[str, bytes], Texts] = {}
+
+
+def _again(name: str, value: Any, part: bytes) -> Texts:
+    found = _collected.get((name, part))
+    if found is None:
+        if len(_collected) >= _REMEMBERED:
+            _collected.clear()  # what comes back in every resource is soon there again
+        found = _collected[name, part] = _texts_of(name, value)
+    return found
+
+
+def _texts_of(name: str, value: Any) -> Texts:
+    """The texts of one element of a resource."""
+    part, found = {name: value}, Texts([], [])
+    _collect(part, found.every, None if name in _NO_WORDS or _refers(part) else found.written)
+    return found
 
 
 def _collect(node: Any, every: list[str], written: list[str] | None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from adapter.disclosure.folding import fold
 from adapter.disclosure.wording import worded_element
-from adapter.fhir.codec import Resource
+from adapter.fhir.codec import Parts, Resource
 
 __all__ = ["labelled", "pseudonymised", "without_free_text"]
 
@@ -43,10 +43,13 @@ def pseudonymised(resource: Resource, system: str) -> Resource:
     return kept
 
 
-def without_free_text(resource: Resource, plain: re.Pattern[str] | None) -> Resource:
+def without_free_text(
+    resource: Resource, plain: re.Pattern[str] | None, parts: Parts | None = None
+) -> Resource:
     """The resource without sentences: what is coded keeps its codes and displays, and a text stays where
     `plain` matches all of it (a lot number). Of an Observation that loses its value by this the reason
-    `masked` is left, so that nobody takes the measurement for one that was never made.
+    `masked` is left, so that nobody takes the measurement for one that was never made. With `parts`, the
+    resource's elements as bytes, those that came before are not read again.
     """
     if resource.get("resourceType") == "Patient":
         return resource  # what is left of it was chosen element by element
@@ -55,10 +58,31 @@ def without_free_text(resource: Resource, plain: re.Pattern[str] | None) -> Reso
     kept = {}
     for name, value in resource.items():
         stays = name in whole and not (name == "code" and _has_display(value))
-        left = value if stays else worded_element(value, type_name, name, plain)
+        if stays:
+            left = value
+        elif parts is None or name == "identifier" or not isinstance(value, dict | list):
+            left = worded_element(value, type_name, name, plain)
+        else:
+            left = _again(value, type_name, name, plain, parts[name])
         if left is not None:
             kept[name] = left
     return _masked(kept, resource, plain) if type_name == "Observation" else kept
+
+
+_REMEMBERED = 20_000  # elements
+_left: dict[tuple[str | None, str, str, bytes], tuple[Any]] = {}  # in a tuple: None is an answer too
+
+
+def _again(value: Any, type_name: str, name: str, plain: re.Pattern[str] | None, part: bytes) -> Any:
+    # the pattern's text stands for it, since a pattern's hash is computed anew each time
+    asked = (plain.pattern if plain else None, type_name, name, part)
+    found = _left.get(asked)
+    if found is None:
+        if len(_left) >= _REMEMBERED:
+            _left.clear()  # what comes back in every resource is soon there again
+        found = (worded_element(value, type_name, name, plain),)
+        _left[asked] = found
+    return found[0]
 
 
 def _has_display(value: Any) -> bool:

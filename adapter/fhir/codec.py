@@ -12,9 +12,22 @@ from typing import Any
 
 import orjson
 
-__all__ = ["RepeatedError", "Resource", "digest", "dumps", "loads", "loads_strictly", "once", "plain_decimal"]
+__all__ = [
+    "Parts",
+    "RepeatedError",
+    "Resource",
+    "digest",
+    "dumps",
+    "joined",
+    "loads",
+    "loads_strictly",
+    "once",
+    "parts_of",
+    "plain_decimal",
+]
 
 Resource = dict[str, Any]
+Parts = dict[str, bytes]  # the elements of a resource, each serialised by itself
 
 _DIGITS_OF_64_BITS = 19
 _MAX_EXPONENT = 1000  # written without exponent: 1e999999999 would be a gigabyte of zeros
@@ -34,6 +47,18 @@ def _default(value: Any) -> Any:
 def dumps(value: Any) -> bytes:
     """UTF-8 JSON in the order given, no white space. Raises TypeError for what JSON cannot hold."""
     return orjson.dumps(value, default=_default)
+
+
+def parts_of(resource: Resource) -> Parts:
+    """Each element serialised by itself: most are the same in many resources, and need be looked at once.
+    Raises TypeError like `dumps`.
+    """
+    return {name: dumps(value) for name, value in resource.items()}
+
+
+def joined(parts: Parts) -> bytes:
+    """The bytes that `dumps` gives of the resource with these elements."""
+    return orjson.dumps({name: orjson.Fragment(part) for name, part in parts.items()})
 
 
 def _refuse_constant(name: str) -> Any:

@@ -88,21 +88,23 @@ class Walk:
         self._room = {"error": MAX_ISSUES, "warning": MAX_ISSUES}
         self._shape = shape
 
-    def run(self, resource: Json) -> list[Issue]:
-        """Walk `resource`, whose type must be one that R4 has. Raises TooDeepError."""
+    def run(self, resource: Json, only: Json | None = None) -> list[Issue]:
+        """Walk `resource`, whose type must be one that R4 has: into the elements of `only`, where that is
+        given, since nothing is wrong in the others. Raises TooDeepError.
+        """
         type_name = resource["resourceType"]
-        self._root(resource, type_name, (None, type_name))
+        self._root(resource, type_name, (None, type_name), only)
         return self.issues
 
-    def walk(self, value: Json, shape: Shape, path: Path) -> None:
-        """An object of a complex type, a backbone element, or a resource."""
+    def walk(self, value: Json, shape: Shape, path: Path, only: Json | None = None) -> None:
+        """An object of a complex type, a backbone element, or a resource; into some of its elements."""
         if len(value) < 2 and self._is_empty(value, shape, path):
             return
         self._depth += 1
         if self._depth > _MAX_DEPTH:
             raise TooDeepError
         fields = shape.fields
-        for name, item in value.items():
+        for name, item in (value if only is None else only).items():
             check = fields.get(name)
             if check is not None:
                 check(self, item, path, value)
@@ -183,9 +185,9 @@ class Walk:
         self.add("structure", "structure", "validation.no_type", path)
         return None
 
-    def _root(self, resource: Json, type_name: str, path: Path) -> None:
+    def _root(self, resource: Json, type_name: str, path: Path, only: Json | None = None) -> None:
         self.scope.type = type_name
-        self.walk(resource, self._shape(type_name), path)
+        self.walk(resource, self._shape(type_name), path, only)
         scope = self.scope
         if "contained" in resource or scope.references:
             listed = resource.get("contained")
@@ -305,6 +307,12 @@ class Walk:
         """Note an issue at `path`."""
         if self._has_room(severity):
             self.issues.append(Issue(severity, code, say(text, **params), fhirpath(path), rule))
+
+    @property
+    def points(self) -> bool:
+        """Whether something in the resource points to something else in it."""
+        scope = self.scope
+        return bool(scope.pointers or scope.references or scope.upwards)
 
     def _has_room(self, severity: str) -> bool:
         self._room[severity] -= 1

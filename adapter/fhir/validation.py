@@ -4,21 +4,30 @@ The walk over R4's own definitions decides. The R4B models of `fhir.resources` a
 (`adapter.fhir.opinion`), asked of what comes in where the walk found no error.
 """
 
+from typing import Any
+
 from adapter.fhir import definitions
+from adapter.fhir.codec import Parts
 from adapter.fhir.outcome import Issue
 from adapter.fhir.shapes import shape
 from adapter.fhir.structure import MAX_ISSUES, TooDeepError, Walk, error
 
 __all__ = ["MAX_ISSUES", "check", "check_bundle"]
 
+_REMEMBERED = 20_000  # elements
+# (type, name, bytes) of elements in which nothing was wrong: nothing of another element changes that,
+# but for the extensions in `_name` and what points into the resource itself.
+_right: set[tuple[str, str, bytes]] = set()
 
-def check(resource: object, *, second_opinion: bool = True) -> list[Issue]:
+
+def check(resource: object, *, second_opinion: bool = True, parts: Parts | None = None) -> list[Issue]:
     """The issues of one resource of any shape; [] when nothing is wrong. Warnings refuse nothing.
     Never raises.
 
     `expression` is FHIRPath from the resource's own type: `Observation.component[0].value`. What is in
     a Bundle's entries is checked too, at `Bundle.entry[2].resource.status`. Without `second_opinion`
-    it takes a fraction of the time; for what our own mappings made.
+    it takes a fraction of the time; for what our own mappings made. With `parts`, the resource's elements
+    as bytes, those that came before and were right are not looked at again.
     """
     if not isinstance(resource, dict):
         return [error("structure", "validation.not_object")]
@@ -26,7 +35,7 @@ def check(resource: object, *, second_opinion: bool = True) -> list[Issue]:
     if not isinstance(type_name, str) or not definitions.is_resource(type_name):
         return [error("structure", "validation.no_type")]
     try:
-        issues = Walk(shape).run(resource)
+        issues = _walk(resource, type_name, parts)
     except TooDeepError:
         return [error("too-long", "validation.too_deep", type_name)]
     if second_opinion and not any(issue.is_error for issue in issues):
@@ -34,6 +43,24 @@ def check(resource: object, *, second_opinion: bool = True) -> list[Issue]:
 
         issues += opinion(resource, type_name)
     return _unique(issues) if len(issues) > 1 else issues
+
+
+def _walk(resource: dict[str, Any], type_name: str, parts: Parts | None) -> list[Issue]:
+    walk = Walk(shape)
+    if parts is None or any(name.startswith("_") for name in resource):
+        return walk.run(resource)
+    new = {name: item for name, item in resource.items() if (type_name, name, parts[name]) not in _right}
+    issues = walk.run(resource, new)
+    if not issues and not walk.points:
+        if len(_right) > _REMEMBERED:
+            _right.clear()  # what comes back in every resource is soon there again
+        _right.update((type_name, name, parts[name]) for name, item in new.items() if _returns(name, item))
+    return issues
+
+
+def _returns(name: str, item: object) -> bool:
+    """Whether an element may come back, and takes longer to check than to remember."""
+    return isinstance(item, dict | list) and name != "identifier"
 
 
 def check_bundle(bundle: object) -> list[Issue]:

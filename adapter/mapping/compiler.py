@@ -1,6 +1,7 @@
 """Turns a checked tree into one Jinja2 expression: a call per resource, not one per field.
 
-A `$each` becomes an expression of its own, called once for each item.
+What is the same in many resources (codes, categories, a value) becomes a second expression, which is
+evaluated once for all of them. A `$each` becomes one of its own, called once for each item.
 """
 
 import json
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from adapter.mapping.checks import inner_scope
-from adapter.mapping.expressions import GLOBALS, Expressions, Scope
+from adapter.mapping.expressions import GLOBALS, Checked, Expressions, Scope
 from adapter.mapping.source import Fields, Items, Node, Place, Scalar
 
 __all__ = ["AROUND", "Each", "Program", "Step", "compile_tree"]
@@ -39,10 +40,14 @@ class Step:
 @dataclass(slots=True)
 class Program:
     """One compiled tree. `constants` are the decimals that Jinja2 itself would make floats, `reads` the
-    record fields that its expressions name, `references` the types that they refer to.
+    record fields that its expressions name, `references` the types that they refer to. `shared` gives the
+    elements that depend on the record's `shared_reads` alone, `source` the others; `order` names all.
     """
 
     source: str = "none"
+    shared: str | None = None
+    shared_reads: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
     eaches: list[Each] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     constants: dict[str, Decimal] = field(default_factory=dict)
@@ -53,7 +58,7 @@ class Program:
 def compile_tree(node: Node, expressions: Expressions, scope: Scope, *, label: str, path: str) -> Program:
     """Compile `node`. Problems are collected; a program with problems must not be run."""
     compiler = _Compiler(expressions, label)
-    compiler.program.source = compiler.node(node, scope, path, ())
+    compiler.root(node, scope, path)
     return compiler.program
 
 
@@ -64,7 +69,29 @@ class _Compiler:
     def __init__(self, expressions: Expressions, label: str) -> None:
         self._expressions = expressions
         self._label = label
+        self._used: list[Checked] = []
         self.program = Program()
+
+    def root(self, node: Node, scope: Scope, path: str) -> None:
+        if not isinstance(node, Fields) or any(str(key.value).startswith("$") for key, _ in node.entries):
+            self.program.source = self.node(node, scope, path, ())
+            return
+        own, shared, reads = [], [], set[str]()
+        for key, child in node.entries:
+            self._used = []
+            part = self._element(str(key.value), child, scope, path, ())
+            if all(one.comes_back for one in self._used):
+                shared.append(part)
+                reads.update(*(one.reads for one in self._used))
+            else:
+                own.append(part)
+        self.program.source = "{" + ", ".join(own) + "}"
+        self.program.shared = "{" + ", ".join(shared) + "}" if shared else None
+        self.program.shared_reads = tuple(sorted(reads))
+        self.program.order = tuple(str(key.value) for key, _ in node.entries)
+
+    def _element(self, name: str, child: Node, scope: Scope, path: str, loops: _Loops) -> str:
+        return f"{json.dumps(name)}: {self.node(child, scope, f'{path}.{name}', loops)}"
 
     def node(self, node: Node, scope: Scope, path: str, loops: _Loops) -> str:
         if isinstance(node, Fields):
@@ -93,6 +120,7 @@ class _Compiler:
         self.program.steps.append(Step(path, node.place, checked.source, loops))
         self.program.reads |= checked.reads
         self.program.references |= checked.references
+        self._used.append(checked)
         return f"({checked.source})"
 
     def _fields(self, node: Fields, scope: Scope, path: str, loops: _Loops) -> str:
@@ -112,7 +140,7 @@ class _Compiler:
             source = self.node(value, scope, path, loops)
         else:
             parts = (
-                f"{json.dumps(str(key.value))}: {self.node(child, scope, f'{path}.{key.value}', loops)}"
+                self._element(str(key.value), child, scope, path, loops)
                 for key, child in node.entries
                 if not str(key.value).startswith("$")
             )

@@ -8,23 +8,23 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, NoReturn
 
-from jinja2 import Undefined
 from jinja2.environment import TemplateExpression
 
 from adapter.errors import MappingError
 from adapter.fhir.identity import identified
 from adapter.mapping.compiler import AROUND, Each, Program, Step
 from adapter.mapping.expressions import ORIGIN_FIELDS, Variants
+from adapter.mapping.pruning import Spread, pruned
 from adapter.mapping.sandbox import FieldsOf, Related, Sandbox
 from adapter.mapping.source import Node
 from adapter.mapping.terminology import Codes
 from adapter.mapping.transforms import Transforms
 
-__all__ = ["Engine", "HospitalContext", "Mapped", "ResourceMap", "around", "pruned"]
+__all__ = ["Engine", "HospitalContext", "Mapped", "ResourceMap", "around"]
 
+_REMEMBERED = 20_000  # sets of elements, of each mapping
 # The ministry's system of facility codes, unless a hospital's settings name another one.
 _FACILITY_CODE = "http://fhir.ehealth.gov.vn/core/sid/provider-code"
 
@@ -84,10 +84,6 @@ class ResourceMap:
         return f"{self.kind}#{self.name}" if self.name else self.kind
 
 
-class _Spread(list[Any]):
-    """What a `$each` made: its items join the list around it."""
-
-
 class _Compiled:
     """One mapping file in the sandbox of one hospital."""
 
@@ -102,21 +98,36 @@ class _Compiled:
                 self._sandbox.filters[each.name] = self._loop(each)
             self._sandbox.globals.update(program.constants if program else {})
         self.body = self._compile(map_.body.source)
+        self.shared = self._compile(map_.body.shared) if map_.body.shared else None
+        self._made: dict[tuple[object, ...], dict[str, Any]] = {}
         self.when = self._compile(map_.when.source) if map_.when else None
 
     def _compile(self, source: str) -> TemplateExpression:
         return self._sandbox.compile_expression(source, undefined_to_none=False)
 
-    def _loop(self, each: Each) -> Callable[..., _Spread]:
+    def _loop(self, each: Each) -> Callable[..., Spread]:
         body = self._compile(each.source)
 
         names = (*AROUND, *each.names)
 
-        def run(items: Iterable[Any] | None, *outer: object) -> _Spread:
+        def run(items: Iterable[Any] | None, *outer: object) -> Spread:
+            if not items:
+                return Spread()
             around = dict(zip(names, outer, strict=True))
-            return _Spread(body(around, **{each.variable: item}) for item in items or ())
+            return Spread(body(around, **{each.variable: item}) for item in items)
 
         return run
+
+    def remembered(self, record: Any) -> tuple[tuple[object, ...], dict[str, Any] | None]:
+        """The fields that the shared elements depend on, and those elements if they were made before."""
+        fields = tuple(_exactly(getattr(record, name)) for name in self.map.body.shared_reads)
+        return fields, self._made.get(fields)
+
+    def remember(self, fields: tuple[object, ...], made: dict[str, Any]) -> None:
+        """Nobody may change `made` any more."""
+        if len(self._made) >= _REMEMBERED:
+            self._made.clear()  # what comes back in many resources is soon there again
+        self._made[fields] = made
 
     def run(self, source: str, known: Mapping[str, Any]) -> Any:
         """The value of one expression by itself."""
@@ -214,9 +225,36 @@ class Engine:
         try:
             if compiled.when is not None and not compiled.when(known):
                 return None
-            return pruned(compiled.body(known)) or {}
+            own = pruned(compiled.body(known)) or {}
+            if compiled.shared is None:
+                return own
+            shared = self._shared(compiled, compiled.shared, known)
         except Exception as error:  # noqa: BLE001 - whatever an expression raises names its line below
             _fail(compiled, known, error)
+        return {
+            name: own[name] if name in own else shared[name]
+            for name in compiled.map.body.order
+            if name in own or name in shared
+        }
+
+    def _shared(
+        self, compiled: _Compiled, make: TemplateExpression, known: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The elements that records with the same fields have alike, made once. Where one holds a code that
+        nobody knows they are made each time, since it is counted each time.
+        """
+        fields, made = compiled.remembered(known["m"])
+        if made is None:
+            before = self.unknown_codes.total()
+            made = pruned(make(known)) or {}
+            if self.unknown_codes.total() == before:
+                compiled.remember(fields, made)
+        return made
+
+
+def _exactly(value: object) -> object:
+    """What tells apart what Python calls equal: 5.30 from 5.3, a moment from the same one elsewhere."""
+    return value if value is None or type(value) is str else (type(value), str(value))
 
 
 def around(
@@ -280,50 +318,3 @@ def _organisation(system: str, code: str, display: str) -> dict[str, Any]:
 def _or_default(value: Any, default: Any) -> Any:
     """`$default`: another value where nothing is left of the first."""
     return default if pruned(value) is None else value
-
-
-def pruned(value: Any) -> Any:
-    """The value without empty parts, copied; None when nothing is left (FHIR JSON has no empty values).
-
-    Raises TypeError for what is not a FHIR JSON value, such as a date that met no verb.
-    """
-    if type(value) is str:  # most values; the rest of the text types come below
-        return value if value and not value.isspace() else None
-    if isinstance(value, str):
-        return str(value) if value and not value.isspace() else None
-    if isinstance(value, dict):
-        return _pruned_fields(value)
-    if isinstance(value, list | tuple):
-        return _pruned_list(value)
-    if value is None or isinstance(value, Undefined):
-        return None
-    if isinstance(value, bool | int | Decimal):
-        return value
-    raise TypeError(f"{type(value).__name__} is not a FHIR value")
-
-
-def _pruned_fields(value: Mapping[str, Any]) -> dict[str, Any] | None:
-    kept: dict[str, Any] = {}
-    for key, item in value.items():
-        if item is None:
-            continue
-        kind = type(item)  # a call for each text and object would be most of all calls
-        if kind is str:
-            part = item if item and not item.isspace() else None
-        elif kind is dict:
-            part = _pruned_fields(item)
-        else:
-            part = pruned(item)
-        if part is not None:
-            kept[key] = part
-    return kept or None
-
-
-def _pruned_list(value: Iterable[Any]) -> list[Any] | None:
-    kept: list[Any] = []
-    for item in value:
-        if isinstance(item, _Spread):
-            kept.extend(part for each in item if (part := pruned(each)) is not None)
-        elif (part := pruned(item)) is not None:
-            kept.append(part)
-    return kept or None

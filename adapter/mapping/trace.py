@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 from jinja2 import Environment, nodes
 
 from adapter.fhir.paths import Path, leaves_of
-from adapter.mapping.engine import Engine, Mapped, ResourceMap, around, pruned
+from adapter.mapping.engine import Engine, Mapped, ResourceMap, around
 from adapter.mapping.names import expression_of
+from adapter.mapping.pruning import pruned
 from adapter.mapping.source import Fields, Items, Node, Place, Scalar
 from adapter.mapping.watching import Lookup, Read, Watch
 

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Any, Protocol
 
 from adapter.fhir.identity import conditional_reference
+from adapter.mapping.pruning import Shared, shared
 from adapter.mapping.terminology import UNFIT, Codes, Concept, Table, Target, valid_on
 from adapter.mapping.values import Value, ValueReader, converted
 
@@ -162,6 +163,7 @@ class Transforms:
         self._system = identifier_system
         self._unknown = unknown
         self._values = ValueReader(codes)
+        self._concepts: dict[tuple[object, ...], Shared] = {}
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name in an expression -> function."""
@@ -225,8 +227,20 @@ class Transforms:
         if not value:
             return {"text": text} if text else None
         concept = self._find(table, value, on)
-        source = self._codes.tables[table]
-        codings = _codings(source, value, concept, fits)
+        if concept is None:
+            return self._concept(table, value, None, text, fits=fits)
+        asked = (table, id(concept), text, fits)
+        found = self._concepts.get(asked)
+        if found is None:
+            found = shared(self._concept(table, value, concept, text, fits=fits))
+            if len(self._concepts) < self._codes.memory:
+                self._concepts[asked] = found
+        return found
+
+    def _concept(
+        self, table: str, value: str, concept: Concept | None, text: str | None, *, fits: bool
+    ) -> dict[str, Any]:
+        codings = _codings(self._codes.tables[table], value, concept, fits)
         return ({"coding": codings} if codings else {}) | {"text": text or _display(concept, value)}
 
     def measured_concept(

@@ -20,7 +20,17 @@ from adapter.fhir.validation import check
 from adapter.ledger.model import Desired
 from adapter.pipeline.circle import Circle, Key, needed
 from adapter.pipeline.opened import Outlet
-from adapter.records.model import Cadre, Centre, Fulfilment, Measurement, Record, Referral, Visit
+from adapter.records.model import (
+    Cadre,
+    Centre,
+    Diagnosis,
+    Fulfilment,
+    Measurement,
+    Procedure,
+    Record,
+    Referral,
+    Visit,
+)
 
 if TYPE_CHECKING:
     from adapter.mapping.engine import ResourceMap
@@ -62,6 +72,7 @@ class _Kept:
     record: Record
     map: "ResourceMap"
     resource: Resource
+    parts: codec.Parts
     identity: str
 
     @property
@@ -117,7 +128,7 @@ def centre_wishes(outlet: Outlet, centre: Centre, valid: Mapping[str, str] | Non
             broken.append(_broken(outlet, map_, centre, error))
             continue
         if made is not None:
-            kept.append(_Kept(centre, map_, made.resource, made.identity))
+            kept.append(_Kept(centre, map_, made.resource, codec.parts_of(made.resource), made.identity))
     return Wishes((*_checked(outlet, kept, valid or {}, set()), *broken), {})
 
 
@@ -164,25 +175,32 @@ class _Work:
             return
         if map_.reads & outlet.rules.restricted_fields:
             decision = replace(decision, label="R")
-        resource = Reason.NEVER_LEAVES if sealed else self._disclosed(made.resource, decision, made.identity)
-        if isinstance(resource, Reason):
-            self._withheld[key] = resource
-        elif any(name not in resource for name in map_.needs):
+        found = Reason.NEVER_LEAVES if sealed else self._disclosed(made.resource, decision, made.identity)
+        if isinstance(found, Reason):
+            self._withheld[key] = found
+            return
+        resource, parts = found
+        if any(name not in resource for name in map_.needs):
             self._withheld[key] = Reason.FREE_TEXT  # it was there before the words were taken away
         else:
-            self._kept.append(_Kept(record, map_, resource, made.identity))
+            self._kept.append(_Kept(record, map_, resource, parts, made.identity))
             self._circle.add(record)
             if _is_restricted(resource):
                 self._restricted.add(conditional_reference(map_.type, outlet.system, made.identity))
 
-    def _disclosed(self, resource: Resource, decision: Decision, opaque: str) -> Resource | Reason:
-        """The resource in the form that was decided, or the reason why its text keeps it here."""
+    def _disclosed(
+        self, resource: Resource, decision: Decision, opaque: str
+    ) -> tuple[Resource, codec.Parts] | Reason:
+        """The resource in the form that was decided, and its elements as bytes; or the reason why its text
+        keeps it here.
+        """
         outlet = self._outlet
         if decision.form is Form.PSEUDONYM:
             resource = pseudonymised(resource, outlet.system)
             if not decision.free_text:
-                resource = without_free_text(resource, outlet.plain)
-        texts = Texts.of(resource)
+                resource = without_free_text(resource, outlet.plain, codec.parts_of(resource))
+        parts = codec.parts_of(resource)
+        texts = Texts.of(resource, parts)
         if resource["resourceType"] != _PERSON:
             decision = outlet.rules.reconsider(decision, texts.written, self._person.consents)
         if decision.reason is not None:
@@ -191,7 +209,11 @@ class _Work:
             decision = replace(decision, label="R")
         position, identity = _secrets(self._person, decision.form)
         refused = outlet.guard.reason(texts, position=position, identity=identity, opaque=opaque)
-        return refused if refused is not None else labelled(resource, decision.label)
+        if refused is not None:
+            return refused
+        resource = labelled(resource, decision.label)
+        parts["meta"] = codec.dumps(resource["meta"])
+        return resource, {name: parts[name] for name in resource}
 
     def wishes(self, valid: Mapping[str, str]) -> Wishes:
         """All of it, checked."""
@@ -216,7 +238,7 @@ def _facts(person: Cadre, record: Record, map_: "ResourceMap", is_needed: bool) 
         needed=is_needed,
         addressee=record.hospital if isinstance(record, Referral) else None,
         measure=record.measure if isinstance(record, Measurement) else None,
-        icd10=getattr(record, "icd10", None),
+        icd10=record.icd10 if isinstance(record, Diagnosis | Procedure | Referral) else None,
         service=record.service if isinstance(record, Referral) else None,
         texts=tuple(text for name in words if (text := _word(record, name))),
     )
@@ -283,7 +305,7 @@ def _checked(
     desired = []
     for one in kept:  # in dependency order: what falls away is gone before others refer to it
         record, identity = one.record, one.identity
-        made = codec.dumps(one.resource)
+        made = codec.joined(one.parts)
         body = without_dangling(made, there)
         if one.map.needs and any(name not in codec.loads(body) for name in one.map.needs):
             there.discard(one.target)
@@ -292,6 +314,9 @@ def _checked(
         if (status := _reached(one)) is not None:
             body = without_dangling(codec.dumps({**one.resource, "status": status}), there)
         digest = codec.digest(body)
+        is_valid = valid.get(identity) == digest or (
+            body is made and _problem(one.resource, one.parts) is None
+        )
         desired.append(
             Desired(
                 identity=identity,
@@ -301,9 +326,7 @@ def _checked(
                 key=record.key,
                 digest=digest,
                 body=body,
-                problem=None
-                if valid.get(identity) == digest or (body is made and _problem(one.resource) is None)
-                else _problem(codec.loads(body)),
+                problem=None if is_valid else _problem(codec.loads(body)),
                 or_digest=ordered if ordered != digest else None,
             )
         )
@@ -321,9 +344,9 @@ def _reached(one: _Kept) -> str | None:
     return _REACHED.get(one.map.type, {}).get(record.fulfilment)
 
 
-def _problem(resource: Resource) -> str | None:
+def _problem(resource: Resource, parts: codec.Parts | None = None) -> str | None:
     """The first rule of FHIR that a resource breaks, in words without values, or None."""
-    errors = [issue for issue in check(resource, second_opinion=False) if issue.is_error]
+    errors = [issue for issue in check(resource, second_opinion=False, parts=parts) if issue.is_error]
     if not errors:
         return None
     return f"{errors[0].expression or ''}: {errors[0].text}"

@@ -1,0 +1,180 @@
+"""What is remembered of elements that come back in many resources changes nothing in what leaves."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mapping_support import engine
+
+from adapter.disclosure import guard, pseudonym
+from adapter.fhir import codec, validation
+from adapter.fhir.validation import check
+from adapter.ledger.model import Desired
+from adapter.mapping import engine as engines
+from adapter.mapping.terminology import Codes
+from adapter.pipeline import Adapter
+from adapter.pipeline.wishes import wishes
+from adapter.records import importer
+from adapter.records.model import Measurement, Visit
+from adapter.settings import Hospital, Settings
+
+SMALL = Path("fixtures/sample/small.xlsx")
+NOW = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
+
+
+class Forgetful(dict[Any, Any]):
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+
+class Unaware(set[Any]):
+    def update(self, *others: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def forgetting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is remembered from one resource to the next."""
+    monkeypatch.setattr(engines._Compiled, "remember", lambda *_: None)
+    monkeypatch.setattr(Codes, "memory", 0)
+    monkeypatch.setattr(validation, "_right", Unaware())
+    monkeypatch.setattr(guard, "_again", lambda name, value, _part: guard._texts_of(name, value))
+    monkeypatch.setattr(pseudonym, "_left", Forgetful())
+
+
+@pytest.fixture
+def centre(tmp_path: Path) -> Iterator[Adapter]:
+    """The small sample, and its two hospitals."""
+    (tmp_path / "identity.key").write_text("0123456789abcdef0123456789abcdef")
+    settings = Settings(
+        identity_key=f"file:{tmp_path / 'identity.key'}",
+        database_url=f"sqlite:///{tmp_path / 'adapter.db'}",
+        hospitals={
+            name: Hospital(display=name, level=level, base_url="http://hospital.test/fhir")
+            for name, level in (("bv-tinh", "provincial"), ("bv-trung-uong", "central"))
+        },
+    )
+    with Adapter.open(settings) as adapter:
+        importer.run(
+            adapter.engine,
+            [SMALL],
+            max_deletions_percent=3,
+            known_hospitals=frozenset(settings.hospitals),
+            now=NOW,
+        )
+        yield adapter
+
+
+def everything(adapter: Adapter) -> list[Desired]:
+    found: list[Desired] = []
+    for name in adapter.settings.hospitals:
+        outlet = adapter.outlet(name)
+        for cadre, _ in adapter.records.changed_cadres(0, 100):
+            found += wishes(outlet, adapter.records.of_cadre(cadre)).desired
+    return found
+
+
+def test_the_sample_is_the_same_with_and_without_a_memory(
+    centre: Adapter, request: pytest.FixtureRequest
+) -> None:
+    remembered = everything(centre)
+    assert everything(centre) == remembered
+    for one in remembered:
+        assert codec.dumps(codec.loads(one.body)) == one.body
+    request.getfixturevalue("forgetting")
+    assert everything(centre) == remembered
+    assert len(remembered) > 1000
+
+
+def measured(**fields: Any) -> Measurement:
+    given = {"key": "M1", "cadre": "C1", "visit": "V1", "measure": "BIO-CHOL", "value": "5.30"}
+    return Measurement.model_validate({**given, "unit": "mmol/L", **fields})
+
+
+def test_what_python_calls_equal_is_told_apart() -> None:
+    used = engine()
+    limits = [Decimal("3.9"), Decimal("3.90"), Decimal("3.900")]
+    assert len(set(limits)) == 1
+    made = [
+        used.map(measured(low=limit))[0].resource["referenceRange"][0]["low"]["value"] for limit in limits
+    ]
+    assert [str(value) for value in made] == ["3.9", "3.90", "3.900"]
+
+
+def test_a_code_that_nobody_knows_is_counted_each_time() -> None:
+    used = engine()
+    for key in ("M1", "M2", "M3"):
+        used.map(measured(key=key, measure="XX-NONE", name="Chỉ số lạ"))
+    assert used.unknown_codes["measures", "XX-NONE"] == 3 * fresh_count()
+
+
+def fresh_count() -> int:
+    used = engine()
+    used.map(measured(measure="XX-NONE", name="Chỉ số lạ"))
+    count = used.unknown_codes["measures", "XX-NONE"]
+    assert count > 0
+    return count
+
+
+def test_who_and_when_are_never_taken_from_another_record() -> None:
+    used = engine()
+    visits = [
+        Visit.model_validate(
+            {
+                "key": f"V{n}",
+                "cadre": f"C{n}",
+                "type": "checkup",
+                "started_at": datetime(2026, 3, n, tzinfo=UTC),
+            }
+        )
+        for n in (1, 2)
+    ]
+    one, two = (
+        used.map(
+            measured(key=f"M{n}", cadre=f"C{n}", visit=f"V{n}", measure="VIT-PULSE", unit=None), visit=visit
+        )[0].resource
+        for n, visit in enumerate(visits, 1)
+    )
+    own = ("identifier", "subject", "encounter")
+    assert all(one[name] != two[name] for name in own)
+    assert {name for name in one if one[name] != two[name]} <= {*own, "effectiveDateTime"}
+
+
+WRONG = {"coding": [{"system": "http://loinc.org", "code": "2093-3", "display": 7}]}
+RIGHT = {"coding": [{"system": "http://loinc.org", "code": "2093-3"}]}
+
+
+def issues(**elements: Any) -> list[str | None]:
+    resource = {"resourceType": "Observation", "status": "final", **elements}
+    found = check(resource, second_opinion=False, parts=codec.parts_of(resource))
+    assert found == check(resource, second_opinion=False)
+    return [issue.expression for issue in found]
+
+
+def test_an_element_that_is_wrong_is_said_each_time() -> None:
+    for _ in range(3):
+        assert issues(code=WRONG) == ["Observation.code.coding[0].display"]
+        assert issues(code=RIGHT) == []
+    assert issues(code=RIGHT, category=[RIGHT], basedOn=[{"reference": "Patient/1"}]) == [
+        "Observation.basedOn[0].reference"
+    ]
+    assert issues(code=RIGHT, valueQuantity={"value": 5}, valueString="5") != []
+
+
+def test_a_pointer_into_the_resource_is_followed_each_time() -> None:
+    inside = {"resourceType": "Device", "id": "d"}
+    for _ in range(2):
+        assert issues(code=RIGHT, device={"reference": "#d"}, contained=[inside]) == []
+        assert issues(code=RIGHT, device={"reference": "#d"}) == ["Observation.device"]
+        assert issues(code=RIGHT, contained=[inside]) == ["Observation"]
+
+
+def test_extensions_of_primitives_are_seen_beside_their_values() -> None:
+    names = {"given": ["Văn", None]}
+    for _ in range(2):
+        resource: dict[str, Any] = {"resourceType": "Patient", "name": [names]}
+        expected = check(resource, second_opinion=False)
+        assert check(resource, second_opinion=False, parts=codec.parts_of(resource)) == expected != []
