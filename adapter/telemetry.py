@@ -10,10 +10,11 @@ import re
 import sys
 import traceback
 from collections.abc import MutableMapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-import structlog
 from prometheus_client import Counter
 
 __all__ = ["BEATS", "DROPPED_FIELDS", "INBOX_ITEMS", "LOGGABLE", "configure", "get_logger"]
@@ -46,9 +47,28 @@ _FRAMES = 12
 Event = MutableMapping[str, Any]
 
 
+class _Logger:
+    """Loads structlog with its first event: most commands log nothing, and start the sooner."""
+
+    def __init__(self, **context: str) -> None:
+        self._context = context
+
+    def __getattr__(self, method: str) -> Any:
+        return getattr(_structlog().get_logger(**self._context), method)
+
+
 def get_logger(name: str) -> Any:
     """A logger whose events pass the allow-list, whether `configure` was called or not."""
-    return structlog.get_logger(module=name)
+    return _Logger(module=name)
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What `configure` was told."""
+
+    level: int = logging.INFO
+    json: bool = False
+    stream: TextIO | None = None
 
 
 def configure(
@@ -59,8 +79,27 @@ def configure(
 ) -> None:
     """Log from `level` up to `stream` (standard error), as JSON lines or for a person's eyes."""
     number = logging.getLevelNamesMapping()[level.upper()]
+    _structlog.cache_clear()
+    _chosen[:] = [_Choice(number, json, stream)]
+    root = logging.getLogger()
+    for handler in [one for one in root.handlers if isinstance(one, _Foreign)]:
+        root.removeHandler(handler)
+    root.addHandler(_Foreign())
+    root.setLevel(max(number, logging.INFO))
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # its INFO line per request says nothing of ours
+
+
+_chosen = [_Choice()]
+
+
+@cache
+def _structlog() -> Any:
+    """structlog, configured as was chosen last."""
+    import structlog
+
+    [chosen] = _chosen
     renderer: Any = (
-        structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False)
+        structlog.processors.JSONRenderer() if chosen.json else structlog.dev.ConsoleRenderer(colors=False)
     )
     structlog.configure(
         processors=[
@@ -70,16 +109,11 @@ def configure(
             _allowed_only,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(stream or _StandardError()),  # type: ignore[arg-type] # print needs no more
+        wrapper_class=structlog.make_filtering_bound_logger(chosen.level),
+        logger_factory=structlog.PrintLoggerFactory(chosen.stream or _StandardError()),  # type: ignore[arg-type] # print needs no more
         cache_logger_on_first_use=False,
     )
-    root = logging.getLogger()
-    for handler in [one for one in root.handlers if isinstance(one, _Foreign)]:
-        root.removeHandler(handler)
-    root.addHandler(_Foreign())
-    root.setLevel(max(number, logging.INFO))
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # its INFO line per request says nothing of ours
+    return structlog
 
 
 class _StandardError:
@@ -101,7 +135,7 @@ class _Foreign(logging.Handler):
             fields["message"] = record.msg  # the template: arguments stay out
         if record.exc_info:
             fields["exc_info"] = record.exc_info
-        structlog.get_logger().log(record.levelno, "log.library", **fields)
+        _structlog().get_logger().log(record.levelno, "log.library", **fields)
 
 
 def _without_messages(_logger: Any, _method: str, event: Event) -> Event:

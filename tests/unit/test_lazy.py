@@ -5,7 +5,15 @@ import sys
 
 import pytest
 
-HEAVY = {"httpx", "jinja2", "adapter.mapping.engine", "adapter.fhir.structure", "adapter.delivery.worker"}
+HEAVY = {
+    "httpx",
+    "jinja2",
+    "structlog",
+    "sqlalchemy.dialects.postgresql",
+    "adapter.mapping.engine",
+    "adapter.fhir.structure",
+    "adapter.delivery.worker",
+}
 
 
 @pytest.mark.parametrize("module", ["adapter.pipeline.standing", "adapter.pipeline.opened"])
