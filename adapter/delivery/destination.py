@@ -1,15 +1,16 @@
 """A hospital as delivery sees it, the pace it can take, and a shipment that is held while it is worked on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from adapter.delivery.client import HospitalClient
 from adapter.delivery.strategy import Manner, manner
-from adapter.errors import LeaseLost
+from adapter.errors import LeaseLost, PlanChanged
 from adapter.ledger.card import UNKNOWN, Card
-from adapter.ledger.model import Lease
+from adapter.ledger.model import Lease, Settled
+from adapter.ledger.state import Event
 from adapter.ledger.store import LedgerStore
 
 __all__ = ["AnyPace", "Destination", "Held", "HospitalTrouble", "Learned", "Pace", "Retract"]
@@ -100,18 +101,55 @@ class Held:
     """A lease while its shipment is worked on. It is proved to be ours in the database before each write,
     and once more, on a clock that nobody sets, at the moment the request leaves: a process that slept in
     between must not send what another worker may be sending.
+
+    What was answered is written down before the next request, or with the end of the shipment, in the same
+    transaction as that. Until then the ledger has it as sent and not answered, as if the answer were still
+    on its way.
     """
 
     def __init__(self, to: Destination, lease: Lease) -> None:
         self.to = to
         self.lease = lease
+        self._answered: Sequence[Settled] = ()
+
+    def answered(self, outcomes: Sequence[Settled]) -> None:
+        """What became of entries, to be written down with the next step. Raises LeaseLost."""
+        self.write()
+        self._answered = outcomes
+
+    def write(self) -> None:
+        """Write down now what was answered. Raises LeaseLost."""
+        if outcomes := self._taken():
+            self.to.ledger.settle(self.lease, outcomes, self.to.clock())
+            self._tell(outcomes)
 
     def start(self, sent: dict[str, str]) -> None:
         """These entries (identity -> digest of what goes) are about to be sent. Raises LeaseLost, and
         PlanChanged when a newer plan was written.
         """
-        to = self.to
-        self.lease = to.ledger.start(self.lease, sent, to.clock(), to.lease_seconds)
+        to, outcomes = self.to, self._taken()
+        try:
+            self.lease = to.ledger.start(self.lease, sent, to.clock(), to.lease_seconds, outcomes)
+        except PlanChanged:
+            self._tell(outcomes)
+            raise
+        self._tell(outcomes)
+
+    def finish(self, due_at: datetime | None, *, burn: bool, again: float) -> Lease | None:
+        """Give the shipment back; the next one that was claimed, as in `ShipmentStore.finish`. Raises
+        LeaseLost when something was left to write, and the shipment is another's.
+        """
+        to, outcomes = self.to, self._taken()
+        following = to.ledger.finish(self.lease, outcomes, due_at, to.clock(), burn=burn, again=again)
+        self._tell(outcomes)
+        return following
+
+    def _taken(self) -> Sequence[Settled]:
+        taken, self._answered = self._answered, ()
+        return taken
+
+    def _tell(self, written: Sequence[Settled]) -> None:
+        self.to.on_settled(sum(one.event is Event.CONFIRM for one in written))
 
     def renew(self) -> None:
         """Prolong the lease before something is sent of which the ledger says nothing. Raises LeaseLost,
@@ -124,7 +162,10 @@ class Held:
         self.to.ledger.shipments.sure(self.lease, 2 * self.to.timeout)
 
     def keep(self) -> None:
-        """Ahead of a request that only reads: prolong the lease where it would not outlast it."""
+        """Ahead of a request that only reads: write down what was answered, and prolong the lease where it
+        would not outlast the request.
+        """
+        self.write()
         try:
             self.to.ledger.shipments.sure(self.lease, max(self.to.lease_seconds / 2, 2 * self.to.timeout))
         except LeaseLost:

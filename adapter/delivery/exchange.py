@@ -42,7 +42,7 @@ def exchange(
     """Send these writes in one request; the answer to each of them, or that they were refused as a whole.
     They are in flight in the ledger meanwhile. `since`: when they were last sent, or planned.
 
-    Raises HospitalTrouble after settling them as unknown or as not sent; LeaseLost; Superseded.
+    Raises HospitalTrouble after settling them as unknown or as not sent; LeaseLost; PlanChanged.
     """
     to = held.to
     held.start({write.identity: codec.digest(write.body) for write in writes})

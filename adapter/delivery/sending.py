@@ -61,7 +61,7 @@ class Sending:
     def run(self) -> bool:
         """Send all that can be sent. True if something must be tried again by itself.
 
-        Raises HospitalTrouble, LeaseLost or PlanChanged; what was answered until then is settled.
+        Raises HospitalTrouble, LeaseLost or PlanChanged. What was answered last may be left to `held`.
         """
         while True:
             manner = self._manner()
@@ -179,9 +179,11 @@ class Sending:
         ]
 
     def _settle(self, settled: Sequence[Settled], progress: bool = False) -> None:
-        """Write down what became of entries; those that may go again in this run stay."""
+        """What became of entries is written down with the next step; those that may go again in this run
+        stay.
+        """
         now = self._to.clock()
-        self._to.ledger.settle(self._held.lease, settled, now)
+        self._held.answered(settled)
         progress = progress or any(one.event is not Event.RETRY for one in settled)
         for one in settled:
             entry = self._entries[one.identity]
@@ -197,7 +199,6 @@ class Sending:
             if not stays:
                 self._items.pop(one.identity, None)
                 self._again |= one.event in (Event.RETRY, Event.LOSE)
-        self._to.on_settled(sum(one.event is Event.CONFIRM for one in settled))
 
     # -- what was refused as a whole -------------------------------------------------------
 

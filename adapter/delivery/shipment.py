@@ -1,5 +1,5 @@
 """One shipment: what is unanswered is looked up, what must go is taken back, what is pending is sent;
-every answer is settled under the lease before the next request.
+every answer is settled under the lease before the next request, or with the shipment's end.
 """
 
 from collections.abc import Sequence
@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from adapter.delivery import lookup, retry
-from adapter.delivery.destination import Destination, Held, HospitalTrouble
+from adapter.delivery.destination import Held, HospitalTrouble
 from adapter.delivery.retraction import retract
 from adapter.delivery.sending import Sending, known_ids
 from adapter.errors import PlanChanged
 from adapter.fhir.bundle import Target
-from adapter.ledger.model import Entry, Lease, Settled
+from adapter.ledger.model import Entry, Settled
 from adapter.ledger.state import Event, State
 
-__all__ = ["Destination", "Left", "ship"]
+__all__ = ["Left", "ship"]
 
 _SENT = (State.SENDING, State.UNKNOWN)
 
@@ -30,13 +30,13 @@ class Left:
     burn: bool = False
 
 
-def ship(to: Destination, lease: Lease) -> Left:
-    """Do all that can be done for one claimed shipment; whoever claimed it gives it back. Raises LeaseLost
+def ship(held: Held) -> Left:
+    """Do all that can be done for one claimed shipment; whoever claimed it finishes it. Raises LeaseLost
     when another worker took it over meanwhile; nothing was settled then.
     """
-    burn = False
+    to, burn = held.to, False
     try:
-        due_at, burn = _work(to, Held(to, lease))
+        due_at, burn = _work(held)
     except PlanChanged:
         due_at = to.clock()  # at once, from what is wished for now
     except HospitalTrouble as trouble:
@@ -47,9 +47,9 @@ def ship(to: Destination, lease: Lease) -> Left:
     return Left(due_at, burn)
 
 
-def _work(to: Destination, held: Held) -> tuple[datetime | None, bool]:
+def _work(held: Held) -> tuple[datetime | None, bool]:
     """When the shipment is due again (None: done, or waiting for a person), and whether it failed."""
-    lease = held.lease
+    to, lease = held.to, held.lease
     entries = to.ledger.entries(to.name, [lease.cadre])[lease.cadre]
     if any(entry.state in _SENT for entry in entries):
         again_at = _look_up(held, [entry for entry in entries if entry.state in _SENT], entries)

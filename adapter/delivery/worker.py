@@ -3,11 +3,12 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from adapter.delivery.client import HospitalClient
-from adapter.delivery.destination import AnyPace, Destination, Pace, Retract
+from adapter.delivery.destination import AnyPace, Destination, Held, Pace, Retract
 from adapter.delivery.shipment import Left, ship
 from adapter.errors import LeaseLost
 from adapter.ledger.card import UNKNOWN, Card
@@ -77,7 +78,7 @@ class _Run:
                 continue
             lease, in_vain = self._ship(lease), 0
         if lease is not None:  # told to stop just after it was claimed
-            self._finish(lease, Left(self.to.clock()))
+            self._finish(Held(self.to, lease), Left(self.to.clock()))
 
     def _claim(self) -> Lease | None:
         to = self.to
@@ -85,10 +86,11 @@ class _Run:
 
     def _ship(self, lease: Lease) -> Lease | None:
         """Ship it and give it back; the next one, if one is due."""
+        held = Held(self.to, lease)
         with self._lock:
             self._shipping += 1
         try:
-            left = ship(self.to, lease)
+            return self._finish(held, ship(held))
         except LeaseLost:
             # Given back only if nobody took it yet, and not to be claimed again at once, for ever.
             left = self._later(lease)
@@ -99,17 +101,20 @@ class _Run:
         finally:
             with self._lock:
                 self._shipping -= 1
-        return self._finish(lease, left)
+        with suppress(LeaseLost):
+            return self._finish(held, left)
+        return None
 
     def _later(self, lease: Lease) -> Left:
         wait = min(timedelta(seconds=2.0 ** min(lease.attempts + 1, 20)), LONGEST_WAIT)
         return Left(self.to.clock() + wait, burn=True)
 
-    def _finish(self, lease: Lease, left: Left) -> Lease | None:
+    def _finish(self, held: Held, left: Left) -> Lease | None:
         to, again = self.to, 0.0 if self.stop.is_set() else self.to.lease_seconds
-        now = to.clock()
-        due_at = left.due_at and min(left.due_at, now + LONGEST_WAIT)  # later would count as due at once
-        return to.ledger.shipments.finish(lease, due_at, now, burn=left.burn, again=again)
+        due_at = left.due_at and min(
+            left.due_at, to.clock() + LONGEST_WAIT
+        )  # later would count as due at once
+        return held.finish(due_at, burn=left.burn, again=again)
 
     def _worth_waiting(self, in_vain: int) -> float | None:
         """Seconds until something may be due, or None when that is beyond this run's patience. What is due

@@ -1,6 +1,6 @@
 """Shipments: who may send for which hospital and cadre, and when. All SQL on them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from secrets import token_hex
@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from adapter.database import read, write
-from adapter.errors import LeaseLost, PlanChanged
+from adapter.errors import LeaseLost
 from adapter.ledger import tables
 from adapter.ledger.hospitals import HospitalStore
 from adapter.ledger.model import Lease
@@ -136,18 +136,31 @@ class ShipmentStore:
             connection.execute(update(_S).where(_mine(lease)).values(**_FREE))
 
     def finish(
-        self, lease: Lease, due_at: datetime | None, now: datetime, *, burn: bool = False, again: float = 0
+        self,
+        lease: Lease,
+        due_at: datetime | None,
+        now: datetime,
+        *,
+        burn: bool = False,
+        again: float = 0,
+        settle: Callable[[Connection], None] | None = None,
     ) -> Lease | None:
         """Give the shipment back, due again at `due_at` (None: nothing more to do). A plan that was
         written meanwhile makes it due at once. With `again`, the length of a lease in seconds, the next
-        one that is due is claimed in the same transaction.
+        one that is due is claimed in the same transaction. `settle` writes what is left to write of it,
+        in the same transaction too: then LeaseLost is raised if it is another's by now.
         """
         left = {"b_due_at": due_at, "b_attempts": lease.attempts + burn}
         with write(self._engine) as connection:
             if again:
                 self._one_claimer(connection, lease.hospital)
-            if connection.execute(_FINISH, {**_key(lease), **left}).rowcount != 1:
-                connection.execute(update(_S).where(_mine(lease)).values(due_at=now, **_FREE))
+            done = connection.execute(_FINISH, {**_key(lease), **left})
+            if done.rowcount != 1:
+                done = connection.execute(update(_S).where(_mine(lease)).values(due_at=now, **_FREE))
+            if settle is not None:
+                if done.rowcount != 1:
+                    raise LeaseLost("ledger.lease_lost")
+                settle(connection)
             if not again:
                 return None
             return next(iter(self._claim(connection, lease.hospital, now, again, 1)), None)
@@ -158,15 +171,15 @@ class ShipmentStore:
         if connection.execute(_HOLD, _key(lease)).rowcount != 1:
             raise LeaseLost("ledger.lease_lost")
 
-    def begin(self, connection: Connection, lease: Lease, now: datetime, seconds: float) -> Lease:
-        """Prove that the lease still holds and no newer plan was written: something is about to be sent.
-        The lease begins anew and lasts `seconds`. Raises LeaseLost, PlanChanged.
+    def begin(self, connection: Connection, lease: Lease, now: datetime, seconds: float) -> Lease | None:
+        """Prove that the lease still holds: something is about to be sent. The lease begins anew and lasts
+        `seconds`; None when a newer plan was written, and nothing must be. Raises LeaseLost.
         """
         begun, until = self._clock(), now + timedelta(seconds=seconds)
-        if connection.execute(_BEGIN, {**_key(lease), "b_until": until}).rowcount != 1:
-            self.hold(connection, lease)
-            raise PlanChanged("ledger.plan_changed")
-        return replace(lease, ends=begun + seconds)
+        if connection.execute(_BEGIN, {**_key(lease), "b_until": until}).rowcount == 1:
+            return replace(lease, ends=begun + seconds)
+        self.hold(connection, lease)
+        return None
 
     def sure(self, lease: Lease, seconds: float) -> None:
         """Raises LeaseLost unless the lease surely holds for `seconds` more. Asks no database: a process

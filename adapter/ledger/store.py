@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -19,6 +20,7 @@ from sqlalchemy import (
 )
 
 from adapter.database import read, write
+from adapter.errors import PlanChanged
 from adapter.ledger import bulk, receipts, tables
 from adapter.ledger.diff import Action, Change, refreshed
 from adapter.ledger.history import step
@@ -160,28 +162,38 @@ class LedgerStore:
 
     # -- sending ---------------------------------------------------------------------------
 
-    def start(self, lease: Lease, sent: Mapping[str, str], now: datetime, lease_seconds: float) -> Lease:
-        """These entries are about to be sent (identity -> digest of the body that goes); the lease begins
-        anew, as returned. Raises LeaseLost, and PlanChanged when what was read may be superseded.
-        With nothing to send the lease is prolonged alone.
+    def start(
+        self,
+        lease: Lease,
+        sent: Mapping[str, str],
+        now: datetime,
+        lease_seconds: float,
+        answered: Sequence[Settled] = (),
+    ) -> Lease:
+        """These entries are about to be sent (identity -> digest of the body that goes), after what became
+        of those `answered` is written down; the lease begins anew, as returned. Raises LeaseLost, and
+        PlanChanged when what was read may be superseded: what was answered is written then, and nothing
+        else. With nothing to send the lease is prolonged alone.
         """
         state = next_state(State.PENDING, Event.START)
         rows = {identity: [digest] for identity, digest in sent.items()}
         with write(self._engine) as connection:
-            lease = self.shipments.begin(connection, lease, now, lease_seconds)
-            if not sent:
-                return lease
-            connection.execute(
-                self._starting,
-                {
-                    "b_before": State.PENDING,
-                    "b_state": state,
-                    "b_step": step(state, now),
-                    "b_at": now,
-                    "rows": bulk.listed(lease.hospital, rows),
-                },
-            )
-        return lease
+            begun = self.shipments.begin(connection, lease, now, lease_seconds)
+            self._settle(connection, lease, answered, now)
+            if begun is not None and sent:
+                connection.execute(
+                    self._starting,
+                    {
+                        "b_before": State.PENDING,
+                        "b_state": state,
+                        "b_step": step(state, now),
+                        "b_at": now,
+                        "rows": bulk.listed(lease.hospital, rows),
+                    },
+                )
+        if begun is None:
+            raise PlanChanged("ledger.plan_changed")
+        return begun
 
     def settle(self, lease: Lease, outcomes: Sequence[Settled], now: datetime) -> None:
         """Write down what became of the entries. Raises LeaseLost if another worker owns them now."""
@@ -189,14 +201,38 @@ class LedgerStore:
             return
         with write(self._engine) as connection:
             self.shipments.hold(connection, lease)
-            lines = self._standing(connection, lease.hospital, [o.identity for o in outcomes])
-            self._receipts(connection, lease.hospital, [o for o in outcomes if o.proof], now)
-            changed = [settled(lines[o.identity], o, now) for o in outcomes if o.identity in lines]
-            for group in bulk.groups(lease.hospital, changed):
-                connection.execute(self._settling, group)
-            moved = [line.rank for row in changed if has_moved(line := lines[row["b_identity"]], row)]
-            if moved:
-                self._send_again(connection, lease, min(moved), list(lines), now)
+            self._settle(connection, lease, outcomes, now)
+
+    def finish(
+        self,
+        lease: Lease,
+        answered: Sequence[Settled],
+        due_at: datetime | None,
+        now: datetime,
+        *,
+        burn: bool = False,
+        again: float = 0,
+    ) -> Lease | None:
+        """Write down what became of the entries that were answered last, and give the shipment back: the
+        rest as in `ShipmentStore.finish`. Raises LeaseLost if there are any and another worker owns them now.
+        """
+        settle = partial(self._settle, lease=lease, outcomes=answered, now=now) if answered else None
+        return self.shipments.finish(lease, due_at, now, burn=burn, again=again, settle=settle)
+
+    def _settle(
+        self, connection: Connection, lease: Lease, outcomes: Sequence[Settled], now: datetime
+    ) -> None:
+        """Once the lease is proved."""
+        if not outcomes:
+            return
+        lines = self._standing(connection, lease.hospital, [o.identity for o in outcomes])
+        self._receipts(connection, lease.hospital, [o for o in outcomes if o.proof], now)
+        changed = [settled(lines[o.identity], o, now) for o in outcomes if o.identity in lines]
+        for group in bulk.groups(lease.hospital, changed):
+            connection.execute(self._settling, group)
+        moved = [line.rank for row in changed if has_moved(line := lines[row["b_identity"]], row)]
+        if moved:
+            self._send_again(connection, lease, min(moved), list(lines), now)
 
     def _standing(self, connection: Connection, hospital: str, identities: Sequence[str]) -> dict[str, Line]:
         """How these lines stand now."""

@@ -9,7 +9,7 @@ from adapter.errors import LeaseLost, PlanChanged
 from adapter.ledger import tables
 from adapter.ledger.diff import Action
 from adapter.ledger.history import LIMIT, unpack
-from adapter.ledger.model import Settled
+from adapter.ledger.model import Desired, Lease, Settled
 from adapter.ledger.state import Event, State
 
 NAME = "bv"
@@ -138,3 +138,60 @@ def test_a_ledger_of_before_histories_were_kept_goes_on(books: Books) -> None:
     lease = books.claim()
     books.start(lease, wish("a"))
     assert books.steps("a") == [(State.SENDING, None)]
+
+
+def under_way(books: Books, *wanted: Desired) -> Lease:
+    books.wish(*wanted)
+    lease = books.claim()
+    books.start(lease, wanted[0])
+    return lease
+
+
+A, B = wish("a"), wish("b")
+ANSWERED = [Settled("a", Event.CONFIRM, remote_id="7")]
+
+
+def test_what_was_answered_is_written_as_the_next_is_sent(books: Books) -> None:
+    lease = under_way(books, A, B)
+    books.ledger.start(lease, {"b": "v1"}, books.now, 60, ANSWERED)
+    assert (books.entry("a").state, books.entry("a").remote_id) == (State.DELIVERED, "7")
+    assert books.entry("b").state is State.SENDING
+
+
+def test_what_was_answered_is_written_even_where_nothing_more_may_be_sent(books: Books) -> None:
+    lease = under_way(books, A, B)
+    books.wish(A, wish("b", "v2"))
+    with pytest.raises(PlanChanged):
+        books.ledger.start(lease, {"b": "v1"}, books.now, 60, ANSWERED)
+    assert books.entry("a").state is State.DELIVERED
+    assert books.entry("b").state is State.PENDING
+
+
+def test_the_end_of_a_shipment_writes_what_was_answered_last(books: Books) -> None:
+    lease = under_way(books, A)
+    assert books.ledger.finish(lease, ANSWERED, None, books.now) is None
+    assert books.entry("a").state is State.DELIVERED
+    assert books.ledger.shipments.next_due("bv") is None
+    assert books.ledger.shipments.in_flight("bv") == 0
+
+
+def test_a_newer_plan_makes_a_shipment_due_and_takes_nothing_from_what_was_answered(books: Books) -> None:
+    lease = under_way(books, A)
+    books.wish(wish("a", "v2"))
+    books.ledger.finish(lease, ANSWERED, None, books.now)
+    assert (books.entry("a").state, books.entry("a").body) == (State.PENDING, b"v2")
+    assert (books.entry("a").delivered_digest, books.entry("a").remote_id) == ("v1", "7")
+    assert books.claim().cadre == "c1"
+
+
+def test_nothing_that_was_answered_is_written_once_the_lease_is_lost(books: Books) -> None:
+    lease = under_way(books, A, B)
+    books.ledger.shipments.give_back(lease)
+    taken = books.claim()
+    with pytest.raises(LeaseLost):
+        books.ledger.start(lease, {"b": "v1"}, books.now, 60, ANSWERED)
+    with pytest.raises(LeaseLost):
+        books.ledger.finish(lease, ANSWERED, None, books.now)
+    assert [books.entry(key).state for key in ("a", "b")] == [State.SENDING, State.PENDING]
+    books.ledger.finish(lease, [], None, books.now)  # of no consequence
+    books.ledger.start(taken, {}, books.now, 60)  # it is the other's as before
