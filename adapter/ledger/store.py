@@ -14,7 +14,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     select,
     update,
 )
@@ -80,7 +79,7 @@ class LedgerStore:
         self.worker = new_worker()
         dialect = engine.dialect.name
         self._starting, self._settling = bulk.starting(dialect), bulk.settling(dialect)
-        self._reading = bulk.reading(dialect)
+        self._reading, self._new_lines = bulk.reading(dialect), bulk.NewLines(engine.dialect)
         self.hospitals = HospitalStore(engine, limits)
         self.shipments = ShipmentStore(engine, self.hospitals, self.worker, clock)
         self.turns = TurnStore(engine, self.worker, clock)
@@ -92,8 +91,9 @@ class LedgerStore:
         """The lines of these cadres at a hospital, by cadre."""
         found: dict[str, list[Entry]] = {cadre: [] for cadre in cadres}
         with read(self._engine) as connection:
-            for row in connection.execute(_OF_CADRES, {"b_hospital": hospital, "b_cadres": list(cadres)}):
-                found[row.cadre].append(_entry(row))
+            rows = connection.execute(_OF_CADRES, {"b_hospital": hospital, "b_cadres": list(cadres)}).all()
+        for entry in map(_entry, rows):
+            found[entry.cadre].append(entry)
         return found
 
     def plan(
@@ -114,14 +114,14 @@ class LedgerStore:
         new, changed, dropped, woken = [], [], [], []
         for cadre, listed in current.items():
             rows = [row for row in (_planned(one, mapping_version, now) for one in listed) if row]
-            new += [{"hospital": hospital, "cadre": cadre, **row} for row in rows if "identity" in row]
+            new += [{"cadre": cadre, **row} for row in rows if "identity" in row]
             changed += [row for row in rows if "b_identity" in row]
             gone = [c.entry.identity for c in listed if c.action is Action.DROP and c.entry]
             dropped += gone
             if rows or gone:
                 woken.append(cadre)
         if new:
-            connection.execute(insert(_E), new)
+            self._new_lines.write(connection, hospital, new, now)
         if changed:
             connection.execute(self._by_identity(hospital, bindparam("b_step")), changed)
         if dropped:
