@@ -7,7 +7,7 @@ from typing import Any
 from adapter.disclosure.folding import fold, words
 from adapter.disclosure.identity import Identity, Position, spelled_out
 from adapter.disclosure.policy import Reason
-from adapter.fhir.codec import Parts, Resource
+from adapter.fhir.codec import Parts, Resource, comes_back
 
 __all__ = ["Guard", "Texts"]
 
@@ -44,7 +44,7 @@ class Texts:
         every: list[str] = []
         written: list[str] = []
         for name, value in resource.items():
-            if parts is None or name in _NO_WORDS or not isinstance(value, dict | list):
+            if parts is None or not comes_back(name, value):
                 found = _texts_of(name, value)
             else:
                 found = _again(name, value, parts[name])

@@ -9,7 +9,7 @@ from typing import Any
 
 from adapter.disclosure.folding import fold
 from adapter.disclosure.wording import worded_element
-from adapter.fhir.codec import Parts, Resource
+from adapter.fhir.codec import Parts, Resource, comes_back
 
 __all__ = ["labelled", "pseudonymised", "without_free_text"]
 
@@ -60,7 +60,7 @@ def without_free_text(
         stays = name in whole and not (name == "code" and _has_display(value))
         if stays:
             left = value
-        elif parts is None or name == "identifier" or not isinstance(value, dict | list):
+        elif parts is None or not comes_back(name, value):
             left = worded_element(value, type_name, name, plain)
         else:
             left = _again(value, type_name, name, plain, parts[name])
@@ -69,7 +69,7 @@ def without_free_text(
     return _masked(kept, resource, plain) if type_name == "Observation" else kept
 
 
-_REMEMBERED = 20_000  # elements
+_REMEMBERED = 10_000  # elements
 _left: dict[tuple[str | None, str, str, bytes], tuple[Any]] = {}  # in a tuple: None is an answer too
 
 

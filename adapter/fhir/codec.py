@@ -16,6 +16,7 @@ __all__ = [
     "Parts",
     "RepeatedError",
     "Resource",
+    "comes_back",
     "digest",
     "dumps",
     "joined",
@@ -54,6 +55,14 @@ def parts_of(resource: Resource) -> Parts:
     Raises TypeError like `dumps`.
     """
     return {name: dumps(value) for name, value in resource.items()}
+
+
+def comes_back(name: str, value: object) -> bool:
+    """Whether an element may be the same in other resources, and takes longer to look at than to remember:
+    no plain value, and nothing that says whose it is.
+    """
+    one = value[0] if isinstance(value, list) and value else value
+    return isinstance(one, dict) and "reference" not in one and name != "identifier"
 
 
 def joined(parts: Parts) -> bytes:

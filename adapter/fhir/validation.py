@@ -7,14 +7,14 @@ The walk over R4's own definitions decides. The R4B models of `fhir.resources` a
 from typing import Any
 
 from adapter.fhir import definitions
-from adapter.fhir.codec import Parts
+from adapter.fhir.codec import Parts, comes_back
 from adapter.fhir.outcome import Issue
 from adapter.fhir.shapes import shape
 from adapter.fhir.structure import MAX_ISSUES, TooDeepError, Walk, error
 
 __all__ = ["MAX_ISSUES", "check", "check_bundle"]
 
-_REMEMBERED = 20_000  # elements
+_REMEMBERED = 10_000  # elements
 # (type, name, bytes) of elements in which nothing was wrong: nothing of another element changes that,
 # but for the extensions in `_name` and what points into the resource itself.
 _right: set[tuple[str, str, bytes]] = set()
@@ -54,13 +54,8 @@ def _walk(resource: dict[str, Any], type_name: str, parts: Parts | None) -> list
     if not issues and not walk.points:
         if len(_right) > _REMEMBERED:
             _right.clear()  # what comes back in every resource is soon there again
-        _right.update((type_name, name, parts[name]) for name, item in new.items() if _returns(name, item))
+        _right.update((type_name, name, parts[name]) for name, item in new.items() if comes_back(name, item))
     return issues
-
-
-def _returns(name: str, item: object) -> bool:
-    """Whether an element may come back, and takes longer to check than to remember."""
-    return isinstance(item, dict | list) and name != "identifier"
 
 
 def check_bundle(bundle: object) -> list[Issue]:

@@ -24,7 +24,7 @@ from adapter.mapping.transforms import Transforms
 
 __all__ = ["Engine", "HospitalContext", "Mapped", "ResourceMap", "around"]
 
-_REMEMBERED = 20_000  # sets of elements, of each mapping
+_REMEMBERED = 10_000  # sets of elements, of each mapping
 # The ministry's system of facility codes, unless a hospital's settings name another one.
 _FACILITY_CODE = "http://fhir.ehealth.gov.vn/core/sid/provider-code"
 
