@@ -163,7 +163,7 @@ class Hospital(BaseModel):
     )  # over all workers; 0: no limit
     windows: tuple[Annotated[str, AfterValidator(_is_window)], ...] = ()  # "22:00-05:00"; none: all day
     maintenance: tuple[Annotated[str, AfterValidator(_is_closure)], ...] = ()  # days, or moments
-    max_entries: int = Field(50, ge=1, le=500)
+    max_entries: int = Field(100, ge=1, le=500)
     max_bytes: int = Field(1_000_000, ge=10_000)
     retract: Literal["delete", "entered-in-error"] = "delete"  # what should no longer be there
     max_age_days: float = Field(
