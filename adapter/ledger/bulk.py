@@ -32,7 +32,7 @@ from adapter.fhir import codec
 from adapter.ledger import tables
 from adapter.ledger.rows import Line
 
-__all__ = ["NewLines", "groups", "listed", "reading", "settling", "starting"]
+__all__ = ["NewLines", "groups", "listed", "of_records", "reading", "settling", "starting"]
 
 _E = tables.entry
 _OWN = ("delivered_digest", "sent_digest", "remote_id", "etag")  # what differs from line to line
@@ -59,6 +59,15 @@ def _is_in(line: Any) -> ColumnElement[bool]:
 def reading(dialect: str) -> Select[Any]:
     """The fields of `rows.Line`. `rows`: identity -> nothing."""
     return select(*(_E.c[name] for name in Line._fields)).where(_is_in(_listed(dialect)))
+
+
+def of_records(dialect: str, columns: Iterable[ColumnElement[Any]]) -> Select[Any]:
+    """The lines of some records at a hospital. `rows`: anything -> [kind, key]."""
+    line = _listed(dialect)
+    kind, key = (line.c.value[place].as_string() for place in (1, 2))
+    # Not by its column, or SQLite would walk all lines of the hospital instead of those of each record.
+    here = func.coalesce(_E.c.hospital, "") == line.c.value[0].as_string()
+    return select(*columns).where(here, _E.c.kind == kind, _E.c.key == key)
 
 
 def starting(dialect: str) -> Update:

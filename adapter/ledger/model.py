@@ -6,7 +6,9 @@ from datetime import datetime
 from adapter.ledger.pace import Breaker, Health, Mode
 from adapter.ledger.state import Event, State
 
-__all__ = ["Desired", "Entry", "HospitalState", "Lease", "Settled"]
+__all__ = ["STRANGER", "Desired", "Entry", "HospitalState", "Lease", "Settled"]
+
+STRANGER = ("unknown", "")  # kind and key of what the hospital holds of ours and no record was known for
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,24 @@
 """Entries that pass from one person's shipment to another's: all SQL on it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from adapter.ledger import tables
-from adapter.ledger.model import Lease
+from adapter.ledger.diff import Change
+from adapter.ledger.model import Desired, Entry, Lease
 from adapter.ledger.shipments import ShipmentStore
 
-__all__ = ["move"]
+__all__ = ["is_anothers", "move", "others", "take_over"]
 
 _E = tables.entry
+_REFILE = (
+    update(_E)
+    .where(_E.c.hospital == bindparam("b_hospital"), _E.c.identity == bindparam("b_identity"))
+    .values({name: bindparam(f"b_{name}") for name in ("cadre", "kind", "key", "rank")})
+)
 
 
 def move(
@@ -43,3 +50,53 @@ def move(
     if moving:
         ShipmentStore.wake(connection, source.hospital, [source.cadre, target.cadre], now)
     return len(moving)
+
+
+def is_anothers(change: Change, cadre: str) -> bool:
+    """Whether a change planned for this cadre is of a line that stands under somebody else."""
+    return change.entry is not None and change.entry.cadre != cadre
+
+
+def others(changes: Mapping[str, Sequence[Change]]) -> set[str]:
+    """Under whom lines stand that are planned for somebody else (`changes` by cadre)."""
+    return {
+        one.entry.cadre
+        for cadre, listed in changes.items()
+        for one in listed
+        if one.entry is not None and one.entry.cadre != cadre
+    }
+
+
+def take_over(
+    connection: Connection, hospital: str, changes: dict[str, list[Change]]
+) -> tuple[dict[str, list[Change]], set[str]]:
+    """Lines that are planned for a cadre (`changes` by cadre) and stand under another are sent with the
+    cadre's shipment from now on. All of these shipments must be locked.
+
+    Where somebody has the other's shipment under way, its lines stay: a request with them may be out, and no
+    two shipments may have a resource in flight. Their changes are left out; returns the rest, and the cadres
+    to plan again. What was sent from a shipment that nobody has under way and not answered is looked up
+    before anything else, in the one that it passes to as in its own.
+    """
+    theirs = others(changes)
+    if not theirs:
+        return changes, set()
+    busy = ShipmentStore.under_way(connection, hospital, theirs)
+    kept: dict[str, list[Change]] = {cadre: [] for cadre in changes}
+    late: set[str] = set()
+    for cadre, listed in changes.items():
+        for one in listed:
+            if one.entry is not None and one.entry.cadre != cadre:
+                if one.entry.cadre in busy:
+                    late.add(cadre)
+                    continue
+                connection.execute(_REFILE, _refiled(cadre, one.entry, one.desired))
+            kept[cadre].append(one)
+    return kept, late
+
+
+def _refiled(cadre: str, entry: Entry, wish: Desired | None) -> dict[str, Any]:
+    """The parameters of `_REFILE`. Of what nobody knew the record is known once it is wished for."""
+    of = wish or entry
+    line = {"b_hospital": entry.hospital, "b_identity": entry.identity, "b_cadre": cadre}
+    return {**line, "b_kind": of.kind, "b_key": of.key, "b_rank": of.rank}

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, insert, select, update
 from adapter.database import write
 from adapter.ledger import tables
 from adapter.ledger.history import step
-from adapter.ledger.model import Desired, Entry, Lease
+from adapter.ledger.model import STRANGER, Desired, Entry, Lease
 from adapter.ledger.shipments import ShipmentStore
 from adapter.ledger.state import Event, State, next_state
 
@@ -47,7 +47,7 @@ class RepairStore:
             return 0
         with write(self._engine) as connection:
             ShipmentStore.hold(connection, lease)
-            done = sum(_written(connection, one, now) for one in repairs)
+            done = sum(_written(connection, lease, one, now) for one in repairs)
             ShipmentStore.wake(connection, lease.hospital, [lease.cadre], now)
         return done
 
@@ -80,10 +80,11 @@ def _known(connection: Connection, hospital: str, identities: Sequence[str]) -> 
     return found
 
 
-def _written(connection: Connection, repair: Repair, now: datetime) -> int:
+def _written(connection: Connection, lease: Lease, repair: Repair, now: datetime) -> int:
     entry = repair.entry
     stands = (
         _E.c.hospital == entry.hospital,
+        _E.c.cadre == lease.cadre,  # what stands under somebody else may be under way
         _E.c.identity == entry.identity,
         _E.c.state == entry.state,
         _E.c.desired_digest.is_not_distinct_from(entry.desired_digest),
@@ -108,12 +109,13 @@ def _event(repair: Repair) -> Event:
 
 def _stranger(one: tuple[str, str, str, int]) -> dict[str, Any]:
     resource_type, identity, remote_id, rank = one
+    kind, key = STRANGER
     return {
         "identity": identity,
         "type": resource_type,
         "rank": rank,
-        "kind": "unknown",
-        "key": "",
+        "kind": kind,
+        "key": key,
         "state": State.RETRACTING,
         "remote_id": remote_id,
         "mapping_version": "",

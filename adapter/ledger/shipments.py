@@ -1,6 +1,6 @@
 """Shipments: who may send for which hospital and cadre, and when. All SQL on them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from secrets import token_hex
@@ -88,13 +88,19 @@ class ShipmentStore:
     # -- wishes ----------------------------------------------------------------------------
 
     @staticmethod
-    def lock(connection: Connection, hospital: str, cadres: Sequence[str]) -> None:
+    def lock(connection: Connection, hospital: str, cadres: Collection[str]) -> None:
         """Whoever has one of these shipments under way waits before his next step until the transaction
         ends. Whoever writes entries without a lease calls this first.
         """
         if connection.dialect.name != "sqlite":  # where a transaction that writes is alone anyhow
             mine = and_(_S.c.hospital == hospital, _S.c.cadre.in_(cadres))
             connection.execute(select(_S.c.cadre).where(mine).order_by(_S.c.cadre).with_for_update())
+
+    @staticmethod
+    def under_way(connection: Connection, hospital: str, cadres: Collection[str]) -> set[str]:
+        """Which of these shipments somebody has under way. After `lock` that stays so."""
+        mine = and_(_S.c.hospital == hospital, _S.c.cadre.in_(cadres), _S.c.lease_token.is_not(None))
+        return set(connection.execute(select(_S.c.cadre).where(mine)).scalars())
 
     @staticmethod
     def wake(connection: Connection, hospital: str, cadres: Sequence[str], now: datetime) -> None:

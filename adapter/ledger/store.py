@@ -1,6 +1,6 @@
 """The ledger: all its SQL. Every method is one transaction, none is open over HTTP."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -20,11 +20,11 @@ from sqlalchemy import (
 
 from adapter.database import read, write
 from adapter.errors import PlanChanged
-from adapter.ledger import bulk, receipts, tables
+from adapter.ledger import bulk, moves, receipts, tables
 from adapter.ledger.diff import Action, Change, refreshed
 from adapter.ledger.history import step
 from adapter.ledger.hospitals import HospitalStore
-from adapter.ledger.model import Entry, Lease, Settled
+from adapter.ledger.model import STRANGER, Entry, Lease, Settled
 from adapter.ledger.pace import Limits
 from adapter.ledger.presence import new_worker
 from adapter.ledger.rows import Line, has_moved, retracted, settled, wished
@@ -62,6 +62,8 @@ def _line(row: Row[Any]) -> Line:
 
 def _planned(change: Change, mapping_version: str, now: datetime) -> dict[str, Any] | None:
     """The row to write for one change: with `b_identity` an update, with `identity` a new line."""
+    if change.entry is not None and change.action in (Action.UNCHANGED, Action.WAITING):
+        return None
     if change.desired is not None:
         return wished(change.entry, change.desired, mapping_version, now)
     if change.action is Action.RETRACT and change.entry is not None:
@@ -80,6 +82,7 @@ class LedgerStore:
         dialect = engine.dialect.name
         self._starting, self._settling = bulk.starting(dialect), bulk.settling(dialect)
         self._reading, self._new_lines = bulk.reading(dialect), bulk.NewLines(engine.dialect)
+        self._of_records = bulk.of_records(dialect, _COLUMNS)
         self.hospitals = HospitalStore(engine, limits)
         self.shipments = ShipmentStore(engine, self.hospitals, self.worker, clock)
         self.turns = TurnStore(engine, self.worker, clock)
@@ -96,6 +99,15 @@ class LedgerStore:
             found[entry.cadre].append(entry)
         return found
 
+    def of_records(self, hospital: str, records: Iterable[tuple[str, str]]) -> list[Entry]:
+        """The lines of these records (kind, key) at a hospital, whoever they stand under."""
+        rows = {str(number): list(one) for number, one in enumerate(records)}
+        if not rows:
+            return []
+        with read(self._engine) as connection:
+            found = connection.execute(self._of_records, {"rows": bulk.listed(hospital, rows)}).all()
+        return list(map(_entry, found))
+
     def plan(
         self,
         connection: Connection,
@@ -106,11 +118,13 @@ class LedgerStore:
         version: str,
         position: int,
         now: datetime,
-    ) -> None:
+    ) -> set[str]:
         """Write a plan down: `changes` by cadre, up to feed `position`, under plan `version`. What workers
-        moved since it was compared is read again, so that nothing of theirs is written over.
+        moved since it was compared is read again, so that nothing of theirs is written over. A line that
+        stands under somebody else passes to the cadre it is planned for. Returns for whom something was
+        left out, since the other's shipment is under way: they must be planned again.
         """
-        current = self._refreshed(connection, hospital, changes)
+        current, late = moves.take_over(connection, hospital, self._refreshed(connection, hospital, changes))
         new, changed, dropped, woken = [], [], [], []
         for cadre, listed in current.items():
             rows = [row for row in (_planned(one, mapping_version, now) for one in listed) if row]
@@ -118,7 +132,7 @@ class LedgerStore:
             changed += [row for row in rows if "b_identity" in row]
             gone = [c.entry.identity for c in listed if c.action is Action.DROP and c.entry]
             dropped += gone
-            if rows or gone:
+            if rows or gone or any(moves.is_anothers(one, cadre) for one in listed):
                 woken.append(cadre)
         if new:
             self._new_lines.write(connection, hospital, new, now)
@@ -128,19 +142,25 @@ class LedgerStore:
             connection.execute(delete(_E).where(_E.c.hospital == hospital, _E.c.identity.in_(dropped)))
         self.shipments.wake(connection, hospital, woken, now)
         self.hospitals.planned(connection, hospital, position=position, version=version)
+        return late
 
     def _refreshed(
         self, connection: Connection, hospital: str, changes: dict[str, list[Change]]
     ) -> dict[str, list[Change]]:
         """The changes to write, each on its line as it stands now; no worker moves any until the end."""
         wanted = {
-            cadre: [one for one in listed if one.action not in (Action.UNCHANGED, Action.WAITING)]
+            cadre: [
+                one
+                for one in listed
+                if one.action not in (Action.UNCHANGED, Action.WAITING) or moves.is_anothers(one, cadre)
+            ]
             for cadre, listed in changes.items()
         }
         old = [one.entry.identity for listed in wanted.values() for one in listed if one.entry]
         if not old:
             return wanted
-        self.shipments.lock(connection, hospital, [cadre for cadre, listed in wanted.items() if listed])
+        theirs = {cadre for cadre, listed in wanted.items() if listed}
+        self.shipments.lock(connection, hospital, theirs | moves.others(wanted))
         now = self._lines(connection, hospital, old)
         return {
             cadre: [refreshed(one, now.get(one.entry.identity)) if one.entry else one for one in listed]
@@ -274,7 +294,7 @@ class LedgerStore:
 
     def some(self, hospital: str, count: int) -> list[Entry]:
         """A few resources of records, whichever come first."""
-        few = select(_E.c.identity).where(_E.c.hospital == hospital, _E.c.kind != "unknown").limit(count)
+        few = select(_E.c.identity).where(_E.c.hospital == hospital, _E.c.kind != STRANGER[0]).limit(count)
         with read(self._engine) as connection:
             names = list(connection.execute(few).scalars())
         return list(self._select((_E.c.hospital == hospital) & _E.c.identity.in_(names)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 
 from adapter.ledger.diff import Action, Change, compare
-from adapter.ledger.model import Entry
+from adapter.ledger.model import STRANGER, Entry
 from adapter.ledger.state import State
 from adapter.pipeline.circle import Key
 from adapter.pipeline.links import links
@@ -38,22 +38,33 @@ class Person:
     changes: list[Change] = field(default_factory=list)
 
     def leaving(self) -> list[Change]:
-        """The changes that take away what records or policy say must go, whatever the mapping says."""
+        """The changes that take away what records or policy say must go, whatever the mapping says: also what
+        the hospital holds as another's, since it cannot be told now whose it is.
+        """
         records = {(record.kind, record.key) for record in self.records}
         stays = records - set(self.wishes.withheld or {})
-        going = (change for change in self.changes if change.action in (Action.RETRACT, Action.DROP))
-        return [one for one in going if one.entry and (one.entry.kind, one.entry.key) not in stays]
+        going = ((one, one.entry) for one in self.changes if one.action in (Action.RETRACT, Action.DROP))
+        anothers = [one for one in self.entries if one.cadre != self.cadre and _record(one) != STRANGER]
+        return [
+            *(
+                change
+                for change, entry in going
+                if entry is not None and entry.cadre == self.cadre and _record(entry) not in stays
+            ),
+            *compare(anothers, ()),
+        ]
 
 
 def pages(adapter: Adapter, outlet: Outlet, since: int) -> Iterator[list[Person]]:
     """Everybody with a change after `since`, in pages; from the start on, the centre itself before them."""
     name = outlet.hospital.name
     if since == 0:
-        yield [_planned(outlet, Person(NOBODY, 0, (), {}, adapter.ledger.entries(name, [NOBODY])[NOBODY]))]
+        yield [_nobody(adapter, outlet)]
+    strangers = _strangers(adapter, name)
     sizes = chain(_FIRST_PAGES, repeat(_PAGE))
     while changed := adapter.records.changed_cadres(since, _AHEAD):
         for page in in_pages(changed, sizes):
-            yield _people(adapter, outlet, page)
+            yield _people(adapter, outlet, page, strangers)
         since = changed[-1][1]
 
 
@@ -70,27 +81,60 @@ def in_pages(changed: Sequence[Changed], sizes: Iterator[int]) -> Iterator[Seque
         start = end
 
 
-def _people(adapter: Adapter, outlet: Outlet, page: Sequence[Changed]) -> list[Person]:
+def _people(
+    adapter: Adapter, outlet: Outlet, page: Sequence[Changed], strangers: Mapping[str, Entry]
+) -> list[Person]:
     cadres = [cadre for cadre, _ in page]
-    entries = adapter.ledger.entries(outlet.hospital.name, cadres)
     origins = _origins(adapter, cadres) if outlet.rules.tells_origin else {}
     records = adapter.records.of_cadres(cadres)
+    entries = _lines(adapter, outlet.hospital.name, records)
     losers = adapter.records.merges.losers_of(cadres) if outlet.hospital.merged == "link" else {}
     people = (
         Person(cadre, position, records[cadre], origins.get(cadre, {}), entries[cadre], losers.get(cadre, ()))
         for cadre, position in page
     )
-    return [_planned(outlet, person) for person in people]
+    return [_planned(outlet, person, strangers) for person in people]
+
+
+def _lines(
+    adapter: Adapter, hospital: str, records: Mapping[str, Sequence[Record]]
+) -> dict[str, list[Entry]]:
+    """The ledger's lines of these people, by whose record each is of: one of a record that was given to
+    somebody else may stand under its former owner, who leaves it to the new one.
+    """
+    found = adapter.ledger.entries(hospital, list(records))
+    gone: set[Key] = set()
+    for cadre, listed in found.items():
+        gone |= {_record(entry) for entry in listed} - {(one.kind, one.key) for one in records[cadre]}
+    given = adapter.records.moved_of(gone) if gone else {}
+    lines = {
+        cadre: [entry for entry in listed if given.get(_record(entry), cadre) == cadre]
+        for cadre, listed in found.items()
+    }
+    whose = adapter.records.moved_to(list(records))
+    for entry in adapter.ledger.of_records(hospital, whose):
+        if entry.cadre != (cadre := whose[_record(entry)]):
+            lines[cadre].append(entry)
+    return lines
+
+
+def _record(entry: Entry) -> Key:
+    return entry.kind, entry.key
+
+
+def _strangers(adapter: Adapter, hospital: str) -> dict[str, Entry]:
+    """Lines, by identity, of what the hospital held of ours when no record was known for it."""
+    return {one.identity: one for one in adapter.ledger.of_records(hospital, [STRANGER])}
 
 
 def some(adapter: Adapter, outlet: Outlet, cadres: Collection[str]) -> Iterator[Person]:
     """These people; the centre, if it is among them."""
     if NOBODY in cadres:
-        entries = adapter.ledger.entries(outlet.hospital.name, [NOBODY])[NOBODY]
-        yield _planned(outlet, Person(NOBODY, 0, (), {}, entries))
+        yield _nobody(adapter, outlet)
+    strangers = _strangers(adapter, outlet.hospital.name) if cadres else {}
     for cadre in cadres:
         if cadre != NOBODY:
-            yield from _people(adapter, outlet, [(cadre, 0)])
+            yield from _people(adapter, outlet, [(cadre, 0)], strangers)
 
 
 def everybody(adapter: Adapter, outlet: Outlet) -> Iterator[Person]:
@@ -99,11 +143,23 @@ def everybody(adapter: Adapter, outlet: Outlet) -> Iterator[Person]:
         yield from page
 
 
-def _planned(outlet: Outlet, person: Person) -> Person:
+def _nobody(adapter: Adapter, outlet: Outlet) -> Person:
+    """The centre itself."""
+    entries = adapter.ledger.entries(outlet.hospital.name, [NOBODY])[NOBODY]
+    return _planned(outlet, Person(NOBODY, 0, (), {}, entries))
+
+
+def _planned(outlet: Outlet, person: Person, strangers: Mapping[str, Entry] | None = None) -> Person:
     wanted = wishes_of(person, outlet)
     if person.losers:
         linked = links(outlet, wanted.desired, person.losers, person.entries)
         wanted = replace(wanted, desired=(*wanted.desired, *linked))
+    if strangers:
+        known = [strangers[wish.identity] for wish in wanted.desired if wish.identity in strangers]
+        own = {entry.identity for entry in person.entries}
+        person = replace(
+            person, entries=[*person.entries, *(one for one in known if one.identity not in own)]
+        )
     return replace(person, wishes=wanted, changes=compare(person.entries, wanted.desired))
 
 

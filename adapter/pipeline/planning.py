@@ -1,7 +1,7 @@
 """Records against the ledger: what each hospital should hold now. Work is proportional to change."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -20,12 +20,14 @@ from adapter.ledger.state import State
 from adapter.ledger.turns import Turn
 from adapter.pipeline.inforce import Progress, choose
 from adapter.pipeline.opened import Adapter, Outlet
-from adapter.pipeline.people import NOBODY, everybody, pages, some
+from adapter.pipeline.people import NOBODY, Person, everybody, pages, some
 from adapter.pipeline.releasing import outdate
 
 __all__ = ["Progress", "bundles", "update_ledger", "write_bundles"]
 
 
+_TRIES = 10
+_PAUSE = 0.5  # seconds
 _FEW = 50  # resources whose identity is made again to know the key
 _LEAVING = ".leaving"  # ends the version of a plan that holds nothing but what leaves
 
@@ -84,7 +86,9 @@ def update_ledger(
     again = adapter.ledger.to_plan_again(name)
     if since >= head and not again:
         return 0
-    for people in chain(([one] for one in some(adapter, outlet, again)), pages(adapter, outlet, since)):
+    stop, late = stop or threading.Event(), _Late()
+    parts = (([one] for one in some(adapter, outlet, again)), pages(adapter, outlet, since))
+    for people in chain(*parts, late.again(adapter, outlet, stop)):
         done = max(done, people[-1].position)
         planned = {one.cadre: one.leaving() if only_leaving else one.changes for one in people}
         with write(adapter.engine) as connection:
@@ -94,7 +98,7 @@ def update_ledger(
                 adapter.subject(one.cadre): one.wishes.refusals() for one in people if one.cadre != NOBODY
             }
             audit.set_refusals(connection, name, refused, now)
-            adapter.ledger.plan(
+            left_out = adapter.ledger.plan(
                 connection,
                 name,
                 planned,
@@ -103,13 +107,46 @@ def update_ledger(
                 position=done,
                 now=now,
             )
+            if late.note(people, left_out):
+                adapter.ledger.hospitals.planned(connection, name, position=late.until(done), version=version)
         changed += sum(
             c.action not in (Action.UNCHANGED, Action.WAITING) for one in planned.values() for c in one
         )
         progress("plan", name, done - since, head - since)
-        if stop is not None and stop.is_set():
+        if stop.is_set():
             break
     return changed
+
+
+class _Late:
+    """For whom something was left out of a plan, since somebody else's shipment that it stands in was under
+    way: they are planned again in the same run, or else by the next, which begins before them.
+    """
+
+    def __init__(self) -> None:
+        self._positions: dict[str, int] = {}
+
+    def note(self, people: Sequence[Person], left_out: Collection[str]) -> bool:
+        """Whether anybody is late, after these people were planned. Who was planned out of turn comes again
+        at the position of what was left out.
+        """
+        for one in people:
+            if one.cadre not in left_out:
+                self._positions.pop(one.cadre, None)
+            elif one.position:
+                self._positions[one.cadre] = one.position
+        return bool(self._positions)
+
+    def until(self, position: int) -> int:
+        """How far everybody is planned, of those up to `position`."""
+        return min(position, *(one - 1 for one in self._positions.values()))
+
+    def again(self, adapter: Adapter, outlet: Outlet, stop: threading.Event) -> Iterator[list[Person]]:
+        """Those who are late, until what was under way is done, or takes too long."""
+        for _ in range(_TRIES):
+            if not self._positions or stop.wait(_PAUSE):
+                return
+            yield from ([one] for one in some(adapter, outlet, sorted(self._positions)))
 
 
 def bundles(outlet: Outlet, changes: list[Change]) -> Iterator[bytes]:

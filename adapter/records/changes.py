@@ -10,6 +10,7 @@ from adapter.records import body as bodies
 from adapter.records.feed import Feed
 from adapter.records.merges import MergeStore
 from adapter.records.model import Cadre, Record
+from adapter.records.moving import former
 from adapter.records.tables import cadre_identifier, import_row, record
 
 __all__ = ["Changes"]
@@ -137,7 +138,7 @@ class Changes:
                 "kind": kind,
                 "key": item.key,
                 "cadre": owner,
-                "former_cadre": _former(old, owner),
+                "former_cadre": former(old, owner),
                 "body": body,
                 "digest": bodies.content_digest(body),
                 "source_digest": source_digest,
@@ -288,11 +289,3 @@ class Changes:
                 values,
             )
             counts[kind] = counts.get(kind, 0) + len(page)
-
-
-def _former(old: Any, owner: str) -> str | None:
-    """Whose the record was before: kept, for a reader of the feed who has not seen the move yet."""
-    if old is None:
-        return None
-    former: str | None = old.cadre if old.cadre != owner else old.former_cadre
-    return former

@@ -11,6 +11,7 @@ from sqlalchemy.sql import Select
 
 from adapter.database import read, write
 from adapter.records import body as bodies
+from adapter.records import moving
 from adapter.records.feed import Feed, head
 from adapter.records.merges import MergeStore, merged, moved
 from adapter.records.model import KINDS, Cadre, Fulfilment, Record, Referral, Result
@@ -20,7 +21,7 @@ __all__ = ["RecordStore", "StoredRecord"]
 
 _ORDER = KINDS
 _PAGE = 1000
-_SHARING = 3  # people at most whose newest change is of one record: whose it is, was, and who that one is now
+_SHARING = 4  # people at most whose newest change is of one record: whose it is and was, who they are now
 _WITHDRAWN = "entered-in-error"
 _STORED = (
     record.c.kind,
@@ -131,10 +132,13 @@ class RecordStore:
             select(record.c.former_cadre.label("cadre"), record.c.position).where(
                 record.c.position > since, record.c.former_cadre.is_not(None)
             ),
-            # A change of what was recorded under a merged name is a change of the person.
-            select(record_merge.c.survivor, record.c.position)
-            .join(record, record.c.cadre == record_merge.c.loser)
-            .where(record.c.position > since),
+            # A change of what is or was recorded under a merged name is a change of the person.
+            *(
+                select(record_merge.c.survivor, record.c.position)
+                .join(record, name == record_merge.c.loser)
+                .where(record.c.position > since)
+                for name in (record.c.cadre, record.c.former_cadre)
+            ),
         ).subquery()
         newest = func.max(changes.c.position)
         query = select(changes.c.cadre, newest).group_by(changes.c.cadre).order_by(newest)
@@ -142,6 +146,20 @@ class RecordStore:
             rows = connection.execute(query.limit(limit + _SHARING - 1))
             found = [(cadre, int(position)) for cadre, position in rows]
         return [one for one in found if one[1] <= found[limit - 1][1]] if len(found) > limit else found
+
+    def moved_to(self, cadres: Collection[str]) -> dict[tuple[str, str], str]:
+        """Kind and key of what is these people's and was recorded under another name before, tombstones too:
+        whose each is.
+        """
+        with read(self.engine) as connection:
+            return moving.moved_to(connection, self._whose(connection, cadres))
+
+    def moved_of(self, records: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Those of these records (kind, key) that were recorded under another name before, tombstones too:
+        whose each is.
+        """
+        with read(self.engine) as connection:
+            return moving.moved_of(connection, records)
 
     def keys_of(self, cadre: str) -> set[tuple[str, str]]:
         """Kind and key of everything that was ever recorded under this very name, tombstones too."""
@@ -201,7 +219,7 @@ class RecordStore:
             if not _lives(writer, result.cadre):
                 raise LookupError("nobody in the records has this result")
             before = writer.execute(
-                select(record.c.digest, record.c.deleted, record.c.cadre).where(
+                select(record.c.digest, record.c.deleted, record.c.cadre, record.c.former_cadre).where(
                     record.c.kind == result.kind, record.c.key == result.key
                 )
             ).first()
@@ -214,7 +232,7 @@ class RecordStore:
                 "deleted": False,
                 "position": feed.next(),
                 "source": result.hospital,
-                "former_cadre": before.cadre if before and before.cadre != result.cadre else None,
+                "former_cadre": moving.former(before, result.cadre),
             }
             if before:
                 writer.execute(
