@@ -1,6 +1,7 @@
 """What the general options chose, and the adapter opened accordingly."""
 
 import gc
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,10 @@ __all__ = [
     "settings_of",
     "stopping",
 ]
+
+# Seconds after which a thread that computes lets another go on, if it plans, say: one that delivers asks for
+# its turn after each statement and each answer, and with Python's 5 ms a hospital would wait for us.
+_SWITCH = 0.0005
 
 Hospitals = Annotated[
     list[str] | None, typer.Argument(metavar="[HOSPITAL]...", help=say("cli.help_hospitals"))
@@ -78,6 +83,7 @@ def opened(context: typer.Context, *, service: bool = False) -> Iterator["Adapte
     with Adapter.open(settings) as adapter:
         # What is loaded now stays to the end: the collector need not walk it again and again.
         gc.freeze()
+        sys.setswitchinterval(_SWITCH)
         yield adapter
 
 
