@@ -170,11 +170,12 @@ class Engine:
             identifier_system=context.identifier_system,
             unknown=self.unknown_codes,
         )
-        filters, names = transforms.filters(), _names(context)
+        self._filters, self._names = transforms.filters(), _names(context)
         self.maps_of: dict[str, tuple[ResourceMap, ...]] = {}
         for map_ in listed:
             self.maps_of[map_.kind] = (*self.maps_of.get(map_.kind, ()), map_)
-        self._compiled = {(map_.type, map_.name): _Compiled(map_, filters, names) for map_ in listed}
+        self._listed = {(map_.type, map_.name): map_ for map_ in listed}
+        self._compiled: dict[tuple[str, str | None], _Compiled] = {}
 
     def map(
         self,
@@ -210,7 +211,7 @@ class Engine:
         Raises MappingError like `map`.
         """
         known = around(map_, record, related=related, visit=visit, origin=origin)
-        body = self._body(self._compiled[map_.type, map_.name], known)
+        body = self._body(self._of(map_), known)
         if body is None or any(name not in body for name in map_.needs):
             return None
         identity = self.context.identify(map_.type, map_.identity_kind, record.key)
@@ -219,7 +220,16 @@ class Engine:
 
     def evaluator(self, map_: ResourceMap) -> Callable[[str, Mapping[str, Any]], Any]:
         """What evaluates a single expression of a mapping: `(source, known)`, with `known` as of `around`."""
-        return self._compiled[map_.type, map_.name].run
+        return self._of(map_).run
+
+    def _of(self, map_: ResourceMap) -> _Compiled:
+        """The mapping in the sandbox, compiled when the first record needs it: a hospital may need few."""
+        variant = (map_.type, map_.name)
+        compiled = self._compiled.get(variant)
+        if compiled is None:
+            compiled = _Compiled(self._listed[variant], self._filters, self._names)
+            self._compiled[variant] = compiled
+        return compiled
 
     def _body(self, compiled: _Compiled, known: Mapping[str, Any]) -> dict[str, Any] | None:
         try:
