@@ -29,6 +29,7 @@ GLOBALS = _RECORDS | _REFERENCES | {"related", "system"}
 _TESTS = frozenset(("defined", "in", "none", "number", "string"))
 _MOST_LEVELS = 40  # of the parts of one expression inside each other
 _OF_RECORDS = frozenset(("first", "last", "length", "list"))
+_OWN = _REFERENCES | {"m", "system"}  # no other record, and no variable of a loop
 _ALONE = frozenset(("key", "cadre", "visit"))  # fields that no two records, or few, have alike
 _OF_FHIR = AS_GIVEN | {"default", "first", "last"}
 # A few characters of these can take all time and memory there is, or make numbers that nobody measured.
@@ -141,7 +142,8 @@ class Expressions:
         shape = reader.of(output.nodes[0]) if isinstance(output, nodes.Output) else ANY
         if reader.is_wrong:
             return None
-        comes_back = reader.is_about_itself and not reader.references
+        named = {one.name for one in tree.find_all(nodes.Name)}
+        comes_back = named <= _OWN and not reader.references and not reader.reads & _ALONE
         return Checked(source, shape, frozenset(reader.reads), frozenset(reader.references), comes_back)
 
 
@@ -165,7 +167,6 @@ class _Reader:
         self.is_wrong = False
         self.reads: set[str] = set()
         self.references: set[str] = set()
-        self.is_about_itself = True  # no other record, no variable of a loop, and not which record it is
         self._readers: dict[type[nodes.Node], Callable[[Any], Shape]] = {
             nodes.Const: self._const,
             nodes.Name: lambda node: self._name(node.name),
@@ -249,7 +250,6 @@ class _Reader:
         variables = dict(self._scope.variables)
         if not self._one_of(name, GLOBALS | variables.keys(), "mapping.no_name"):
             return ANY
-        self.is_about_itself &= name == "m" or name in _REFERENCES or name == "system"
         if name in variables:
             return variables[name]
         if name in _RECORDS:
@@ -280,7 +280,6 @@ class _Reader:
             fields = self._run.fields.get(shape.name, frozenset())
             self._one_of(name, fields, "mapping.no_field", kind=shape.name)
         self.reads.add("origin" if shape.name == "origin" else name)
-        self.is_about_itself &= name not in _ALONE
 
     def _filter(self, node: nodes.Filter) -> Shape:
         given = self.of(node.node) if node.node is not None else ANY

@@ -64,7 +64,7 @@ VERBS: Mapping[str, Verb] = {
     "default": Verb(),
     "display": Verb(gives="primitive", names_table=True),
     "instant": Verb(gives="primitive"),
-    "limits": Verb(("measure", "low", "high", "unit"), _UNITS, "Observation.referenceRange", names_unit=True),
+    "limits": Verb((*_VALUE, "low", "high"), _UNITS, "Observation.referenceRange", names_unit=True),
     "measured_concept": Verb(_VALUE, _UNITS, "CodeableConcept"),
     "only": Verb(),
     "parts": Verb(_VALUE, ("measures",)),
@@ -229,6 +229,7 @@ class Transforms:
         concept = self._find(table, value, on)
         if concept is None:
             return self._concept(table, value, None, text, fits=fits)
+        text = text or _display(concept, value)
         asked = (table, id(concept), text, fits)
         found = self._concepts.get(asked)
         if found is None:

@@ -1,20 +1,25 @@
 """What is remembered of elements that come back in many resources changes nothing in what leaves."""
 
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mapping_support import engine
+from mapping_support import FIELDS, MAPPINGS, context, engine
 
 from adapter.disclosure import guard, pseudonym
 from adapter.fhir import codec, validation
 from adapter.fhir.validation import check
 from adapter.ledger.model import Desired
 from adapter.mapping import engine as engines
+from adapter.mapping.loader import Mappings
+from adapter.mapping.tables import load_codes
 from adapter.mapping.terminology import Codes
+from adapter.mapping.transforms import VERBS
 from adapter.pipeline import Adapter
 from adapter.pipeline.wishes import wishes
 from adapter.records import importer
@@ -192,3 +197,58 @@ def test_the_same_bytes_are_another_thing_in_another_element() -> None:
         assert left == pseudonym.without_free_text(resource, None)
         assert "class" in left
         assert "priority" not in left
+
+
+def test_what_other_records_there_are_is_looked_at_each_time(tmp_path: Path) -> None:
+    shutil.copytree(MAPPINGS, tmp_path / "mappings")
+    path = tmp_path / "mappings" / "observation.yaml"
+    before = "{{ m.status | code('observation-status') }}"
+    text = path.read_text("utf-8")
+    assert before in text
+    path.write_text(text.replace(before, "{{ 'amended' if related.measurement else 'final' }}"), "utf-8")
+    used = Mappings.load(tmp_path / "mappings", FIELDS).engine(context())
+    alone, second = measured(), measured(key="M2")
+    made = [used.map(alone), used.map(second, related={"measurement": [alone]}), used.map(alone)]
+    assert [listed[0].resource["status"] for listed in made] == ["final", "amended", "final"]
+
+
+class Only:
+    """A measurement that shows the fields named, and no other."""
+
+    def __init__(self, whole: Measurement, fields: tuple[str, ...]) -> None:
+        self._whole = whole
+        self._fields = fields
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._fields:
+            raise AssertionError(f"reads {name}")
+        return getattr(self._whole, name)
+
+
+@pytest.mark.parametrize("verb", [name for name, verb in VERBS.items() if verb.fields])
+def test_a_verb_reads_of_a_record_what_it_says_that_it_reads(verb: str) -> None:
+    run = engine()._filters[verb]
+    for measure in ("BIO-CHOL", "URI-PRO", "VIT-BP", "XX-NONE"):
+        for value in ("5.3", "5.3 mmol/L", "<0.1", "5-10", "1/80", "120/80", "âm tính", "lạ"):
+            whole = measured(measure=measure, value=value, unit=None, low="3.9", high="5.2")
+            assert run(Only(whole, VERBS[verb].fields)) == run(whole)
+
+
+def test_limits_have_the_unit_of_their_own_value() -> None:
+    run = engine()._filters["limits"]
+    units = [
+        run(measured(value=value, unit=None, low="3.9"))[0]["low"]["unit"]
+        for value in ("5.3 mmol/L", "200 mg/dL")
+    ]
+    assert units == ["mmol/L", "mg/dL"]
+
+
+def test_a_row_without_a_name_is_called_as_it_is_written() -> None:
+    codes = load_codes(MAPPINGS / "codes", [])
+    table = codes.tables["measures"]
+    nameless = replace(table.concepts["BIO-CHOL"], display="")
+    table = replace(table, concepts={**table.concepts, "BIO-CHOL": nameless})
+    codes = replace(codes, tables={**codes.tables, "measures": table})
+    concept = engines.Engine((), codes, context())._filters["concept"]
+    written = ["bio-chol", "BIO-CHOL", "Bio-Chol"]
+    assert [concept(code, "measures")["text"] for code in written] == written
