@@ -8,6 +8,8 @@ from jinja2 import Undefined
 
 __all__ = ["Shared", "Spread", "pruned", "shared"]
 
+_WHOLE = 2**63  # what JSON is written with here takes no larger whole number, and FHIR has none
+
 
 class Spread(list[Any]):
     """What a `$each` made: its items join the list around it."""
@@ -39,7 +41,7 @@ def pruned(value: Any) -> Any:
         return _pruned_list(value)
     if value is None or isinstance(value, Undefined):
         return None
-    if isinstance(value, bool | int | Decimal):
+    if isinstance(value, bool | Decimal) or (isinstance(value, int) and -_WHOLE <= value < _WHOLE):
         return value
     raise TypeError(f"{type(value).__name__} is not a FHIR value")
 

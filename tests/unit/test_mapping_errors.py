@@ -280,6 +280,19 @@ def test_fragments_that_multiply_are_one_clear_line(tmp_path: Path) -> None:
     assert "fragments that use fragments multiply" in found
 
 
+@pytest.mark.parametrize("value", ["9223372036854775808", "99999999999999999999"])
+def test_a_whole_number_that_json_cannot_hold_is_a_mistake_of_that_record_alone(
+    tmp_path: Path, value: str
+) -> None:
+    shutil.copytree(MAPPINGS / "codes", tmp_path / "codes")
+    (tmp_path / "o.yaml").write_text(GOOD + '  valueInteger: "{{ m.value | int }}"\n', "utf-8")
+    used = Mappings.load(tmp_path, FIELDS).engine(context())
+    record = {"kind": "measurement", "key": "M", "cadre": "C", "visit": "V", "measure": "BIO-CHOL"}
+    with pytest.raises(MappingError):
+        used.map(record_of({**record, "value": value}))
+    assert used.map(record_of({**record, "value": "5"}))[0].resource["valueInteger"] == 5
+
+
 def test_a_file_that_is_not_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "hospitals").mkdir()
     files = {"o.yaml": GOOD, "patient.yml": "x", "hospitals/bv-tinh.yml": "x"}
