@@ -94,10 +94,6 @@ def update_ledger(
         with write(adapter.engine) as connection:
             if turn is not None:
                 adapter.ledger.turns.hold(connection, turn)
-            refused = {
-                adapter.subject(one.cadre): one.wishes.refusals() for one in people if one.cadre != NOBODY
-            }
-            audit.set_refusals(connection, name, refused, now)
             left_out = adapter.ledger.plan(
                 connection,
                 name,
@@ -109,6 +105,11 @@ def update_ledger(
             )
             if late.note(people, left_out):
                 adapter.ledger.hospitals.planned(connection, name, position=late.until(done), version=version)
+            refused = {
+                adapter.subject(one.cadre): one.wishes.refusals() for one in people if one.cadre != NOBODY
+            }
+            # Last: all who write in the audit wait for each other, and lock their hospital's row before.
+            audit.set_refusals(connection, name, refused, now)
         changed += sum(
             c.action not in (Action.UNCHANGED, Action.WAITING) for one in planned.values() for c in one
         )

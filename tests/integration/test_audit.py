@@ -1,14 +1,20 @@
 """The audit: appended in order, unchangeable through the adapter, and any forgery shows."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Thread
 
 import pytest
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, event, select, text
 from sqlalchemy.exc import DBAPIError
 
 from adapter.audit import disclosure_refusal, head, record, refusals, refusals_of, set_refusals, verify
 from adapter.database import read, write
+from adapter.pipeline import Adapter
+from adapter.pipeline.planning import update_ledger
+from adapter.records.changes import Changes
+from adapter.records.model import Cadre
+from adapter.settings import Hospital, Settings
 
 NOW = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
 A, B, C, D = (letter * 32 for letter in "abcd")
@@ -142,3 +148,29 @@ def test_refusals_of_many_are_audited_in_their_order_and_of_those_alone_that_dif
     assert {subject: at for subject, at in since if subject != B} == {A: NOW, C: later, D: later}
     assert refusals_of(engine, "bv-trung-uong", B) == {held: 1}
     assert verify(engine) is None
+
+
+def test_a_plan_writes_in_the_audit_last_as_all_others_do(engine: Engine, tmp_path: Path) -> None:
+    # Who held the audit and then waited for a hospital's row or a shipment would meet, the other way round,
+    # whoever pauses the hospital, releases what is parked or merges people.
+    (tmp_path / "identity.key").write_text("0123456789abcdef0123456789abcdef")
+    hospital = Hospital(display="bv-tinh", level="provincial", base_url="http://hospital.test/fhir")
+    settings = Settings(identity_key=f"file:{tmp_path / 'identity.key'}", hospitals={"bv-tinh": hospital})
+    adapter = Adapter(settings, engine)
+    given = {"key": "C1", "name": "Nguyễn Văn A", "sex": "male", "birth_date": "1950-01-01", "tier": "T1"}
+    with write(engine) as connection:
+        changes = Changes(connection)
+        changes.upsert([(Cadre.model_validate(given), 2)], "new.xlsx", "sheet", NOW)
+        changes.close()
+    seen: list[str] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _see(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        seen.append(statement)
+
+    update_ledger(adapter, adapter.outlet("bv-tinh"), NOW, lambda *_: None)
+    refused = next(at for at, one in enumerate(seen) if "audit_head" in one)
+    planned = [at for at, one in enumerate(seen) if one.startswith("UPDATE ledger_hospital")]
+    assert planned
+    assert max(planned) < refused
+    assert refusals_of(engine, "bv-tinh", adapter.subject("C1"))
