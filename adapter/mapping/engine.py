@@ -84,6 +84,16 @@ class ResourceMap:
         return f"{self.kind}#{self.name}" if self.name else self.kind
 
 
+class _Tally(Counter[tuple[str, str]]):
+    """Counts, and knows how often it did."""
+
+    changes = 0
+
+    def __setitem__(self, counted: tuple[str, str], count: int) -> None:
+        self.changes += 1
+        super().__setitem__(counted, count)
+
+
 class _Compiled:
     """One mapping file in the sandbox of one hospital."""
 
@@ -159,7 +169,7 @@ class Engine:
     """
 
     def __init__(self, maps: Iterable[ResourceMap], codes: Codes, context: HospitalContext) -> None:
-        self.unknown_codes: Counter[tuple[str, str]] = Counter()
+        self.unknown_codes = _Tally()
         self.codes = codes
         self.context = context
         listed = tuple(maps)
@@ -255,9 +265,9 @@ class Engine:
         """
         fields, made = compiled.remembered(known["m"])
         if made is None:
-            before = self.unknown_codes.total()
+            before = self.unknown_codes.changes
             made = pruned(make(known)) or {}
-            if self.unknown_codes.total() == before:
+            if self.unknown_codes.changes == before:
                 compiled.remember(fields, made)
         return made
 

@@ -30,7 +30,10 @@ _TESTS = frozenset(("defined", "in", "none", "number", "string"))
 _MOST_LEVELS = 40  # of the parts of one expression inside each other
 _OF_RECORDS = frozenset(("first", "last", "length", "list"))
 _OWN = _REFERENCES | {"m", "system"}  # no other record, and no variable of a loop
-_ALONE = frozenset(("key", "cadre", "visit"))  # fields that no two records, or few, have alike
+# What no two records, or few, have alike: these fields, moments and days, and all that is of a person.
+_ALONE = frozenset(("key", "cadre", "visit"))
+_MOMENT = ("_at", "_on")
+_PERSON = "cadre"
 _OF_FHIR = AS_GIVEN | {"default", "first", "last"}
 # A few characters of these can take all time and memory there is, or make numbers that nobody measured.
 _REFUSED: Mapping[type[nodes.Node], str] = {
@@ -143,7 +146,9 @@ class Expressions:
         if reader.is_wrong:
             return None
         named = {one.name for one in tree.find_all(nodes.Name)}
-        comes_back = named <= _OWN and not reader.references and not reader.reads & _ALONE
+        is_alone = any(name in _ALONE or name.endswith(_MOMENT) for name in reader.reads)
+        of_person = scope.kind == _PERSON and bool(reader.reads)
+        comes_back = named <= _OWN and not reader.references and not is_alone and not of_person
         return Checked(source, shape, frozenset(reader.reads), frozenset(reader.references), comes_back)
 
 
