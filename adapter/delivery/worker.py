@@ -111,9 +111,8 @@ class _Run:
 
     def _finish(self, held: Held, left: Left) -> Lease | None:
         to, again = self.to, 0.0 if self.stop.is_set() else self.to.lease_seconds
-        due_at = left.due_at and min(
-            left.due_at, to.clock() + LONGEST_WAIT
-        )  # later would count as due at once
+        latest = to.clock() + LONGEST_WAIT  # later would count as due at once
+        due_at = left.due_at and min(left.due_at, latest)
         return held.finish(due_at, burn=left.burn, again=again)
 
     def _worth_waiting(self, in_vain: int) -> float | None:
