@@ -8,10 +8,11 @@ from adapter.disclosure.folding import fold, words
 from adapter.disclosure.identity import Identity, Position, spelled_out
 from adapter.disclosure.policy import Reason
 from adapter.fhir.codec import Parts, Resource, comes_back
+from adapter.memory import Memory
 
 __all__ = ["Guard", "Texts"]
 
-_REMEMBERED = 20_000  # texts, or elements; keeps memory bounded
+_REMEMBERED = 20_000  # texts, or elements
 _NO_WORDS = frozenset(("resourceType", "id", "meta", "identifier"))
 # What the engine itself makes, and what names no person: most strings of a resource.
 _MADE = frozenset(("resourceType", "system", "reference", "status", "intent", "use", "type"))
@@ -53,16 +54,11 @@ class Texts:
         return Texts(every, written)
 
 
-_collected: dict[tuple[str, bytes], Texts] = {}
+_collected: Memory[tuple[str, bytes], Texts] = Memory(_REMEMBERED)
 
 
 def _again(name: str, value: Any, part: bytes) -> Texts:
-    found = _collected.get((name, part))
-    if found is None:
-        if len(_collected) >= _REMEMBERED:
-            _collected.clear()  # what comes back in every resource is soon there again
-        found = _collected[name, part] = _texts_of(name, value)
-    return found
+    return _collected.get((name, part)) or _collected.keep((name, part), _texts_of(name, value))
 
 
 def _texts_of(name: str, value: Any) -> Texts:
@@ -100,7 +96,7 @@ class Guard:
 
     def __init__(self, phrases: re.Pattern[str] | None) -> None:
         self._phrases = phrases
-        self._known: dict[str, _Text] = {}
+        self._known: Memory[str, _Text] = Memory(_REMEMBERED)
 
     def reason(
         self,
@@ -133,11 +129,7 @@ class Guard:
         in_words = spelled_out(words(folded))
         if self._phrases is not None and (self._phrases.search(folded) or self._phrases.search(in_words)):
             return None
-        read = _Text(text, folded, in_words, sum(map(str.isdigit, folded)) >= 8)
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()  # what comes back in every resource is soon there again
-        self._known[text] = read
-        return read
+        return self._known.keep(text, _Text(text, folded, in_words, sum(map(str.isdigit, folded)) >= 8))
 
 
 def _identifies(known: _Text, identity: Identity) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from adapter.disclosure.folding import fold
 from adapter.disclosure.wording import worded_element
 from adapter.fhir.codec import Parts, Resource, comes_back
+from adapter.memory import Memory
 
 __all__ = ["labelled", "pseudonymised", "without_free_text"]
 
@@ -70,18 +71,14 @@ def without_free_text(
 
 
 _REMEMBERED = 10_000  # elements
-_left: dict[tuple[str | None, str, str, bytes], tuple[Any]] = {}  # in a tuple: None is an answer too
+# In a tuple: None is an answer too.
+_left: Memory[tuple[str | None, str, str, bytes], tuple[Any]] = Memory(_REMEMBERED)
 
 
 def _again(value: Any, type_name: str, name: str, plain: re.Pattern[str] | None, part: bytes) -> Any:
     # the pattern's text stands for it, since a pattern's hash is computed anew each time
     asked = (plain.pattern if plain else None, type_name, name, part)
-    found = _left.get(asked)
-    if found is None:
-        if len(_left) >= _REMEMBERED:
-            _left.clear()  # what comes back in every resource is soon there again
-        found = (worded_element(value, type_name, name, plain),)
-        _left[asked] = found
+    found = _left.get(asked) or _left.keep(asked, (worded_element(value, type_name, name, plain),))
     return found[0]
 
 

@@ -11,13 +11,14 @@ from adapter.fhir.codec import Parts, comes_back
 from adapter.fhir.outcome import Issue
 from adapter.fhir.shapes import shape
 from adapter.fhir.structure import MAX_ISSUES, TooDeepError, Walk, error
+from adapter.memory import Memory
 
 __all__ = ["MAX_ISSUES", "check", "check_bundle"]
 
 _REMEMBERED = 10_000  # elements
 # (type, name, bytes) of elements in which nothing was wrong: nothing of another element changes that,
 # but for the extensions in `_name` and what points into the resource itself.
-_right: set[tuple[str, str, bytes]] = set()
+_right: Memory[tuple[str, str, bytes], bool] = Memory(_REMEMBERED)
 
 
 def check(resource: object, *, second_opinion: bool = True, parts: Parts | None = None) -> list[Issue]:
@@ -52,9 +53,9 @@ def _walk(resource: dict[str, Any], type_name: str, parts: Parts | None) -> list
     new = {name: item for name, item in resource.items() if (type_name, name, parts[name]) not in _right}
     issues = walk.run(resource, new)
     if not issues and not walk.points:
-        if len(_right) > _REMEMBERED:
-            _right.clear()  # what comes back in every resource is soon there again
-        _right.update((type_name, name, parts[name]) for name, item in new.items() if comes_back(name, item))
+        for name, item in new.items():
+            if comes_back(name, item):
+                _right.keep((type_name, name, parts[name]), True)
     return issues
 
 

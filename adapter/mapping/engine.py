@@ -21,6 +21,7 @@ from adapter.mapping.sandbox import FieldsOf, Related, Sandbox
 from adapter.mapping.source import Node
 from adapter.mapping.terminology import Codes
 from adapter.mapping.transforms import Transforms
+from adapter.memory import Memory
 
 __all__ = ["Engine", "HospitalContext", "Mapped", "ResourceMap", "around"]
 
@@ -109,7 +110,7 @@ class _Compiled:
             self._sandbox.globals.update(program.constants if program else {})
         self.body = self._compile(map_.body.source)
         self.shared = self._compile(map_.body.shared) if map_.body.shared else None
-        self._made: dict[tuple[object, ...], dict[str, Any]] = {}
+        self._made: Memory[tuple[object, ...], dict[str, Any]] = Memory(_REMEMBERED)
         self.when = self._compile(map_.when.source) if map_.when else None
 
     def _compile(self, source: str) -> TemplateExpression:
@@ -135,9 +136,7 @@ class _Compiled:
 
     def remember(self, fields: tuple[object, ...], made: dict[str, Any]) -> None:
         """Nobody may change `made` any more."""
-        if len(self._made) >= _REMEMBERED:
-            self._made.clear()  # what comes back in many resources is soon there again
-        self._made[fields] = made
+        self._made.keep(fields, made)
 
     def run(self, source: str, known: Mapping[str, Any]) -> Any:
         """The value of one expression by itself."""

@@ -109,7 +109,8 @@ class Table:
             newest = self.concepts.get(self.caseless.get(normal(code), ""))
         if newest is None or on is None:
             return newest
-        return valid_on(self.rows.get(newest.code, ()), on) or newest
+        rows = self.rows.get(newest.code, ())
+        return newest if len(rows) == 1 else valid_on(rows, on) or newest
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from adapter.fhir.identity import conditional_reference
 from adapter.mapping.pruning import Shared, shared
 from adapter.mapping.terminology import UNFIT, Codes, Concept, Table, Target, valid_on
 from adapter.mapping.values import Value, ValueReader, converted
+from adapter.memory import Memory
 
 __all__ = [
     "JINJA_FILTERS",
@@ -163,7 +164,7 @@ class Transforms:
         self._system = identifier_system
         self._unknown = unknown
         self._values = ValueReader(codes)
-        self._concepts: dict[tuple[object, ...], Shared] = {}
+        self._concepts: Memory[tuple[object, ...], Shared] = Memory(codes.memory)
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name in an expression -> function."""
@@ -233,9 +234,8 @@ class Transforms:
         asked = (table, id(concept), text, fits)
         found = self._concepts.get(asked)
         if found is None:
-            found = shared(self._concept(table, value, concept, text, fits=fits))
-            if len(self._concepts) < self._codes.memory:
-                self._concepts[asked] = found
+            made = shared(self._concept(table, value, concept, text, fits=fits))
+            found = self._concepts.keep(asked, made)
         return found
 
     def _concept(

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from adapter.mapping.terminology import Codes, Concept, Table, Unit
 from adapter.mapping.ucum import UcumError, commensurable, convert, scaled
+from adapter.memory import Memory
 
 __all__ = ["Part", "Value", "ValueReader", "converted"]
 
@@ -72,16 +73,15 @@ class ValueReader:
     def __init__(self, codes: Codes) -> None:
         self._codes = codes
         self._measures = codes.tables.get("measures") or Table("measures", None, {})
-        self._known: dict[tuple[str, str, str | None], Value] = {}
+        self._known: Memory[tuple[str, str, str | None], Value] = Memory(codes.memory)
 
     def read(self, measure: str, value: str, unit: str | None) -> Value:
         """The value of one measurement. Never raises for any text."""
         key = (measure, value, unit)
         found = self._known.get(key)
         if found is None:
-            found = self._read(measure, unicodedata.normalize("NFC", value).strip(), unit)
-            if len(self._known) < self._codes.memory:
-                self._known[key] = found
+            normal = unicodedata.normalize("NFC", value).strip()
+            found = self._known.keep(key, self._read(measure, normal, unit))
         return found
 
     def fits(self, measure: str, unit: str | None) -> bool:

@@ -20,6 +20,7 @@ from adapter.mapping.loader import Mappings
 from adapter.mapping.tables import load_codes
 from adapter.mapping.terminology import Codes
 from adapter.mapping.transforms import VERBS
+from adapter.memory import Memory
 from adapter.pipeline import Adapter
 from adapter.pipeline.wishes import wishes
 from adapter.records import importer
@@ -30,24 +31,15 @@ SMALL = Path("fixtures/sample/small.xlsx")
 NOW = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
 
 
-class Forgetful(dict[Any, Any]):
-    def __setitem__(self, key: Any, value: Any) -> None:
-        pass
-
-
-class Unaware(set[Any]):
-    def update(self, *others: Any) -> None:
-        pass
-
-
 @pytest.fixture
 def forgetting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is remembered from one resource to the next."""
-    monkeypatch.setattr(engines._Compiled, "remember", lambda *_: None)
+    monkeypatch.setattr(engines, "_REMEMBERED", 0)
     monkeypatch.setattr(Codes, "memory", 0)
-    monkeypatch.setattr(validation, "_right", Unaware())
-    monkeypatch.setattr(guard, "_again", lambda name, value, _part: guard._texts_of(name, value))
-    monkeypatch.setattr(pseudonym, "_left", Forgetful())
+    monkeypatch.setattr(validation, "_right", Memory(0))
+    monkeypatch.setattr(guard, "_REMEMBERED", 0)
+    monkeypatch.setattr(guard, "_collected", Memory(0))
+    monkeypatch.setattr(pseudonym, "_left", Memory(0))
 
 
 @pytest.fixture
