@@ -217,6 +217,7 @@ class Alarm(BaseModel):
     referral_hours: float = Field(4, gt=0)  # that a referral is not at the hospital
     retract_hours: float = Field(24, gt=0)
     unmatched_hours: float = Field(24, gt=0)
+    answer_days: float = Field(30, gt=0)  # that a referral is at the hospital, and nothing came back
     paused_hours: float = Field(24, gt=0)
     idle_minutes: float = Field(120, gt=0)  # that something is due and nobody works
     certificate_days: float = Field(21, ge=0)

@@ -1,10 +1,12 @@
 """`adapter inbox`: what a person decides."""
 
+from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapter.cli.context import AsJson, actor, now, opened
+from adapter.cli.context import AsJson, Hospitals, actor, chosen, now, opened
 from adapter.cli.show import emit, moment, rows, table
 from adapter.texts import catalogue, say
 
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
+
+    from adapter.pipeline.answers import Unanswered
 
 __all__ = ["register"]
 
@@ -21,6 +25,7 @@ def register(app: typer.Typer) -> None:
     inbox = typer.Typer(help=say("cli.help_inbox"), invoke_without_command=True)
     inbox.callback()(inbox_list)
     inbox.command("link", help=say("cli.help_inbox_link"))(inbox_link)
+    inbox.command("unanswered", help=say("unanswered.help"))(inbox_unanswered)
     inbox.command("unlink", help=say("cli.help_inbox_unlink"))(inbox_unlink)
     app.add_typer(inbox, name="inbox")
 
@@ -71,6 +76,36 @@ def inbox_unlink(
     with opened(context) as adapter:
         pipeline.unlink(adapter, item, by=actor(), now=now())
     emit({"item": item}, as_json, lambda out: out.print(say("cli.inbox_unlinked", item=item)))
+
+
+def inbox_unanswered(
+    context: typer.Context,
+    hospitals: Hospitals = None,
+    days: Annotated[float | None, typer.Option(min=0, help=say("unanswered.help_days"))] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Referrals that hospitals have and that nothing came back for."""
+    from adapter.pipeline.answers import unanswered
+
+    with opened(context) as adapter:
+        limit = adapter.settings.alarm.answer_days if days is None else days
+        before = now() - timedelta(days=limit)
+        found = [one for name in chosen(adapter, hospitals) for one in unanswered(adapter, name, before)]
+    facts = {"days": limit, "unanswered": [asdict(one) for one in found]}
+    emit(facts, as_json, lambda out: _draw_unanswered(out, found, limit))
+
+
+def _draw_unanswered(out: "Console", found: "Sequence[Unanswered]", days: float) -> None:
+    if not found:
+        out.print(say("unanswered.none", days=f"{days:g}"))
+        return
+    headers = [say(f"unanswered.col_{word}") for word in ("since", "hospital", "referral", "cadre", "said")]
+    lines = (
+        (moment(one.since), one.hospital, one.referral, one.cadre, say(f"unanswered.said_{one.fulfilment}"))
+        for one in found
+    )
+    out.print(rows(table(*headers), lines))
+    out.print(say("unanswered.advice"))
 
 
 def _item_facts(item: Any) -> dict[str, Any]:

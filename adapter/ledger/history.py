@@ -6,12 +6,13 @@ reason if there is one: `;tbn4k2P;tbn4k3S;tbn4kfKrefused`. Newest last; the olde
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from adapter.ledger.state import State
 
-__all__ = ["LIMIT", "Transition", "step", "unpack"]
+__all__ = ["LIMIT", "Transition", "held_since", "step", "unpack"]
 
 LIMIT = 2000  # characters: the width of the column, some eighty steps
 _LETTERS = {
@@ -52,6 +53,17 @@ def unpack(history: str | None) -> tuple[Transition, ...]:
         if letter in _STATES:
             found.append(Transition(at, before, _STATES[letter], reason or None))
     return tuple(found)
+
+
+def held_since(history: Sequence[Transition]) -> datetime | None:
+    """When the hospital first had it, in any version, since it was last retracted; None: not known."""
+    since: datetime | None = None
+    for one in history:
+        if one.after is State.RETRACTED:
+            since = None
+        elif one.after is State.DELIVERED and since is None:
+            since = one.at
+    return since
 
 
 def _base36(number: int) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Engine, and_, exists, func, or_, select
 
 from adapter.database import read
 from adapter.ledger import tables
+from adapter.ledger.history import held_since, unpack
 from adapter.ledger.parking import REFERRAL
 from adapter.ledger.state import State
 
@@ -50,6 +51,21 @@ class WaitingStore:
         """Referrals that the hospital should have, and has not."""
         missing = _at(hospital, State.PENDING, State.SENDING, State.UNKNOWN, State.PARKED)
         return self._aged(and_(missing, _E.c.type == REFERRAL), _wished, before)
+
+    def held_referrals(self, hospital: str) -> dict[str, datetime]:
+        """Referrals that the hospital has: record key -> since when, whatever version of it."""
+        # The state is looked at here, so that the index of what the hospital holds by type is used.
+        query = select(_E.c.key, _E.c.state, _E.c.history, _E.c.delivered_at).where(
+            _E.c.hospital == hospital, _E.c.type == REFERRAL
+        )
+        with read(self._engine) as connection:
+            rows = connection.execute(query).all()
+        found = {
+            row.key: held_since(unpack(row.history)) or row.delivered_at
+            for row in rows
+            if row.state == State.DELIVERED
+        }
+        return {key: since for key, since in found.items() if since is not None}
 
     def due(self, hospital: str, before: datetime, now: datetime) -> Aged:
         """Shipments that are due and nobody takes."""

@@ -21,6 +21,7 @@ from adapter.ledger.model import HospitalState
 from adapter.ledger.pace import Mode
 from adapter.ledger.parking import Choice, Group
 from adapter.ledger.waiting import Aged
+from adapter.pipeline import answers
 from adapter.pipeline.kept import waiting
 from adapter.pipeline.opened import Adapter
 from adapter.settings import Alarm
@@ -74,6 +75,7 @@ class AtHospital:
     referrals: Aged = _NONE
     idle: Aged = _NONE
     unmatched: Aged = _NONE
+    unanswered: Aged = _NONE
     holds: bool = False
     card: StoredCard | None = None
     token: datetime | None = None
@@ -139,6 +141,7 @@ def _at(name: str, there: AtHospital, limits: Alarm, now: datetime) -> Iterator[
         "leaving": (there.leaving, f"adapter reconcile {name}"),
         "referrals": (there.referrals, f"adapter parked {name}"),
         "unmatched": (there.unmatched, "adapter inbox"),
+        "unanswered": (there.unanswered, f"adapter inbox unanswered {name}"),
     }
     for code, (waits, command) in aged.items():
         if waits.count:
@@ -238,6 +241,7 @@ def _facts_at(adapter: Adapter, name: str, now: datetime) -> AtHospital:
         unknown=ages.unknown(name, now - timedelta(minutes=limits.unknown_minutes)),
         leaving=ages.leaving(name, now - timedelta(hours=limits.retract_hours)),
         referrals=ages.referrals(name, now - timedelta(hours=limits.referral_hours)),
+        unanswered=answers.aged(answers.unanswered(adapter, name, now - timedelta(days=limits.answer_days))),
         idle=ages.due(name, now - timedelta(minutes=limits.idle_minutes), now),
         holds=ages.anything(name),
         card=adapter.cards.get(name),

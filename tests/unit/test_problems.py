@@ -53,6 +53,7 @@ CASES: list[tuple[str | None, AtHospital]] = [
     ("leaving", replace(GOOD, leaving=OLD)),
     ("referrals", replace(GOOD, referrals=OLD)),
     ("unmatched", replace(GOOD, unmatched=OLD)),
+    ("unanswered", replace(GOOD, unanswered=OLD)),
     ("idle", replace(GOOD, idle=OLD, row=replace(WELL, last_contact=NOW - 3 * HOUR))),
     ("idle", replace(GOOD, idle=OLD, row=replace(WELL, last_contact=None))),
     (None, replace(GOOD, idle=OLD)),  # much is due, and it is being sent
