@@ -4,15 +4,17 @@
 
 In turn: a bare loader (httpx, orjson) posts the transaction Bundles that `adapter plan --out` wrote, and
 `adapter sync` makes and sends the same, mapping, policy, validation and ledger included; under a new identity
-key each time, so that everything is created each time. The server is warmed up before, and measured once by
-`adapter doctor`. Then fhirpy and fhir-kindling do the job for some people. The measures of success: 0.9 times
-the bare loader, 2.5 times fhirpy, twice fhir-kindling. HAPI is that of `make interop`; the rivals run in
-.venv/bench. `make bench-hapi` makes both. About 15 minutes on an idle machine of 2 cores.
+key each time, so that everything is created each time. The server is warmed up by a whole turn before (a JVM
+gets faster for minutes), and measured once by `adapter doctor`. Then fhirpy and fhir-kindling do the job for
+some people. The measures of success: 0.9 times the bare loader, 2.5 times fhirpy, twice fhir-kindling. HAPI
+is that of `make interop`; the rivals run in .venv/bench. `make bench-hapi` makes both. About 15 minutes on an
+idle machine of 2 cores.
 """
 
 import argparse
 import json
 import os
+import resource
 import secrets
 import shutil
 import subprocess
@@ -97,9 +99,10 @@ class Bench:
         done = json.loads(used.output)["hospitals"][_HOSPITAL]
         return done["delivered"], used.seconds, used.cpu
 
-    def rival(self, script: str, limit: int) -> tuple[int, float]:
-        """Resources and seconds of a rival, as it says itself: without its start."""
+    def rival(self, script: str, limit: int) -> tuple[int, float, float]:
+        """Resources and seconds of a rival, as it says itself: without its start; CPU seconds, with it."""
         out, _ = self.planned(limit)
+        before = _cpu_of_children()
         done = subprocess.run(
             [_RIVALS_PYTHON, ROOT / "benchmarks" / "rivals" / script, self.url, out, str(self.threads)],
             check=True,
@@ -107,7 +110,13 @@ class Bench:
             text=True,
         )
         count, seconds = done.stdout.split()[-2:]
-        return int(count), float(seconds)
+        return int(count), float(seconds), _cpu_of_children() - before
+
+
+def _cpu_of_children() -> float:
+    """CPU seconds of the processes that were waited for: the server, which goes on, is not among them."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _let_in(centre: Centre, threads: int) -> None:
@@ -121,8 +130,9 @@ def _let_in(centre: Centre, threads: int) -> None:
         connection.execute(text("UPDATE ledger_hospital SET allowed = :threads"), {"threads": threads})
 
 
-def line(what: str, count: int, seconds: float, more: str = "") -> float:
+def line(what: str, count: int, seconds: float, cpu: float | None = None) -> float:
     """One line; resources a second."""
+    more = "" if cpu is None else f"{cpu / count * 1000:8.3f} CPU s per 1,000"
     print(f"{what:16}{count:10,} resources{seconds:9.1f} s{count / seconds:9.0f} a second{more}", flush=True)
     return count / seconds
 
@@ -141,13 +151,11 @@ def main() -> None:
     print(machine())
     with tempfile.TemporaryDirectory() as name, serving("hapi-postgresql") as url:
         bench = Bench(Path(name), url, options.people, options.concurrency)
-        line("(warming up)", *bare(url, bench.planned(max(20, options.people // 4))[1], options.concurrency))
+        line("(warming up)", *bare(url, bench.planned()[1], options.concurrency))
         rates: dict[str, list[float]] = {"bare": [], "ours": []}
         for _ in range(options.rounds):
             rates["bare"].append(line("bare loader", *bare(url, bench.planned()[1], options.concurrency)))
-            count, seconds, cpu = bench.ours()
-            more = f"{cpu / count * 1000:8.3f} CPU s per 1,000"
-            rates["ours"].append(line("adapter sync", count, seconds, more))
+            rates["ours"].append(line("adapter sync", *bench.ours()))
         mean = {what: sum(found) / len(found) for what, found in rates.items()}
         print(f"adapter sync: {mean['ours'] / mean['bare']:.2f} times the bare loader")
         for rival, script in _RIVALS.items() if options.rivals else ():
