@@ -167,7 +167,7 @@ class Hospital(BaseModel):
     max_bytes: int = Field(1_000_000, ge=10_000)
     retract: Literal["delete", "entered-in-error"] = "delete"  # what should no longer be there
     max_age_days: float = Field(
-        30, ge=0
+        30, ge=0, le=36_500
     )  # what is older and never arrived goes only when told to; 0: all goes
     merged: Literal["retract", "link"] = "retract"  # the Patient of somebody who was merged into another
     systems: dict[str, str] = Field(default_factory=dict)  # identifier systems by name: citizen_id, …
@@ -207,23 +207,28 @@ class Mail(BaseModel):
     to: tuple[Annotated[str, Field(pattern=r"^\S+@\S+$")], ...] = Field(min_length=1)
 
 
+_DAYS, _HOURS, _MINUTES = 36_500, 876_000, 52_560_000  # a century: what is longer than time itself is a slip
+
+
 class Alarm(BaseModel):
     """From when on a person must know, and how he is told, as the section [alarm] says."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    unreachable_minutes: float = Field(60, gt=0)
-    unknown_minutes: float = Field(60, gt=0)
-    referral_hours: float = Field(4, gt=0)  # that a referral is not at the hospital
-    retract_hours: float = Field(24, gt=0)
-    unmatched_hours: float = Field(24, gt=0)
-    answer_days: float = Field(30, gt=0)  # that a referral is at the hospital, and nothing came back
-    paused_hours: float = Field(24, gt=0)
-    idle_minutes: float = Field(120, gt=0)  # that something is due and nobody works
-    certificate_days: float = Field(21, ge=0)
-    token_days: float = Field(7, ge=0)
+    unreachable_minutes: float = Field(60, gt=0, le=_MINUTES)
+    unknown_minutes: float = Field(60, gt=0, le=_MINUTES)
+    referral_hours: float = Field(4, gt=0, le=_HOURS)  # that a referral is not at the hospital
+    retract_hours: float = Field(24, gt=0, le=_HOURS)
+    unmatched_hours: float = Field(24, gt=0, le=_HOURS)
+    answer_days: float = Field(
+        30, gt=0, le=_DAYS
+    )  # that a referral is at the hospital, and nothing came back
+    paused_hours: float = Field(24, gt=0, le=_HOURS)
+    idle_minutes: float = Field(120, gt=0, le=_MINUTES)  # that something is due and nobody works
+    certificate_days: float = Field(21, ge=0, le=_DAYS)
+    token_days: float = Field(7, ge=0, le=_DAYS)
     disk_free_mb: float = Field(1000, ge=0)
-    repeat_hours: float = Field(24, gt=0)
+    repeat_hours: float = Field(24, gt=0, le=_HOURS)
     webhook: Annotated[str, AfterValidator(_is_address)] | None = None
     webhook_token: SecretRef | None = None
     mail: Mail | None = None
@@ -251,7 +256,7 @@ class Settings(BaseSettings):
     max_body_depth: int = Field(40, ge=5, le=200)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = False
-    receipts_days: int = Field(1825, ge=30)  # how long what was retracted is remembered
+    receipts_days: int = Field(1825, ge=30, le=36_500)  # how long what was retracted is remembered
     centre: Centre = Centre()
     alarm: Alarm = Alarm()
     hospitals: dict[str, Hospital] = Field(default_factory=dict)

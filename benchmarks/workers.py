@@ -1,6 +1,6 @@
 """1, 2, 4 and 8 `adapter worker` processes on one PostgreSQL, against a server that takes 500 ms a Bundle.
 
-    python benchmarks/workers.py [--people 500] [--seconds 10] [--workers 1 2 4 8]
+    python benchmarks/workers.py [--people 1200] [--seconds 10] [--workers 1 2 4 8]
 
 The server sleeps (support/stub.py), so that it costs next to nothing; each worker has two threads. A backlog
 is planned while the hospital is paused; each round starts its workers, waits until all are at work, counts
@@ -52,6 +52,8 @@ def round_of(centre: Centre, url: str, workers: int, seconds: float) -> tuple[fl
         before, work, started = stats(url), busy(), time.perf_counter()
         time.sleep(seconds)
         after, worked, took = stats(url), busy(), time.perf_counter() - started
+        if after["flying"] < workers * _THREADS / 2:
+            raise RuntimeError("everybody has been sent: --people wants to be more")
     finally:
         for process in running:
             process.send_signal(signal.SIGTERM)
@@ -64,7 +66,7 @@ def round_of(centre: Centre, url: str, workers: int, seconds: float) -> tuple[fl
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--people", type=int, default=500)
+    parser.add_argument("--people", type=int, default=1200)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8])
     options = parser.parse_args()

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+_CENTURY = 36_500  # days
+
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
@@ -81,7 +83,7 @@ def inbox_unlink(
 def inbox_unanswered(
     context: typer.Context,
     hospitals: Hospitals = None,
-    days: Annotated[float | None, typer.Option(min=0, help=say("unanswered.help_days"))] = None,
+    days: Annotated[float | None, typer.Option(min=0, max=_CENTURY, help=say("unanswered.help_days"))] = None,
     as_json: AsJson = False,
 ) -> None:
     """Referrals that hospitals have and that nothing came back for."""
@@ -90,7 +92,7 @@ def inbox_unanswered(
     with opened(context) as adapter:
         limit = adapter.settings.alarm.answer_days if days is None else days
         before = now() - timedelta(days=limit)
-        found = [one for name in chosen(adapter, hospitals) for one in unanswered(adapter, name, before)]
+        found = unanswered(adapter, chosen(adapter, hospitals), before)
     facts = {"days": limit, "unanswered": [asdict(one) for one in found]}
     emit(facts, as_json, lambda out: _draw_unanswered(out, found, limit))
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from adapter.delivery.client import HospitalClient, Silence
 from adapter.fhir import codec
-from adapter.fhir.bundle import Target, etag_of, identities_of, resolve, search_url
+from adapter.fhir.bundle import Target, etag_of, id_of, identities_of, resolve, search_url
 from adapter.fhir.codec import Resource
 from adapter.fhir.content import differing_elements, holds_ours
 from adapter.ledger.card import UNKNOWN, Card
@@ -67,7 +67,10 @@ def _search(
             mine = [identity for identity in identities_of(resource, system) if identity in asked]
             if not mine:
                 return IGNORED
-            if (id_ := str(resource.get("id"))) not in seen:  # pages may repeat one
+            id_ = id_of(resource)
+            if id_ is None:
+                return "unreadable-answer"  # it is there, and cannot be spoken of
+            if id_ not in seen:  # pages may repeat one
                 seen.add(id_)
                 for identity in mine:
                     found.setdefault(identity, []).append(resource)

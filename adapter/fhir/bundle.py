@@ -29,6 +29,7 @@ __all__ = [
     "bundle",
     "etag_of",
     "full_url",
+    "id_of",
     "identities_of",
     "pair",
     "references",
@@ -47,6 +48,8 @@ _REFERENCE = re.compile(rb'"reference":"([A-Z][A-Za-z]+)\?identifier=[^"|]*\|([^
 _LOCATION = re.compile(
     r"(?:^|/)([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?/?$"
 )
+_ID = re.compile(r"[A-Za-z0-9\-._~:@]{1,64}")  # FHIR's, and what some servers take besides; safe in a URL
+_VERSION = re.compile(r"[!-~]{1,190}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +253,13 @@ def etag_of(value: object) -> str | None:
     if not isinstance(value, str) or not value.strip():
         return None
     version = value.strip().removeprefix("W/").strip('"')
-    return f'W/"{version}"' if version else None
+    return f'W/"{version}"' if _VERSION.fullmatch(version) else None
+
+
+def id_of(resource: Resource) -> str | None:
+    """The id that a server gave it; None where there is none that can be written in a URL."""
+    found = resource.get("id")
+    return found if isinstance(found, str) and _ID.fullmatch(found) else None
 
 
 def pair(writes: Sequence[Write], answer: object) -> tuple[EntryAnswer, ...] | None:
@@ -287,7 +296,7 @@ def _read_entry(entry: object) -> tuple[str | None, EntryAnswer] | None:
     answered_type, remote_id = (location[1], location[2]) if location else (None, None)
     if isinstance(resource, dict) and resource.get("resourceType") != "OperationOutcome":
         answered_type = answered_type or resource.get("resourceType")
-        remote_id = remote_id or resource.get("id")
+        remote_id = remote_id or id_of(resource)
     if etag is None and location and location[3]:
         etag = f'W/"{location[3]}"'
     outcome = response.get("outcome") or resource
@@ -303,7 +312,7 @@ def answer_to(write: Write, status: int, headers: Mapping[str, str], body: objec
     etag = etag_of(headers.get("etag")) or etag_of(meta.get("versionId") if isinstance(meta, dict) else None)
     if etag is None and location and location[3]:
         etag = etag_of(location[3])
-    remote_id = location[2] if location else resource.get("id")
+    remote_id = location[2] if location else id_of(resource)
     return EntryAnswer(status, remote_id, etag, issues_of(body))
 
 

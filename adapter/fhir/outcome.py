@@ -10,6 +10,7 @@ from adapter.fhir.codec import Resource
 __all__ = ["Issue", "issues_of", "operation_outcome"]
 
 # HAPI: `Line[1] Col[20]`, `line 1, col 20`, `(line 1, col20)`
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE = re.compile(r"\(?\s*(?:line|row)\b", re.IGNORECASE)
 _RULE = re.compile(r"\[([a-z0-9-]{1,40})\] ")  # how `diagnostics` begins where a rule is named
 Severity = Literal["fatal", "error", "warning", "information"]
@@ -64,13 +65,14 @@ def issues_of(outcome: object) -> tuple[Issue, ...]:
             continue
         severity = item.get("severity")
         details = item.get("details")
-        text = item.get("diagnostics") or (details.get("text") if isinstance(details, dict) else None)
-        rule = _RULE.match(text) if isinstance(text, str) else None
+        said = item.get("diagnostics") or (details.get("text") if isinstance(details, dict) else None)
+        text = _plain(said or "")
+        rule = _RULE.match(text)
         found.append(
             Issue(
                 severity=severity if severity in ("fatal", "error", "warning", "information") else "error",
-                code=str(item.get("code") or "unknown"),
-                text=str(text or "")[rule.end() if rule else 0 :],
+                code=_plain(item.get("code") or "unknown"),
+                text=text[rule.end() if rule else 0 :],
                 expression=_where(item),
                 rule=rule[1] if rule else None,
             )
@@ -88,4 +90,9 @@ def _where(item: dict[str, Any]) -> str | None:
 
 
 def _listed(value: object) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list) else []
+    return [_plain(one) for one in value] if isinstance(value, list) else []
+
+
+def _plain(value: object) -> str:
+    """As text that every database and terminal takes: no control characters, no half surrogate pairs."""
+    return _CONTROL.sub(" ", str(value))

@@ -56,10 +56,10 @@ def unpack(history: str | None) -> tuple[Transition, ...]:
 
 
 def held_since(history: Sequence[Transition]) -> datetime | None:
-    """When the hospital first had it, in any version, since it was last retracted; None: not known."""
+    """When the hospital first had it, in any version, since it was last to be taken back; None: not known."""
     since: datetime | None = None
     for one in history:
-        if one.after is State.RETRACTED:
+        if one.after is State.RETRACTING:
             since = None
         elif one.after is State.DELIVERED and since is None:
             since = one.at

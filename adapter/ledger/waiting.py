@@ -15,6 +15,7 @@ from adapter.ledger.state import State
 __all__ = ["Aged", "WaitingStore"]
 
 _E, _S, _W, _H = tables.entry, tables.shipment, tables.worker, tables.hospital
+_LEAVING = (State.RETRACTING, State.RETRACTED)
 _EVER = datetime.max.replace(tzinfo=UTC)
 _wished = func.coalesce(_E.c.wished_at, _E.c.changed_at, type_=_E.c.changed_at.type)
 _sent = func.coalesce(_E.c.sent_at, _E.c.changed_at, type_=_E.c.changed_at.type)
@@ -53,19 +54,21 @@ class WaitingStore:
         return self._aged(and_(missing, _E.c.type == REFERRAL), _wished, before)
 
     def held_referrals(self, hospital: str) -> dict[str, datetime]:
-        """Referrals that the hospital has: record key -> since when, whatever version of it."""
-        # The state is looked at here, so that the index of what the hospital holds by type is used.
-        query = select(_E.c.key, _E.c.state, _E.c.history, _E.c.delivered_at).where(
-            _E.c.hospital == hospital, _E.c.type == REFERRAL
-        )
+        """Referrals that the hospital has: record key -> since when, whatever version of it, and whether or
+        not a newer one is on its way.
+        """
+        # The rest is looked at here, so that the index of what the hospital holds by type is used.
+        columns = ("key", "kind", "state", "remote_id", "delivered_digest", "history", "delivered_at")
+        query = select(*(_E.c[name] for name in columns))
         with read(self._engine) as connection:
-            rows = connection.execute(query).all()
-        found = {
-            row.key: held_since(unpack(row.history)) or row.delivered_at
-            for row in rows
-            if row.state == State.DELIVERED
-        }
-        return {key: since for key, since in found.items() if since is not None}
+            rows = connection.execute(query.where(_E.c.hospital == hospital, _E.c.type == REFERRAL)).all()
+        found: dict[str, datetime] = {}
+        for row in rows:
+            is_there = row.remote_id is not None or row.delivered_digest is not None
+            since = held_since(unpack(row.history)) or row.delivered_at
+            if is_there and row.state not in _LEAVING and row.kind == "referral" and since is not None:
+                found[row.key] = min(since, found.get(row.key, since))
+        return found
 
     def due(self, hospital: str, before: datetime, now: datetime) -> Aged:
         """Shipments that are due and nobody takes."""

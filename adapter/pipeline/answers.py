@@ -1,5 +1,6 @@
 """Referrals that a hospital has, and that nothing came back for: its push may have given up."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,27 +24,30 @@ class Unanswered:
     fulfilment: str
 
 
-def unanswered(adapter: Adapter, hospital: str, before: datetime) -> list[Unanswered]:
-    """What `hospital` has since before that moment and has neither answered nor failed, the oldest first."""
-    held = {key: at for key, at in adapter.waiting.held_referrals(hospital).items() if at < before}
+def unanswered(adapter: Adapter, hospitals: Iterable[str], before: datetime) -> list[Unanswered]:
+    """What these hospitals have since before that moment and have neither answered nor failed, the oldest
+    first.
+    """
+    held = {
+        (hospital, key): at
+        for hospital in hospitals
+        for key, at in adapter.waiting.held_referrals(hospital).items()
+        if at < before
+    }
     if not held:
         return []
-    found = [
-        Unanswered(hospital, one.key, one.cadre, held[one.key], one.fulfilment.value)
-        for one in adapter.records.iterate(Referral.kind)
-        if isinstance(one, Referral) and one.key in held and _is_open(one, hospital)
-    ]
+    found = []
+    for one in adapter.records.iterate(Referral.kind):
+        if isinstance(one, Referral) and _is_open(one) and (at := held.get((one.hospital, one.key))):
+            found.append(Unanswered(one.hospital, one.key, one.cadre, at, one.fulfilment.value))
     return sorted(found, key=lambda one: (one.since, one.referral))
 
 
-def aged(found: list[Unanswered]) -> Aged:
-    """How many, and since when the oldest waits."""
-    return Aged(len(found), found[0].since if found else None)
+def aged(found: Sequence[Unanswered], hospital: str) -> Aged:
+    """How many at a hospital, and since when the oldest waits."""
+    there = [one.since for one in found if one.hospital == hospital]
+    return Aged(len(there), min(there, default=None))
 
 
-def _is_open(referral: Referral, hospital: str) -> bool:
-    return (
-        referral.hospital == hospital
-        and referral.status in ("active", "on-hold")
-        and referral.fulfilment in _OPEN
-    )
+def _is_open(referral: Referral) -> bool:
+    return referral.status in ("active", "on-hold") and referral.fulfilment in _OPEN

@@ -21,7 +21,7 @@ from adapter.ledger.model import HospitalState
 from adapter.ledger.pace import Mode
 from adapter.ledger.parking import Choice, Group
 from adapter.ledger.waiting import Aged
-from adapter.pipeline import answers
+from adapter.pipeline.answers import aged, unanswered
 from adapter.pipeline.kept import waiting
 from adapter.pipeline.opened import Adapter
 from adapter.settings import Alarm
@@ -136,14 +136,14 @@ def _at(name: str, there: AtHospital, limits: Alarm, now: datetime) -> Iterator[
         is_invalid = group.reason == "invalid"
         command = "adapter import" if is_invalid else f"adapter release {name} --reason {group.reason}"
         yield Problem("parked", name, group.since, group.count, command, cause=group.reason)
-    aged = {
+    long = {
         "unknown": (there.unknown, f"adapter hospital show {name}"),
         "leaving": (there.leaving, f"adapter reconcile {name}"),
         "referrals": (there.referrals, f"adapter parked {name}"),
         "unmatched": (there.unmatched, "adapter inbox"),
         "unanswered": (there.unanswered, f"adapter inbox unanswered {name}"),
     }
-    for code, (waits, command) in aged.items():
+    for code, (waits, command) in long.items():
         if waits.count:
             yield Problem(code, name, waits.since, waits.count, command)
     if there.mapping:
@@ -214,11 +214,16 @@ def facts(adapter: Adapter, now: datetime) -> Facts:
     """What the database, the settings and this host say. Writes nothing, asks no hospital."""
     limits = adapter.settings.alarm
     unmatched = adapter.inbox.waiting_since(now - timedelta(hours=limits.unmatched_hours))
+    waits = unanswered(adapter, adapter.settings.hospitals, now - timedelta(days=limits.answer_days))
     silent = adapter.waiting.silent(now - _SILENT)
     ways = tuple(code.removeprefix(WAY) for _, code in adapter.alarms.all() if code.startswith(WAY))
     return Facts(
         hospitals={
-            name: replace(_facts_at(adapter, name, now), unmatched=Aged(*unmatched.get(name, (0, None))))
+            name: replace(
+                _facts_at(adapter, name, now),
+                unmatched=Aged(*unmatched.get(name, (0, None))),
+                unanswered=aged(waits, name),
+            )
             for name in adapter.settings.hospitals
         },
         removed=adapter.waiting.elsewhere(adapter.settings.hospitals),
@@ -241,7 +246,6 @@ def _facts_at(adapter: Adapter, name: str, now: datetime) -> AtHospital:
         unknown=ages.unknown(name, now - timedelta(minutes=limits.unknown_minutes)),
         leaving=ages.leaving(name, now - timedelta(hours=limits.retract_hours)),
         referrals=ages.referrals(name, now - timedelta(hours=limits.referral_hours)),
-        unanswered=answers.aged(answers.unanswered(adapter, name, now - timedelta(days=limits.answer_days))),
         idle=ages.due(name, now - timedelta(minutes=limits.idle_minutes), now),
         holds=ages.anything(name),
         card=adapter.cards.get(name),

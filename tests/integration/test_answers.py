@@ -12,6 +12,7 @@ from processes import Centre
 from sqlalchemy import Engine, update
 
 from adapter.database import write
+from adapter.ledger.model import Settled
 from adapter.ledger.state import Event
 from adapter.pipeline import Adapter
 from adapter.pipeline.answers import unanswered
@@ -47,7 +48,10 @@ def books(engine: Engine) -> Books:
     """Both referrals are at the hospital since START."""
     books = Books(engine, NAME)
     books.wish(FIRST, SECOND)
-    books.send(FIRST, SECOND)
+    lease = books.claim()
+    books.start(lease, FIRST, SECOND)
+    books.settle(lease, *(Settled(one.identity, Event.CONFIRM, remote_id=one.key) for one in (FIRST, SECOND)))
+    books.give_back(lease)
     books.ledger.hospitals.reached(NAME, books.now)
     return books
 
@@ -91,7 +95,7 @@ def test_a_beginning_is_no_answer_and_is_shown_as_what_it_is(
 ) -> None:
     books.now += 31 * DAY
     people.send(answer("idref1", "Observation"), "o1")
-    found = {one.referral: one for one in unanswered(adapter, NAME, books.now - 30 * DAY)}
+    found = {one.referral: one for one in unanswered(adapter, [NAME], books.now - 30 * DAY)}
     assert {key: one.fulfilment for key, one in found.items()} == {"GT-1": "in-progress", "GT-2": "none"}
     assert found["GT-1"].cadre == "CB-1"
 
@@ -109,6 +113,17 @@ def test_a_new_version_of_a_referral_does_not_begin_the_waiting_anew(
     assert problem.count == 2
 
 
+def test_one_whose_new_version_is_under_way_or_refused_is_still_there(
+    people: inbox_centre.Centre, adapter: Adapter, books: Books
+) -> None:
+    books.now += 31 * DAY
+    newer = wish("GT-1", "v2", type_="ServiceRequest")
+    books.wish(newer, SECOND)
+    assert {one.referral for one in unanswered(adapter, [NAME], books.now - 30 * DAY)} == {"GT-1", "GT-2"}
+    books.send(newer, event=Event.REFUSE, reason="refused")
+    assert {one.referral for one in unanswered(adapter, [NAME], books.now - 30 * DAY)} == {"GT-1", "GT-2"}
+
+
 def test_one_that_was_taken_back_and_sent_again_begins_anew(
     people: inbox_centre.Centre, adapter: Adapter, books: Books
 ) -> None:
@@ -118,7 +133,7 @@ def test_one_that_was_taken_back_and_sent_again_begins_anew(
     books.wish(FIRST, SECOND)
     books.send(FIRST)
     books.now += 11 * DAY
-    assert [one.referral for one in unanswered(adapter, NAME, books.now - 30 * DAY)] == ["GT-2"]
+    assert [one.referral for one in unanswered(adapter, [NAME], books.now - 30 * DAY)] == ["GT-2"]
 
 
 def test_what_is_no_longer_wanted_or_never_arrived_is_not_waited_for(
@@ -129,11 +144,11 @@ def test_what_is_no_longer_wanted_or_never_arrived_is_not_waited_for(
     books.send(FIRST)
     referral = people.referral("GT-1")
     books.now += 31 * DAY
-    assert [one.referral for one in unanswered(adapter, NAME, books.now)] == ["GT-1"]
+    assert [one.referral for one in unanswered(adapter, [NAME], books.now)] == ["GT-1"]
     revoked = referral.model_copy(update={"status": "revoked"}).model_dump_json()
     with write(engine) as connection:
         connection.execute(update(record).where(record.c.key == "GT-1").values(body=revoked))
-    assert unanswered(adapter, NAME, books.now) == []
+    assert unanswered(adapter, [NAME], books.now) == []
 
 
 @pytest.fixture
@@ -161,3 +176,8 @@ def test_the_command_lists_them(centre: Centre) -> None:
     assert "send it again" in " ".join(shown.split())
     assert "Giấy chuyển" in centre.run("inbox", "unanswered", "--days", "0", "--lang", "vi")
     assert centre.attempt("inbox", "unanswered", "nowhere").returncode == 2
+    assert centre.attempt("inbox", "unanswered", "--days", "1000000").returncode == 2
+    centre.environment["ADAPTER_ALARM__ANSWER_DAYS"] = "1000000"
+    refused = centre.attempt("status", "--problems")
+    assert refused.returncode == 2
+    assert "ANSWER_DAYS: expected at most" in refused.stderr
