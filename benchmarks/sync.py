@@ -24,7 +24,7 @@ ADAPTER = Path(sys.executable).with_name("adapter")
 HOSPITALS = {"bv-tinh": "provincial", "bv-trung-uong": "central"}
 
 
-def run(folder: Path, *arguments: str) -> tuple[float, float, str]:
+def run(folder: Path, *arguments: str, fine: tuple[int, ...] = (0,)) -> tuple[float, float, str]:
     """Run one command: seconds, peak memory in MB, standard output."""
     environment = {**os.environ, "ADAPTER_CONFIG": str(folder / "adapter.toml")}
     started = time.perf_counter()
@@ -35,7 +35,7 @@ def run(folder: Path, *arguments: str) -> tuple[float, float, str]:
         seconds = time.perf_counter() - started
         out.seek(0)
         text = out.read()
-    assert process.returncode == 0, text
+    assert process.returncode in fine, text
     return seconds, usage.ru_maxrss / 1024, text
 
 
@@ -84,6 +84,8 @@ def measure(cadres: int) -> None:
         rows = write_workbook(folder / "year.xlsx", cadres=cadres)
         with hospitals(folder) as ports:
             import_seconds, import_peak, _ = run(folder, "import", str(folder / "year.xlsx"), "--json")
+            run(folder, "doctor", "--json", fine=(0, 1))  # else all goes in the slowest way
+            measured = sum(writes(port) or 0 for port in ports.values())
             first, first_peak, text = run(folder, "sync", "--json")
             sent = sum(one["delivered"] for one in json.loads(text)["hospitals"].values())
             before = sum(writes(port) or 0 for port in ports.values())
@@ -91,7 +93,7 @@ def measure(cadres: int) -> None:
             after = sum(writes(port) or 0 for port in ports.values())
     print(
         f"{cadres:>7} {sum(rows.values()):>8} {import_seconds:>9.1f} {import_peak:>6.0f}"
-        f" {sent:>10} {first:>8.1f} {sent / first:>7.0f} {first_peak:>6.0f} {before:>7}"
+        f" {sent:>10} {first:>8.1f} {sent / first:>7.0f} {first_peak:>6.0f} {before - measured:>7}"
         f" {second:>8.2f} {second / first:>7.2%} {second_peak:>6.0f} {after - before:>7}",
         flush=True,
     )
