@@ -130,7 +130,7 @@ def served_lines(found: "Served") -> "Iterator[str]":
         yield say(f"hospital.is_{found.mode}", hospital=found.hospital, count=found.to_go, **who) + note
     if found.why == "hours":
         yield say("hospital.is_hours", hospital=found.hospital, until=moment(found.until))
-    if found.breaker != "closed":
+    if found.breaker != "closed" and found.mode != "paused":
         facts = {"failures": found.failures, "since": moment(found.failing_since), "why": trouble(found)}
         word = "half_open" if found.breaker == "half-open" else "open"
         yield say(f"hospital.is_{word}", hospital=found.hospital, until=moment(found.until), **facts)

@@ -12,7 +12,7 @@ from adapter.texts import catalogue, say
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["ProgressCallback", "progress"]
+__all__ = ["ProgressCallback", "progress", "still"]
 
 ProgressCallback = Callable[[str, str | None, int, int], None]  # stage, hospital, done, total
 _SECONDS_BETWEEN_LINES = 5.0
@@ -40,6 +40,16 @@ def progress(*, quiet: bool = False) -> Iterator[ProgressCallback]:
             yield _Bars(drawn)
 
 
+@contextmanager
+def still(callback: ProgressCallback) -> Iterator[None]:
+    """No bar is drawn meanwhile: a person reads what was found, or is asked something."""
+    if isinstance(callback, _Bars):
+        with callback.still():
+            yield
+    else:
+        yield
+
+
 def _silent(_stage: str, _hospital: str | None, _done: int, _total: int) -> None:
     pass
 
@@ -65,6 +75,14 @@ class _Bars:
                 task = self._drawn.add_task(_title(stage, hospital), total=total or None)
                 self._tasks[stage, hospital] = task
         self._drawn.update(task, completed=done, total=total or None)
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        self._drawn.stop()
+        try:
+            yield
+        finally:
+            self._drawn.start()
 
 
 class _Lines:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adapter.cli.context import AsJson, Hospitals, actor, chosen, now, opened, stopping
-from adapter.cli.progress import progress
+from adapter.cli.progress import progress, still
 from adapter.cli.show import emit, errors, rows, table
 from adapter.texts import catalogue, say
 
@@ -109,13 +109,15 @@ def _one(
         found = read_back(adapter, name, client, now, callback)
         known = [(one.kind, one.key) for one in found.findings if one.key]
         note_read(adapter, known, command="reconcile", by=actor(), now=now())
-        if not wanted.as_json:
-            emit(None, False, lambda out: _draw(out, found, wanted))
-        if not (wanted.repair and found.findings and _agreed(wanted)):
-            return found, None
+        with still(callback):
+            if not wanted.as_json:
+                emit(None, False, lambda out: _draw(out, found, wanted))
+            if not (wanted.repair and found.findings and _agreed(wanted)):
+                return found, None
         done = _put_right(adapter, found, client, callback, wanted)
     if not wanted.as_json:
-        emit(None, False, lambda out: _draw_repaired(out, name, done))
+        with still(callback):
+            emit(None, False, lambda out: _draw_repaired(out, name, done))
     return found, done
 
 
@@ -196,7 +198,7 @@ def _draw(out: "Console", found: "Reconciled", wanted: _Wanted) -> None:
     waiting = sum(counts["under-way"] for counts in found.counts.values())
     if waiting:
         out.print(say("reconcile.under_way", count=waiting, hospital=found.hospital))
-    if not found.findings and not found.unlisted:
+    if not found.findings and not found.unlisted and not waiting:
         out.print(say("reconcile.all_well", hospital=found.hospital))
     elif found.findings:
         _draw_hints(out, found, wanted)

@@ -23,7 +23,7 @@ from adapter.pipeline.opened import Adapter, Outlet
 from adapter.pipeline.people import NOBODY, Person, everybody, pages, some
 from adapter.pipeline.releasing import outdate
 
-__all__ = ["Progress", "bundles", "update_ledger", "write_bundles"]
+__all__ = ["Progress", "bundles", "same_key", "update_ledger", "write_bundles"]
 
 
 _TRIES = 10
@@ -38,7 +38,7 @@ def _since(adapter: Adapter, outlet: Outlet, version: str) -> int:
     return state.planned_position if state.planned_version == version else 0
 
 
-def _same_key(adapter: Adapter, outlet: Outlet) -> None:
+def same_key(adapter: Adapter, outlet: Outlet) -> None:
     """Under another identity key all that the hospital holds would be sent anew and retracted. Raises
     SettingsError when no resource in the ledger has the identity that this key makes.
     """
@@ -79,7 +79,7 @@ def update_ledger(
         return 0  # what is in the ledger still goes, and nothing new
     name, since, head = outlet.hospital.name, _since(adapter, outlet, version), adapter.records.head()
     if since == 0:
-        _same_key(adapter, outlet)
+        same_key(adapter, outlet)
     outdate(adapter, name, now)
     forget(adapter.engine, name, now - timedelta(days=adapter.settings.receipts_days))
     changed, done = 0, since

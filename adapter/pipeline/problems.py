@@ -31,6 +31,12 @@ __all__ = ["WAY", "AtHospital", "Facts", "Problem", "expires", "facts", "judged"
 
 _NONE = Aged(0, None)
 _SILENT = timedelta(minutes=10)  # a worker at work gives a sign every few seconds
+# What helps first where a release would only fail again.
+_PARKED = {
+    "invalid": "adapter import",
+    "multiple-matches": "adapter reconcile {name} --repair",
+    "duplicates": "adapter reconcile {name} --repair",
+}
 WAY = "way-"  # begins the code of a way to tell problems that does not work
 
 
@@ -133,13 +139,13 @@ def judged(known: Facts, limits: Alarm, now: datetime) -> list[Problem]:
 def _at(name: str, there: AtHospital, limits: Alarm, now: datetime) -> Iterator[Problem]:
     yield from _reached(name, there, limits, now)
     for group in there.parked:
-        is_invalid = group.reason == "invalid"
-        command = "adapter import" if is_invalid else f"adapter release {name} --reason {group.reason}"
+        command = _PARKED.get(group.reason, "adapter release {name} --reason {reason}")
+        command = command.format(name=name, reason=group.reason)
         yield Problem("parked", name, group.since, group.count, command, cause=group.reason)
     long = {
         "unknown": (there.unknown, f"adapter hospital show {name}"),
         "leaving": (there.leaving, f"adapter reconcile {name}"),
-        "referrals": (there.referrals, f"adapter parked {name}"),
+        "referrals": (there.referrals, f"adapter plan {name} --by-cadre"),
         "unmatched": (there.unmatched, "adapter inbox"),
         "unanswered": (there.unanswered, f"adapter inbox unanswered {name}"),
     }

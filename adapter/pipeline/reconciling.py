@@ -22,6 +22,7 @@ from adapter.ledger.state import State
 from adapter.pipeline.inforce import Progress
 from adapter.pipeline.opened import Adapter, Outlet
 from adapter.pipeline.people import NOBODY, Person, everybody, some
+from adapter.pipeline.planning import same_key
 
 __all__ = ["Finding", "Reconciled", "reconcile"]
 
@@ -85,10 +86,13 @@ def reconcile(
 ) -> Reconciled:
     """Read back all that the hospital should hold, by identifier, and list what it holds besides; of these
     cadres `only`, what it should hold. Writes nothing. Once it has answered, what passes (busy, no answer) is
-    waited for as a sync does, until `stop` is set. Raises HospitalError when it cannot be asked.
+    waited for as a sync does, until `stop` is set. Raises HospitalError when it cannot be asked, and
+    SettingsError under another identity key, when nothing there could be told to be ours.
     """
+    outlet = adapter.outlet(name)
+    same_key(adapter, outlet)
     patience = _Patience(adapter.settings.patience_seconds, stop or threading.Event(), only is not None)
-    reader = _Reader(adapter.outlet(name), client, Reconciled(name, clock()), patience)
+    reader = _Reader(outlet, client, Reconciled(name, clock()), patience)
     total = adapter.records.counts()["cadre"] if only is None else len(only)
     people = everybody(adapter, reader.outlet) if only is None else some(adapter, reader.outlet, only)
     for done, person in enumerate(people, 1):

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from adapter import pipeline
 from adapter.database import migrate, open_database
 from adapter.delivery.reconcile import Verdict
-from adapter.errors import Busy, HospitalError
+from adapter.errors import Busy, HospitalError, SettingsError
 from adapter.ledger.pace import Mode
 from adapter.ledger.state import State
 from adapter.pipeline import Adapter, reconciling, syncing
@@ -126,6 +126,13 @@ def test_a_hospital_that_holds_what_it_should_has_no_findings(site: Site) -> Non
     assert (found.findings, found.unlisted, found.exit_code) == ([], {}, 0)
     held = sum(counts[Verdict.SAME] for counts in found.counts.values())
     assert held == site.adapter.ledger.counts(NAME)[State.DELIVERED] > 50
+
+
+def test_under_another_key_it_is_not_read_as_if_all_were_well(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "identity.key").write_text("fedcba9876543210fedcba9876543210")
+    site.use(site.engine)
+    with pytest.raises(SettingsError, match="is not the one"):
+        site.read_back()
 
 
 def test_what_is_missing_is_found_and_sent_again(site: Site) -> None:

@@ -106,11 +106,14 @@ def test_what_waits_for_a_hospital_that_left_the_settings_is_told() -> None:
 
 
 def test_each_cause_of_what_is_parked_is_a_problem_of_its_own_with_its_command() -> None:
-    groups = (Group("bv", "refused", 2, 0, NOW), Group("bv", "invalid", 1, 0, NOW))
+    words = ("refused", "invalid", "multiple-matches", "duplicates")
+    groups = tuple(Group("bv", word, 1, 0, NOW) for word in words)
     found = judged(Facts({"bv": replace(GOOD, parked=groups)}), LIMITS, NOW)
     assert [(one.key, one.command) for one in found] == [
         (("bv", "parked-refused"), "adapter release bv --reason refused"),
         (("bv", "parked-invalid"), "adapter import"),
+        (("bv", "parked-multiple-matches"), "adapter reconcile bv --repair"),
+        (("bv", "parked-duplicates"), "adapter reconcile bv --repair"),
     ]
 
 
