@@ -147,9 +147,9 @@ def change(engine: Engine, count: int, round_: int) -> None:
 
 def measure(folder: Path, workbook: Path, database: str | None, resources: int) -> None:
     """Everything on one database; prints as it goes."""
-    from adapter import pipeline
     from adapter.ledger import tables
     from adapter.pipeline.opened import Adapter
+    from adapter.pipeline.standing import status
     from adapter.settings import load_settings
 
     with stub() as url:
@@ -167,7 +167,7 @@ def measure(folder: Path, workbook: Path, database: str | None, resources: int) 
             print(f"  bytes a resource: records           {sizes['records']:>12,.0f}", flush=True)
             say("nothing new: adapter sync", centre.run("sync", _HOSPITAL, "--json"))
             started = time.perf_counter()
-            pipeline.status(adapter)
+            status(adapter)
             print(
                 f"  status, within the process          {time.perf_counter() - started:>12.2f} s", flush=True
             )

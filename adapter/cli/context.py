@@ -15,7 +15,7 @@ import typer
 from adapter.texts import say, use_language
 
 if TYPE_CHECKING:
-    from adapter.pipeline import Adapter
+    from adapter.pipeline.opened import Adapter
     from adapter.settings import Settings
 
 __all__ = [
@@ -73,7 +73,7 @@ def opened(context: typer.Context, *, service: bool = False) -> Iterator["Adapte
     """
     import logging
 
-    from adapter.pipeline import Adapter
+    from adapter.pipeline.opened import Adapter
     from adapter.telemetry import configure
 
     settings = settings_of(context)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from adapter.cli.progress import ProgressCallback
     from adapter.delivery.doctor.meaning import Line
-    from adapter.pipeline import Adapter
     from adapter.pipeline.doctor import Diagnosis
+    from adapter.pipeline.opened import Adapter
 
 __all__ = ["register", "say_unmeasured"]
 

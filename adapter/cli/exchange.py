@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from adapter.pipeline import Adapter, Job, Served, Summary
+    from adapter.pipeline.hospitals import Served
+    from adapter.pipeline.opened import Adapter
     from adapter.pipeline.refusals import TurnedBack
-    from adapter.pipeline.syncing import HospitalSummary
+    from adapter.pipeline.syncing import HospitalSummary, Summary
+    from adapter.pipeline.working import Job
     from adapter.records.outcome import ImportReport
 
 __all__ = ["register"]
@@ -47,16 +49,17 @@ def sync(
     as_json: AsJson = False,
 ) -> None:
     """Send what changed, once."""
-    from adapter import pipeline
+    from adapter.pipeline.hospitals import served
+    from adapter.pipeline.syncing import sync as run_sync
 
     stop = stopping()
     with opened(context) as adapter:
         names = chosen(adapter, hospitals)
         with progress(quiet=as_json) as callback:
-            summary = pipeline.sync(adapter, names, now, callback, stop, accept=accept, by=actor())
+            summary = run_sync(adapter, names, now, callback, stop, accept=accept, by=actor())
         parked = {name: found.parked for name, found in summary.hospitals.items()}
         waiting = waiting_at(adapter, {} if as_json else parked, "sync")
-        how = [pipeline.served(adapter, name, now()) for name in names]
+        how = [served(adapter, name, now()) for name in names]
         say_unmeasured(adapter, names)
     facts = {
         "hospitals": summary.hospitals,
@@ -69,8 +72,11 @@ def sync(
 
 def schedule(context: typer.Context) -> None:
     """Sync each hospital on its own schedule until told to stop."""
-    from adapter import pipeline, scheduler
+    from adapter import scheduler
     from adapter.errors import SettingsError
+    from adapter.pipeline.inforce import trouble
+    from adapter.pipeline.syncing import sync as run_sync
+    from adapter.pipeline.working import SharedBeats, turn_for
 
     stop = stopping()
     with opened(context, service=True) as adapter, progress(quiet=True) as silent:
@@ -85,17 +91,17 @@ def schedule(context: typer.Context) -> None:
 
         def work(name: str) -> None:
             if name in others:
-                with pipeline.turn_for(adapter, name):
+                with turn_for(adapter, name):
                     others[name].run()
                 return
-            summary = pipeline.sync(adapter, [name], now, silent, stop, keep=True, quiet=_QUIET)
+            summary = run_sync(adapter, [name], now, silent, stop, keep=True, quiet=_QUIET)
             _log_beat(name, summary.hospitals[name], summary.exit_code)
 
-        for line in pipeline.trouble(adapter):
+        for line in trouble(adapter):
             typer.echo(line, err=True)
         typer.echo(say("cli.schedule_runs", count=count))
         with adapter.at_work(now, stop):
-            scheduler.run(jobs, work, stop, now, pipeline.SharedBeats(adapter.ledger.turns))
+            scheduler.run(jobs, work, stop, now, SharedBeats(adapter.ledger.turns))
     typer.echo(say("cli.stopped"))
 
 
@@ -106,16 +112,18 @@ def worker(
     once: Annotated[bool, typer.Option("--once", help=say("worker.help_once"))] = False,
 ) -> None:
     """Plan and deliver, beside any number of other workers, until told to stop."""
-    from adapter import pipeline, scheduler
+    from adapter import scheduler
+    from adapter.pipeline.inforce import trouble
+    from adapter.pipeline.working import work as run_work
 
     stop = stopping()
     with opened(context, service=True) as adapter:
         names = chosen(adapter, hospitals)
         jobs = _alarm(adapter) | _jobs(adapter, stop, names if hospitals else None)
-        for line in pipeline.trouble(adapter):
+        for line in trouble(adapter):
             typer.echo(line, err=True)
         typer.echo(say("worker.works", count=len(names)))
-        pipeline.work(
+        run_work(
             adapter,
             names,
             now,
@@ -132,7 +140,8 @@ def worker(
 def _jobs(adapter: "Adapter", stop: "Event", hospitals: "Sequence[str] | None" = None) -> "dict[str, Job]":
     """What is done on a schedule besides planning for hospitals: for these alone, or all there is."""
     from adapter.cli.sources import read_source
-    from adapter.pipeline import Job, remeasure
+    from adapter.pipeline.doctor import remeasure
+    from adapter.pipeline.working import Job
 
     def read(name: str) -> None:
         _log_source(f"{_SOURCE}{name}", read_source(adapter, name))
@@ -152,12 +161,13 @@ def _jobs(adapter: "Adapter", stop: "Event", hospitals: "Sequence[str] | None" =
 
 def _alarm(adapter: "Adapter") -> "dict[str, Job]":
     """Looking for what a person must know, and telling it, every few minutes."""
-    from adapter import pipeline
+    from adapter.pipeline.alarms import raise_alarms
+    from adapter.pipeline.working import Job
 
     def look() -> None:
-        pipeline.raise_alarms(adapter, now())
+        raise_alarms(adapter, now())
 
-    return {"alarm:": pipeline.Job(_ALARM, look)}
+    return {"alarm:": Job(_ALARM, look)}
 
 
 def _log_beat(hospital: str, done: "HospitalSummary", exit_code: int) -> None:

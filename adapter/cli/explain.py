@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from adapter.pipeline import Adapter
     from adapter.pipeline.explaining import Leaf, TracedResource
+    from adapter.pipeline.opened import Adapter
     from adapter.pipeline.refusals import TurnedBack
     from adapter.pipeline.whereabouts import AtHospital, Explained
 
@@ -47,14 +47,14 @@ def explain(
 
 
 def _record(context: typer.Context, key: str, hospital: str | None, as_json: bool) -> None:
-    from adapter import pipeline
     from adapter.errors import UsageError
     from adapter.pipeline.refusals import turned_back
+    from adapter.pipeline.whereabouts import explain as explained
 
     if hospital is not None:
         raise UsageError("explain.hospital_without_type")
     with opened(context) as adapter:
-        found = pipeline.explain(adapter, key)
+        found = explained(adapter, key)
         waiting: list[TurnedBack] = []
         if not as_json and any(line.state == "parked" for one in found for line in one.hospitals):
             names = adapter.settings.hospitals

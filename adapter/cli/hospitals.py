@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from adapter.pipeline import Served
+    from adapter.pipeline.hospitals import Served
 
 __all__ = ["register", "served_lines"]
 
@@ -76,10 +76,10 @@ def hospital_list(context: typer.Context, as_json: AsJson = False) -> None:
 
 def hospital_show(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """How a hospital is served now."""
-    from adapter import pipeline
+    from adapter.pipeline.hospitals import served
 
     with opened(context) as adapter:
-        found = pipeline.served(adapter, name, now())
+        found = served(adapter, name, now())
     emit(found, as_json, lambda out: _draw(out, found))
 
 
@@ -100,19 +100,19 @@ def hospital_resume(context: typer.Context, name: Name, note: Note = None, as_js
 
 def hospital_reset(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """Close its breaker by hand."""
-    from adapter import pipeline
+    from adapter.pipeline.hospitals import reset
 
     with opened(context) as adapter:
-        found = pipeline.reset(adapter, name, by=actor(), now=now())
+        found = reset(adapter, name, by=actor(), now=now())
     emit(found, as_json, lambda out: _draw_switched(out, found, "reset"))
 
 
 def _switch(context: typer.Context, name: str, mode: str, note: str | None, as_json: bool) -> None:
-    from adapter import pipeline
     from adapter.ledger.pace import Mode
+    from adapter.pipeline.hospitals import switch
 
     with opened(context) as adapter:
-        found = pipeline.switch(adapter, name, Mode(mode), by=actor(), note=note, now=now())
+        found = switch(adapter, name, Mode(mode), by=actor(), note=note, now=now())
     emit(found, as_json, lambda out: _draw_switched(out, found, mode))
 
 

@@ -36,8 +36,8 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """One line per hospital, or per worker; or what a person must know."""
-    from adapter import pipeline
     from adapter.errors import UsageError
+    from adapter.pipeline.standing import status as status_of
 
     if problems and workers:
         raise UsageError("problems.with_workers")
@@ -48,7 +48,7 @@ def status(
         if workers:
             emit(there, as_json, lambda out: _draw_workers(out, there))
             return
-        lines = pipeline.status(adapter)
+        lines = status_of(adapter)
         waiting = waiting_at(
             adapter, {} if as_json else {line.hospital: line.parked for line in lines}, "status"
         )

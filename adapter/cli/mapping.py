@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 def mapping_check(context: typer.Context, as_json: AsJson = False) -> None:
     """Check settings, secrets, mappings, code tables and the policy; list everything that is wrong."""
     from adapter.errors import MappingError
-    from adapter.pipeline import load_mappings, policy_warnings
+    from adapter.pipeline.opened import load_mappings, policy_warnings
 
     settings = settings_of(context)
     problems = _secret_problems(settings)

@@ -59,10 +59,10 @@ def inbox_link(
     as_json: AsJson = False,
 ) -> None:
     """Say whose result it is."""
-    from adapter import pipeline
+    from adapter.pipeline.inbound import link
 
     with opened(context) as adapter:
-        pipeline.link(adapter, item, cadre, referral, by=actor(), now=now())
+        link(adapter, item, cadre, referral, by=actor(), now=now())
     facts = {"item": item, "cadre": cadre, "referral": referral}
     emit(facts, as_json, lambda out: out.print(say("cli.inbox_linked", item=item, cadre=cadre)))
 
@@ -73,10 +73,10 @@ def inbox_unlink(
     as_json: AsJson = False,
 ) -> None:
     """Take a match back: the result leaves the record and waits again."""
-    from adapter import pipeline
+    from adapter.pipeline.inbound import unlink
 
     with opened(context) as adapter:
-        pipeline.unlink(adapter, item, by=actor(), now=now())
+        unlink(adapter, item, by=actor(), now=now())
     emit({"item": item}, as_json, lambda out: out.print(say("cli.inbox_unlinked", item=item)))
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from adapter.pipeline import Adapter, Plan
-    from adapter.pipeline.foresight import OfPerson
+    from adapter.pipeline.foresight import OfPerson, Plan
+    from adapter.pipeline.opened import Adapter
 
 __all__ = ["register"]
 
@@ -39,7 +39,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Show what a sync would send, what not, and why."""
-    from adapter import pipeline
+    from adapter.pipeline.foresight import plan as make_plan
     from adapter.pipeline.reading import note_read
 
     with opened(context) as adapter:
@@ -48,7 +48,7 @@ def plan(
             cadre = _somebody(adapter, cadre)
             note_read(adapter, [("cadre", cadre)], command="plan", by=actor(), now=now())
         with progress(quiet=as_json) as callback:
-            plans = pipeline.plan(adapter, names, callback)
+            plans = make_plan(adapter, names, callback)
         written = _written(adapter, names, out) if out else {}
         say_unmeasured(adapter, names)
     people = {name: _people(found, by_cadre, cadre) for name, found in plans.items()}
@@ -78,12 +78,12 @@ def _somebody(adapter: "Adapter", key: str) -> str:
 
 def _written(adapter: "Adapter", names: "Sequence[str]", out: Path) -> dict[str, int]:
     """How many Bundles were written for each hospital; that they were is in the audit."""
-    from adapter import pipeline
+    from adapter.pipeline.planning import write_bundles
     from adapter.pipeline.reading import note_export
 
     for name in names:
         note_export(adapter, name, command="plan", by=actor(), now=now())
-    return {name: pipeline.write_bundles(adapter, name, out / name) for name in names}
+    return {name: write_bundles(adapter, name, out / name) for name in names}
 
 
 def _people(found: "Plan", by_cadre: bool, cadre: str | None) -> "list[OfPerson] | None":

@@ -38,9 +38,8 @@ def alarm(
     as_json: AsJson = False,
 ) -> None:
     """Look for problems once and tell what is new; or try the ways."""
-    from adapter import pipeline
     from adapter.errors import UsageError
-    from adapter.pipeline.alarms import try_ways, ways
+    from adapter.pipeline.alarms import raise_alarms, try_ways, ways
 
     with opened(context) as adapter:
         names = list(ways(adapter))
@@ -50,7 +49,7 @@ def alarm(
             tried = try_ways(adapter, now())
             emit(tried, as_json, lambda out: _draw_tried(out, tried))
             raise typer.Exit(1 if any(tried.values()) else 0)
-        raised = pipeline.raise_alarms(adapter, now())
+        raised = raise_alarms(adapter, now())
     facts = {"problems": _facts(raised.problems), "told": raised.told, "failed": raised.failed}
     emit(facts, as_json, lambda out: _draw(out, raised.problems))
     for way, why in raised.failed.items():

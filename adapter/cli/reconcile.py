@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from adapter.cli.progress import ProgressCallback
     from adapter.delivery.client import HospitalClient
-    from adapter.pipeline import Adapter
+    from adapter.pipeline.opened import Adapter
     from adapter.pipeline.reconciling import Reconciled
     from adapter.pipeline.repairing import Repaired
 
@@ -128,13 +128,13 @@ def _put_right(
     callback: "ProgressCallback",
     wanted: _Wanted,
 ) -> "Repaired":
-    from adapter import pipeline
     from adapter.pipeline.repairing import repair
+    from adapter.pipeline.syncing import sync
 
     with _stoppable() as stop:
 
         def deliver() -> None:
-            pipeline.sync(adapter, [found.hospital], now, callback, stop, keep=True, by=actor())
+            sync(adapter, [found.hospital], now, callback, stop, keep=True, by=actor())
 
         delete = wanted.delete_unknown
         try:

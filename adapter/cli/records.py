@@ -38,8 +38,8 @@ def import_files(
     as_json: AsJson = False,
 ) -> None:
     """Import workbooks, folders of CSVs, databases (source files) or check-up forms."""
-    from adapter import pipeline
     from adapter.cli.sources import inputs, resolved
+    from adapter.pipeline.inbound import forget
     from adapter.records import importer
 
     with opened(context) as adapter, progress(quiet=as_json) as callback:
@@ -56,7 +56,7 @@ def import_files(
             known_measures=None,
             now=now(),
             progress=_counted(callback),
-            on_scrub=pipeline.forget,
+            on_scrub=forget,
             inputs=inputs(adapter.settings, full=full),
         )
     emit(report.as_json(), as_json, lambda out: _draw(out, report))

@@ -23,7 +23,7 @@ def serve(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help=say("cli.help_port"))] = None,
 ) -> None:
     """Take results from hospitals until told to stop."""
-    from adapter.pipeline import trouble
+    from adapter.pipeline.inforce import trouble
     from adapter.web.server import serve as run
     from adapter.web.wiring import endpoint
 

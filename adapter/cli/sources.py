@@ -15,7 +15,7 @@ from adapter.texts import say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from adapter.pipeline import Adapter
+    from adapter.pipeline.opened import Adapter
     from adapter.records.model import Record
     from adapter.records.outcome import ImportReport
     from adapter.records.reading import Inputs
@@ -51,7 +51,7 @@ def inputs(settings: "Settings", *, full: bool = False) -> "Inputs":
 
 def read_source(adapter: "Adapter", name: str) -> "ImportReport":
     """Import a source of the settings; its rejects go into the data folder."""
-    from adapter import pipeline
+    from adapter.pipeline.inbound import forget
     from adapter.records import importer
 
     settings = adapter.settings
@@ -62,7 +62,7 @@ def read_source(adapter: "Adapter", name: str) -> "ImportReport":
         rejects=settings.data_folder / f"{name}.rejects",
         known_hospitals=frozenset(settings.hospitals),
         now=now(),
-        on_scrub=pipeline.forget,
+        on_scrub=forget,
         inputs=inputs(settings),
     )
 

@@ -68,7 +68,7 @@ def export(
     import orjson
 
     from adapter.mapping.publish import published
-    from adapter.pipeline import load_mappings
+    from adapter.pipeline.opened import load_mappings
 
     mappings = load_mappings(settings_of(context))
     version = mappings.version[:12]

@@ -10,7 +10,7 @@ from adapter.texts import say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from adapter.pipeline import Adapter
+    from adapter.pipeline.opened import Adapter
     from adapter.pipeline.refusals import Cell, TurnedBack
 
 __all__ = ["draw_turned_back", "sentence", "waiting_at"]

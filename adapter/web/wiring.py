@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from fastapi import FastAPI
 from sqlalchemy import Connection
 
-from adapter import pipeline
 from adapter.fhir.validation import check
+from adapter.inbox.receive import accept as receive
+from adapter.pipeline.inbound import process_inbox
+from adapter.pipeline.opened import Adapter
 from adapter.repository.plan import Change
 from adapter.web.app import endpoint_app
 from adapter.web.body import Limits
@@ -14,14 +16,14 @@ from adapter.web.body import Limits
 __all__ = ["endpoint"]
 
 
-def endpoint(adapter: pipeline.Adapter) -> FastAPI:
+def endpoint(adapter: Adapter) -> FastAPI:
     """The application that `adapter serve` runs. What an earlier process left undone is done first."""
     settings = adapter.settings
 
     def on_change(connection: Connection, change: Change) -> None:
         if change.action == "delete" or change.repeated:
             return
-        pipeline.receive(
+        receive(
             connection,
             hospital=change.owner,
             type=change.type,
@@ -33,9 +35,9 @@ def endpoint(adapter: pipeline.Adapter) -> FastAPI:
         )
 
     def after_receive() -> None:
-        pipeline.process_inbox(adapter, datetime.now(UTC), again=False)
+        process_inbox(adapter, datetime.now(UTC), again=False)
 
-    pipeline.process_inbox(adapter, datetime.now(UTC))
+    process_inbox(adapter, datetime.now(UTC))
     return endpoint_app(
         adapter.engine,
         on_change=on_change,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from adapter.fhir import codec
-from adapter.pipeline import Adapter
+from adapter.pipeline.opened import Adapter
 from adapter.pipeline.wishes import wishes
 from adapter.records import importer
 from adapter.records.synthetic import write_workbook

@@ -12,15 +12,14 @@ from ledger_books import START, Books, wish
 from processes import Centre
 from sqlalchemy import Engine, insert
 
-from adapter import pipeline
 from adapter.cli.demo.processes import free_port
 from adapter.database import write
 from adapter.delivery.mail import send_mail
 from adapter.ledger import tables
 from adapter.ledger.pace import Mode
 from adapter.ledger.state import Event
-from adapter.pipeline import Adapter
-from adapter.pipeline.alarms import try_ways
+from adapter.pipeline.alarms import raise_alarms, try_ways
+from adapter.pipeline.opened import Adapter
 from adapter.pipeline.problems import problems
 from adapter.settings import Alarm, Hospital, Mail, Settings, load_settings
 from adapter.texts import use_language
@@ -53,7 +52,7 @@ def codes(adapter: Adapter, books: Books) -> dict[str, int]:
 
 def test_nothing_wrong_is_nothing_to_tell(adapter: Adapter) -> None:
     assert problems(adapter, START) == []
-    assert pipeline.raise_alarms(adapter, START).problems == []
+    assert raise_alarms(adapter, START).problems == []
 
 
 def test_what_waits_too_long_is_found(adapter: Adapter) -> None:
@@ -131,7 +130,7 @@ def test_a_problem_is_told_once_when_it_begins_daily_and_when_it_ends(
     alarm = Alarm(disk_free_mb=0, webhook=f"http://127.0.0.1:{port}/", webhook_token="file:hook.token")
     adapter = opened(engine, tmp_path, alarm)
     books = troubled(adapter)
-    assert pipeline.raise_alarms(adapter, books.now).told
+    assert raise_alarms(adapter, books.now).told
     headers, said = found.posts[0]
     assert headers["authorization"] == "Bearer hook-secret"
     assert headers["content-type"] == "application/json"
@@ -141,13 +140,13 @@ def test_a_problem_is_told_once_when_it_begins_daily_and_when_it_ends(
     ]
     assert said["began"][0]["command"] == "adapter release bv --reason refused"
     assert "secret-key" not in json.dumps(said)
-    assert not pipeline.raise_alarms(adapter, books.now + HOUR).told
+    assert not raise_alarms(adapter, books.now + HOUR).told
     assert len(found.posts) == 1
-    assert pipeline.raise_alarms(adapter, books.now + 25 * HOUR).told
+    assert raise_alarms(adapter, books.now + 25 * HOUR).told
     assert [one["code"] for one in found.posts[1][1]["goes_on"]] == ["parked", "no-card"]
     books.wish()
     books.ledger.hospitals.reached("bv", books.now + 26 * HOUR)
-    assert pipeline.raise_alarms(adapter, books.now + timedelta(seconds=2)).told
+    assert raise_alarms(adapter, books.now + timedelta(seconds=2)).told
     assert {"hospital": "bv", "code": "parked-refused"} in found.posts[2][1]["ended"]
     assert adapter.alarms.all().keys().isdisjoint({("bv", "parked-refused")})
 
@@ -157,14 +156,14 @@ def test_what_could_not_be_told_is_told_later(engine: Engine, tmp_path: Path, ho
     adapter = opened(engine, tmp_path, Alarm(disk_free_mb=0, webhook=f"http://127.0.0.1:{port}/"))
     books = troubled(adapter)
     found.status = 500
-    raised = pipeline.raise_alarms(adapter, books.now)
+    raised = raise_alarms(adapter, books.now)
     assert (raised.told, raised.failed) == (False, {"webhook": "HTTP 500"})
     assert codes(adapter, books)["way-webhook"] == 1
     found.status = 204
-    assert pipeline.raise_alarms(adapter, books.now + HOUR).told
+    assert raise_alarms(adapter, books.now + HOUR).told
     assert "parked" in {one["code"] for one in found.posts[1][1]["began"]}
     assert "way-webhook" not in codes(adapter, books)
-    assert not pipeline.raise_alarms(adapter, books.now + HOUR).told
+    assert not raise_alarms(adapter, books.now + HOUR).told
 
 
 def test_a_way_that_fails_is_told_by_the_other_and_nothing_is_told_twice(
@@ -176,7 +175,7 @@ def test_a_way_that_fails_is_told_by_the_other_and_nothing_is_told_twice(
     adapter = opened(engine, tmp_path, alarm)
     books = troubled(adapter)
     for minute in range(5):
-        pipeline.raise_alarms(adapter, books.now + timedelta(minutes=minute))
+        raise_alarms(adapter, books.now + timedelta(minutes=minute))
     assert [[one["code"] for one in said["began"]] for _, said in found.posts] == [
         ["parked", "no-card"],
         ["way"],
@@ -189,7 +188,7 @@ def test_a_webhook_that_cannot_even_be_called_is_a_failure_like_others(
 ) -> None:
     adapter = opened(engine, tmp_path, Alarm(disk_free_mb=0, webhook=missing))
     books = troubled(adapter)
-    assert pipeline.raise_alarms(adapter, books.now).failed.keys() == {"webhook"}
+    assert raise_alarms(adapter, books.now).failed.keys() == {"webhook"}
 
 
 def test_a_letter_goes_over_tls_with_an_account(tmp_path: Path) -> None:
@@ -227,7 +226,7 @@ def test_the_letter_says_it_in_the_language_of_the_centre(engine: Engine, tmp_pa
     try:
         use_language("vi")
         with Mailbox(port) as box:
-            assert pipeline.raise_alarms(adapter, books.now).told
+            assert raise_alarms(adapter, books.now).told
             assert try_ways(adapter, books.now) == {"mail": None}
     finally:
         use_language("en")

@@ -14,8 +14,8 @@ from sqlalchemy import Engine, update
 from adapter.database import write
 from adapter.ledger.model import Settled
 from adapter.ledger.state import Event
-from adapter.pipeline import Adapter
 from adapter.pipeline.answers import unanswered
+from adapter.pipeline.opened import Adapter
 from adapter.pipeline.problems import Problem, problems
 from adapter.records.tables import record
 from adapter.settings import Alarm, Hospital, Settings, load_settings

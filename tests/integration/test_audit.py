@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from adapter.audit import disclosure_refusal, head, record, refusals, refusals_of, set_refusals, verify
 from adapter.database import read, write
-from adapter.pipeline import Adapter
+from adapter.pipeline.opened import Adapter
 from adapter.pipeline.planning import update_ledger
 from adapter.records.changes import Changes
 from adapter.records.model import Cadre

@@ -17,7 +17,7 @@ from adapter.cli import main
 from adapter.cli.demo.processes import until
 from adapter.database import read, write
 from adapter.ledger import tables
-from adapter.pipeline import Adapter
+from adapter.pipeline.opened import Adapter
 from adapter.pipeline.planning import update_ledger
 from adapter.settings import load_settings
 from adapter.texts import use_language

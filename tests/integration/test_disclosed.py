@@ -18,11 +18,11 @@ import yaml
 from serving import serving
 from sqlalchemy import select, text
 
-from adapter import pipeline
 from adapter.database import open_database, read
 from adapter.fhir.validation import check
 from adapter.ledger import tables
-from adapter.pipeline import Adapter
+from adapter.pipeline.opened import Adapter
+from adapter.pipeline.syncing import sync as run_sync
 from adapter.records import importer
 from adapter.records.model import Fulfilment, Referral
 from adapter.sandbox.app import Sandbox
@@ -192,7 +192,7 @@ class Site:
         adapter = self.adapter()
         for name in (PROVINCIAL, CENTRAL):
             adapter.cards.put(name, fakes.GOOD, datetime.now(UTC))
-        done = pipeline.sync(
+        done = run_sync(
             adapter,
             [PROVINCIAL, CENTRAL],
             lambda: datetime.now(UTC),

@@ -20,7 +20,9 @@ from adapter.errors import Busy
 from adapter.ledger.card import Card
 from adapter.ledger.cards import CardStore
 from adapter.ledger.pace import Mode
-from adapter.pipeline import Adapter, remeasure, switch
+from adapter.pipeline.doctor import remeasure
+from adapter.pipeline.hospitals import switch
+from adapter.pipeline.opened import Adapter
 from adapter.sandbox.app import Sandbox
 from adapter.settings import load_settings
 from adapter.texts import use_language

@@ -17,8 +17,8 @@ from adapter.errors import UsageError
 from adapter.fhir import codec
 from adapter.fhir.paths import leaves_of, text_of
 from adapter.ledger.state import State
-from adapter.pipeline import Adapter
 from adapter.pipeline.explaining import TracedResource, trace
+from adapter.pipeline.opened import Adapter
 from adapter.pipeline.planning import update_ledger
 from adapter.pipeline.refusals import TurnedBack, located, turned_back
 from adapter.records import importer

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
-from adapter import pipeline
 from adapter.database import write
 from adapter.ledger import tables
 from adapter.ledger.card import Card
 from adapter.ledger.state import State
-from adapter.pipeline import Adapter
+from adapter.pipeline.foresight import Plan
+from adapter.pipeline.foresight import plan as make_plan
 from adapter.pipeline.inforce import choose, settle
+from adapter.pipeline.opened import Adapter
 from adapter.pipeline.planning import update_ledger
 from adapter.records import importer
 from adapter.records.model import Cadre, Tier
@@ -44,8 +45,8 @@ def adapter(engine: Engine, tmp_path: Path) -> Adapter:
     return adapter
 
 
-def plan(adapter: Adapter) -> pipeline.Plan:
-    return pipeline.plan(Adapter(adapter.settings, adapter.engine), [NAME], silent)[NAME]
+def plan(adapter: Adapter) -> Plan:
+    return make_plan(Adapter(adapter.settings, adapter.engine), [NAME], silent)[NAME]
 
 
 def delivered(adapter: Adapter) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from adapter import audit, pipeline
+from adapter import audit
 from adapter.cli import main
 from adapter.database import read
 from adapter.ledger.pace import Mode
+from adapter.pipeline.hospitals import served, switch
+from adapter.pipeline.opened import Adapter
 from adapter.pipeline.planning import update_ledger
 from adapter.settings import load_settings
 from adapter.texts import use_language
@@ -74,12 +76,12 @@ def test_a_hospital_is_paused_with_a_note_shown_and_resumed(
 def test_an_open_breaker_is_explained_and_closed_by_hand(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pipeline.Adapter.open(load_settings(folder / "adapter.toml")) as adapter:
+    with Adapter.open(load_settings(folder / "adapter.toml")) as adapter:
         adapter.ledger.hospitals.failed("bv-tinh", "auth", now=datetime.now(UTC))
         assert "refuses our token" in run(capsys, "status")
         assert "open" in run(capsys, "hospital", "show", "bv-tinh")
         run(capsys, "hospital", "reset", "bv-tinh")
-        assert pipeline.served(adapter, "bv-tinh", datetime.now(UTC)).admits == 4
+        assert served(adapter, "bv-tinh", datetime.now(UTC)).admits == 4
         with read(adapter.engine) as connection:
             rows = connection.execute(select(audit.audit.c.action, audit.audit.c.hospital)).all()
     assert rows == [("hospital.reset", "bv-tinh")]
@@ -89,18 +91,18 @@ def test_an_open_breaker_is_explained_and_closed_by_hand(
 def test_nothing_new_is_planned_for_a_hospital_that_is_drained(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pipeline.Adapter.open(load_settings(folder / "adapter.toml")) as adapter:
+    with Adapter.open(load_settings(folder / "adapter.toml")) as adapter:
         now = datetime.now(UTC)
-        pipeline.switch(adapter, "bv-tinh", Mode.DRAINING, by="cli:an", note=None, now=now)
-        assert pipeline.served(adapter, "bv-tinh", now).mode == "paused"  # nothing is left to send
+        switch(adapter, "bv-tinh", Mode.DRAINING, by="cli:an", note=None, now=now)
+        assert served(adapter, "bv-tinh", now).mode == "paused"  # nothing is left to send
         run(capsys, "sample", "year.xlsx", "--small")
         run(capsys, "import", "year.xlsx")
         outlet = adapter.outlet("bv-tinh")
         assert update_ledger(adapter, outlet, now, lambda *_: None) == 0
-        pipeline.switch(adapter, "bv-tinh", Mode.RUNNING, by="cli:an", note=None, now=now)
+        switch(adapter, "bv-tinh", Mode.RUNNING, by="cli:an", note=None, now=now)
         assert update_ledger(adapter, outlet, now, lambda *_: None) > 0
-        pipeline.switch(adapter, "bv-tinh", Mode.DRAINING, by="cli:an", note=None, now=now)
-        assert pipeline.served(adapter, "bv-tinh", now).mode == "draining"
+        switch(adapter, "bv-tinh", Mode.DRAINING, by="cli:an", note=None, now=now)
+        assert served(adapter, "bv-tinh", now).mode == "draining"
 
 
 def test_a_hospital_whose_token_is_missing_keeps_no_other_from_being_measured(

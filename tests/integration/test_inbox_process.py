@@ -11,7 +11,6 @@ import pytest
 from inbox_centre import CCCD, NOW, OURS, Centre, Directory
 from sqlalchemy import Connection, Engine, select, text, update
 
-from adapter import pipeline
 from adapter.audit import verify
 from adapter.database import read, write
 from adapter.errors import UsageError
@@ -19,6 +18,7 @@ from adapter.fhir import codec
 from adapter.inbox import process as processing
 from adapter.inbox.receive import accept
 from adapter.inbox.tables import inbox_item
+from adapter.pipeline.inbound import forget
 from adapter.records import importer
 from adapter.records.model import Fulfilment
 from adapter.records.tables import record
@@ -216,7 +216,7 @@ def test_an_import_tells_who_may_not_be_kept(centre: Centre, tmp_path: Path) -> 
         max_deletions_percent=100,
         known_hospitals=frozenset({"bv-tinh"}),
         now=NOW,
-        on_scrub=pipeline.forget,
+        on_scrub=forget,
     )
     emptied = centre.item(item.id)
     assert (emptied.body, emptied.state, emptied.reasons) == ("{}", "ignored", ("erased",))
@@ -252,7 +252,7 @@ def test_of_a_person_who_may_not_be_kept_nothing_stays(centre: Centre) -> None:
         repository.update("bv-tinh", {**report, "id": made.id, "status": "corrected"})
     assert centre.process() == {"applied": 4}
     with write(centre.engine) as connection:
-        pipeline.forget(connection, "CB-1")
+        forget(connection, "CB-1")
     with read(centre.engine) as connection:
         kept = ""
         for table in (inbox_item, *tables.TABLES):

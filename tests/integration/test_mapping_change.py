@@ -13,16 +13,21 @@ import pytest
 from serving import serving
 from sqlalchemy import Engine, select, text
 
-from adapter import audit, pipeline
+from adapter import audit
 from adapter.database import open_database, read
 from adapter.errors import Busy, MappingError, PolicyError
 from adapter.fhir import codec
 from adapter.ledger import tables
 from adapter.ledger.model import Entry
 from adapter.mapping.snapshot import Snapshot
-from adapter.pipeline import Adapter, Summary
+from adapter.pipeline.foresight import plan
+from adapter.pipeline.inforce import trouble
 from adapter.pipeline.kept import Kept, Weight
+from adapter.pipeline.opened import Adapter
 from adapter.pipeline.preview import Preview, preview
+from adapter.pipeline.standing import status
+from adapter.pipeline.syncing import Summary
+from adapter.pipeline.syncing import sync as run_sync
 from adapter.records import importer
 from adapter.sandbox.app import Sandbox
 from adapter.settings import Hospital, Settings
@@ -63,7 +68,7 @@ class Site:
         return Adapter(self.settings.model_copy(update=changed), self.engine)
 
     def sync(self, **how: Any) -> Summary:
-        return pipeline.sync(self.adapter(), [NAME], lambda: datetime.now(UTC), silent, **how)
+        return run_sync(self.adapter(), [NAME], lambda: datetime.now(UTC), silent, **how)
 
     def diff(self) -> Preview:
         return preview(self.adapter(), [NAME], silent)[NAME]
@@ -194,7 +199,7 @@ def test_a_small_change_passes_by_itself(site: Site) -> None:
     site.sync()
     measured = change_loinc(site)
     adapter = site.adapter(max_resend_percent=50)
-    done = pipeline.sync(adapter, [NAME], lambda: datetime.now(UTC), silent)
+    done = run_sync(adapter, [NAME], lambda: datetime.now(UTC), silent)
     assert done.exit_code == 0
     assert done.hospitals[NAME].delivered == len(measured)
 
@@ -220,7 +225,7 @@ def test_changed_records_and_settings_are_never_weighed(site: Site) -> None:
     site.sync()
     named = {NAME: site.settings.hospitals[NAME].model_copy(update={"display": "Another name"})}
     adapter = site.adapter(hospitals=named)
-    done = pipeline.sync(adapter, [NAME], lambda: datetime.now(UTC), silent)
+    done = run_sync(adapter, [NAME], lambda: datetime.now(UTC), silent)
     assert done.exit_code == 0
     assert preview(adapter, [NAME], silent)[NAME].kinds == []
 
@@ -264,22 +269,22 @@ def test_a_broken_mapping_is_kept_out_and_the_repaired_one_is_found(site: Site) 
         site.diff()
 
     def beat() -> Summary:
-        return pipeline.sync(service, [NAME], lambda: datetime.now(UTC), silent, keep=True)
+        return run_sync(service, [NAME], lambda: datetime.now(UTC), silent, keep=True)
 
     kept = beat()
     assert kept.exit_code == 1
     assert "adapter mapping check" in kept.hospitals[NAME].problems[0]
-    [line] = pipeline.status(site.adapter())
+    [line] = status(site.adapter())
     assert line.mapping_kept is not None
     assert line.mapping_kept.why == "broken"
-    assert any("patient.yaml" in one for one in pipeline.trouble(site.adapter()))
+    assert any("patient.yaml" in one for one in trouble(site.adapter()))
 
     forget_somebody(site)
     assert beat().hospitals[NAME].retracted > 0  # the last good mapping still works
     (site.mappings / "patient.yaml").write_text(good.replace("body:", "body:\n  language: vi"), "utf-8")
     assert beat().hospitals[NAME].delivered > 0
-    assert pipeline.status(site.adapter())[0].mapping_kept is None
-    assert pipeline.trouble(site.adapter()) == ()
+    assert status(site.adapter())[0].mapping_kept is None
+    assert trouble(site.adapter()) == ()
 
 
 def forget_somebody(site: Site) -> None:
@@ -305,7 +310,7 @@ def test_a_waiting_mapping_is_weighed_once(site: Site) -> None:
     site.sync()
     change_loinc(site)
     site.sync()
-    [line] = pipeline.status(site.adapter())
+    [line] = status(site.adapter())
     assert line.mapping_kept is not None
     assert line.mapping_kept.why == "unaccepted"
     weighed = []
@@ -313,7 +318,7 @@ def test_a_waiting_mapping_is_weighed_once(site: Site) -> None:
     def watch(stage: str, _hospital: str | None, _done: int, _total: int) -> None:
         weighed.append(stage)
 
-    again = pipeline.sync(site.adapter(), [NAME], lambda: datetime.now(UTC), watch, keep=True)
+    again = run_sync(site.adapter(), [NAME], lambda: datetime.now(UTC), watch, keep=True)
     assert again.exit_code == 1
     assert "compare" not in weighed
 
@@ -326,18 +331,18 @@ def test_a_broken_policy_closes_everything(site: Site) -> None:
         with pytest.raises(PolicyError):
             site.sync(**how)
     assert site.writes == writes
-    assert pipeline.status(site.adapter())[0].policy_problem
-    assert "disclosure.yaml" in " ".join(pipeline.trouble(site.adapter()))
+    assert status(site.adapter())[0].policy_problem
+    assert "disclosure.yaml" in " ".join(trouble(site.adapter()))
 
 
 def test_a_plan_says_what_the_next_sync_does(site: Site) -> None:
     site.sync()
     change_loinc(site)
-    found = pipeline.plan(site.adapter(), [NAME], silent)[NAME]
+    found = plan(site.adapter(), [NAME], silent)[NAME]
     assert found.requests == 0
     assert found.kept is not None
     assert found.kept.why == "unaccepted"
-    found = pipeline.plan(site.adapter(max_resend_percent=50), [NAME], silent)[NAME]
+    found = plan(site.adapter(max_resend_percent=50), [NAME], silent)[NAME]
     assert found.requests > 0
     assert found.kept is None
 
@@ -357,7 +362,7 @@ def test_after_an_upgrade_the_same_mapping_is_taken_in_silence(site: Site) -> No
     done = site.sync()
     assert done.exit_code == 0
     assert done.hospitals[NAME].requests == 0
-    assert pipeline.status(site.adapter())[0].mapping_kept is None
+    assert status(site.adapter())[0].mapping_kept is None
 
 
 def test_after_an_upgrade_another_mapping_is_weighed_against_the_ledger(
@@ -367,7 +372,7 @@ def test_after_an_upgrade_another_mapping_is_weighed_against_the_ledger(
         site.sync()
         forget_the_mapping_in_force(site)
         measured, before, writes = change_loinc(site), site.versions(), site.writes
-        assert pipeline.status(site.adapter())[0].mapping_kept is not None
+        assert status(site.adapter())[0].mapping_kept is not None
         shown = site.diff()
         assert shown.in_force is None
         assert shown.needs_accepting
@@ -379,7 +384,7 @@ def test_after_an_upgrade_another_mapping_is_weighed_against_the_ledger(
             assert refused.exit_code == 1
             assert f"adapter sync {NAME} --accept" in refused.hospitals[NAME].problems[0]
         assert (site.writes, site.versions()) == (writes, before)
-        [line] = pipeline.status(site.adapter())
+        [line] = status(site.adapter())
         assert (line.mapping, line.mapping_kept and line.mapping_kept.why) == (None, "unknown")
 
         accepted = site.sync(accept=True)
@@ -397,7 +402,7 @@ def test_what_must_leave_leaves_while_no_mapping_is_in_force(site: Site) -> None
     done = site.sync()
     assert done.hospitals[NAME].retracted > 0
     assert done.hospitals[NAME].delivered == 0
-    assert pipeline.plan(site.adapter(), [NAME], silent)[NAME].requests == 0
+    assert plan(site.adapter(), [NAME], silent)[NAME].requests == 0
 
 
 def test_a_mapping_in_force_that_nobody_can_read_any_more_is_weighed_against_the_ledger(site: Site) -> None:
@@ -410,7 +415,7 @@ def test_a_mapping_in_force_that_nobody_can_read_any_more_is_weighed_against_the
     refused = site.sync()
     assert refused.exit_code == 1
     assert refused.hospitals[NAME].delivered == 0
-    assert pipeline.status(site.adapter())[0].mapping_kept == Kept(
+    assert status(site.adapter())[0].mapping_kept == Kept(
         NAME,
         site.adapter().working(NAME).edition.version,
         "unknown",
@@ -443,9 +448,9 @@ def test_a_type_that_would_vanish_needs_consent_however_few_there_are(site: Site
     shown = preview(tolerant, [NAME], silent)[NAME]
     assert (shown.needs_accepting, shown.weight.emptied) == (True, ("Task",))
     for _ in range(2):  # the stored verdict holds too
-        done = pipeline.sync(tolerant, [NAME], lambda: datetime.now(UTC), silent)
+        done = run_sync(tolerant, [NAME], lambda: datetime.now(UTC), silent)
         assert (done.exit_code, done.hospitals[NAME].retracted) == (1, 0)
-    assert pipeline.status(tolerant)[0].mapping_kept == Kept(
+    assert status(tolerant)[0].mapping_kept == Kept(
         NAME, tolerant.working(NAME).edition.version, "emptying", Weight(held, shown.weight.held)
     )
     assert site.sync(accept=True).hospitals[NAME].retracted == held
@@ -459,7 +464,7 @@ def test_a_service_waits_until_nobody_writes(site: Site) -> None:
     quiet = (datetime.now(UTC) - policy_written) / 2  # the policy rested for that long, the mapping not
     done = site.sync(keep=True, quiet=quiet)
     assert done.hospitals[NAME].delivered == 0
-    [line] = pipeline.status(site.adapter())
+    [line] = status(site.adapter())
     assert line.mapping_kept is not None
     assert line.mapping_kept.why == "changed"
     with pytest.raises(Busy):

@@ -12,15 +12,18 @@ import pytest
 from serving import serving
 from sqlalchemy import Engine, update
 
-from adapter import pipeline
 from adapter.database import open_database, write
 from adapter.errors import Busy, UsageError
 from adapter.fhir import codec
 from adapter.inbox.receive import accept
 from adapter.ledger.state import State
-from adapter.pipeline import Adapter, syncing
+from adapter.pipeline import inbound, syncing
+from adapter.pipeline.inbound import process_inbox
 from adapter.pipeline.merging import merge, preview_merge, unmerge
+from adapter.pipeline.opened import Adapter
 from adapter.pipeline.problems import problems
+from adapter.pipeline.syncing import sync as run_sync
+from adapter.pipeline.whereabouts import explain
 from adapter.records import importer
 from adapter.records.model import Cadre, Referral, Result, Tier
 from adapter.records.tables import record
@@ -81,7 +84,7 @@ class Site:
         self.loser, self.survivor = with_visits[:2]
 
     def sync(self) -> None:
-        summary = pipeline.sync(self.adapter, list(self.bases), clock, silent)
+        summary = run_sync(self.adapter, list(self.bases), clock, silent)
         assert all(one.parked == one.unknown == one.waiting == 0 for one in summary.hospitals.values())
 
     def merge(self, **how: Any) -> None:
@@ -181,7 +184,7 @@ def test_a_result_for_the_loser_is_the_survivors(site: Site) -> None:
     loser = site.patient(RETRACTS, site.loser)
     assert loser is not None
     site.merge(despite_numbers=True)
-    directory = pipeline.inbound._directories(site.adapter)(RETRACTS)
+    directory = inbound._directories(site.adapter)(RETRACTS)
     assert directory.cadre_by_remote(loser["id"]) == site.survivor
     number = next(one["value"] for one in loser["identifier"] if "record" in one["system"])
     assert directory.cadre_by_identity(number) == site.survivor
@@ -269,7 +272,7 @@ def test_what_hospitals_sent_about_the_loser_goes_back_when_the_merge_is_taken_b
     ]
     for number, identity in enumerate(identities):
         _send(site, f"r{number}", subject={"identifier": {"value": identity}})
-    assert pipeline.process_inbox(site.adapter, clock())["applied"] == 2
+    assert process_inbox(site.adapter, clock())["applied"] == 2
     results = [one for one in site.adapter.records.of_cadre(site.survivor) if isinstance(one, Result)]
     assert {one.cadre for one in results} == {site.survivor}
     assert len(results) == 2
@@ -306,7 +309,7 @@ def test_somebody_merged_into_a_person_who_left_is_told(site: Site) -> None:
     site.merge(despite_numbers=True)
     codes = [one.code for one in problems(site.adapter, clock())]
     assert "merged" not in codes
-    [explained] = [one for one in pipeline.explain(site.adapter, site.loser) if one.kind == "cadre"]
+    [explained] = [one for one in explain(site.adapter, site.loser) if one.kind == "cadre"]
     assert explained.merged_into == site.survivor
     gone = update(record).where(record.c.kind == "cadre", record.c.key == site.survivor)
     with write(site.adapter.engine) as connection:

@@ -14,18 +14,19 @@ from openpyxl import load_workbook
 from serving import serving
 from sqlalchemy import Engine, delete, select, update
 
-from adapter import pipeline
 from adapter.database import open_database, read, write
 from adapter.ledger import tables
 from adapter.ledger.history import unpack
 from adapter.ledger.model import Entry, Settled
 from adapter.ledger.repairs import Repair, RepairStore
 from adapter.ledger.state import Event, State
-from adapter.pipeline import Adapter, people, planning
+from adapter.pipeline import people, planning
 from adapter.pipeline.merging import merge, preview_merge
+from adapter.pipeline.opened import Adapter
 from adapter.pipeline.people import NOBODY
 from adapter.pipeline.planning import update_ledger
 from adapter.pipeline.syncing import Work, client_of, deliver_to
+from adapter.pipeline.syncing import sync as run_sync
 from adapter.records import importer
 from adapter.records.changes import Changes
 from adapter.records.model import Cadre, Measurement, Record, Tier
@@ -153,9 +154,9 @@ class Site:
 
     def sync(self) -> None:
         """Twice where something was made anew: it has another id then, and what refers to it goes again."""
-        done = pipeline.sync(self.adapter, [NAME], clock, silent).hospitals[NAME]
+        done = run_sync(self.adapter, [NAME], clock, silent).hospitals[NAME]
         if done.waiting and self.adapter.ledger.to_plan_again(NAME):
-            done = pipeline.sync(self.adapter, [NAME], clock, silent).hospitals[NAME]
+            done = run_sync(self.adapter, [NAME], clock, silent).hospitals[NAME]
         assert not done.problems
         assert done.parked == done.unknown == done.waiting == 0
 

@@ -12,13 +12,13 @@ import pytest
 from serving import serving
 from sqlalchemy import Engine
 
-from adapter import pipeline
 from adapter.database import open_database
 from adapter.fhir import definitions
 from adapter.fhir.bundle import identities_of
 from adapter.fhir.identity import ONE_IDENTIFIER, WITHOUT_IDENTIFIER, identified, search_parameter
 from adapter.fhir.validation import check
-from adapter.pipeline import Adapter
+from adapter.pipeline.opened import Adapter
+from adapter.pipeline.syncing import sync as run_sync
 from adapter.records import importer
 from adapter.repository.types import RESOURCE_TYPES
 from adapter.sandbox.app import Sandbox
@@ -92,7 +92,7 @@ def test_opened_origins_and_classes_go_once_and_come_back(engine: Engine, tmp_pa
     def sync() -> Any:
         adapter = Adapter(settings, engine)
         adapter.cards.put(NAME, fakes.GOOD, now)
-        return pipeline.sync(adapter, [NAME], lambda: datetime.now(UTC), silent).hospitals[NAME]
+        return run_sync(adapter, [NAME], lambda: datetime.now(UTC), silent).hospitals[NAME]
 
     # Answers that are lost: what they were about is looked up before anything is sent again.
     httpx.post(f"{base}/$sandbox/faults", json={"faults": ["drop-after-commit:0.3"]}).raise_for_status()

@@ -11,15 +11,18 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from adapter import audit, pipeline
+from adapter import audit
 from adapter.delivery.strategy import Item, next_batch
 from adapter.errors import SettingsError
 from adapter.fhir import codec
 from adapter.fhir.validation import check, check_bundle
 from adapter.ledger.state import State
-from adapter.pipeline import Adapter
+from adapter.pipeline.foresight import Plan
+from adapter.pipeline.foresight import plan as make_plan
+from adapter.pipeline.opened import Adapter
 from adapter.pipeline.people import NOBODY, in_pages, pages
-from adapter.pipeline.planning import update_ledger
+from adapter.pipeline.planning import update_ledger, write_bundles
+from adapter.pipeline.whereabouts import explain
 from adapter.pipeline.wishes import wishes
 from adapter.records import importer
 from adapter.records.model import Cadre, Fulfilment, Referral, Tier
@@ -64,11 +67,11 @@ def adapter(engine: Engine, tmp_path: Path) -> Adapter:
     return adapter
 
 
-def plan(adapter: Adapter, name: str = "bv-tinh") -> pipeline.Plan:
-    return pipeline.plan(adapter, [name], silent)[name]
+def plan(adapter: Adapter, name: str = "bv-tinh") -> Plan:
+    return make_plan(adapter, [name], silent)[name]
 
 
-def totals(found: pipeline.Plan) -> Counter[str]:
+def totals(found: Plan) -> Counter[str]:
     total: Counter[str] = Counter()
     for counts in found.counts.values():
         total += counts
@@ -143,7 +146,7 @@ def test_a_page_ends_between_two_positions(positions: list[int], sizes: list[int
 
 def test_everything_that_would_leave_is_valid(adapter: Adapter, tmp_path: Path) -> None:
     for name in adapter.settings.hospitals:
-        assert pipeline.write_bundles(adapter, name, tmp_path / name) == plan(adapter, name).requests > 0
+        assert write_bundles(adapter, name, tmp_path / name) == plan(adapter, name).requests > 0
         for file in sorted((tmp_path / name).glob("*.json")):
             bundle = codec.loads(file.read_bytes())
             assert [issue for issue in check_bundle(bundle) if issue.is_error] == []
@@ -154,13 +157,13 @@ def test_everything_that_would_leave_is_valid(adapter: Adapter, tmp_path: Path) 
 
 def test_the_same_records_give_the_same_bytes(adapter: Adapter, tmp_path: Path) -> None:
     for folder in ("a", "b"):
-        pipeline.write_bundles(Adapter(adapter.settings, adapter.engine), "bv-tinh", tmp_path / folder)
+        write_bundles(Adapter(adapter.settings, adapter.engine), "bv-tinh", tmp_path / folder)
     first = [file.read_bytes() for file in sorted((tmp_path / "a").iterdir())]
     assert first == [file.read_bytes() for file in sorted((tmp_path / "b").iterdir())]
 
 
 def test_no_tier_position_class_or_local_key_is_in_what_leaves(adapter: Adapter, tmp_path: Path) -> None:
-    pipeline.write_bundles(adapter, "bv-tinh", tmp_path / "out")
+    write_bundles(adapter, "bv-tinh", tmp_path / "out")
     text = "\n".join(file.read_text("utf-8") for file in (tmp_path / "out").iterdir())
     everybody = people(adapter, *Tier)
     assert any(one.position for one in everybody)
@@ -173,7 +176,7 @@ def test_no_tier_position_class_or_local_key_is_in_what_leaves(adapter: Adapter,
 
 
 def test_held_people_are_nowhere_and_pseudonyms_hide_who_they_are(adapter: Adapter, tmp_path: Path) -> None:
-    pipeline.write_bundles(adapter, "bv-tinh", tmp_path / "out")
+    write_bundles(adapter, "bv-tinh", tmp_path / "out")
     text = "\n".join(file.read_text("utf-8") for file in (tmp_path / "out").iterdir())
     hidden = people(adapter, Tier.T1, Tier.T2, Tier.T3)
     named = people(adapter, Tier.T4, Tier.T5)
@@ -192,7 +195,7 @@ def test_held_people_are_nowhere_and_pseudonyms_hide_who_they_are(adapter: Adapt
 def test_two_hospitals_cannot_link_what_they_are_sent(adapter: Adapter, tmp_path: Path) -> None:
     identities = []
     for name in adapter.settings.hospitals:
-        pipeline.write_bundles(adapter, name, tmp_path / name)
+        write_bundles(adapter, name, tmp_path / name)
         identities.append({one["identifier"][0]["value"] for one in resources(tmp_path / name)})
     assert identities[0]
     assert identities[1]
@@ -202,7 +205,7 @@ def test_two_hospitals_cannot_link_what_they_are_sent(adapter: Adapter, tmp_path
 def test_a_hospital_by_referral_gets_its_referrals_their_visits_and_no_more(
     adapter: Adapter, tmp_path: Path
 ) -> None:
-    pipeline.write_bundles(adapter, "bv-trung-uong", tmp_path / "out")
+    write_bundles(adapter, "bv-trung-uong", tmp_path / "out")
     found = list(resources(tmp_path / "out"))
     kinds = Counter(one["resourceType"] for one in found)
     theirs = [
@@ -224,7 +227,7 @@ def test_every_refusal_is_counted_and_audited(adapter: Adapter) -> None:
     assert audit.verify(adapter.engine) is None
     held = people(adapter, Tier.T1)[0]
     assert adapter.ledger.entries("bv-tinh", [held.key])[held.key] == []
-    [explained] = [one for one in pipeline.explain(adapter, held.key) if one.kind == "cadre"]
+    [explained] = [one for one in explain(adapter, held.key) if one.kind == "cadre"]
     assert {(one.state, one.reason) for one in explained.hospitals} == {("withheld", "tier-held")}
 
 
@@ -335,7 +338,7 @@ def test_one_record_that_a_mapping_cannot_take_is_parked_alone(engine: Engine, t
 
 
 def test_both_checkers_agree_on_what_leaves(adapter: Adapter, tmp_path: Path) -> None:
-    pipeline.write_bundles(adapter, "bv-trung-uong", tmp_path / "out")
+    write_bundles(adapter, "bv-trung-uong", tmp_path / "out")
     for resource in resources(tmp_path / "out"):
         assert [issue for issue in check(resource) if issue.is_error] == []
 

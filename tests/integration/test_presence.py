@@ -16,7 +16,7 @@ from adapter.database import write
 from adapter.errors import SchemaNewer
 from adapter.ledger.presence import Presence
 from adapter.ledger.store import LedgerStore
-from adapter.pipeline import Adapter
+from adapter.pipeline.opened import Adapter
 from adapter.settings import Settings
 
 NAME = "bv"

@@ -13,16 +13,17 @@ import pytest
 from serving import serving
 from sqlalchemy import Engine
 
-from adapter import pipeline
 from adapter.database import migrate, open_database
 from adapter.delivery.reconcile import Verdict
 from adapter.errors import Busy, HospitalError, SettingsError
 from adapter.ledger.pace import Mode
 from adapter.ledger.state import State
-from adapter.pipeline import Adapter, reconciling, syncing
+from adapter.pipeline import reconciling, syncing
+from adapter.pipeline.opened import Adapter
 from adapter.pipeline.planning import update_ledger
 from adapter.pipeline.reconciling import Finding, Reconciled, reconcile
 from adapter.pipeline.repairing import Repaired, prepare, repair
+from adapter.pipeline.syncing import sync as run_sync
 from adapter.records import importer
 from adapter.sandbox.app import Sandbox
 from adapter.settings import Hospital, Settings
@@ -66,7 +67,7 @@ class Site:
         )
 
     def sync(self) -> None:
-        pipeline.sync(self.adapter, [NAME], clock, silent)
+        run_sync(self.adapter, [NAME], clock, silent)
 
     def read_back(self) -> Reconciled:
         with self.adapter.client(NAME) as client:

@@ -17,12 +17,12 @@ from recorded.products import PRODUCTS, Blaze, Microsoft
 from recorded.server import RecordedServer, Resource
 from workbooks import few, with_cells
 
-from adapter import pipeline
 from adapter.ledger.card import Card
 from adapter.ledger.model import Entry
-from adapter.pipeline import Adapter
 from adapter.pipeline.doctor import diagnose
+from adapter.pipeline.opened import Adapter
 from adapter.pipeline.syncing import HospitalSummary
+from adapter.pipeline.syncing import sync as run_sync
 from adapter.records import importer
 from adapter.settings import Hospital, Settings
 
@@ -71,7 +71,7 @@ class Centre:
 
     def sync(self) -> HospitalSummary:
         """One sync."""
-        return pipeline.sync(self.adapter, [NAME], self.clock, silent).hospitals[NAME]
+        return run_sync(self.adapter, [NAME], self.clock, silent).hospitals[NAME]
 
     def settle(self) -> HospitalSummary:
         """Syncs, an hour apart, until nothing waits."""

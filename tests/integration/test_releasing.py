@@ -16,7 +16,8 @@ from adapter import audit
 from adapter.database import read
 from adapter.errors import PlanChanged, UsageError
 from adapter.ledger.state import Event, State
-from adapter.pipeline import Adapter, releasing
+from adapter.pipeline import releasing
+from adapter.pipeline.opened import Adapter
 from adapter.settings import Hospital, Settings, load_settings
 
 DAY = timedelta(days=1)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from adapter.database import open_database, read
 from adapter.ledger.tables import entry
-from adapter.pipeline import Adapter
+from adapter.pipeline.opened import Adapter
 from adapter.pipeline.planning import update_ledger
 from adapter.records import importer
 from adapter.settings import Hospital, Settings

@@ -9,11 +9,12 @@ import pytest
 from serving import serving
 from sqlalchemy import Engine
 
-from adapter import pipeline
 from adapter.database import open_database
 from adapter.errors import Busy
 from adapter.ledger.state import State
-from adapter.pipeline import Adapter, Summary
+from adapter.pipeline.opened import Adapter
+from adapter.pipeline.syncing import Summary
+from adapter.pipeline.syncing import sync as run_sync
 from adapter.records import importer
 from adapter.sandbox.app import Sandbox
 from adapter.settings import Hospital, Settings
@@ -48,7 +49,7 @@ def sync(
     stop: threading.Event | None = None,
     progress: Callable[[str, str | None, int, int], None] = lambda *_: None,
 ) -> Summary:
-    return pipeline.sync(adapter, [NAME], lambda: datetime.now(UTC), progress, stop)
+    return run_sync(adapter, [NAME], lambda: datetime.now(UTC), progress, stop)
 
 
 def test_what_is_planned_is_delivered_while_more_is_planned(adapter: Adapter) -> None:
@@ -117,7 +118,7 @@ def test_a_hospital_that_another_process_plans_for_delays_no_other(
     adapter.settings.hospitals["bv-khac"] = second
     other = Adapter(adapter.settings, engine)
     assert other.ledger.turns.take("plan:bv-khac", 600) is not None
-    done = pipeline.sync(adapter, ["bv-khac", NAME], lambda: datetime.now(UTC), lambda *_: None)
+    done = run_sync(adapter, ["bv-khac", NAME], lambda: datetime.now(UTC), lambda *_: None)
     assert done.hospitals[NAME].delivered > 1000
     left = done.hospitals["bv-khac"]
     assert (left.delivered, left.unreachable, len(left.problems)) == (0, False, 1)

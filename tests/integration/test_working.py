@@ -13,7 +13,6 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from adapter import pipeline
 from adapter.database import open_database
 from adapter.delivery.client import HospitalClient
 from adapter.delivery.worker import Delivered, deliver
@@ -21,9 +20,10 @@ from adapter.fhir import codec
 from adapter.ledger.model import Desired, Settled
 from adapter.ledger.state import Event, State
 from adapter.ledger.store import LedgerStore
-from adapter.pipeline import Adapter
+from adapter.pipeline.opened import Adapter
 from adapter.pipeline.problems import problems
 from adapter.pipeline.working import RunBeats, SharedBeats
+from adapter.pipeline.working import work as run_work
 from adapter.sandbox.app import Sandbox
 from adapter.scheduler import run as run_beats
 from adapter.settings import Hospital, Settings
@@ -61,7 +61,7 @@ def adapter(engine: Engine, tmp_path: Path) -> Iterator[Adapter]:
 
 
 def work(adapter: Adapter, stop: threading.Event, beats: RunBeats = run_beats) -> None:
-    pipeline.work(adapter, [NAME], now, stop, jobs={}, beats=beats)
+    run_work(adapter, [NAME], now, stop, jobs={}, beats=beats)
 
 
 def until(found: Callable[[], bool], seconds: float) -> bool:
@@ -137,7 +137,7 @@ def test_a_plan_for_which_the_database_was_away_is_made_when_it_is_back(
         stop.set()
 
     monkeypatch.setattr("adapter.pipeline.working._plan", plan)
-    pipeline.work(adapter, [NAME], now, stop, jobs={}, beats=run_beats, once=True)
+    run_work(adapter, [NAME], now, stop, jobs={}, beats=run_beats, once=True)
     assert tried == [NAME] * 3
 
 

@@ -13,7 +13,7 @@ from adapter.delivery.client import Answer, HospitalClient
 from adapter.fhir.bundle import identities_of
 from adapter.fhir.identity import WITHOUT_IDENTIFIER
 from adapter.ledger.model import Entry
-from adapter.pipeline import Adapter
+from adapter.pipeline.opened import Adapter
 from adapter.settings import Settings, load_settings
 
 __all__ = ["HOSPITAL", "Site"]

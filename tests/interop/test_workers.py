@@ -18,7 +18,7 @@ from workbooks import few, with_cells
 
 from adapter.cli.demo.processes import until
 from adapter.ledger.state import State
-from adapter.pipeline import Adapter
+from adapter.pipeline.opened import Adapter
 from adapter.records import importer
 
 WORKERS = 8

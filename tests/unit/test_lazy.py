@@ -22,11 +22,3 @@ def test_saying_how_things_stand_imports_no_machinery(module: str) -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert module in loaded.split()
     assert HEAVY.isdisjoint(loaded.split())
-
-
-def test_each_verb_of_the_pipeline_is_found() -> None:
-    from adapter import pipeline
-
-    assert all(callable(getattr(pipeline, name)) for name in pipeline.__all__)
-    with pytest.raises(AttributeError):
-        _ = getattr(pipeline, "nothing")  # noqa: B009 - a name that is not there

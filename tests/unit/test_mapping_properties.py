@@ -28,8 +28,7 @@ from adapter.fhir.paths import leaves_of
 from adapter.fhir.validation import check
 from adapter.mapping.engine import Engine
 from adapter.mapping.trace import Tracer
-from adapter.pipeline import Adapter
-from adapter.pipeline.opened import Outlet
+from adapter.pipeline.opened import Adapter, Outlet
 from adapter.pipeline.wishes import Wishes, wishes
 from adapter.records.model import MAPPED_TYPES, Cadre, Measurement, Record, Referral, Visit
 from adapter.settings import Hospital, Settings

@@ -21,7 +21,7 @@ from adapter.mapping.tables import load_codes
 from adapter.mapping.terminology import Codes
 from adapter.mapping.transforms import VERBS
 from adapter.memory import Memory
-from adapter.pipeline import Adapter
+from adapter.pipeline.opened import Adapter
 from adapter.pipeline.wishes import wishes
 from adapter.records import importer
 from adapter.records.model import Measurement, Visit
