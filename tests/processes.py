@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from fakes import GOOD
+
 from adapter.cli.demo.hospital import HospitalView
 from adapter.cli.demo.processes import free_port, until
 from adapter.database import migrate, open_database
 from adapter.ledger.cards import CardStore
 from adapter.settings import load_settings
-from tests.fakes import GOOD
 
 ADAPTER = Path(sys.executable).with_name("adapter")
 ROOT = Path(__file__).parents[1]

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fakes import GOOD, FakeHospital
 from sqlalchemy import Engine
 
 from adapter.database import write
@@ -22,7 +23,6 @@ from adapter.ledger.model import Desired
 from adapter.ledger.state import State
 from adapter.ledger.store import LedgerStore
 from tests import fakes
-from tests.fakes import GOOD, FakeHospital
 
 SYSTEM = "https://centre.test/sid"
 NAME = "bv"

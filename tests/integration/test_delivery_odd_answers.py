@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from integration.test_delivery import NAME, Site, family, observation
 from sqlalchemy import Engine
 
 from adapter.fhir.bundle import etag_of, id_of
 from adapter.ledger.state import State
 from tests import fakes
-from tests.integration.test_delivery import NAME, Site, family, observation
 
 
 @pytest.fixture

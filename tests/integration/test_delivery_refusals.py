@@ -7,14 +7,14 @@ from typing import Any
 
 import httpx
 import pytest
+from fakes import GOOD
+from integration.test_delivery import NAME, Site, family, identities, identity, observation, patient
 
 from adapter.database import open_database
 from adapter.ledger.card import UNKNOWN, Card
 from adapter.ledger.model import Entry
 from adapter.ledger.state import State
 from tests import fakes
-from tests.fakes import GOOD
-from tests.integration.test_delivery import NAME, Site, family, identities, identity, observation, patient
 
 SINGLE = replace(GOOD, paired=False)
 BATCH = replace(GOOD, atomic=False)

@@ -4,14 +4,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from fakes import GOOD
+from integration.test_delivery import NAME, Site, desired, family, patient
 from sqlalchemy import Engine
 
 from adapter.ledger.card import UNKNOWN, Card
 from adapter.ledger.past import PastStore
 from adapter.ledger.state import State
 from tests import fakes
-from tests.fakes import GOOD
-from tests.integration.test_delivery import NAME, Site, desired, family, patient
 
 SINGLE = replace(GOOD, paired=False)
 BATCH = replace(GOOD, atomic=False)

@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
+from fakes import GOOD, FakeHospital
+from integration.test_delivery import NAME, SYSTEM, Site, family, identities, identity, patient
 
 from adapter.database import open_database
 from adapter.errors import LeaseLost
@@ -16,8 +18,6 @@ from adapter.ledger.card import UNKNOWN, Card
 from adapter.ledger.state import State
 from adapter.ledger.store import LedgerStore
 from tests import fakes
-from tests.fakes import GOOD, FakeHospital
-from tests.integration.test_delivery import NAME, SYSTEM, Site, family, identities, identity, patient
 
 SINGLE = replace(GOOD, paired=False)
 BATCH = replace(GOOD, atomic=False)

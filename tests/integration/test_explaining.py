@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import GOOD, FakeHospital
 from sqlalchemy import text
 
 from adapter.cli.turnedback import sentence
@@ -25,7 +26,6 @@ from adapter.records import importer
 from adapter.records.model import Cadre, Measurement, Tier
 from adapter.settings import Hospital, Settings
 from adapter.texts import use_language
-from tests.fakes import GOOD, FakeHospital
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 SMALL = Path("fixtures/sample/small.xlsx")

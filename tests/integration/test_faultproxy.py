@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from faultproxy import KINDS, FaultProxy, decide
+from serving import serving
 
 from adapter.delivery.client import Answer, HospitalClient, Reply, Silence
-from tests.faultproxy import KINDS, FaultProxy, decide
-from tests.serving import serving
 
 TIMEOUT = 1.5  # seconds: more than a busy machine needs for an answer
 _SEEDS = range(4)  # so that each variant of a fault has its turn

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import GOOD
 from serving import serving
 from sqlalchemy import Engine, select, text
 
@@ -31,7 +32,6 @@ from adapter.pipeline.syncing import sync as run_sync
 from adapter.records import importer
 from adapter.sandbox.app import Sandbox
 from adapter.settings import Hospital, Settings
-from tests.fakes import GOOD
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 SMALL = Path("fixtures/sample/small.xlsx")

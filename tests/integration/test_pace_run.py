@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
+from fakes import GOOD, FakeHospital
 from sqlalchemy import Engine
 
 from adapter.database import open_database, write
@@ -21,7 +22,6 @@ from adapter.ledger.model import Desired
 from adapter.ledger.pace import Breaker, Limits, Mode
 from adapter.ledger.state import State
 from adapter.ledger.store import LedgerStore
-from tests.fakes import GOOD, FakeHospital
 
 SYSTEM = "https://centre.test/sid"
 NAME = "bv"

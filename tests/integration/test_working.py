@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from fakes import GOOD, FakeHospital
 from ledger_books import Books
 from serving import serving
 from sqlalchemy import Engine
@@ -27,7 +28,6 @@ from adapter.pipeline.working import work as run_work
 from adapter.sandbox.app import Sandbox
 from adapter.scheduler import run as run_beats
 from adapter.settings import Hospital, Settings
-from tests.fakes import GOOD, FakeHospital
 
 NAME = "bv"
 _IDENTITY = codec.digest(b"a")

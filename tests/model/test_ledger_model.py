@@ -19,6 +19,8 @@ import httpx
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from model.hospital import Arrived, ModelHospital, outcome
+from model.workers import LEASE, NAME, SYSTEM, TIMEOUT, Clock, Process, Worker, open_quickly
 from sqlalchemy import text
 
 from adapter.database import migrate, open_database, write
@@ -28,8 +30,6 @@ from adapter.ledger.model import Desired
 from adapter.ledger.parking import Choice, ParkedStore
 from adapter.ledger.state import Event, State, next_state
 from adapter.ledger.store import LedgerStore
-from tests.model.hospital import Arrived, ModelHospital, outcome
-from tests.model.workers import LEASE, NAME, SYSTEM, TIMEOUT, Clock, Process, Worker, open_quickly
 
 STORIES = int(os.environ.get("ADAPTER_MODEL_STORIES", "40"))
 STEPS = 50

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-
-from tests.model.test_ledger_model import NUMBERS, LedgerModel
-from tests.model.workers import LEASE, Worker
+from model.test_ledger_model import NUMBERS, LedgerModel
+from model.workers import LEASE, Worker
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from model.hospital import BASE
 from sqlalchemy import Engine, event
 
 from adapter.database import open_database
@@ -19,7 +20,6 @@ from adapter.delivery.client import HospitalClient
 from adapter.delivery.worker import deliver
 from adapter.ledger.pace import Limits
 from adapter.ledger.store import LedgerStore
-from tests.model.hospital import BASE
 
 __all__ = ["LEASE", "NAME", "SYSTEM", "TIMEOUT", "Clock", "Process", "Worker", "open_quickly"]
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fakes import GOOD
 
 from adapter.delivery.strategy import FEW, Item, halves, in_parts, manner, next_batch
 from adapter.fhir.bundle import Write
 from adapter.ledger.card import UNKNOWN, Card
-from tests.fakes import GOOD
 
 
 def of(card: Card, max_entries: int = 50) -> Any:
