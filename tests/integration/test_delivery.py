@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import fakes
 import httpx
 import pytest
 from fakes import GOOD, FakeHospital
@@ -22,7 +23,6 @@ from adapter.ledger.diff import compare
 from adapter.ledger.model import Desired
 from adapter.ledger.state import State
 from adapter.ledger.store import LedgerStore
-from tests import fakes
 
 SYSTEM = "https://centre.test/sid"
 NAME = "bv"

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 
+import fakes
 import httpx
 import pytest
 from integration.test_delivery import NAME, Site, family, observation
@@ -11,7 +12,6 @@ from sqlalchemy import Engine
 
 from adapter.fhir.bundle import etag_of, id_of
 from adapter.ledger.state import State
-from tests import fakes
 
 
 @pytest.fixture

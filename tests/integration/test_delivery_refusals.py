@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import fakes
 import httpx
 import pytest
 from fakes import GOOD
@@ -14,7 +15,6 @@ from adapter.database import open_database
 from adapter.ledger.card import UNKNOWN, Card
 from adapter.ledger.model import Entry
 from adapter.ledger.state import State
-from tests import fakes
 
 SINGLE = replace(GOOD, paired=False)
 BATCH = replace(GOOD, atomic=False)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import fakes
 import pytest
 from fakes import GOOD
 from integration.test_delivery import NAME, Site, desired, family, patient
@@ -11,7 +12,6 @@ from sqlalchemy import Engine
 from adapter.ledger.card import UNKNOWN, Card
 from adapter.ledger.past import PastStore
 from adapter.ledger.state import State
-from tests import fakes
 
 SINGLE = replace(GOOD, paired=False)
 BATCH = replace(GOOD, atomic=False)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import fakes
 import httpx
 import pytest
 from fakes import GOOD, FakeHospital
@@ -17,7 +18,6 @@ from adapter.errors import LeaseLost
 from adapter.ledger.card import UNKNOWN, Card
 from adapter.ledger.state import State
 from adapter.ledger.store import LedgerStore
-from tests import fakes
 
 SINGLE = replace(GOOD, paired=False)
 BATCH = replace(GOOD, atomic=False)
