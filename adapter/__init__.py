@@ -5,8 +5,9 @@ The two paths::
     out   records -> mapping -> disclosure -> ledger -> delivery -> hospital FHIR server
     back  hospital -> web (FastAPI) -> inbox -> matching -> records
 
-Each word is a package of the same name; `pipeline` holds the stages of both paths as verbs,
-`cli` is what a person types. See docs/architecture.md.
+Each word is a package of the same name; `pipeline` holds the stages of both paths, `insights` is all that is
+shown, `operations` all that a person may do, `duties` what services do by themselves, and
+`cli` what a person types. See docs/architecture.md.
 """
 
 __all__ = ["__version__"]

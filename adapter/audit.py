@@ -3,7 +3,7 @@
 Each row holds the hash of the row before it, so a changed, removed or inserted row breaks the chain
 from there on; the head row (`audit_head`) shows a cut-off end. Database triggers refuse UPDATE and
 DELETE. Whoever may drop the triggers and rewrite every hash can still forge the whole chain: note
-`head()` down elsewhere from time to time.
+`chain_head()` down elsewhere from time to time.
 
 `subject` is an opaque hash that the caller makes (a keyed hash of the cadre), never a key or a name.
 """
@@ -33,19 +33,19 @@ from sqlalchemy import (
     update,
 )
 
-from adapter.database import Instant, metadata, read
+from adapter.database import UtcDateTime, metadata, read_transaction
 
 __all__ = [
-    "Refusal",
+    "WithheldCount",
+    "append",
     "audit",
     "audit_head",
+    "chain_head",
     "disclosure_refusal",
-    "head",
-    "record",
-    "refusals",
-    "refusals_of",
-    "set_refusals",
-    "verify",
+    "set_withheld",
+    "verify_chain",
+    "withheld_counts",
+    "withheld_of_subject",
 ]
 
 _GENESIS = "0" * 64
@@ -54,7 +54,7 @@ audit = Table(
     "audit",
     metadata,
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("at", Instant, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
     Column("actor", String(100), nullable=False),  # "sync", "hospital:bv-tinh", a person's login
     Column("action", String(60), nullable=False),  # "disclosure.refused", "inbox.linked", …
     Column("subject", String(64)),
@@ -80,7 +80,7 @@ disclosure_refusal = Table(  # what policy keeps back now; the history of it is 
     Column("kind", String(40), primary_key=True),
     Column("reason", String(60), primary_key=True),
     Column("count", Integer, nullable=False),
-    Column("since", Instant, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
 )
 
 _MAKE_HEAD = text("INSERT INTO audit_head (id, seq, hash) VALUES (1, 0, :hash) ON CONFLICT (id) DO NOTHING")
@@ -97,7 +97,7 @@ _STATED = select(
 _CLEAR = delete(disclosure_refusal).where(_THESE)
 
 
-def record(
+def append(
     connection: Connection,
     *,
     at: datetime,
@@ -150,17 +150,17 @@ def _hash(row: Mapping[str, Any]) -> str:
     return blake2b(orjson.dumps(parts), digest_size=32).hexdigest()
 
 
-def head(engine: Engine) -> tuple[int, str]:
+def chain_head(engine: Engine) -> tuple[int, str]:
     """Number and hash of the newest row; (0, 64 zeros) for an empty audit."""
-    with read(engine) as connection:
+    with read_transaction(engine) as connection:
         row = connection.execute(select(audit_head.c.seq, audit_head.c.hash)).first()
     return (int(row.seq), str(row.hash)) if row else (0, _GENESIS)
 
 
-def verify(engine: Engine) -> int | None:
+def verify_chain(engine: Engine) -> int | None:
     """Number of the first row that is missing, changed or out of place; None when the chain holds."""
     expected, previous = 1, _GENESIS
-    with read(engine) as connection:
+    with read_transaction(engine) as connection:
         for row in _rows(connection):
             as_dict = row._asdict()
             if row.seq != expected or row.previous != previous or row.hash != _hash(as_dict):
@@ -185,7 +185,7 @@ def _rows(connection: Connection, page: int = 1_000) -> Iterator[Row[Any]]:
         after = rows[-1].seq
 
 
-class Refusal(NamedTuple):
+class WithheldCount(NamedTuple):
     """How many records of one kind are kept back for one reason, and of how many people."""
 
     kind: str
@@ -194,7 +194,7 @@ class Refusal(NamedTuple):
     people: int
 
 
-def set_refusals(
+def set_withheld(
     connection: Connection,
     hospital: str,
     refused: Mapping[str, Mapping[tuple[str, str], int]],
@@ -252,13 +252,13 @@ def _stated(
     return found
 
 
-def refusals_of(engine: Engine, hospital: str, subject: str) -> dict[tuple[str, str], int]:
+def withheld_of_subject(engine: Engine, hospital: str, subject: str) -> dict[tuple[str, str], int]:
     """What is kept back from `hospital` about `subject`: {(kind, reason): count}."""
-    with read(engine) as connection:
+    with read_transaction(engine) as connection:
         return _stated(connection, hospital, [subject]).get(subject, {})
 
 
-def refusals(engine: Engine, hospital: str) -> list[Refusal]:
+def withheld_counts(engine: Engine, hospital: str) -> list[WithheldCount]:
     """All that is kept back from `hospital`, most first."""
     table = disclosure_refusal.c
     total = func.sum(table["count"])
@@ -268,5 +268,5 @@ def refusals(engine: Engine, hospital: str) -> list[Refusal]:
         .group_by(table.kind, table.reason)
         .order_by(total.desc(), table.kind, table.reason)
     )
-    with read(engine) as connection:
-        return [Refusal(row[0], row[1], int(row[2]), int(row[3])) for row in connection.execute(query)]
+    with read_transaction(engine) as connection:
+        return [WithheldCount(row[0], row[1], int(row[2]), int(row[3])) for row in connection.execute(query)]

@@ -1,7 +1,7 @@
 """One SQLAlchemy engine, on SQLite (embedded default) or PostgreSQL.
 
 Every store module declares its own tables on `metadata`; Alembic's migrations make them.
-SQLite: write-ahead log, synchronous=FULL, so a commit survives power loss; `write()` takes the
+SQLite: write-ahead log, synchronous=FULL, so a commit survives power loss; `write_transaction()` takes the
 write lock at once (BEGIN IMMEDIATE), so two writers queue instead of failing half way.
 """
 
@@ -20,7 +20,15 @@ from sqlalchemy.types import TypeDecorator
 
 from adapter.errors import Busy, SchemaNewer, SettingsError
 
-__all__ = ["Instant", "is_newer", "metadata", "migrate", "open_database", "read", "write"]
+__all__ = [
+    "UtcDateTime",
+    "metadata",
+    "migrate",
+    "open_database",
+    "read_transaction",
+    "schema_is_newer",
+    "write_transaction",
+]
 
 metadata = MetaData(
     naming_convention={
@@ -36,7 +44,7 @@ _LOCK_NOT_AVAILABLE = "55P03"  # https://www.postgresql.org/docs/current/errcode
 _LOCK_TRIES = 12  # each waits five seconds, and lets the others through before the next
 
 
-class Instant(TypeDecorator[datetime]):
+class UtcDateTime(TypeDecorator[datetime]):
     """An aware datetime, stored as UTC; SQLite has no zones of its own."""
 
     impl = DateTime(timezone=True)
@@ -120,7 +128,7 @@ def _open_sqlite(url: str) -> Engine:
 
 
 @contextmanager
-def write(engine: Engine) -> Iterator[Connection]:
+def write_transaction(engine: Engine) -> Iterator[Connection]:
     """A transaction that writes: committed at the end, rolled back on an exception."""
     with _one_writer(engine), engine.connect() as connection:
         connection.execution_options(sqlite_begin="IMMEDIATE")
@@ -143,7 +151,7 @@ def _one_writer(engine: Engine) -> AbstractContextManager[object]:
 
 
 @contextmanager
-def read(engine: Engine) -> Iterator[Connection]:
+def read_transaction(engine: Engine) -> Iterator[Connection]:
     """A transaction that only reads: one consistent snapshot on SQLite."""
     with engine.connect() as connection, connection.begin():
         yield connection
@@ -165,7 +173,7 @@ def migrate(engine: Engine) -> None:
         _step(engine, step)
 
 
-def is_newer(engine: Engine) -> bool:
+def schema_is_newer(engine: Engine) -> bool:
     """Whether a newer adapter has brought the schema to a version that this one does not know."""
     version = _version(engine)
     return version is not None and version not in _versions()
@@ -197,6 +205,6 @@ def _versions() -> list[str]:
 def _version(engine: Engine) -> str | None:
     if not inspect(engine).has_table("alembic_version"):
         return None
-    with read(engine) as connection:
+    with read_transaction(engine) as connection:
         version: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return version

@@ -36,8 +36,8 @@ __all__ = [
     "PolicyError",
     "SchemaNewer",
     "SettingsError",
+    "SourceDisconnected",
     "SourceError",
-    "SourceLost",
     "UsageError",
 ]
 
@@ -98,11 +98,11 @@ class SourceError(AdapterError):
         self.problems = problems
 
 
-class SourceLost(SourceError):
+class SourceDisconnected(SourceError):
     """Its connection cannot be made or was lost."""
 
 
-class SourceMoved(SourceError):
+class SourceReplaced(SourceError):
     """While it was read, the store became another, so that too little was read or too late."""
 
 

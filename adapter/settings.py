@@ -29,23 +29,23 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as BadVariable
 
-from adapter import hours
+from adapter import service_hours
 from adapter.errors import SettingsError
 from adapter.texts import catalogue, say
 
 __all__ = [
     "DEFAULT_FILE",
-    "Alarm",
-    "Centre",
-    "Hospital",
-    "Mail",
+    "AlarmSettings",
+    "CentreSettings",
+    "HospitalSettings",
+    "MailSettings",
     "SecretRef",
     "Settings",
-    "Source",
-    "is_name",
+    "SourceSettings",
+    "describe_invalid_entry",
+    "is_valid_name",
     "load_settings",
     "read_secret",
-    "wrong_entry",
 ]
 
 DEFAULT_FILE = Path("adapter.toml")
@@ -84,7 +84,7 @@ def _is_rate(value: float) -> float:
 
 def _is_window(value: str) -> str:
     try:
-        hours.window(value)
+        service_hours.parse_window(value)
     except ValueError as error:
         raise ValueError(say("settings.bad_window", value=value)) from error
     return value
@@ -92,19 +92,19 @@ def _is_window(value: str) -> str:
 
 def _is_closure(value: str) -> str:
     try:
-        hours.closure(value)
+        service_hours.parse_closure(value)
     except ValueError as error:
         raise ValueError(say("settings.bad_closure", value=value)) from error
     return value
 
 
-def is_name(value: str) -> bool:
+def is_valid_name(value: str) -> bool:
     """Whether a hospital or a source may be called this: it stands in URLs, file names and records."""
     return re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", value) is not None
 
 
 def _must_be_names(names: Iterable[str]) -> None:
-    wrong = [name for name in names if not is_name(name)]
+    wrong = [name for name in names if not is_valid_name(name)]
     if wrong:
         raise ValueError(say("settings.bad_name", names=", ".join(map(repr, wrong))))
 
@@ -131,7 +131,7 @@ def read_secret(reference: str, *, folder: Path = Path()) -> SecretStr:
     return SecretStr(value)
 
 
-class Centre(BaseModel):
+class CentreSettings(BaseModel):
     """The health-care centre itself, as hospitals see it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -143,7 +143,7 @@ class Centre(BaseModel):
     identifier_system: str = Field("https://cadre-health.example/fhir/sid/record", pattern=r"^\S+$")
 
 
-class Hospital(BaseModel):
+class HospitalSettings(BaseModel):
     """A destination, as its section [hospitals.NAME] says."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -178,7 +178,7 @@ class Hospital(BaseModel):
         return value.rstrip("/")
 
 
-class Source(BaseModel):
+class SourceSettings(BaseModel):
     """What records are read from besides workbooks, as its section [sources.NAME] says."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -193,7 +193,7 @@ def _is_address(value: str) -> str:
     return value
 
 
-class Mail(BaseModel):
+class MailSettings(BaseModel):
     """How alarms are sent by e-mail, as the section [alarm.mail] says."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -210,7 +210,7 @@ class Mail(BaseModel):
 _DAYS, _HOURS, _MINUTES = 36_500, 876_000, 52_560_000  # a century: what is longer than time itself is a slip
 
 
-class Alarm(BaseModel):
+class AlarmSettings(BaseModel):
     """From when on a person must know, and how he is told, as the section [alarm] says."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -231,7 +231,7 @@ class Alarm(BaseModel):
     repeat_hours: float = Field(24, gt=0, le=_HOURS)
     webhook: Annotated[str, AfterValidator(_is_address)] | None = None
     webhook_token: SecretRef | None = None
-    mail: Mail | None = None
+    mail: MailSettings | None = None
 
 
 class Settings(BaseSettings):
@@ -257,22 +257,22 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = False
     receipts_days: int = Field(1825, ge=30, le=36_500)  # how long what was retracted is remembered
-    centre: Centre = Centre()
-    alarm: Alarm = Alarm()
-    hospitals: dict[str, Hospital] = Field(default_factory=dict)
-    sources: dict[str, Source] = Field(default_factory=dict)
+    centre: CentreSettings = CentreSettings()
+    alarm: AlarmSettings = AlarmSettings()
+    hospitals: dict[str, HospitalSettings] = Field(default_factory=dict)
+    sources: dict[str, SourceSettings] = Field(default_factory=dict)
 
     _folder: Path = Path()
 
     @field_validator("hospitals", mode="after")
     @classmethod
-    def _name_them(cls, value: dict[str, Hospital]) -> dict[str, Hospital]:
+    def _name_them(cls, value: dict[str, HospitalSettings]) -> dict[str, HospitalSettings]:
         _must_be_names(value)
         return {name: hospital.model_copy(update={"name": name}) for name, hospital in value.items()}
 
     @field_validator("sources", mode="after")
     @classmethod
-    def _have_names(cls, value: dict[str, Source]) -> dict[str, Source]:
+    def _have_names(cls, value: dict[str, SourceSettings]) -> dict[str, SourceSettings]:
         _must_be_names(value)
         return value
 
@@ -303,7 +303,7 @@ class Settings(BaseSettings):
             return (self.folder / self.mappings).absolute()
         return Path(__file__).parent.parent / "mappings"
 
-    def hospital(self, name: str) -> Hospital:
+    def hospital(self, name: str) -> HospitalSettings:
         """The hospital of that name. Raises SettingsError that lists those there are."""
         try:
             return self.hospitals[name]
@@ -375,7 +375,7 @@ _PROBLEMS = {  # pydantic's type of a problem -> our text
 }
 
 
-def wrong_entry(item: Mapping[str, Any]) -> str:
+def describe_invalid_entry(item: Mapping[str, Any]) -> str:
     """What is wrong with an entry of a file, in words: one of pydantic's errors."""
     known = f"settings.wrong_{_PROBLEMS.get(item['type'], '')}"
     found = {"problem": item["msg"], **item.get("ctx", {})}
@@ -394,6 +394,6 @@ def _refused(file: Path, error: ValidationError) -> SettingsError:
         names = ("ADAPTER_" + "__".join(parts[:length]).upper() for length in range(len(parts), 0, -1))
         variable = next((name for name in names if name in set_), None)
         in_file = in_file or variable is None
-        lines.append(f"  {variable or '.'.join(parts)}: {wrong_entry(item)}")
+        lines.append(f"  {variable or '.'.join(parts)}: {describe_invalid_entry(item)}")
     text = "settings.invalid" if in_file else "settings.invalid_environment"
     return SettingsError(text, path=str(file), problems="\n".join(lines))

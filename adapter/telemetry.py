@@ -17,9 +17,16 @@ from typing import Any, Literal, TextIO
 
 from prometheus_client import Counter
 
-__all__ = ["BEATS", "DROPPED_FIELDS", "INBOX_ITEMS", "LOGGABLE", "configure", "get_logger"]
+__all__ = [
+    "DROPPED_FIELDS",
+    "INBOX_ITEMS",
+    "LOGGABLE_FIELDS",
+    "SCHEDULED_RUNS",
+    "configure_logging",
+    "get_logger",
+]
 
-LOGGABLE = frozenset(
+LOGGABLE_FIELDS = frozenset(
     {
         # where and when
         "level", "timestamp", "module", "worker", "port", "host", "pid",
@@ -37,14 +44,14 @@ LOGGABLE = frozenset(
 
 DROPPED_FIELDS = Counter("adapter_log_fields_dropped", "Fields kept out of the log", ["field"])
 INBOX_ITEMS = Counter("adapter_inbox_items", "Inbox items processed", ["hospital", "state"])
-BEATS = Counter("adapter_schedule_beats", "Beats of the schedule", ["hospital", "outcome"])
+SCHEDULED_RUNS = Counter("adapter_schedule_beats", "Beats of the schedule", ["hospital", "outcome"])
 
 _EVENT = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 _LONGEST = 200
 _TALKATIVE = ("uvicorn", "alembic")  # whose message templates hold no values
 _FRAMES = 12
 
-Event = MutableMapping[str, Any]
+LogEvent = MutableMapping[str, Any]
 
 
 class _Logger:
@@ -58,20 +65,20 @@ class _Logger:
 
 
 def get_logger(name: str) -> Any:
-    """A logger whose events pass the allow-list, whether `configure` was called or not."""
+    """A logger whose events pass the allow-list, whether `configure_logging` was called or not."""
     return _Logger(module=name)
 
 
 @dataclass(frozen=True)
 class _Choice:
-    """What `configure` was told."""
+    """What `configure_logging` was told."""
 
     level: int = logging.INFO
     json: bool = False
     stream: TextIO | None = None
 
 
-def configure(
+def configure_logging(
     *,
     level: Literal["debug", "info", "warning", "error"] = "info",
     json: bool = False,
@@ -117,7 +124,7 @@ def _structlog() -> Any:
 
 
 class _StandardError:
-    """Standard error as it is at the moment of writing: it may be replaced after `configure`."""
+    """Standard error as it is at the moment of writing: it may be replaced after `configure_logging`."""
 
     def write(self, text: str) -> int:
         return sys.stderr.write(text)
@@ -138,7 +145,7 @@ class _Foreign(logging.Handler):
         _structlog().get_logger().log(record.levelno, "log.library", **fields)
 
 
-def _without_messages(_logger: Any, _method: str, event: Event) -> Event:
+def _without_messages(_logger: Any, _method: str, event: LogEvent) -> LogEvent:
     """Replace `exc_info` by the types and places of the exception and its causes."""
     given = event.pop("exc_info", None)
     error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
@@ -155,11 +162,11 @@ def _without_messages(_logger: Any, _method: str, event: Event) -> Event:
     return event
 
 
-def _allowed_only(_logger: Any, _method: str, event: Event) -> Event:
+def _allowed_only(_logger: Any, _method: str, event: LogEvent) -> LogEvent:
     """Drop what is not on the list; shorten and flatten what is."""
     name = event.pop("event", "")
-    kept = {key: _flat(value) for key, value in event.items() if key in LOGGABLE}
-    for key in event.keys() - LOGGABLE:
+    kept = {key: _flat(value) for key, value in event.items() if key in LOGGABLE_FIELDS}
+    for key in event.keys() - LOGGABLE_FIELDS:
         DROPPED_FIELDS.labels(field=key if _EVENT.fullmatch(key) else "?").inc()
     kept["event"] = name if isinstance(name, str) and _EVENT.fullmatch(name) else "log.unnamed"
     return kept
@@ -173,4 +180,4 @@ def _flat(value: Any) -> Any:
     return "".join(char if char.isprintable() else " " for char in value[:_LONGEST])
 
 
-configure(level="warning")  # closed from the first import on
+configure_logging(level="warning")  # closed from the first import on

@@ -10,20 +10,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LANGUAGES", "catalogue", "language", "say", "use_language"]
+__all__ = ["LANGUAGES", "catalogue", "current_language", "say", "set_language"]
 
 LANGUAGES = ("en", "vi")
 _LOCALE = Path(__file__).parent / "locale"
 _current = "en"
 
 
-def use_language(name: str) -> None:
+def set_language(name: str) -> None:
     """Choose the language of this process: "en" or "vi" (anything else is "en")."""
     global _current  # noqa: PLW0603 - one process speaks one language, chosen once by the CLI
     _current = name if name in LANGUAGES else "en"
 
 
-def language() -> str:
+def current_language() -> str:
     """The language in use, "en" or "vi"."""
     return _current
 

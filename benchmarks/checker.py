@@ -42,27 +42,28 @@ def load() -> None:
     """Load all tables and make every type ready; prints seconds and megabytes."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
-    from adapter.fhir import definitions, validation  # noqa: F401 - its import is part of the load
-    from adapter.fhir.shapes import shape
+    from adapter.fhir.definitions import types
+    from adapter.fhir.validation import checker  # noqa: F401 - its import is part of the load
+    from adapter.fhir.validation.type_shapes import type_shape
 
-    for name in definitions.types():
-        shape(name)
+    for name in types.types():
+        type_shape(name)
     seconds = time.perf_counter() - start
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    print(f"loading all {len(definitions.types())} types: {seconds:.2f} s, {grown:.0f} MB")
+    print(f"loading all {len(types.types())} types: {seconds:.2f} s, {grown:.0f} MB")
 
 
 def rates() -> None:
     """Check the same Observation again and again, by us and by the models; prints both and the ratio."""
-    from adapter.fhir.opinion import model
-    from adapter.fhir.validation import check
+    from adapter.fhir.validation.checker import check_resource
+    from adapter.fhir.validation.second_opinion import r4b_model
 
-    assert check(OBSERVATION) == []
+    assert check_resource(OBSERVATION) == []
     start = time.perf_counter()
     for _ in range(_TIMES):
-        check(OBSERVATION, second_opinion=False)
+        check_resource(OBSERVATION, second_opinion=False)
     ours = _TIMES / (time.perf_counter() - start)
-    validated = model("Observation").model_validate
+    validated = r4b_model("Observation").model_validate
     start = time.perf_counter()
     for _ in range(_TIMES // 10):
         validated(OBSERVATION)

@@ -121,7 +121,7 @@ def _cpu_of_children() -> float:
 
 def _let_in(centre: Centre, threads: int) -> None:
     """Begin with the concurrency that the others have, as with a hospital that has been well for long."""
-    from adapter.pipeline.opened import Adapter
+    from adapter.pipeline.application import Adapter
     from adapter.settings import load_settings
 
     settings = load_settings(centre.folder / "adapter.toml")

@@ -25,14 +25,14 @@ ROUNDS = 3
 def import_it(path: Path) -> dict[str, float]:
     """Import into a new SQLite file; seconds, rows, peak memory over the start in MB."""
     from adapter.database import migrate, open_database
-    from adapter.records import importer, rejects  # noqa: F401 - loaded before the clock starts
+    from adapter.records.importing import importer, rejects_file  # noqa: F401 - loaded before the clock starts
 
     file = path.with_name(f"{path.stem}-{os.getpid()}.db")
     engine = open_database(f"sqlite:///{file}")
     migrate(engine)
     before = peak()
     start = time.perf_counter()
-    report = importer.run(
+    report = importer.run_import(
         engine,
         [path],
         max_deletions_percent=3,

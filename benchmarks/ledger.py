@@ -67,8 +67,8 @@ def multiply(connection: Connection, copied: Copied, times: int) -> None:
 def grow(engine: Engine, resources: int) -> dict[str, float]:
     """Copy everything until the ledger has `resources`; bytes a resource of the ledger and of the records."""
     from adapter.audit import disclosure_refusal
-    from adapter.database import write
-    from adapter.ledger import tables
+    from adapter.database import write_transaction
+    from adapter.ledger.schema import tables
     from adapter.records import tables as records
 
     @event.listens_for(engine, "connect")
@@ -77,7 +77,7 @@ def grow(engine: Engine, resources: int) -> dict[str, float]:
             connection.create_function("md5", 1, _md5, deterministic=True)
 
     engine.dispose()
-    with write(engine) as connection:
+    with write_transaction(engine) as connection:
         have = connection.execute(select(func.count()).select_from(tables.entry)).scalar_one()
     times = max(1, -(-resources // have) - 1)
     parts = {
@@ -91,7 +91,7 @@ def grow(engine: Engine, resources: int) -> dict[str, float]:
     sizes = {}
     for name, listed in parts.items():
         before = size(engine)
-        with write(engine) as connection:
+        with write_transaction(engine) as connection:
             for copied in listed:
                 multiply(connection, copied, times)
         sizes[name] = (size(engine) - before) / (have * times)
@@ -113,9 +113,9 @@ def size(engine: Engine) -> int:
 
 def change(engine: Engine, count: int, round_: int) -> None:
     """Change the values of `count` measurements of the sample, as an import would."""
-    from adapter.database import write
-    from adapter.ledger import tables
-    from adapter.records import body
+    from adapter.database import write_transaction
+    from adapter.ledger.schema import tables
+    from adapter.records import serialisation
     from adapter.records.tables import feed, record
 
     sent = (
@@ -124,18 +124,18 @@ def change(engine: Engine, count: int, round_: int) -> None:
         .where(tables.entry.c.type == "Observation", ~tables.entry.c.cadre.contains("~"))
     )
     of_sample = select(record).where(record.c.kind == "measurement", record.c.key.in_(sent))
-    with write(engine) as connection:
+    with write_transaction(engine) as connection:
         position = connection.execute(select(feed.c.position)).scalar_one()
         done: dict[str, int] = {}
         for row in connection.execute(of_sample.order_by(record.c.cadre, record.c.key)).all():
-            found = body.load(row.kind, row.body)
+            found = serialisation.parse_record(row.kind, row.body)
             numeric = _NUMBER.fullmatch(found.value)
             if sum(done.values()) >= count or done.get(row.cadre, 0) >= _PER_PERSON or not numeric:
                 continue
             done[row.cadre] = done.get(row.cadre, 0) + 1
             position += 1
-            new = body.body_of(found.model_copy(update={"value": f"{found.value}{round_}"}))
-            digest = body.content_digest(new)
+            new = serialisation.serialise_record(found.model_copy(update={"value": f"{found.value}{round_}"}))
+            digest = serialisation.body_digest(new)
             connection.execute(
                 update(record)
                 .where(record.c.kind == row.kind, record.c.key == row.key)
@@ -147,9 +147,9 @@ def change(engine: Engine, count: int, round_: int) -> None:
 
 def measure(folder: Path, workbook: Path, database: str | None, resources: int) -> None:
     """Everything on one database; prints as it goes."""
-    from adapter.ledger import tables
-    from adapter.pipeline.opened import Adapter
-    from adapter.pipeline.standing import status
+    from adapter.insights.status import hospital_statuses
+    from adapter.ledger.schema import tables
+    from adapter.pipeline.application import Adapter
     from adapter.settings import load_settings
 
     with stub() as url:
@@ -167,7 +167,7 @@ def measure(folder: Path, workbook: Path, database: str | None, resources: int) 
             print(f"  bytes a resource: records           {sizes['records']:>12,.0f}", flush=True)
             say("nothing new: adapter sync", centre.run("sync", _HOSPITAL, "--json"))
             started = time.perf_counter()
-            status(adapter)
+            hospital_statuses(adapter)
             print(
                 f"  status, within the process          {time.perf_counter() - started:>12.2f} s", flush=True
             )

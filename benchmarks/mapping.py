@@ -28,9 +28,9 @@ from fhir.resources.R4B.quantity import Quantity
 from fhir.resources.R4B.reference import Reference
 
 from adapter.fhir import codec
-from adapter.fhir.identity import Identities
-from adapter.fhir.validation import check
-from adapter.mapping.engine import Engine, HospitalContext
+from adapter.fhir.identity import IdentityFactory
+from adapter.fhir.validation.checker import check_resource
+from adapter.mapping.engine import HospitalContext, MappingEngine
 from adapter.mapping.loader import Mappings
 from adapter.records.model import MAPPED_TYPES
 
@@ -38,7 +38,7 @@ SYSTEM = "https://cadre-health.example/fhir/sid/record"
 NEVER = frozenset(("tier", "position"))
 
 
-def make_engine(identify: Callable[[str, str, str], str]) -> Engine:
+def make_engine(identify: Callable[[str, str, str], str]) -> MappingEngine:
     folder = Path(__file__).parents[1] / "mappings"
     fields = {kind: frozenset(type_.model_fields) - NEVER | {"cadre"} for kind, type_ in MAPPED_TYPES.items()}
     context = HospitalContext(
@@ -123,7 +123,7 @@ def rate(work: Callable[[int], object], count: int) -> float:
 def records_of_a_year(folder: Path, cadres: int) -> Iterator[list[Any]]:
     """The records of the sample year, imported, person by person."""
     from adapter.database import migrate, open_database
-    from adapter.records import importer
+    from adapter.records.importing import importer
     from adapter.records.store import RecordStore
     from adapter.records.synthetic import write_workbook
 
@@ -132,7 +132,7 @@ def records_of_a_year(folder: Path, cadres: int) -> Iterator[list[Any]]:
     write_workbook(folder / "year.xlsx", cadres=cadres)
     hospitals = frozenset({"bv-tinh", "bv-trung-uong"})
     now = datetime(2026, 11, 22, tzinfo=UTC)
-    importer.run(
+    importer.run_import(
         database, [folder / "year.xlsx"], max_deletions_percent=3, known_hospitals=hospitals, now=now
     )
     store, since = RecordStore(database), 0
@@ -142,7 +142,7 @@ def records_of_a_year(folder: Path, cadres: int) -> Iterator[list[Any]]:
     database.dispose()
 
 
-def mixed(engine: Engine, cadres: int) -> dict[str, float]:
+def mixed(engine: MappingEngine, cadres: int) -> dict[str, float]:
     """Resources a second of a whole year's records, by us and by the models (every 20th of the same)."""
     with tempfile.TemporaryDirectory() as folder:
         people = list(records_of_a_year(Path(folder), cadres))
@@ -154,7 +154,7 @@ def mixed(engine: Engine, cadres: int) -> dict[str, float]:
         for record in records:
             visit = record if record.kind == "visit" else visits.get(getattr(record, "visit", None))
             for one in engine.map(record, visit=visit):
-                wrong += any(issue.is_error for issue in check(one.resource, second_opinion=False))
+                wrong += any(issue.is_error for issue in check_resource(one.resource, second_opinion=False))
                 made.append(codec.dumps(one.resource))
     ours = time.process_time() - started
     assert not wrong, f"{wrong} resources are wrong"
@@ -178,7 +178,7 @@ def main() -> None:
     parser.add_argument("--cadres", type=int, default=934, help="people in the sample year")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    identities = Identities(b"a key for benchmarks")
+    identities = IdentityFactory(b"a key for benchmarks")
 
     def identify(type_: str, kind: str, key: str) -> str:
         return identities.of("bv-tinh", type_, kind, key)
@@ -194,8 +194,8 @@ def main() -> None:
             lambda n: codec.dumps(engine.map(measurement(n))[0].resource), options.count
         ),
         "models_per_second": rate(lambda n: with_models(measurement(n), sample, identify), few),
-        "checked_per_second": rate(lambda _: check(sample, second_opinion=False), few),
-        "checked_twice_per_second": rate(lambda _: check(sample), few),
+        "checked_per_second": rate(lambda _: check_resource(sample, second_opinion=False), few),
+        "checked_twice_per_second": rate(lambda _: check_resource(sample), few),
     }
     figures["ratio"] = figures["mapped_per_second"] / figures["models_per_second"]
     figures |= mixed(engine, options.cadres)

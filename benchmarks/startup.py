@@ -10,7 +10,14 @@ import sys
 import time
 
 ROUNDS = 15
-NEVER = ("adapter.fhir.definitions", "adapter.fhir.shapes", "fhir", "pydantic", "sqlalchemy", "jinja2")
+NEVER = (
+    "adapter.fhir.definitions.types",
+    "adapter.fhir.validation.type_shapes",
+    "fhir",
+    "pydantic",
+    "sqlalchemy",
+    "jinja2",
+)
 HELP = "from adapter.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass"
 PROGRAMS = {
     "python alone": "",

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from adapter.cli.demo.processes import free_port, until
+from adapter.demo.processes import free_port, until
 from adapter.records.synthetic import write_workbook
 
 ADAPTER = Path(sys.executable).with_name("adapter")

@@ -5,7 +5,7 @@ from xml.sax.saxutils import escape
 
 from his import sample_rows
 
-from adapter.records import formats
+from adapter.records.sheets import cell_parsers
 
 _PHYSICAL = {
     "VS-BP": "HUYET_AP",
@@ -27,7 +27,7 @@ def _element(name: str, text: object) -> str:
 
 
 def _moment(written: str) -> str:
-    return formats.instant(written).strftime("%Y%m%d%H%M") if written else ""
+    return cell_parsers.parse_datetime(written).strftime("%Y%m%d%H%M") if written else ""
 
 
 def checkup(visit: list[str], measured: list[list[str]], found: list[list[str]]) -> str:

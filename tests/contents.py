@@ -12,8 +12,8 @@ from urllib.parse import unquote
 
 from adapter.fhir import codec
 from adapter.fhir.bundle import identities_of
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.planning import write_bundles
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.outbound.planning import write_bundles
 from adapter.settings import Settings
 
 __all__ = ["Content", "Resource", "desired", "difference", "holding", "identity", "opened", "planned"]

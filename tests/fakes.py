@@ -15,13 +15,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
 
-from adapter.ledger.card import Card
+from adapter.ledger.server_cards.card import ServerCard
 
 Fault = Callable[[httpx.Request], httpx.Response | None]
 
 
 # What a good server's card says; others are made of it with `dataclasses.replace`.
-GOOD = Card(
+GOOD = ServerCard(
     transaction=True,
     atomic=True,
     batch=True,

@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import create_engine, insert, select, text
 
-from adapter.cli.demo.hospital import HospitalView
 from adapter.database import migrate, open_database
+from adapter.demo.hospital import HospitalView
 from adapter.fhir.bundle import identities_of
 from adapter.records import tables
 

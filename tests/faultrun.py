@@ -30,8 +30,8 @@ from faultproxy import FaultProxy
 from postgres import Postgres
 from processes import ROOT, Centre
 
-from adapter.cli.demo.hospital import HospitalView
-from adapter.cli.demo.processes import until
+from adapter.demo.hospital import HospitalView
+from adapter.demo.processes import until
 
 __all__ = ["Result", "run_seed"]
 

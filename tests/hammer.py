@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import text
 
-from adapter.database import open_database, write
-from adapter.ledger.pace import Limits
+from adapter.database import open_database, write_transaction
+from adapter.ledger.hospitals.pace import PaceLimits
 from adapter.ledger.store import LedgerStore
 
 HOSPITALS = ("bv-a", "bv-b")
@@ -20,7 +20,7 @@ LIMIT = 5  # in flight at a hospital
 def hammer(url: str, threads: int, rounds: int) -> None:
     """Claim and give back, `rounds` times in each thread. Raises whatever a thread raised."""
     engine = open_database(url)
-    ledger = LedgerStore(engine, dict.fromkeys(HOSPITALS, Limits(concurrency=LIMIT)))
+    ledger = LedgerStore(engine, dict.fromkeys(HOSPITALS, PaceLimits(concurrency=LIMIT)))
     errors: list[BaseException] = []
 
     def work(number: int) -> None:
@@ -32,11 +32,11 @@ def hammer(url: str, threads: int, rounds: int) -> None:
             errors.append(error)
 
     def _once(ledger: LedgerStore, hospital: str) -> None:
-        for lease in ledger.shipments.claim(hospital, datetime.now(UTC), 60, want=2):
+        for lease in ledger.shipments.claim(hospital, datetime.now(UTC), 60, max_count=2):
             row = {"hospital": lease.hospital, "cadre": lease.cadre}
-            with write(engine) as connection:
+            with write_transaction(engine) as connection:
                 connection.execute(text("INSERT INTO flying VALUES (:hospital, :cadre)"), row)
-            with write(engine) as connection:
+            with write_transaction(engine) as connection:
                 count = text("SELECT count(*) FROM flying WHERE hospital = :hospital")
                 assert connection.execute(count, row).scalar_one() <= LIMIT
                 connection.execute(

@@ -22,7 +22,7 @@ from sqlalchemy import (
     create_engine,
 )
 
-from adapter.records import formats
+from adapter.records.sheets import cell_parsers
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "fixtures" / "sample" / "small-csv"
@@ -115,9 +115,9 @@ def _value(column: Column[Any], cell: str) -> str | int | date | datetime | Deci
     if column.name == "gioi_tinh":
         return _SEXES[cell]
     if isinstance(column.type, DateTime):
-        return formats.instant(cell).replace(tzinfo=None)
+        return cell_parsers.parse_datetime(cell).replace(tzinfo=None)
     if isinstance(column.type, Date):
-        return formats.day(cell)
+        return cell_parsers.parse_date(cell)
     if isinstance(column.type, Numeric):
-        return formats.decimal(cell)
+        return cell_parsers.parse_decimal(cell)
     return int(cell) if isinstance(column.type, Integer) else cell

@@ -7,16 +7,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from adapter.database import write
+from adapter.database import write_transaction
 from adapter.fhir import codec
-from adapter.inbox import process as processing
-from adapter.inbox.apply import Known, ResultPlan
-from adapter.inbox.matching import CadreFound, Effect, ReferralFound
-from adapter.inbox.receive import accept
+from adapter.inbox import processing
+from adapter.inbox.local_writes import ResultPlan, StoredResult
+from adapter.inbox.matching import FulfilmentEffect, KnownCadre, KnownReferral
+from adapter.inbox.receive import receive_resource
 from adapter.inbox.store import InboxItem, InboxStore
-from adapter.records.body import body_of, content_digest, identifiers_of
-from adapter.records.feed import Feed
+from adapter.records.change_feed import ChangeFeed
 from adapter.records.model import Cadre, Fulfilment, Record, Referral, Result, Sex, Tier
+from adapter.records.serialisation import body_digest, person_identifiers, serialise_record
 from adapter.records.store import RecordStore
 from adapter.records.tables import cadre_identifier, record
 
@@ -40,10 +40,10 @@ class Directory:
     remote_cadres: dict[str, str] = field(default_factory=lambda: {"51": "CB-1", "52": "CB-2"})
     cadre_identities: dict[str, str] = field(default_factory=lambda: {"idan": "CB-1", "idbinh": "CB-2"})
 
-    def referral_by_identity(self, value: str) -> ReferralFound | None:
+    def referral_by_identity(self, value: str) -> KnownReferral | None:
         return self.referral(self.referral_identities.get(value, ""))
 
-    def referral_by_remote(self, id: str) -> ReferralFound | None:
+    def referral_by_remote(self, id: str) -> KnownReferral | None:
         return self.referral(self.remote_referrals.get(id, ""))
 
     def cadre_by_identity(self, value: str) -> str | None:
@@ -55,17 +55,17 @@ class Directory:
     def cadres_by_identifier(self, value: str) -> list[str]:
         return self.records.cadres_by_identifier(value)
 
-    def referral(self, key: str) -> ReferralFound | None:
+    def referral(self, key: str) -> KnownReferral | None:
         found = self.records.get("referral", key)
         if not isinstance(found, Referral):
             return None
-        return ReferralFound(found.key, found.cadre, found.hospital, found.status)
+        return KnownReferral(found.key, found.cadre, found.hospital, found.status)
 
-    def cadre(self, key: str) -> CadreFound | None:
+    def cadre(self, key: str) -> KnownCadre | None:
         found = self.records.get("cadre", key)
         if not isinstance(found, Cadre):
             return None
-        return CadreFound(found.key, found.name, found.birth_date, PSEUDONYMS.get(found.key))
+        return KnownCadre(found.key, found.name, found.birth_date, PSEUDONYMS.get(found.key))
 
     def opaque(self, cadre: str) -> str:
         return codec.digest(cadre.encode())
@@ -80,9 +80,9 @@ class Records:
     def lives(self, cadre: str, *, connection: Connection) -> bool:
         return self.store.lives(cadre, connection=connection)
 
-    def known(self, result_key: str) -> Known | None:
+    def known(self, result_key: str) -> StoredResult | None:
         found = self.store.get("result", result_key)
-        return Known(found.cadre, found.status, found.issued_at) if isinstance(found, Result) else None
+        return StoredResult(found.cadre, found.status, found.issued_at) if isinstance(found, Result) else None
 
     def save_result(self, plan: ResultPlan, *, connection: Connection) -> bool:
         result = Result(
@@ -99,7 +99,7 @@ class Records:
         return self.store.save_result(result, connection=connection)
 
     def fulfil(
-        self, referral: str, effect: Effect, by: str | None, at: datetime, *, connection: Connection
+        self, referral: str, effect: FulfilmentEffect, by: str | None, at: datetime, *, connection: Connection
     ) -> bool:
         return self.store.fulfil(referral, Fulfilment(effect), by, at, connection=connection)
 
@@ -145,8 +145,8 @@ class Centre:
         return Directory(self.store, hospital)
 
     def receive(self, resource: dict[str, Any], id_: str = "r1", hospital: str = "bv-tinh") -> int:
-        with write(self.engine) as connection:
-            return accept(
+        with write_transaction(self.engine) as connection:
+            return receive_resource(
                 connection,
                 hospital=hospital,
                 type=resource["resourceType"],
@@ -158,7 +158,7 @@ class Centre:
             )
 
     def process(self, *, again: bool = False) -> dict[str, int]:
-        return dict(processing.process_all(self.inbox, self.directory, self.records, NOW, again=again))
+        return dict(processing.process_items(self.inbox, self.directory, self.records, NOW, again=again))
 
     def send(self, resource: dict[str, Any], id_: str = "r1", hospital: str = "bv-tinh") -> InboxItem:
         number = self.receive(resource, id_, hospital)
@@ -171,7 +171,7 @@ class Centre:
         return item
 
     def link(self, item: int, cadre: str, referral: str | None = None) -> str:
-        return processing.link(
+        return processing.link_item(
             self.inbox,
             item,
             cadre,
@@ -183,7 +183,7 @@ class Centre:
         )
 
     def unlink(self, item: int) -> None:
-        processing.unlink(
+        processing.unlink_item(
             self.inbox, item, directory_of=self.directory, records=self.records, by="bs.hoa", now=NOW
         )
 
@@ -197,20 +197,20 @@ class Centre:
 
 
 def _put(engine: Engine, records: Sequence[Record]) -> None:
-    with write(engine) as connection:
-        positions = Feed(connection)
+    with write_transaction(engine) as connection:
+        positions = ChangeFeed(connection)
         for one in records:
             connection.execute(
                 record.insert().values(
                     kind=one.kind,
                     key=one.key,
                     cadre=one.cadre,  # type: ignore[attr-defined] # every concrete record has it
-                    body=body_of(one),
-                    digest=content_digest(body_of(one)),
+                    body=serialise_record(one),
+                    digest=body_digest(serialise_record(one)),
                     position=positions.next(),
                     deleted=False,
                 )
             )
-            for number in identifiers_of(one) if isinstance(one, Cadre) else ():
+            for number in person_identifiers(one) if isinstance(one, Cadre) else ():
                 connection.execute(cadre_identifier.insert().values(value=number, cadre=one.key))
         positions.close()

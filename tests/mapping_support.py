@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from adapter.fhir import codec
-from adapter.fhir.identity import Identities
-from adapter.mapping.engine import Engine, HospitalContext
+from adapter.fhir.identity import IdentityFactory
+from adapter.mapping.engine import HospitalContext, MappingEngine
 from adapter.mapping.loader import Mappings
 from adapter.records.model import MAPPED_TYPES, Record
 
@@ -24,7 +24,7 @@ SYSTEM = "https://cadre-health.example/fhir/sid/record"
 
 def context(name: str = "bv-tinh", systems: dict[str, str] | None = None) -> HospitalContext:
     """A hospital that wants national numbers, unless `systems` says otherwise."""
-    identities = Identities(b"a key for tests only")
+    identities = IdentityFactory(b"a key for tests only")
     base = "http://fhir.ehealth.gov.vn/core/sid"
     return HospitalContext(
         name=name,
@@ -51,7 +51,7 @@ def mappings() -> Mappings:
     return Mappings.load(MAPPINGS, FIELDS)
 
 
-def engine() -> Engine:
+def engine() -> MappingEngine:
     """A fresh engine for the fictitious hospital."""
     return mappings().engine(context())
 

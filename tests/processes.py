@@ -11,10 +11,10 @@ from typing import Any
 
 from fakes import GOOD
 
-from adapter.cli.demo.hospital import HospitalView
-from adapter.cli.demo.processes import free_port, until
 from adapter.database import migrate, open_database
-from adapter.ledger.cards import CardStore
+from adapter.demo.hospital import HospitalView
+from adapter.demo.processes import free_port, until
+from adapter.ledger.server_cards.store import ServerCardStore
 from adapter.settings import load_settings
 
 ADAPTER = Path(sys.executable).with_name("adapter")
@@ -92,7 +92,7 @@ class Centre:
         try:
             migrate(engine)
             for name in self.ports:
-                CardStore(engine).put(name, GOOD, datetime.now(UTC))
+                ServerCardStore(engine).put(name, GOOD, datetime.now(UTC))
         finally:
             engine.dispose()
 

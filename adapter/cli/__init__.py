@@ -1,4 +1,4 @@
-"""The command line: what a person types. Typer parses, `show` prints, everything else is elsewhere.
+"""The command line: what a person types. Typer parses, `terminal` prints, everything else is elsewhere.
 
 `main` chooses the language before the commands are imported, because their help is in it; each
 command imports what it needs when it runs, so that `adapter --help` stays quick.
@@ -8,9 +8,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from adapter.cli.trouble import in_words
+from adapter.cli.foreign_errors import in_words
 from adapter.errors import AdapterError
-from adapter.texts import say, use_language
+from adapter.texts import say, set_language
 
 __all__ = ["main"]
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     os.umask(0o077)
     general, rest = _hoist(list(sys.argv[1:] if arguments is None else arguments))
-    use_language(_language(general))
+    set_language(_language(general))
     from adapter.cli.app import app
 
     try:

@@ -5,27 +5,27 @@ from typing import Annotated
 
 import typer
 
-from adapter.cli import (
-    cadres,
+from adapter.cli.commands import (
+    cadre,
     doctor,
-    exchange,
     explain,
-    hospitals,
-    insight,
+    hospital,
+    import_records,
+    inbox,
     mapping,
-    people,
+    parked,
     plan,
     problems,
     reconcile,
-    records,
-    release,
-    serving,
-    sources,
-    start,
+    services,
+    setup,
+    source,
+    status,
+    sync,
     terminology,
     validate,
 )
-from adapter.cli.context import Choices
+from adapter.cli.terminal.context import Choices
 from adapter.texts import say
 
 __all__ = ["app"]
@@ -70,22 +70,22 @@ def _general(
 
 
 for module in (
-    start,
-    records,
-    sources,
+    setup,
+    import_records,
+    source,
     mapping,
     terminology,
     doctor,
     plan,
-    exchange,
-    release,
-    serving,
-    insight,
+    sync,
+    parked,
+    services,
+    status,
     problems,
     explain,
-    people,
-    hospitals,
-    cadres,
+    inbox,
+    hospital,
+    cadre,
     reconcile,
     validate,
 ):

@@ -7,17 +7,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from adapter.delivery.client import HospitalClient
-from adapter.delivery.destination import AnyPace, Destination, Held, Pace, Retract
-from adapter.delivery.shipment import Left, ship
+from adapter.delivery.http.client import HospitalClient
+from adapter.delivery.shipping.context import (
+    BundleSize,
+    DeliveryContext,
+    LeasedShipment,
+    RetractMode,
+    UnlimitedBundleSize,
+)
+from adapter.delivery.shipping.shipment import ShipmentResult, ship
 from adapter.errors import LeaseLost
-from adapter.ledger.card import UNKNOWN, Card
-from adapter.ledger.model import Lease
+from adapter.ledger.schema.values import Lease
+from adapter.ledger.server_cards.card import UNMEASURED, ServerCard
 from adapter.ledger.store import LedgerStore
-from adapter.ledger.watch import LONGEST_WAIT
+from adapter.ledger.workers.liveness import MAX_RETRY_DELAY
 from adapter.telemetry import get_logger
 
-__all__ = ["Delivered", "deliver", "lease_length"]
+__all__ = ["DeliverySummary", "deliver", "effective_lease_seconds"]
 
 _NAP = 0.05  # seconds, so that a due time that has just come is not waited for twice
 _MORE_NAP = 0.2  # seconds, while more is being planned or under way
@@ -29,7 +35,7 @@ _log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class DeliverySummary:
     """What one run did at a hospital. `unreachable`: it gave up waiting for the hospital; `failed`: so many
     shipments met an error that nobody expected, and are tried again later.
     """
@@ -42,7 +48,7 @@ class Delivered:
     failed: int = 0
 
 
-def lease_length(lease_seconds: float, timeout: float) -> float:
+def effective_lease_seconds(lease_seconds: float, timeout: float) -> float:
     """Seconds that a lease lasts: every request fits in, and a few times more. The same for all workers of
     a hospital, since they wait as long before they take one over.
     """
@@ -53,7 +59,7 @@ class _Run:
     """The shared state of a hospital's workers in one run."""
 
     def __init__(
-        self, to: Destination, patience: float, stop: threading.Event, more: Callable[[], bool]
+        self, to: DeliveryContext, patience: float, stop: threading.Event, more: Callable[[], bool]
     ) -> None:
         self.to = to
         self.patience = timedelta(seconds=patience)
@@ -78,7 +84,7 @@ class _Run:
                 continue
             lease, in_vain = self._ship(lease), 0
         if lease is not None:  # told to stop just after it was claimed
-            self._finish(Held(self.to, lease), Left(self.to.clock()))
+            self._finish(LeasedShipment(self.to, lease), ShipmentResult(self.to.clock()))
 
     def _claim(self) -> Lease | None:
         to = self.to
@@ -86,7 +92,7 @@ class _Run:
 
     def _ship(self, lease: Lease) -> Lease | None:
         """Ship it and give it back; the next one, if one is due."""
-        held = Held(self.to, lease)
+        held = LeasedShipment(self.to, lease)
         with self._lock:
             self._shipping += 1
         try:
@@ -105,15 +111,15 @@ class _Run:
             return self._finish(held, left)
         return None
 
-    def _later(self, lease: Lease) -> Left:
-        wait = min(timedelta(seconds=2.0 ** min(lease.attempts + 1, 20)), LONGEST_WAIT)
-        return Left(self.to.clock() + wait, burn=True)
+    def _later(self, lease: Lease) -> ShipmentResult:
+        wait = min(timedelta(seconds=2.0 ** min(lease.attempts + 1, 20)), MAX_RETRY_DELAY)
+        return ShipmentResult(self.to.clock() + wait, counts_as_attempt=True)
 
-    def _finish(self, held: Held, left: Left) -> Lease | None:
+    def _finish(self, held: LeasedShipment, left: ShipmentResult) -> Lease | None:
         to, again = self.to, 0.0 if self.stop.is_set() else self.to.lease_seconds
-        latest = to.clock() + LONGEST_WAIT  # later would count as due at once
+        latest = to.clock() + MAX_RETRY_DELAY  # later would count as due at once
         due_at = left.due_at and min(left.due_at, latest)
-        return held.finish(due_at, burn=left.burn, again=again)
+        return held.finish(due_at, counts_as_attempt=left.counts_as_attempt, next_lease_seconds=again)
 
     def _worth_waiting(self, in_vain: int) -> float | None:
         """Seconds until something may be due, or None when that is beyond this run's patience. What is due
@@ -124,9 +130,9 @@ class _Run:
         more = self.more() or self._shipping > 0
         if due is None:
             return self._nap(in_vain) if more or self._others_are_at_it(now) else None
-        due = due if due <= now + LONGEST_WAIT else now
-        standing = self.to.ledger.hospitals.standing(self.to.name, now)
-        opens = now if standing.admits else standing.until
+        due = due if due <= now + MAX_RETRY_DELAY else now
+        standing = self.to.ledger.hospitals.admission(self.to.name, now)
+        opens = now if standing.max_in_flight else standing.until
         if opens is not None:
             wait = max(due, opens, now) - now
             if not wait and in_vain <= _RACES:
@@ -149,7 +155,7 @@ class _Run:
         """
         patience = max(self.patience, timedelta(seconds=self.to.lease_seconds + _LEASE_ENDS))
         has_patience = self.patience and now <= self.progressed_at + patience
-        return bool(has_patience and self.to.ledger.shipments.in_flight(self.to.name))
+        return bool(has_patience and self.to.ledger.shipments.count_in_flight(self.to.name))
 
 
 def deliver(
@@ -167,15 +173,15 @@ def deliver(
     clock: Callable[[], datetime],
     stop: threading.Event,
     on_delivered: Callable[[int], None] = lambda _count: None,
-    more: Callable[[], bool] = lambda: False,
-    card: Card = UNKNOWN,
-    pace: Pace | None = None,
-    retract: Retract = "delete",
-) -> Delivered:
+    is_planning: Callable[[], bool] = lambda: False,
+    card: ServerCard = UNMEASURED,
+    bundle_size: BundleSize | None = None,
+    retract: RetractMode = "delete",
+) -> DeliverySummary:
     """Ship all that is due for one hospital with `concurrency` threads.
 
     Returns when nothing is due any more, or when the hospital made no progress for `patience`
-    seconds, or when `stop` is set; what is left stays in the ledger. While `more` says that more is
+    seconds, or when `stop` is set; what is left stays in the ledger. While `is_planning` says that more is
     being planned, it goes on.
     """
     total = gone = 0
@@ -196,32 +202,32 @@ def deliver(
                 gone += count
                 run.progressed_at = clock()
 
-    to = Destination(
+    to = DeliveryContext(
         name=name,
         client=client,
         ledger=ledger,
         system=system,
         timeout=timeout,
-        lease_seconds=lease_length(lease_seconds, timeout),
+        lease_seconds=effective_lease_seconds(lease_seconds, timeout),
         max_entries=max_entries,
         max_bytes=max_bytes,
         clock=clock,
         on_settled=settled,
         on_retracted=retracted,
         card=card,
-        pace=pace or AnyPace(),
+        bundle_size=bundle_size or UnlimitedBundleSize(),
         retract=retract,
     )
-    run = _Run(to, patience, stop, more)
+    run = _Run(to, patience, stop, is_planning)
     requests, writes = client.requests, client.writes
     leases: list[Lease | None] = []
     if not stop.is_set():
         leases += ledger.shipments.claim(name, clock(), to.lease_seconds, concurrency)
-    if leases or patience or more():
+    if leases or patience or is_planning():
         leases += [None] * (concurrency - len(leases))
         with ThreadPoolExecutor(concurrency, thread_name_prefix=f"deliver-{name}") as pool:
             for done in [pool.submit(run.loop, lease) for lease in leases]:
                 done.result()
-    return Delivered(
+    return DeliverySummary(
         total, gone, client.requests - requests, client.writes - writes, run.unreachable, run.failed
     )

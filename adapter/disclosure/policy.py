@@ -13,12 +13,28 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from adapter.disclosure.folding import fold, pattern
-from adapter.disclosure.schema import SEALED_FIELDS, Form, Group, HospitalLine, PolicyFile, Share
+from adapter.disclosure.policy_schema import (
+    SEALED_FIELDS,
+    DisclosureForm,
+    HospitalPolicy,
+    PolicyFile,
+    SensitiveGroup,
+    ShareScope,
+)
+from adapter.disclosure.text_folding import compile_folded_pattern, fold_text
 from adapter.errors import PolicyError
 from adapter.texts import say
 
-__all__ = ["Decision", "Facts", "Form", "Policy", "Reason", "Rules", "Share", "parse"]
+__all__ = [
+    "DisclosureDecision",
+    "DisclosureFacts",
+    "DisclosureForm",
+    "HospitalRules",
+    "Policy",
+    "ShareScope",
+    "WithholdReason",
+    "parse_policy",
+]
 
 _NEVER = "\0never"  # groups' names in memory; no file can write them
 _OPENED = "\0opened"
@@ -30,7 +46,7 @@ _CODE_IN_TEXT = re.compile(r"(?<!trang )(?<!mask )(?<![\w.-])[A-Z]\d\d(?:\.\d{1,
 _NUMBERS = re.compile(r"[\d.,+-][\d\s:.,+/TZ-]*")  # dates and numbers: most texts, and no words
 
 
-class Reason(StrEnum):
+class WithholdReason(StrEnum):
     """Why something is withheld. Each has a text `disclosure.<reason>` and a line in docs/operating.md."""
 
     TIER_REFUSED = "tier-refused"
@@ -46,7 +62,7 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class DisclosureFacts:
     """What a decision depends on. `needed`: a referral or trip to this hospital needs the record.
     `addressee` is the hospital that a referral goes to. `texts` are the record's own words: what the
     sheet calls a measure, its value, a reason.
@@ -64,13 +80,13 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class DisclosureDecision:
     """Disclose in `form` with the confidentiality label `label` (N or R), or withhold for `reason`.
     `free_text`: whether words that somebody wrote go with it.
     """
 
-    form: Form | None
-    reason: Reason | None = None
+    form: DisclosureForm | None
+    reason: WithholdReason | None = None
     label: Literal["N", "R"] = "N"
     free_text: bool = False
 
@@ -84,40 +100,40 @@ class Policy(PolicyFile):
     """The policy file, checked. `rules()` gives what holds for one hospital."""
 
     @cached_property
-    def plain(self) -> re.Pattern[str] | None:
+    def plain_values_pattern(self) -> re.Pattern[str] | None:
         """All values in words that identify nobody, as one pattern for a whole folded text."""
-        return pattern(self.plain_values)
+        return compile_folded_pattern(self.plain_values)
 
-    def rules(self, hospital: str, level: str) -> "Rules":
+    def rules(self, hospital: str, level: str) -> "HospitalRules":
         """What holds for one hospital: its own line, else its level's, else nothing at all."""
         line = self.hospitals.get(hospital)
         if line is None:
             line = {str(name): found for name, found in self.levels.items()}.get(level)
-        line = line or HospitalLine(share=Share.NOTHING)
-        tiers: dict[str, Form] = dict((*self.tiers.items(), *line.tiers.items()))
+        line = line or HospitalPolicy(share=ShareScope.NOTHING)
+        tiers: dict[str, DisclosureForm] = dict((*self.tiers.items(), *line.tiers.items()))
         # Refusal is the province's, not a hospital's: a hospital's line cannot open it.
-        tiers |= {tier: form for tier, form in self.tiers.items() if form is Form.REFUSE}
+        tiers |= {tier: form for tier, form in self.tiers.items() if form is DisclosureForm.REFUSE}
         written = {**self.free_text, **line.free_text}
         free = frozenset(str(tier) for tier, goes in written.items() if goes)
         closed = [found for name, found in self.sealed.items() if name not in line.open]
-        never = Group(
+        never = SensitiveGroup(
             measures=(*self.never.measures, *(code for one in closed for code in one.measures)),
             words=(*self.never.words, *(words for one in closed for words in one.words)),
         )
         opened = [self.sealed[name] for name in line.open if name in self.sealed]
-        open_ = Group(
+        open_ = SensitiveGroup(
             measures=tuple(code for one in opened for code in one.measures),
             words=tuple(words for one in opened for words in (*one.words, *one.phrases)),
         )
         phrases = (*self.never.phrases, *never.words, *(text for one in closed for text in one.phrases))
-        return Rules(
+        return HospitalRules(
             hospital=hospital,
             share=line.share,
             tiers=tiers,
             free_text=free,
             groups={**self.groups, _NEVER: never, _OPENED: open_},
-            opened=frozenset(str(name) for name in line.open),
-            phrases=pattern(phrases),
+            unsealed=frozenset(str(name) for name in line.open),
+            phrases=compile_folded_pattern(phrases),
         )
 
     def unknown_codes(self, measures: Collection[str], services: Collection[str]) -> tuple[str, ...]:
@@ -140,15 +156,15 @@ class Policy(PolicyFile):
             if code.casefold() not in known[id(table)]
         )
 
-    def strangers(self, hospitals: Collection[str]) -> tuple[str, ...]:
+    def unknown_hospitals(self, hospitals: Collection[str]) -> tuple[str, ...]:
         """Hospitals that the policy names and the settings do not."""
         return tuple(sorted(set(self.hospitals) - set(hospitals)))
 
-    def misspelled(self, hospitals: Collection[str]) -> tuple[str, ...]:
+    def misspelled_hospitals(self, hospitals: Collection[str]) -> tuple[str, ...]:
         """Hospitals of the settings without a line, where a line that nobody uses has nearly their
         name: falling back to the level's line would be a guess. One line each.
         """
-        strangers = self.strangers(hospitals)
+        strangers = self.unknown_hospitals(hospitals)
         return tuple(
             say("disclosure.misspelled", name=name, line=line)
             for name in sorted(set(hospitals) - set(self.hospitals))
@@ -158,31 +174,35 @@ class Policy(PolicyFile):
 
 
 @dataclass(frozen=True)
-class Rules:
-    """The policy as it stands for one hospital. `opened` names what is sealed elsewhere; `phrases` never
+class HospitalRules:
+    """The policy as it stands for one hospital. `unsealed` names what is sealed elsewhere; `phrases` never
     leave, as one pattern for folded text.
     """
 
     hospital: str
-    share: Share
-    tiers: Mapping[str, Form]
+    share: ShareScope
+    tiers: Mapping[str, DisclosureForm]
     free_text: frozenset[str]
-    groups: Mapping[str, Group]
-    opened: frozenset[str] = frozenset()
+    groups: Mapping[str, SensitiveGroup]
+    unsealed: frozenset[str] = frozenset()
     phrases: re.Pattern[str] | None = None
     _of_words: dict[str, frozenset[str]] = field(default_factory=dict)
     _of_code: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
 
-    def decide(self, facts: Facts) -> Decision:
+    def decide(self, facts: DisclosureFacts) -> DisclosureDecision:
         """May this record go to this hospital, and in which form?"""
-        form = self.tiers.get(facts.tier, Form.HOLD)
+        form = self.tiers.get(facts.tier, DisclosureForm.HOLD)
         reason = self._closed(form) or self._elsewhere(facts)
         if reason is not None:
-            return Decision(None, reason)
-        free_text = form is Form.FULL or facts.tier in self.free_text
-        return self._weighed(Decision(form, free_text=free_text), self._groups(facts), facts.consents)
+            return DisclosureDecision(None, reason)
+        free_text = form is DisclosureForm.FULL or facts.tier in self.free_text
+        return self._weighed(
+            DisclosureDecision(form, free_text=free_text), self._groups(facts), facts.consents
+        )
 
-    def reconsider(self, decision: Decision, texts: Iterable[str], consents: Collection[str]) -> Decision:
+    def reconsider(
+        self, decision: DisclosureDecision, texts: Iterable[str], consents: Collection[str]
+    ) -> DisclosureDecision:
         """The decision once it is known in which words the resource says it: a display of a code table,
         or what was copied from another record, may tell of what the record's own words do not.
         """
@@ -191,49 +211,51 @@ class Rules:
             found |= self._by_words(text)
         return self._weighed(decision, found, consents)
 
-    def _weighed(self, decision: Decision, groups: frozenset[str], consents: Collection[str]) -> Decision:
+    def _weighed(
+        self, decision: DisclosureDecision, groups: frozenset[str], consents: Collection[str]
+    ) -> DisclosureDecision:
         if _NEVER in groups:
-            return Decision(None, Reason.NEVER_LEAVES)
+            return DisclosureDecision(None, WithholdReason.NEVER_LEAVES)
         if not groups - {_OPENED} <= set(consents):
-            return Decision(None, Reason.NO_CONSENT)
+            return DisclosureDecision(None, WithholdReason.NO_CONSENT)
         return replace(decision, label="R") if groups else decision
 
     @cached_property
     def sealed_fields(self) -> frozenset[str]:
         """Fields that make a mapping which reads one of them withheld at this hospital."""
-        closed = (fields for name, fields in SEALED_FIELDS.items() if name not in self.opened)
+        closed = (fields for name, fields in SEALED_FIELDS.items() if name not in self.unsealed)
         return frozenset(field for fields in closed for field in fields)
 
     @property
     def restricted_fields(self) -> frozenset[str]:
         """Opened fields of a health class: what is made of one is labelled R."""
-        return frozenset(SEALED_FIELDS[_CLASSES] if _CLASSES in self.opened else ())
+        return frozenset(SEALED_FIELDS[_CLASSES] if _CLASSES in self.unsealed else ())
 
     @property
-    def centre(self) -> bool:
+    def discloses_centre(self) -> bool:
         """Whether the hospital gets the centre's own Organization and Location."""
-        return self.share is not Share.NOTHING and "centre" in self.opened
+        return self.share is not ShareScope.NOTHING and "centre" in self.unsealed
 
     @property
-    def tells_origin(self) -> bool:
+    def discloses_origin(self) -> bool:
         """Whether the hospital is told from which import a record came."""
-        return "origin" in self.opened
+        return "origin" in self.unsealed
 
-    def _closed(self, form: Form) -> Reason | None:
-        if form is Form.REFUSE:
-            return Reason.TIER_REFUSED
-        if form is Form.HOLD:
-            return Reason.TIER_HELD
-        return Reason.HOSPITAL_CLOSED if self.share is Share.NOTHING else None
+    def _closed(self, form: DisclosureForm) -> WithholdReason | None:
+        if form is DisclosureForm.REFUSE:
+            return WithholdReason.TIER_REFUSED
+        if form is DisclosureForm.HOLD:
+            return WithholdReason.TIER_HELD
+        return WithholdReason.HOSPITAL_CLOSED if self.share is ShareScope.NOTHING else None
 
-    def _elsewhere(self, facts: Facts) -> Reason | None:
+    def _elsewhere(self, facts: DisclosureFacts) -> WithholdReason | None:
         if facts.addressee is not None and facts.addressee != self.hospital:
-            return Reason.OTHER_HOSPITAL
-        if self.share is Share.REFERRAL and not facts.needed:
-            return Reason.NOT_NEEDED
+            return WithholdReason.OTHER_HOSPITAL
+        if self.share is ShareScope.REFERRAL and not facts.needed:
+            return WithholdReason.NOT_NEEDED
         return None
 
-    def _groups(self, facts: Facts) -> frozenset[str]:
+    def _groups(self, facts: DisclosureFacts) -> frozenset[str]:
         found: frozenset[str] = frozenset()
         for kind, code in (("m", facts.measure), ("s", facts.service), ("i", facts.icd10)):
             if code:
@@ -249,7 +271,7 @@ class Rules:
             folded = code.casefold()
             named = {name for name, group in self.groups.items() if _names(group, kind, folded)}
             if kind == "m" and folded.startswith(_CLASS_CODES):
-                named.add(_OPENED if _CLASSES in self.opened else _NEVER)
+                named.add(_OPENED if _CLASSES in self.unsealed else _NEVER)
             found = self._of_code[asked] = frozenset(named) | self._by_words(code)
         return found
 
@@ -258,7 +280,7 @@ class Rules:
         if found is None and _NUMBERS.fullmatch(text):
             return frozenset()
         if found is None:
-            folded = fold(text)
+            folded = fold_text(text)
             found = frozenset(name for name, words in self._words if words.search(folded))
             found |= self._by_written_codes(text)
             if len(self._of_words) < _REMEMBERED:
@@ -276,11 +298,11 @@ class Rules:
 
     @cached_property
     def _words(self) -> list[tuple[str, re.Pattern[str]]]:
-        compiled = ((name, pattern(group.words)) for name, group in self.groups.items())
+        compiled = ((name, compile_folded_pattern(group.words)) for name, group in self.groups.items())
         return [(name, words) for name, words in compiled if words is not None]
 
 
-def _names(group: Group, kind: str, code: str) -> bool:
+def _names(group: SensitiveGroup, kind: str, code: str) -> bool:
     if kind == "i":
         return any(_covers(range_, code.upper()) for range_ in group.icd10)
     return code in {one.casefold() for one in (group.measures if kind == "m" else group.services)}
@@ -305,7 +327,7 @@ def _distance(one: str, other: str) -> int:
     return row[-1]
 
 
-def parse(data: Mapping[str, Any], *, where: str) -> Policy:
+def parse_policy(data: Mapping[str, Any], *, where: str) -> Policy:
     """The policy in `data` (the YAML file as it was read). Raises PolicyError with every mistake."""
     try:
         return Policy.model_validate(data)

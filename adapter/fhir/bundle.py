@@ -17,27 +17,27 @@ from uuid import UUID
 from orjson import Fragment
 
 from adapter.fhir.codec import Resource, dumps, loads
-from adapter.fhir.identity import search_parameter
-from adapter.fhir.outcome import Issue, issues_of
+from adapter.fhir.identity import identity_search_parameter
+from adapter.fhir.operation_outcome import Issue, parse_issues
 
 __all__ = [
-    "EntryAnswer",
-    "Request",
+    "EntryResponse",
+    "HttpRequest",
     "Target",
     "Write",
-    "answer_to",
-    "bundle",
-    "etag_of",
+    "build_bundle",
+    "build_transaction",
+    "conditional_references",
     "full_url",
-    "id_of",
     "identities_of",
-    "pair",
-    "references",
-    "resolve",
+    "normalised_etag",
+    "pair_responses",
+    "resolve_references",
     "search_url",
-    "single",
-    "transaction",
-    "without_dangling",
+    "server_id",
+    "single_request",
+    "single_response",
+    "without_dangling_references",
 ]
 
 Target = tuple[str, str]  # (resource type, identifier value)
@@ -55,7 +55,7 @@ _VERSION = re.compile(r"[!-~]{1,190}")
 @dataclass(frozen=True, slots=True)
 class Write:
     """One write. PUT: `body`, a serialised resource, to `remote_id` (if the server's version is `etag`), or
-    without one to whatever has this one identifier. POST: a new resource, `guarded` by If-None-Exist.
+    without one to whatever has this one identifier. POST: a new resource, `if_none_exist` by If-None-Exist.
     DELETE: `remote_id`.
     """
 
@@ -65,16 +65,18 @@ class Write:
     remote_id: str | None = None
     etag: str | None = None
     method: Literal["PUT", "POST", "DELETE"] = "PUT"
-    guarded: bool = True
+    if_none_exist: bool = True
 
     @property
     def is_conditional(self) -> bool:
         """Whether the server is to find by identifier what it writes to."""
-        return self.remote_id is None and (self.method == "PUT" or (self.method == "POST" and self.guarded))
+        return self.remote_id is None and (
+            self.method == "PUT" or (self.method == "POST" and self.if_none_exist)
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """One HTTP request; `url` is relative to the server's base."""
 
     method: str
@@ -84,7 +86,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class EntryAnswer:
+class EntryResponse:
     """What a server said of one entry. `status` is 0 when it said nothing that can be read."""
 
     status: int
@@ -114,16 +116,16 @@ def search_url(resource_type: str, system: str, values: Sequence[str]) -> str:
     """
     head = _quoted(f"{system}|")
     tokens = ",".join(head + _quoted_value(value) for value in values)
-    return f"{resource_type}?{search_parameter(resource_type)}={tokens}"
+    return f"{resource_type}?{identity_search_parameter(resource_type)}={tokens}"
 
 
-def references(body: bytes) -> tuple[Target, ...]:
+def conditional_references(body: bytes) -> tuple[Target, ...]:
     """Everything that a serialised resource refers to by identifier, in order, once each."""
     found = dict.fromkeys(_REFERENCE.findall(body))
     return tuple((resource_type.decode(), identity.decode()) for resource_type, identity in found)
 
 
-def resolve(body: bytes, where: Callable[[Target], str | None]) -> bytes:
+def resolve_references(body: bytes, where: Callable[[Target], str | None]) -> bytes:
     """The body with references by identifier replaced by what `where` gives (None leaves one as it is)."""
 
     def replaced(match: re.Match[bytes]) -> bytes:
@@ -133,12 +135,12 @@ def resolve(body: bytes, where: Callable[[Target], str | None]) -> bytes:
     return _REFERENCE.sub(replaced, body)
 
 
-def without_dangling(body: bytes, there: Container[Target]) -> bytes:
+def without_dangling_references(body: bytes, there: Container[Target]) -> bytes:
     """The body without references by identifier to what is not in `there`; emptied parts go too.
 
     What policy withholds must not even be pointed at.
     """
-    dangling = {target for target in references(body) if target not in there}
+    dangling = {target for target in conditional_references(body) if target not in there}
     if not dangling:
         return body
 
@@ -147,7 +149,9 @@ def without_dangling(body: bytes, there: Container[Target]) -> bytes:
             return [item for item in map(kept, node) if item is not None] or None
         if not isinstance(node, dict):
             return node
-        if isinstance(node.get("reference"), str) and dangling.intersection(references(dumps(node))):
+        if isinstance(node.get("reference"), str) and dangling.intersection(
+            conditional_references(dumps(node))
+        ):
             return None
         return {
             name: part
@@ -158,16 +162,16 @@ def without_dangling(body: bytes, there: Container[Target]) -> bytes:
     return dumps(kept(loads(body)) or {})
 
 
-def transaction(writes: Sequence[Write], *, system: str, known: Mapping[Target, str]) -> bytes:
+def build_transaction(writes: Sequence[Write], *, system: str, known: Mapping[Target, str]) -> bytes:
     """The transaction Bundle for `writes`, in their order, serialised.
 
     `known` gives remote ids of what the hospital already holds. Another entry of the same Bundle is
     referred to by its `urn:uuid`.
     """
-    return bundle(writes, system=system, known=known, form="transaction")
+    return build_bundle(writes, system=system, known=known, form="transaction")
 
 
-def bundle(
+def build_bundle(
     writes: Sequence[Write],
     *,
     system: str,
@@ -186,16 +190,16 @@ def bundle(
     return dumps({"resourceType": "Bundle", "type": form, "entry": entries})
 
 
-def single(write: Write, *, system: str, known: Mapping[Target, str]) -> Request:
+def single_request(write: Write, *, system: str, known: Mapping[Target, str]) -> HttpRequest:
     """The write as an HTTP request of its own (http://hl7.org/fhir/R4/http.html#update)."""
     headers = {"Prefer": "return=minimal"}
     if write.etag:
         headers["If-Match"] = write.etag
     if write.method == "DELETE":
-        return Request("DELETE", _url(write, system), None, headers)
-    if write.method == "POST" and write.guarded:
+        return HttpRequest("DELETE", _url(write, system), None, headers)
+    if write.method == "POST" and write.if_none_exist:
         headers["If-None-Exist"] = _condition(write, system)
-    return Request(write.method, _url(write, system), _body(write, _resolver(system, known, {})), headers)
+    return HttpRequest(write.method, _url(write, system), _body(write, _resolver(system, known, {})), headers)
 
 
 def _resolver(
@@ -224,7 +228,7 @@ def _url(write: Write, system: str) -> str:
 
 
 def _body(write: Write, where: Callable[[Target], str | None]) -> bytes:
-    body = resolve(write.body, where)
+    body = resolve_references(write.body, where)
     if not write.remote_id:
         return body
     head = dumps({"resourceType": write.type})[:-1]
@@ -239,7 +243,7 @@ def _entry(
         request["ifMatch"] = write.etag
     if write.method == "DELETE":
         return {"request": request}
-    if write.method == "POST" and write.guarded:
+    if write.method == "POST" and write.if_none_exist:
         request["ifNoneExist"] = _condition(write, system)
     return {
         "fullUrl": urls[write.identity],
@@ -248,7 +252,7 @@ def _entry(
     }
 
 
-def etag_of(value: object) -> str | None:
+def normalised_etag(value: object) -> str | None:
     """A weak ETag from a header or entry: `W/"1"`, `"1"` and HAPI's bare `1` are all `W/"1"`."""
     if not isinstance(value, str) or not value.strip():
         return None
@@ -256,13 +260,13 @@ def etag_of(value: object) -> str | None:
     return f'W/"{version}"' if _VERSION.fullmatch(version) else None
 
 
-def id_of(resource: Resource) -> str | None:
+def server_id(resource: Resource) -> str | None:
     """The id that a server gave it; None where there is none that can be written in a URL."""
     found = resource.get("id")
     return found if isinstance(found, str) and _ID.fullmatch(found) else None
 
 
-def pair(writes: Sequence[Write], answer: object) -> tuple[EntryAnswer, ...] | None:
+def pair_responses(writes: Sequence[Write], answer: object) -> tuple[EntryResponse, ...] | None:
     """The answer to each write, by index. None when they cannot be paired with certainty: not a
     Bundle, another number of entries (a server that dropped one), or another type at a place.
     """
@@ -283,7 +287,7 @@ def pair(writes: Sequence[Write], answer: object) -> tuple[EntryAnswer, ...] | N
     return tuple(paired)
 
 
-def _read_entry(entry: object) -> tuple[str | None, EntryAnswer] | None:
+def _read_entry(entry: object) -> tuple[str | None, EntryResponse] | None:
     response = entry.get("response") if isinstance(entry, dict) else None
     if not isinstance(entry, dict) or not isinstance(response, dict):
         return None
@@ -292,34 +296,36 @@ def _read_entry(entry: object) -> tuple[str | None, EntryAnswer] | None:
         return None
     location = _LOCATION.search(str(response.get("location") or ""))
     resource = entry.get("resource")
-    etag = etag_of(response.get("etag"))
+    etag = normalised_etag(response.get("etag"))
     answered_type, remote_id = (location[1], location[2]) if location else (None, None)
     if isinstance(resource, dict) and resource.get("resourceType") != "OperationOutcome":
         answered_type = answered_type or resource.get("resourceType")
-        remote_id = remote_id or id_of(resource)
+        remote_id = remote_id or server_id(resource)
     if etag is None and location and location[3]:
         etag = f'W/"{location[3]}"'
     outcome = response.get("outcome") or resource
-    return answered_type, EntryAnswer(int(status[0]), remote_id, etag, issues_of(outcome))
+    return answered_type, EntryResponse(int(status[0]), remote_id, etag, parse_issues(outcome))
 
 
-def answer_to(write: Write, status: int, headers: Mapping[str, str], body: object) -> EntryAnswer:
+def single_response(write: Write, status: int, headers: Mapping[str, str], body: object) -> EntryResponse:
     """What an HTTP answer says of a single write; `headers` by lower-case names."""
     found = (_LOCATION.search(headers.get(name, "")) for name in ("location", "content-location"))
     location = next((match for match in found if match and match[1] == write.type), None)
     resource = body if isinstance(body, dict) and body.get("resourceType") == write.type else {}
     meta = resource.get("meta")
-    etag = etag_of(headers.get("etag")) or etag_of(meta.get("versionId") if isinstance(meta, dict) else None)
+    etag = normalised_etag(headers.get("etag")) or normalised_etag(
+        meta.get("versionId") if isinstance(meta, dict) else None
+    )
     if etag is None and location and location[3]:
-        etag = etag_of(location[3])
-    remote_id = location[2] if location else id_of(resource)
-    return EntryAnswer(status, remote_id, etag, issues_of(body))
+        etag = normalised_etag(location[3])
+    remote_id = location[2] if location else server_id(resource)
+    return EntryResponse(status, remote_id, etag, parse_issues(body))
 
 
 def identities_of(resource: Resource, system: str) -> tuple[str, ...]:
     """The values of our identifier system in a resource that came back."""
     name, listed = "value", resource.get("identifier")
-    if search_parameter(str(resource.get("resourceType"))) == "_tag":
+    if identity_search_parameter(str(resource.get("resourceType"))) == "_tag":
         meta = resource.get("meta")
         name, listed = "code", meta.get("tag") if isinstance(meta, dict) else None
     items: Iterable[Any] = listed if isinstance(listed, list) else [listed]

@@ -13,22 +13,22 @@ from typing import Any
 import orjson
 
 __all__ = [
-    "Parts",
-    "RepeatedError",
+    "DuplicatePropertyError",
     "Resource",
-    "comes_back",
+    "SerialisedElements",
     "digest",
     "dumps",
-    "joined",
+    "is_worth_caching",
+    "join_elements",
     "loads",
     "loads_strictly",
-    "once",
-    "parts_of",
     "plain_decimal",
+    "serialise_elements",
+    "unique_properties",
 ]
 
 Resource = dict[str, Any]
-Parts = dict[str, bytes]  # the elements of a resource, each serialised by itself
+SerialisedElements = dict[str, bytes]  # the elements of a resource, each serialised by itself
 
 _DIGITS_OF_64_BITS = 19
 _MAX_EXPONENT = 1000  # written without exponent: 1e999999999 would be a gigabyte of zeros
@@ -50,14 +50,14 @@ def dumps(value: Any) -> bytes:
     return orjson.dumps(value, default=_default)
 
 
-def parts_of(resource: Resource) -> Parts:
+def serialise_elements(resource: Resource) -> SerialisedElements:
     """Each element serialised by itself: most are the same in many resources, and need be looked at once.
     Raises TypeError like `dumps`.
     """
     return {name: dumps(value) for name, value in resource.items()}
 
 
-def comes_back(name: str, value: object) -> bool:
+def is_worth_caching(name: str, value: object) -> bool:
     """Whether an element may be the same in other resources, and takes longer to look at than to remember:
     no plain value, and nothing that says whose it is.
     """
@@ -65,7 +65,7 @@ def comes_back(name: str, value: object) -> bool:
     return isinstance(one, dict) and "reference" not in one and name != "identifier"
 
 
-def joined(parts: Parts) -> bytes:
+def join_elements(parts: SerialisedElements) -> bytes:
     """The bytes that `dumps` gives of the resource with these elements."""
     return orjson.dumps({name: orjson.Fragment(part) for name, part in parts.items()})
 
@@ -93,16 +93,16 @@ def loads(data: bytes | str) -> Any:
     return json.loads(data, parse_float=_decimal, parse_int=_whole, parse_constant=_refuse_constant)
 
 
-class RepeatedError(ValueError):
+class DuplicatePropertyError(ValueError):
     """A property that an object has twice, of which readers would take either; `args[0]` is its name."""
 
 
-def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_properties(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The object of these properties. Raises RepeatedError where one is there twice."""
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
-        raise RepeatedError(next(name for name in names if names.count(name) > 1)[:60])
+        raise DuplicatePropertyError(next(name for name in names if names.count(name) > 1)[:60])
     return found
 
 
@@ -122,7 +122,7 @@ def loads_strictly(data: bytes) -> Any:
         parse_float=_decimal,
         parse_int=_whole,
         parse_constant=_refuse_constant,
-        object_pairs_hook=once,
+        object_pairs_hook=unique_properties,
     )
 
 

@@ -13,16 +13,16 @@ from adapter.fhir.codec import Resource
 # ruff: noqa: SIM905 - the lists read better as words than as quoted strings
 
 __all__ = [
-    "ONE_IDENTIFIER",
-    "WITHOUT_IDENTIFIER",
-    "Identities",
+    "SINGLE_IDENTIFIER_TYPES",
+    "TYPES_WITHOUT_IDENTIFIER",
+    "IdentityFactory",
     "conditional_reference",
-    "identified",
-    "search_parameter",
+    "identity_search_parameter",
+    "with_identity",
 ]
 
 # Types of R4 that have no element `identifier`: their identity is a tag, which every type has.
-WITHOUT_IDENTIFIER: Final = frozenset(
+TYPES_WITHOUT_IDENTIFIER: Final = frozenset(
     """AuditEvent Binary CapabilityStatement CompartmentDefinition GraphDefinition ImplementationGuide Linkage
     MedicationKnowledge MedicinalProductContraindication MedicinalProductIndication
     MedicinalProductInteraction MedicinalProductManufactured MedicinalProductUndesirableEffect
@@ -31,13 +31,13 @@ WITHOUT_IDENTIFIER: Final = frozenset(
     SubstanceSourceMaterial TerminologyCapabilities VerificationResult""".split()
 )
 # Types that have one identifier and no list of them.
-ONE_IDENTIFIER: Final = frozenset(
+SINGLE_IDENTIFIER_TYPES: Final = frozenset(
     """AdverseEvent Bundle Composition ConceptMap MedicinalProductIngredient QuestionnaireResponse
     SpecimenDefinition SubstanceSpecification TestReport TestScript""".split()
 )
 
 
-class Identities:
+class IdentityFactory:
     """Makes identities from the centre's secret key (at least 16 bytes)."""
 
     def __init__(self, key: bytes) -> None:
@@ -56,19 +56,19 @@ def conditional_reference(resource_type: str, system: str, value: str) -> str:
     return f"{resource_type}?identifier={system}|{value}"
 
 
-def search_parameter(resource_type: str) -> str:
+def identity_search_parameter(resource_type: str) -> str:
     """What finds a resource of that type by its identity."""
-    return "_tag" if resource_type in WITHOUT_IDENTIFIER else "identifier"
+    return "_tag" if resource_type in TYPES_WITHOUT_IDENTIFIER else "identifier"
 
 
-def identified(resource_type: str, system: str, value: str, body: dict[str, Any]) -> Resource:
+def with_identity(resource_type: str, system: str, value: str, body: dict[str, Any]) -> Resource:
     """The resource with its identity first, and what `body` has."""
-    if resource_type in WITHOUT_IDENTIFIER:
+    if resource_type in TYPES_WITHOUT_IDENTIFIER:
         meta = body.get("meta", {})
         meta = {**meta, "tag": [{"system": system, "code": value}, *meta.get("tag", ())]}
         return {"resourceType": resource_type, **body, "meta": meta}
     identity = {"system": system, "value": value}
     more = body.get("identifier")
-    identifier = identity if resource_type in ONE_IDENTIFIER else [identity, *(more or ())]
+    identifier = identity if resource_type in SINGLE_IDENTIFIER_TYPES else [identity, *(more or ())]
     rest = {name: part for name, part in body.items() if name != "identifier"}
     return {"resourceType": resource_type, "identifier": identifier, **rest}

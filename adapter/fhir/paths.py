@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-__all__ = ["Path", "leaves_of", "matching", "steps_of", "text_of"]
+__all__ = ["Path", "leaf_values", "matching_paths", "parse_path", "path_text"]
 
 Path = tuple[str | int, ...]
 
@@ -18,22 +18,22 @@ _INSIDE = re.compile(r"^.*\bentry\[?\d*\]?\.resource\b\.?", re.IGNORECASE)
 _STEP = re.compile(r"(\w+)(?:\[(\d+)\])?")
 
 
-def text_of(path: Path) -> str:
+def path_text(path: Path) -> str:
     """`("code", "coding", 1, "code")` as `code.coding[1].code`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")
 
 
-def leaves_of(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+def leaf_values(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Every leaf of a FHIR JSON value with its path, in order."""
     if isinstance(value, dict | list):
         for step, part in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from leaves_of(part, (*path, step))
+            yield from leaf_values(part, (*path, step))
     else:
         yield path, value
 
 
-def steps_of(expression: str, resource_type: str) -> Path | None:
+def parse_path(expression: str, resource_type: str) -> Path | None:
     """The steps of an expression inside its resource, `()` for the resource itself; None when it is no
     path. Type filters and what is before the resource (`Bundle.entry[0].resource`) are left out.
     """
@@ -59,7 +59,7 @@ def steps_of(expression: str, resource_type: str) -> Path | None:
     return tuple(steps)
 
 
-def matching(steps: Path, paths: Iterable[Path], *, around: bool = False) -> list[Path]:
+def matching_paths(steps: Path, paths: Iterable[Path], *, around: bool = False) -> list[Path]:
     """The paths at or under `steps`; with `around`, where there are none, of the nearest element around.
 
     Letter case and a choice's type (`value`, `valueQuantity`) do not matter, an index only where both

@@ -13,9 +13,9 @@ from urllib.parse import parse_qs
 
 from adapter.fhir.codec import Resource
 
-__all__ = ["Evidence", "Identifier", "RemoteId", "Siblings", "evidence"]
+__all__ = ["Evidence", "Identifier", "RemoteReference", "SiblingLookup", "read_evidence"]
 
-Siblings = Callable[[str], Resource | None]
+SiblingLookup = Callable[[str], Resource | None]
 """Finds what the same hospital sent earlier or along with it, by `Type/id`."""
 
 _REFERRAL_FIELDS = {"Task": ("focus", "basedOn"), "ServiceRequest": ("basedOn",)}
@@ -29,7 +29,7 @@ class Identifier(NamedTuple):
     value: str
 
 
-class RemoteId(NamedTuple):
+class RemoteReference(NamedTuple):
     """A literal reference: id at the server `base`; None is a relative one, the sender's own."""
 
     base: str | None
@@ -43,10 +43,10 @@ class Evidence:
     type: str
     status: str = ""
     referral_identifiers: tuple[Identifier, ...] = ()
-    referral_ids: tuple[RemoteId, ...] = ()
+    referral_ids: tuple[RemoteReference, ...] = ()
     names_referral: bool = False  # basedOn is there, whatever it leads to
     subject_identifiers: tuple[Identifier, ...] = ()
-    subject_ids: tuple[RemoteId, ...] = ()
+    subject_ids: tuple[RemoteReference, ...] = ()
     not_a_person: bool = False  # the subject is a Group, Device or Location
     names: tuple[str, ...] = ()
     birth_dates: tuple[str, ...] = ()
@@ -57,11 +57,11 @@ class _Found:
     """Pointers of one sort while they are gathered."""
 
     identifiers: list[Identifier] = field(default_factory=list)
-    ids: list[RemoteId] = field(default_factory=list)
+    ids: list[RemoteReference] = field(default_factory=list)
 
 
 class _Reader:
-    def __init__(self, resource: Resource, siblings: Siblings) -> None:
+    def __init__(self, resource: Resource, siblings: SiblingLookup) -> None:
         self._siblings = siblings
         self._contained = {f"#{item.get('id')}": item for item in _objects(resource.get("contained"))}
 
@@ -79,7 +79,7 @@ class _Reader:
         id_ = rest.split("/", 1)[0].split("?", 1)[0]
         if not id_ or literal.startswith("urn:") or (base and not base.endswith("/")):
             return None
-        found.ids.append(RemoteId(base.rstrip("/") or None, id_))
+        found.ids.append(RemoteReference(base.rstrip("/") or None, id_))
         return None if base else self._siblings(f"{type_}/{id_}")
 
     def referrals(self, resource: Resource, found: _Found, depth: int = 0) -> bool:
@@ -96,7 +96,7 @@ class _Reader:
         return named
 
 
-def evidence(resource: Resource, siblings: Siblings) -> Evidence:
+def read_evidence(resource: Resource, siblings: SiblingLookup) -> Evidence:
     """Read the evidence out of any received resource. Never raises on any JSON object."""
     type_ = _text(resource.get("resourceType"))
     reader = _Reader(resource, siblings)
@@ -106,7 +106,7 @@ def evidence(resource: Resource, siblings: Siblings) -> Evidence:
         names_referral = True
         referrals.identifiers.extend(_identifiers(resource.get("identifier")))
         if _text(resource.get("id")):
-            referrals.ids.append(RemoteId(None, _text(resource.get("id"))))
+            referrals.ids.append(RemoteReference(None, _text(resource.get("id"))))
     subject = resource.get("for" if type_ == "Task" else "subject")
     person: Resource | None = None
     if isinstance(subject, dict):

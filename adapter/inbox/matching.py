@@ -14,26 +14,26 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
-from adapter.inbox.evidence import Evidence, evidence
+from adapter.inbox.evidence import Evidence, read_evidence
 
 __all__ = [
-    "REASONS",
-    "Applied",
-    "CadreFound",
+    "UNMATCHED_REASONS",
     "Candidate",
-    "Effect",
+    "CertainMatch",
     "Evidence",
-    "Found",
+    "FulfilmentEffect",
+    "KnownCadre",
+    "KnownReferral",
+    "LookupResult",
     "Match",
-    "NumberFound",
-    "ReferralFound",
+    "NumberMatch",
     "Unmatched",
-    "decide",
-    "effect",
-    "evidence",
+    "decide_match",
+    "fulfilment_effect",
+    "read_evidence",
 ]
 
-REASONS = (
+UNMATCHED_REASONS = (
     "subject-not-a-person",
     "referral-unknown",
     "referral-of-another-hospital",
@@ -58,7 +58,7 @@ _DEAD = ("revoked", "entered-in-error")
 
 
 @dataclass(frozen=True, slots=True)
-class CadreFound:
+class KnownCadre:
     """A person of the local record; the look-up fills what a comparison needs.
 
     `pseudonym` is the name that goes to this hospital in place of the person's own, if one does.
@@ -71,7 +71,7 @@ class CadreFound:
 
 
 @dataclass(frozen=True, slots=True)
-class ReferralFound:
+class KnownReferral:
     """A referral of the local record; `status` is the centre's own (active, revoked, …)."""
 
     key: str
@@ -81,7 +81,7 @@ class ReferralFound:
 
 
 @dataclass(frozen=True, slots=True)
-class NumberFound:
+class NumberMatch:
     """A person whose national or insurance number was given. `trusted`: under a system that the
     hospital's settings name, so it cannot be some other number of ten or twelve digits.
     """
@@ -91,20 +91,20 @@ class NumberFound:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LookupResult:
     """What the look-ups gave for one piece of evidence. `people` has every cadre named here.
 
-    `strange_identity`: the subject has an identity of ours, or an id that once was a person's of
-    ours, which leads to nobody now; `strange_number`: a number under an agreed system is nobody's.
+    `has_unknown_identity`: the subject has an identity of ours, or an id that once was a person's of
+    ours, which leads to nobody now; `has_unknown_number`: a number under an agreed system is nobody's.
     """
 
     hospital: str
-    referrals: tuple[ReferralFound, ...] = ()
+    referrals: tuple[KnownReferral, ...] = ()
     by_identity: tuple[str, ...] = ()
-    by_number: tuple[NumberFound, ...] = ()
-    people: Mapping[str, CadreFound] = field(default_factory=dict)
-    strange_identity: bool = False
-    strange_number: bool = False
+    by_number: tuple[NumberMatch, ...] = ()
+    people: Mapping[str, KnownCadre] = field(default_factory=dict)
+    has_unknown_identity: bool = False
+    has_unknown_number: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class CertainMatch:
     """Certain. `referrals` are all the referrals it answers, of this one person."""
 
     cadre: str
@@ -142,20 +142,20 @@ class Unmatched:
     candidates: tuple[Candidate, ...] = ()
 
 
-Match = Applied | Unmatched
+Match = CertainMatch | Unmatched
 
 
-def decide(evidence: Evidence, found: Found) -> Match:
+def decide_match(evidence: Evidence, found: LookupResult) -> Match:
     """Decide whose it is. Deterministic; the same evidence and findings give the same answer."""
     reasons = [*_about_referrals(evidence, found), *_about_people(evidence, found)]
     if reasons:
         return Unmatched(tuple(dict.fromkeys(reasons)), _candidates(evidence, found))
     if found.referrals:
-        return Applied(found.referrals[0].cadre, tuple(item.key for item in found.referrals))
-    return Applied(next(iter(_certain(evidence, found))))
+        return CertainMatch(found.referrals[0].cadre, tuple(item.key for item in found.referrals))
+    return CertainMatch(next(iter(_certain(evidence, found))))
 
 
-def _about_referrals(evidence: Evidence, found: Found) -> list[str]:
+def _about_referrals(evidence: Evidence, found: LookupResult) -> list[str]:
     reasons = []
     about_the_order = evidence.type in ("ServiceRequest", "Task")
     if not found.referrals and (evidence.names_referral or about_the_order):
@@ -170,14 +170,16 @@ def _about_referrals(evidence: Evidence, found: Found) -> list[str]:
     return reasons
 
 
-def _about_people(evidence: Evidence, found: Found) -> list[str]:
+def _about_people(evidence: Evidence, found: LookupResult) -> list[str]:
     if evidence.not_a_person:
         return ["subject-not-a-person"]
     people = _certain(evidence, found)
     if len(people) > 1:
         return ["several-people"]
     # A number that the record lacks is no contradiction where another identifier says who it is.
-    strangers = ["person-unknown"] if found.strange_identity or (found.strange_number and not people) else []
+    strangers = (
+        ["person-unknown"] if found.has_unknown_identity or (found.has_unknown_number and not people) else []
+    )
     if found.referrals:
         meant = {item.cadre for item in found.referrals}
         if people - meant:
@@ -188,7 +190,7 @@ def _about_people(evidence: Evidence, found: Found) -> list[str]:
     return _about_numbers(evidence, found, people)
 
 
-def _contradictions(evidence: Evidence, found: Found, cadre: str) -> list[str]:
+def _contradictions(evidence: Evidence, found: LookupResult, cadre: str) -> list[str]:
     """What the Patient that came along says otherwise than the record."""
     person = found.people.get(cadre)
     reasons = []
@@ -199,7 +201,7 @@ def _contradictions(evidence: Evidence, found: Found, cadre: str) -> list[str]:
     return reasons
 
 
-def _about_numbers(evidence: Evidence, found: Found, people: set[str]) -> list[str]:
+def _about_numbers(evidence: Evidence, found: LookupResult, people: set[str]) -> list[str]:
     """Without referral or identity of ours, a number alone carries the match."""
     if not found.by_number:
         known = evidence.subject_identifiers or evidence.subject_ids or evidence.names
@@ -207,14 +209,14 @@ def _about_numbers(evidence: Evidence, found: Found, people: set[str]) -> list[s
     if len({item.cadre for item in found.by_number}) > 1:
         return ["several-people"]
     reasons = _contradictions(evidence, found, found.by_number[0].cadre)
-    if found.strange_identity:
+    if found.has_unknown_identity:
         reasons.append("person-unknown")
     if not reasons and not people:
         reasons.append("uncorroborated")
     return reasons
 
 
-def _certain(evidence: Evidence, found: Found) -> set[str]:
+def _certain(evidence: Evidence, found: LookupResult) -> set[str]:
     """People the subject resolves to for certain: by our identity, or by a number one can rely on."""
     numbers = set()
     for item in found.by_number:
@@ -227,7 +229,7 @@ def _certain(evidence: Evidence, found: Found) -> set[str]:
     return numbers | set(found.by_identity)
 
 
-def _candidates(evidence: Evidence, found: Found) -> tuple[Candidate, ...]:
+def _candidates(evidence: Evidence, found: LookupResult) -> tuple[Candidate, ...]:
     mine = {item.cadre: item.key for item in reversed(found.referrals) if item.hospital == found.hospital}
     named = {
         "referral": {item.cadre for item in found.referrals},
@@ -246,7 +248,7 @@ def _candidates(evidence: Evidence, found: Found) -> tuple[Candidate, ...]:
     return tuple(sorted(listed, key=lambda item: (-item.score, item.cadre)))
 
 
-def _name(evidence: Evidence, person: CadreFound) -> bool | None:
+def _name(evidence: Evidence, person: KnownCadre) -> bool | None:
     """Do the names agree? None when none was given. Capitals, diacritics and order do not matter:
     hospitals write NGUYEN VAN AN and "An Nguyễn Văn" for Nguyễn Văn An. Our own pseudonym agrees too.
     """
@@ -256,7 +258,7 @@ def _name(evidence: Evidence, person: CadreFound) -> bool | None:
     return any(_bare(name) == _bare(person.name) for name in names) if names else None
 
 
-def _by_pseudonym(evidence: Evidence, person: CadreFound) -> bool:
+def _by_pseudonym(evidence: Evidence, person: KnownCadre) -> bool:
     own = person.pseudonym
     return own is not None and own.casefold() in {name.casefold() for name in evidence.names}
 
@@ -266,7 +268,7 @@ def _bare(name: str) -> list[str]:
     return sorted("".join(char for char in decomposed if not unicodedata.combining(char)).split())
 
 
-def _birth_date(evidence: Evidence, person: CadreFound) -> bool | None:
+def _birth_date(evidence: Evidence, person: KnownCadre) -> bool | None:
     """Do the dates agree as far as they were given (a year, a month, a day)? None when not given."""
     if not evidence.birth_dates:
         return None
@@ -275,9 +277,9 @@ def _birth_date(evidence: Evidence, person: CadreFound) -> bool | None:
     return all(person.birth_date.isoformat().startswith(given) for given in evidence.birth_dates)
 
 
-Effect = Literal["in-progress", "completed", "failed"]
+FulfilmentEffect = Literal["in-progress", "completed", "failed"]
 
-_EFFECTS: dict[str, dict[str, Effect]] = {
+_EFFECTS: dict[str, dict[str, FulfilmentEffect]] = {
     "Observation": dict.fromkeys(
         ("registered", "preliminary", "final", "amended", "corrected"), "in-progress"
     ),
@@ -299,6 +301,6 @@ _EFFECTS: dict[str, dict[str, Effect]] = {
 }
 
 
-def effect(type: str, status: str) -> Effect | None:
+def fulfilment_effect(type: str, status: str) -> FulfilmentEffect | None:
     """What a resource in that status says about the referral it answers; None: nothing."""
     return _EFFECTS.get(type, {}).get(status)

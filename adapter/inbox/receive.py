@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, insert, select
 from adapter.fhir import codec
 from adapter.inbox.tables import inbox_item
 
-__all__ = ["RESULT_TYPES", "accept", "content_digest", "identity_of"]
+__all__ = ["RESULT_TYPES", "business_identifier", "normalised_digest", "receive_resource"]
 
 RESULT_TYPES = frozenset({"DiagnosticReport", "Observation", "Procedure", "ServiceRequest", "Task"})
 """Types that say something about a referral or a person's health; all others are context."""
@@ -21,7 +21,7 @@ _LONGEST_IDENTITY = 400
 _CODED = ("DiagnosticReport", "Observation", "Procedure")
 
 
-def accept(
+def receive_resource(
     connection: Connection,
     *,
     hospital: str,
@@ -37,7 +37,7 @@ def accept(
     `id` and `version` are the repository's, `body` the JSON it stores. For a repeat (the newest
     content of that identity again) the number is that of the item there already is.
     """
-    identity, digest = identity_of(resource), content_digest(resource)
+    identity, digest = business_identifier(resource), normalised_digest(resource)
     repeated = _repeated(connection, hospital=hospital, type_=type, id_=id, identity=identity, digest=digest)
     if repeated is not None:
         return repeated
@@ -87,7 +87,7 @@ def _same_content_elsewhere(connection: Connection, newest: Select[Any], digest:
     return connection.execute(newest.where(inbox_item.c.resource_id == twin.resource_id)).first()
 
 
-def identity_of(resource: codec.Resource) -> str | None:
+def business_identifier(resource: codec.Resource) -> str | None:
     """`system|value` of the first identifier that has both; None when there is none. A result's code
     is part of it: a laboratory gives all values of one specimen the same number.
 
@@ -125,7 +125,7 @@ def _storable(identity: str) -> str:
     return identity if plain else f"hash|{codec.digest(data)}"
 
 
-def content_digest(resource: codec.Resource) -> str:
+def normalised_digest(resource: codec.Resource) -> str:
     """Content hash without `id`, `meta` and the order of members: equal means nothing new is said."""
     content = {name: value for name, value in resource.items() if name not in ("id", "meta")}
     return codec.digest(codec.dumps(_ordered(content)))

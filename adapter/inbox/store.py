@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Engine, Row, Select, func, or_, select, update
 
-from adapter.database import read, write
+from adapter.database import read_transaction, write_transaction
 from adapter.fhir import codec
 from adapter.inbox.matching import Candidate
 from adapter.inbox.tables import STATES, inbox_item
@@ -53,11 +53,11 @@ class InboxStore:
 
     def get(self, item_id: int) -> InboxItem | None:
         """The item of that number."""
-        with read(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             row = connection.execute(select(inbox_item).where(inbox_item.c.id == item_id)).first()
         return _item(row) if row else None
 
-    def new(self, limit: int = 200, *, after: int = 0) -> Sequence[InboxItem]:
+    def new_items(self, limit: int = 200, *, after: int = 0) -> Sequence[InboxItem]:
         """Items nobody looked at yet, oldest first, numbers above `after`."""
         return self._page(("new",), after, limit)
 
@@ -65,7 +65,7 @@ class InboxStore:
         """Items that wait for a person, oldest first, numbers above `after`."""
         return self._page(("unmatched",), after, limit)
 
-    def list(self, state: str | None = None, *, hospital: str | None = None) -> Iterator[InboxItem]:
+    def items(self, state: str | None = None, *, hospital: str | None = None) -> Iterator[InboxItem]:
         """Items in that state (None: any), oldest first, read a page at a time."""
         after = 0
         while page := self._page((state,) if state else STATES, after, 200, hospital):
@@ -77,11 +77,11 @@ class InboxStore:
         query = select(inbox_item).where(
             inbox_item.c.cadre == cadre, inbox_item.c.state.in_(("applied", "linked"))
         )
-        with read(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             return [_item(row) for row in connection.execute(query.order_by(inbox_item.c.id))]
 
     @staticmethod
-    def hand_over(connection: Connection, items: Sequence[int], cadre: str) -> None:
+    def reassign(connection: Connection, items: Sequence[int], cadre: str) -> None:
         """These items are another's."""
         for item in items:
             connection.execute(update(inbox_item).where(inbox_item.c.id == item).values(cadre=cadre))
@@ -92,7 +92,7 @@ class InboxStore:
         query: Select[Any] = select(inbox_item).where(inbox_item.c.state.in_(states), inbox_item.c.id > after)
         if hospital:
             query = query.where(inbox_item.c.hospital == hospital)
-        with read(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             rows = connection.execute(query.order_by(inbox_item.c.id).limit(limit)).all()
         return [_item(row) for row in rows]
 
@@ -101,11 +101,11 @@ class InboxStore:
         query = select(inbox_item.c.state, func.count()).group_by(inbox_item.c.state)
         if hospital:
             query = query.where(inbox_item.c.hospital == hospital)
-        with read(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             found = {row[0]: int(row[1]) for row in connection.execute(query)}
         return {state: found.get(state, 0) for state in STATES}
 
-    def waiting_since(self, before: datetime) -> dict[str, tuple[int, datetime]]:
+    def unmatched_backlog(self, before: datetime) -> dict[str, tuple[int, datetime]]:
         """What waits for a person since before that moment: hospital -> how many, and the oldest."""
         at, oldest = inbox_item.c.received_at, func.min(inbox_item.c.received_at)
         query = (
@@ -113,10 +113,10 @@ class InboxStore:
             .where(inbox_item.c.state == "unmatched", before > at)
             .group_by(inbox_item.c.hospital)
         )
-        with read(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             return {row[0]: (int(row[1]), row[2]) for row in connection.execute(query)}
 
-    def sibling(self, hospital: str, reference: str) -> codec.Resource | None:
+    def newest_version(self, hospital: str, reference: str) -> codec.Resource | None:
         """The newest version of `Type/id` that this hospital sent here."""
         type_, _, id_ = reference.partition("/")
         query = (
@@ -129,7 +129,7 @@ class InboxStore:
             .order_by(inbox_item.c.id.desc())
             .limit(1)
         )
-        with read(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             body = connection.execute(query).scalar()
         return codec.loads(body) if body else None
 
@@ -145,12 +145,12 @@ class InboxStore:
         rows = connection.execute(query.order_by(inbox_item.c.id).with_for_update())
         return [_item(row) for row in rows]
 
-    def failed(self, item_id: int, *, now: datetime, give_up: bool) -> None:
+    def record_failure(self, item_id: int, *, now: datetime, give_up: bool) -> None:
         """Count an attempt that failed inside the adapter; with `give_up` the item waits for a person."""
         values: dict[str, Any] = {"attempts": inbox_item.c.attempts + 1}
         if give_up:
             values |= {"state": "unmatched", "reasons": '["processing-failed"]', "settled_at": now}
-        with write(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             connection.execute(update(inbox_item).where(inbox_item.c.id == item_id).values(values))
 
     def settle(
@@ -169,7 +169,7 @@ class InboxStore:
     ) -> None:
         """Write down what became of the item."""
         if connection is None:
-            with write(self.engine) as own:
+            with write_transaction(self.engine) as own:
                 self.settle(
                     item_id,
                     state,

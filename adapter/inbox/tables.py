@@ -7,7 +7,7 @@ a Patient, or a version that says nothing newer).
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
 
-from adapter.database import Instant, metadata
+from adapter.database import UtcDateTime, metadata
 
 __all__ = ["STATES", "inbox_item"]
 
@@ -24,7 +24,7 @@ inbox_item = Table(
     Column("identity", String(400)),  # system|value of the first complete identifier, and the code
     Column("digest", String(32), nullable=False),  # of the content without id and meta
     Column("body", Text, nullable=False),  # FHIR JSON as the repository holds it
-    Column("received_at", Instant, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
     Column("state", String(20), nullable=False),
     Column("reasons", Text, nullable=False),  # JSON list of reason codes
     Column("candidates", Text, nullable=False),  # JSON list of candidates, best first
@@ -32,7 +32,7 @@ inbox_item = Table(
     Column("referral", String(200)),
     Column("result_key", String(120)),
     Column("attempts", Integer, nullable=False),
-    Column("settled_at", Instant),
+    Column("settled_at", UtcDateTime),
     Column("settled_by", String(100)),
     Index(None, "hospital", "type", "identity", "id"),
     Index(None, "hospital", "type", "resource_id", "id"),

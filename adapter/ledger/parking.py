@@ -6,17 +6,17 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, case, func, or_, select, update
 
-from adapter.database import read, write
-from adapter.ledger import tables
-from adapter.ledger.history import step
-from adapter.ledger.rows import INVALID
+from adapter.database import read_transaction, write_transaction
+from adapter.ledger.entries.row_values import REASON_INVALID
+from adapter.ledger.schema import tables
+from adapter.ledger.schema.states import EntryEvent, EntryState, next_state
+from adapter.ledger.schema.transitions import pack_transition
 from adapter.ledger.shipments import ShipmentStore
-from adapter.ledger.state import Event, State, next_state
 
-__all__ = ["REFERRAL", "TOO_OLD", "Choice", "Group", "ParkedStore"]
+__all__ = ["REASON_TOO_OLD", "REFERRAL_TYPE", "ParkedGroup", "ParkedSelection", "ParkedStore"]
 
-TOO_OLD = "too-old"
-REFERRAL = "ServiceRequest"
+REASON_TOO_OLD = "too-old"
+REFERRAL_TYPE = "ServiceRequest"
 # What others refer to is no news that could be out of date: a person goes along with what is new of him.
 _AGELESS = ("cadre", "centre")
 _MANY = 500
@@ -26,7 +26,7 @@ _since = func.coalesce(_E.c.wished_at, _E.c.changed_at, type_=_E.c.changed_at.ty
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ParkedGroup:
     """What is parked at one hospital for one cause: how many, how many of them referrals, since when the
     oldest is wished for.
     """
@@ -39,7 +39,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ParkedSelection:
     """What of a hospital's parked resources is meant: of one cause, of one record or identity, or all."""
 
     hospital: str
@@ -49,7 +49,7 @@ class Choice:
     @property
     def condition(self) -> ColumnElement[bool]:
         """The same in SQL."""
-        chosen = [_E.c.hospital == self.hospital, _E.c.state == State.PARKED]
+        chosen = [_E.c.hospital == self.hospital, _E.c.state == EntryState.PARKED]
         if self.reason is not None:
             chosen.append(_E.c.reason == self.reason)
         if self.key is not None:
@@ -57,9 +57,9 @@ class Choice:
         return and_(*chosen)
 
     @property
-    def is_meant(self) -> bool:
+    def is_explicit(self) -> bool:
         """Whether a person asks for just these, however old they are."""
-        return self.key is not None or self.reason == TOO_OLD
+        return self.key is not None or self.reason == REASON_TOO_OLD
 
 
 class ParkedStore:
@@ -68,86 +68,90 @@ class ParkedStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def groups(self, choices: Iterable[Choice]) -> list[Group]:
+    def groups(self, choices: Iterable[ParkedSelection]) -> list[ParkedGroup]:
         """By hospital and cause, those with referrals first, then the oldest."""
-        found: list[Group] = []
-        referrals = func.sum(case((_E.c.type == REFERRAL, 1), else_=0))
+        found: list[ParkedGroup] = []
+        referrals = func.sum(case((_E.c.type == REFERRAL_TYPE, 1), else_=0))
         since = func.min(_since, type_=_E.c.changed_at.type)
         columns = (_E.c.hospital, func.coalesce(_E.c.reason, "refused"), func.count(), referrals, since)
-        with read(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             for choice in choices:
                 query = select(*columns).where(choice.condition).group_by(columns[0], columns[1])
                 found += [
-                    Group(row[0], row[1], int(row[2]), int(row[3]), row[4])
+                    ParkedGroup(row[0], row[1], int(row[2]), int(row[3]), row[4])
                     for row in connection.execute(query)
                 ]
         return sorted(found, key=lambda one: (one.hospital, -bool(one.referrals), one.since, one.reason))
 
-    def old(self, choice: Choice, cutoff: datetime | None) -> int:
+    def count_too_old(self, choice: ParkedSelection, cutoff: datetime | None) -> int:
         """How many of them are too old to be released unasked."""
-        if cutoff is None or choice.is_meant:
+        if cutoff is None or choice.is_explicit:
             return 0
         query = select(func.count()).where(choice.condition, _is_old(cutoff))
-        with read(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return int(connection.execute(query).scalar_one())
 
-    def cadres(self, choice: Choice) -> list[str]:
+    def cadres(self, choice: ParkedSelection) -> list[str]:
         """Whose they are."""
-        with read(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return list(connection.execute(select(_E.c.cadre).distinct().where(choice.condition)).scalars())
 
     def release(
-        self, connection: Connection, choice: Choice, cutoff: datetime | None, now: datetime
+        self, connection: Connection, choice: ParkedSelection, cutoff: datetime | None, now: datetime
     ) -> tuple[int, int]:
         """Let them go again, but for what is not valid. Of those not asked for by name or as too old, what
         was wished for before `cutoff` stays parked, as too old. Returns (how many were released, how many
         became too old).
         """
-        fit = and_(choice.condition, func.coalesce(_E.c.reason, "") != INVALID)
+        fit = and_(choice.condition, func.coalesce(_E.c.reason, "") != REASON_INVALID)
         cadres = list(connection.execute(select(_E.c.cadre).distinct().where(fit)).scalars())
         for start in range(0, len(cadres), _MANY):  # first, as workers do: shipments before entries
-            ShipmentStore.wake(connection, choice.hospital, cadres[start : start + _MANY], now)
+            ShipmentStore.mark_due(connection, choice.hospital, cadres[start : start + _MANY], now)
         became_old = 0
-        if not choice.is_meant:
+        if not choice.is_explicit:
             became_old = self._park(connection, and_(fit, _is_old(cutoff)), now) if cutoff else 0
-            fit = and_(fit, func.coalesce(_E.c.reason, "") != TOO_OLD)
-        state = next_state(State.PARKED, Event.RELEASE)
+            fit = and_(fit, func.coalesce(_E.c.reason, "") != REASON_TOO_OLD)
+        state = next_state(EntryState.PARKED, EntryEvent.RELEASE)
         values = {
             "state": state,
             "attempts": 0,
             "reason": None,
             "detail": None,
             "changed_at": now,
-            "history": tables.longer_history(self._engine.dialect.name, step(state, now, "released")),
+            "history": tables.append_history(
+                self._engine.dialect.name, pack_transition(state, now, "released")
+            ),
         }
-        if choice.is_meant:
+        if choice.is_explicit:
             values["wished_at"] = now  # by a person
         return connection.execute(update(_E).where(fit).values(values)).rowcount, became_old
 
-    def outdate(self, hospital: str, cutoff: datetime, now: datetime) -> int:
+    def park_outdated(self, hospital: str, cutoff: datetime, now: datetime) -> int:
         """Park what is pending and was wished for before `cutoff`: it waits for a person's word. Returns
         how many. What must go away always does.
         """
-        old = and_(_E.c.hospital == hospital, _E.c.state == State.PENDING, _is_old(cutoff))
-        with read(self._engine) as connection:
+        old = and_(_E.c.hospital == hospital, _E.c.state == EntryState.PENDING, _is_old(cutoff))
+        with read_transaction(self._engine) as connection:
             cadres = list(connection.execute(select(_E.c.cadre).distinct().where(old)).scalars())
         if not cadres:
             return 0
-        with write(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             self._supersede(connection, hospital, cadres)
             return self._park(connection, old, now)
 
     def _park(self, connection: Connection, chosen: ColumnElement[bool], now: datetime) -> int:
-        state = next_state(State.PENDING, Event.REFUSE)
+        state = next_state(EntryState.PENDING, EntryEvent.REFUSE)
         return connection.execute(
             update(_E)
-            .where(chosen, func.coalesce(_E.c.reason, "") != TOO_OLD)
+            .where(chosen, func.coalesce(_E.c.reason, "") != REASON_TOO_OLD)
             .values(
                 state=state,
-                reason=TOO_OLD,
+                reason=REASON_TOO_OLD,
                 detail=None,
                 changed_at=now,
-                history=tables.longer_history(self._engine.dialect.name, step(state, now, TOO_OLD)),
+                history=tables.append_history(
+                    self._engine.dialect.name, pack_transition(state, now, REASON_TOO_OLD)
+                ),
             )
         ).rowcount
 

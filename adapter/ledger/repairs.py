@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
-from adapter.database import write
-from adapter.ledger import tables
-from adapter.ledger.history import step
-from adapter.ledger.model import STRANGER, Desired, Entry, Lease
+from adapter.database import write_transaction
+from adapter.ledger.schema import tables
+from adapter.ledger.schema.states import EntryEvent, EntryState, next_state
+from adapter.ledger.schema.transitions import pack_transition
+from adapter.ledger.schema.values import UNKNOWN_RECORD, DesiredResource, Lease, LedgerEntry
 from adapter.ledger.shipments import ShipmentStore
-from adapter.ledger.state import Event, State, next_state
 
 __all__ = ["Repair", "RepairStore"]
 
@@ -23,12 +23,12 @@ _NOTHING_SENT = {"sent_digest": None, "delivered_digest": None, "delivered_at": 
 @dataclass(frozen=True, slots=True)
 class Repair:
     """What to write of one entry. `holds`: the hospital has it as it should be, as `remote_id`. Else it has
-    something else (None: nothing): `wish` is sent again, or without one it is retracted again.
+    something else (None: nothing): `desired` is sent again, or without one it is retracted again.
     """
 
-    entry: Entry
+    entry: LedgerEntry
     holds: bool
-    wish: Desired | None = None
+    desired: DesiredResource | None = None
     remote_id: str | None = None
     etag: str | None = None
 
@@ -45,10 +45,10 @@ class RepairStore:
         """
         if not repairs:
             return 0
-        with write(self._engine) as connection:
-            ShipmentStore.hold(connection, lease)
+        with write_transaction(self._engine) as connection:
+            ShipmentStore.verify_lease(connection, lease)
             done = sum(_written(connection, lease, one, now) for one in repairs)
-            ShipmentStore.wake(connection, lease.hospital, [lease.cadre], now)
+            ShipmentStore.mark_due(connection, lease.hospital, [lease.cadre], now)
         return done
 
     def retract_unknown(
@@ -57,7 +57,7 @@ class RepairStore:
         """(type, identity, remote id, rank) of what the hospital holds of ours and nobody wishes for: it
         goes with the shipment `cadre`. Returns how many were not known before.
         """
-        with write(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             known = _known(connection, hospital, [one[1] for one in strangers])
             fresh = {one[1]: one for one in strangers if one[1] not in known}
             rows = [
@@ -66,7 +66,7 @@ class RepairStore:
             ]
             if rows:
                 connection.execute(insert(_E), rows)
-                ShipmentStore.wake(connection, hospital, [cadre], now)
+                ShipmentStore.mark_due(connection, hospital, [cadre], now)
         return len(rows)
 
 
@@ -92,31 +92,31 @@ def _written(connection: Connection, lease: Lease, repair: Repair, now: datetime
     state = next_state(entry.state, _event(repair))
     values: dict[str, Any] = {"state": state, "remote_id": repair.remote_id, "etag": repair.etag}
     values |= {"reason": None, "detail": None, "changed_at": now}
-    if state is State.DELIVERED:
+    if state is EntryState.DELIVERED:
         values |= {"delivered_digest": entry.desired_digest, "delivered_at": now, "body": None, "attempts": 0}
     else:
         values |= {**_NOTHING_SENT, "reason": "read-back"}
-        values |= {"body": repair.wish.body} if repair.wish is not None else {}
-    more = tables.longer_history(connection.dialect.name, step(state, now, "read-back"))
+        values |= {"body": repair.desired.body} if repair.desired is not None else {}
+    more = tables.append_history(connection.dialect.name, pack_transition(state, now, "read-back"))
     return connection.execute(update(_E).where(*stands).values(**values, history=more)).rowcount
 
 
-def _event(repair: Repair) -> Event:
-    if repair.holds or repair.wish is None:
-        return Event.CONFIRM  # of what should not be there: it is, and is retracted
-    return Event.RELEASE if repair.entry.state is State.PARKED else Event.ABSENT
+def _event(repair: Repair) -> EntryEvent:
+    if repair.holds or repair.desired is None:
+        return EntryEvent.CONFIRM  # of what should not be there: it is, and is retracted
+    return EntryEvent.RELEASE if repair.entry.state is EntryState.PARKED else EntryEvent.ABSENT
 
 
 def _stranger(one: tuple[str, str, str, int]) -> dict[str, Any]:
     resource_type, identity, remote_id, rank = one
-    kind, key = STRANGER
+    kind, key = UNKNOWN_RECORD
     return {
         "identity": identity,
         "type": resource_type,
         "rank": rank,
         "kind": kind,
         "key": key,
-        "state": State.RETRACTING,
+        "state": EntryState.RETRACTING,
         "remote_id": remote_id,
         "mapping_version": "",
         "attempts": 0,

@@ -22,12 +22,12 @@ from sqlalchemy import (
     update,
 )
 
-from adapter.database import read, write
+from adapter.database import read_transaction, write_transaction
 from adapter.errors import LeaseLost
-from adapter.ledger import tables
-from adapter.ledger.hospitals import HospitalStore
-from adapter.ledger.model import Lease
-from adapter.ledger.watch import LONGEST_WAIT, Ticks, Watch, ticks
+from adapter.ledger.hospitals.store import HospitalStore
+from adapter.ledger.schema import tables
+from adapter.ledger.schema.values import Lease
+from adapter.ledger.workers.liveness import MAX_RETRY_DELAY, LivenessMonitor, UptimeClock, uptime
 
 __all__ = ["ShipmentStore"]
 
@@ -78,12 +78,14 @@ class ShipmentStore:
     but those that take a connection, which take part in the caller's. `worker` begins all its tokens.
     """
 
-    def __init__(self, engine: Engine, hospitals: HospitalStore, worker: str, clock: Ticks = ticks) -> None:
+    def __init__(
+        self, engine: Engine, hospitals: HospitalStore, worker: str, clock: UptimeClock = uptime
+    ) -> None:
         self._engine = engine
         self._hospitals = hospitals
         self._worker = worker
         self._clock = clock
-        self._watch = Watch(clock)
+        self._watch = LivenessMonitor(clock)
 
     # -- wishes ----------------------------------------------------------------------------
 
@@ -97,13 +99,13 @@ class ShipmentStore:
             connection.execute(select(_S.c.cadre).where(mine).order_by(_S.c.cadre).with_for_update())
 
     @staticmethod
-    def under_way(connection: Connection, hospital: str, cadres: Collection[str]) -> set[str]:
+    def in_flight_cadres(connection: Connection, hospital: str, cadres: Collection[str]) -> set[str]:
         """Which of these shipments somebody has under way. After `lock` that stays so."""
         mine = and_(_S.c.hospital == hospital, _S.c.cadre.in_(cadres), _S.c.lease_token.is_not(None))
         return set(connection.execute(select(_S.c.cadre).where(mine)).scalars())
 
     @staticmethod
-    def wake(connection: Connection, hospital: str, cadres: Sequence[str], now: datetime) -> None:
+    def mark_due(connection: Connection, hospital: str, cadres: Sequence[str], now: datetime) -> None:
         """These shipments are due now, and whoever has one under way sees that there is a newer plan."""
         if not cadres:
             return
@@ -118,15 +120,15 @@ class ShipmentStore:
 
     # -- leases ----------------------------------------------------------------------------
 
-    def claim(self, hospital: str, now: datetime, lease_seconds: float, want: int = 1) -> list[Lease]:
-        """Take up to `want` due shipments; none when nothing is due, or the hospital admits no more."""
-        with write(self._engine) as connection:
-            return self._claim(connection, hospital, now, lease_seconds, want)
+    def claim(self, hospital: str, now: datetime, lease_seconds: float, max_count: int = 1) -> list[Lease]:
+        """Take up to `max_count` due shipments; none when nothing is due, or the hospital admits no more."""
+        with write_transaction(self._engine) as connection:
+            return self._claim(connection, hospital, now, lease_seconds, max_count)
 
     def claim_one(self, hospital: str, cadre: str, now: datetime, lease_seconds: float) -> Lease | None:
         """Take this shipment, due or not; None when somebody else has it. Made if there is none."""
         mine = and_(_S.c.hospital == hospital, _S.c.cadre == cadre)
-        with write(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             row = connection.execute(select(_S).where(mine).with_for_update(skip_locked=True)).one_or_none()
             if row is None and connection.execute(select(_S.c.cadre).where(mine)).one_or_none() is None:
                 connection.execute(insert(_S).values(hospital=hospital, cadre=cadre, attempts=0, wish=0))
@@ -138,7 +140,7 @@ class ShipmentStore:
 
     def give_back(self, lease: Lease) -> None:
         """Give a shipment back as it was; when it is due does not change."""
-        with write(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             connection.execute(update(_S).where(_mine(lease)).values(**_FREE))
 
     def finish(
@@ -147,18 +149,18 @@ class ShipmentStore:
         due_at: datetime | None,
         now: datetime,
         *,
-        burn: bool = False,
-        again: float = 0,
+        counts_as_attempt: bool = False,
+        next_lease_seconds: float = 0,
         settle: Callable[[Connection], None] | None = None,
     ) -> Lease | None:
         """Give the shipment back, due again at `due_at` (None: nothing more to do). A plan that was
-        written meanwhile makes it due at once. With `again`, the length of a lease in seconds, the next
-        one that is due is claimed in the same transaction. `settle` writes what is left to write of it,
-        in the same transaction too: then LeaseLost is raised if it is another's by now.
+        written meanwhile makes it due at once. With `next_lease_seconds`, the length of a lease in seconds,
+        the next one that is due is claimed in the same transaction. `settle` writes what is left to write of
+        it, in the same transaction too: then LeaseLost is raised if it is another's by now.
         """
-        left = {"b_due_at": due_at, "b_attempts": lease.attempts + burn}
-        with write(self._engine) as connection:
-            if again:
+        left = {"b_due_at": due_at, "b_attempts": lease.attempts + counts_as_attempt}
+        with write_transaction(self._engine) as connection:
+            if next_lease_seconds:
                 self._one_claimer(connection, lease.hospital)
             done = connection.execute(_FINISH, {**_key(lease), **left})
             if done.rowcount != 1:
@@ -167,34 +169,36 @@ class ShipmentStore:
                 if done.rowcount != 1:
                     raise LeaseLost("ledger.lease_lost")
                 settle(connection)
-            if not again:
+            if not next_lease_seconds:
                 return None
-            return next(iter(self._claim(connection, lease.hospital, now, again, 1)), None)
+            return next(iter(self._claim(connection, lease.hospital, now, next_lease_seconds, 1)), None)
 
     @staticmethod
-    def hold(connection: Connection, lease: Lease) -> None:
+    def verify_lease(connection: Connection, lease: Lease) -> None:
         """Prove that the lease still holds. Raises LeaseLost."""
         if connection.execute(_HOLD, _key(lease)).rowcount != 1:
             raise LeaseLost("ledger.lease_lost")
 
-    def begin(self, connection: Connection, lease: Lease, now: datetime, seconds: float) -> Lease | None:
+    def renew_lease(
+        self, connection: Connection, lease: Lease, now: datetime, seconds: float
+    ) -> Lease | None:
         """Prove that the lease still holds: something is about to be sent. The lease begins anew and lasts
         `seconds`; None when a newer plan was written, and nothing must be. Raises LeaseLost.
         """
         begun, until = self._clock(), now + timedelta(seconds=seconds)
         if connection.execute(_BEGIN, {**_key(lease), "b_until": until}).rowcount == 1:
-            return replace(lease, ends=begun + seconds)
-        self.hold(connection, lease)
+            return replace(lease, deadline=begun + seconds)
+        self.verify_lease(connection, lease)
         return None
 
-    def sure(self, lease: Lease, seconds: float) -> None:
+    def ensure_remaining(self, lease: Lease, seconds: float) -> None:
         """Raises LeaseLost unless the lease surely holds for `seconds` more. Asks no database: a process
         that was stopped for a while sees it before it sends anything.
         """
-        if self._clock() + seconds > lease.ends:
+        if self._clock() + seconds > lease.deadline:
             raise LeaseLost("ledger.lease_lost")
 
-    def take_back(self, lengths: Mapping[str, float]) -> None:
+    def reclaim_expired(self, lengths: Mapping[str, float]) -> None:
         """Take away leases that were seen unchanged for their length (hospital -> seconds): their owners
         stopped. For who claims nothing, since nothing else is due. Call it every few seconds.
         """
@@ -202,24 +206,24 @@ class ShipmentStore:
         query = select(_S.c.hospital, _S.c.cadre, _S.c.lease_token, _S.c.lease_until).where(
             _S.c.lease_token.is_not(None), _S.c.hospital.in_(lengths)
         )
-        with read(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             for row in connection.execute(query):
                 held[row.hospital][row.cadre] = (row.lease_token, row.lease_until)
         for name, looks in held.items():
             if self._watch.unchanged(name, looks, lengths[name]):
-                with write(self._engine) as connection:
+                with write_transaction(self._engine) as connection:
                     self._held(connection, name, lengths[name])
 
     # -- looking ---------------------------------------------------------------------------
 
-    def due(self, hospitals: Sequence[str], now: datetime) -> list[str]:
+    def hospitals_due(self, hospitals: Sequence[str], now: datetime) -> list[str]:
         """Which of these hospitals something is due for."""
         mine = _S.c.hospital == _H.c.name
-        due = or_(_S.c.due_at <= now, _S.c.due_at > now + LONGEST_WAIT)
+        due = or_(_S.c.due_at <= now, _S.c.due_at > now + MAX_RETRY_DELAY)
         query = select(_H.c.name).where(
             _H.c.name.in_(hospitals), exists().where(mine, due, _S.c.lease_token.is_(None))
         )
-        with read(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return list(connection.execute(query).scalars())
 
     def next_due(self, hospital: str) -> datetime | None:
@@ -230,14 +234,14 @@ class ShipmentStore:
             .order_by(_S.c.due_at)
             .limit(1)
         )
-        with read(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             due: datetime | None = connection.execute(query).scalar()
         return due
 
-    def in_flight(self, hospital: str) -> int:
+    def count_in_flight(self, hospital: str) -> int:
         """How many shipments somebody has under way."""
         query = select(func.count()).where(_S.c.hospital == hospital, _S.c.lease_token.is_not(None))
-        with read(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return int(connection.execute(query).scalar_one())
 
     # -- inside ----------------------------------------------------------------------------
@@ -253,7 +257,7 @@ class ShipmentStore:
     ) -> list[Lease]:
         self._one_claimer(connection, hospital)
         held = self._held(connection, hospital, seconds)  # shipments before the hospital's row, as plans do
-        room = self._hospitals.admits(connection, hospital, now) - held
+        room = self._hospitals.max_in_flight(connection, hospital, now) - held
         rows = self._free(connection, hospital, now, min(want, room)) if room > 0 else []
         return self._leased(connection, hospital, rows, now, seconds) if rows else []
 
@@ -289,7 +293,7 @@ class ShipmentStore:
     def _free(
         connection: Connection, hospital: str, now: datetime, limit: int
     ) -> Sequence[Row[Any, Any, Any]]:
-        moments = (now, now, now + LONGEST_WAIT)
+        moments = (now, now, now + MAX_RETRY_DELAY)
         for query, moment in zip(_NEXT, moments, strict=True):
             given = {"b_hospital": hospital, "b_now": moment, "b_limit": limit}
             if rows := connection.execute(query, given).all():
@@ -302,7 +306,7 @@ def _key(lease: Lease) -> dict[str, Any]:
         "b_hospital": lease.hospital,
         "b_cadre": lease.cadre,
         "b_token": lease.token,
-        "b_wish": lease.wish,
+        "b_wish": lease.plan_number,
     }
 
 

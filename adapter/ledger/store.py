@@ -18,21 +18,30 @@ from sqlalchemy import (
     update,
 )
 
-from adapter.database import read, write
+from adapter.database import read_transaction, write_transaction
 from adapter.errors import PlanChanged
-from adapter.ledger import bulk, moves, receipts, tables
-from adapter.ledger.diff import Action, Change, refreshed
-from adapter.ledger.history import step
-from adapter.ledger.hospitals import HospitalStore
-from adapter.ledger.model import STRANGER, Entry, Lease, Settled
-from adapter.ledger.pace import Limits
-from adapter.ledger.presence import new_worker
-from adapter.ledger.rows import Line, has_moved, retracted, settled, wished
+from adapter.ledger import reassignment
+from adapter.ledger.entries import bulk_statements
+from adapter.ledger.entries.comparison import PlannedAction, PlannedChange, compare_again
+from adapter.ledger.entries.row_values import (
+    SettlementRow,
+    desired_row,
+    has_new_remote_id,
+    retraction_row,
+    settlement_row,
+)
+from adapter.ledger.history import receipts
+from adapter.ledger.hospitals.pace import PaceLimits
+from adapter.ledger.hospitals.store import HospitalStore
+from adapter.ledger.schema import tables
+from adapter.ledger.schema.states import EntryEvent, EntryState, next_state
+from adapter.ledger.schema.transitions import pack_transition
+from adapter.ledger.schema.values import UNKNOWN_RECORD, DeliveryOutcome, Lease, LedgerEntry
 from adapter.ledger.shipments import ShipmentStore
-from adapter.ledger.state import Event, State, next_state
-from adapter.ledger.turns import TurnStore
-from adapter.ledger.watch import Ticks, ticks
-from adapter.ledger.workers import WorkerStore
+from adapter.ledger.workers.heartbeat import new_worker_id
+from adapter.ledger.workers.liveness import UptimeClock, uptime
+from adapter.ledger.workers.named_locks import NamedLockStore
+from adapter.ledger.workers.registry import WorkerStore
 
 __all__ = ["LedgerStore"]
 
@@ -40,34 +49,34 @@ _E = tables.entry
 
 _STUCK = 3  # attempts to retract
 _MANY = 500  # identities in one query
-_COLUMNS = [_E.c[name] for name in Entry.__dataclass_fields__]
-_STATE = list(Entry.__dataclass_fields__).index("state")
-_LINE_STATE = Line._fields.index("state")
+_COLUMNS = [_E.c[name] for name in LedgerEntry.__dataclass_fields__]
+_STATE = list(LedgerEntry.__dataclass_fields__).index("state")
+_LINE_STATE = SettlementRow._fields.index("state")
 _OF_HOSPITAL = select(*_COLUMNS).where(_E.c.hospital == bindparam("b_hospital"))
 _OF_CADRES = _OF_HOSPITAL.where(_E.c.cadre.in_(bindparam("b_cadres", expanding=True)))
 _LINES = _OF_HOSPITAL.where(_E.c.identity.in_(bindparam("b_identities", expanding=True)))
 
 
-def _entry(row: Row[Any]) -> Entry:
+def _entry(row: Row[Any]) -> LedgerEntry:
     values = list(row)
-    values[_STATE] = State(values[_STATE])
-    return Entry(*values)
+    values[_STATE] = EntryState(values[_STATE])
+    return LedgerEntry(*values)
 
 
-def _line(row: Row[Any]) -> Line:
+def _line(row: Row[Any]) -> SettlementRow:
     values = list(row)
-    values[_LINE_STATE] = State(values[_LINE_STATE])
-    return Line._make(values)
+    values[_LINE_STATE] = EntryState(values[_LINE_STATE])
+    return SettlementRow._make(values)
 
 
-def _planned(change: Change, mapping_version: str, now: datetime) -> dict[str, Any] | None:
+def _planned(change: PlannedChange, mapping_version: str, now: datetime) -> dict[str, Any] | None:
     """The row to write for one change: with `b_identity` an update, with `identity` a new line."""
-    if change.entry is not None and change.action in (Action.UNCHANGED, Action.WAITING):
+    if change.entry is not None and change.action in (PlannedAction.UNCHANGED, PlannedAction.WAITING):
         return None
     if change.desired is not None:
-        return wished(change.entry, change.desired, mapping_version, now)
-    if change.action is Action.RETRACT and change.entry is not None:
-        return retracted(change.entry, mapping_version, now)
+        return desired_row(change.entry, change.desired, mapping_version, now)
+    if change.action is PlannedAction.RETRACT and change.entry is not None:
+        return retraction_row(change.entry, mapping_version, now)
     return None
 
 
@@ -75,44 +84,52 @@ class LedgerStore:
     """Desired and delivered, per hospital and resource. It is the queue. `limits`: each hospital's pace."""
 
     def __init__(
-        self, engine: Engine, limits: Mapping[str, Limits] | None = None, clock: Ticks = ticks
+        self, engine: Engine, limits: Mapping[str, PaceLimits] | None = None, clock: UptimeClock = uptime
     ) -> None:
         self._engine = engine
-        self.worker = new_worker()
+        self.worker_id = new_worker_id()
         dialect = engine.dialect.name
-        self._starting, self._settling = bulk.starting(dialect), bulk.settling(dialect)
-        self._reading, self._new_lines = bulk.reading(dialect), bulk.NewLines(engine.dialect)
-        self._of_records = bulk.of_records(dialect, _COLUMNS)
+        self._starting, self._settling = (
+            bulk_statements.update_started(dialect),
+            bulk_statements.update_settled(dialect),
+        )
+        self._reading, self._new_lines = (
+            bulk_statements.select_for_settlement(dialect),
+            bulk_statements.EntryInserter(engine.dialect),
+        )
+        self._of_records = bulk_statements.select_by_records(dialect, _COLUMNS)
         self.hospitals = HospitalStore(engine, limits)
-        self.shipments = ShipmentStore(engine, self.hospitals, self.worker, clock)
-        self.turns = TurnStore(engine, self.worker, clock)
+        self.shipments = ShipmentStore(engine, self.hospitals, self.worker_id, clock)
+        self.named_locks = NamedLockStore(engine, self.worker_id, clock)
         self.workers = WorkerStore(engine, clock)
 
     # -- planning --------------------------------------------------------------------------
 
-    def entries(self, hospital: str, cadres: Sequence[str]) -> dict[str, list[Entry]]:
+    def entries(self, hospital: str, cadres: Sequence[str]) -> dict[str, list[LedgerEntry]]:
         """The lines of these cadres at a hospital, by cadre."""
-        found: dict[str, list[Entry]] = {cadre: [] for cadre in cadres}
-        with read(self._engine) as connection:
+        found: dict[str, list[LedgerEntry]] = {cadre: [] for cadre in cadres}
+        with read_transaction(self._engine) as connection:
             rows = connection.execute(_OF_CADRES, {"b_hospital": hospital, "b_cadres": list(cadres)}).all()
         for entry in map(_entry, rows):
             found[entry.cadre].append(entry)
         return found
 
-    def of_records(self, hospital: str, records: Iterable[tuple[str, str]]) -> list[Entry]:
+    def entries_of_records(self, hospital: str, records: Iterable[tuple[str, str]]) -> list[LedgerEntry]:
         """The lines of these records (kind, key) at a hospital, whoever they stand under."""
         rows = {str(number): list(one) for number, one in enumerate(records)}
         if not rows:
             return []
-        with read(self._engine) as connection:
-            found = connection.execute(self._of_records, {"rows": bulk.listed(hospital, rows)}).all()
+        with read_transaction(self._engine) as connection:
+            found = connection.execute(
+                self._of_records, {"rows": bulk_statements.rows_parameter(hospital, rows)}
+            ).all()
         return list(map(_entry, found))
 
     def plan(
         self,
         connection: Connection,
         hospital: str,
-        changes: dict[str, list[Change]],
+        changes: dict[str, list[PlannedChange]],
         *,
         mapping_version: str,
         version: str,
@@ -124,15 +141,17 @@ class LedgerStore:
         stands under somebody else passes to the cadre it is planned for. Returns for whom something was
         left out, since the other's shipment is under way: they must be planned again.
         """
-        current, late = moves.take_over(connection, hospital, self._refreshed(connection, hospital, changes))
+        current, late = reassignment.reassign_changes(
+            connection, hospital, self._refreshed(connection, hospital, changes)
+        )
         new, changed, dropped, woken = [], [], [], []
         for cadre, listed in current.items():
             rows = [row for row in (_planned(one, mapping_version, now) for one in listed) if row]
             new += [{"cadre": cadre, **row} for row in rows if "identity" in row]
             changed += [row for row in rows if "b_identity" in row]
-            gone = [c.entry.identity for c in listed if c.action is Action.DROP and c.entry]
+            gone = [c.entry.identity for c in listed if c.action is PlannedAction.DROP and c.entry]
             dropped += gone
-            if rows or gone or any(moves.is_anothers(one, cadre) for one in listed):
+            if rows or gone or any(reassignment.belongs_to_another(one, cadre) for one in listed):
                 woken.append(cadre)
         if new:
             self._new_lines.write(connection, hospital, new, now)
@@ -140,19 +159,20 @@ class LedgerStore:
             connection.execute(self._by_identity(hospital, bindparam("b_step")), changed)
         if dropped:
             connection.execute(delete(_E).where(_E.c.hospital == hospital, _E.c.identity.in_(dropped)))
-        self.shipments.wake(connection, hospital, woken, now)
-        self.hospitals.planned(connection, hospital, position=position, version=version)
+        self.shipments.mark_due(connection, hospital, woken, now)
+        self.hospitals.record_plan_position(connection, hospital, position=position, version=version)
         return late
 
     def _refreshed(
-        self, connection: Connection, hospital: str, changes: dict[str, list[Change]]
-    ) -> dict[str, list[Change]]:
+        self, connection: Connection, hospital: str, changes: dict[str, list[PlannedChange]]
+    ) -> dict[str, list[PlannedChange]]:
         """The changes to write, each on its line as it stands now; no worker moves any until the end."""
         wanted = {
             cadre: [
                 one
                 for one in listed
-                if one.action not in (Action.UNCHANGED, Action.WAITING) or moves.is_anothers(one, cadre)
+                if one.action not in (PlannedAction.UNCHANGED, PlannedAction.WAITING)
+                or reassignment.belongs_to_another(one, cadre)
             ]
             for cadre, listed in changes.items()
         }
@@ -160,16 +180,16 @@ class LedgerStore:
         if not old:
             return wanted
         theirs = {cadre for cadre, listed in wanted.items() if listed}
-        self.shipments.lock(connection, hospital, theirs | moves.others(wanted))
+        self.shipments.lock(connection, hospital, theirs | reassignment.current_owners(wanted))
         now = self._lines(connection, hospital, old)
         return {
-            cadre: [refreshed(one, now.get(one.entry.identity)) if one.entry else one for one in listed]
+            cadre: [compare_again(one, now.get(one.entry.identity)) if one.entry else one for one in listed]
             for cadre, listed in wanted.items()
         }
 
     @staticmethod
-    def _lines(connection: Connection, hospital: str, identities: Sequence[str]) -> dict[str, Entry]:
-        found: dict[str, Entry] = {}
+    def _lines(connection: Connection, hospital: str, identities: Sequence[str]) -> dict[str, LedgerEntry]:
+        found: dict[str, LedgerEntry] = {}
         for start in range(0, len(identities), _MANY):
             given = {"b_hospital": hospital, "b_identities": list(identities[start : start + _MANY])}
             found |= {row.identity: _entry(row) for row in connection.execute(_LINES, given).all()}
@@ -178,7 +198,7 @@ class LedgerStore:
     def _by_identity(self, hospital: str, step: ColumnElement[str] | str) -> Any:
         """An update of one line by its key, whose history gets one `step` more."""
         by_key = and_(_E.c.hospital == hospital, _E.c.identity == bindparam("b_identity"))
-        return update(_E).where(by_key).values(history=tables.longer_history(self._engine.dialect.name, step))
+        return update(_E).where(by_key).values(history=tables.append_history(self._engine.dialect.name, step))
 
     # -- sending ---------------------------------------------------------------------------
 
@@ -188,86 +208,95 @@ class LedgerStore:
         sent: Mapping[str, str],
         now: datetime,
         lease_seconds: float,
-        answered: Sequence[Settled] = (),
+        answered: Sequence[DeliveryOutcome] = (),
     ) -> Lease:
         """These entries are about to be sent (identity -> digest of the body that goes), after what became
         of those `answered` is written down; the lease begins anew, as returned. Raises LeaseLost, and
         PlanChanged when what was read may be superseded: what was answered is written then, and nothing
         else. With nothing to send the lease is prolonged alone.
         """
-        state = next_state(State.PENDING, Event.START)
+        state = next_state(EntryState.PENDING, EntryEvent.START)
         rows = {identity: [digest] for identity, digest in sent.items()}
-        with write(self._engine) as connection:
-            begun = self.shipments.begin(connection, lease, now, lease_seconds)
+        with write_transaction(self._engine) as connection:
+            begun = self.shipments.renew_lease(connection, lease, now, lease_seconds)
             self._settle(connection, lease, answered, now)
             if begun is not None and sent:
                 connection.execute(
                     self._starting,
                     {
-                        "b_before": State.PENDING,
+                        "b_before": EntryState.PENDING,
                         "b_state": state,
-                        "b_step": step(state, now),
+                        "b_step": pack_transition(state, now),
                         "b_at": now,
-                        "rows": bulk.listed(lease.hospital, rows),
+                        "rows": bulk_statements.rows_parameter(lease.hospital, rows),
                     },
                 )
         if begun is None:
             raise PlanChanged("ledger.plan_changed")
         return begun
 
-    def settle(self, lease: Lease, outcomes: Sequence[Settled], now: datetime) -> None:
+    def settle(self, lease: Lease, outcomes: Sequence[DeliveryOutcome], now: datetime) -> None:
         """Write down what became of the entries. Raises LeaseLost if another worker owns them now."""
         if not outcomes:
             return
-        with write(self._engine) as connection:
-            self.shipments.hold(connection, lease)
+        with write_transaction(self._engine) as connection:
+            self.shipments.verify_lease(connection, lease)
             self._settle(connection, lease, outcomes, now)
 
     def finish(
         self,
         lease: Lease,
-        answered: Sequence[Settled],
+        answered: Sequence[DeliveryOutcome],
         due_at: datetime | None,
         now: datetime,
         *,
-        burn: bool = False,
-        again: float = 0,
+        counts_as_attempt: bool = False,
+        next_lease_seconds: float = 0,
     ) -> Lease | None:
         """Write down what became of the entries that were answered last, and give the shipment back: the
         rest as in `ShipmentStore.finish`. Raises LeaseLost if there are any and another worker owns them now.
         """
         settle = partial(self._settle, lease=lease, outcomes=answered, now=now) if answered else None
-        return self.shipments.finish(lease, due_at, now, burn=burn, again=again, settle=settle)
+        return self.shipments.finish(
+            lease,
+            due_at,
+            now,
+            counts_as_attempt=counts_as_attempt,
+            next_lease_seconds=next_lease_seconds,
+            settle=settle,
+        )
 
     def _settle(
-        self, connection: Connection, lease: Lease, outcomes: Sequence[Settled], now: datetime
+        self, connection: Connection, lease: Lease, outcomes: Sequence[DeliveryOutcome], now: datetime
     ) -> None:
         """Once the lease is proved."""
         if not outcomes:
             return
         lines = self._standing(connection, lease.hospital, [o.identity for o in outcomes])
         self._receipts(connection, lease.hospital, [o for o in outcomes if o.proof], now)
-        changed = [settled(lines[o.identity], o, now) for o in outcomes if o.identity in lines]
-        for group in bulk.groups(lease.hospital, changed):
+        changed = [settlement_row(lines[o.identity], o, now) for o in outcomes if o.identity in lines]
+        for group in bulk_statements.settlement_groups(lease.hospital, changed):
             connection.execute(self._settling, group)
-        moved = [line.rank for row in changed if has_moved(line := lines[row["b_identity"]], row)]
+        moved = [line.rank for row in changed if has_new_remote_id(line := lines[row["b_identity"]], row)]
         if moved:
             self._send_again(connection, lease, min(moved), list(lines), now)
 
-    def _standing(self, connection: Connection, hospital: str, identities: Sequence[str]) -> dict[str, Line]:
+    def _standing(
+        self, connection: Connection, hospital: str, identities: Sequence[str]
+    ) -> dict[str, SettlementRow]:
         """How these lines stand now."""
         rows = connection.execute(
-            self._reading, {"rows": bulk.listed(hospital, dict.fromkeys(identities, ()))}
+            self._reading, {"rows": bulk_statements.rows_parameter(hospital, dict.fromkeys(identities, ()))}
         )
         return {row[0]: _line(row) for row in rows.all()}
 
     def _receipts(
-        self, connection: Connection, hospital: str, proved: Sequence[Settled], now: datetime
+        self, connection: Connection, hospital: str, proved: Sequence[DeliveryOutcome], now: datetime
     ) -> None:
         """For what is proved to be gone, from its lines as they stand before that is written."""
         lines = self._lines(connection, hospital, [one.identity for one in proved])
         there = [(lines[one.identity], one) for one in proved if one.identity in lines]
-        receipts.add(connection, there, now)
+        receipts.add_receipts(connection, there, now)
 
     def _send_again(
         self, connection: Connection, lease: Lease, rank: int, just_now: Sequence[str], now: datetime
@@ -275,75 +304,79 @@ class LedgerStore:
         """What may refer to something that has another id now is planned anew: its body is not kept. What was
         settled `just_now` went with it, and refers to what it is now.
         """
-        state, why = next_state(State.DELIVERED, Event.ABSENT), "target-moved"
-        more = tables.longer_history(self._engine.dialect.name, step(state, now, why))
+        state, why = next_state(EntryState.DELIVERED, EntryEvent.ABSENT), "target-moved"
+        more = tables.append_history(self._engine.dialect.name, pack_transition(state, now, why))
         values = {"state": state, "body": None, "delivered_digest": None, "reason": why, "changed_at": now}
         theirs = and_(_E.c.hospital == lease.hospital, _E.c.cadre == lease.cadre, _E.c.rank > rank)
         theirs = and_(theirs, _E.c.identity.not_in(just_now))
         connection.execute(
-            update(_E).where(theirs, _E.c.state == State.DELIVERED).values(**values, history=more)
+            update(_E).where(theirs, _E.c.state == EntryState.DELIVERED).values(**values, history=more)
         )
 
-    def to_plan_again(self, hospital: str) -> list[str]:
+    def cadres_to_replan(self, hospital: str) -> list[str]:
         """Whose resources wait for a plan to make their content anew."""
-        waits = and_(_E.c.hospital == hospital, _E.c.state == State.PENDING, _E.c.body.is_(None))
-        with read(self._engine) as connection:
+        waits = and_(_E.c.hospital == hospital, _E.c.state == EntryState.PENDING, _E.c.body.is_(None))
+        with read_transaction(self._engine) as connection:
             return list(connection.execute(select(_E.c.cadre).where(waits).distinct()).scalars())
 
     # -- looking ---------------------------------------------------------------------------
 
-    def some(self, hospital: str, count: int) -> list[Entry]:
+    def sample(self, hospital: str, count: int) -> list[LedgerEntry]:
         """A few resources of records, whichever come first."""
-        few = select(_E.c.identity).where(_E.c.hospital == hospital, _E.c.kind != STRANGER[0]).limit(count)
-        with read(self._engine) as connection:
+        few = (
+            select(_E.c.identity)
+            .where(_E.c.hospital == hospital, _E.c.kind != UNKNOWN_RECORD[0])
+            .limit(count)
+        )
+        with read_transaction(self._engine) as connection:
             names = list(connection.execute(few).scalars())
         return list(self._select((_E.c.hospital == hospital) & _E.c.identity.in_(names)))
 
-    def of_record(self, kind: str, key: str) -> list[Entry]:
+    def entries_of_record(self, kind: str, key: str) -> list[LedgerEntry]:
         """The lines of one record, one per hospital and resource."""
         return list(self._select(and_(_E.c.kind == kind, _E.c.key == key)))
 
     def hospitals_of(self, cadres: Collection[str]) -> set[str]:
         """Where anything of these people was ever planned."""
         query = select(_E.c.hospital).where(_E.c.cadre.in_(list(cadres))).distinct()
-        with read(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return set(connection.execute(query).scalars())
 
-    def by_identity(self, hospital: str, resource_type: str, value: str) -> Entry | None:
+    def by_identity(self, hospital: str, resource_type: str, value: str) -> LedgerEntry | None:
         """The line with that identity at a hospital."""
         found = self._select(
             and_(_E.c.hospital == hospital, _E.c.type == resource_type, _E.c.identity == value)
         )
         return next(found, None)
 
-    def by_remote(self, hospital: str, resource_type: str, remote_id: str) -> Entry | None:
+    def by_remote_id(self, hospital: str, resource_type: str, remote_id: str) -> LedgerEntry | None:
         """The line that the hospital knows by that id."""
         found = self._select(
             and_(_E.c.hospital == hospital, _E.c.type == resource_type, _E.c.remote_id == remote_id)
         )
         return next(found, None)
 
-    def parked(self, hospital: str) -> Iterator[Entry]:
+    def parked(self, hospital: str) -> Iterator[LedgerEntry]:
         """What waits for a person."""
-        return self._select(and_(_E.c.hospital == hospital, _E.c.state == State.PARKED))
+        return self._select(and_(_E.c.hospital == hospital, _E.c.state == EntryState.PARKED))
 
-    def _select(self, condition: ColumnElement[bool]) -> Iterator[Entry]:
-        with read(self._engine) as connection:
+    def _select(self, condition: ColumnElement[bool]) -> Iterator[LedgerEntry]:
+        with read_transaction(self._engine) as connection:
             rows = connection.execute(
                 select(*_COLUMNS).where(condition).order_by(_E.c.hospital, _E.c.rank)
             ).all()
         return iter([_entry(row) for row in rows])
 
-    def stuck(self, hospital: str) -> int:
+    def count_stuck_retractions(self, hospital: str) -> int:
         """How many resources the hospital does not let go of, after several tries."""
         query = select(func.count()).where(
-            _E.c.hospital == hospital, _E.c.state == State.RETRACTING, _E.c.attempts >= _STUCK
+            _E.c.hospital == hospital, _E.c.state == EntryState.RETRACTING, _E.c.attempts >= _STUCK
         )
-        with read(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return int(connection.execute(query).scalar_one())
 
-    def counts(self, hospital: str) -> dict[State, int]:
+    def counts(self, hospital: str) -> dict[EntryState, int]:
         """How many resources are in each state."""
         query = select(_E.c.state, func.count()).where(_E.c.hospital == hospital).group_by(_E.c.state)
-        with read(self._engine) as connection:
-            return {State(row[0]): int(row[1]) for row in connection.execute(query)}
+        with read_transaction(self._engine) as connection:
+            return {EntryState(row[0]): int(row[1]) for row in connection.execute(query)}

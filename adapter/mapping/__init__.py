@@ -1,5 +1,7 @@
-"""Mapping records to FHIR resources and back: files are checked and compiled once, then pure.
+"""Records to FHIR resources and back: files are checked and compiled once, then pure.
 
-`loader.Mappings` loads a folder, `engine.Engine` maps records for one hospital, `reverse` reads
-results. Nothing is imported here, so that a command that maps nothing stays fast.
+In come a folder of mapping files and code tables, a record and a hospital's context; out go resources (and on
+request where each value came from), and the result fields of a received resource. `loader.Mappings` loads a
+folder, `engine.MappingEngine` maps records for one hospital, `result_extraction` reads results. Nothing is
+imported here, so that a command that maps nothing stays fast.
 """

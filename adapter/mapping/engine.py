@@ -12,18 +12,19 @@ from typing import Any, NoReturn
 
 from jinja2.environment import TemplateExpression
 
+from adapter.bounded_cache import BoundedCache
 from adapter.errors import MappingError
-from adapter.fhir.identity import identified
-from adapter.mapping.compiler import AROUND, Each, Program, Step
-from adapter.mapping.expressions import ORIGIN_FIELDS, Variants
-from adapter.mapping.pruning import Spread, pruned
-from adapter.mapping.sandbox import FieldsOf, Related, Sandbox
-from adapter.mapping.source import Node
-from adapter.mapping.terminology import Codes
-from adapter.mapping.transforms import Transforms
-from adapter.memory import Memory
+from adapter.fhir.identity import with_identity
+from adapter.mapping.expression_sandbox import ExpressionSandbox, ReadableFields, RelatedFields
+from adapter.mapping.language.compiler import CONTEXT_VARIABLES, CompiledExpression, EachBody, Program
+from adapter.mapping.language.expression_checker import ORIGIN_FIELDS
+from adapter.mapping.language.expression_scope import MappingVariants
+from adapter.mapping.language.source_tree import Node
+from adapter.mapping.terminology.code_tables import CodeTables
+from adapter.mapping.transforms.pruning import SplicedItems, pruned
+from adapter.mapping.transforms.transforms import Transforms
 
-__all__ = ["Engine", "HospitalContext", "Mapped", "ResourceMap", "around"]
+__all__ = ["HospitalContext", "MappedResource", "MappingEngine", "ResourceMapping", "expression_context"]
 
 _REMEMBERED = 10_000  # sets of elements, of each mapping
 # The ministry's system of facility codes, unless a hospital's settings name another one.
@@ -47,7 +48,7 @@ class HospitalContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Mapped:
+class MappedResource:
     """A resource, the kind and key of the record it was made from, and the name of the mapping.
     `identity` is the resource's at this hospital.
     """
@@ -62,7 +63,7 @@ class Mapped:
 
 
 @dataclass(frozen=True, slots=True)
-class ResourceMap:
+class ResourceMapping:
     """One mapping, checked and compiled. `when` decides whether a record makes a resource at all, and
     without one of the elements `needs` it makes none either.
     """
@@ -98,9 +99,9 @@ class _Tally(Counter[tuple[str, str]]):
 class _Compiled:
     """One mapping file in the sandbox of one hospital."""
 
-    def __init__(self, map_: ResourceMap, filters: Mapping[str, Any], names: Mapping[str, Any]) -> None:
+    def __init__(self, map_: ResourceMapping, filters: Mapping[str, Any], names: Mapping[str, Any]) -> None:
         self.map = map_
-        self._sandbox = Sandbox(frozenset().union(*map_.fields.values()))
+        self._sandbox = ExpressionSandbox(frozenset().union(*map_.fields.values()))
         self._sandbox.filters["or_default"] = _or_default
         self._sandbox.filters.update(filters)
         self._sandbox.globals.update(names)
@@ -110,22 +111,22 @@ class _Compiled:
             self._sandbox.globals.update(program.constants if program else {})
         self.body = self._compile(map_.body.source)
         self.shared = self._compile(map_.body.shared) if map_.body.shared else None
-        self._made: Memory[tuple[object, ...], dict[str, Any]] = Memory(_REMEMBERED)
+        self._made: BoundedCache[tuple[object, ...], dict[str, Any]] = BoundedCache(_REMEMBERED)
         self.when = self._compile(map_.when.source) if map_.when else None
 
     def _compile(self, source: str) -> TemplateExpression:
         return self._sandbox.compile_expression(source, undefined_to_none=False)
 
-    def _loop(self, each: Each) -> Callable[..., Spread]:
+    def _loop(self, each: EachBody) -> Callable[..., SplicedItems]:
         body = self._compile(each.source)
 
-        names = (*AROUND, *each.names)
+        names = (*CONTEXT_VARIABLES, *each.names)
 
-        def run(items: Iterable[Any] | None, *outer: object) -> Spread:
+        def run(items: Iterable[Any] | None, *outer: object) -> SplicedItems:
             if not items:
-                return Spread()
+                return SplicedItems()
             around = dict(zip(names, outer, strict=True))
-            return Spread(body(around, **{each.variable: item}) for item in items)
+            return SplicedItems(body(around, **{each.variable: item}) for item in items)
 
         return run
 
@@ -136,13 +137,13 @@ class _Compiled:
 
     def remember(self, fields: tuple[object, ...], made: dict[str, Any]) -> None:
         """Nobody may change `made` any more."""
-        self._made.keep(fields, made)
+        self._made.put(fields, made)
 
     def run(self, source: str, known: Mapping[str, Any]) -> Any:
         """The value of one expression by itself."""
         return self._compile(source)(known)
 
-    def failing(self, **known: object) -> Step | None:
+    def failing(self, **known: object) -> CompiledExpression | None:
         """The first expression that fails by itself; None when it takes more than one."""
         for program in (self.map.when, self.map.body):
             for step in program.steps if program else ():
@@ -152,22 +153,22 @@ class _Compiled:
                     return step
         return None
 
-    def _try(self, step: Step, **known: Any) -> None:
+    def _try(self, step: CompiledExpression, **known: Any) -> None:
         if not step.variables:
             self._compile(step.source)(**known)
             return
         (variable, items), *inner = step.variables
-        deeper = Step(step.path, step.place, step.source, tuple(inner))
+        deeper = CompiledExpression(step.path, step.place, step.source, tuple(inner))
         for item in self._compile(items)(**known) or ():
             self._try(deeper, **known, **{variable: item})
 
 
-class Engine:
+class MappingEngine:
     """Maps records for one hospital. `maps_of` are its mappings by record kind, what they refer to first;
     `unknown_codes` counts (table, code) that no table knows. `evaluator` is for looking, not for mapping.
     """
 
-    def __init__(self, maps: Iterable[ResourceMap], codes: Codes, context: HospitalContext) -> None:
+    def __init__(self, maps: Iterable[ResourceMapping], codes: CodeTables, context: HospitalContext) -> None:
         self.unknown_codes = _Tally()
         self.codes = codes
         self.context = context
@@ -180,7 +181,7 @@ class Engine:
             unknown=self.unknown_codes,
         )
         self._filters, self._names = transforms.filters(), _names(context)
-        self.maps_of: dict[str, tuple[ResourceMap, ...]] = {}
+        self.maps_of: dict[str, tuple[ResourceMapping, ...]] = {}
         for map_ in listed:
             self.maps_of[map_.kind] = (*self.maps_of.get(map_.kind, ()), map_)
         self._listed = {(map_.type, map_.name): map_ for map_ in listed}
@@ -193,7 +194,7 @@ class Engine:
         related: Mapping[str, Sequence[Any]] | None = None,
         visit: object = None,
         origin: object = None,
-    ) -> list[Mapped]:
+    ) -> list[MappedResource]:
         """The resources of one record; [] when no mapping makes any. `related` holds, by kind, other
         records that go to this hospital with it; `visit` is the visit that the record belongs to;
         `origin` says where the record came from (source, sheet, row, imported_at).
@@ -208,30 +209,34 @@ class Engine:
 
     def make(
         self,
-        map_: ResourceMap,
+        map_: ResourceMapping,
         record: Any,
         *,
         related: Mapping[str, Sequence[Any]] | None = None,
         visit: object = None,
         origin: object = None,
-    ) -> Mapped | None:
+    ) -> MappedResource | None:
         """What one of this engine's mappings makes of a record; None when it makes nothing of it.
 
         Raises MappingError like `map`.
         """
-        known = around(map_, record, related=related, visit=visit, origin=origin)
+        known = expression_context(map_, record, related=related, visit=visit, origin=origin)
         body = self._body(self._of(map_), known)
         if body is None or any(name not in body for name in map_.needs):
             return None
         identity = self.context.identify(map_.type, map_.identity_kind, record.key)
-        resource = identified(map_.type, self.context.identifier_system, identity, body)
-        return Mapped(map_.type, record.kind, record.key, resource, map_.name, map_.identity_kind, identity)
+        resource = with_identity(map_.type, self.context.identifier_system, identity, body)
+        return MappedResource(
+            map_.type, record.kind, record.key, resource, map_.name, map_.identity_kind, identity
+        )
 
-    def evaluator(self, map_: ResourceMap) -> Callable[[str, Mapping[str, Any]], Any]:
-        """What evaluates a single expression of a mapping: `(source, known)`, with `known` as of `around`."""
+    def evaluator(self, map_: ResourceMapping) -> Callable[[str, Mapping[str, Any]], Any]:
+        """What evaluates a single expression of a mapping: `(source, known)`, with `known` as of
+        `expression_context`.
+        """
         return self._of(map_).run
 
-    def _of(self, map_: ResourceMap) -> _Compiled:
+    def _of(self, map_: ResourceMapping) -> _Compiled:
         """The mapping in the sandbox, compiled when the first record needs it: a hospital may need few."""
         variant = (map_.type, map_.name)
         compiled = self._compiled.get(variant)
@@ -276,8 +281,8 @@ def _exactly(value: object) -> object:
     return value if value is None or type(value) is str else (type(value), str(value))
 
 
-def around(
-    map_: ResourceMap,
+def expression_context(
+    map_: ResourceMapping,
     record: Any,
     *,
     related: Mapping[str, Sequence[Any]] | None = None,
@@ -287,16 +292,16 @@ def around(
     """What the expressions of a mapping are given with a record, by name."""
     return {
         "m": record,
-        "related": Related(related or {}),
-        "visit": FieldsOf(visit, map_.fields.get("visit", frozenset())),
-        "origin": FieldsOf(origin, ORIGIN_FIELDS),
+        "related": RelatedFields(related or {}),
+        "visit": ReadableFields(visit, map_.fields.get("visit", frozenset())),
+        "origin": ReadableFields(origin, ORIGIN_FIELDS),
     }
 
 
-def _identity_kinds(maps: Sequence[ResourceMap]) -> dict[tuple[str, str | None], str]:
+def _identity_kinds(maps: Sequence[ResourceMapping]) -> dict[tuple[str, str | None], str]:
     """(type, name in `reference()` or None) -> the kind that goes into the identity of what it means."""
     kinds: dict[tuple[str, str | None], str] = {(map_.type, map_.name): map_.identity_kind for map_ in maps}
-    variants = Variants(kinds)
+    variants = MappingVariants(kinds)
     for type_ in variants.types:
         with suppress(LookupError):
             kinds[type_, None] = kinds[type_, variants.one(type_, None)]

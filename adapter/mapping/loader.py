@@ -7,29 +7,30 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from adapter.errors import MappingError
-from adapter.fhir import definitions
-from adapter.mapping.checks import Checker
-from adapter.mapping.compiler import compile_tree
-from adapter.mapping.engine import Engine, HospitalContext, ResourceMap
-from adapter.mapping.expressions import Expressions, Scope, Variants
-from adapter.mapping.extensions import guarded
-from adapter.mapping.fragments import Fragments, merged, read_fragments
-from adapter.mapping.names import TOP, nearest
-from adapter.mapping.overlay import Overlay, read_overlays
-from adapter.mapping.source import (
-    MOST_LEVELS,
-    Fields,
-    Items,
+from adapter.fhir.definitions import types
+from adapter.mapping.engine import HospitalContext, MappingEngine, ResourceMapping
+from adapter.mapping.folder.version import mapping_files, mapping_version, overlay_files
+from adapter.mapping.language.compiler import compile_tree
+from adapter.mapping.language.element_checker import ElementChecker
+from adapter.mapping.language.expression_checker import ExpressionChecker
+from adapter.mapping.language.expression_scope import ExpressionScope, MappingVariants
+from adapter.mapping.language.extension_guards import with_extension_guards
+from adapter.mapping.language.fragments import Fragments, merge_trees, read_fragments
+from adapter.mapping.language.keywords import MAPPING_KEYS, closest_choices
+from adapter.mapping.language.overlays import Overlay, read_overlays
+from adapter.mapping.language.source_tree import (
+    MAX_DEPTH,
+    ListNode,
+    MappingProblems,
     Node,
-    Place,
-    Problems,
-    Scalar,
-    levels_below,
+    ObjectNode,
+    ScalarNode,
+    SourcePosition,
     read_tree,
+    tree_depth,
 )
-from adapter.mapping.tables import load_codes
-from adapter.mapping.terminology import Codes
-from adapter.mapping.version import mapping_files, overlay_files, version_of
+from adapter.mapping.terminology.code_tables import CodeTables
+from adapter.mapping.terminology.table_files import load_code_tables
 
 __all__ = ["Mappings"]
 
@@ -41,12 +42,12 @@ class _File:
     """One mapping file, its words read and its body whole."""
 
     file: str
-    type: Scalar
-    name: Scalar | None
+    type: ScalarNode
+    name: ScalarNode | None
     kind: str
     body: Node
     when: Node | None
-    needs: tuple[Scalar, ...]
+    needs: tuple[ScalarNode, ...]
 
     @property
     def variant(self) -> tuple[str, str | None]:
@@ -62,10 +63,10 @@ class Mappings:
 
     def __init__(
         self,
-        maps: tuple[ResourceMap, ...],
-        codes: Codes,
+        maps: tuple[ResourceMapping, ...],
+        codes: CodeTables,
         version: str,
-        overlaid: Mapping[str, Mapping[tuple[str, str | None], ResourceMap]],
+        overlaid: Mapping[str, Mapping[tuple[str, str | None], ResourceMapping]],
     ) -> None:
         self._maps = maps
         self._overlaid = overlaid
@@ -88,20 +89,20 @@ class Mappings:
 
         Raises MappingError whose `problems` lists everything wrong: file, line, column, remedy.
         """
-        problems = Problems()
+        problems = MappingProblems()
         paths = overlay_files(folder)
-        version = version_of(folder)
-        codes = load_codes(folder / "codes", problems.lines)
+        version = mapping_version(folder)
+        codes = load_code_tables(folder / "codes", problems.lines)
         fragments = read_fragments(folder, problems)
         read = (_read(path, problems, record_fields, fragments) for path in mapping_files(folder))
         files = [file for file in read if file is not None]
         for path in (*folder.glob("*.yml"), *(folder / "hospitals").glob("*.yml")):
-            problems.add(Place(path.relative_to(folder).as_posix(), 1, 1), "mapping.wrong_ending")
+            problems.add(SourcePosition(path.relative_to(folder).as_posix(), 1, 1), "mapping.wrong_ending")
         if not files and not problems.lines:
-            problems.add(Place(folder.name, 1, 1), "mapping.no_files")
+            problems.add(SourcePosition(folder.name, 1, 1), "mapping.no_files")
         variants = _variants(files, problems)
         overlays = read_overlays(paths, variants, fragments, problems)
-        expressions = Expressions(problems, codes, record_fields, variants)
+        expressions = ExpressionChecker(problems, codes, record_fields, variants)
         maps = {file.variant: _compile(file, file.body, expressions) for file in files}
         overlaid = _overlaid(files, overlays, expressions)
         ordered = _ordered(maps, overlaid, problems)
@@ -111,14 +112,14 @@ class Mappings:
         found = {path.stem: overlaid.get(path.stem, {}) for path in paths}
         return cls(ordered, codes, version, found)
 
-    def maps_for(self, hospital: str) -> tuple[ResourceMap, ...]:
+    def maps_for(self, hospital: str) -> tuple[ResourceMapping, ...]:
         """The mappings with that hospital's overlay in place, what they refer to first."""
         own = self._overlaid.get(hospital, {})
         return tuple(own.get((map_.type, map_.name), map_) for map_ in self._maps)
 
-    def engine(self, context: HospitalContext) -> Engine:
+    def engine(self, context: HospitalContext) -> MappingEngine:
         """The engine for one hospital."""
-        return Engine(self.maps_for(context.name), self.codes, context)
+        return MappingEngine(self.maps_for(context.name), self.codes, context)
 
 
 def _place(line: str) -> tuple[str, int, int]:
@@ -127,23 +128,32 @@ def _place(line: str) -> tuple[str, int, int]:
     return file, int(number), int(column)
 
 
-def _read(path: Path, problems: Problems, kinds: Mapping[str, object], fragments: Fragments) -> _File | None:
+def _read(
+    path: Path, problems: MappingProblems, kinds: Mapping[str, object], fragments: Fragments
+) -> _File | None:
     root = read_tree(path, problems)
     if root is None:
         return None
-    if not isinstance(root, Fields):
+    if not isinstance(root, ObjectNode):
         problems.add(root.place, "mapping.not_fields", word="resource")
         return None
     for key, _ in root.entries:
-        if key.value not in TOP:
-            problems.add(key.place, "mapping.no_top", word=key.value, nearest=nearest(str(key.value), TOP))
+        if key.value not in MAPPING_KEYS:
+            problems.add(
+                key.place,
+                "mapping.no_top",
+                word=key.value,
+                nearest=closest_choices(str(key.value), MAPPING_KEYS),
+            )
     type_, kind = _word(root, "resource", problems), _word(root, "from", problems)
     if root.get("body") is None:
         problems.add(root.place, "mapping.no_top_word", word="body")
-    if type_ is not None and not definitions.is_resource(str(type_.value)):
+    if type_ is not None and not types.is_resource_type(str(type_.value)):
         problems.add(type_.place, "mapping.no_resource", word=type_.value)
     if kind is not None and str(kind.value) not in kinds:
-        problems.add(kind.place, "mapping.no_kind", word=kind.value, nearest=nearest(str(kind.value), kinds))
+        problems.add(
+            kind.place, "mapping.no_kind", word=kind.value, nearest=closest_choices(str(kind.value), kinds)
+        )
         return None
     if type_ is None or kind is None:
         return None
@@ -152,46 +162,46 @@ def _read(path: Path, problems: Problems, kinds: Mapping[str, object], fragments
         type=type_,
         name=_name(root, problems),
         kind=str(kind.value),
-        body=fragments.expand(root.get("body") or Fields((), root.place)),
+        body=fragments.expand(root.get("body") or ObjectNode((), root.place)),
         when=root.get("when"),
         needs=_needs(root, str(type_.value), problems),
     )
 
 
-def _word(root: Fields, name: str, problems: Problems) -> Scalar | None:
+def _word(root: ObjectNode, name: str, problems: MappingProblems) -> ScalarNode | None:
     node = root.get(name)
-    if isinstance(node, Scalar) and isinstance(node.value, str):
+    if isinstance(node, ScalarNode) and isinstance(node.value, str):
         return node
     problems.add(node.place if node else root.place, "mapping.no_top_word", word=name)
     return None
 
 
-def _name(root: Fields, problems: Problems) -> Scalar | None:
+def _name(root: ObjectNode, problems: MappingProblems) -> ScalarNode | None:
     node = root.get("name")
-    if node is None or (isinstance(node, Scalar) and _NAME.fullmatch(str(node.value))):
+    if node is None or (isinstance(node, ScalarNode) and _NAME.fullmatch(str(node.value))):
         return node
     problems.add(node.place, "mapping.bad_variant")
     return None
 
 
-def _needs(root: Fields, type_: str, problems: Problems) -> tuple[Scalar, ...]:
+def _needs(root: ObjectNode, type_: str, problems: MappingProblems) -> tuple[ScalarNode, ...]:
     """The elements without which nothing is made: one, or a list of them."""
     node = root.get("needs")
     if node is None:
         return ()
-    known = definitions.elements(type_)
+    known = types.elements(type_)
     named = []
-    for one in node.nodes if isinstance(node, Items) else (node,):
-        word = one.text if isinstance(one, Scalar) else None
-        if isinstance(one, Scalar) and word in known:
+    for one in node.nodes if isinstance(node, ListNode) else (node,):
+        word = one.text if isinstance(one, ScalarNode) else None
+        if isinstance(one, ScalarNode) and word in known:
             named.append(one)
         elif known:
-            close = nearest(word or "", known)
+            close = closest_choices(word or "", known)
             problems.add(one.place, "mapping.no_element", word=word or "needs", type=type_, nearest=close)
     return tuple(named)
 
 
-def _variants(files: list[_File], problems: Problems) -> Variants:
+def _variants(files: list[_File], problems: MappingProblems) -> MappingVariants:
     seen: set[tuple[str, str | None]] = set()
     for file in files:
         if file.variant in seen:
@@ -199,22 +209,22 @@ def _variants(files: list[_File], problems: Problems) -> Variants:
                 file.type.place, "mapping.duplicate_variant", word=" ".join(filter(None, file.variant))
             )
         seen.add(file.variant)
-    return Variants(seen)
+    return MappingVariants(seen)
 
 
-def _compile(file: _File, body: Node, expressions: Expressions) -> ResourceMap:
+def _compile(file: _File, body: Node, expressions: ExpressionChecker) -> ResourceMapping:
     type_, name = file.variant
-    scope = Scope(file.kind)
-    if levels_below(body) > MOST_LEVELS:
-        expressions.problems.add(body.place, "mapping.too_deep", limit=MOST_LEVELS)
-        body = Fields((), body.place)
-    body = guarded(body)
-    if definitions.is_resource(type_):
-        Checker(expressions, type_).check(body, scope)
+    scope = ExpressionScope(file.kind)
+    if tree_depth(body) > MAX_DEPTH:
+        expressions.problems.add(body.place, "mapping.too_deep", limit=MAX_DEPTH)
+        body = ObjectNode((), body.place)
+    body = with_extension_guards(body)
+    if types.is_resource_type(type_):
+        ElementChecker(expressions, type_).check(body, scope)
     program = compile_tree(body, expressions, scope, label="body", path=type_)
     when = compile_tree(file.when, expressions, scope, label="when", path="when") if file.when else None
     programs = (program, when) if when else (program,)
-    return ResourceMap(
+    return ResourceMapping(
         file=file.file,
         type=type_,
         name=name,
@@ -229,23 +239,23 @@ def _compile(file: _File, body: Node, expressions: Expressions) -> ResourceMap:
     )
 
 
-_Overlaid = dict[str, dict[tuple[str, str | None], ResourceMap]]
+_Overlaid = dict[str, dict[tuple[str, str | None], ResourceMapping]]
 
 
-def _overlaid(files: list[_File], overlays: list[Overlay], expressions: Expressions) -> _Overlaid:
+def _overlaid(files: list[_File], overlays: list[Overlay], expressions: ExpressionChecker) -> _Overlaid:
     """Hospital -> the mappings that are another one there."""
     by_variant = {file.variant: file for file in files}
     found: _Overlaid = {}
     for overlay in overlays:
         file = by_variant[overlay.type, overlay.name]
-        body = merged(file.body, overlay.tree, expressions.problems)
+        body = merge_trees(file.body, overlay.tree, expressions.problems)
         found.setdefault(overlay.hospital, {})[file.variant] = _compile(file, body, expressions)
     return found
 
 
 def _ordered(
-    maps: Mapping[tuple[str, str | None], ResourceMap], overlaid: _Overlaid, problems: Problems
-) -> tuple[ResourceMap, ...]:
+    maps: Mapping[tuple[str, str | None], ResourceMapping], overlaid: _Overlaid, problems: MappingProblems
+) -> tuple[ResourceMapping, ...]:
     """The mappings by type, what a type refers to first, at whatever hospital."""
     needs: dict[str, set[str]] = {type_: set() for type_, _ in sorted(maps, key=str)}
     for map_ in (*maps.values(), *(one for own in overlaid.values() for one in own.values())):
@@ -254,6 +264,6 @@ def _ordered(
         order = list(TopologicalSorter({type_: sorted(needs[type_]) for type_ in needs}).static_order())
     except CycleError as error:
         file = min(map_.file for map_ in maps.values())
-        problems.add(Place(file, 1, 1), "mapping.cycle", word=" → ".join(error.args[1]))
+        problems.add(SourcePosition(file, 1, 1), "mapping.cycle", word=" → ".join(error.args[1]))
         return ()
     return tuple(sorted(maps.values(), key=lambda map_: (order.index(map_.type), map_.name or "", map_.file)))

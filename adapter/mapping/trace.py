@@ -1,6 +1,6 @@
 """Which line of a mapping, which fields and which rows of code tables made each value of a resource (pure).
 
-`Tracer` maps a record as the engine does, and besides walks the mapping's tree expression by
+`TracingEngine` maps a record as the engine does, and besides walks the mapping's tree expression by
 expression. What an expression reads is seen, not inferred: it gets records and code tables that
 watch. A resource is traced to be explained; nothing is ever sent from here.
 """
@@ -13,42 +13,42 @@ from typing import Any, TypeVar
 
 from jinja2 import Environment, nodes
 
-from adapter.fhir.paths import Path, leaves_of
-from adapter.mapping.engine import Engine, Mapped, ResourceMap, around
-from adapter.mapping.names import expression_of
-from adapter.mapping.pruning import pruned
-from adapter.mapping.source import Fields, Items, Node, Place, Scalar
-from adapter.mapping.watching import Lookup, Read, Watch
+from adapter.fhir.paths import Path, leaf_values
+from adapter.mapping.engine import MappedResource, MappingEngine, ResourceMapping, expression_context
+from adapter.mapping.language.keywords import expression_in
+from adapter.mapping.language.source_tree import ListNode, Node, ObjectNode, ScalarNode, SourcePosition
+from adapter.mapping.read_tracker import FieldRead, ReadTracker, TableLookup
+from adapter.mapping.transforms.pruning import pruned
 
-__all__ = ["Origin", "Traced", "Tracer"]
+__all__ = ["ResourceTrace", "TracingEngine", "ValueOrigin"]
 
-_Kept = tuple[Any, dict[Path, "Origin"]]
+_Kept = tuple[Any, dict[Path, "ValueOrigin"]]
 _T = TypeVar("_T")
 _ENVIRONMENT = Environment(autoescape=True)  # parses only; the engine's sandbox evaluates
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ValueOrigin:
     """What made a value: the expression at `place`, or the literal there (`expression` None), and what
     it read. `place` is None for what the engine adds itself (resourceType, its own identifier).
     """
 
-    place: Place | None = None
+    place: SourcePosition | None = None
     expression: str | None = None
     verbs: tuple[str, ...] = ()
-    reads: tuple[Read, ...] = ()
-    lookups: tuple[Lookup, ...] = ()
+    reads: tuple[FieldRead, ...] = ()
+    lookups: tuple[TableLookup, ...] = ()
 
 
 @dataclass(frozen=True)
-class Traced:
+class ResourceTrace:
     """A resource as the mapping made it, before disclosure. `leaves` has every leaf, by its path in
     `resource`; `empty` the expressions that gave nothing, by their element names.
     """
 
-    mapped: Mapped
-    leaves: Mapping[Path, Origin]
-    empty: tuple[tuple[Path, Origin], ...] = ()
+    mapped: MappedResource
+    leaves: Mapping[Path, ValueOrigin]
+    empty: tuple[tuple[Path, ValueOrigin], ...] = ()
 
     @property
     def resource(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class _Made:
     """What one expression or literal gave."""
 
     value: Any
-    origin: Origin
+    origin: ValueOrigin
 
 
 class _Spliced(list[Any]):
@@ -73,35 +73,35 @@ class _Scope:
     """What an expression may name, and for each variable that is no record what its items came from."""
 
     names: Mapping[str, Any]
-    loops: Mapping[str, Origin] = field(default_factory=dict)
+    loops: Mapping[str, ValueOrigin] = field(default_factory=dict)
 
-    def inside(self, variable: str, item: object, origin: Origin) -> "_Scope":
+    def inside(self, variable: str, item: object, origin: ValueOrigin) -> "_Scope":
         return _Scope({**self.names, variable: item}, {**self.loops, variable: origin})
 
 
-class Tracer(Engine):
+class TracingEngine(MappingEngine):
     """An engine that notes where each value of chosen records' resources came from: `found`, in the order
     in which they were mapped. `wanted` chooses them by kind and key.
     """
 
-    def __init__(self, engine: Engine, wanted: Callable[[str, str], bool]) -> None:
-        self._watch = Watch()
+    def __init__(self, engine: MappingEngine, wanted: Callable[[str, str], bool]) -> None:
+        self._watch = ReadTracker()
         self._wanted = wanted
-        self.found: list[Traced] = []
+        self.found: list[ResourceTrace] = []
         maps = (map_ for maps in engine.maps_of.values() for map_ in maps)
         super().__init__(maps, self._watch.codes(engine.codes), engine.context)
 
-    def make(self, map_: ResourceMap, record: Any, **beside: Any) -> Mapped | None:
+    def make(self, map_: ResourceMapping, record: Any, **beside: Any) -> MappedResource | None:
         """As `Engine.make`."""
         made = super().make(map_, record, **beside)
         if made is not None and self._wanted(record.kind, record.key):
-            known = around(map_, self._watch.record(record), **_watched(self._watch, beside))
+            known = expression_context(map_, self._watch.record(record), **_watched(self._watch, beside))
             walk = _Walk(self.evaluator(map_), known, self._watch)
             self.found.append(walk.traced(map_.tree, made))
         return made
 
 
-def _watched(watch: Watch, beside: Mapping[str, Any]) -> dict[str, Any]:
+def _watched(watch: ReadTracker, beside: Mapping[str, Any]) -> dict[str, Any]:
     """What goes to the engine beside the record, watched: single records, and records by kind."""
     found: dict[str, Any] = {}
     for name, value in beside.items():
@@ -116,42 +116,42 @@ class _Walk:
     """One walk over the tree of one mapping for one record. `run` evaluates an expression."""
 
     def __init__(
-        self, run: Callable[[str, Mapping[str, Any]], Any], known: Mapping[str, Any], watch: Watch
+        self, run: Callable[[str, Mapping[str, Any]], Any], known: Mapping[str, Any], watch: ReadTracker
     ) -> None:
         self._run = run
         self._known = known
         self._watch = watch
-        self._empty: list[tuple[Path, Origin]] = []
+        self._empty: list[tuple[Path, ValueOrigin]] = []
 
-    def traced(self, tree: Node, mapped: Mapped) -> Traced:
+    def traced(self, tree: Node, mapped: MappedResource) -> ResourceTrace:
         """The origins of every leaf of `mapped`."""
         kept = _kept(self._node(tree, _Scope(self._known)), (), self._empty)
-        leaves: dict[Path, Origin] = {}
+        leaves: dict[Path, ValueOrigin] = {}
         for path, origin in (kept[1] if kept else {}).items():
             leaves[_behind_ours(path)] = origin
-        added = Origin()
-        return Traced(
+        added = ValueOrigin()
+        return ResourceTrace(
             mapped,
-            {path: leaves.get(path, added) for path, _ in leaves_of(mapped.resource)},
+            {path: leaves.get(path, added) for path, _ in leaf_values(mapped.resource)},
             tuple(self._empty),
         )
 
     def _node(self, node: Node, scope: _Scope) -> Any:
-        if isinstance(node, Items):
+        if isinstance(node, ListNode):
             return [self._node(child, scope) for child in node.nodes]
-        if isinstance(node, Scalar):
+        if isinstance(node, ScalarNode):
             return self._scalar(node, scope)
         each = node.get("$each")
         return self._part(node, scope) if each is None else self._each(node, each, scope)
 
-    def _each(self, node: Fields, each: Node, scope: _Scope) -> _Spliced:
+    def _each(self, node: ObjectNode, each: Node, scope: _Scope) -> _Spliced:
         items = self._scalar(each, scope)
         named = node.get("$as")
-        variable = str(named.value) if isinstance(named, Scalar) else "item"
+        variable = str(named.value) if isinstance(named, ScalarNode) else "item"
         parts = (scope.inside(variable, item, items.origin) for item in items.value or ())
         return _Spliced(self._part(node, inner) for inner in parts)
 
-    def _part(self, node: Fields, scope: _Scope) -> Any:
+    def _part(self, node: ObjectNode, scope: _Scope) -> Any:
         condition = node.get("$when")
         if condition is not None and not self._scalar(condition, scope).value:
             return None
@@ -160,7 +160,7 @@ class _Walk:
             return made
         return self._node(default, scope)
 
-    def _body(self, node: Fields, scope: _Scope) -> Any:
+    def _body(self, node: ObjectNode, scope: _Scope) -> Any:
         value = node.get("$value") or node.get("$item")
         if value is not None:
             return self._node(value, scope)
@@ -171,18 +171,20 @@ class _Walk:
         }
 
     def _scalar(self, node: Node, scope: _Scope) -> _Made:
-        if not isinstance(node, Scalar):
-            return _Made(None, Origin(node.place))
-        source = expression_of(node.value) if isinstance(node.value, str) else None
+        if not isinstance(node, ScalarNode):
+            return _Made(None, ValueOrigin(node.place))
+        source = expression_in(node.value) if isinstance(node.value, str) else None
         if source is None:
-            return _Made(node.value, Origin(node.place))
-        self._watch.taken()
+            return _Made(node.value, ValueOrigin(node.place))
+        self._watch.take_all()
         value = self._run(source, scope.names)
-        reads, lookups = self._watch.taken()
-        return _Made(value, _with_loops(Origin(node.place, source, _verbs(source), reads, lookups), scope))
+        reads, lookups = self._watch.take_all()
+        return _Made(
+            value, _with_loops(ValueOrigin(node.place, source, _verbs(source), reads, lookups), scope)
+        )
 
 
-def _kept(made: Any, names: Path = (), empty: list[tuple[Path, Origin]] | None = None) -> _Kept | None:
+def _kept(made: Any, names: Path = (), empty: list[tuple[Path, ValueOrigin]] | None = None) -> _Kept | None:
     """The value without empty parts, and the origin of each of its leaves; None when nothing is left.
     What an expression left out is added to `empty`.
     """
@@ -190,7 +192,7 @@ def _kept(made: Any, names: Path = (), empty: list[tuple[Path, Origin]] | None =
         value = pruned(made.value)
         if value is None and empty is not None:
             empty.append((names, made.origin))
-        return None if value is None else (value, {path: made.origin for path, _ in leaves_of(value)})
+        return None if value is None else (value, {path: made.origin for path, _ in leaf_values(value)})
     if isinstance(made, dict):
         named = [(name, _kept(part, (*names, name), empty)) for name, part in made.items()]
         return _joined({name: part for name, part in named if part is not None}, as_list=False)
@@ -240,7 +242,7 @@ def _names(source: str) -> frozenset[str]:
     return frozenset(node.name for node in tree.find_all(nodes.Name))
 
 
-def _with_loops(origin: Origin, scope: _Scope) -> Origin:
+def _with_loops(origin: ValueOrigin, scope: _Scope) -> ValueOrigin:
     """With what the items of a `$each` came from, where the expression names one of them."""
     for variable in sorted(_names(origin.expression or "none") & scope.loops.keys()):
         loop = scope.loops[variable]

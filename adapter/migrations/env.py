@@ -3,11 +3,11 @@
 from alembic import context
 from sqlalchemy import inspect, text
 
-from adapter.database import metadata, write
+from adapter.database import metadata, write_transaction
 
 engine = context.config.attributes["engine"]
 
-with write(engine) as connection:
+with write_transaction(engine) as connection:
     if connection.dialect.name == "postgresql":
         # One process takes the steps. It waits for a table no longer than this: whoever comes after a
         # waiting ALTER TABLE waits too.

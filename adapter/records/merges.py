@@ -20,12 +20,12 @@ from sqlalchemy import (
     update,
 )
 
-from adapter.database import read
-from adapter.records.feed import Feed
+from adapter.database import read_transaction
+from adapter.records.change_feed import ChangeFeed
 from adapter.records.model import Cadre, Record
 from adapter.records.tables import record, record_merge
 
-__all__ = ["Merge", "MergeStore", "merged", "moved"]
+__all__ = ["Merge", "MergeStore", "merge_person_records", "with_owner"]
 
 _M = record_merge
 _CADRES: BindParameter[str] = bindparam("b_cadres", expanding=True)
@@ -46,12 +46,12 @@ class Merge:
     merged_by: str
 
 
-def moved(one: Record, cadre: str) -> Record:
+def with_owner(one: Record, cadre: str) -> Record:
     """The record as one of this person's."""
     return one.model_copy(update={"cadre": cadre})
 
 
-def merged(survivor: str, records: Sequence[tuple[Record, str]]) -> list[Record]:
+def merge_person_records(survivor: str, records: Sequence[tuple[Record, str]]) -> list[Record]:
     """The records of a person and of whom was merged into that person (with the name each is under), as
     one person's: of several tiers the strictest holds, all else is as the survivor's record says.
     """
@@ -59,7 +59,7 @@ def merged(survivor: str, records: Sequence[tuple[Record, str]]) -> list[Record]
     kept: list[Record] = []
     for one, owner in records:
         if not isinstance(one, Cadre):
-            kept.append(one if owner == survivor else moved(one, survivor))
+            kept.append(one if owner == survivor else with_owner(one, survivor))
         elif owner == survivor:
             kept.append(one.model_copy(update={"tier": min(tiers)}))
     return kept
@@ -73,29 +73,29 @@ class MergeStore:
 
     def list(self) -> "list[Merge]":
         """All of them, newest first."""
-        with read(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             rows = connection.execute(select(_M).order_by(_M.c.merged_at.desc(), _M.c.loser))
             return [Merge(**row._mapping) for row in rows]
 
     def survivor(self, cadre: str) -> str:
         """Who this person is now."""
-        with read(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return _survivor(connection, cadre)
 
-    def headless(self) -> Sequence[Merge]:
+    def without_survivor(self) -> Sequence[Merge]:
         """Merges whose survivor left the records while the loser is still there: nothing says who it is."""
         gone = ~_is_there(_M.c.survivor)
-        with read(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             rows = connection.execute(select(_M).where(gone, _is_there(_M.c.loser)).order_by(_M.c.merged_at))
             return [Merge(**row._mapping) for row in rows]
 
     def losers_of(self, cadres: Collection[str]) -> dict[str, Sequence[str]]:
         """Whom each of these people was also known as."""
-        with read(self._engine) as connection:
-            return {cadre: names[1:] for cadre, names in self.names(connection, cadres).items()}
+        with read_transaction(self._engine) as connection:
+            return {cadre: names[1:] for cadre, names in self.recorded_names(connection, cadres).items()}
 
     @staticmethod
-    def names(connection: Connection, cadres: Collection[str]) -> dict[str, Sequence[str]]:
+    def recorded_names(connection: Connection, cadres: Collection[str]) -> dict[str, Sequence[str]]:
         """The names that each of these people is recorded under: their own first. Somebody who is another
         now has none.
         """
@@ -108,7 +108,7 @@ class MergeStore:
 
     def survivors(self, cadres: Iterable[str]) -> dict[str, str]:
         """Loser -> survivor of those among `cadres` who lost."""
-        with read(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             query = select(_M.c.loser, _M.c.survivor).where(_M.c.loser.in_(list(cadres)))
             return {row.loser: row.survivor for row in connection.execute(query)}
 
@@ -155,7 +155,7 @@ def _survivor(connection: Connection, cadre: str) -> str:
 
 
 def _touch(connection: Connection, cadres: Sequence[str]) -> None:
-    feed = Feed(connection)
+    feed = ChangeFeed(connection)
     for cadre in cadres:
         connection.execute(
             update(record)

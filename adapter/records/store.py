@@ -9,11 +9,11 @@ from typing import Any, cast
 from sqlalchemy import Connection, Engine, Row, bindparam, case, func, insert, select, union_all, update
 from sqlalchemy.sql import Select
 
-from adapter.database import read, write
-from adapter.records import body as bodies
-from adapter.records import moving
-from adapter.records.feed import Feed, head
-from adapter.records.merges import MergeStore, merged, moved
+from adapter.database import read_transaction, write_transaction
+from adapter.records import reassignments
+from adapter.records import serialisation as bodies
+from adapter.records.change_feed import ChangeFeed, newest_position
+from adapter.records.merges import MergeStore, merge_person_records, with_owner
 from adapter.records.model import KINDS, Cadre, Fulfilment, Record, Referral, Result
 from adapter.records.tables import cadre_identifier, record, record_merge
 
@@ -47,7 +47,7 @@ _LIVE_STORED: Select[Any] = select(*_STORED).select_from(_WITH_MERGES).where(_OF
 
 @dataclass(frozen=True)
 class StoredRecord:
-    """A record with where it came from. `record` is None for a tombstone; `row` counts from 1;
+    """A record with where it came from. `record` is None for a tombstone; `stored_record` counts from 1;
     `imported_at` is when an import wrote this content.
     """
 
@@ -72,15 +72,15 @@ class RecordStore:
 
     def get(self, kind: str, key: str) -> Record | None:
         """The live record, or None."""
-        stored = self.row(kind, key)
+        stored = self.stored_record(kind, key)
         found = stored.record if stored else None
         return (
             found
             if stored is None or found is None or isinstance(found, Cadre)
-            else moved(found, stored.cadre)
+            else with_owner(found, stored.cadre)
         )
 
-    def row(self, kind: str, key: str) -> StoredRecord | None:
+    def stored_record(self, kind: str, key: str) -> StoredRecord | None:
         """The record with its source, a tombstone too; None when there never was one."""
         found = self._stored(select(*_STORED).where(record.c.kind == kind, record.c.key == key))
         return found[0] if found else None
@@ -98,10 +98,10 @@ class RecordStore:
     def of_cadres(self, cadres: Collection[str]) -> dict[str, list[Record]]:
         """The live records of each of these people, as `of_cadre` gives them."""
         found: dict[str, list[tuple[Record, str]]] = {cadre: [] for cadre in cadres}
-        with read(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             whose = self._whose(connection, cadres)
             for kind, body, name in connection.execute(_LIVE, {"b_names": list(whose)}):
-                found[whose[name]].append((bodies.load(kind, body), name))
+                found[whose[name]].append((bodies.parse_record(kind, body), name))
         return {cadre: _as_one(cadre, records) for cadre, records in found.items()}
 
     def stored_of_cadres(self, cadres: Collection[str]) -> dict[str, list[StoredRecord]]:
@@ -109,7 +109,7 @@ class RecordStore:
         `of_cadre`.
         """
         found: dict[str, list[StoredRecord]] = {cadre: [] for cadre in cadres}
-        with read(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             whose = self._whose(connection, cadres)
             for row in connection.execute(_LIVE_STORED, {"b_names": list(whose)}):
                 found[row.cadre].append(_stored(row))
@@ -117,7 +117,7 @@ class RecordStore:
 
     def _whose(self, connection: Connection, cadres: Collection[str]) -> dict[str, str]:
         """The names that these people's records are under, and whose each is."""
-        names = self.merges.names(connection, cadres)
+        names = self.merges.recorded_names(connection, cadres)
         return {name: cadre for cadre, listed in names.items() for name in listed}
 
     def changed_cadres(self, since: int, limit: int) -> list[tuple[str, int]]:
@@ -142,35 +142,35 @@ class RecordStore:
         ).subquery()
         newest = func.max(changes.c.position)
         query = select(changes.c.cadre, newest).group_by(changes.c.cadre).order_by(newest)
-        with read(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             rows = connection.execute(query.limit(limit + _SHARING - 1))
             found = [(cadre, int(position)) for cadre, position in rows]
         return [one for one in found if one[1] <= found[limit - 1][1]] if len(found) > limit else found
 
-    def moved_to(self, cadres: Collection[str]) -> dict[tuple[str, str], str]:
+    def reassigned_to(self, cadres: Collection[str]) -> dict[tuple[str, str], str]:
         """Kind and key of what is these people's and was recorded under another name before, tombstones too:
         whose each is.
         """
-        with read(self.engine) as connection:
-            return moving.moved_to(connection, self._whose(connection, cadres))
+        with read_transaction(self.engine) as connection:
+            return reassignments.reassigned_to(connection, self._whose(connection, cadres))
 
-    def moved_of(self, records: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    def reassigned_among(self, records: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """Those of these records (kind, key) that were recorded under another name before, tombstones too:
         whose each is.
         """
-        with read(self.engine) as connection:
-            return moving.moved_of(connection, records)
+        with read_transaction(self.engine) as connection:
+            return reassignments.reassigned_among(connection, records)
 
-    def keys_of(self, cadre: str) -> set[tuple[str, str]]:
+    def keys_recorded_under(self, cadre: str) -> set[tuple[str, str]]:
         """Kind and key of everything that was ever recorded under this very name, tombstones too."""
         query = select(record.c.kind, record.c.key).where(record.c.cadre == cadre)
-        with read(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             return {(kind, key) for kind, key in connection.execute(query)}
 
-    def head(self) -> int:
+    def newest_position(self) -> int:
         """The newest position; 0 for an empty store."""
-        with read(self.engine) as connection:
-            return head(connection)
+        with read_transaction(self.engine) as connection:
+            return newest_position(connection)
 
     def iterate(self, kind: str) -> Iterator[Record]:
         """Live records of a kind by key, a page at a time: memory does not grow with their number."""
@@ -179,16 +179,16 @@ class RecordStore:
             last = page[-1].key
             others = self.merges.survivors({row.cadre for row in page})
             for row in page:
-                one = bodies.load(kind, row.body)
+                one = bodies.parse_record(kind, row.body)
                 if row.cadre not in others:
                     yield one
                 elif not isinstance(one, Cadre):
-                    yield moved(one, others[row.cadre])
+                    yield with_owner(one, others[row.cadre])
 
     def counts(self) -> dict[str, int]:
         """Live records by kind; every kind is there."""
         query = select(record.c.kind, func.count()).where(record.c.deleted.is_(False)).group_by(record.c.kind)
-        with read(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             found = {kind: int(count) for kind, count in connection.execute(query)}
         return {kind: found.get(kind, 0) for kind in _ORDER}
 
@@ -201,9 +201,9 @@ class RecordStore:
     def names_by_identifier(self, value: str) -> set[str]:
         """The same, under the names that they were recorded by before any was merged."""
         query = select(cadre_identifier.c.cadre).where(
-            cadre_identifier.c.value == bodies.normal_identifier(value)
+            cadre_identifier.c.value == bodies.normalise_identifier(value)
         )
-        with read(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             return set(connection.execute(query).scalars())
 
     def save_result(self, result: Result, *, connection: Connection | None = None) -> bool:
@@ -212,10 +212,10 @@ class RecordStore:
         A withdrawn one opens again the referrals that it completed. Raises LookupError for a person
         who is not in the records.
         """
-        body = bodies.body_of(result)
-        digest = bodies.content_digest(body)
+        body = bodies.serialise_record(result)
+        digest = bodies.body_digest(body)
         with self._writing(connection) as writer:
-            feed = Feed(writer)
+            feed = ChangeFeed(writer)
             if not _lives(writer, result.cadre):
                 raise LookupError("nobody in the records has this result")
             before = writer.execute(
@@ -232,7 +232,7 @@ class RecordStore:
                 "deleted": False,
                 "position": feed.next(),
                 "source": result.hospital,
-                "former_cadre": moving.former(before, result.cadre),
+                "former_cadre": reassignments.former_owner(before, result.cadre),
             }
             if before:
                 writer.execute(
@@ -249,7 +249,7 @@ class RecordStore:
 
     def lives(self, cadre: str, *, connection: Connection) -> bool:
         """Whether the person is in the records; no import changes that before the transaction ends."""
-        Feed(connection)
+        ChangeFeed(connection)
         return _lives(connection, cadre)
 
     def fulfil(
@@ -266,7 +266,7 @@ class RecordStore:
         A completed referral stays completed, by the result that completed it first.
         """
         with self._writing(connection) as writer:
-            feed = Feed(writer)
+            feed = ChangeFeed(writer)
             body = writer.execute(
                 select(record.c.body).where(
                     record.c.kind == Referral.kind, record.c.key == referral, record.c.deleted.is_(False)
@@ -274,24 +274,24 @@ class RecordStore:
             ).scalar()
             if body is None:
                 return False
-            before = cast(Referral, bodies.load(Referral.kind, body))
+            before = cast(Referral, bodies.parse_record(Referral.kind, body))
             if before.fulfilment in (Fulfilment.COMPLETED, fulfilment):
                 return False
             after = before.model_copy(
                 update={"fulfilment": fulfilment, "fulfilled_at": at, "fulfilled_by": by}
             )
-            text = bodies.body_of(after)
+            text = bodies.serialise_record(after)
             writer.execute(
                 update(record)
                 .where(record.c.kind == Referral.kind, record.c.key == referral)
-                .values(body=text, digest=bodies.content_digest(text), position=feed.next())
+                .values(body=text, digest=bodies.body_digest(text), position=feed.next())
             )
             feed.close()
             return True
 
     def take_back(self, result: str, *, connection: Connection) -> bool:
         """Remove a result that was wrongly matched, and open again the referrals that it answered."""
-        feed = Feed(connection)
+        feed = ChangeFeed(connection)
         mine = (record.c.kind == Result.kind) & (record.c.key == result) & record.c.deleted.is_(False)
         owner = connection.execute(select(record.c.cadre).where(mine)).scalar()
         if owner is None:
@@ -307,11 +307,11 @@ class RecordStore:
         if connection is not None:
             yield connection
         else:
-            with write(self.engine) as own:
+            with write_transaction(self.engine) as own:
                 yield own
 
     def _stored(self, query: Select[Any]) -> list[StoredRecord]:
-        with read(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             return [_stored(row) for row in connection.execute(query.select_from(_WITH_MERGES))]
 
     def _page(self, kind: str, last: str) -> Sequence[Row[Any]]:
@@ -321,7 +321,7 @@ class RecordStore:
             .order_by(record.c.key)
             .limit(_PAGE)
         )
-        with read(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             return cast(Sequence[Row[Any]], connection.execute(query).all())
 
 
@@ -329,7 +329,7 @@ def _as_one(cadre: str, records: Sequence[tuple[Record, str]]) -> list[Record]:
     """The records as this person's, whatever name each is under."""
     if all(name == cadre for _, name in records):
         return [one for one, _ in records]
-    return merged(cadre, records)
+    return merge_person_records(cadre, records)
 
 
 def _lives(connection: Connection, cadre: str) -> bool:
@@ -339,19 +339,19 @@ def _lives(connection: Connection, cadre: str) -> bool:
     return connection.execute(query).first() is not None
 
 
-def _open_again(connection: Connection, feed: Feed, cadre: str, result: str) -> None:
+def _open_again(connection: Connection, feed: ChangeFeed, cadre: str, result: str) -> None:
     """The person's referrals that this result fulfilled are as if it had never come."""
     same = MergeStore.same_people(connection, [cadre])
     theirs = (record.c.kind == Referral.kind) & record.c.cadre.in_(same) & record.c.deleted.is_(False)
     for row in connection.execute(select(record.c.key, record.c.body).where(theirs)).all():
-        referral = cast(Referral, bodies.load(Referral.kind, row.body))
+        referral = cast(Referral, bodies.parse_record(Referral.kind, row.body))
         if referral.fulfilled_by == result:
             blank = {"fulfilment": Fulfilment.NONE, "fulfilled_at": None, "fulfilled_by": None}
-            text = bodies.body_of(referral.model_copy(update=blank))
+            text = bodies.serialise_record(referral.model_copy(update=blank))
             connection.execute(
                 update(record)
                 .where(record.c.kind == Referral.kind, record.c.key == row.key)
-                .values(body=text, digest=bodies.content_digest(text), position=feed.next())
+                .values(body=text, digest=bodies.body_digest(text), position=feed.next())
             )
 
 
@@ -360,7 +360,7 @@ def _stored(row: Row[Any]) -> StoredRecord:
         kind=row.kind,
         key=row.key,
         cadre=row.cadre,
-        record=None if row.deleted else bodies.load(row.kind, row.body),
+        record=None if row.deleted else bodies.parse_record(row.kind, row.body),
         deleted=row.deleted,
         position=row.position,
         source=row.source,

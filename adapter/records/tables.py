@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text
 
-from adapter.database import Instant, metadata
+from adapter.database import UtcDateTime, metadata
 
 __all__ = ["cadre_identifier", "feed", "import_row", "record", "record_merge", "source_cursor"]
 
@@ -24,7 +24,7 @@ record = Table(
     Column("source", String(255)),
     Column("sheet", String(255)),
     Column("row", Integer),
-    Column("imported_at", Instant),  # when an import wrote this content; NULL before schema 3
+    Column("imported_at", UtcDateTime),  # when an import wrote this content; NULL before schema 3
     Index("ix_record_position", "position"),
     Index("ix_record_cadre_kind", "cadre", "kind"),
     sqlite_with_rowid=False,
@@ -53,7 +53,7 @@ record_merge = Table(
     metadata,
     Column("loser", String(200), primary_key=True),
     Column("survivor", String(200), nullable=False),
-    Column("merged_at", Instant, nullable=False),
+    Column("merged_at", UtcDateTime, nullable=False),
     Column("merged_by", String(100), nullable=False),
 )
 
@@ -78,7 +78,7 @@ source_cursor = Table(
     Column("version", String(32), nullable=False),  # digest of the query: another one is read from its start
     Column("people", String(32), nullable=False),  # digest of whom the store knew
     Column("value", String(200)),  # the newest change met, see sql.cursor
-    Column("read_at", Instant, nullable=False),
+    Column("read_at", UtcDateTime, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("whole", Boolean, nullable=False),  # whether the last read was of everything
 )

@@ -11,21 +11,21 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from adapter.database import read, write
+from adapter.database import read_transaction, write_transaction
 from adapter.errors import FhirError
 from adapter.fhir.codec import Resource
-from adapter.fhir.outcome import Issue
-from adapter.repository import reading, store
-from adapter.repository.answers import response_bundle, response_of, response_of_error
-from adapter.repository.entries import Checks, Entry, all_or_nothing, parse_bundle
-from adapter.repository.plan import Outcome
-from adapter.repository.query import Query
-from adapter.repository.reading import Page, get_entry
-from adapter.repository.refusal import refusal
-from adapter.repository.store import Row
-from adapter.repository.writing import OnChange, Writer
+from adapter.fhir.operation_outcome import Issue
+from adapter.repository import read_interactions, store
+from adapter.repository.bundle_entries import Interaction, InteractionChecks, parse_bundle, require_all_valid
+from adapter.repository.interaction_errors import interaction_error
+from adapter.repository.read_interactions import ResultPage, get_response
+from adapter.repository.response_bundles import error_response_entry, response_bundle, response_entry
+from adapter.repository.search_query import SearchQuery
+from adapter.repository.store import VersionRow
+from adapter.repository.transaction_writer import OnChange, TransactionWriter
+from adapter.repository.write_plan import InteractionOutcome
 
-__all__ = ["Page", "Repository"]
+__all__ = ["Repository", "ResultPage"]
 
 
 def _now() -> datetime:
@@ -33,7 +33,7 @@ def _now() -> datetime:
 
 
 class Repository:
-    """A versioned store. Its tables must exist (`adapter.database.migrate` or `store.prepare`).
+    """A versioned store. Its tables must exist (`adapter.database.migrate` or `store.create_tables`).
 
     `recognise_repeats`: a POST of content that this owner sent before makes nothing new.
     `on_change` is called for every new version inside the transaction that stores it; what it
@@ -55,7 +55,7 @@ class Repository:
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self.engine = engine
-        self.checks = Checks(accepts=accepts, deletes=deletes, validate=validate)
+        self.checks = InteractionChecks(accepts=accepts, deletes=deletes, validate=validate)
         self.base = base
         self._recognise_repeats = recognise_repeats
         self._on_change = on_change
@@ -64,20 +64,20 @@ class Repository:
 
     # Reading
 
-    def read(self, owner: str, kind: str, resource_id: str) -> Row:
+    def read(self, owner: str, kind: str, resource_id: str) -> VersionRow:
         """The newest version. Raises FhirError 404, or 410 for a deleted resource."""
-        with read(self.engine) as connection:
-            return reading.live(connection, owner, kind, resource_id)
+        with read_transaction(self.engine) as connection:
+            return read_interactions.read_current(connection, owner, kind, resource_id)
 
-    def vread(self, owner: str, kind: str, resource_id: str, version: str) -> Row:
+    def vread(self, owner: str, kind: str, resource_id: str, version: str) -> VersionRow:
         """One version. Raises FhirError 404, or 410 for the version that deleted the resource."""
-        with read(self.engine) as connection:
-            return reading.version(connection, owner, kind, resource_id, version)
+        with read_transaction(self.engine) as connection:
+            return read_interactions.read_version(connection, owner, kind, resource_id, version)
 
-    def search(self, owner: str, query: Query) -> Page:
+    def search(self, owner: str, query: SearchQuery) -> ResultPage:
         """One page of a search."""
-        with read(self.engine) as connection:
-            return reading.search(connection, owner, query)
+        with read_transaction(self.engine) as connection:
+            return read_interactions.read_search_page(connection, owner, query)
 
     def history(
         self,
@@ -88,66 +88,70 @@ class Repository:
         limit: int,
         before: int | None = None,
         since: int = 0,
-    ) -> Page:
+    ) -> ResultPage:
         """The versions of one resource, newest first. Raises FhirError 404 when there never was one."""
-        with read(self.engine) as connection:
-            return reading.history(
+        with read_transaction(self.engine) as connection:
+            return read_interactions.read_history(
                 connection, owner, kind, resource_id, limit=limit, before=before, since=since
             )
 
     def counts(self, owner: str) -> dict[str, int]:
         """Live resources by type."""
-        with read(self.engine) as connection:
-            return dict(store.counts(connection, owner))
+        with read_transaction(self.engine) as connection:
+            return dict(store.count_by_type(connection, owner))
 
     # Writing
 
-    def create(self, owner: str, resource: Resource, *, if_none_exist: Query | None = None) -> Outcome:
+    def create(
+        self, owner: str, resource: Resource, *, if_none_exist: SearchQuery | None = None
+    ) -> InteractionOutcome:
         """Create, or with `if_none_exist` create unless one matches. Raises FhirError."""
-        return self.carry_out(
-            owner, Entry("POST", _type(resource), condition=if_none_exist, resource=resource)
+        return self.perform(
+            owner, Interaction("POST", _type(resource), condition=if_none_exist, resource=resource)
         )
 
     def update(
         self, owner: str, resource: Resource, *, if_match: int | None = None, if_none_match: str | None = None
-    ) -> Outcome:
+    ) -> InteractionOutcome:
         """Update or create under the resource's own id. `if_match` -1 means any version. Raises FhirError."""
-        entry = Entry("PUT", _type(resource), resource["id"], resource=resource)
-        return self.carry_out(owner, replace(entry, if_match=if_match, if_none_match=if_none_match))
+        entry = Interaction("PUT", _type(resource), resource["id"], resource=resource)
+        return self.perform(owner, replace(entry, if_match=if_match, if_none_match=if_none_match))
 
     def conditional_update(
-        self, owner: str, query: Query, resource: Resource, *, if_match: int | None = None
-    ) -> Outcome:
+        self, owner: str, query: SearchQuery, resource: Resource, *, if_match: int | None = None
+    ) -> InteractionOutcome:
         """Update the one match of `query`, or create when there is none. Raises FhirError."""
-        entry = Entry("PUT", query.type, condition=query, resource=resource, if_match=if_match)
-        return self.carry_out(owner, entry)
+        entry = Interaction("PUT", query.type, condition=query, resource=resource, if_match=if_match)
+        return self.perform(owner, entry)
 
-    def delete(self, owner: str, kind: str, resource_id: str, *, if_match: int | None = None) -> Outcome:
+    def delete(
+        self, owner: str, kind: str, resource_id: str, *, if_match: int | None = None
+    ) -> InteractionOutcome:
         """Delete; version 0 in the outcome when there was nothing. Raises FhirError."""
-        return self.carry_out(owner, Entry("DELETE", kind, resource_id, if_match=if_match))
+        return self.perform(owner, Interaction("DELETE", kind, resource_id, if_match=if_match))
 
-    def conditional_delete(self, owner: str, query: Query) -> Outcome:
+    def conditional_delete(self, owner: str, query: SearchQuery) -> InteractionOutcome:
         """Delete the one match of `query`, if there is one. Raises FhirError 412 for several."""
-        return self.carry_out(owner, Entry("DELETE", query.type, condition=query))
+        return self.perform(owner, Interaction("DELETE", query.type, condition=query))
 
-    def carry_out(self, owner: str, entry: Entry) -> Outcome:
+    def perform(self, owner: str, entry: Interaction) -> InteractionOutcome:
         """One writing interaction in a transaction of its own, with the body that is now stored."""
         if entry.method == "DELETE":
             if not self.checks.deletes:
-                raise refusal(405, "not-supported", "no_deletes")
+                raise interaction_error(405, "not-supported", "no_deletes")
         else:
             if error := self.checks.type_refusal(entry.type, entry.at("resource")):
                 raise error
             self.checks.check(entry)
-        with self.writing(owner) as writer:
+        with self.write_transaction(owner) as writer:
             outcome = writer.run([entry])[0]
             return self._with_bodies(writer.connection, owner, [outcome])[0]
 
     @contextmanager
-    def writing(self, owner: str) -> Iterator[Writer]:
+    def write_transaction(self, owner: str) -> Iterator[TransactionWriter]:
         """A transaction for the writes of one owner: committed at the end, undone by an exception."""
-        with write(self.engine) as connection:
-            yield Writer(
+        with write_transaction(self.engine) as connection:
+            yield TransactionWriter(
                 connection,
                 owner,
                 now=int(self._clock().timestamp() * 1000),
@@ -167,56 +171,58 @@ class Repository:
         """
         parsed = parse_bundle(bundle, self.checks, base)
         if bundle.get("type") == "transaction":
-            answers = self._transaction(owner, all_or_nothing(parsed), base, representation)
+            answers = self._transaction(owner, require_all_valid(parsed), base, representation)
             return response_bundle("transaction", answers)
         answers = [self._one_of_batch(owner, entry, base, representation) for entry in parsed]
         return response_bundle("batch", answers)
 
     def _transaction(
-        self, owner: str, entries: Sequence[Entry], base: str, representation: bool
+        self, owner: str, entries: Sequence[Interaction], base: str, representation: bool
     ) -> list[Resource]:
         writes = [entry for entry in entries if entry.method not in ("GET", "HEAD")]
         answers: dict[int | None, Resource] = {}
-        with self.writing(owner) if writes else self._looking(owner) as writer:
+        with self.write_transaction(owner) if writes else self._looking(owner) as writer:
             outcomes = writer.run(writes) if writes else []
             if representation:
                 outcomes = self._with_bodies(writer.connection, owner, outcomes)
             for entry, outcome in zip(writes, outcomes, strict=True):
                 body = outcome.body if representation else None
-                answers[entry.position] = response_of(outcome, base, body=body)
+                answers[entry.position] = response_entry(outcome, base, body=body)
             for entry in entries:
                 if entry.position not in answers:
                     answers[entry.position] = self._get(writer.connection, owner, entry, base)
         return [answers[entry.position] for entry in entries]
 
     def _one_of_batch(
-        self, owner: str, entry: Entry | FhirError, base: str, representation: bool
+        self, owner: str, entry: Interaction | FhirError, base: str, representation: bool
     ) -> Resource:
         try:
             if isinstance(entry, FhirError):
-                return response_of_error(entry)
+                return error_response_entry(entry)
             return self._transaction(owner, [entry], base, representation)[0]
         except FhirError as error:
-            return response_of_error(error)
+            return error_response_entry(error)
 
     @staticmethod
-    def _get(connection: Connection, owner: str, entry: Entry, base: str) -> Resource:
+    def _get(connection: Connection, owner: str, entry: Interaction, base: str) -> Resource:
         try:
-            return get_entry(connection, owner, entry, base)
+            return get_response(connection, owner, entry, base)
         except FhirError as error:
             error.expression = error.expression or entry.at("request.url")
             raise
 
     @contextmanager
-    def _looking(self, owner: str) -> Iterator[Writer]:
-        with read(self.engine) as connection:
-            yield Writer(connection, owner, now=0)
+    def _looking(self, owner: str) -> Iterator[TransactionWriter]:
+        with read_transaction(self.engine) as connection:
+            yield TransactionWriter(connection, owner, now=0)
 
     @staticmethod
-    def _with_bodies(connection: Connection, owner: str, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    def _with_bodies(
+        connection: Connection, owner: str, outcomes: Sequence[InteractionOutcome]
+    ) -> list[InteractionOutcome]:
         """The outcomes with the bodies of what was there already and not written now."""
         missing = [(o.type, o.id) for o in outcomes if o.body is None and o.status != 204]
-        rows = store.bodies(connection, owner, missing) if missing else {}
+        rows = store.current_with_bodies(connection, owner, missing) if missing else {}
         return [
             replace(o, body=rows[o.type, o.id].body) if (o.type, o.id) in rows and o.body is None else o
             for o in outcomes
@@ -226,5 +232,5 @@ class Repository:
 def _type(resource: Resource) -> str:
     found: Any = resource.get("resourceType")
     if not isinstance(found, str):
-        raise refusal(400, "required", "no_resource_type")
+        raise interaction_error(400, "required", "no_resource_type")
     return found

@@ -9,9 +9,9 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary,
 
 from adapter.database import metadata
 
-__all__ = ["TABLES", "index", "resource", "version"]
+__all__ = ["TABLES", "repository_index", "repository_resource", "repository_version"]
 
-resource = Table(
+repository_resource = Table(
     "repository_resource",
     metadata,
     Column("owner", String(64), primary_key=True),
@@ -25,7 +25,7 @@ resource = Table(
     Index("ix_repository_resource_updated", "owner", "type", "updated", "id"),
 )
 
-version = Table(
+repository_version = Table(
     "repository_version",
     metadata,
     Column("owner", String(64), primary_key=True),
@@ -39,7 +39,7 @@ version = Table(
     sqlite_with_rowid=False,
 )
 
-index = Table(
+repository_index = Table(
     "repository_index",
     metadata,
     Column("owner", String(64), primary_key=True),
@@ -52,4 +52,4 @@ index = Table(
     sqlite_with_rowid=False,
 )
 
-TABLES = (resource, version, index)
+TABLES = (repository_resource, repository_version, repository_index)

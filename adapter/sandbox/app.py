@@ -15,30 +15,30 @@ from starlette.concurrency import run_in_threadpool
 
 from adapter.errors import UsageError
 from adapter.fhir.codec import Resource, dumps
-from adapter.fhir.outcome import Issue, operation_outcome
+from adapter.fhir.operation_outcome import Issue, operation_outcome
 from adapter.repository import store
-from adapter.repository.plan import Change
-from adapter.repository.refusal import refusal
+from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.repository import Repository
-from adapter.sandbox.faults import Decision, Fault, Faults, parse_fault
-from adapter.sandbox.stats import Stats, interaction_of, is_write
+from adapter.repository.write_plan import VersionChange
+from adapter.sandbox.faults import Fault, FaultDecision, FaultInjector, parse_fault
+from adapter.sandbox.request_stats import RequestStats, interaction_of, is_write
 from adapter.texts import say
 from adapter.web.app import Receive, Scope, Send, fhir_app
-from adapter.web.auth import bearer_of
-from adapter.web.body import Limits, parse_json
-from adapter.web.negotiation import FHIR_JSON
+from adapter.web.bearer_tokens import bearer_token
+from adapter.web.content_negotiation import FHIR_JSON
+from adapter.web.request_body import BodyLimits, parse_json
 
-__all__ = ["OWNER", "Sandbox"]
+__all__ = ["SANDBOX_OWNER", "SandboxHospital"]
 
-OWNER = "sandbox"
-_LIMITS = Limits(max_bytes=20_000_000, max_depth=60)
+SANDBOX_OWNER = "sandbox"
+_LIMITS = BodyLimits(max_bytes=20_000_000, max_depth=60)
 
 
-class Sandbox:
+class SandboxHospital:
     """A sandbox hospital on `engine`, whose repository tables are made if need be.
 
     `token`: requests need it as a bearer token; None lets everybody in. `validate` checks what
-    comes in. `app` is the ASGI application, `staff` the store as the hospital's own people see it.
+    comes in. `app` is the ASGI application, `staff_repository` the store as the hospital's own people see it.
     """
 
     def __init__(
@@ -52,15 +52,15 @@ class Sandbox:
         validate: Callable[[Resource], list[Issue]] | None = None,
         base: str | None = None,
     ) -> None:
-        store.prepare(engine)
+        store.create_tables(engine)
         self.name = name
-        self.faults = Faults(faults, seed=seed)
-        self.stats = Stats()
+        self.faults = FaultInjector(faults, seed=seed)
+        self.stats = RequestStats()
         self._token = token
         self._validate = validate
         self.repository = Repository(engine, on_change=self._count, validate=self._check, base=base)
         # What the hospital's own staff writes meets no fault and is no delivery to be counted.
-        self.staff = Repository(engine, base=base)
+        self.staff_repository = Repository(engine, base=base)
         self._inner = fhir_app(
             self.repository,
             identify=self._identify,
@@ -77,12 +77,12 @@ class Sandbox:
         return self._answer
 
     def _identify(self, request: Request) -> str:
-        if self._token is not None and bearer_of(request) != self._token:
-            raise refusal(401, "login", "no_token", "http.Authorization")
-        return OWNER
+        if self._token is not None and bearer_token(request) != self._token:
+            raise interaction_error(401, "login", "no_token", "http.Authorization")
+        return SANDBOX_OWNER
 
-    def _count(self, _: Connection, change: Change) -> None:
-        self.stats.written(change.action)
+    def _count(self, _: Connection, change: VersionChange) -> None:
+        self.stats.record_version(change.action)
 
     def _check(self, resource: Resource) -> list[Issue]:
         issues = self.faults.refusal_of(resource)
@@ -94,7 +94,7 @@ class Sandbox:
             await self._inner(scope, receive, send)
             return
         interaction = interaction_of(scope["method"], path)
-        self.stats.request(scope["method"], interaction)
+        self.stats.record_request(scope["method"], interaction)
         decision = self.faults.decide(is_write=is_write(interaction))
         if decision.drop_before:
             await _hang_up(send)
@@ -110,7 +110,7 @@ class Sandbox:
             await self._inner(scope, receive, send)
 
 
-def _busy(decision: Decision) -> Response:
+def _busy(decision: FaultDecision) -> Response:
     """503 or 429 with Retry-After (RFC 9110, section 10.2.3)."""
     code = "throttled" if decision.answer == 429 else "transient"
     headers = {}
@@ -141,14 +141,14 @@ async def _hang_up(send: Send) -> None:
         await asyncio.sleep(0)
 
 
-def _control(app: FastAPI, sandbox: Sandbox) -> None:
+def _control(app: FastAPI, sandbox: SandboxHospital) -> None:
     """Routes under `/$sandbox`, for whoever rehearses; not part of FHIR."""
 
     @app.get("/$sandbox/stats")
     def stats() -> Response:
         found = sandbox.stats.snapshot()
-        found["resources"] = sandbox.repository.counts(OWNER)
-        found["faults"] = {"on": [str(f) for f in sandbox.faults.on], "fired": dict(sandbox.faults.fired)}
+        found["resources"] = sandbox.repository.counts(SANDBOX_OWNER)
+        found["faults"] = {"on": [str(f) for f in sandbox.faults.active], "fired": dict(sandbox.faults.fired)}
         return Response(dumps({"name": sandbox.name, **found}), media_type="application/json")
 
     @app.post("/$sandbox/faults")

@@ -20,12 +20,12 @@ from typing import Literal, cast
 
 from adapter.errors import UsageError
 from adapter.fhir.codec import Resource
-from adapter.fhir.outcome import Issue
-from adapter.repository.elements import identifiers
-from adapter.repository.types import RESOURCE_TYPES
+from adapter.fhir.operation_outcome import Issue
+from adapter.repository.resource_types import RESOURCE_TYPES
+from adapter.repository.search_index import business_identifiers
 from adapter.texts import say
 
-__all__ = ["Decision", "Fault", "Faults", "parse_fault"]
+__all__ = ["Fault", "FaultDecision", "FaultInjector", "parse_fault"]
 
 Kind = Literal["503", "429", "slow", "drop-after-commit", "refuse-one", "down"]
 
@@ -76,7 +76,7 @@ def parse_fault(text: str) -> Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class FaultDecision:
     """What happens to one request: wait `delay` seconds, then `answer` (503, 429), or drop it."""
 
     delay: float = 0.0
@@ -87,7 +87,7 @@ class Decision:
     drop_after: bool = False
 
 
-class Faults:
+class FaultInjector:
     """The faults that are on. The same seed and the same requests in turn give the same decisions."""
 
     def __init__(self, faults: Iterable[Fault] = (), *, seed: int = 0) -> None:
@@ -98,7 +98,7 @@ class Faults:
         self.fired: Counter[str] = Counter()
 
     @property
-    def on(self) -> tuple[Fault, ...]:
+    def active(self) -> tuple[Fault, ...]:
         """The faults that are on now."""
         return self._on
 
@@ -107,12 +107,12 @@ class Faults:
         with self._lock:
             self._on = tuple(faults)
 
-    def decide(self, *, is_write: bool) -> Decision:
+    def decide(self, *, is_write: bool) -> FaultDecision:
         """What happens to the next request; counts what it decides."""
         with self._lock:
             return self._decide(is_write)
 
-    def _decide(self, is_write: bool) -> Decision:
+    def _decide(self, is_write: bool) -> FaultDecision:
         delay = 0.0
         drop_after = False
         for fault in self._on:
@@ -122,22 +122,22 @@ class Faults:
                 continue
             self.fired[fault.kind] += 1
             if fault.kind == "down":
-                return Decision(drop_before=True)
+                return FaultDecision(drop_before=True)
             if fault.kind in ("503", "429"):
                 answer: Literal[503, 429] = 503 if fault.kind == "503" else 429
-                return Decision(delay, answer, fault.seconds, fault.as_date)
+                return FaultDecision(delay, answer, fault.seconds, fault.as_date)
             if fault.kind == "slow":
                 delay += fault.seconds
             else:
                 drop_after = True
-        return Decision(delay=delay, drop_after=drop_after)
+        return FaultDecision(delay=delay, drop_after=drop_after)
 
     def refusal_of(self, resource: Resource) -> list[Issue]:
         """The issue of the one resource per type that is refused; [] for all others."""
         kind = resource.get("resourceType")
         if not any(fault.kind == "refuse-one" and fault.type == kind for fault in self._on):
             return []
-        system, value = next(identifiers(resource), ("id", str(resource.get("id"))))
+        system, value = next(business_identifiers(resource), ("id", str(resource.get("id"))))
         identity = f"{system}|{value}"
         with self._lock:
             if self._refused.setdefault(str(kind), identity) != identity:

@@ -8,18 +8,18 @@ from pathlib import Path
 from adapter.database import open_database
 from adapter.errors import UsageError
 from adapter.fhir.codec import Resource
-from adapter.fhir.outcome import Issue
-from adapter.sandbox.app import OWNER, Sandbox
-from adapter.sandbox.doctor import Doctor
+from adapter.fhir.operation_outcome import Issue
+from adapter.sandbox.app import SANDBOX_OWNER, SandboxHospital
+from adapter.sandbox.clinician import Clinician
 from adapter.sandbox.faults import parse_fault
-from adapter.settings import is_name, read_secret
-from adapter.web.server import serve
+from adapter.settings import is_valid_name, read_secret
+from adapter.web.server import run_server
 
-__all__ = ["DoctorOptions", "run_sandbox"]
+__all__ = ["ClinicianOptions", "run_sandbox"]
 
 
 @dataclass(frozen=True, slots=True)
-class DoctorOptions:
+class ClinicianOptions:
     """Whether somebody examines the referred, after how many seconds, and where results are pushed.
 
     `push_to` is the base of the adapter's endpoint (…/fhir); `push_token` a reference to its token
@@ -38,7 +38,7 @@ def run_sandbox(
     *,
     faults: Sequence[str] = (),
     seed: int = 0,
-    doctor: DoctorOptions | None = None,
+    doctor: ClinicianOptions | None = None,
     token: str | None = None,
     validate: bool = False,
     host: str = "127.0.0.1",
@@ -50,14 +50,14 @@ def run_sandbox(
     open, just before it serves. Raises UsageError for an unknown fault or a name that no hospital may
     have, SettingsError for a secret that is not there.
     """
-    if not is_name(name):
+    if not is_valid_name(name):
         raise UsageError("settings.bad_name", names=repr(name))
     parsed = tuple(parse_fault(fault) for fault in faults)
     secret = _secret(token)
     push_secret = _secret(doctor.push_token) if doctor else None
     base = f"http://{host}:{port}/fhir"
     engine = open_database(f"sqlite:///{(data / f'{name}.db').absolute()}")
-    sandbox = Sandbox(
+    sandbox = SandboxHospital(
         engine,
         name,
         faults=parsed,
@@ -70,7 +70,7 @@ def run_sandbox(
     thread = None if doctor is None else _at_work(doctor, push_secret, sandbox, base, seed=seed, stop=stop)
     try:
         ready()
-        serve(sandbox.app, host, port)
+        run_server(sandbox.app, host, port)
     finally:
         stop.set()
         if thread is not None:
@@ -83,33 +83,33 @@ def _secret(reference: str | None) -> str | None:
 
 
 def _validator() -> Callable[[Resource], list[Issue]]:
-    from adapter.fhir.validation import check
+    from adapter.fhir.validation.checker import check_resource
 
-    return check
+    return check_resource
 
 
 def _at_work(
-    options: DoctorOptions,
+    options: ClinicianOptions,
     token: str | None,
-    sandbox: Sandbox,
+    sandbox: SandboxHospital,
     base: str,
     *,
     seed: int,
     stop: threading.Event,
 ) -> threading.Thread:
-    from adapter.delivery.client import post_json
+    from adapter.delivery.http.client import post_json
 
-    doctor = Doctor(
-        sandbox.staff,
-        OWNER,
+    doctor = Clinician(
+        sandbox.staff_repository,
+        SANDBOX_OWNER,
         sandbox.name,
         post_json,
         push_to=options.push_to,
         token=token,
-        delay=options.delay,
+        delay_seconds=options.delay,
         seed=seed,
         base=base,
     )
-    thread = threading.Thread(target=doctor.work, args=(stop,), name="doctor", daemon=True)
+    thread = threading.Thread(target=doctor.run, args=(stop,), name="doctor", daemon=True)
     thread.start()
     return thread

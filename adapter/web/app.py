@@ -10,22 +10,22 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from adapter.database import read
+from adapter.database import read_transaction
 from adapter.errors import FhirError
 from adapter.fhir.codec import Resource, dumps
-from adapter.fhir.outcome import Issue
-from adapter.repository.refusal import refusal
+from adapter.fhir.operation_outcome import Issue
+from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.repository import Repository
-from adapter.repository.writing import OnChange
+from adapter.repository.transaction_writer import OnChange
 from adapter.telemetry import get_logger
-from adapter.web.auth import bearer
-from adapter.web.body import Limits
-from adapter.web.fhir_api import router
-from adapter.web.negotiation import error_response
+from adapter.web.bearer_tokens import bearer_authentication
+from adapter.web.content_negotiation import error_response
+from adapter.web.fhir_api import fhir_router
+from adapter.web.request_body import BodyLimits
 
-__all__ = ["ACCEPTED", "endpoint_app", "fhir_app"]
+__all__ = ["ACCEPTED_TYPES", "endpoint_app", "fhir_app"]
 
-ACCEPTED = frozenset(
+ACCEPTED_TYPES = frozenset(
     {
         # results and answers to referrals
         "DiagnosticReport", "Observation", "Procedure", "ServiceRequest", "Task",
@@ -52,7 +52,7 @@ _SECURITY = [
 ]
 
 
-class SafetyNet:
+class ErrorMiddleware:
     """Adds security headers, and turns an unexpected exception into an OperationOutcome.
 
     Neither the answer nor the log holds the exception's text: it may quote what was sent.
@@ -88,7 +88,7 @@ class SafetyNet:
             _log.error("web.failed", method=scope.get("method"), error=_where(error))
             if status:
                 raise ConnectionAbortedError from None
-            response = error_response(refusal(500, "exception", "internal"))
+            response = error_response(interaction_error(500, "exception", "internal"))
             await response(scope, receive, send_with_headers)
 
 
@@ -115,7 +115,7 @@ def fhir_app(
     *,
     identify: Callable[[Request], str],
     base: str | None = None,
-    limits: Limits | None = None,
+    limits: BodyLimits | None = None,
     description: str,
     secured: bool = True,
     after_write: Callable[[], None] | None = None,
@@ -130,10 +130,10 @@ def fhir_app(
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(OperationalError, _on_busy)
     app.add_exception_handler(PoolTimeout, _on_busy)
-    app.add_middleware(SafetyNet, after_write=after_write)
+    app.add_middleware(ErrorMiddleware, after_write=after_write)
     _health(app, repository.engine)
     app.include_router(
-        router(
+        fhir_router(
             repository,
             identify=identify,
             base=base,
@@ -154,14 +154,18 @@ async def _on_http_error(_: Request, error: Exception) -> Response:
     """Starlette's own errors, such as a path outside the API."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 405:
-        return error_response(refusal(405, "not-supported", "method_not_allowed", allow="GET, HEAD"))
-    return error_response(refusal(status, "not-found" if status == 404 else "processing", "no_such_path"))
+        return error_response(
+            interaction_error(405, "not-supported", "method_not_allowed", allow="GET, HEAD")
+        )
+    return error_response(
+        interaction_error(status, "not-found" if status == 404 else "processing", "no_such_path")
+    )
 
 
 async def _on_busy(_: Request, error: Exception) -> Response:
     """The database is locked or away: for the sender a matter of waiting."""
     _log.error("web.database_away", error=_where(error))
-    return error_response(refusal(503, "transient", "busy", retry_after=5))
+    return error_response(interaction_error(503, "transient", "busy", retry_after=5))
 
 
 def _health(app: FastAPI, engine: Engine) -> None:
@@ -172,7 +176,7 @@ def _health(app: FastAPI, engine: Engine) -> None:
     @app.api_route("/health", methods=["GET", "HEAD"])
     @app.api_route("/health/ready", methods=["GET", "HEAD"])
     def ready() -> Response:
-        with read(engine) as connection:
+        with read_transaction(engine) as connection:
             connection.execute(select(1))
         return Response(dumps({"status": "ok"}), media_type="application/json")
 
@@ -184,9 +188,9 @@ def endpoint_app(
     after_receive: Callable[[], None] | None = None,
     validate: Callable[[Resource], list[Issue]] | None = None,
     public_url: str | None = None,
-    limits: Limits | None = None,
+    limits: BodyLimits | None = None,
     own_system: str | None = None,
-    accepts: frozenset[str] = ACCEPTED,
+    accepts: frozenset[str] = ACCEPTED_TYPES,
     description: str = "Results of cadres' examinations and treatment",
 ) -> FastAPI:
     """The endpoint through which hospitals send results.
@@ -206,7 +210,7 @@ def endpoint_app(
     )
     return fhir_app(
         repository,
-        identify=bearer(engine),
+        identify=bearer_authentication(engine),
         base=public_url,
         limits=limits,
         description=description,

@@ -9,16 +9,16 @@ from collections.abc import Callable
 from fastapi import APIRouter, Depends, Request, Response
 
 from adapter.fhir.codec import Resource
-from adapter.repository.query import split_params
-from adapter.repository.refusal import refusal
+from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.repository import Repository
-from adapter.web.body import Limits
-from adapter.web.interactions import Interactions
-from adapter.web.negotiation import check_accept
+from adapter.repository.search_query import parse_query_string
+from adapter.web.content_negotiation import check_accept
+from adapter.web.interactions import InteractionHandlers
+from adapter.web.request_body import BodyLimits
 
 # ruff: noqa: B008 - FastAPI declares what a handler depends on in its defaults
 
-__all__ = ["router"]
+__all__ = ["fhir_router"]
 
 _READ = ["GET", "HEAD"]
 _ALL = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -26,13 +26,13 @@ _ALL = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 Identify = Callable[[Request], str]
 
 
-def router(
+def fhir_router(
     repository: Repository,
     *,
     identify: Identify,
     base: str | None = None,
     prefix: str = "/fhir",
-    limits: Limits | None = None,
+    limits: BodyLimits | None = None,
     description: str = "FHIR R4 endpoint",
     secured: bool = True,
 ) -> APIRouter:
@@ -40,11 +40,11 @@ def router(
 
     `base` is the server's URL as callers see it; None takes it from each request.
     """
-    api = Interactions(
+    api = InteractionHandlers(
         repository,
         base=base,
         prefix=prefix,
-        limits=limits or Limits(),
+        limits=limits or BodyLimits(),
         description=description,
         secured=secured,
     )
@@ -60,19 +60,19 @@ def router(
     @routes.api_route("", methods=_ALL)
     @routes.api_route("/{path:path}", methods=_ALL)
     def nothing_here(path: str = "") -> Response:
-        raise api.nothing(path)
+        raise api.not_found_error(path)
 
     return routes
 
 
-def _whole_server(routes: APIRouter, api: Interactions, identify: Identify) -> None:
+def _whole_server(routes: APIRouter, api: InteractionHandlers, identify: Identify) -> None:
     @routes.api_route("/metadata", methods=_READ)
     def metadata(request: Request) -> Response:
         return api.metadata(request)
 
     @routes.api_route("/metadata", methods=[method for method in _ALL if method not in _READ])
     def not_metadata() -> Response:
-        raise api.nothing("metadata")
+        raise api.not_found_error("metadata")
 
     @routes.post("")
     @routes.post("/")
@@ -82,20 +82,20 @@ def _whole_server(routes: APIRouter, api: Interactions, identify: Identify) -> N
         return api.bundle(request, owner, body)
 
 
-def _reading(routes: APIRouter, api: Interactions, identify: Identify) -> None:
+def _reading(routes: APIRouter, api: InteractionHandlers, identify: Identify) -> None:
     @routes.api_route("/{kind}", methods=_READ)
     @routes.api_route("/{kind}/", methods=_READ)
     def search(request: Request, kind: str, owner: str = Depends(identify)) -> Response:
-        return api.search(request, owner, kind, split_params(request.url.query))
+        return api.search(request, owner, kind, parse_query_string(request.url.query))
 
     @routes.post("/{kind}/_search")
     def search_by_post(
         request: Request, kind: str, owner: str = Depends(identify), form: bytes = Depends(api.form)
     ) -> Response:
         try:
-            params = split_params(request.url.query) + split_params(form.decode())
+            params = parse_query_string(request.url.query) + parse_query_string(form.decode())
         except UnicodeDecodeError:
-            raise refusal(400, "invalid", "bad_query") from None
+            raise interaction_error(400, "invalid", "bad_query") from None
         return api.search(request, owner, kind, params)
 
     @routes.api_route("/{kind}/{resource_id}", methods=_READ)
@@ -113,13 +113,13 @@ def _reading(routes: APIRouter, api: Interactions, identify: Identify) -> None:
         return api.vread(request, owner, kind, resource_id, version)
 
 
-def _writing(routes: APIRouter, api: Interactions, identify: Identify) -> None:
+def _writing(routes: APIRouter, api: InteractionHandlers, identify: Identify) -> None:
     @routes.post("/{kind}")
     @routes.post("/{kind}/")
     def create(
         request: Request, kind: str, owner: str = Depends(identify), body: Resource = Depends(api.body)
     ) -> Response:
-        return api.write(request, owner, api.creation(request, kind, body))
+        return api.write(request, owner, api.parse_create(request, kind, body))
 
     @routes.post("/{kind}/$validate", dependencies=[Depends(identify)])
     def validate(kind: str, body: Resource = Depends(api.body)) -> Response:
@@ -129,7 +129,7 @@ def _writing(routes: APIRouter, api: Interactions, identify: Identify) -> None:
     def conditional_update(
         request: Request, kind: str, owner: str = Depends(identify), body: Resource = Depends(api.body)
     ) -> Response:
-        return api.write(request, owner, api.conditional_update(request, kind, body))
+        return api.write(request, owner, api.parse_conditional_update(request, kind, body))
 
     @routes.put("/{kind}/{resource_id}")
     def update(
@@ -139,12 +139,12 @@ def _writing(routes: APIRouter, api: Interactions, identify: Identify) -> None:
         owner: str = Depends(identify),
         body: Resource = Depends(api.body),
     ) -> Response:
-        return api.write(request, owner, api.update(request, kind, resource_id, body))
+        return api.write(request, owner, api.parse_update(request, kind, resource_id, body))
 
     @routes.delete("/{kind}")
     def conditional_delete(request: Request, kind: str, owner: str = Depends(identify)) -> Response:
-        return api.write(request, owner, api.deletion(request, kind, None))
+        return api.write(request, owner, api.parse_delete(request, kind, None))
 
     @routes.delete("/{kind}/{resource_id}")
     def delete(request: Request, kind: str, resource_id: str, owner: str = Depends(identify)) -> Response:
-        return api.write(request, owner, api.deletion(request, kind, resource_id))
+        return api.write(request, owner, api.parse_delete(request, kind, resource_id))

@@ -8,25 +8,36 @@ from fastapi import Request, Response
 
 from adapter.errors import FhirError
 from adapter.fhir.codec import Resource, dumps
-from adapter.fhir.outcome import Issue, operation_outcome
-from adapter.repository import reading
-from adapter.repository.answers import etag, history_bundle, searchset
-from adapter.repository.entries import MOST_ISSUES, Entry, check_id, version_of
-from adapter.repository.plan import Outcome
-from adapter.repository.query import parse_condition, parse_query, parse_since, split_params
-from adapter.repository.refusal import refusal
+from adapter.fhir.operation_outcome import Issue, operation_outcome
+from adapter.repository import read_interactions
+from adapter.repository.bundle_entries import (
+    MAX_REPORTED_ISSUES,
+    Interaction,
+    check_resource_id,
+    parse_if_match,
+)
+from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.repository import Repository
-from adapter.repository.store import Row
-from adapter.repository.types import ID, RESOURCE_TYPES
+from adapter.repository.resource_types import ID_PATTERN, RESOURCE_TYPES
+from adapter.repository.response_bundles import history_bundle, searchset_bundle, version_etag
+from adapter.repository.search_query import parse_condition, parse_query_string, parse_search, parse_since
+from adapter.repository.store import VersionRow
+from adapter.repository.write_plan import InteractionOutcome
 from adapter.texts import say
-from adapter.web.body import Limits, parse_resource, read_body
-from adapter.web.capability import capability_statement
-from adapter.web.negotiation import FHIR_JSON, check_content_type, http_date, informational, prefer
+from adapter.web.capability_statement import capability_statement
+from adapter.web.content_negotiation import (
+    FHIR_JSON,
+    check_content_type,
+    http_date,
+    parse_prefer,
+    success_outcome,
+)
+from adapter.web.request_body import BodyLimits, parse_resource, read_body
 
-__all__ = ["Interactions"]
+__all__ = ["InteractionHandlers"]
 
 
-class Interactions:
+class InteractionHandlers:
     """What the routes of one server share. `base` is its URL as callers see it, None: from each request."""
 
     def __init__(
@@ -35,7 +46,7 @@ class Interactions:
         *,
         base: str | None,
         prefix: str,
-        limits: Limits,
+        limits: BodyLimits,
         description: str,
         secured: bool,
     ) -> None:
@@ -74,14 +85,14 @@ class Interactions:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         body = await read_body(request, self._limits)
         if body and kind != "application/x-www-form-urlencoded":
-            raise refusal(415, "not-supported", "content_type_form", "http.Content-Type")
+            raise interaction_error(415, "not-supported", "content_type_form", "http.Content-Type")
         return body
 
-    def nothing(self, path: str) -> FhirError:
+    def not_found_error(self, path: str) -> FhirError:
         """Why there is nothing at this path for the method that was asked."""
         return _no_such_interaction(path, deletes=self._checks.deletes)
 
-    def known(self, kind: str) -> None:
+    def require_known_type(self, kind: str) -> None:
         """Raise FhirError 404 for a type that does not exist or is not taken here."""
         if error := self._checks.type_refusal(kind, ""):
             error.status, error.code = 404, "not-supported"
@@ -92,46 +103,46 @@ class Interactions:
     def bundle(self, request: Request, owner: str, body: Resource) -> Response:
         """A batch or transaction."""
         if body["resourceType"] != "Bundle":
-            raise refusal(400, "invalid", "only_bundles", "resourceType")
-        representation = prefer(request).get("return") == "representation"
+            raise interaction_error(400, "invalid", "only_bundles", "resourceType")
+        representation = parse_prefer(request).get("return") == "representation"
         answer = self.repository.bundle(owner, body, base=self.base(request), representation=representation)
         return Response(answer, media_type=FHIR_JSON)
 
     def search(self, request: Request, owner: str, kind: str, params: list[tuple[str, str]]) -> Response:
         """A search of one type."""
-        self.known(kind)
+        self.require_known_type(kind)
         base = self.base(request)
-        lenient = prefer(request).get("handling") == "lenient"
-        query = parse_query(kind, params, lenient=lenient, base=base)
+        lenient = parse_prefer(request).get("handling") == "lenient"
+        query = parse_search(kind, params, lenient=lenient, base=base)
         page = self.repository.search(owner, query)
-        return Response(searchset(query, page.total, page.rows, page.more, base), media_type=FHIR_JSON)
+        return Response(searchset_bundle(query, page.total, page.rows, page.more, base), media_type=FHIR_JSON)
 
     def history(self, request: Request, owner: str, kind: str, resource_id: str) -> Response:
         """The versions of one resource."""
-        self.known(kind)
+        self.require_known_type(kind)
         limit, before, since = _history_params(request)
         page = self.repository.history(
             owner, kind, resource_id, limit=limit, before=before, since=parse_since(since) if since else 0
         )
         base = self.base(request)
-        links = reading.history_links(base, page, kind, resource_id, limit=limit, since=since)
+        links = read_interactions.history_links(base, page, kind, resource_id, limit=limit, since=since)
         return Response(history_bundle(page.total, page.rows, base, links), media_type=FHIR_JSON)
 
-    def creation(self, request: Request, kind: str, body: Resource) -> Entry:
+    def parse_create(self, request: Request, kind: str, body: Resource) -> Interaction:
         """A POST, with If-None-Exist a conditional one."""
         self._matches(kind, body, None)
         condition = None
         if (header := request.headers.get("if-none-exist")) is not None:
             condition = parse_condition(kind, header, expression="http.If-None-Exist")
-        return Entry("POST", kind, condition=condition, resource=body)
+        return Interaction("POST", kind, condition=condition, resource=body)
 
-    def update(self, request: Request, kind: str, resource_id: str, body: Resource) -> Entry:
+    def parse_update(self, request: Request, kind: str, resource_id: str, body: Resource) -> Interaction:
         """A PUT to an id."""
-        if not ID.fullmatch(resource_id):
-            self.known(kind)
-            raise refusal(400, "value", "bad_id")
+        if not ID_PATTERN.fullmatch(resource_id):
+            self.require_known_type(kind)
+            raise interaction_error(400, "value", "bad_id")
         self._matches(kind, body, resource_id)
-        return Entry(
+        return Interaction(
             "PUT",
             kind,
             resource_id,
@@ -140,86 +151,86 @@ class Interactions:
             if_none_match=request.headers.get("if-none-match"),
         )
 
-    def conditional_update(self, request: Request, kind: str, body: Resource) -> Entry:
+    def parse_conditional_update(self, request: Request, kind: str, body: Resource) -> Interaction:
         """A PUT to criteria."""
         self._matches(kind, body, None)
         condition = parse_condition(kind, request.url.query)
-        return Entry("PUT", kind, condition=condition, resource=body, if_match=_if_match(request))
+        return Interaction("PUT", kind, condition=condition, resource=body, if_match=_if_match(request))
 
     def _matches(self, kind: str, body: Resource, resource_id: str | None) -> None:
-        self.known(kind)
+        self.require_known_type(kind)
         if body["resourceType"] != kind:
-            raise refusal(400, "invalid", "type_mismatch", "resourceType", type=kind)
-        check_id(body, resource_id, kind)
+            raise interaction_error(400, "invalid", "type_mismatch", "resourceType", type=kind)
+        check_resource_id(body, resource_id, kind)
 
     def validate(self, kind: str, body: Resource) -> Response:
         """$validate: the issues, always 200 (http://hl7.org/fhir/R4/resource-operation-validate.html)."""
-        self.known(kind)
+        self.require_known_type(kind)
         if self._checks.validate is None:
-            raise refusal(404, "not-supported", "no_interaction")
+            raise interaction_error(404, "not-supported", "no_interaction")
         if body["resourceType"] == kind:
             found = self._checks.validate(body)
             # errors first, so that warnings never push one out
-            issues = sorted(found, key=lambda issue: not issue.is_error)[:MOST_ISSUES]
+            issues = sorted(found, key=lambda issue: not issue.is_error)[:MAX_REPORTED_ISSUES]
         else:
-            said = str(refusal(400, "invalid", "type_mismatch", type=kind))
+            said = str(interaction_error(400, "invalid", "type_mismatch", type=kind))
             issues = [Issue("error", "invalid", said, "resourceType")]
         return Response(dumps(operation_outcome(issues)), media_type=FHIR_JSON)
 
     def read(self, request: Request, owner: str, kind: str, resource_id: str) -> Response:
         """The newest version, or 304 when the caller has it."""
-        self.known(kind)
+        self.require_known_type(kind)
         return _row_response(request, self.repository.read(owner, kind, resource_id))
 
     def vread(self, request: Request, owner: str, kind: str, resource_id: str, version: str) -> Response:
         """One version."""
-        self.known(kind)
+        self.require_known_type(kind)
         return _row_response(request, self.repository.vread(owner, kind, resource_id, version))
 
-    def deletion(self, request: Request, kind: str, resource_id: str | None) -> Entry:
+    def parse_delete(self, request: Request, kind: str, resource_id: str | None) -> Interaction:
         """A DELETE of one resource, or of the one that the URL's criteria match. Raises FhirError 405."""
-        self.known(kind)
+        self.require_known_type(kind)
         if not self._checks.deletes:
             allowed = _no_such_interaction(f"{kind}/{resource_id or ''}", deletes=False).params["allow"]
-            raise refusal(405, "not-supported", "no_deletes", allow=allowed)
+            raise interaction_error(405, "not-supported", "no_deletes", allow=allowed)
         if resource_id is None:
-            return Entry("DELETE", kind, condition=parse_condition(kind, request.url.query))
-        return Entry("DELETE", kind, resource_id, if_match=_if_match(request))
+            return Interaction("DELETE", kind, condition=parse_condition(kind, request.url.query))
+        return Interaction("DELETE", kind, resource_id, if_match=_if_match(request))
 
-    def write(self, request: Request, owner: str, entry: Entry) -> Response:
+    def write(self, request: Request, owner: str, entry: Interaction) -> Response:
         """Carry out a write and answer as the caller prefers."""
-        outcome = self.repository.carry_out(owner, entry)
+        outcome = self.repository.perform(owner, entry)
         headers = _headers(outcome)
         if outcome.status == 204:
             return Response(status_code=204, headers=headers)
         headers["Location"] = f"{self.base(request)}/{outcome.type}/{outcome.id}/_history/{outcome.version}"
-        wanted = prefer(request).get("return")
+        wanted = parse_prefer(request).get("return")
         if wanted == "minimal":
             return Response(status_code=outcome.status, headers=headers)
-        content = informational(_said(outcome)) if wanted == "OperationOutcome" else outcome.body
+        content = success_outcome(_said(outcome)) if wanted == "OperationOutcome" else outcome.body
         return Response(content, outcome.status, headers, FHIR_JSON)
 
 
-def _said(outcome: Outcome) -> str:
+def _said(outcome: InteractionOutcome) -> str:
     if outcome.repeated:
         return say("fhir.repeated")
     return say("fhir.stored" if outcome.status == 201 else "fhir.updated")
 
 
-def _headers(outcome: Outcome | Row) -> dict[str, str]:
+def _headers(outcome: InteractionOutcome | VersionRow) -> dict[str, str]:
     if not outcome.version:
         return {}
-    return {"ETag": etag(outcome.version), "Last-Modified": http_date(outcome.updated)}
+    return {"ETag": version_etag(outcome.version), "Last-Modified": http_date(outcome.updated)}
 
 
-def _row_response(request: Request, row: Row) -> Response:
+def _row_response(request: Request, row: VersionRow) -> Response:
     headers = _headers(row)
     if _is_fresh(request, row):
         return Response(status_code=304, headers=headers)
     return Response(row.body, 200, headers, FHIR_JSON)
 
 
-def _is_fresh(request: Request, row: Row) -> bool:
+def _is_fresh(request: Request, row: VersionRow) -> bool:
     """Conditional read (http://hl7.org/fhir/R4/http.html#cread)."""
     if (tags := request.headers.get("if-none-match")) is not None:
         wanted = {tag.strip().removeprefix("W/").strip('"') for tag in tags.split(",")}
@@ -235,15 +246,15 @@ def _is_fresh(request: Request, row: Row) -> bool:
 
 def _if_match(request: Request) -> int | None:
     header = request.headers.get("if-match")
-    return None if header is None else version_of(header)
+    return None if header is None else parse_if_match(header)
 
 
 def _history_params(request: Request) -> tuple[int, int | None, str | None]:
     limit, before, since = 100, None, None
-    for name, value in split_params(request.url.query):
+    for name, value in parse_query_string(request.url.query):
         if name in ("_count", "_cursor"):
             if not (value.isascii() and value.isdigit() and len(value) < 10):
-                raise refusal(400, "invalid", "bad_count", f"http.{name}")
+                raise interaction_error(400, "invalid", "bad_count", f"http.{name}")
             if name == "_count":
                 limit = min(max(int(value), 1), 1000)
             else:
@@ -252,7 +263,9 @@ def _history_params(request: Request) -> tuple[int, int | None, str | None]:
             since = value
         elif name not in ("_format", "_pretty"):
             known = "_count, _since"
-            raise refusal(400, "not-supported", "unknown_parameter", f"http.{name}", name=name, known=known)
+            raise interaction_error(
+                400, "not-supported", "unknown_parameter", f"http.{name}", name=name, known=known
+            )
     return limit, before, since
 
 
@@ -260,14 +273,14 @@ def _text(form: bytes) -> str:
     try:
         return form.decode()
     except UnicodeDecodeError:
-        raise refusal(400, "invalid", "bad_query") from None
+        raise interaction_error(400, "invalid", "bad_query") from None
 
 
 def _no_such_interaction(path: str, *, deletes: bool) -> FhirError:
     """405 where another method would do, 404 elsewhere. `deletes`: whether DELETE is one of them."""
     segments = [segment for segment in path.split("/") if segment]
     if segments and segments[0] != "metadata" and segments[0] not in RESOURCE_TYPES:
-        return refusal(404, "not-supported", "no_such_path")
+        return interaction_error(404, "not-supported", "no_such_path")
     shape = ("*" if s not in ("_history", "_search", "metadata") else s for s in segments)
     allowed = {
         "": "POST",
@@ -279,7 +292,7 @@ def _no_such_interaction(path: str, *, deletes: bool) -> FhirError:
         "*/*/_history/*": "GET, HEAD",
     }.get("/".join(shape))
     if allowed is None:
-        return refusal(404, "not-supported", "no_interaction")
+        return interaction_error(404, "not-supported", "no_interaction")
     if not deletes:
         allowed = allowed.removesuffix(", DELETE")
-    return refusal(405, "not-supported", "method_not_allowed", allow=allowed)
+    return interaction_error(405, "not-supported", "method_not_allowed", allow=allowed)

@@ -6,7 +6,7 @@ from typing import Any
 
 import uvicorn
 
-__all__ = ["serve"]
+__all__ = ["run_server"]
 
 
 class _Server(uvicorn.Server):
@@ -18,7 +18,7 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(app: Any, host: str, port: int, *, grace_seconds: int = 20) -> None:
+def run_server(app: Any, host: str, port: int, *, grace_seconds: int = 20) -> None:
     """Answer on host:port until SIGTERM or SIGINT. No access log: URLs hold search criteria."""
     config = uvicorn.Config(
         app,

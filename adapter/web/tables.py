@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, String, Table
 
-from adapter.database import Instant, metadata
+from adapter.database import UtcDateTime, metadata
 
 __all__ = ["hospital_token"]
 
@@ -11,7 +11,7 @@ hospital_token = Table(
     metadata,
     Column("token", String(64), primary_key=True),  # SHA-256 of the token, hexadecimal
     Column("hospital", String(64), nullable=False, index=True),
-    Column("created_at", Instant, nullable=False),
-    Column("revoked_at", Instant),
-    Column("last_used", Instant),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+    Column("last_used", UtcDateTime),
 )

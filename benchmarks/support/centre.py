@@ -102,8 +102,8 @@ class Centre:
         """Let the hospital have been measured, and do all as R4 says: support/stub.py keeps too little to
         be measured, and a hospital that was not gets everything the slowest way.
         """
-        from adapter.ledger.card import Card
-        from adapter.pipeline.opened import Adapter
+        from adapter.ledger.server_cards.card import ServerCard
+        from adapter.pipeline.application import Adapter
         from adapter.settings import load_settings
 
         yes = (
@@ -111,7 +111,9 @@ class Centre:
             *("conditional_create", "conditional_update", "if_match", "bundle_if_match", "deletes"),
             *("search_by_identifier", "search_is_fresh", "search_several", "paging", "revives_deleted"),
         )
-        card = Card(fhir_version="4.0.1", max_entries=500, max_bytes=5_000_000, **dict.fromkeys(yes, True))
+        card = ServerCard(
+            fhir_version="4.0.1", max_entries=500, max_bytes=5_000_000, **dict.fromkeys(yes, True)
+        )
         with Adapter.open(load_settings(self.folder / "adapter.toml")) as adapter:
             adapter.cards.put(hospital, card, datetime.now(UTC))
 

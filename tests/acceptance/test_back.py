@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from processes import SMALL, Centre
 
-from adapter.cli.demo.processes import until
+from adapter.demo.processes import until
 
 SYSTEM = "https://cadre-health.example/fhir/sid/record"
 

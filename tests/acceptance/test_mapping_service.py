@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from processes import SMALL, Centre
 
-from adapter.cli.demo.processes import until
+from adapter.demo.processes import until
 
 _EACH_SECOND = '\nschedule = "* * * * * *"'
 _NAMES = ("bv-tinh", "bv-trung-uong")

@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 from processes import SMALL, Centre
 
-from adapter.cli.demo.expected import expect
-from adapter.cli.demo.processes import until
+from adapter.demo.expected import expect
+from adapter.demo.processes import until
 
 
 def _stored(centre: Centre, name: str, types: dict[str, int]) -> dict[str, int]:

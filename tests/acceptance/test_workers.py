@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from processes import LEVELS, SMALL, Centre
 
-from adapter.cli.demo.processes import until
+from adapter.demo.processes import until
 
 _OFTEN = 'schedule = "*/2 * * * * *"'
 _TYPES = ("Patient", "Encounter", "Observation", "ServiceRequest", "CarePlan")

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from adapter.fhir import codec
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.wishes import wishes
-from adapter.records import importer
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.desired_state.desired import desired_state
+from adapter.records.importing import importer
 from adapter.records.synthetic import write_workbook
-from adapter.settings import Centre, Hospital, Settings
+from adapter.settings import CentreSettings, HospitalSettings, Settings
 
 __all__ = ["everything", "fixtures", "sample_year"]
 
@@ -51,7 +51,9 @@ def sample_year(cadres: int = 934) -> Iterator[bytes]:
         workbook = Path(name) / "year.xlsx"
         write_workbook(workbook, cadres=cadres)
         known = frozenset(adapter.settings.hospitals)
-        importer.run(adapter.engine, [workbook], max_deletions_percent=3, known_hospitals=known, now=NOW)
+        importer.run_import(
+            adapter.engine, [workbook], max_deletions_percent=3, known_hospitals=known, now=NOW
+        )
         for hospital in adapter.settings.hospitals:
             yield from _held(adapter, hospital)
 
@@ -64,10 +66,10 @@ def everything(cadres: int = 934) -> Iterator[bytes]:
 
 def _held(adapter: Adapter, hospital: str) -> Iterator[bytes]:
     """What one hospital should hold. A resource that would be parked fails here."""
-    outlet, since = adapter.outlet(hospital), 0
+    outlet, since = adapter.destination(hospital), 0
     while page := adapter.records.changed_cadres(since, _PAGE):
         for cadre, _ in page:
-            for desired in wishes(outlet, adapter.records.of_cadre(cadre)).desired:
+            for desired in desired_state(outlet, adapter.records.of_cadre(cadre)).desired:
                 assert desired.problem is None, f"{desired.type} of a {desired.kind}: {desired.problem}"
                 yield desired.body
         since = page[-1][1]
@@ -76,7 +78,7 @@ def _held(adapter: Adapter, hospital: str) -> Iterator[bytes]:
 def _settings(folder: Path) -> Settings:
     (folder / "identity.key").write_text("0123456789abcdef0123456789abcdef")
     hospitals = {
-        name: Hospital(
+        name: HospitalSettings(
             display=display,
             level=level,
             facility_code=code,
@@ -88,7 +90,7 @@ def _settings(folder: Path) -> Settings:
     return Settings(
         identity_key=f"file:{folder / 'identity.key'}",
         database_url=f"sqlite:///{folder / 'adapter.db'}",
-        centre=Centre(identifier_system="https://cadre-health.example/fhir/sid/record"),
+        centre=CentreSettings(identifier_system="https://cadre-health.example/fhir/sid/record"),
         hospitals=hospitals,
     )
 

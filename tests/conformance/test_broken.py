@@ -8,7 +8,7 @@ from conformance.broken import BROKEN, Broken
 from conformance.validators import hapi, is_refused_by_models, medplum
 
 from adapter.fhir import codec
-from adapter.fhir.validation import check
+from adapter.fhir.validation.checker import check_resource
 
 # An element with an `id` alone has no content: ele-1 counts the children that are not `id`. Neither of the
 # other validators evaluates ele-1 there, so this line stands on the specification's expression alone:
@@ -29,12 +29,12 @@ def lines(resources: list[Json]) -> list[bytes]:
 
 @pytest.mark.parametrize("name", BASES)
 def test_a_base_is_valid(name: str) -> None:
-    assert [issue for issue in check(BASES[name]) if issue.is_error] == []
+    assert [issue for issue in check_resource(BASES[name]) if issue.is_error] == []
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name)
 def test_it_is_refused_where_it_is_broken(broken: Broken) -> None:
-    found = {issue.expression for issue in check(broken.resource) if issue.is_error}
+    found = {issue.expression for issue in check_resource(broken.resource) if issue.is_error}
     assert found & accepted(broken), f"{broken.expression} is not among {found}"
 
 
@@ -59,7 +59,9 @@ def test_other_validators_confirm_the_table(figures: list[str]) -> None:
         if "-" in broken.rule
     )
     assert by_key[True] >= 80  # it names the same invariant; dom-3, ele-1 and ref-1 have words of their own
-    ours = sum(any(issue.is_error for issue in check(one, second_opinion=False)) for one in resources)
+    ours = sum(
+        any(issue.is_error for issue in check_resource(one, second_opinion=False)) for one in resources
+    )
     figures.append(
         f"broken resources refused, of {len(BROKEN)}: checker {ours}, HAPI {sum(map(bool, by_hapi))}, "
         f"medplum {sum(map(bool, by_medplum))}, fhir.resources {sum(map(is_refused_by_models, resources))}"

@@ -13,7 +13,7 @@ from conformance.export import fixtures, sample_year
 from conformance.validators import hapi, is_refused_by_models, medplum, resolved
 
 from adapter.fhir import codec
-from adapter.fhir.validation import check
+from adapter.fhir.validation.checker import check_resource
 
 DRAWN = 3000
 _TELLING = frozenset(
@@ -70,7 +70,9 @@ def test_for_the_models_and_the_checker(figures: list[str]) -> None:
     lines = [*map(resolved, fixtures()), *year()]
     resources = [codec.loads(line) for line in lines]
     refused = [
-        one for one in resources if is_refused_by_models(one) or any(issue.is_error for issue in check(one))
+        one
+        for one in resources
+        if is_refused_by_models(one) or any(issue.is_error for issue in check_resource(one))
     ]
     assert refused[:3] == []
     figures.append(f"valid for the checker and for fhir.resources: {len(lines)} resources that leave")

@@ -9,7 +9,7 @@ from conformance.fetch import EXAMPLES
 from conformance.validators import is_refused_by_models
 
 from adapter.fhir import codec
-from adapter.fhir.validation import check, check_bundle
+from adapter.fhir.validation.checker import check_bundle, check_resource
 
 # All examples of the types that mappings make, that hospitals push, or that the endpoint speaks; the
 # package has none of Parameters.
@@ -66,7 +66,7 @@ def chosen() -> tuple[Path, ...]:
 
 def wrong(path: Path) -> list[str]:
     resource = codec.loads(path.read_bytes())
-    look = check_bundle if path.name.startswith("Bundle-") else check
+    look = check_bundle if path.name.startswith("Bundle-") else check_resource
     return [f"{issue.expression}: {issue.text}" for issue in look(resource) if issue.is_error]
 
 

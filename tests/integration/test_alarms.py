@@ -12,17 +12,17 @@ from ledger_books import START, Books, wish
 from processes import Centre
 from sqlalchemy import Engine, insert
 
-from adapter.cli.demo.processes import free_port
-from adapter.database import write
+from adapter.database import write_transaction
 from adapter.delivery.mail import send_mail
-from adapter.ledger import tables
-from adapter.ledger.pace import Mode
-from adapter.ledger.state import Event
-from adapter.pipeline.alarms import raise_alarms, try_ways
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.problems import problems
-from adapter.settings import Alarm, Hospital, Mail, Settings, load_settings
-from adapter.texts import use_language
+from adapter.demo.processes import free_port
+from adapter.insights.problems import current_problems
+from adapter.ledger.hospitals.pace import HospitalMode
+from adapter.ledger.schema import tables
+from adapter.ledger.schema.states import EntryEvent
+from adapter.operations.alarms import send_alarms, test_channels
+from adapter.pipeline.application import Adapter
+from adapter.settings import AlarmSettings, HospitalSettings, MailSettings, Settings, load_settings
+from adapter.texts import set_language
 
 HOUR = timedelta(hours=1)
 LETTER = {"host": "localhost", "user": "", "password": None, "sender": "a@c.test", "to": ("it@c.test",)}
@@ -30,14 +30,14 @@ LETTER = {"host": "localhost", "user": "", "password": None, "sender": "a@c.test
 
 @pytest.fixture
 def adapter(engine: Engine, tmp_path: Path) -> Adapter:
-    return opened(engine, tmp_path, Alarm(disk_free_mb=0))
+    return opened(engine, tmp_path, AlarmSettings(disk_free_mb=0))
 
 
-def opened(engine: Engine, folder: Path, alarm: Alarm) -> Adapter:
+def opened(engine: Engine, folder: Path, alarm: AlarmSettings) -> Adapter:
     (folder / "identity.key").write_text("0123456789abcdef" * 4)
     (folder / "hook.token").write_text("hook-secret")
     (folder / "mail.password").write_text("right")
-    hospital = Hospital(display="Bệnh viện", level="central", base_url="http://hospital.test")
+    hospital = HospitalSettings(display="Bệnh viện", level="central", base_url="http://hospital.test")
     settings = Settings(
         identity_key=f"file:{folder / 'identity.key'}", hospitals={"bv": hospital}, alarm=alarm
     )
@@ -47,12 +47,12 @@ def opened(engine: Engine, folder: Path, alarm: Alarm) -> Adapter:
 
 
 def codes(adapter: Adapter, books: Books) -> dict[str, int]:
-    return {one.key[1]: one.count for one in problems(adapter, books.now)}
+    return {one.key[1]: one.count for one in current_problems(adapter, books.now)}
 
 
 def test_nothing_wrong_is_nothing_to_tell(adapter: Adapter) -> None:
-    assert problems(adapter, START) == []
-    assert raise_alarms(adapter, START).problems == []
+    assert current_problems(adapter, START) == []
+    assert send_alarms(adapter, START).problems == []
 
 
 def test_what_waits_too_long_is_found(adapter: Adapter) -> None:
@@ -65,26 +65,26 @@ def test_what_waits_too_long_is_found(adapter: Adapter) -> None:
     books.start(lease, wish("b"))
     books.settle(lease, *())
     books.wish(wish("a"), referral, wish("bad", problem="no code"))
-    books.ledger.hospitals.reached("bv", books.now)
+    books.ledger.hospitals.record_success("bv", books.now)
     assert codes(adapter, books) == {"no-card": 1, "parked-invalid": 1}
     books.now += 25 * HOUR
     found = codes(adapter, books)
     assert found == {
         "no-card": 1, "parked-invalid": 1, "unknown": 1, "leaving": 1, "referrals": 1, "idle": 2,
     }  # fmt: skip
-    since = {one.code: one.since for one in problems(adapter, books.now)}
+    since = {one.code: one.since for one in current_problems(adapter, books.now)}
     assert since["referrals"] == START + timedelta(seconds=1)
     assert patient.kind == "cadre"
 
 
 def test_a_hospital_that_fails_and_one_that_is_stopped_are_found(adapter: Adapter) -> None:
     books = Books(adapter.engine)
-    books.ledger.hospitals.failed("bv", "timeout", now=books.now)
+    books.ledger.hospitals.record_failure("bv", "timeout", now=books.now)
     books.now += 2 * HOUR
     assert codes(adapter, books) == {"unreachable": 1}
-    books.ledger.hospitals.failed("bv", "auth", now=books.now)
+    books.ledger.hospitals.record_failure("bv", "auth", now=books.now)
     assert codes(adapter, books).keys() == {"auth"}
-    books.ledger.hospitals.switch("bv", Mode.PAUSED, by="it", note=None, now=books.now)
+    books.ledger.hospitals.set_mode("bv", HospitalMode.PAUSED, by="it", note=None, now=books.now)
     assert codes(adapter, books) == {}
     books.now += 25 * HOUR
     assert codes(adapter, books) == {"paused": 1}
@@ -100,7 +100,7 @@ def test_a_worker_that_went_silent_and_an_inbox_that_waits_are_found(adapter: Ad
     }  # fmt: skip
     from adapter.inbox.tables import inbox_item
 
-    with write(adapter.engine) as connection:
+    with write_transaction(adapter.engine) as connection:
         connection.execute(insert(tables.worker).values(**worker))
         connection.execute(insert(inbox_item).values(**item))
     assert codes(adapter, books) == {}
@@ -118,8 +118,8 @@ def hook() -> Iterator[tuple[int, Hook]]:
 def troubled(adapter: Adapter) -> Books:
     books = Books(adapter.engine)
     books.wish(wish("secret-key"))
-    books.send(wish("secret-key"), event=Event.REFUSE, reason="refused")
-    books.ledger.hospitals.reached("bv", books.now)
+    books.send(wish("secret-key"), event=EntryEvent.REFUSE, reason="refused")
+    books.ledger.hospitals.record_success("bv", books.now)
     return books
 
 
@@ -127,10 +127,12 @@ def test_a_problem_is_told_once_when_it_begins_daily_and_when_it_ends(
     engine: Engine, tmp_path: Path, hook: tuple[int, Hook]
 ) -> None:
     port, found = hook
-    alarm = Alarm(disk_free_mb=0, webhook=f"http://127.0.0.1:{port}/", webhook_token="file:hook.token")
+    alarm = AlarmSettings(
+        disk_free_mb=0, webhook=f"http://127.0.0.1:{port}/", webhook_token="file:hook.token"
+    )
     adapter = opened(engine, tmp_path, alarm)
     books = troubled(adapter)
-    assert raise_alarms(adapter, books.now).told
+    assert send_alarms(adapter, books.now).told
     headers, said = found.posts[0]
     assert headers["authorization"] == "Bearer hook-secret"
     assert headers["content-type"] == "application/json"
@@ -140,42 +142,44 @@ def test_a_problem_is_told_once_when_it_begins_daily_and_when_it_ends(
     ]
     assert said["began"][0]["command"] == "adapter release bv --reason refused"
     assert "secret-key" not in json.dumps(said)
-    assert not raise_alarms(adapter, books.now + HOUR).told
+    assert not send_alarms(adapter, books.now + HOUR).told
     assert len(found.posts) == 1
-    assert raise_alarms(adapter, books.now + 25 * HOUR).told
+    assert send_alarms(adapter, books.now + 25 * HOUR).told
     assert [one["code"] for one in found.posts[1][1]["goes_on"]] == ["parked", "no-card"]
     books.wish()
-    books.ledger.hospitals.reached("bv", books.now + 26 * HOUR)
-    assert raise_alarms(adapter, books.now + timedelta(seconds=2)).told
+    books.ledger.hospitals.record_success("bv", books.now + 26 * HOUR)
+    assert send_alarms(adapter, books.now + timedelta(seconds=2)).told
     assert {"hospital": "bv", "code": "parked-refused"} in found.posts[2][1]["ended"]
-    assert adapter.alarms.all().keys().isdisjoint({("bv", "parked-refused")})
+    assert adapter.alarm_store.all().keys().isdisjoint({("bv", "parked-refused")})
 
 
 def test_what_could_not_be_told_is_told_later(engine: Engine, tmp_path: Path, hook: tuple[int, Hook]) -> None:
     port, found = hook
-    adapter = opened(engine, tmp_path, Alarm(disk_free_mb=0, webhook=f"http://127.0.0.1:{port}/"))
+    adapter = opened(engine, tmp_path, AlarmSettings(disk_free_mb=0, webhook=f"http://127.0.0.1:{port}/"))
     books = troubled(adapter)
     found.status = 500
-    raised = raise_alarms(adapter, books.now)
+    raised = send_alarms(adapter, books.now)
     assert (raised.told, raised.failed) == (False, {"webhook": "HTTP 500"})
     assert codes(adapter, books)["way-webhook"] == 1
     found.status = 204
-    assert raise_alarms(adapter, books.now + HOUR).told
+    assert send_alarms(adapter, books.now + HOUR).told
     assert "parked" in {one["code"] for one in found.posts[1][1]["began"]}
     assert "way-webhook" not in codes(adapter, books)
-    assert not raise_alarms(adapter, books.now + HOUR).told
+    assert not send_alarms(adapter, books.now + HOUR).told
 
 
 def test_a_way_that_fails_is_told_by_the_other_and_nothing_is_told_twice(
     engine: Engine, tmp_path: Path, hook: tuple[int, Hook]
 ) -> None:
     port, found = hook
-    nowhere = Mail(host="127.0.0.1", port=free_port(), starttls=False, sender="a@c.test", to=("it@c.test",))
-    alarm = Alarm(disk_free_mb=0, webhook=f"http://127.0.0.1:{port}/", mail=nowhere)
+    nowhere = MailSettings(
+        host="127.0.0.1", port=free_port(), starttls=False, sender="a@c.test", to=("it@c.test",)
+    )
+    alarm = AlarmSettings(disk_free_mb=0, webhook=f"http://127.0.0.1:{port}/", mail=nowhere)
     adapter = opened(engine, tmp_path, alarm)
     books = troubled(adapter)
     for minute in range(5):
-        raise_alarms(adapter, books.now + timedelta(minutes=minute))
+        send_alarms(adapter, books.now + timedelta(minutes=minute))
     assert [[one["code"] for one in said["began"]] for _, said in found.posts] == [
         ["parked", "no-card"],
         ["way"],
@@ -186,9 +190,9 @@ def test_a_way_that_fails_is_told_by_the_other_and_nothing_is_told_twice(
 def test_a_webhook_that_cannot_even_be_called_is_a_failure_like_others(
     engine: Engine, tmp_path: Path, missing: str
 ) -> None:
-    adapter = opened(engine, tmp_path, Alarm(disk_free_mb=0, webhook=missing))
+    adapter = opened(engine, tmp_path, AlarmSettings(disk_free_mb=0, webhook=missing))
     books = troubled(adapter)
-    assert raise_alarms(adapter, books.now).failed.keys() == {"webhook"}
+    assert send_alarms(adapter, books.now).failed.keys() == {"webhook"}
 
 
 def test_a_letter_goes_over_tls_with_an_account(tmp_path: Path) -> None:
@@ -220,16 +224,16 @@ def test_a_mail_server_that_is_not_there_is_a_word() -> None:
 
 def test_the_letter_says_it_in_the_language_of_the_centre(engine: Engine, tmp_path: Path) -> None:
     port = free_port()
-    mail = Mail(host="localhost", port=port, starttls=False, sender="a@c.test", to=("it@c.test",))
-    adapter = opened(engine, tmp_path, Alarm(disk_free_mb=0, mail=mail))
+    mail = MailSettings(host="localhost", port=port, starttls=False, sender="a@c.test", to=("it@c.test",))
+    adapter = opened(engine, tmp_path, AlarmSettings(disk_free_mb=0, mail=mail))
     books = troubled(adapter)
     try:
-        use_language("vi")
+        set_language("vi")
         with Mailbox(port) as box:
-            assert raise_alarms(adapter, books.now).told
-            assert try_ways(adapter, books.now) == {"mail": None}
+            assert send_alarms(adapter, books.now).told
+            assert test_channels(adapter, books.now) == {"mail": None}
     finally:
-        use_language("en")
+        set_language("en")
     [(_, alarm), (_, test)] = box.letters
     assert "1 mục chờ người xử lý: " in alarm.get_content()
     assert "secret-key" not in alarm.get_content()
@@ -250,7 +254,7 @@ def test_the_commands_end_as_monitoring_wants_it(centre: Centre) -> None:
     with Adapter.open(load_settings(centre.folder / "adapter.toml")) as adapter:
         books = Books(adapter.engine, "bv-tinh")
         books.wish(wish("a"))
-        books.send(wish("a"), event=Event.REFUSE, reason="refused")
+        books.send(wish("a"), event=EntryEvent.REFUSE, reason="refused")
     said = centre.run("status", "--problems", code=1)
     assert said.startswith("WARNING")
     assert "adapter release bv-tinh --reason refused" in said
@@ -273,7 +277,7 @@ def test_a_worker_tells_by_itself(centre: Centre) -> None:
     with Adapter.open(load_settings(centre.folder / "adapter.toml")) as adapter:
         books = Books(adapter.engine, "bv-tinh")
         books.wish(wish("a"))
-        books.send(wish("a"), event=Event.REFUSE, reason="refused")
+        books.send(wish("a"), event=EntryEvent.REFUSE, reason="refused")
     port = free_port()
     centre.environment["ADAPTER_ALARM__WEBHOOK"] = f"http://127.0.0.1:{port}/"
     with webhook(port) as hook:

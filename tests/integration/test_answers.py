@@ -11,14 +11,14 @@ from ledger_books import START, Books, wish
 from processes import Centre
 from sqlalchemy import Engine, update
 
-from adapter.database import write
-from adapter.ledger.model import Settled
-from adapter.ledger.state import Event
-from adapter.pipeline.answers import unanswered
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.problems import Problem, problems
+from adapter.database import write_transaction
+from adapter.insights.problems import Problem, current_problems
+from adapter.insights.unanswered import unanswered_referrals
+from adapter.ledger.schema.states import EntryEvent
+from adapter.ledger.schema.values import DeliveryOutcome
+from adapter.pipeline.application import Adapter
 from adapter.records.tables import record
-from adapter.settings import Alarm, Hospital, Settings, load_settings
+from adapter.settings import AlarmSettings, HospitalSettings, Settings, load_settings
 
 DAY = timedelta(days=1)
 NAME = "bv-tinh"
@@ -35,8 +35,8 @@ def adapter(engine: Engine, tmp_path: Path) -> Adapter:
     (tmp_path / "identity.key").write_text("0123456789abcdef" * 4)
     settings = Settings(
         identity_key=f"file:{tmp_path / 'identity.key'}",
-        hospitals={NAME: Hospital(display=NAME, level="provincial", base_url="http://hospital.test")},
-        alarm=Alarm(disk_free_mb=0),
+        hospitals={NAME: HospitalSettings(display=NAME, level="provincial", base_url="http://hospital.test")},
+        alarm=AlarmSettings(disk_free_mb=0),
     )
     settings._folder = tmp_path
     (tmp_path / "data").mkdir()
@@ -50,14 +50,17 @@ def books(engine: Engine) -> Books:
     books.wish(FIRST, SECOND)
     lease = books.claim()
     books.start(lease, FIRST, SECOND)
-    books.settle(lease, *(Settled(one.identity, Event.CONFIRM, remote_id=one.key) for one in (FIRST, SECOND)))
+    books.settle(
+        lease,
+        *(DeliveryOutcome(one.identity, EntryEvent.CONFIRM, remote_id=one.key) for one in (FIRST, SECOND)),
+    )
     books.give_back(lease)
-    books.ledger.hospitals.reached(NAME, books.now)
+    books.ledger.hospitals.record_success(NAME, books.now)
     return books
 
 
 def told(adapter: Adapter, books: Books) -> Problem | None:
-    return next((one for one in problems(adapter, books.now) if one.code == "unanswered"), None)
+    return next((one for one in current_problems(adapter, books.now) if one.code == "unanswered"), None)
 
 
 def answer(identity: str, type_: str = "DiagnosticReport", status: str = "final") -> dict[str, Any]:
@@ -95,7 +98,7 @@ def test_a_beginning_is_no_answer_and_is_shown_as_what_it_is(
 ) -> None:
     books.now += 31 * DAY
     people.send(answer("idref1", "Observation"), "o1")
-    found = {one.referral: one for one in unanswered(adapter, [NAME], books.now - 30 * DAY)}
+    found = {one.referral: one for one in unanswered_referrals(adapter, [NAME], books.now - 30 * DAY)}
     assert {key: one.fulfilment for key, one in found.items()} == {"GT-1": "in-progress", "GT-2": "none"}
     assert found["GT-1"].cadre == "CB-1"
 
@@ -119,9 +122,15 @@ def test_one_whose_new_version_is_under_way_or_refused_is_still_there(
     books.now += 31 * DAY
     newer = wish("GT-1", "v2", type_="ServiceRequest")
     books.wish(newer, SECOND)
-    assert {one.referral for one in unanswered(adapter, [NAME], books.now - 30 * DAY)} == {"GT-1", "GT-2"}
-    books.send(newer, event=Event.REFUSE, reason="refused")
-    assert {one.referral for one in unanswered(adapter, [NAME], books.now - 30 * DAY)} == {"GT-1", "GT-2"}
+    assert {one.referral for one in unanswered_referrals(adapter, [NAME], books.now - 30 * DAY)} == {
+        "GT-1",
+        "GT-2",
+    }
+    books.send(newer, event=EntryEvent.REFUSE, reason="refused")
+    assert {one.referral for one in unanswered_referrals(adapter, [NAME], books.now - 30 * DAY)} == {
+        "GT-1",
+        "GT-2",
+    }
 
 
 def test_one_that_was_taken_back_and_sent_again_begins_anew(
@@ -129,11 +138,11 @@ def test_one_that_was_taken_back_and_sent_again_begins_anew(
 ) -> None:
     books.now += 20 * DAY
     books.wish(SECOND)
-    books.send(FIRST, event=Event.GONE)
+    books.send(FIRST, event=EntryEvent.GONE)
     books.wish(FIRST, SECOND)
     books.send(FIRST)
     books.now += 11 * DAY
-    assert [one.referral for one in unanswered(adapter, [NAME], books.now - 30 * DAY)] == ["GT-2"]
+    assert [one.referral for one in unanswered_referrals(adapter, [NAME], books.now - 30 * DAY)] == ["GT-2"]
 
 
 def test_what_is_no_longer_wanted_or_never_arrived_is_not_waited_for(
@@ -144,11 +153,11 @@ def test_what_is_no_longer_wanted_or_never_arrived_is_not_waited_for(
     books.send(FIRST)
     referral = people.referral("GT-1")
     books.now += 31 * DAY
-    assert [one.referral for one in unanswered(adapter, [NAME], books.now)] == ["GT-1"]
+    assert [one.referral for one in unanswered_referrals(adapter, [NAME], books.now)] == ["GT-1"]
     revoked = referral.model_copy(update={"status": "revoked"}).model_dump_json()
-    with write(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(record).where(record.c.key == "GT-1").values(body=revoked))
-    assert unanswered(adapter, [NAME], books.now) == []
+    assert unanswered_referrals(adapter, [NAME], books.now) == []
 
 
 @pytest.fixture

@@ -8,13 +8,21 @@ import pytest
 from sqlalchemy import Engine, event, select, text
 from sqlalchemy.exc import DBAPIError
 
-from adapter.audit import disclosure_refusal, head, record, refusals, refusals_of, set_refusals, verify
-from adapter.database import read, write
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.planning import update_ledger
-from adapter.records.changes import Changes
+from adapter.audit import (
+    append,
+    chain_head,
+    disclosure_refusal,
+    set_withheld,
+    verify_chain,
+    withheld_counts,
+    withheld_of_subject,
+)
+from adapter.database import read_transaction, write_transaction
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.outbound.planning import update_ledger
+from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.model import Cadre
-from adapter.settings import Hospital, Settings
+from adapter.settings import HospitalSettings, Settings
 
 NOW = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
 A, B, C, D = (letter * 32 for letter in "abcd")
@@ -22,8 +30,8 @@ A, B, C, D = (letter * 32 for letter in "abcd")
 
 def _append(engine: Engine, count: int, actor: str = "test") -> None:
     for number in range(count):
-        with write(engine) as connection:
-            record(
+        with write_transaction(engine) as connection:
+            append(
                 connection,
                 at=NOW + timedelta(seconds=number, microseconds=7),
                 actor=actor,
@@ -36,7 +44,7 @@ def _append(engine: Engine, count: int, actor: str = "test") -> None:
 
 def _forge(engine: Engine, statement: str) -> None:
     """Change the table as somebody with the database's password could, triggers off."""
-    with write(engine) as connection:
+    with write_transaction(engine) as connection:
         if engine.dialect.name == "sqlite":
             connection.execute(text("DROP TRIGGER IF EXISTS audit_no_update"))
             connection.execute(text("DROP TRIGGER IF EXISTS audit_no_delete"))
@@ -46,14 +54,14 @@ def _forge(engine: Engine, statement: str) -> None:
 
 
 def test_empty_audit_holds(engine: Engine) -> None:
-    assert verify(engine) is None
-    assert head(engine) == (0, "0" * 64)
+    assert verify_chain(engine) is None
+    assert chain_head(engine) == (0, "0" * 64)
 
 
 def test_chain_holds_and_counts_from_one(engine: Engine) -> None:
     _append(engine, 5)
-    assert verify(engine) is None
-    assert head(engine)[0] == 5
+    assert verify_chain(engine) is None
+    assert chain_head(engine)[0] == 5
 
 
 @pytest.mark.parametrize(
@@ -71,23 +79,23 @@ def test_chain_holds_and_counts_from_one(engine: Engine) -> None:
 def test_forgery_shows(engine: Engine, statement: str, broken: int) -> None:
     _append(engine, 5)
     _forge(engine, statement)
-    assert verify(engine) == broken
+    assert verify_chain(engine) == broken
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit SET actor = 'x'", "DELETE FROM audit"])
 def test_database_refuses_changes(engine: Engine, statement: str) -> None:
     _append(engine, 1)
-    with pytest.raises(DBAPIError, match="append-only"), write(engine) as connection:
+    with pytest.raises(DBAPIError, match="append-only"), write_transaction(engine) as connection:
         connection.execute(text(statement))
-    assert verify(engine) is None
+    assert verify_chain(engine) is None
 
 
 def test_rolled_back_work_leaves_no_row(engine: Engine) -> None:
     _append(engine, 1)
-    with pytest.raises(RuntimeError), write(engine) as connection:  # noqa: PT012 - both belong to it
-        record(connection, at=NOW, actor="test", action="lost")
+    with pytest.raises(RuntimeError), write_transaction(engine) as connection:  # noqa: PT012 - both belong to it
+        append(connection, at=NOW, actor="test", action="lost")
         raise RuntimeError
-    assert head(engine)[0] == 1
+    assert chain_head(engine)[0] == 1
 
 
 def test_concurrent_appends_keep_one_chain(engine: Engine) -> None:
@@ -96,47 +104,50 @@ def test_concurrent_appends_keep_one_chain(engine: Engine) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert head(engine)[0] == 40
-    assert verify(engine) is None
+    assert chain_head(engine)[0] == 40
+    assert verify_chain(engine) is None
 
 
 def test_refusals_are_stated_once_and_counted(engine: Engine) -> None:
     first = {("measurement", "consent.hiv"): 2, ("cadre", "tier.held"): 1}
-    with write(engine) as connection:
-        assert set_refusals(connection, "bv-tinh", {A: first}, NOW) == [A]
-    with write(engine) as connection:
-        assert set_refusals(connection, "bv-tinh", {A: first}, NOW) == []
-        assert set_refusals(connection, "bv-tinh", {B: {("measurement", "consent.hiv"): 3}}, NOW) == [B]
-        assert set_refusals(connection, "bv-trung-uong", {A: first}, NOW) == [A]
-        assert set_refusals(connection, "bv-trung-uong", {}, NOW) == []
-    assert refusals(engine, "bv-tinh") == [("measurement", "consent.hiv", 5, 2), ("cadre", "tier.held", 1, 1)]
-    assert refusals_of(engine, "bv-tinh", A) == first
-    assert refusals_of(engine, "bv-tinh", C) == {}
-    assert head(engine)[0] == 3  # the repetition is not audited
+    with write_transaction(engine) as connection:
+        assert set_withheld(connection, "bv-tinh", {A: first}, NOW) == [A]
+    with write_transaction(engine) as connection:
+        assert set_withheld(connection, "bv-tinh", {A: first}, NOW) == []
+        assert set_withheld(connection, "bv-tinh", {B: {("measurement", "consent.hiv"): 3}}, NOW) == [B]
+        assert set_withheld(connection, "bv-trung-uong", {A: first}, NOW) == [A]
+        assert set_withheld(connection, "bv-trung-uong", {}, NOW) == []
+    assert withheld_counts(engine, "bv-tinh") == [
+        ("measurement", "consent.hiv", 5, 2),
+        ("cadre", "tier.held", 1, 1),
+    ]
+    assert withheld_of_subject(engine, "bv-tinh", A) == first
+    assert withheld_of_subject(engine, "bv-tinh", C) == {}
+    assert chain_head(engine)[0] == 3  # the repetition is not audited
 
 
 def test_refusals_that_end_are_cleared_and_audited(engine: Engine) -> None:
-    with write(engine) as connection:
-        set_refusals(connection, "bv-tinh", {A: {("cadre", "tier.held"): 1}}, NOW)
-    with write(engine) as connection:
-        assert set_refusals(connection, "bv-tinh", {A: {("cadre", "tier.held"): 0}}, NOW) == [A]
-    assert refusals(engine, "bv-tinh") == []
-    with read(engine) as connection:
+    with write_transaction(engine) as connection:
+        set_withheld(connection, "bv-tinh", {A: {("cadre", "tier.held"): 1}}, NOW)
+    with write_transaction(engine) as connection:
+        assert set_withheld(connection, "bv-tinh", {A: {("cadre", "tier.held"): 0}}, NOW) == [A]
+    assert withheld_counts(engine, "bv-tinh") == []
+    with read_transaction(engine) as connection:
         actions = connection.execute(text("SELECT action FROM audit ORDER BY seq")).scalars().all()
     assert actions == ["disclosure.refused", "disclosure.cleared"]
 
 
 def test_refusals_of_many_are_audited_in_their_order_and_of_those_alone_that_differ(engine: Engine) -> None:
     held, spoken = ("cadre", "tier.held"), ("visit", "free-text")
-    with write(engine) as connection:
+    with write_transaction(engine) as connection:
         stated = {A: {held: 1}, B: {held: 1}, C: {held: 1, spoken: 2}, D: {}}
-        assert set_refusals(connection, "bv-tinh", stated, NOW) == [A, B, C]
-        set_refusals(connection, "bv-trung-uong", {B: {held: 1}}, NOW)
+        assert set_withheld(connection, "bv-tinh", stated, NOW) == [A, B, C]
+        set_withheld(connection, "bv-trung-uong", {B: {held: 1}}, NOW)
     later = NOW + timedelta(hours=1)
-    with write(engine) as connection:
+    with write_transaction(engine) as connection:
         stated = {D: {held: 4}, C: {spoken: 3, held: 1}, B: {}, A: {held: 1}}
-        assert set_refusals(connection, "bv-tinh", stated, later) == [D, C, B]
-    with read(engine) as connection:
+        assert set_withheld(connection, "bv-tinh", stated, later) == [D, C, B]
+    with read_transaction(engine) as connection:
         query = text("SELECT action, subject, details FROM audit WHERE seq > 4 ORDER BY seq")
         told = [tuple(row) for row in connection.execute(query)]
         since = connection.execute(select(disclosure_refusal.c.subject, disclosure_refusal.c.since)).all()
@@ -146,20 +157,20 @@ def test_refusals_of_many_are_audited_in_their_order_and_of_those_alone_that_dif
         ("disclosure.cleared", B, '{"refused":[]}'),
     ]
     assert {subject: at for subject, at in since if subject != B} == {A: NOW, C: later, D: later}
-    assert refusals_of(engine, "bv-trung-uong", B) == {held: 1}
-    assert verify(engine) is None
+    assert withheld_of_subject(engine, "bv-trung-uong", B) == {held: 1}
+    assert verify_chain(engine) is None
 
 
 def test_a_plan_writes_in_the_audit_last_as_all_others_do(engine: Engine, tmp_path: Path) -> None:
     # Who held the audit and then waited for a hospital's row or a shipment would meet, the other way round,
     # whoever pauses the hospital, releases what is parked or merges people.
     (tmp_path / "identity.key").write_text("0123456789abcdef0123456789abcdef")
-    hospital = Hospital(display="bv-tinh", level="provincial", base_url="http://hospital.test/fhir")
+    hospital = HospitalSettings(display="bv-tinh", level="provincial", base_url="http://hospital.test/fhir")
     settings = Settings(identity_key=f"file:{tmp_path / 'identity.key'}", hospitals={"bv-tinh": hospital})
     adapter = Adapter(settings, engine)
     given = {"key": "C1", "name": "Nguyễn Văn A", "sex": "male", "birth_date": "1950-01-01", "tier": "T1"}
-    with write(engine) as connection:
-        changes = Changes(connection)
+    with write_transaction(engine) as connection:
+        changes = ImportWriter(connection)
         changes.upsert([(Cadre.model_validate(given), 2)], "new.xlsx", "sheet", NOW)
         changes.close()
     seen: list[str] = []
@@ -168,9 +179,9 @@ def test_a_plan_writes_in_the_audit_last_as_all_others_do(engine: Engine, tmp_pa
     def _see(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         seen.append(statement)
 
-    update_ledger(adapter, adapter.outlet("bv-tinh"), NOW, lambda *_: None)
+    update_ledger(adapter, adapter.destination("bv-tinh"), NOW, lambda *_: None)
     refused = next(at for at, one in enumerate(seen) if "audit_head" in one)
     planned = [at for at, one in enumerate(seen) if one.startswith("UPDATE ledger_hospital")]
     assert planned
     assert max(planned) < refused
-    assert refusals_of(engine, "bv-tinh", adapter.subject("C1"))
+    assert withheld_of_subject(engine, "bv-tinh", adapter.audit_subject("C1"))

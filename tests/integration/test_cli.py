@@ -14,13 +14,13 @@ from sqlalchemy import insert, select
 
 from adapter import audit
 from adapter.cli import main
-from adapter.cli.demo.processes import until
-from adapter.database import read, write
-from adapter.ledger import tables
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.planning import update_ledger
+from adapter.database import read_transaction, write_transaction
+from adapter.demo.processes import until
+from adapter.ledger.schema import tables
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.outbound.planning import update_ledger
 from adapter.settings import load_settings
-from adapter.texts import use_language
+from adapter.texts import set_language
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def _english(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("ADAPTER_LANG", raising=False)
     monkeypatch.delenv("ADAPTER_CONFIG", raising=False)
     yield
-    use_language("en")
+    set_language("en")
 
 
 def _exit(*arguments: str) -> int:
@@ -262,9 +262,9 @@ def test_explain_tells_what_became_of_a_record_and_that_it_is_gone(centre: Centr
     settings = load_settings(centre.folder / "adapter.toml")
     at = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
     with Adapter.open(settings) as adapter:
-        update_ledger(adapter, adapter.outlet("bv-tinh"), at, lambda *_: None)
+        update_ledger(adapter, adapter.destination("bv-tinh"), at, lambda *_: None)
         gone = {"hospital": "bv-tinh", "identity": "x", "type": "Patient", "kind": "cadre", "key": person}
-        with write(adapter.engine) as connection:
+        with write_transaction(adapter.engine) as connection:
             connection.execute(
                 insert(tables.receipt).values(**gone, proved_at=at, remote_id="77", how="deleted")
             )
@@ -386,7 +386,7 @@ def test_a_table_never_splits_a_name_or_an_id(width: int) -> None:
 
     from rich.console import Console
 
-    from adapter.cli.show import rows, table
+    from adapter.cli.terminal.output import rows, table
 
     cells = ["bv-trung-uong", "2026-11-02 12:00:00", "0b6f6d5e-7d0f-4a39-9df5-7f6f2f0c9f10", "x" * 20]
     written = StringIO()
@@ -451,10 +451,10 @@ def test_who_looked_at_a_person_is_in_the_audit_and_no_value_is(centre: Centre, 
     centre.attempt("explain", "Patien", person)  # shows nothing
     centre.run("plan", "bv-tinh", "--out", str(tmp_path / "out"))
     settings = load_settings(tmp_path / "adapter.toml")
-    with Adapter.open(settings) as adapter, read(adapter.engine) as connection:
+    with Adapter.open(settings) as adapter, read_transaction(adapter.engine) as connection:
         rows = connection.execute(select(audit.audit).order_by(audit.audit.c.seq)).all()
-        subject = adapter.subject(person)
-        assert audit.verify(adapter.engine) is None
+        subject = adapter.audit_subject(person)
+        assert audit.verify_chain(adapter.engine) is None
     noted = [(row.action, row.subject, row.hospital, row.details) for row in rows if row.actor[:3] == "cli"]
     assert noted == [
         ("record.read", subject, None, '{"command":"explain"}'),

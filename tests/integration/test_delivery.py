@@ -13,15 +13,15 @@ import pytest
 from fakes import GOOD, FakeHospital
 from sqlalchemy import Engine
 
-from adapter.database import write
-from adapter.delivery.client import HospitalClient
-from adapter.delivery.worker import Delivered, deliver
+from adapter.database import write_transaction
+from adapter.delivery.http.client import HospitalClient
+from adapter.delivery.worker import DeliverySummary, deliver
 from adapter.fhir import codec
-from adapter.fhir.bundle import Write, resolve, transaction, without_dangling
-from adapter.ledger.card import Card
-from adapter.ledger.diff import compare
-from adapter.ledger.model import Desired
-from adapter.ledger.state import State
+from adapter.fhir.bundle import Write, build_transaction, resolve_references, without_dangling_references
+from adapter.ledger.entries.comparison import compare
+from adapter.ledger.schema.states import EntryState
+from adapter.ledger.schema.values import DesiredResource
+from adapter.ledger.server_cards.card import ServerCard
 from adapter.ledger.store import LedgerStore
 
 SYSTEM = "https://centre.test/sid"
@@ -55,21 +55,21 @@ def identity(kind: str, key: str) -> str:
     return codec.digest(f"{kind}/{key}".encode())
 
 
-def patient(key: str, name: str = "Nguyễn Văn A") -> Desired:
+def patient(key: str, name: str = "Nguyễn Văn A") -> DesiredResource:
     return desired("Patient", 0, key, {"name": [{"text": name}]})
 
 
-def observation(key: str, of: str, value: str = "5.30") -> Desired:
+def observation(key: str, of: str, value: str = "5.30") -> DesiredResource:
     subject = {"reference": f"Patient?identifier={SYSTEM}|{identity('Patient', of)}"}
     body = {"status": "final", "subject": subject, "valueQuantity": {"value": codec.loads(value)}}
     return desired("Observation", 2, key, body)
 
 
-def desired(resource_type: str, rank: int, key: str, content: dict[str, object]) -> Desired:
+def desired(resource_type: str, rank: int, key: str, content: dict[str, object]) -> DesiredResource:
     value = identity(resource_type, key)
     resource = {"resourceType": resource_type, "identifier": [{"system": SYSTEM, "value": value}], **content}
     body = codec.dumps(resource)
-    return Desired(value, resource_type, rank, resource_type.lower(), key, codec.digest(body), body)
+    return DesiredResource(value, resource_type, rank, resource_type.lower(), key, codec.digest(body), body)
 
 
 class Site:
@@ -82,10 +82,10 @@ class Site:
         self.clock = Clock()
         self.position = 0
 
-    def wish(self, cadre: str, *wanted: Desired) -> None:
+    def wish(self, cadre: str, *wanted: DesiredResource) -> None:
         self.position += 1
         changes = compare(self.ledger.entries(NAME, [cadre])[cadre], wanted)
-        with write(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             self.ledger.plan(
                 connection,
                 NAME,
@@ -97,8 +97,8 @@ class Site:
             )
 
     def deliver(
-        self, *, max_entries: int = 50, patience: float = 60, card: Card = GOOD, **more: Any
-    ) -> Delivered:
+        self, *, max_entries: int = 50, patience: float = 60, card: ServerCard = GOOD, **more: Any
+    ) -> DeliverySummary:
         with HospitalClient(
             self.hospital.base, transport=self.hospital.transport, sleep=lambda _seconds: None
         ) as client:
@@ -119,7 +119,7 @@ class Site:
                 **more,
             )
 
-    def states(self) -> dict[State, int]:
+    def states(self) -> dict[EntryState, int]:
         return self.ledger.counts(NAME)
 
 
@@ -128,7 +128,7 @@ def site(engine: Engine) -> Iterator[Site]:
     return Site(engine)
 
 
-def family(of: str, count: int = 3) -> list[Desired]:
+def family(of: str, count: int = 3) -> list[DesiredResource]:
     return [patient(of), *(observation(f"{of}-{number}", of) for number in range(count))]
 
 
@@ -140,7 +140,7 @@ def test_first_sync_creates_everything_once_and_the_second_sends_nothing(site: S
     site.wish("c1", *family("c1"))
     site.wish("c2", *family("c2"))
     assert site.deliver().resources == 8
-    assert site.states() == {State.DELIVERED: 8}
+    assert site.states() == {EntryState.DELIVERED: 8}
     assert len(identities(site.hospital)) == len(set(identities(site.hospital))) == 8
     patients = {f"Patient/{resource['id']}" for resource in site.hospital.of_type("Patient")}
     subjects = {resource["subject"]["reference"] for resource in site.hospital.of_type("Observation")}
@@ -176,7 +176,7 @@ def test_going_back_to_what_is_there_sends_nothing(site: Site) -> None:
     site.wish("c1", patient("c1", "Nguyễn Văn B"), *family("c1")[1:])
     site.wish("c1", *family("c1"))
     assert site.deliver().write_requests == 0
-    assert site.states() == {State.DELIVERED: 4}
+    assert site.states() == {EntryState.DELIVERED: 4}
 
 
 @pytest.mark.parametrize("fault", [fakes.drops, fakes.times_out], ids=["dropped", "timeout"])
@@ -192,7 +192,7 @@ def test_an_answer_that_never_came_is_looked_up_and_not_sent_again(
         for request in site.hospital.requests
         if request.method == "GET"
     )
-    assert site.states() == {State.DELIVERED: 4}
+    assert site.states() == {EntryState.DELIVERED: 4}
 
 
 def test_what_was_dropped_before_it_arrived_is_found_absent_and_sent(site: Site) -> None:
@@ -201,7 +201,7 @@ def test_what_was_dropped_before_it_arrived_is_found_absent_and_sent(site: Site)
     site.deliver()
     assert site.hospital.writes == 2
     assert len(identities(site.hospital)) == 4
-    assert site.states() == {State.DELIVERED: 4}
+    assert site.states() == {EntryState.DELIVERED: 4}
 
 
 @pytest.mark.parametrize("answer", [fakes.times_out, fakes.drops, fakes.answers(504)])
@@ -222,14 +222,14 @@ def test_what_is_still_under_way_is_not_sent_a_second_time(site: Site, answer: f
     site.deliver()
     assert site.hospital.writes == 1
     assert len(identities(site.hospital)) == len(set(identities(site.hospital))) == 4
-    assert site.states() == {State.DELIVERED: 4}
+    assert site.states() == {EntryState.DELIVERED: 4}
 
 
 def test_a_server_that_tells_no_location_is_asked_for_the_ids(site: Site) -> None:
     site.hospital.tells_location = False
     site.wish("c1", *family("c1", 7))
     site.deliver(max_entries=3)
-    assert site.states() == {State.DELIVERED: 8}
+    assert site.states() == {EntryState.DELIVERED: 8}
     subjects = {resource["subject"]["reference"] for resource in site.hospital.of_type("Observation")}
     assert subjects == {f"Patient/{site.hospital.of_type('Patient')[0]['id']}"}
 
@@ -242,7 +242,7 @@ def test_a_server_that_answers_no_bundle_is_left_alone_after_a_while(site: Site,
     ] * 1000
     assert site.deliver(patience=20).unreachable
     assert site.hospital.writes < 10
-    assert site.states().get(State.PARKED, 0) == 0
+    assert site.states().get(EntryState.PARKED, 0) == 0
 
 
 def test_what_a_hospital_does_not_delete_is_counted_and_blocks_nothing_else(site: Site) -> None:
@@ -251,9 +251,9 @@ def test_what_a_hospital_does_not_delete_is_counted_and_blocks_nothing_else(site
     site.hospital.keeps = {"Patient"}
     site.wish("c1")
     site.deliver(patience=120)
-    assert site.states() == {State.RETRACTING: 1, State.RETRACTED: 3}
-    assert site.ledger.stuck(NAME) == 1
-    [left] = [e for e in site.ledger.entries(NAME, ["c1"])["c1"] if e.state is State.RETRACTING]
+    assert site.states() == {EntryState.RETRACTING: 1, EntryState.RETRACTED: 3}
+    assert site.ledger.count_stuck_retractions(NAME) == 1
+    [left] = [e for e in site.ledger.entries(NAME, ["c1"])["c1"] if e.state is EntryState.RETRACTING]
     assert "refused by a rule" in (left.detail or "")
 
 
@@ -269,12 +269,12 @@ def test_a_worker_killed_after_sending_leaves_what_the_next_one_looks_up(site: S
     site.hospital.after = [killed]  # type: ignore[list-item]
     with pytest.raises(Killed):
         site.deliver()
-    assert site.states() == {State.SENDING: 4}
+    assert site.states() == {EntryState.SENDING: 4}
     assert site.ledger.shipments.claim(NAME, site.clock(), 60) == []  # its lease still holds
-    site.ledger.workers.gone(site.ledger.worker)
+    site.ledger.workers.remove(site.ledger.worker_id)
     site.deliver()
     assert site.hospital.writes == 1
-    assert site.states() == {State.DELIVERED: 4}
+    assert site.states() == {EntryState.DELIVERED: 4}
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -291,11 +291,11 @@ def test_a_hospital_that_is_down_is_given_up_and_catches_up_later(site: Site) ->
     site.wish("c1", *family("c1"))
     site.hospital.before = [fakes.refuses_connection] * 100
     assert site.deliver(patience=20).unreachable
-    assert site.states() == {State.PENDING: 4}
+    assert site.states() == {EntryState.PENDING: 4}
     site.hospital.before = []
-    site.ledger.hospitals.probe(NAME, site.clock())
+    site.ledger.hospitals.allow_probe(NAME, site.clock())
     assert not site.deliver().unreachable
-    assert site.states() == {State.DELIVERED: 4}
+    assert site.states() == {EntryState.DELIVERED: 4}
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -305,7 +305,7 @@ def test_a_wrong_token_stops_at_once_and_blames_no_message(site: Site, status: i
     site.hospital.before = [fakes.answers(status)] * 100
     assert site.deliver(patience=0.5).unreachable
     assert site.hospital.writes == 1
-    assert site.states() == {State.PENDING: 20}
+    assert site.states() == {EntryState.PENDING: 20}
     assert site.ledger.hospitals.row(NAME).last_error == "auth"
 
 
@@ -313,7 +313,7 @@ def test_a_web_page_instead_of_fhir_is_the_hospitals_fault(site: Site) -> None:
     site.wish("c1", *family("c1"))
     site.hospital.before = [fakes.answers(404, text="<h1>Not here</h1>")]
     site.deliver()
-    assert site.states() == {State.DELIVERED: 4}
+    assert site.states() == {EntryState.DELIVERED: 4}
 
 
 def test_one_refused_entry_is_parked_and_the_rest_arrives(site: Site) -> None:
@@ -322,25 +322,25 @@ def test_one_refused_entry_is_parked_and_the_rest_arrives(site: Site) -> None:
     site.wish("c2", *family("c2"))
     site.hospital.refuses = lambda resource: resource.get("valueQuantity", {}).get("value") == 999
     site.deliver()
-    assert site.states() == {State.DELIVERED: 8, State.PARKED: 1}
+    assert site.states() == {EntryState.DELIVERED: 8, EntryState.PARKED: 1}
     [parked] = site.ledger.parked(NAME)
     assert (parked.key, parked.reason) == ("c1-bad", "refused")
     assert "refused by a rule" in (parked.detail or "")
     assert site.deliver().requests == 0  # only a person, or new content, moves it
     site.wish("c1", *family("c1"), observation("c1-bad", "c1", "5"))
     site.deliver()
-    assert site.states() == {State.DELIVERED: 9}
+    assert site.states() == {EntryState.DELIVERED: 9}
 
 
 def test_what_refers_to_a_parked_resource_waits_with_it(site: Site) -> None:
     site.wish("c1", *family("c1"))
     site.hospital.refuses = lambda resource: resource["resourceType"] == "Patient"
     site.deliver()
-    assert site.states() == {State.PARKED: 1, State.PENDING: 3}
+    assert site.states() == {EntryState.PARKED: 1, EntryState.PENDING: 3}
     assert site.deliver().requests == 0
 
 
-def linked(resource_type: str, rank: int, key: str, **targets: tuple[str, str]) -> Desired:
+def linked(resource_type: str, rank: int, key: str, **targets: tuple[str, str]) -> DesiredResource:
     content = {
         name: {"reference": f"{type_}?identifier={SYSTEM}|{identity(type_, of)}"}
         for name, (type_, of) in targets.items()
@@ -370,14 +370,14 @@ def test_only_what_refers_to_a_parked_resource_waits_directly_or_through_another
     site.deliver()
     entries = {entry.key: entry.state for entry in site.ledger.entries(NAME, ["c1"])["c1"]}
     assert entries == {
-        "c1": State.DELIVERED,
-        "v1": State.PARKED,
-        "of-visit": State.PENDING,
-        "free": State.DELIVERED,
-        "of-free": State.DELIVERED,
-        "of-of-visit": State.PENDING,
+        "c1": EntryState.DELIVERED,
+        "v1": EntryState.PARKED,
+        "of-visit": EntryState.PENDING,
+        "free": EntryState.DELIVERED,
+        "of-free": EntryState.DELIVERED,
+        "of-of-visit": EntryState.PENDING,
     }
-    assert {e.state for e in site.ledger.entries(NAME, ["c2"])["c2"]} == {State.DELIVERED}
+    assert {e.state for e in site.ledger.entries(NAME, ["c2"])["c2"]} == {EntryState.DELIVERED}
     assert site.deliver().requests == 0
 
 
@@ -386,7 +386,7 @@ def test_refusals_inside_a_200_are_read_entry_by_entry(site: Site) -> None:
     site.hospital.refuses = lambda resource: resource.get("valueQuantity", {}).get("value") == 999
     site.wish("c1", *family("c1"), observation("c1-bad", "c1", "999"))
     site.deliver()
-    assert site.states() == {State.DELIVERED: 4, State.PARKED: 1}
+    assert site.states() == {EntryState.DELIVERED: 4, EntryState.PARKED: 1}
 
 
 def test_an_answer_with_too_few_entries_is_not_trusted(site: Site) -> None:
@@ -394,7 +394,7 @@ def test_an_answer_with_too_few_entries_is_not_trusted(site: Site) -> None:
     site.wish("c1", *family("c1"))
     site.deliver()
     assert site.hospital.writes == 1
-    assert site.states() == {State.DELIVERED: 4}
+    assert site.states() == {EntryState.DELIVERED: 4}
 
 
 def test_a_stale_remote_id_is_forgotten_and_the_resource_found_again(site: Site) -> None:
@@ -404,7 +404,7 @@ def test_a_stale_remote_id_is_forgotten_and_the_resource_found_again(site: Site)
     there["meta"]["versionId"] = "9"  # somebody at the hospital touched it
     site.wish("c1", patient("c1", "Nguyễn Văn B"), *family("c1")[1:])
     site.deliver()
-    assert site.states() == {State.DELIVERED: 4}
+    assert site.states() == {EntryState.DELIVERED: 4}
     assert [p["name"] for p in site.hospital.of_type("Patient")] == [[{"text": "Nguyễn Văn B"}]]
 
 
@@ -417,13 +417,13 @@ def test_what_refers_to_something_that_has_another_id_now_is_sent_again(site: Si
     site.wish("c1", *changed)
     site.deliver()
     [new] = site.hospital.of_type("Patient")
-    assert site.ledger.to_plan_again(NAME) == ["c1"]
+    assert site.ledger.cadres_to_replan(NAME) == ["c1"]
     site.wish("c1", *changed)
     site.deliver()
-    assert site.states() == {State.DELIVERED: 4}
+    assert site.states() == {EntryState.DELIVERED: 4}
     subjects = {one["subject"]["reference"] for one in site.hospital.of_type("Observation")}
     assert subjects == {f"Patient/{new['id']}"}
-    assert site.ledger.to_plan_again(NAME) == []
+    assert site.ledger.cadres_to_replan(NAME) == []
 
 
 def test_what_is_no_longer_wished_for_is_deleted_and_read_back(site: Site) -> None:
@@ -431,7 +431,7 @@ def test_what_is_no_longer_wished_for_is_deleted_and_read_back(site: Site) -> No
     site.deliver()
     site.wish("c1", patient("c1"))
     site.deliver()
-    assert site.states() == {State.DELIVERED: 1, State.RETRACTED: 3}
+    assert site.states() == {EntryState.DELIVERED: 1, EntryState.RETRACTED: 3}
     assert site.hospital.of_type("Observation") == []
     site.wish("c1", *family("c1"))
     site.deliver()
@@ -444,19 +444,19 @@ def test_what_arrives_after_it_was_to_be_retracted_is_deleted_all_the_same(site:
     [lease] = site.ledger.shipments.claim(NAME, site.clock(), 60)
     sent = {wish.identity: wish.digest for wish in wanted}
     site.ledger.start(lease, sent, site.clock(), 60)  # and the worker is killed
-    site.ledger.workers.gone(site.ledger.worker)
+    site.ledger.workers.remove(site.ledger.worker_id)
     site.wish("c1")
     writes = [Write(wish.type, wish.identity, wish.body) for wish in wanted]
 
     def looked_up_too_early(request: httpx.Request) -> httpx.Response:
         empty = site.hospital._get(str(request.url))
-        site.hospital._transaction(json.loads(transaction(writes, system=SYSTEM, known={})))
+        site.hospital._transaction(json.loads(build_transaction(writes, system=SYSTEM, known={})))
         return empty
 
     site.hospital.before = [None, looked_up_too_early]
     site.deliver()
     assert site.hospital.resources == {}
-    assert site.states() == {State.RETRACTED: 4}
+    assert site.states() == {EntryState.RETRACTED: 4}
 
 
 def test_what_was_never_sent_is_dropped_without_a_request(site: Site) -> None:
@@ -474,7 +474,7 @@ def test_a_wish_written_while_its_shipment_is_under_way_is_not_lost(site: Site) 
 
     site.hospital.before = [meanwhile]  # type: ignore[list-item]
     site.deliver()
-    assert site.states() == {State.DELIVERED: 4}
+    assert site.states() == {EntryState.DELIVERED: 4}
     assert site.hospital.of_type("Patient")[0]["name"] == [{"text": "Nguyễn Văn B"}]
 
 
@@ -489,12 +489,12 @@ def test_a_reference_to_what_is_withheld_is_left_out() -> None:
     kept_back = {"reference": f"Observation?identifier={SYSTEM}|{identity('Observation', 'b')}"}
     body = codec.dumps({"resourceType": "ServiceRequest", "supportingInfo": [seen, kept_back]})
     there = {("Observation", identity("Observation", "a"))}
-    assert codec.loads(without_dangling(body, there))["supportingInfo"] == [seen]
-    assert codec.loads(without_dangling(body, set())) == {"resourceType": "ServiceRequest"}
+    assert codec.loads(without_dangling_references(body, there))["supportingInfo"] == [seen]
+    assert codec.loads(without_dangling_references(body, set())) == {"resourceType": "ServiceRequest"}
 
 
 def test_a_text_that_looks_like_a_reference_stays_a_text() -> None:
     note = f'"reference":"Patient?identifier={SYSTEM}|{identity("Patient", "a")}"'
     body = codec.dumps({"resourceType": "ServiceRequest", "note": [{"text": note}]})
-    assert resolve(body, lambda _target: "Patient/1") == body
-    assert without_dangling(body, set()) == body
+    assert resolve_references(body, lambda _target: "Patient/1") == body
+    assert without_dangling_references(body, set()) == body

@@ -10,8 +10,8 @@ import pytest
 from integration.test_delivery import NAME, Site, family, observation
 from sqlalchemy import Engine
 
-from adapter.fhir.bundle import etag_of, id_of
-from adapter.ledger.state import State
+from adapter.fhir.bundle import normalised_etag, server_id
+from adapter.ledger.schema.states import EntryState
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def test_a_refusal_in_odd_characters_parks_what_it_refuses(site: Site, said: str
     garbled(site, lambda body: body.replace(b"refused by", b"refused" + said.encode() + b" by"))
     site.wish("c1", *family("c1", 3), observation("bad", "c1", "999"))
     site.deliver()
-    assert site.states() == {State.DELIVERED: 4, State.PARKED: 1}
-    parked = next(one for one in site.ledger.entries(NAME, ["c1"])["c1"] if one.state is State.PARKED)
+    assert site.states() == {EntryState.DELIVERED: 4, EntryState.PARKED: 1}
+    parked = next(one for one in site.ledger.entries(NAME, ["c1"])["c1"] if one.state is EntryState.PARKED)
     assert "refused" in (parked.detail or "")
     assert (parked.detail or "").isprintable()
 
@@ -48,7 +48,7 @@ def test_a_version_of_any_length_delivers(site: Site) -> None:
     garbled(site, lambda body: re.sub(rb'W/\\"(\d+)\\"', rb'W/\\"' + long + rb'\1\\"', body))
     site.wish("c1", *family("c1", 3))
     site.deliver()
-    assert site.states() == {State.DELIVERED: 4}
+    assert site.states() == {EntryState.DELIVERED: 4}
 
 
 def test_an_id_that_no_url_takes_is_never_spoken_of_and_nothing_is_doubled(site: Site) -> None:
@@ -60,11 +60,11 @@ def test_an_id_that_no_url_takes_is_never_spoken_of_and_nothing_is_doubled(site:
     for _ in range(3):
         site.deliver()
         site.clock.now += timedelta(days=1)
-    assert site.states() == {State.UNKNOWN: 4}
+    assert site.states() == {EntryState.UNKNOWN: 4}
     assert site.hospital.writes == 1
     site.hospital._handle = handle  # type: ignore[method-assign]
     site.deliver()
-    assert site.states() == {State.DELIVERED: 4}
+    assert site.states() == {EntryState.DELIVERED: 4}
     assert (site.hospital.writes, len(site.hospital.resources)) == (1, 4)
 
 
@@ -76,7 +76,7 @@ def test_an_id_that_no_url_takes_is_never_spoken_of_and_nothing_is_doubled(site:
     ],
 )  # fmt: skip
 def test_an_etag_is_kept_where_it_can_be_sent_back(said: object, etag: str | None) -> None:
-    assert etag_of(said) == etag
+    assert normalised_etag(said) == etag
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,4 @@ def test_an_etag_is_kept_where_it_can_be_sent_back(said: object, etag: str | Non
     ],
 )  # fmt: skip
 def test_an_id_is_kept_where_it_can_be_written_in_a_url(said: object, id_: str | None) -> None:
-    assert id_of({"id": said}) == id_
+    assert server_id({"id": said}) == id_

@@ -12,14 +12,14 @@ from fakes import GOOD
 from integration.test_delivery import NAME, Site, family, identities, identity, observation, patient
 
 from adapter.database import open_database
-from adapter.ledger.card import UNKNOWN, Card
-from adapter.ledger.model import Entry
-from adapter.ledger.state import State
+from adapter.ledger.schema.states import EntryState
+from adapter.ledger.schema.values import LedgerEntry
+from adapter.ledger.server_cards.card import UNMEASURED, ServerCard
 
 SINGLE = replace(GOOD, paired=False)
 BATCH = replace(GOOD, atomic=False)
 ANY = pytest.mark.parametrize(
-    "card", [GOOD, UNKNOWN, SINGLE, BATCH], ids=["good", "unknown", "single", "batch"]
+    "card", [GOOD, UNMEASURED, SINGLE, BATCH], ids=["good", "unknown", "single", "batch"]
 )
 
 
@@ -30,7 +30,7 @@ def site(sqlite_url: str) -> Iterator[Site]:
     engine.dispose()
 
 
-def entry(site: Site, key: str, cadre: str = "c1") -> Entry:
+def entry(site: Site, key: str, cadre: str = "c1") -> LedgerEntry:
     return next(one for one in site.ledger.entries(NAME, [cadre])[cadre] if one.key == key)
 
 
@@ -39,13 +39,13 @@ def is_bad(resource: dict[str, Any]) -> bool:
 
 
 @ANY
-def test_only_the_culprit_is_parked_with_the_hospitals_words(site: Site, card: Card) -> None:
+def test_only_the_culprit_is_parked_with_the_hospitals_words(site: Site, card: ServerCard) -> None:
     site.hospital.refuses = is_bad
     site.wish("c1", *family("c1", 40), observation("bad", "c1", "999"))
     site.deliver(card=card)
-    assert site.states() == {State.DELIVERED: 41, State.PARKED: 1}
+    assert site.states() == {EntryState.DELIVERED: 41, EntryState.PARKED: 1}
     parked = entry(site, "bad")
-    assert (parked.state, parked.reason) == (State.PARKED, "refused")
+    assert (parked.state, parked.reason) == (EntryState.PARKED, "refused")
     assert "business-rule: refused by a rule" in (parked.detail or "")
 
 
@@ -57,8 +57,8 @@ def test_a_culprit_among_many_is_found_in_few_requests(site: Site, index: str) -
     site.hospital.refusal = said[index]
     site.wish("c1", *family("c1", 30), observation("bad", "c1", "999"))
     site.deliver()
-    assert site.states() == {State.DELIVERED: 31, State.PARKED: 1}
-    assert entry(site, "bad").state is State.PARKED
+    assert site.states() == {EntryState.DELIVERED: 31, EntryState.PARKED: 1}
+    assert entry(site, "bad").state is EntryState.PARKED
     assert site.hospital.writes <= {"right": 3, "wrong": 14, "none": 11}[index]
 
 
@@ -67,16 +67,16 @@ def test_several_culprits_are_found(site: Site) -> None:
     bad = [observation(f"bad{number}", "c1", "999") for number in range(3)]
     site.wish("c1", *family("c1", 30), *bad)
     site.deliver()
-    assert site.states() == {State.DELIVERED: 31, State.PARKED: 3}
+    assert site.states() == {EntryState.DELIVERED: 31, EntryState.PARKED: 3}
 
 
 @ANY
-def test_a_server_that_finds_a_bundle_too_large_gets_smaller_ones(site: Site, card: Card) -> None:
+def test_a_server_that_finds_a_bundle_too_large_gets_smaller_ones(site: Site, card: ServerCard) -> None:
     site.hospital.max_entries = 5
     site.wish("c1", *family("c1", 20))
     site.wish("c2", *family("c2", 20))
     site.deliver(card=card)
-    assert site.states() == {State.DELIVERED: 42}
+    assert site.states() == {EntryState.DELIVERED: 42}
     refused = [r for r in site.hospital.requests if r.content.count(b'"fullUrl"') > 5]
     assert len(refused) <= 3  # learned once in a run
 
@@ -91,7 +91,7 @@ def test_what_is_too_large_alone_is_parked(site: Site) -> None:
 @ANY
 @pytest.mark.parametrize("status", ["409", "412"])
 def test_what_the_hospital_changed_is_read_again_and_written_over(
-    site: Site, card: Card, status: str
+    site: Site, card: ServerCard, status: str
 ) -> None:
     site.hospital.stale_status = status
     site.wish("c1", *family("c1"))
@@ -101,7 +101,7 @@ def test_what_the_hospital_changed_is_read_again_and_written_over(
     there["gender"] = "unknown"
     site.wish("c1", patient("c1", "Nguyễn Văn B"), *family("c1")[1:])
     site.deliver(card=card)
-    assert site.states() == {State.DELIVERED: 4}
+    assert site.states() == {EntryState.DELIVERED: 4}
     [person] = site.hospital.of_type("Patient")
     assert (person["name"], person.get("gender")) == ([{"text": "Nguyễn Văn B"}], None)
     known = entry(site, "c1")
@@ -119,7 +119,7 @@ def test_many_stale_versions_cost_no_search_each(site: Site) -> None:
     site.hospital.requests.clear()
     site.wish("c1", patient("c1", "B"), *(observation(f"c1-{n}", "c1", "7.1") for n in range(20)))
     site.deliver()
-    assert site.states() == {State.DELIVERED: 21}
+    assert site.states() == {EntryState.DELIVERED: 21}
     assert len(site.hospital.requests) <= 4
 
 
@@ -141,7 +141,7 @@ def test_what_changes_there_each_time_is_parked_after_a_while(site: Site) -> Non
 
 @ANY
 @pytest.mark.parametrize("gone", ["404", "409-for-ever", "created-again"])
-def test_an_id_that_was_deleted_there_is_forgotten(site: Site, card: Card, gone: str) -> None:
+def test_an_id_that_was_deleted_there_is_forgotten(site: Site, card: ServerCard, gone: str) -> None:
     site.hospital.takes_unknown_ids = gone == "created-again"
     site.hospital.forgets_deleted = gone != "409-for-ever"
     site.wish("c1", patient("c1"))
@@ -150,26 +150,26 @@ def test_an_id_that_was_deleted_there_is_forgotten(site: Site, card: Card, gone:
     site.hospital.resources.clear()
     site.wish("c1", patient("c1", "Nguyễn Văn B"))
     site.deliver(card=card)
-    assert site.states() == {State.DELIVERED: 1}
+    assert site.states() == {EntryState.DELIVERED: 1}
     assert len(site.hospital.resources) == 1
     assert entry(site, "c1").remote_id == site.hospital.of_type("Patient")[0]["id"]
 
 
 @ANY
-def test_several_matches_are_parked_with_a_page_to_read(site: Site, card: Card) -> None:
+def test_several_matches_are_parked_with_a_page_to_read(site: Site, card: ServerCard) -> None:
     site.wish("c1", patient("c1"))
     token = {"system": "https://centre.test/sid", "value": identity("Patient", "c1")}
     for number in ("1", "2"):
         there = {"resourceType": "Patient", "id": number, "identifier": [token], "meta": {"versionId": "1"}}
         site.hospital.resources["Patient", number] = there
     site.deliver(card=card)
-    looked_up = card is UNKNOWN
+    looked_up = card is UNMEASURED
     assert entry(site, "c1").reason == ("duplicates" if looked_up else "multiple-matches")
     assert len(site.hospital.resources) == 2
 
 
 @ANY
-def test_what_refers_to_something_deleted_there_waits_and_is_parked(site: Site, card: Card) -> None:
+def test_what_refers_to_something_deleted_there_waits_and_is_parked(site: Site, card: ServerCard) -> None:
     site.wish("c1", patient("c1"))
     site.deliver(card=card)
     site.hospital.checks_references = True
@@ -177,11 +177,11 @@ def test_what_refers_to_something_deleted_there_waits_and_is_parked(site: Site, 
     site.hospital.resources.clear()
     site.wish("c1", patient("c1"), observation("o", "c1"))
     site.deliver(card=card, patience=3)
-    assert (entry(site, "o").state, entry(site, "o").reason) == (State.PENDING, "missing-reference")
+    assert (entry(site, "o").state, entry(site, "o").reason) == (EntryState.PENDING, "missing-reference")
     site.hospital.resources.update(person)
     site.clock.now += timedelta(hours=1)
     site.deliver(card=card)
-    assert site.states() == {State.DELIVERED: 2}
+    assert site.states() == {EntryState.DELIVERED: 2}
 
 
 def test_a_target_that_never_comes_back_parks_what_refers_to_it(site: Site) -> None:
@@ -191,17 +191,19 @@ def test_a_target_that_never_comes_back_parks_what_refers_to_it(site: Site) -> N
     site.hospital.resources.clear()
     site.wish("c1", patient("c1"), observation("o", "c1"))
     site.deliver(patience=5000)
-    assert (entry(site, "o").state, entry(site, "o").reason) == (State.PARKED, "missing-reference")
+    assert (entry(site, "o").state, entry(site, "o").reason) == (EntryState.PARKED, "missing-reference")
 
 
-@pytest.mark.parametrize("card", [BATCH, UNKNOWN], ids=["batch", "unknown"])
-def test_a_429_inside_a_200_is_the_hospitals_and_only_that_entry_goes_again(site: Site, card: Card) -> None:
+@pytest.mark.parametrize("card", [BATCH, UNMEASURED], ids=["batch", "unknown"])
+def test_a_429_inside_a_200_is_the_hospitals_and_only_that_entry_goes_again(
+    site: Site, card: ServerCard
+) -> None:
     site.hospital.entry_answers = [
         lambda e: None if e["resource"]["resourceType"] == "Patient" else fakes.entry_answer(429, "throttled")
     ] * 2
     site.wish("c1", *family("c1"))
     site.deliver(card=card)
-    assert site.states() == {State.DELIVERED: 4}
+    assert site.states() == {EntryState.DELIVERED: 4}
     assert len(identities(site.hospital)) == len(set(identities(site.hospital))) == 4
     assert {one.attempts for one in site.ledger.entries(NAME, ["c1"])["c1"]} == {0}
 
@@ -213,7 +215,7 @@ def test_an_entry_refused_under_a_success_is_not_delivered(site: Site) -> None:
     site.hospital.entry_answers = [stored_says_it]
     site.wish("c1", patient("c1"))
     site.deliver(card=BATCH)
-    assert site.states() == {State.PARKED: 1}
+    assert site.states() == {EntryState.PARKED: 1}
 
 
 def test_what_was_not_executed_because_of_another_goes_again(site: Site) -> None:
@@ -226,7 +228,7 @@ def test_what_was_not_executed_because_of_another_goes_again(site: Site) -> None
     site.hospital.entry_answers = [lambda _one: None] + [microsoft] * 4
     site.wish("c1", *family("c1"), observation("bad", "c1", "999"))
     site.deliver()
-    assert site.states() == {State.DELIVERED: 4, State.PARKED: 1}
+    assert site.states() == {EntryState.DELIVERED: 4, EntryState.PARKED: 1}
 
 
 def test_one_that_the_server_fails_on_delays_nobody_else_and_is_found(site: Site) -> None:
@@ -239,14 +241,14 @@ def test_one_that_the_server_fails_on_delays_nobody_else_and_is_found(site: Site
         site.wish(f"c{number}", patient(f"c{number}"))
     site.deliver(patience=20)
     others = [one for n in range(1, 40) for one in site.ledger.entries(NAME, [f"c{n}"])[f"c{n}"]]
-    assert {one.state for one in others} == {State.DELIVERED}
+    assert {one.state for one in others} == {EntryState.DELIVERED}
     for day in range(1, 30):  # every day somebody else's goes, and this one's is tried again
         site.clock.now += timedelta(days=1)
         site.wish("c1", patient("c1", f"day {day}"))
         site.deliver(patience=200)
     states = {one.key: one.state for one in site.ledger.entries(NAME, ["c0"])["c0"]}
-    assert states.pop("bad") is State.PARKED
-    assert set(states.values()) == {State.DELIVERED}
+    assert states.pop("bad") is EntryState.PARKED
+    assert set(states.values()) == {EntryState.DELIVERED}
     assert entry(site, "bad", "c0").reason == "server-error"
 
 
@@ -259,17 +261,17 @@ def test_a_hospital_that_fails_on_everything_parks_nothing(site: Site) -> None:
     for _ in range(20):
         site.clock.now += timedelta(hours=6)
         site.deliver(patience=100)
-    assert State.PARKED not in site.states()
+    assert EntryState.PARKED not in site.states()
     assert {e.attempts for n in range(5) for e in site.ledger.entries(NAME, [f"c{n}"])[f"c{n}"]} == {0}
 
 
 @ANY
 @pytest.mark.parametrize("fault", [fakes.drops, fakes.times_out], ids=["dropped", "timeout"])
 def test_a_write_without_an_answer_is_looked_up_whatever_the_way(
-    site: Site, card: Card, fault: Callable[..., Any]
+    site: Site, card: ServerCard, fault: Callable[..., Any]
 ) -> None:
     site.wish("c1", *family("c1"))
     site.hospital.after = [None, fault] if card is not GOOD else [fault]
     site.deliver(card=card, patience=300)
-    assert site.states() == {State.DELIVERED: 4}
+    assert site.states() == {EntryState.DELIVERED: 4}
     assert len(identities(site.hospital)) == len(set(identities(site.hospital))) == 4

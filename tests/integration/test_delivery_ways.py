@@ -15,8 +15,8 @@ from integration.test_delivery import NAME, SYSTEM, Site, family, identities, id
 
 from adapter.database import open_database
 from adapter.errors import LeaseLost
-from adapter.ledger.card import UNKNOWN, Card
-from adapter.ledger.state import State
+from adapter.ledger.schema.states import EntryState
+from adapter.ledger.server_cards.card import UNMEASURED, ServerCard
 from adapter.ledger.store import LedgerStore
 
 SINGLE = replace(GOOD, paired=False)
@@ -26,7 +26,7 @@ SEARCHED = replace(GOOD, conditional_update=False)
 ALONE = replace(SINGLE, conditional_update=False, conditional_create=False, search_several=False)
 CARDS = {
     "transaction": GOOD,
-    "unknown": UNKNOWN,
+    "unknown": UNMEASURED,
     "single": SINGLE,
     "batch": BATCH,
     "layers": LAYERS,
@@ -42,7 +42,7 @@ def site(sqlite_url: str) -> Iterator[Site]:
     engine.dispose()
 
 
-def able(hospital: FakeHospital, card: Card) -> None:
+def able(hospital: FakeHospital, card: ServerCard) -> None:
     """Make the hospital capable of no more than its card says."""
     hospital.conditional_update = card.conditional_update is True
     hospital.conditional_create = card.conditional_create is True
@@ -57,11 +57,11 @@ def bundles(hospital: FakeHospital) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("card", CARDS.values(), ids=CARDS.keys())
-def test_whatever_the_server_can_do_everything_arrives_once(site: Site, card: Card) -> None:
+def test_whatever_the_server_can_do_everything_arrives_once(site: Site, card: ServerCard) -> None:
     able(site.hospital, card)
     site.wish("c1", *family("c1", 11))
     assert site.deliver(card=card).resources == 12
-    assert site.states() == {State.DELIVERED: 12}
+    assert site.states() == {EntryState.DELIVERED: 12}
     assert len(identities(site.hospital)) == len(set(identities(site.hospital))) == 12
     [person] = site.hospital.of_type("Patient")
     subjects = {one["subject"]["reference"] for one in site.hospital.of_type("Observation")}
@@ -78,7 +78,7 @@ def test_whatever_the_server_can_do_everything_arrives_once(site: Site, card: Ca
 
 
 def test_entries_refer_to_each_other_only_where_that_is_proven(site: Site) -> None:
-    for number, card in enumerate((GOOD, UNKNOWN, BATCH, LAYERS)):
+    for number, card in enumerate((GOOD, UNMEASURED, BATCH, LAYERS)):
         site.hospital.requests.clear()
         site.wish(f"c{number}", *family(f"c{number}", 11))
         site.deliver(card=card)
@@ -86,7 +86,7 @@ def test_entries_refer_to_each_other_only_where_that_is_proven(site: Site) -> No
         urns = [re.findall(r'"reference": "urn:uuid', json.dumps(one)) for one in sent]
         assert [len(found) for found in urns] == ([11] if card is GOOD else [0] * len(sent))
         assert {one["type"] for one in sent} == ({"transaction"} if card in (GOOD, LAYERS) else {"batch"})
-        limit = 8 if card is UNKNOWN else 50
+        limit = 8 if card is UNMEASURED else 50
         assert max(len(one["entry"]) for one in sent) <= limit
 
 
@@ -101,9 +101,9 @@ def test_what_is_there_already_is_found_by_condition_and_not_made_again(site: Si
     assert site.hospital.of_type("Patient")[0]["name"] == [{"text": "Nguyễn Văn B"}]
 
 
-@pytest.mark.parametrize("card", [UNKNOWN, SEARCHED, ALONE], ids=["unknown", "searched", "alone"])
+@pytest.mark.parametrize("card", [UNMEASURED, SEARCHED, ALONE], ids=["unknown", "searched", "alone"])
 def test_without_conditions_what_is_there_is_looked_up_and_what_is_the_same_is_not_sent(
-    site: Site, card: Card
+    site: Site, card: ServerCard
 ) -> None:
     able(site.hospital, card)
     site.wish("c1", *family("c1"))
@@ -115,7 +115,7 @@ def test_without_conditions_what_is_there_is_looked_up_and_what_is_the_same_is_n
     assert site.deliver(card=card).resources == 4
     assert site.hospital.writes == before + 1
     assert len(identities(site.hospital)) == len(set(identities(site.hospital))) == 4
-    assert site.states() == {State.DELIVERED: 4}
+    assert site.states() == {EntryState.DELIVERED: 4}
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_server_that_takes_no_bundles_gets_single_requests_in_the_same_run(
     site.hospital.no_bundles = answer
     site.wish("c1", *family("c1"))
     site.wish("c2", *family("c2"))
-    done = site.deliver(card=UNKNOWN)
+    done = site.deliver(card=UNMEASURED)
     assert (done.resources, done.unreachable) == (8, False)
     assert len(bundles(site.hospital)) == 1  # asked once
 
@@ -144,13 +144,13 @@ def test_a_400_for_every_bundle_is_told_from_a_refused_entry(site: Site) -> None
     site.hospital.no_bundles = fakes.answers(400)
     for number in range(3):
         site.wish(f"c{number}", *family(f"c{number}"))
-    assert site.deliver(card=UNKNOWN).resources == 12
+    assert site.deliver(card=UNMEASURED).resources == 12
     assert len(bundles(site.hospital)) == 1
-    assert site.states() == {State.DELIVERED: 12}
+    assert site.states() == {EntryState.DELIVERED: 12}
 
 
-@pytest.mark.parametrize("card", [UNKNOWN, SEARCHED], ids=["unknown", "searched"])
-def test_nothing_is_written_where_a_search_answers_with_anything(site: Site, card: Card) -> None:
+@pytest.mark.parametrize("card", [UNMEASURED, SEARCHED], ids=["unknown", "searched"])
+def test_nothing_is_written_where_a_search_answers_with_anything(site: Site, card: ServerCard) -> None:
     site.hospital.searches = False
     site.hospital.resources["Patient", "x"] = {
         "resourceType": "Patient",
@@ -161,7 +161,7 @@ def test_nothing_is_written_where_a_search_answers_with_anything(site: Site, car
     assert site.deliver(card=card, patience=5).unreachable
     assert site.hospital.writes == 0
     assert site.ledger.hospitals.row(NAME).last_error == "search-ignored"
-    assert site.states() == {State.PENDING: 4}
+    assert site.states() == {EntryState.PENDING: 4}
 
 
 def test_what_was_never_answered_is_not_sent_again_where_a_search_answers_with_anything(site: Site) -> None:
@@ -176,7 +176,7 @@ def test_what_was_never_answered_is_not_sent_again_where_a_search_answers_with_a
     writes = site.hospital.writes
     assert site.deliver(patience=200).unreachable
     assert site.hospital.writes == writes + 1
-    assert site.states()[State.UNKNOWN] == 4
+    assert site.states()[EntryState.UNKNOWN] == 4
 
 
 def test_a_guarded_create_that_finds_one_is_no_delivery(site: Site) -> None:
@@ -191,8 +191,8 @@ def test_a_guarded_create_that_finds_one_is_no_delivery(site: Site) -> None:
         return httpx.Response(200, json={"resourceType": "Bundle", "type": "searchset"})
 
     site.hospital.before = [stale]
-    site.deliver(card=UNKNOWN)
-    assert site.states() == {State.DELIVERED: 1}
+    site.deliver(card=UNMEASURED)
+    assert site.states() == {EntryState.DELIVERED: 1}
     assert [one["name"] for one in site.hospital.of_type("Patient")] == [[{"text": "Nguyễn Văn B"}]]
 
 
@@ -219,10 +219,10 @@ def test_a_process_that_slept_before_the_request_left_sends_nothing(
         ticks.now += 3600  # the laptop's lid is closed
         return lease
 
-    monkeypatch.setattr(site.ledger, "start", sleeps)
+    monkeypatch.setattr(site.ledger, "start_sending", sleeps)
     site.deliver(patience=1)
     assert site.hospital.writes == 0
-    assert site.states() == {State.SENDING: 4}
+    assert site.states() == {EntryState.SENDING: 4}
 
 
 def test_what_is_no_longer_wished_for_when_it_is_about_to_leave_does_not_leave(
@@ -236,7 +236,7 @@ def test_what_is_no_longer_wished_for_when_it_is_about_to_leave_does_not_leave(
             planned.append(site.wish("c1"))
         return begin(*given)
 
-    monkeypatch.setattr(site.ledger, "start", withdrawn_meanwhile)
+    monkeypatch.setattr(site.ledger, "start_sending", withdrawn_meanwhile)
     site.deliver()
     assert site.hospital.writes == 0
     assert site.states() == {}
@@ -255,7 +255,7 @@ def test_a_lease_outlasts_long_searching(site: Site, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(site.hospital, "_get", slow)
     site.deliver(card=ALONE)
-    assert site.states() == {State.DELIVERED: 21}
+    assert site.states() == {EntryState.DELIVERED: 21}
 
 
 def test_a_lost_lease_is_noticed_before_a_deletion(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,7 +267,7 @@ def test_a_lost_lease_is_noticed_before_a_deletion(site: Site, monkeypatch: pyte
     def lost(*_given: Any) -> Any:
         raise LeaseLost("ledger.lease_lost")
 
-    monkeypatch.setattr(site.ledger, "start", lost)
+    monkeypatch.setattr(site.ledger, "start_sending", lost)
     site.deliver(patience=0.5)
     assert site.hospital.writes == kept
     assert len(site.hospital.resources) == 4
@@ -281,7 +281,7 @@ def test_absence_is_believed_later_where_searches_may_be_old(site: Site) -> None
         began = site.clock.now
         site.deliver(card=card, patience=200)
         assert timedelta(seconds=seconds) <= site.clock.now - began < timedelta(seconds=seconds + 10)
-        assert site.states() == {State.DELIVERED: 1}
+        assert site.states() == {EntryState.DELIVERED: 1}
 
 
 def test_conditions_are_percent_encoded_everywhere(site: Site) -> None:
@@ -298,15 +298,15 @@ def test_a_clock_that_is_set_back_costs_a_grace_and_no_flood_of_requests(site: S
     site.wish("c1", *family("c1"))
     site.hospital.before = [fakes.drops]
     site.deliver(patience=0)
-    assert State.UNKNOWN in site.states()
+    assert EntryState.UNKNOWN in site.states()
     if leaves:
         site.wish("c1")
     site.clock.now -= timedelta(hours=1)
-    site.ledger.hospitals.probe(NAME, site.clock())  # as every sync does
+    site.ledger.hospitals.allow_probe(NAME, site.clock())  # as every sync does
     site.hospital.requests.clear()
     began = site.clock.now
     site.deliver()
     assert timedelta(seconds=5) <= site.clock.now - began < timedelta(seconds=60)
     assert len(site.hospital.requests) <= 8
     assert len(site.hospital.resources) == (0 if leaves else 4)
-    assert site.states() == {State.RETRACTED if leaves else State.DELIVERED: 4}
+    assert site.states() == {EntryState.RETRACTED if leaves else EntryState.DELIVERED: 4}

@@ -18,15 +18,15 @@ import yaml
 from serving import serving
 from sqlalchemy import select, text
 
-from adapter.database import open_database, read
-from adapter.fhir.validation import check
-from adapter.ledger import tables
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.syncing import sync as run_sync
-from adapter.records import importer
+from adapter.database import open_database, read_transaction
+from adapter.fhir.validation.checker import check_resource
+from adapter.ledger.schema import tables
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.outbound.sync import sync as run_sync
+from adapter.records.importing import importer
 from adapter.records.model import Fulfilment, Referral
-from adapter.sandbox.app import Sandbox
-from adapter.settings import Centre, Hospital, Settings
+from adapter.sandbox.app import SandboxHospital
+from adapter.settings import CentreSettings, HospitalSettings, Settings
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 PROVINCIAL, CENTRAL = "bv-tinh", "bv-trung-uong"
@@ -155,9 +155,9 @@ class Site:
             identity_key=f"file:{folder / 'identity.key'}",
             database_url=url,
             mappings=self.mappings,
-            centre=Centre(facility_code="24999"),
+            centre=CentreSettings(facility_code="24999"),
             hospitals={
-                name: Hospital(name=name, display=name, level=level, base_url=f"{bases[name]}/fhir")
+                name: HospitalSettings(name=name, display=name, level=level, base_url=f"{bases[name]}/fhir")
                 for name, level in levels.items()
             },
         )
@@ -180,7 +180,7 @@ class Site:
             (folder / f"{sheet}.csv").write_text(out.getvalue(), "utf-8")
         known = frozenset(self.settings.hospitals)
         files = sorted(folder.iterdir())
-        importer.run(self.engine, files, max_deletions_percent=100, known_hospitals=known, now=NOW)
+        importer.run_import(self.engine, files, max_deletions_percent=100, known_hospitals=known, now=NOW)
 
     def edit(self, old: str, new: str) -> None:
         path = self.mappings / "disclosure.yaml"
@@ -213,7 +213,7 @@ class Site:
 
     def told(self) -> str:
         """All that is written down about sending: the ledger, the audit."""
-        with read(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             rows = [tuple(row) for row in connection.execute(select(tables.entry))]
             rows += [tuple(row) for row in connection.execute(text("SELECT * FROM audit"))]
         parts = (
@@ -246,7 +246,7 @@ TYPES = (
 @pytest.fixture
 def site(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
     stores = {name: open_database(f"sqlite:///{tmp_path / f'{name}.db'}") for name in (PROVINCIAL, CENTRAL)}
-    sandboxes = {name: Sandbox(store, name) for name, store in stores.items()}
+    sandboxes = {name: SandboxHospital(store, name) for name, store in stores.items()}
     with serving(sandboxes[PROVINCIAL].app) as one, serving(sandboxes[CENTRAL].app) as other:
         yield Site(tmp_path, sqlite_url, {PROVINCIAL: one, CENTRAL: other})
     for store in stores.values():
@@ -313,7 +313,7 @@ def test_harmless_words_of_people_by_name_go_and_of_pseudonyms_only_codes(site: 
     by_name = Counter(one["resourceType"] for one in of("Mạc"))
     assert by_name - hidden == {"DiagnosticReport": 1}  # the conclusion, which is words alone
     assert "FLU26A07" in words_of(of(None))
-    assert [one for resource in found for one in check(resource) if one.is_error] == []
+    assert [one for resource in found for one in check_resource(resource) if one.is_error] == []
     masked = [one for one in of(None) if "dataAbsentReason" in one]
     assert len(masked) == 2  # a finding, and a value whose unit was a sentence
     assert all(labels(one) == {"N"} for one in found)
@@ -331,7 +331,7 @@ def test_an_opened_class_appears_labelled_and_is_retracted_when_it_is_closed(sit
     assert len(classes) == 4
     for one in classes:
         assert labels(one) == {"R"}
-        assert [issue for issue in check(one) if issue.is_error] == []
+        assert [issue for issue in check_resource(one) if issue.is_error] == []
     others = [one for one in opened if one not in classes]
     assert all(labels(one) == {"N"} for one in others)
     assert site.types(CENTRAL) == central

@@ -16,21 +16,21 @@ from serving import serving
 from sqlalchemy import Engine
 
 from adapter.database import open_database
-from adapter.delivery.client import Answer, HospitalClient
-from adapter.delivery.doctor.bench import Bench, is_ours
-from adapter.delivery.doctor.examine import Examined, Limits, examine
-from adapter.delivery.doctor.meaning import lines
+from adapter.delivery.doctor.examination import ExaminationResult, ProbeLimits, examine_server
+from adapter.delivery.doctor.findings import card_findings
+from adapter.delivery.doctor.session import ProbeSession, is_test_resource
+from adapter.delivery.http.client import HospitalClient, HttpResponse
 from adapter.fhir.codec import dumps
-from adapter.fhir.validation import check
-from adapter.ledger.card import Card
-from adapter.sandbox.app import Sandbox
+from adapter.fhir.validation.checker import check_resource
+from adapter.ledger.server_cards.card import ServerCard
+from adapter.sandbox.app import SandboxHospital
 from adapter.sandbox.faults import parse_fault
 
 SYSTEM = "https://cadre-health.example/fhir/sid/record/doctor"
-LIMITS = Limits(20, 200_000)
+LIMITS = ProbeLimits(20, 200_000)
 TOKEN = "the-token-of-the-hospital"
 
-STANDARD = Card(
+STANDARD = ServerCard(
     fhir_version="4.0.1",
     transaction=True,
     atomic=True,
@@ -88,14 +88,14 @@ def held(base: str) -> list[tuple[str, str, str]]:
     with HospitalClient(base, token=TOKEN) as client:
         for kind in ("Patient", "Observation"):
             reply = client.search(f"{kind}?_count=500")
-            assert isinstance(reply, Answer)
+            assert isinstance(reply, HttpResponse)
             found += [(kind, one["id"], one["meta"]["versionId"]) for one in reply.body]
     return found
 
 
-def measure(base: str, *, writes: bool = True, token: str = TOKEN, **more: Any) -> Examined:
+def measure(base: str, *, writes: bool = True, token: str = TOKEN, **more: Any) -> ExaminationResult:
     with HospitalClient(base, token=token, timeout=10) as client:
-        return examine(
+        return examine_server(
             client,
             system=SYSTEM,
             limits=LIMITS,
@@ -106,12 +106,12 @@ def measure(base: str, *, writes: bool = True, token: str = TOKEN, **more: Any) 
         )
 
 
-def plain(card: Card) -> Card:
+def plain(card: ServerCard) -> ServerCard:
     return replace(card, software=None, says={}, seconds_an_entry=None)
 
 
 def test_the_sandbox_keeps_to_the_standard_and_nothing_of_the_examination_stays(store: Engine) -> None:
-    sandbox = Sandbox(store, "bv", token=TOKEN, validate=check)
+    sandbox = SandboxHospital(store, "bv", token=TOKEN, validate=check_resource)
     with serving(sandbox.app) as url:
         base = f"{url}/fhir"
         others(base)
@@ -145,7 +145,7 @@ DEVIATIONS: list[tuple[str, dict[str, Any]]] = [
 def test_a_deviation_is_on_the_card_and_all_is_removed(
     store: Engine, way: str, expected: dict[str, Any]
 ) -> None:
-    sandbox = Sandbox(store, "bv", token=TOKEN)
+    sandbox = SandboxHospital(store, "bv", token=TOKEN)
     with serving(Deviant(sandbox.app, way)) as url, serving(sandbox.app) as plain_url:
         base = f"{plain_url}/fhir"
         others(base)
@@ -158,7 +158,7 @@ def test_a_deviation_is_on_the_card_and_all_is_removed(
 
 
 def test_a_server_that_deletes_nothing_is_written_to_no_more_and_what_is_left_is_named(store: Engine) -> None:
-    sandbox = Sandbox(store, "bv", token=TOKEN)
+    sandbox = SandboxHospital(store, "bv", token=TOKEN)
     deviant = Deviant(sandbox.app, "keeps")
     with serving(deviant) as url:
         found = measure(f"{url}/fhir")
@@ -174,7 +174,7 @@ def test_a_server_that_deletes_nothing_is_written_to_no_more_and_what_is_left_is
 
 
 def test_a_server_that_takes_no_test_resource_is_measured_no_further(store: Engine) -> None:
-    sandbox = Sandbox(store, "bv", token=TOKEN)
+    sandbox = SandboxHospital(store, "bv", token=TOKEN)
     with serving(Deviant(sandbox.app, "no-creates")) as url:
         found = measure(f"{url}/fhir")
     assert found.card.deletes is None
@@ -184,22 +184,22 @@ def test_a_server_that_takes_no_test_resource_is_measured_no_further(store: Engi
 
 @pytest.mark.parametrize(("way", "trouble"), [("html", "not-fhir"), ("busy", "busy")])
 def test_what_cannot_be_measured_says_why(store: Engine, way: str, trouble: str) -> None:
-    deviant = Deviant(Sandbox(store, "bv", token=TOKEN).app, way)
+    deviant = Deviant(SandboxHospital(store, "bv", token=TOKEN).app, way)
     with serving(deviant) as url:
         found = measure(f"{url}/fhir")
-    assert (found.trouble, found.card) == (trouble, Card())
+    assert (found.trouble, found.card) == (trouble, ServerCard())
     assert all(method == "GET" for method, _ in deviant.requests)
 
 
 def test_a_wrong_token_of_ours_and_one_that_is_taken_are_told_apart(store: Engine) -> None:
-    with serving(Sandbox(store, "bv", token=TOKEN).app) as url:
+    with serving(SandboxHospital(store, "bv", token=TOKEN).app) as url:
         assert measure(f"{url}/fhir", token="expired").trouble == "auth"
-    with serving(Sandbox(store, "bv").app) as url:
+    with serving(SandboxHospital(store, "bv").app) as url:
         assert measure(f"{url}/fhir", writes=False).card.guarded is False
 
 
 def test_reading_only_writes_nothing(store: Engine) -> None:
-    deviant = Deviant(Sandbox(store, "bv", token=TOKEN).app)
+    deviant = Deviant(SandboxHospital(store, "bv", token=TOKEN).app)
     with serving(deviant) as url:
         found = measure(f"{url}/fhir", writes=False)
     assert {method for method, _ in deviant.requests} == {"GET"}
@@ -210,7 +210,7 @@ def test_reading_only_writes_nothing(store: Engine) -> None:
 
 def test_told_to_stop_it_removes_what_it_made(store: Engine) -> None:
     stop = threading.Event()
-    with serving(Sandbox(store, "bv", token=TOKEN).app) as url:
+    with serving(SandboxHospital(store, "bv", token=TOKEN).app) as url:
         base = f"{url}/fhir"
         others(base)
         before = held(base)
@@ -221,12 +221,12 @@ def test_told_to_stop_it_removes_what_it_made(store: Engine) -> None:
 
 
 def test_what_an_interrupted_examination_left_is_found_and_nothing_else_is_touched(store: Engine) -> None:
-    with serving(Sandbox(store, "bv", token=TOKEN).app) as url:
+    with serving(SandboxHospital(store, "bv", token=TOKEN).app) as url:
         base = f"{url}/fhir"
         others(base)
         before = held(base)
         with HospitalClient(base, token=TOKEN) as client:
-            bench = Bench(client, SYSTEM, threading.Event())
+            bench = ProbeSession(client, SYSTEM, threading.Event())
             for _ in range(60):  # more than one page
                 bench.make(bench.value())
         found = measure(base)
@@ -238,12 +238,14 @@ def test_only_what_carries_our_identifier_is_ours() -> None:
     tagged = {"resourceType": "Patient", "meta": {"tag": [{"system": SYSTEM, "code": "test"}]}}
     other = {"resourceType": "Patient", "identifier": [{"system": "urn:hospital", "value": "1"}]}
     ours = {"resourceType": "Patient", "identifier": [{"system": SYSTEM, "value": "1"}]}
-    assert [is_ours(one, SYSTEM) for one in (tagged, other, ours)] == [False, False, True]
+    assert [is_test_resource(one, SYSTEM) for one in (tagged, other, ours)] == [False, False, True]
 
 
 def test_a_server_with_faults_is_measured_all_the_same(store: Engine) -> None:
     faults = ("503:0.03", "429:0.03:0", "drop-after-commit:0.05")
-    sandbox = Sandbox(store, "bv", token=TOKEN, faults=tuple(parse_fault(one) for one in faults), seed=7)
+    sandbox = SandboxHospital(
+        store, "bv", token=TOKEN, faults=tuple(parse_fault(one) for one in faults), seed=7
+    )
     with serving(sandbox.app) as url:
         found = measure(f"{url}/fhir", sleep=lambda _seconds: time.sleep(0.01))
         assert sandbox.faults.fired["drop-after-commit"]
@@ -254,7 +256,7 @@ def test_a_server_with_faults_is_measured_all_the_same(store: Engine) -> None:
 
 def test_a_clock_that_is_wrong_is_seen(store: Engine) -> None:
     ahead: Callable[[], datetime] = lambda: datetime.now(UTC) - timedelta(minutes=5)  # noqa: E731
-    with serving(Sandbox(store, "bv", token=TOKEN).app) as url:
+    with serving(SandboxHospital(store, "bv", token=TOKEN).app) as url:
         skew = measure(f"{url}/fhir", writes=False, clock=ahead).card.clock_skew
     assert skew is not None
     assert abs(skew - 300) <= 3
@@ -282,7 +284,7 @@ def test_the_end_of_a_certificate_is_known_and_a_stranger_to_it_gets_nothing(
     store: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificate, key = _certificate(tmp_path, 10)
-    app = Sandbox(store, "bv", token=TOKEN).app
+    app = SandboxHospital(store, "bv", token=TOKEN).app
     with serving(app, ssl_certfile=certificate, ssl_keyfile=key) as url:
         base = url.replace("http:", "https:") + "/fhir"
         assert measure(base, writes=False).trouble == "tls"
@@ -291,5 +293,5 @@ def test_the_end_of_a_certificate_is_known_and_a_stranger_to_it_gets_nothing(
     assert found.card.tls_until is not None
     left = datetime.fromisoformat(found.card.tls_until) - datetime.now(UTC)
     assert timedelta(days=9) < left < timedelta(days=11)
-    levels = {line.behaviour: line.level for line in lines(found.card, LIMITS, datetime.now(UTC))}
+    levels = {line.behaviour: line.level for line in card_findings(found.card, LIMITS, datetime.now(UTC))}
     assert levels["tls_until"] == "costs"

@@ -14,21 +14,21 @@ from serving import serving
 from sqlalchemy import Engine
 
 from adapter.cli import main
-from adapter.cli.demo.processes import until
 from adapter.database import open_database
+from adapter.demo.processes import until
 from adapter.errors import Busy
-from adapter.ledger.card import Card
-from adapter.ledger.cards import CardStore
-from adapter.ledger.pace import Mode
-from adapter.pipeline.doctor import remeasure
-from adapter.pipeline.hospitals import switch
-from adapter.pipeline.opened import Adapter
-from adapter.sandbox.app import Sandbox
+from adapter.ledger.hospitals.pace import HospitalMode
+from adapter.ledger.server_cards.card import ServerCard
+from adapter.ledger.server_cards.store import ServerCardStore
+from adapter.operations.hospital_switch import set_hospital_mode
+from adapter.operations.measure import remeasure_server
+from adapter.pipeline.application import Adapter
+from adapter.sandbox.app import SandboxHospital
 from adapter.settings import load_settings
-from adapter.texts import use_language
+from adapter.texts import set_language
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-FIRST = Card(fhir_version="4.0.1", software="X", atomic=True, deletes=True)
+FIRST = ServerCard(fhir_version="4.0.1", software="X", atomic=True, deletes=True)
 
 
 class Site:
@@ -56,11 +56,11 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     store = open_database(f"sqlite:///{tmp_path / 'hospital.db'}")
-    deviant = Deviant(Sandbox(store, "bv").app)
+    deviant = Deviant(SandboxHospital(store, "bv").app)
     with serving(deviant) as url:
         yield Site(tmp_path, f"{url}/fhir", deviant)
     store.dispose()
-    use_language("en")
+    set_language("en")
 
 
 @pytest.fixture(autouse=True)
@@ -168,26 +168,26 @@ def test_it_is_measured_again_only_where_a_person_once_did_and_it_is_served(site
         return datetime.now(UTC) + ahead
 
     with site.adapter() as adapter:
-        assert remeasure(adapter, "bv", clock) is False
+        assert remeasure_server(adapter, "bv", clock) is False
         assert site.deviant.requests == []
         assert site.run("doctor", "bv") == 0
         asked = len(site.deviant.requests)
-        assert remeasure(adapter, "bv", clock) is False
+        assert remeasure_server(adapter, "bv", clock) is False
         assert len(site.deviant.requests) == asked
         ahead = timedelta(days=7)
         site.deviant.ways.add("ignores-if-match")
-        assert remeasure(adapter, "bv", clock) is True
+        assert remeasure_server(adapter, "bv", clock) is True
         kept = adapter.cards.get("bv")
         assert kept is not None
         assert "if_match: true -> false" in (kept.drift or "")
         asked = len(site.deviant.requests)
         ahead = timedelta(days=14)
-        switch(adapter, "bv", Mode.PAUSED, by="test", note=None, now=clock())
-        assert remeasure(adapter, "bv", clock) is False
+        set_hospital_mode(adapter, "bv", HospitalMode.PAUSED, by="test", note=None, now=clock())
+        assert remeasure_server(adapter, "bv", clock) is False
         assert len(site.deviant.requests) == asked
-        switch(adapter, "bv", Mode.RUNNING, by="test", note=None, now=clock())
+        set_hospital_mode(adapter, "bv", HospitalMode.RUNNING, by="test", note=None, now=clock())
         with FileLock(adapter.settings.data_folder / "doctor-bv.lock"), pytest.raises(Busy):
-            remeasure(adapter, "bv", clock)
+            remeasure_server(adapter, "bv", clock)
 
 
 @pytest.mark.parametrize(("cron", "code"), [("", 0), ("0 3 1 * *", 0), ("at night", 2)])
@@ -219,10 +219,10 @@ def test_the_services_measure_again_on_the_hospitals_schedule(site: Site) -> Non
 
 
 def test_a_card_is_compared_with_the_one_that_was_last_seen(engine: Engine) -> None:
-    store = CardStore(engine)
+    store = ServerCardStore(engine)
     assert store.get("bv") is None
     assert store.put("bv", FIRST, NOW) is None
-    changed = Card(fhir_version="4.0.1", software="X", atomic=False)
+    changed = ServerCard(fhir_version="4.0.1", software="X", atomic=False)
     assert store.put("bv", changed, NOW + timedelta(days=7)) == "atomic: true -> false"
     kept = store.get("bv")
     assert kept is not None
@@ -230,7 +230,7 @@ def test_a_card_is_compared_with_the_one_that_was_last_seen(engine: Engine) -> N
     assert kept.measured_at == NOW + timedelta(days=7)
     assert store.put("bv", FIRST, NOW) is None  # it is again as it was
     assert store.put("bv", changed, NOW) is not None
-    store.seen("bv")
+    store.acknowledge("bv")
     kept = store.get("bv")
     assert kept is not None
     assert kept.drift is None

@@ -11,21 +11,21 @@ import pytest
 from fakes import GOOD, FakeHospital
 from sqlalchemy import text
 
-from adapter.cli.turnedback import sentence
-from adapter.delivery.client import HospitalClient
+from adapter.cli.terminal.refused import sentence
+from adapter.delivery.http.client import HospitalClient
 from adapter.delivery.worker import deliver
 from adapter.errors import UsageError
 from adapter.fhir import codec
-from adapter.fhir.paths import leaves_of, text_of
-from adapter.ledger.state import State
-from adapter.pipeline.explaining import TracedResource, trace
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.planning import update_ledger
-from adapter.pipeline.refusals import TurnedBack, located, turned_back
-from adapter.records import importer
+from adapter.fhir.paths import leaf_values, path_text
+from adapter.insights.provenance import TracedResource, trace_resources
+from adapter.insights.refusals import RefusedResource, locate_refused_values, refused_resources
+from adapter.ledger.schema.states import EntryState
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.outbound.planning import update_ledger
+from adapter.records.importing import importer
 from adapter.records.model import Cadre, Measurement, Tier
-from adapter.settings import Hospital, Settings
-from adapter.texts import use_language
+from adapter.settings import HospitalSettings, Settings
+from adapter.texts import set_language
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 SMALL = Path("fixtures/sample/small.xlsx")
@@ -36,14 +36,14 @@ NAMES = {"bv-tinh": "provincial", "bv-trung-uong": "central"}
 def adapter(sqlite_url: str, tmp_path: Path) -> Iterator[Adapter]:
     (tmp_path / "identity.key").write_text("0123456789abcdef0123456789abcdef")
     hospitals = {
-        name: Hospital(display=f"Bệnh viện {name}", level=level, base_url="http://hospital.test/fhir")
+        name: HospitalSettings(display=f"Bệnh viện {name}", level=level, base_url="http://hospital.test/fhir")
         for name, level in NAMES.items()
     }
     settings = Settings(
         identity_key=f"file:{tmp_path / 'identity.key'}", hospitals=hospitals, database_url=sqlite_url
     )
     with Adapter.open(settings) as adapter:
-        importer.run(
+        importer.run_import(
             adapter.engine,
             [SMALL],
             max_deletions_percent=3,
@@ -54,7 +54,7 @@ def adapter(sqlite_url: str, tmp_path: Path) -> Iterator[Adapter]:
 
 
 def planned(adapter: Adapter, name: str = "bv-tinh") -> None:
-    update_ledger(adapter, adapter.outlet(name), NOW, lambda *_: None)
+    update_ledger(adapter, adapter.destination(name), NOW, lambda *_: None)
 
 
 def person(adapter: Adapter, *tiers: Tier) -> Cadre:
@@ -104,7 +104,7 @@ def sent(adapter: Adapter, hospital: FakeHospital, name: str = "bv-tinh") -> Non
 
 def checked(found: list[TracedResource]) -> None:
     for one in found:
-        paths = [f"{one.type}.{text_of(path)}" for path, _ in leaves_of(one.resource)]
+        paths = [f"{one.type}.{path_text(path)}" for path, _ in leaf_values(one.resource)]
         assert [leaf.path for leaf in one.leaves] == paths
         assert all(leaf.by in ("mapping", "engine", "disclosure") for leaf in one.leaves)
         assert all(leaf.file and leaf.line and leaf.column for leaf in one.leaves if leaf.by == "mapping")
@@ -117,7 +117,7 @@ def test_every_leaf_of_all_that_a_person_sends_is_traced_as_the_ledger_has_it(ad
         entries = adapter.ledger.entries("bv-tinh", [cadre])[cadre]
         assert entries
         for entry in entries[::7]:
-            found = trace(adapter, entry.type, entry.key, "bv-tinh")
+            found = trace_resources(adapter, entry.type, entry.key, "bv-tinh")
             checked(found)
             [same] = [one for one in found if one.identity == entry.identity]
             assert codec.dumps(dict(same.resource)) == entry.body
@@ -126,7 +126,7 @@ def test_every_leaf_of_all_that_a_person_sends_is_traced_as_the_ledger_has_it(ad
 
 def test_a_value_is_led_back_to_its_cell_line_and_code(adapter: Adapter) -> None:
     record = creatinine(adapter, Tier.T5)
-    [found] = trace(adapter, "Observation", record.key)
+    [found] = trace_resources(adapter, "Observation", record.key)
     assert found.hospital == "bv-tinh"
     leaves = {leaf.path: leaf for leaf in found.leaves}
     unit = leaves["Observation.valueQuantity.unit"]
@@ -150,7 +150,7 @@ def test_a_value_is_led_back_to_its_cell_line_and_code(adapter: Adapter) -> None
 
 def test_what_disclosure_changed_and_took_away_is_said(adapter: Adapter) -> None:
     cadre = person(adapter, Tier.T3)
-    [found] = trace(adapter, "Patient", cadre.key)
+    [found] = trace_resources(adapter, "Patient", cadre.key)
     checked([found])
     leaves = {leaf.path: leaf for leaf in found.leaves}
     assert leaves["Patient.name[0].text"].by == "disclosure"
@@ -164,7 +164,7 @@ def test_what_disclosure_changed_and_took_away_is_said(adapter: Adapter) -> None
 
 
 def test_what_is_withheld_shows_what_the_mapping_alone_makes(adapter: Adapter) -> None:
-    [found] = trace(adapter, "Patient", person(adapter, Tier.T1).key)
+    [found] = trace_resources(adapter, "Patient", person(adapter, Tier.T1).key)
     assert (found.state, found.reason) == ("withheld", "tier-held")
     checked([found])
     assert {leaf.by for leaf in found.leaves} == {"mapping", "engine"}
@@ -178,16 +178,16 @@ def test_the_hospital_is_the_one_asked_for_or_the_first_that_should_hold_it(adap
         for entry in adapter.ledger.entries("bv-trung-uong", [cadre.key])[cadre.key]
         if entry.type == "ServiceRequest"
     )
-    assert trace(adapter, "ServiceRequest", only.key)[0].hospital == "bv-trung-uong"
-    asked = trace(adapter, "ServiceRequest", only.key, "bv-tinh")[0]
+    assert trace_resources(adapter, "ServiceRequest", only.key)[0].hospital == "bv-trung-uong"
+    asked = trace_resources(adapter, "ServiceRequest", only.key, "bv-tinh")[0]
     assert (asked.hospital, asked.state) == ("bv-tinh", "withheld")
 
 
 def test_wrong_types_and_keys_are_said(adapter: Adapter) -> None:
     with pytest.raises(UsageError, match="nearest: Observation"):
-        trace(adapter, "Observatoin", "x")
+        trace_resources(adapter, "Observatoin", "x")
     with pytest.raises(UsageError, match="has the key 'x'"):
-        trace(adapter, "Observation", "x")
+        trace_resources(adapter, "Observation", "x")
 
 
 ENTRY = "Bundle.entry[0].resource.ofType(Observation)"
@@ -210,16 +210,16 @@ def test_a_refusal_is_said_of_the_local_record(
     adapter: Adapter, said: dict[str, Any], element: str | None, columns: list[str]
 ) -> None:
     record = creatinine(adapter, Tier.T5)
-    identity = adapter.outlet("bv-tinh").identify("Observation", "measurement", record.key)
+    identity = adapter.destination("bv-tinh").identify("Observation", "measurement", record.key)
     hospital = FakeHospital()
     hospital.refuses = lambda resource: resource["identifier"][0]["value"] == identity
     hospital.refusal = said
     sent(adapter, hospital)
-    [found] = turned_back(adapter, "bv-tinh", 5)
+    [found] = refused_resources(adapter, "bv-tinh", 5)
     assert (found.key, found.reason, found.subject) == (record.key, "refused", "Creatinin")
     assert found.element == element
     assert [cell.source.column for cell in found.cells][: len(columns)] == columns
-    stored = adapter.records.row("measurement", record.key)
+    stored = adapter.records.stored_record("measurement", record.key)
     assert stored is not None
     assert (found.sheet, found.row) == ("Chỉ số", stored.row)
 
@@ -241,18 +241,20 @@ def test_a_refusal_is_said_of_the_local_record(
 def test_words_without_an_expression_lead_to_an_element_or_to_none(
     adapter: Adapter, words: str, elements: set[str]
 ) -> None:
-    [resource] = trace(adapter, "Observation", creatinine(adapter, Tier.T5).key)
-    assert {leaf.path.removeprefix("Observation.") for leaf in located(resource, words)} == elements
+    [resource] = trace_resources(adapter, "Observation", creatinine(adapter, Tier.T5).key)
+    assert {
+        leaf.path.removeprefix("Observation.") for leaf in locate_refused_values(resource, words)
+    } == elements
 
 
-def _turned(adapter: Adapter) -> TurnedBack:
+def _turned(adapter: Adapter) -> RefusedResource:
     record = creatinine(adapter, Tier.T5)
-    identity = adapter.outlet("bv-tinh").identify("Observation", "measurement", record.key)
+    identity = adapter.destination("bv-tinh").identify("Observation", "measurement", record.key)
     hospital = FakeHospital()
     hospital.refuses = lambda resource: resource["identifier"][0]["value"] == identity
     hospital.refusal = {"expression": ["Observation.valueQuantity.unit"], "diagnostics": "unknown unit"}
     sent(adapter, hospital)
-    [found] = turned_back(adapter, "bv-tinh", 5)
+    [found] = refused_resources(adapter, "bv-tinh", 5)
     return found
 
 
@@ -264,10 +266,10 @@ def test_the_sentence_names_hospital_value_cell_and_line_in_both_languages(adapt
     assert said.endswith(f": valueQuantity.unit 'µmol/L' {where}")
     assert "µmol/L" not in sentence(found, values=False)
     try:
-        use_language("vi")
+        set_language("vi")
         assert f"trang Chỉ số, dòng {found.row}, cột Đơn vị" in sentence(found, values=True)
     finally:
-        use_language("en")
+        set_language("en")
 
 
 def test_the_local_value_is_neither_stored_nor_logged(
@@ -297,8 +299,8 @@ def test_what_is_not_valid_names_its_cell_too(adapter: Adapter) -> None:
             ),
             {"key": record.key},
         )
-    assert adapter.ledger.counts("bv-tinh")[State.PARKED] == 1
-    [found] = turned_back(adapter, "bv-tinh", 5)
+    assert adapter.ledger.counts("bv-tinh")[EntryState.PARKED] == 1
+    [found] = refused_resources(adapter, "bv-tinh", 5)
     said = sentence(found, values=True)
     assert said.startswith("Not valid for Bệnh viện bv-tinh, so kept here: Creatinin of Visit ")
     assert f"valueQuantity.value '{record.value}' (sheet Chỉ số, row {found.row}, column Giá trị;" in said

@@ -9,7 +9,7 @@ import pytest
 from faultproxy import KINDS, FaultProxy, decide
 from serving import serving
 
-from adapter.delivery.client import Answer, HospitalClient, Reply, Silence
+from adapter.delivery.http.client import HospitalClient, HttpResponse, HttpResult, NoResponse
 
 TIMEOUT = 1.5  # seconds: more than a busy machine needs for an answer
 _SEEDS = range(4)  # so that each variant of a fault has its turn
@@ -47,9 +47,9 @@ def _bundle() -> bytes:
     return json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": [entry]}).encode()
 
 
-def _said(reply: Reply) -> str:
-    if isinstance(reply, Silence):
-        return f"silence, {'sent' if reply.sent else 'not sent'}"
+def _said(reply: HttpResult) -> str:
+    if isinstance(reply, NoResponse):
+        return f"silence, {'sent' if reply.may_have_arrived else 'not sent'}"
     return f"{reply.status}{'' if reply.is_fhir else ' not FHIR'}"
 
 
@@ -99,9 +99,11 @@ def test_an_answer_sent_twice_is_not_taken_for_the_answer_to_the_next_request(
         HospitalClient(f"http://127.0.0.1:{proxy.port}", timeout=TIMEOUT) as client,
     ):
         replies = [client.get("Patient") for _ in range(5)]
-    notes = [reply.body["note"] for reply in replies if isinstance(reply, Answer)]
+    notes = [reply.body["note"] for reply in replies if isinstance(reply, HttpResponse)]
     assert len(set(notes)) == len(notes) >= 2
-    assert {reply for reply in replies if isinstance(reply, Silence)} == {Silence(sent=True, why="dropped")}
+    assert {reply for reply in replies if isinstance(reply, NoResponse)} == {
+        NoResponse(may_have_arrived=True, why="dropped")
+    }
 
 
 def test_the_same_seed_makes_the_same_faults() -> None:

@@ -18,13 +18,13 @@ from inbox_centre import Centre, Directory
 from sqlalchemy import Connection, Engine
 
 from adapter.fhir import codec
-from adapter.fhir.validation import check, check_bundle
-from adapter.inbox.matching import effect
-from adapter.inbox.process import process_all
-from adapter.inbox.receive import RESULT_TYPES, accept
+from adapter.fhir.validation.checker import check_bundle, check_resource
+from adapter.inbox.matching import fulfilment_effect
+from adapter.inbox.processing import process_items
+from adapter.inbox.receive import RESULT_TYPES, receive_resource
 from adapter.records.model import Fulfilment
 from adapter.web.app import endpoint_app
-from adapter.web.auth import issue_token
+from adapter.web.bearer_tokens import issue_token
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "for-hospitals.md").read_text("utf-8")
@@ -42,7 +42,7 @@ def base(engine: Engine) -> Iterator[str]:
 
     def on_change(connection: Connection, change: Any) -> None:
         if not change.repeated:
-            accept(
+            receive_resource(
                 connection,
                 hospital=change.owner,
                 type=change.type,
@@ -53,7 +53,7 @@ def base(engine: Engine) -> Iterator[str]:
                 now=datetime.now(UTC),
             )
 
-    app = endpoint_app(engine, on_change=on_change, validate=check)
+    app = endpoint_app(engine, on_change=on_change, validate=check_resource)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", access_log=False))
@@ -94,7 +94,7 @@ def _curl(command: str, base: str, token: str) -> tuple[int, Any]:
 
 def _process(centre: Centre) -> None:
     directory = Directory(centre.store, referral_identities=REFERRALS, cadre_identities=PATIENTS)
-    process_all(centre.inbox, lambda _: directory, centre.records, datetime.now(UTC))
+    process_items(centre.inbox, lambda _: directory, centre.records, datetime.now(UTC))
 
 
 def test_the_page_followed_from_top_to_bottom(engine: Engine, base: str) -> None:
@@ -121,7 +121,7 @@ def test_the_page_followed_from_top_to_bottom(engine: Engine, base: str) -> None
     }
     assert centre.referral("GT-1").fulfilment is Fulfilment.NONE, "its report was withdrawn"
     assert centre.referral("GT-1b").fulfilment is Fulfilment.COMPLETED
-    assert [item.reasons for item in centre.inbox.list("unmatched")] == [("person-unknown",)]
+    assert [item.reasons for item in centre.inbox.items("unmatched")] == [("person-unknown",)]
 
 
 def test_without_a_token_nothing_is_told(base: str) -> None:
@@ -135,7 +135,7 @@ def test_without_a_token_nothing_is_told(base: str) -> None:
 def test_fixtures_are_shown_and_valid(path: Path) -> None:
     assert f"fixtures/bundles/{path.name}" in PAGE
     resource = codec.loads(path.read_bytes())
-    issues = check_bundle(resource) if resource["resourceType"] == "Bundle" else check(resource)
+    issues = check_bundle(resource) if resource["resourceType"] == "Bundle" else check_resource(resource)
     assert bool(issues) is (path.name == "invalid.json")
 
 
@@ -148,4 +148,4 @@ def test_the_table_of_statuses_is_what_happens() -> None:
     assert {type_ for type_, _, _ in lines} == RESULT_TYPES
     for type_, statuses, becomes in lines:
         for status in statuses.split(", ") if statuses else ["final"]:
-            assert effect(type_, status) == words[becomes], (type_, status)
+            assert fulfilment_effect(type_, status) == words[becomes], (type_, status)

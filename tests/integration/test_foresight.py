@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
-from adapter.database import write
-from adapter.ledger import tables
-from adapter.ledger.card import Card
-from adapter.ledger.state import State
-from adapter.pipeline.foresight import Plan
-from adapter.pipeline.foresight import plan as make_plan
-from adapter.pipeline.inforce import choose, settle
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.planning import update_ledger
-from adapter.records import importer
+from adapter.database import write_transaction
+from adapter.insights.plan_report import PlanReport
+from adapter.insights.plan_report import plan_reports as make_plan
+from adapter.ledger.schema import tables
+from adapter.ledger.schema.states import EntryState
+from adapter.ledger.server_cards.card import ServerCard
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.mappings.activation import choose_mapping, record_choice
+from adapter.pipeline.outbound.planning import update_ledger
+from adapter.records.importing import importer
 from adapter.records.model import Cadre, Tier
-from adapter.settings import Hospital, Settings
+from adapter.settings import HospitalSettings, Settings
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 NAME = "bv-tinh"
@@ -30,12 +30,12 @@ def silent(_stage: str, _hospital: str | None, _done: int, _total: int) -> None:
 @pytest.fixture
 def adapter(engine: Engine, tmp_path: Path) -> Adapter:
     (tmp_path / "identity.key").write_text("0123456789abcdef0123456789abcdef")
-    hospital = Hospital(
+    hospital = HospitalSettings(
         display=NAME, level="provincial", base_url="http://h.test/fhir", requests_per_second=2, concurrency=4
     )
     settings = Settings(identity_key=f"file:{tmp_path / 'identity.key'}", hospitals={NAME: hospital})
     adapter = Adapter(settings, engine)
-    importer.run(
+    importer.run_import(
         engine,
         [Path("fixtures/sample/small.xlsx")],
         max_deletions_percent=3,
@@ -45,18 +45,18 @@ def adapter(engine: Engine, tmp_path: Path) -> Adapter:
     return adapter
 
 
-def plan(adapter: Adapter) -> Plan:
+def plan(adapter: Adapter) -> PlanReport:
     return make_plan(Adapter(adapter.settings, adapter.engine), [NAME], silent)[NAME]
 
 
 def delivered(adapter: Adapter) -> None:
-    settle(adapter, choose(adapter, NAME, silent), NOW, "test")
-    update_ledger(adapter, adapter.outlet(NAME), NOW, silent)
+    record_choice(adapter, choose_mapping(adapter, NAME, silent), NOW, "test")
+    update_ledger(adapter, adapter.destination(NAME), NOW, silent)
     entry = tables.entry
-    with write(adapter.engine) as connection:
+    with write_transaction(adapter.engine) as connection:
         connection.execute(
             update(entry).values(
-                state=State.DELIVERED,
+                state=EntryState.DELIVERED,
                 sent_digest=entry.c.desired_digest,
                 delivered_digest=entry.c.desired_digest,
                 remote_id=entry.c.identity,
@@ -93,7 +93,7 @@ def test_each_change_says_why(adapter: Adapter) -> None:
         ),
         "utf-8",
     )
-    report = importer.run(
+    report = importer.run_import(
         adapter.engine,
         [file],
         max_deletions_percent=100,
@@ -111,7 +111,7 @@ def test_each_change_says_why(adapter: Adapter) -> None:
 def test_time_is_what_the_rate_allows_and_the_server_needs(adapter: Adapter) -> None:
     found = plan(adapter)
     assert found.seconds == found.requests / 2  # two requests a second
-    adapter.cards.put(NAME, Card(transaction=True, seconds_an_entry=10.0), NOW)
+    adapter.cards.put(NAME, ServerCard(transaction=True, seconds_an_entry=10.0), NOW)
     slow = plan(adapter)
     entries = sum(counts["create"] for counts in slow.counts.values())
     assert slow.seconds == pytest.approx(entries * 10.0 / 4)  # four at a time

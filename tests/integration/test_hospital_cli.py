@@ -10,13 +10,14 @@ from sqlalchemy import select
 
 from adapter import audit
 from adapter.cli import main
-from adapter.database import read
-from adapter.ledger.pace import Mode
-from adapter.pipeline.hospitals import served, switch
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.planning import update_ledger
+from adapter.database import read_transaction
+from adapter.insights.hospital_service import hospital_service
+from adapter.ledger.hospitals.pace import HospitalMode
+from adapter.operations.hospital_switch import set_hospital_mode
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.outbound.planning import update_ledger
 from adapter.settings import load_settings
-from adapter.texts import use_language
+from adapter.texts import set_language
 
 SETTINGS = """
 [hospitals.bv-tinh]
@@ -43,7 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "identity.key").write_text("0123456789abcdef" * 2)
     yield tmp_path
-    use_language("en")
+    set_language("en")
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -77,12 +78,12 @@ def test_an_open_breaker_is_explained_and_closed_by_hand(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Adapter.open(load_settings(folder / "adapter.toml")) as adapter:
-        adapter.ledger.hospitals.failed("bv-tinh", "auth", now=datetime.now(UTC))
+        adapter.ledger.hospitals.record_failure("bv-tinh", "auth", now=datetime.now(UTC))
         assert "refuses our token" in run(capsys, "status")
         assert "open" in run(capsys, "hospital", "show", "bv-tinh")
         run(capsys, "hospital", "reset", "bv-tinh")
-        assert served(adapter, "bv-tinh", datetime.now(UTC)).admits == 4
-        with read(adapter.engine) as connection:
+        assert hospital_service(adapter, "bv-tinh", datetime.now(UTC)).admits == 4
+        with read_transaction(adapter.engine) as connection:
             rows = connection.execute(select(audit.audit.c.action, audit.audit.c.hospital)).all()
     assert rows == [("hospital.reset", "bv-tinh")]
     assert "refuses" not in run(capsys, "status")
@@ -93,16 +94,16 @@ def test_nothing_new_is_planned_for_a_hospital_that_is_drained(
 ) -> None:
     with Adapter.open(load_settings(folder / "adapter.toml")) as adapter:
         now = datetime.now(UTC)
-        switch(adapter, "bv-tinh", Mode.DRAINING, by="cli:an", note=None, now=now)
-        assert served(adapter, "bv-tinh", now).mode == "paused"  # nothing is left to send
+        set_hospital_mode(adapter, "bv-tinh", HospitalMode.DRAINING, by="cli:an", note=None, now=now)
+        assert hospital_service(adapter, "bv-tinh", now).mode == "paused"  # nothing is left to send
         run(capsys, "sample", "year.xlsx", "--small")
         run(capsys, "import", "year.xlsx")
-        outlet = adapter.outlet("bv-tinh")
+        outlet = adapter.destination("bv-tinh")
         assert update_ledger(adapter, outlet, now, lambda *_: None) == 0
-        switch(adapter, "bv-tinh", Mode.RUNNING, by="cli:an", note=None, now=now)
+        set_hospital_mode(adapter, "bv-tinh", HospitalMode.RUNNING, by="cli:an", note=None, now=now)
         assert update_ledger(adapter, outlet, now, lambda *_: None) > 0
-        switch(adapter, "bv-tinh", Mode.DRAINING, by="cli:an", note=None, now=now)
-        assert served(adapter, "bv-tinh", now).mode == "draining"
+        set_hospital_mode(adapter, "bv-tinh", HospitalMode.DRAINING, by="cli:an", note=None, now=now)
+        assert hospital_service(adapter, "bv-tinh", now).mode == "draining"
 
 
 def test_a_hospital_whose_token_is_missing_keeps_no_other_from_being_measured(

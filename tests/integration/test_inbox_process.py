@@ -11,21 +11,21 @@ import pytest
 from inbox_centre import CCCD, NOW, OURS, Centre, Directory
 from sqlalchemy import Connection, Engine, select, text, update
 
-from adapter.audit import verify
-from adapter.database import read, write
+from adapter.audit import verify_chain
+from adapter.database import read_transaction, write_transaction
 from adapter.errors import UsageError
 from adapter.fhir import codec
-from adapter.inbox import process as processing
-from adapter.inbox.receive import accept
+from adapter.inbox import processing
+from adapter.inbox.receive import receive_resource
 from adapter.inbox.tables import inbox_item
-from adapter.pipeline.inbound import forget
-from adapter.records import importer
+from adapter.pipeline.inbound.inbox import erase_received
+from adapter.records.importing import importer
 from adapter.records.model import Fulfilment
 from adapter.records.tables import record
 from adapter.repository import store as repository_store
 from adapter.repository import tables
-from adapter.repository.plan import Change
 from adapter.repository.repository import Repository
+from adapter.repository.write_plan import VersionChange
 
 REPORT = [{"system": "urn:his:report", "value": "17"}]
 
@@ -55,7 +55,7 @@ def test_a_report_completes_its_referral(centre: Centre) -> None:
     assert (referral.fulfilment, referral.fulfilled_by) == (Fulfilment.COMPLETED, item.result_key)
     assert referral.fulfilled_at == datetime(2026, 11, 1, 8, 0, tzinfo=UTC)
     assert centre.referral("GT-2").fulfilment is Fulfilment.NONE
-    assert verify(centre.engine) is None
+    assert verify_chain(centre.engine) is None
 
 
 def test_an_observation_alone_is_only_a_beginning(centre: Centre) -> None:
@@ -184,7 +184,7 @@ def test_a_person_who_left_gets_no_result(centre: Centre) -> None:
     del report["basedOn"]
     linked = {**report, "subject": {"display": "?"}}
     centre.link(centre.send(linked, "r1").id, "CB-1")
-    with write(
+    with write_transaction(
         centre.engine
     ) as connection:  # as the import leaves them: the referral hangs on, the ledger too
         connection.execute(update(record).where(record.c.key == "CB-1").values(deleted=True, body=None))
@@ -210,13 +210,13 @@ def test_an_import_tells_who_may_not_be_kept(centre: Centre, tmp_path: Path) -> 
         "CB-1;Nguyễn Văn An;Nam;14/03/1955;T0\nCB-2;Trần Thị Bình;Nữ;01/07/1960;T5\n",
         "utf-8",
     )
-    importer.run(
+    importer.run_import(
         centre.engine,
         [people],
         max_deletions_percent=100,
         known_hospitals=frozenset({"bv-tinh"}),
         now=NOW,
-        on_scrub=forget,
+        on_scrub=erase_received,
     )
     emptied = centre.item(item.id)
     assert (emptied.body, emptied.state, emptied.reasons) == ("{}", "ignored", ("erased",))
@@ -226,8 +226,8 @@ def test_an_import_tells_who_may_not_be_kept(centre: Centre, tmp_path: Path) -> 
 
 
 def test_of_a_person_who_may_not_be_kept_nothing_stays(centre: Centre) -> None:
-    def told(connection: Connection, change: Change) -> None:
-        accept(
+    def told(connection: Connection, change: VersionChange) -> None:
+        receive_resource(
             connection,
             hospital=change.owner,
             type=change.type,
@@ -238,7 +238,7 @@ def test_of_a_person_who_may_not_be_kept_nothing_stays(centre: Centre) -> None:
             now=NOW,
         )
 
-    repository_store.prepare(centre.engine)
+    repository_store.create_tables(centre.engine)
     repository = Repository(centre.engine, on_change=told)
     for system, value, words in (("idref1", "1", "Bí mật"), ("idref2", "2", "Công khai")):
         patient = repository.create("bv-tinh", {"resourceType": "Patient", "address": [{"text": words}]})
@@ -251,9 +251,9 @@ def test_of_a_person_who_may_not_be_kept_nothing_stays(centre: Centre) -> None:
         made = repository.create("bv-tinh", report)
         repository.update("bv-tinh", {**report, "id": made.id, "status": "corrected"})
     assert centre.process() == {"applied": 4}
-    with write(centre.engine) as connection:
-        forget(connection, "CB-1")
-    with read(centre.engine) as connection:
+    with write_transaction(centre.engine) as connection:
+        erase_received(connection, "CB-1")
+    with read_transaction(centre.engine) as connection:
         kept = ""
         for table in (inbox_item, *tables.TABLES):
             rows = connection.execute(select(table)).all()
@@ -276,10 +276,10 @@ def test_a_referral_to_another_hospital_waits(centre: Centre) -> None:
 
 def test_the_same_delivery_twice_adds_nothing(centre: Centre) -> None:
     first = centre.send(_report())
-    position = centre.store.head()
+    position = centre.store.newest_position()
     assert centre.send(_report(), "r2").id == first.id
     assert centre.process() == {}
-    assert centre.store.head() == position
+    assert centre.store.newest_position() == position
 
 
 def test_a_correction_replaces_and_a_late_preliminary_does_not(centre: Centre) -> None:
@@ -360,7 +360,7 @@ def test_a_referral_that_becomes_known_later_is_tried_again(centre: Centre) -> N
     item = centre.send(_report(basedOn=[{"reference": "ServiceRequest/72"}]))
     assert item.state == "unmatched"
     directory = Directory(centre.store, remote_referrals={"72": "GT-2"})
-    processing.process_all(centre.inbox, lambda _: directory, centre.records, NOW, again=True)
+    processing.process_items(centre.inbox, lambda _: directory, centre.records, NOW, again=True)
     assert centre.item(item.id).referral == "GT-2"
 
 
@@ -377,7 +377,7 @@ def test_linking_by_a_person_and_undoing_it(centre: Centre) -> None:
     assert centre.referral("GT-1").fulfilment is Fulfilment.NONE
     assert centre.item(item.id).reasons == ("unlinked",)
     assert centre.process(again=True) == {}
-    with read(centre.engine) as connection:
+    with read_transaction(centre.engine) as connection:
         rows = connection.execute(text("SELECT actor, action FROM audit ORDER BY seq")).all()
     assert [tuple(row) for row in rows] == [
         ("bs.hoa", "inbox.linked"),
@@ -431,7 +431,7 @@ def test_one_bad_item_delays_no_other(centre: Centre) -> None:
         return centre.directory(hospital)
 
     for _ in range(6):
-        processing.process_all(centre.inbox, directory_of, centre.records, NOW)
+        processing.process_items(centre.inbox, directory_of, centre.records, NOW)
     assert centre.item(good).state == "applied"
     assert centre.item(bad).reasons == ("processing-failed",)
 
@@ -453,9 +453,9 @@ def test_two_processes_at_once_apply_each_item_once(centre: Centre) -> None:
         thread.join()
     assert centre.inbox.counts()["applied"] == 20
     assert len(centre.results()) == 20
-    with read(centre.engine) as connection:
+    with read_transaction(centre.engine) as connection:
         assert connection.execute(text("SELECT count(*) FROM audit")).scalar() == 20
-    assert verify(centre.engine) is None
+    assert verify_chain(centre.engine) is None
 
 
 _KILLED = """

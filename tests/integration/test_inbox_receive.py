@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from adapter.database import write
+from adapter.database import write_transaction
 from adapter.fhir import codec
-from adapter.inbox.receive import accept
+from adapter.inbox.receive import receive_resource
 from adapter.inbox.store import InboxStore
 
 NOW = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
@@ -19,8 +19,8 @@ def _report(**more: Any) -> dict[str, Any]:
 
 
 def _send(engine: Engine, resource: dict[str, Any], id_: str = "r1", *, hospital: str = "bv-tinh") -> int:
-    with write(engine) as connection:
-        return accept(
+    with write_transaction(engine) as connection:
+        return receive_resource(
             connection,
             hospital=hospital,
             type=resource["resourceType"],
@@ -44,9 +44,9 @@ def test_an_item_keeps_the_body_as_it_was(engine: Engine) -> None:
 
 
 def test_nothing_stays_of_a_transaction_that_failed(engine: Engine) -> None:
-    with pytest.raises(RuntimeError), write(engine) as connection:  # noqa: PT012 - both belong to it
+    with pytest.raises(RuntimeError), write_transaction(engine) as connection:  # noqa: PT012 - both belong to it
         body = _report()
-        accept(
+        receive_resource(
             connection,
             hospital="bv-tinh",
             type="DiagnosticReport",
@@ -98,15 +98,15 @@ def test_context_is_kept_but_waits_for_nobody(engine: Engine) -> None:
     item = InboxStore(engine).get(_send(engine, patient, "p1"))
     assert item is not None
     assert (item.state, item.reasons) == ("ignored", ("context",))
-    assert InboxStore(engine).sibling("bv-tinh", "Patient/p1") == patient
-    assert InboxStore(engine).sibling("bv-trung-uong", "Patient/p1") is None
+    assert InboxStore(engine).newest_version("bv-tinh", "Patient/p1") == patient
+    assert InboxStore(engine).newest_version("bv-trung-uong", "Patient/p1") is None
 
 
 def test_listing_pages_through_everything_in_order(engine: Engine) -> None:
-    with write(engine) as connection:
+    with write_transaction(engine) as connection:
         for number in range(450):
             body = _report(conclusion=str(number))
-            accept(
+            receive_resource(
                 connection,
                 hospital="bv-tinh",
                 type="DiagnosticReport",
@@ -116,5 +116,5 @@ def test_listing_pages_through_everything_in_order(engine: Engine) -> None:
                 body=codec.dumps(body),
                 now=NOW,
             )
-    listed = [item.resource["conclusion"] for item in InboxStore(engine).list("new")]
+    listed = [item.resource["conclusion"] for item in InboxStore(engine).items("new")]
     assert listed == [str(number) for number in range(450)]

@@ -12,13 +12,13 @@ from hammer import HOSPITALS, LIMIT
 from ledger_books import START, Books, wish
 from sqlalchemy import Engine, text
 
-from adapter.database import read, write
+from adapter.database import read_transaction, write_transaction
 from adapter.errors import LeaseLost
-from adapter.ledger.model import Lease, Settled
-from adapter.ledger.pace import Limits
-from adapter.ledger.state import Event
+from adapter.ledger.hospitals.pace import PaceLimits
+from adapter.ledger.schema.states import EntryEvent
+from adapter.ledger.schema.values import DeliveryOutcome, Lease
 from adapter.ledger.store import LedgerStore
-from adapter.ledger.watch import LONGEST_WAIT
+from adapter.ledger.workers.liveness import MAX_RETRY_DELAY
 
 NAME = "bv"
 LATER = timedelta(days=400)  # clocks of two hosts may be that far apart
@@ -62,7 +62,7 @@ def test_a_lease_is_taken_over_only_after_it_was_seen_unchanged_for_its_length(e
     second.ticks.now += 2
     [taken] = second.claim()
     assert (taken.cadre, taken.token != lease.token) == ("c1", True)
-    assert taken.token.startswith(second.ledger.worker)
+    assert taken.token.startswith(second.ledger.worker_id)
 
 
 def test_a_lease_that_was_prolonged_meanwhile_is_watched_anew(engine: Engine) -> None:
@@ -73,7 +73,7 @@ def test_a_lease_that_was_prolonged_meanwhile_is_watched_anew(engine: Engine) ->
     second.ticks.now += 50
     first.ticks.now += 50
     longer = first.ledger.start(lease, {"bv-c1": "v1"}, START + timedelta(hours=2), 60)
-    assert longer.ends == first.ticks.now + 60
+    assert longer.deadline == first.ticks.now + 60
     assert second.claim() == []
     second.ticks.now += 50
     assert second.claim() == []
@@ -94,19 +94,21 @@ def test_a_late_settle_is_refused_and_the_late_worker_sends_nothing_more(engine:
     first, second = Host(engine), Host(engine)
     [lease] = first.claim()
     second.claim()
-    first.ledger.shipments.sure(lease, 30)
+    first.ledger.shipments.ensure_remaining(lease, 30)
     for host in (first, second):
         host.ticks.now += 61
     [taken] = second.claim()
     with pytest.raises(LeaseLost):
-        first.ledger.shipments.sure(lease, 0)
+        first.ledger.shipments.ensure_remaining(lease, 0)
     with pytest.raises(LeaseLost):
         first.ledger.start(lease, {"bv-c1": "v1"}, START, 60)
     second.ledger.start(taken, {"bv-c1": "v1"}, START, 60)
     with pytest.raises(LeaseLost):
-        first.ledger.settle(lease, [Settled("bv-c1", Event.CONFIRM)], START)
+        first.ledger.settle(lease, [DeliveryOutcome("bv-c1", EntryEvent.CONFIRM)], START)
     first.ledger.shipments.finish(lease, None, START)
-    second.ledger.settle(taken, [Settled("bv-c1", Event.CONFIRM)], START)  # it is still the second one's
+    second.ledger.settle(
+        taken, [DeliveryOutcome("bv-c1", EntryEvent.CONFIRM)], START
+    )  # it is still the second one's
 
 
 def test_the_owner_knows_before_anybody_else_that_a_lease_ended(engine: Engine) -> None:
@@ -115,20 +117,20 @@ def test_the_owner_knows_before_anybody_else_that_a_lease_ended(engine: Engine) 
     [lease] = host.claim()
     host.ticks.now += 31
     with pytest.raises(LeaseLost):
-        host.ledger.shipments.sure(lease, 30)  # a request may take that long
-    host.ledger.shipments.sure(lease, 29)
+        host.ledger.shipments.ensure_remaining(lease, 30)  # a request may take that long
+    host.ledger.shipments.ensure_remaining(lease, 29)
 
 
 def test_what_is_due_further_ahead_than_any_retry_is_due(engine: Engine) -> None:
     shipments(engine, "c1", "c2", "c3")
     host = Host(engine)
     now = START + timedelta(hours=1)
-    for lease, ahead in zip(host.claim(3), (timedelta(minutes=5), LONGEST_WAIT * 3, None), strict=True):
+    for lease, ahead in zip(host.claim(3), (timedelta(minutes=5), MAX_RETRY_DELAY * 3, None), strict=True):
         due = now + ahead if ahead else None
         host.ledger.shipments.finish(lease, due, now)
-    assert host.ledger.shipments.due([NAME], now) == [NAME]
+    assert host.ledger.shipments.hospitals_due([NAME], now) == [NAME]
     assert [lease.cadre for lease in host.claim(3)] == ["c2"]
-    assert host.ledger.shipments.due([NAME], now) == []
+    assert host.ledger.shipments.hospitals_due([NAME], now) == []
 
 
 def test_a_lease_that_ended_is_taken_back_where_nobody_claims(engine: Engine) -> None:
@@ -138,28 +140,31 @@ def test_a_lease_that_ended_is_taken_back_where_nobody_claims(engine: Engine) ->
     now = START + timedelta(hours=1)
     for seconds in (0, 59):
         second.ticks.now += seconds
-        second.ledger.shipments.take_back({NAME: 60, "other": 60})
-        assert second.ledger.shipments.due([NAME], now) == []
+        second.ledger.shipments.reclaim_expired({NAME: 60, "other": 60})
+        assert second.ledger.shipments.hospitals_due([NAME], now) == []
     second.ticks.now += 1
-    second.ledger.shipments.take_back({NAME: 60, "other": 60})
-    assert second.ledger.shipments.due([NAME], now) == [NAME]
+    second.ledger.shipments.reclaim_expired({NAME: 60, "other": 60})
+    assert second.ledger.shipments.hospitals_due([NAME], now) == [NAME]
 
 
 def test_giving_back_and_claiming_are_one_transaction(engine: Engine) -> None:
     shipments(engine, "c1", "c2")
     host = Host(engine)
     [lease] = host.claim()
-    following = host.ledger.shipments.finish(lease, None, START + timedelta(hours=1), again=60)
+    following = host.ledger.shipments.finish(lease, None, START + timedelta(hours=1), next_lease_seconds=60)
     assert following is not None
     assert (lease.cadre, following.cadre) == ("c1", "c2")
-    assert host.ledger.shipments.finish(following, None, START + timedelta(hours=1), again=60) is None
-    assert host.ledger.shipments.in_flight(NAME) == 0
+    assert (
+        host.ledger.shipments.finish(following, None, START + timedelta(hours=1), next_lease_seconds=60)
+        is None
+    )
+    assert host.ledger.shipments.count_in_flight(NAME) == 0
 
 
 def test_no_more_are_in_flight_than_the_hospital_admits(engine: Engine) -> None:
     shipments(engine, *(f"c{number}" for number in range(9)))
     shipments(engine, "c1", hospital="other")
-    limits = {NAME: Limits(concurrency=4)}  # half of it at first
+    limits = {NAME: PaceLimits(concurrency=4)}  # half of it at first
     ledgers = [LedgerStore(engine, limits) for _ in range(3)]
     now = START + timedelta(hours=1)
     found = [lease for ledger in ledgers for lease in ledger.shipments.claim(NAME, now, 60, 9)]
@@ -170,7 +175,7 @@ def test_no_more_are_in_flight_than_the_hospital_admits(engine: Engine) -> None:
 def test_a_pair_is_never_in_flight_twice_whoever_claims(engine: Engine, database_url: str) -> None:
     for hospital in HOSPITALS:
         shipments(engine, *(f"c{number}" for number in range(LIMIT)), hospital=hospital)
-    with write(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(
             text("CREATE TABLE flying (hospital TEXT, cadre TEXT, PRIMARY KEY (hospital, cadre))")
         )
@@ -180,11 +185,11 @@ def test_a_pair_is_never_in_flight_twice_whoever_claims(engine: Engine, database
     for process in processes:
         _, errors = process.communicate(timeout=240)
         assert process.returncode == 0, errors
-    with read(engine) as connection:
+    with read_transaction(engine) as connection:
         flown = connection.execute(text("SELECT hospital, count(*) FROM flown GROUP BY hospital")).all()
     assert {hospital for hospital, _ in flown} == set(HOSPITALS)
     assert sum(count for _, count in flown) > 40
-    assert [Books(engine, name).ledger.shipments.in_flight(name) for name in HOSPITALS] == [0, 0]
+    assert [Books(engine, name).ledger.shipments.count_in_flight(name) for name in HOSPITALS] == [0, 0]
 
 
 # -- turns -----------------------------------------------------------------------------------
@@ -192,32 +197,32 @@ def test_a_pair_is_never_in_flight_twice_whoever_claims(engine: Engine, database
 
 def test_a_turn_is_one_process_s_until_it_is_given_back(engine: Engine) -> None:
     first, second = Host(engine), Host(engine)
-    turn = first.ledger.turns.take("plan:bv", 60)
+    turn = first.ledger.named_locks.acquire("plan:bv", 60)
     assert turn is not None
-    assert second.ledger.turns.take("plan:bv", 60) is None
-    assert second.ledger.turns.take("plan:other", 60) is not None
-    first.ledger.turns.give_back(turn)
-    assert second.ledger.turns.take("plan:bv", 60) is not None
+    assert second.ledger.named_locks.acquire("plan:bv", 60) is None
+    assert second.ledger.named_locks.acquire("plan:other", 60) is not None
+    first.ledger.named_locks.give_back(turn)
+    assert second.ledger.named_locks.acquire("plan:bv", 60) is not None
 
 
 def test_a_turn_without_a_sign_of_life_is_taken_over_and_its_late_holder_writes_nothing(
     engine: Engine,
 ) -> None:
     first, second = Host(engine), Host(engine)
-    turn = first.ledger.turns.take("plan:bv", 60)
+    turn = first.ledger.named_locks.acquire("plan:bv", 60)
     assert turn is not None
-    assert second.ledger.turns.take("plan:bv", 60) is None
+    assert second.ledger.named_locks.acquire("plan:bv", 60) is None
     second.ticks.now += 40
-    first.ledger.turns.renew()
-    assert second.ledger.turns.take("plan:bv", 60) is None
+    first.ledger.named_locks.renew()
+    assert second.ledger.named_locks.acquire("plan:bv", 60) is None
     second.ticks.now += 61
-    taken = second.ledger.turns.take("plan:bv", 60)
+    taken = second.ledger.named_locks.acquire("plan:bv", 60)
     assert taken is not None
-    with pytest.raises(LeaseLost), write(engine) as connection:
-        first.ledger.turns.hold(connection, turn)
-    first.ledger.turns.give_back(turn)
-    with write(engine) as connection:
-        second.ledger.turns.hold(connection, taken)
+    with pytest.raises(LeaseLost), write_transaction(engine) as connection:
+        first.ledger.named_locks.verify_held(connection, turn)
+    first.ledger.named_locks.give_back(turn)
+    with write_transaction(engine) as connection:
+        second.ledger.named_locks.verify_held(connection, taken)
 
 
 def test_many_who_want_a_turn_get_it_once(engine: Engine) -> None:
@@ -227,7 +232,7 @@ def test_many_who_want_a_turn_get_it_once(engine: Engine) -> None:
     def want() -> None:
         ledger = LedgerStore(engine)
         gate.wait()
-        got.append(ledger.turns.take("plan:bv", 60))
+        got.append(ledger.named_locks.acquire("plan:bv", 60))
 
     _together(want)
     assert sum(turn is not None for turn in got) == 1
@@ -236,17 +241,17 @@ def test_many_who_want_a_turn_get_it_once(engine: Engine) -> None:
 def test_a_beat_is_taken_once(engine: Engine) -> None:
     got: list[bool] = []
     gate = threading.Barrier(8)
-    LedgerStore(engine).turns.pass_beat("plan:bv", None, START)
+    LedgerStore(engine).named_locks.claim_run("plan:bv", None, START)
 
     def want() -> None:
-        turns = LedgerStore(engine).turns
-        seen = turns.beats(["plan:bv"])["plan:bv"]
+        turns = LedgerStore(engine).named_locks
+        seen = turns.next_runs(["plan:bv"])["plan:bv"]
         gate.wait()
-        got.append(turns.pass_beat("plan:bv", seen, START + timedelta(minutes=30)))
+        got.append(turns.claim_run("plan:bv", seen, START + timedelta(minutes=30)))
 
     _together(want)
     assert sorted(got) == [False] * 7 + [True]
-    assert LedgerStore(engine).turns.beats(["plan:bv", "x"]) == {
+    assert LedgerStore(engine).named_locks.next_runs(["plan:bv", "x"]) == {
         "plan:bv": START + timedelta(minutes=30),
         "x": None,
     }

@@ -15,23 +15,23 @@ from serving import serving
 from sqlalchemy import Engine, select, text
 
 from adapter import audit
-from adapter.database import open_database, read
+from adapter.database import open_database, read_transaction
 from adapter.errors import Busy, MappingError, PolicyError
 from adapter.fhir import codec
-from adapter.ledger import tables
-from adapter.ledger.model import Entry
-from adapter.mapping.snapshot import Snapshot
-from adapter.pipeline.foresight import plan
-from adapter.pipeline.inforce import trouble
-from adapter.pipeline.kept import Kept, Weight
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.preview import Preview, preview
-from adapter.pipeline.standing import status
-from adapter.pipeline.syncing import Summary
-from adapter.pipeline.syncing import sync as run_sync
-from adapter.records import importer
-from adapter.sandbox.app import Sandbox
-from adapter.settings import Hospital, Settings
+from adapter.insights.mapping_impact import MappingImpact, mapping_impact
+from adapter.insights.plan_report import plan_reports
+from adapter.insights.status import hospital_statuses
+from adapter.ledger.schema import tables
+from adapter.ledger.schema.values import LedgerEntry
+from adapter.mapping.folder.snapshot import MappingSnapshot
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.mappings.activation import configuration_problems
+from adapter.pipeline.mappings.activation_status import InactiveMapping, ResendWeight
+from adapter.pipeline.outbound.sync import SyncSummary
+from adapter.pipeline.outbound.sync import sync as run_sync
+from adapter.records.importing import importer
+from adapter.sandbox.app import SandboxHospital
+from adapter.settings import HospitalSettings, Settings
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 SMALL = Path("fixtures/sample/small.xlsx")
@@ -45,7 +45,7 @@ def silent(_stage: str, _hospital: str | None, _done: int, _total: int) -> None:
 class Site:
     """A centre whose mappings may be edited, and its hospital: a sandbox over real HTTP."""
 
-    def __init__(self, engine: Engine, folder: Path, sandbox: Sandbox, base: str) -> None:
+    def __init__(self, engine: Engine, folder: Path, sandbox: SandboxHospital, base: str) -> None:
         self.engine = engine
         self.sandbox = sandbox
         self.mappings = folder / "mappings"
@@ -57,21 +57,23 @@ class Site:
             mappings=self.mappings,
             max_resend_percent=1,
             hospitals={
-                NAME: Hospital(name=NAME, display=NAME, level="provincial", base_url=f"{base}/fhir"),
+                NAME: HospitalSettings(name=NAME, display=NAME, level="provincial", base_url=f"{base}/fhir"),
             },
         )
-        importer.run(engine, [SMALL], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=NOW)
+        importer.run_import(
+            engine, [SMALL], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=NOW
+        )
         self.adapter().cards.put(NAME, GOOD, NOW)  # measured before: fifty entries a Bundle
 
     def adapter(self, **changed: Any) -> Adapter:
         """A new process, as it were."""
         return Adapter(self.settings.model_copy(update=changed), self.engine)
 
-    def sync(self, **how: Any) -> Summary:
+    def sync(self, **how: Any) -> SyncSummary:
         return run_sync(self.adapter(), [NAME], lambda: datetime.now(UTC), silent, **how)
 
-    def diff(self) -> Preview:
-        return preview(self.adapter(), [NAME], silent)[NAME]
+    def diff(self) -> MappingImpact:
+        return mapping_impact(self.adapter(), [NAME], silent)[NAME]
 
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.mappings / file
@@ -87,14 +89,14 @@ class Site:
     def entries_written(self) -> int:
         return int(self.sandbox.stats.snapshot()["entries_written"]["total"])
 
-    def entries(self) -> dict[str, Entry]:
+    def entries(self) -> dict[str, LedgerEntry]:
         adapter = self.adapter()
         people = [cadre for cadre, _ in adapter.records.changed_cadres(0, 1000)]
         lines = adapter.ledger.entries(NAME, people).values()
         return {entry.identity: entry for of_one in lines for entry in of_one}
 
     def versions(self) -> dict[str, str]:
-        with read(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             query = select(tables.entry.c.identity, tables.entry.c.mapping_version)
             return {row.identity: row.mapping_version for row in connection.execute(query)}
 
@@ -110,7 +112,7 @@ def site(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
 @contextmanager
 def opened(engine: Engine, tmp_path: Path) -> Iterator[Site]:
     store = open_database(f"sqlite:///{tmp_path / 'hospital.db'}")
-    sandbox = Sandbox(store, NAME)
+    sandbox = SandboxHospital(store, NAME)
     with serving(sandbox.app) as base:
         yield Site(engine, tmp_path, sandbox, base)
     store.dispose()
@@ -142,7 +144,7 @@ def test_a_changed_code_is_shown_refused_and_sent_once_it_is_accepted(engine: En
 
 def shown_refused_accepted(site: Site) -> None:
     assert site.sync().exit_code == 0
-    before, first = site.versions(), site.adapter().outlet(NAME).mapping_version
+    before, first = site.versions(), site.adapter().destination(NAME).mapping_version
     assert set(before.values()) == {first}
     measured = change_loinc(site)
 
@@ -181,13 +183,13 @@ def shown_refused_accepted(site: Site) -> None:
     assert site.writes - writes == shown.requests == accepted.hospitals[NAME].write_requests
     after = site.versions()
     assert {identity for identity in after if after[identity] != before[identity]} == measured
-    assert {after[identity] for identity in measured} == {site.adapter().outlet(NAME).mapping_version}
+    assert {after[identity] for identity in measured} == {site.adapter().destination(NAME).mapping_version}
 
     writes = site.writes
     assert site.sync().hospitals[NAME].requests == 0
     assert site.writes == writes
     assert site.diff().kinds == []
-    with read(site.engine) as connection:
+    with read_transaction(site.engine) as connection:
         query = select(audit.audit.c.actor, audit.audit.c.details).where(
             audit.audit.c.action == "mapping.in-force"
         )
@@ -227,11 +229,11 @@ def test_changed_records_and_settings_are_never_weighed(site: Site) -> None:
     adapter = site.adapter(hospitals=named)
     done = run_sync(adapter, [NAME], lambda: datetime.now(UTC), silent)
     assert done.exit_code == 0
-    assert preview(adapter, [NAME], silent)[NAME].kinds == []
+    assert mapping_impact(adapter, [NAME], silent)[NAME].kinds == []
 
 
 def test_nothing_delivered_is_nothing_to_refuse(site: Site) -> None:
-    outlet = site.adapter().outlet(NAME)
+    outlet = site.adapter().destination(NAME)
     shown = site.diff()
     assert shown.in_force is None
     assert shown.total("new") > 1000
@@ -239,7 +241,7 @@ def test_nothing_delivered_is_nothing_to_refuse(site: Site) -> None:
     assert not shown.needs_accepting
     site.edit("patient.yaml", "body:", "body:\n  language: vi")
     assert site.sync().exit_code == 0
-    assert site.adapter().outlet(NAME).mapping_version != outlet.mapping_version
+    assert site.adapter().destination(NAME).mapping_version != outlet.mapping_version
 
 
 def test_what_is_new_or_vanishes_is_counted_by_file(site: Site) -> None:
@@ -268,23 +270,23 @@ def test_a_broken_mapping_is_kept_out_and_the_repaired_one_is_found(site: Site) 
     with pytest.raises(MappingError):
         site.diff()
 
-    def beat() -> Summary:
+    def beat() -> SyncSummary:
         return run_sync(service, [NAME], lambda: datetime.now(UTC), silent, keep=True)
 
     kept = beat()
     assert kept.exit_code == 1
     assert "adapter mapping check" in kept.hospitals[NAME].problems[0]
-    [line] = status(site.adapter())
+    [line] = hospital_statuses(site.adapter())
     assert line.mapping_kept is not None
     assert line.mapping_kept.why == "broken"
-    assert any("patient.yaml" in one for one in trouble(site.adapter()))
+    assert any("patient.yaml" in one for one in configuration_problems(site.adapter()))
 
     forget_somebody(site)
     assert beat().hospitals[NAME].retracted > 0  # the last good mapping still works
     (site.mappings / "patient.yaml").write_text(good.replace("body:", "body:\n  language: vi"), "utf-8")
     assert beat().hospitals[NAME].delivered > 0
-    assert status(site.adapter())[0].mapping_kept is None
-    assert trouble(site.adapter()) == ()
+    assert hospital_statuses(site.adapter())[0].mapping_kept is None
+    assert configuration_problems(site.adapter()) == ()
 
 
 def forget_somebody(site: Site) -> None:
@@ -310,7 +312,7 @@ def test_a_waiting_mapping_is_weighed_once(site: Site) -> None:
     site.sync()
     change_loinc(site)
     site.sync()
-    [line] = status(site.adapter())
+    [line] = hospital_statuses(site.adapter())
     assert line.mapping_kept is not None
     assert line.mapping_kept.why == "unaccepted"
     weighed = []
@@ -331,18 +333,18 @@ def test_a_broken_policy_closes_everything(site: Site) -> None:
         with pytest.raises(PolicyError):
             site.sync(**how)
     assert site.writes == writes
-    assert status(site.adapter())[0].policy_problem
-    assert "disclosure.yaml" in " ".join(trouble(site.adapter()))
+    assert hospital_statuses(site.adapter())[0].policy_problem
+    assert "disclosure.yaml" in " ".join(configuration_problems(site.adapter()))
 
 
 def test_a_plan_says_what_the_next_sync_does(site: Site) -> None:
     site.sync()
     change_loinc(site)
-    found = plan(site.adapter(), [NAME], silent)[NAME]
+    found = plan_reports(site.adapter(), [NAME], silent)[NAME]
     assert found.requests == 0
     assert found.kept is not None
     assert found.kept.why == "unaccepted"
-    found = plan(site.adapter(max_resend_percent=50), [NAME], silent)[NAME]
+    found = plan_reports(site.adapter(max_resend_percent=50), [NAME], silent)[NAME]
     assert found.requests > 0
     assert found.kept is None
 
@@ -362,7 +364,7 @@ def test_after_an_upgrade_the_same_mapping_is_taken_in_silence(site: Site) -> No
     done = site.sync()
     assert done.exit_code == 0
     assert done.hospitals[NAME].requests == 0
-    assert status(site.adapter())[0].mapping_kept is None
+    assert hospital_statuses(site.adapter())[0].mapping_kept is None
 
 
 def test_after_an_upgrade_another_mapping_is_weighed_against_the_ledger(
@@ -372,7 +374,7 @@ def test_after_an_upgrade_another_mapping_is_weighed_against_the_ledger(
         site.sync()
         forget_the_mapping_in_force(site)
         measured, before, writes = change_loinc(site), site.versions(), site.writes
-        assert status(site.adapter())[0].mapping_kept is not None
+        assert hospital_statuses(site.adapter())[0].mapping_kept is not None
         shown = site.diff()
         assert shown.in_force is None
         assert shown.needs_accepting
@@ -384,7 +386,7 @@ def test_after_an_upgrade_another_mapping_is_weighed_against_the_ledger(
             assert refused.exit_code == 1
             assert f"adapter sync {NAME} --accept" in refused.hospitals[NAME].problems[0]
         assert (site.writes, site.versions()) == (writes, before)
-        [line] = status(site.adapter())
+        [line] = hospital_statuses(site.adapter())
         assert (line.mapping, line.mapping_kept and line.mapping_kept.why) == (None, "unknown")
 
         accepted = site.sync(accept=True)
@@ -402,7 +404,7 @@ def test_what_must_leave_leaves_while_no_mapping_is_in_force(site: Site) -> None
     done = site.sync()
     assert done.hospitals[NAME].retracted > 0
     assert done.hospitals[NAME].delivered == 0
-    assert plan(site.adapter(), [NAME], silent)[NAME].requests == 0
+    assert plan_reports(site.adapter(), [NAME], silent)[NAME].requests == 0
 
 
 def test_a_mapping_in_force_that_nobody_can_read_any_more_is_weighed_against_the_ledger(site: Site) -> None:
@@ -410,32 +412,32 @@ def test_a_mapping_in_force_that_nobody_can_read_any_more_is_weighed_against_the
     site.sync()
     measured = change_loinc(site)
     with site.engine.begin() as connection:
-        broken = Snapshot({"patient.yaml": b"resorce: Patient"})
-        connection.execute(text("UPDATE mapping_snapshot SET files = :files"), {"files": broken.pack()})
+        broken = MappingSnapshot({"patient.yaml": b"resorce: Patient"})
+        connection.execute(text("UPDATE mapping_snapshot SET files = :files"), {"files": broken.to_zip()})
     refused = site.sync()
     assert refused.exit_code == 1
     assert refused.hospitals[NAME].delivered == 0
-    assert status(site.adapter())[0].mapping_kept == Kept(
+    assert hospital_statuses(site.adapter())[0].mapping_kept == InactiveMapping(
         NAME,
-        site.adapter().working(NAME).edition.version,
+        site.adapter().folder_destination(NAME).mapping_edition.version,
         "unknown",
-        Weight(len(measured), len(site.versions())),
+        ResendWeight(len(measured), len(site.versions())),
     )
     assert site.sync(accept=True).hospitals[NAME].delivered == len(measured)
 
 
 def test_a_version_is_that_of_the_files_that_were_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Saved while the folder is read: the newer content must not pass for the one that was taken."""
-    library, read_all = site.adapter().library, Snapshot.of
-    before = library.version(NAME)
+    library, read_all = site.adapter().library, MappingSnapshot.from_folder
+    before = library.folder_version(NAME)
 
-    def read_and_saved(folder: Path) -> Snapshot:
+    def read_and_saved(folder: Path) -> MappingSnapshot:
         found = read_all(folder)
         site.edit("patient.yaml", "body:", "body:\n  language: vi")
         return found
 
-    monkeypatch.setattr(Snapshot, "of", read_and_saved)
-    assert library.working(NAME).version == before != library.version(NAME)
+    monkeypatch.setattr(MappingSnapshot, "from_folder", read_and_saved)
+    assert library.folder_edition(NAME).version == before != library.folder_version(NAME)
 
 
 def test_a_type_that_would_vanish_needs_consent_however_few_there_are(site: Site) -> None:
@@ -445,13 +447,16 @@ def test_a_type_that_would_vanish_needs_consent_however_few_there_are(site: Site
     for name in ("task.yaml", "referral_provenance.yaml"):  # the one refers to the other
         (site.mappings / name).unlink()
     tolerant = site.adapter(max_resend_percent=90)
-    shown = preview(tolerant, [NAME], silent)[NAME]
+    shown = mapping_impact(tolerant, [NAME], silent)[NAME]
     assert (shown.needs_accepting, shown.weight.emptied) == (True, ("Task",))
     for _ in range(2):  # the stored verdict holds too
         done = run_sync(tolerant, [NAME], lambda: datetime.now(UTC), silent)
         assert (done.exit_code, done.hospitals[NAME].retracted) == (1, 0)
-    assert status(tolerant)[0].mapping_kept == Kept(
-        NAME, tolerant.working(NAME).edition.version, "emptying", Weight(held, shown.weight.held)
+    assert hospital_statuses(tolerant)[0].mapping_kept == InactiveMapping(
+        NAME,
+        tolerant.folder_destination(NAME).mapping_edition.version,
+        "emptying",
+        ResendWeight(held, shown.weight.held),
     )
     assert site.sync(accept=True).hospitals[NAME].retracted == held
 
@@ -460,11 +465,11 @@ def test_a_service_waits_until_nobody_writes(site: Site) -> None:
     """Half a file may be a whole mapping, or a policy that forgot its last lines."""
     site.sync()
     site.edit("immunization.yaml", "body:", "body:\n  language: vi")
-    _, policy_written = site.adapter().library.written()
+    _, policy_written = site.adapter().library.last_written()
     quiet = (datetime.now(UTC) - policy_written) / 2  # the policy rested for that long, the mapping not
     done = site.sync(keep=True, quiet=quiet)
     assert done.hospitals[NAME].delivered == 0
-    [line] = status(site.adapter())
+    [line] = hospital_statuses(site.adapter())
     assert line.mapping_kept is not None
     assert line.mapping_kept.why == "changed"
     with pytest.raises(Busy):
@@ -474,9 +479,9 @@ def test_a_service_waits_until_nobody_writes(site: Site) -> None:
 
 def test_what_was_taken_away_or_put_into_a_folder_was_written_too(site: Site) -> None:
     library = site.adapter().library
-    seen = [library.written()[0]]
+    seen = [library.last_written()[0]]
     for change in ((site.mappings / "codes" / "measures.csv").unlink, (site.mappings / "new.yaml").touch):
         time.sleep(0.05)  # a file system's times are coarse
         change()
-        seen.append(library.written()[0])
+        seen.append(library.last_written()[0])
     assert seen == sorted(set(seen))

@@ -12,23 +12,24 @@ import pytest
 from serving import serving
 from sqlalchemy import Engine, update
 
-from adapter.database import open_database, write
+from adapter.database import open_database, write_transaction
 from adapter.errors import Busy, UsageError
 from adapter.fhir import codec
-from adapter.inbox.receive import accept
-from adapter.ledger.state import State
-from adapter.pipeline import inbound, syncing
-from adapter.pipeline.inbound import process_inbox
-from adapter.pipeline.merging import merge, preview_merge, unmerge
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.problems import problems
-from adapter.pipeline.syncing import sync as run_sync
-from adapter.pipeline.whereabouts import explain
-from adapter.records import importer
+from adapter.inbox.receive import receive_resource
+from adapter.insights.explain import explain_record
+from adapter.insights.problems import current_problems
+from adapter.ledger.schema.states import EntryState
+from adapter.operations.merge import merge, preview_merge, unmerge
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.inbound import inbox
+from adapter.pipeline.inbound.inbox import process_inbox
+from adapter.pipeline.outbound.sync import sync
+from adapter.pipeline.outbound.sync import sync as run_sync
+from adapter.records.importing import importer
 from adapter.records.model import Cadre, Referral, Result, Tier
 from adapter.records.tables import record
-from adapter.sandbox.app import Sandbox
-from adapter.settings import Hospital, Settings
+from adapter.sandbox.app import SandboxHospital
+from adapter.settings import HospitalSettings, Settings
 
 SMALL = Path("fixtures/sample/small.xlsx")
 RETRACTS, LINKS = "bv-tinh", "bv-tinh-2"
@@ -59,7 +60,7 @@ class Site:
             identity_key=f"file:{folder / 'identity.key'}",
             database_url=f"sqlite:///{folder / 'adapter.db'}",
             hospitals={
-                name: Hospital(
+                name: HospitalSettings(
                     name=name,
                     display=name,
                     level="provincial",
@@ -73,7 +74,7 @@ class Site:
         for name in bases:
             self.adapter.cards.put(name, fakes.GOOD, clock())
         known = frozenset((*bases, "bv-trung-uong"))
-        importer.run(engine, [SMALL], max_deletions_percent=3, known_hospitals=known, now=clock())
+        importer.run_import(engine, [SMALL], max_deletions_percent=3, known_hospitals=known, now=clock())
         people = [one for one in self.adapter.records.iterate("cadre") if isinstance(one, Cadre)]
         full = [one for one in people if one.tier in (Tier.T4, Tier.T5)]
         with_visits = [
@@ -91,7 +92,7 @@ class Site:
         merge(self.adapter, preview_merge(self.adapter, self.loser, self.survivor), clock, "test", **how)
 
     def patient(self, hospital: str, cadre: str) -> dict[str, Any] | None:
-        identity = self.adapter.outlet(hospital).identify("Patient", "cadre", cadre)
+        identity = self.adapter.destination(hospital).identify("Patient", "cadre", cadre)
         url = f"{self.bases[hospital]}/fhir/Patient?identifier={identity}"
         entries = httpx.get(url).json().get("entry", [])
         assert len(entries) <= 1
@@ -108,7 +109,7 @@ class Site:
 @pytest.fixture
 def site(engine: Engine, tmp_path: Path) -> Iterator[Site]:
     stores = {name: open_database(f"sqlite:///{tmp_path / name}.db") for name in (RETRACTS, LINKS)}
-    sandboxes = {name: Sandbox(store, name) for name, store in stores.items()}
+    sandboxes = {name: SandboxHospital(store, name) for name, store in stores.items()}
     with serving(sandboxes[RETRACTS].app) as one, serving(sandboxes[LINKS].app) as other:
         site = Site(engine, tmp_path, {RETRACTS: one, LINKS: other})
         site.sync()
@@ -141,7 +142,7 @@ def test_the_losers_resources_become_the_survivors_and_the_loser_goes(site: Site
     assert (linked["active"], "name" in linked, "birthDate" in linked) == (False, False, False)
     assert linked["link"] == [{"other": {"reference": f"Patient/{survivor['id']}"}, "type": "replaced-by"}]
     site.sync()  # and that is all
-    assert site.adapter.ledger.counts(RETRACTS)[State.RETRACTED] == 1
+    assert site.adapter.ledger.counts(RETRACTS)[EntryState.RETRACTED] == 1
 
 
 def test_a_merge_taken_back_leaves_everything_as_it_was(site: Site) -> None:
@@ -169,7 +170,7 @@ def test_the_stricter_tier_holds_and_later_rows_of_the_loser_are_the_survivors(s
     assert len(merged) == count[site.loser] + count[site.survivor] - 1
     assert {record.cadre for record in merged} == {site.survivor}  # type: ignore[attr-defined]
     assert records.of_cadre(site.loser) == []
-    head = records.head()
+    head = records.newest_position()
     assert {cadre for cadre, _ in records.changed_cadres(head - 2, 10)} == {site.loser, site.survivor}
     tiers = [record.tier for record in merged if isinstance(record, Cadre)]
     assert tiers == [min(one.tier for one in _both(site))]
@@ -184,7 +185,7 @@ def test_a_result_for_the_loser_is_the_survivors(site: Site) -> None:
     loser = site.patient(RETRACTS, site.loser)
     assert loser is not None
     site.merge(despite_numbers=True)
-    directory = inbound._directories(site.adapter)(RETRACTS)
+    directory = inbox._directories(site.adapter)(RETRACTS)
     assert directory.cadre_by_remote(loser["id"]) == site.survivor
     number = next(one["value"] for one in loser["identifier"] if "record" in one["system"])
     assert directory.cadre_by_identity(number) == site.survivor
@@ -233,7 +234,7 @@ def test_when_one_of_them_is_t0_both_leave(site: Site, tmp_path: Path) -> None:
         f"{survivor.birth_date.isoformat()},T0\n",
         "utf-8",
     )
-    importer.run(
+    importer.run_import(
         site.adapter.engine,
         [folder],
         max_deletions_percent=100,
@@ -252,8 +253,8 @@ def test_when_one_of_them_is_t0_both_leave(site: Site, tmp_path: Path) -> None:
 def _send(site: Site, id: str, **said: Any) -> None:
     report = {"resourceType": "DiagnosticReport", "id": id, "status": "final", "code": {"text": "X-quang"}}
     sent = {**report, **said}
-    with write(site.adapter.engine) as connection:
-        accept(
+    with write_transaction(site.adapter.engine) as connection:
+        receive_resource(
             connection,
             hospital=RETRACTS,
             type="DiagnosticReport",
@@ -268,7 +269,8 @@ def _send(site: Site, id: str, **said: Any) -> None:
 def test_what_hospitals_sent_about_the_loser_goes_back_when_the_merge_is_taken_back(site: Site) -> None:
     site.merge(despite_numbers=True)
     identities = [
-        site.adapter.outlet(RETRACTS).identify("Patient", "cadre", key) for key in (site.loser, site.survivor)
+        site.adapter.destination(RETRACTS).identify("Patient", "cadre", key)
+        for key in (site.loser, site.survivor)
     ]
     for number, identity in enumerate(identities):
         _send(site, f"r{number}", subject={"identifier": {"value": identity}})
@@ -286,35 +288,35 @@ def test_what_hospitals_sent_about_the_loser_goes_back_when_the_merge_is_taken_b
 def test_nobody_plans_for_two_people_while_they_become_one(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(syncing, "_WAIT", 0)
-    turn = site.adapter.ledger.turns.take(f"plan:{LINKS}", 60)
+    monkeypatch.setattr(sync, "_WAIT", 0)
+    turn = site.adapter.ledger.named_locks.acquire(f"plan:{LINKS}", 60)
     assert turn is not None
     with pytest.raises(Busy):
         site.merge(despite_numbers=True)
     assert site.adapter.records.merges.list() == []
-    site.adapter.ledger.turns.give_back(turn)
+    site.adapter.ledger.named_locks.give_back(turn)
     seen: list[str] = []
 
     def watched() -> datetime:
-        seen.extend(one.id for one in site.adapter.ledger.workers.listed())
+        seen.extend(one.id for one in site.adapter.ledger.workers.all())
         return clock()
 
     wanted = preview_merge(site.adapter, site.loser, site.survivor)
     merge(site.adapter, wanted, watched, "test", despite_numbers=True)
-    assert set(seen) == {site.adapter.ledger.worker}  # whose leases are found free when it is killed
-    assert site.adapter.ledger.workers.listed() == []
+    assert set(seen) == {site.adapter.ledger.worker_id}  # whose leases are found free when it is killed
+    assert site.adapter.ledger.workers.all() == []
 
 
 def test_somebody_merged_into_a_person_who_left_is_told(site: Site) -> None:
     site.merge(despite_numbers=True)
-    codes = [one.code for one in problems(site.adapter, clock())]
+    codes = [one.code for one in current_problems(site.adapter, clock())]
     assert "merged" not in codes
-    [explained] = [one for one in explain(site.adapter, site.loser) if one.kind == "cadre"]
+    [explained] = [one for one in explain_record(site.adapter, site.loser) if one.kind == "cadre"]
     assert explained.merged_into == site.survivor
     gone = update(record).where(record.c.kind == "cadre", record.c.key == site.survivor)
-    with write(site.adapter.engine) as connection:
+    with write_transaction(site.adapter.engine) as connection:
         connection.execute(gone.values(deleted=True))
-    [problem] = [one for one in problems(site.adapter, clock()) if one.code == "merged"]
+    [problem] = [one for one in current_problems(site.adapter, clock()) if one.code == "merged"]
     assert (problem.count, problem.command) == (1, "adapter cadre merges")
     unmerge(site.adapter, site.loser, clock, "test")
-    assert site.adapter.records.merges.headless() == []
+    assert site.adapter.records.merges.without_survivor() == []

@@ -13,7 +13,7 @@ from ledger_books import Books, wish
 from sqlalchemy import Engine, text
 
 from adapter import database
-from adapter.database import migrate, open_database, read, write
+from adapter.database import migrate, open_database, read_transaction, write_transaction
 from adapter.ledger.store import LedgerStore
 
 _MIGRATE = """
@@ -56,7 +56,7 @@ def old(engine: Engine) -> None:
     """Bring it to the version before the newest, with a resource in the ledger."""
     for version in database._versions()[:-1]:
         database._step(engine, version)
-    with write(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(
             text(
                 "INSERT INTO ledger_entry (hospital, identity, cadre, type, rank, kind, key, state, "
@@ -73,7 +73,7 @@ def start(url: str, *dies_at: str) -> "subprocess.Popen[str]":
 
 
 def version(engine: Engine) -> str:
-    with read(engine) as connection:
+    with read_transaction(engine) as connection:
         return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
 
 
@@ -103,10 +103,10 @@ def test_killed_half_way_the_next_start_finishes(unmade: Engine, database_url: s
     process.communicate(timeout=240)
     assert process.returncode == -9
     assert version(unmade) == database._versions()[-2]
-    with read(unmade) as connection:  # the step left nothing, and what works with it goes on
+    with read_transaction(unmade) as connection:  # the step left nothing, and what works with it goes on
         assert connection.execute(text("SELECT count(*) FROM ledger_hospital")).scalar_one() == 0
     migrate(unmade)
-    [entry] = LedgerStore(unmade).of_record("measurement", "a")
+    [entry] = LedgerStore(unmade).entries_of_record("measurement", "a")
     assert (entry.remote_id, entry.changed_at) == ("7", datetime(2026, 11, 22, tzinfo=UTC))
     is_whole(unmade)
 
@@ -121,7 +121,7 @@ def test_a_migration_that_waits_for_a_table_lets_the_others_through(postgres_url
         migrating.start()
         time.sleep(2)
         begun = time.monotonic()
-        with read(engine) as connection:
+        with read_transaction(engine) as connection:
             connection.execute(count)
         assert time.monotonic() - begun < 15
         assert migrating.is_alive()

@@ -11,30 +11,30 @@ from sqlalchemy.exc import DatabaseError
 import adapter.pipeline
 import adapter.repository.tables
 import adapter.web.tables  # noqa: F401 - imported for the tables they declare
-from adapter.database import metadata, migrate, read, write
+from adapter.database import metadata, migrate, read_transaction, write_transaction
 from adapter.migrations import versions
 
 
 def test_the_migrated_schema_is_the_declared_one(engine: Engine) -> None:
-    with read(engine) as connection:
+    with read_transaction(engine) as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
 def test_migrating_again_changes_nothing(engine: Engine) -> None:
     migrate(engine)
     newest = max(path.name[:4] for path in Path(versions.__file__).parent.glob("[0-9]*.py"))
-    with read(engine) as connection:
+    with read_transaction(engine) as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [newest]
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit SET actor = 'x'", "DELETE FROM audit"])
 def test_the_audit_cannot_be_changed(engine: Engine, statement: str) -> None:
-    with write(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(
             text(
                 "INSERT INTO audit (seq, at, actor, action, details, previous, hash) "
                 "VALUES (1, '2026-11-22 00:00:00+00:00', 'a', 'b', '{}', '', '')"
             )
         )
-    with pytest.raises(DatabaseError, match="append-only"), write(engine) as connection:
+    with pytest.raises(DatabaseError, match="append-only"), write_transaction(engine) as connection:
         connection.execute(text(statement))

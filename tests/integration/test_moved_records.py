@@ -14,24 +14,25 @@ from openpyxl import load_workbook
 from serving import serving
 from sqlalchemy import Engine, delete, select, update
 
-from adapter.database import open_database, read, write
-from adapter.ledger import tables
-from adapter.ledger.history import unpack
-from adapter.ledger.model import Entry, Settled
+from adapter.database import open_database, read_transaction, write_transaction
 from adapter.ledger.repairs import Repair, RepairStore
-from adapter.ledger.state import Event, State
-from adapter.pipeline import people, planning
-from adapter.pipeline.merging import merge, preview_merge
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.people import NOBODY
-from adapter.pipeline.planning import update_ledger
-from adapter.pipeline.syncing import Work, client_of, deliver_to
-from adapter.pipeline.syncing import sync as run_sync
-from adapter.records import importer
-from adapter.records.changes import Changes
+from adapter.ledger.schema import tables
+from adapter.ledger.schema.states import EntryEvent, EntryState
+from adapter.ledger.schema.transitions import unpack_transitions
+from adapter.ledger.schema.values import DeliveryOutcome, LedgerEntry
+from adapter.operations.merge import merge, preview_merge
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.desired_state import changed_people
+from adapter.pipeline.desired_state.changed_people import CENTRE_KEY
+from adapter.pipeline.outbound import planning
+from adapter.pipeline.outbound.planning import update_ledger
+from adapter.pipeline.outbound.sync import RunContext, deliver_due, server_client
+from adapter.pipeline.outbound.sync import sync as run_sync
+from adapter.records.importing import importer
+from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.model import Cadre, Measurement, Record, Tier
-from adapter.sandbox.app import Sandbox
-from adapter.settings import Hospital, Settings
+from adapter.sandbox.app import SandboxHospital
+from adapter.settings import HospitalSettings, Settings
 
 SMALL = Path("fixtures/sample/small.xlsx")
 NAME = "bv-tinh"
@@ -86,7 +87,7 @@ class Site:
             database_url=f"sqlite:///{folder / 'adapter.db'}",
             patience_seconds=20,
             hospitals={
-                NAME: Hospital(
+                NAME: HospitalSettings(
                     name=NAME, display=NAME, level="provincial", base_url=f"{base}/fhir", timeout_seconds=1
                 )
             },
@@ -104,7 +105,7 @@ class Site:
         assert {one.kind for one in self.moving} >= {"visit", "measurement"}
 
     def load(self, file: Path) -> None:
-        importer.run(
+        importer.run_import(
             self.adapter.engine,
             [file],
             max_deletions_percent=3,
@@ -119,15 +120,15 @@ class Site:
 
     def give(self, cadre: str) -> None:
         """The visit and all that belongs to it is this person's."""
-        with write(self.adapter.engine) as connection:
-            changes = Changes(connection)
+        with write_transaction(self.adapter.engine) as connection:
+            changes = ImportWriter(connection)
             for one in self.moving:
                 changes.upsert([(one.model_copy(update={"cadre": cadre}), 2)], "new.xlsx", "sheet", clock())
             changes.close()
 
     def remove(self) -> None:
-        with write(self.adapter.engine) as connection:
-            changes = Changes(connection)
+        with write_transaction(self.adapter.engine) as connection:
+            changes = ImportWriter(connection)
             changes.tombstone("visit", [self.visit])
             changes.close()
 
@@ -136,54 +137,58 @@ class Site:
         person = self.adapter.records.get("cadre", cadre)
         assert isinstance(person, Cadre)
         changed = person.model_copy(update={"phone": f"09{clock().microsecond:08}"})
-        with write(self.adapter.engine) as connection:
-            changes = Changes(connection)
+        with write_transaction(self.adapter.engine) as connection:
+            changes = ImportWriter(connection)
             changes.upsert([(changed, 2)], "new.xlsx", "sheet", clock())
             changes.close()
 
     # -- the ledger ------------------------------------------------------------------------
 
     def plan(self, **how: Any) -> int:
-        return update_ledger(self.adapter, self.adapter.outlet(NAME), clock(), silent, **how)
+        return update_ledger(self.adapter, self.adapter.destination(NAME), clock(), silent, **how)
 
     def deliver(self) -> None:
-        work = Work(self.adapter, clock, silent, threading.Event())
+        work = RunContext(self.adapter, clock, silent, threading.Event())
         hospital = self.adapter.settings.hospital(NAME)
-        with client_of(self.adapter, hospital, clock()) as client:
-            deliver_to(work, hospital, client, patience=20)
+        with server_client(self.adapter, hospital, clock()) as client:
+            deliver_due(work, hospital, client, patience=20)
 
     def sync(self) -> None:
         """Twice where something was made anew: it has another id then, and what refers to it goes again."""
         done = run_sync(self.adapter, [NAME], clock, silent).hospitals[NAME]
-        if done.waiting and self.adapter.ledger.to_plan_again(NAME):
+        if done.waiting and self.adapter.ledger.cadres_to_replan(NAME):
             done = run_sync(self.adapter, [NAME], clock, silent).hospitals[NAME]
         assert not done.problems
         assert done.parked == done.unknown == done.waiting == 0
 
-    def lines(self) -> list[Entry]:
+    def lines(self) -> list[LedgerEntry]:
         """Those of the records that move."""
-        found = [line for one in self.moving for line in self.adapter.ledger.of_record(one.kind, one.key)]
+        found = [
+            line for one in self.moving for line in self.adapter.ledger.entries_of_record(one.kind, one.key)
+        ]
         assert found
         return sorted(found, key=lambda line: line.identity)
 
-    def states(self) -> set[tuple[str, State]]:
+    def states(self) -> set[tuple[str, EntryState]]:
         return {(one.cadre, one.state) for one in self.lines()}
 
-    def force(self, state: State, **values: Any) -> None:
+    def force(self, state: EntryState, **values: Any) -> None:
         """All of the moving records' lines stand like this."""
         lines = [one.identity for one in self.lines()]
-        with write(self.adapter.engine) as connection:
+        with write_transaction(self.adapter.engine) as connection:
             connection.execute(update(E).where(E.c.identity.in_(lines)).values(state=state, **values))
 
     def ever_retracted(self) -> bool:
         lines = [one.identity for one in self.lines()]
         query = select(E.c.history).where(E.c.hospital == NAME, E.c.identity.in_(lines))
-        with read(self.adapter.engine) as connection:
+        with read_transaction(self.adapter.engine) as connection:
             steps = [
-                step.after for history in connection.execute(query).scalars() for step in unpack(history)
+                step.after
+                for history in connection.execute(query).scalars()
+                for step in unpack_transitions(history)
             ]
-        assert State.PENDING in steps
-        return State.RETRACTING in steps
+        assert EntryState.PENDING in steps
+        return EntryState.RETRACTING in steps
 
     # -- the hospital ----------------------------------------------------------------------
 
@@ -192,7 +197,7 @@ class Site:
         return [entry["resource"] for entry in httpx.get(url).json().get("entry", [])]
 
     def patient(self, cadre: str) -> str:
-        identity = self.adapter.outlet(NAME).identify("Patient", "cadre", cadre)
+        identity = self.adapter.destination(NAME).identify("Patient", "cadre", cadre)
         [resource] = self.found("Patient", identity)
         return f"Patient/{resource['id']}"
 
@@ -203,12 +208,12 @@ class Site:
             there = self.found(line.type, line.identity)
             assert len(there) <= 1
             subjects |= {(one.get("subject") or one["patient"])["reference"] for one in there}
-            assert bool(there) is (line.state is State.DELIVERED)
+            assert bool(there) is (line.state is EntryState.DELIVERED)
         return subjects
 
     def check(self, cadre: str) -> None:
         """The hospital holds all of it as this person's, and the ledger says so."""
-        assert self.states() == {(cadre, State.DELIVERED)}
+        assert self.states() == {(cadre, EntryState.DELIVERED)}
         assert self.subjects() == {self.patient(cadre)}
         assert self.plan() == 0
 
@@ -220,7 +225,7 @@ def _visit(one: Record) -> str | None:
 @pytest.fixture
 def site(engine: Engine, tmp_path: Path, few: Path) -> Iterator[Site]:
     store = open_database(f"sqlite:///{tmp_path / 'hospital.db'}")
-    with serving(Sandbox(store, NAME).app) as base:
+    with serving(SandboxHospital(store, NAME).app) as base:
         yield Site(engine, tmp_path, base, few)
     store.dispose()
 
@@ -228,8 +233,8 @@ def site(engine: Engine, tmp_path: Path, few: Path) -> Iterator[Site]:
 @pytest.fixture
 def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everybody is planned on a page of their own, but for those who share a position."""
-    monkeypatch.setattr(people, "_FIRST_PAGES", ())
-    monkeypatch.setattr(people, "_PAGE", 1)
+    monkeypatch.setattr(changed_people, "_FIRST_PAGES", ())
+    monkeypatch.setattr(changed_people, "_PAGE", 1)
 
 
 @pytest.fixture
@@ -244,12 +249,12 @@ def _delivered(_site: Site) -> None:
 
 
 def _parked(site: Site) -> None:
-    site.force(State.PARKED, reason="refused", delivered_digest=None, body=b"{}")
+    site.force(EntryState.PARKED, reason="refused", delivered_digest=None, body=b"{}")
 
 
 def _unknown(site: Site) -> None:
     site.force(
-        State.UNKNOWN,
+        EntryState.UNKNOWN,
         delivered_digest=None,
         sent_at=clock() - timedelta(hours=1),
         reason="timeout",
@@ -260,19 +265,19 @@ def _unknown(site: Site) -> None:
 def _sending(site: Site) -> None:
     """Whoever sent it died; his lease was taken back."""
     nothing = dict.fromkeys(("delivered_digest", "delivered_at", "remote_id", "etag"))
-    site.force(State.SENDING, sent_at=clock() - timedelta(hours=1), **nothing)
+    site.force(EntryState.SENDING, sent_at=clock() - timedelta(hours=1), **nothing)
 
 
 def _retracting(site: Site) -> None:
     site.remove()
     site.plan()
-    assert site.states() == {(site.former, State.RETRACTING)}
+    assert site.states() == {(site.former, EntryState.RETRACTING)}
 
 
 def _retracted(site: Site) -> None:
     site.remove()
     site.sync()
-    assert site.states() == {(site.former, State.RETRACTED)}
+    assert site.states() == {(site.former, EntryState.RETRACTED)}
 
 
 def _together(_site: Site) -> None:
@@ -291,7 +296,10 @@ def _owner_alone(site: Site) -> None:
     """The feed names the third person as the former owner."""
     site.give(site.third)
     site.give(site.owner)
-    found = {cadre for cadre, _ in site.adapter.records.changed_cadres(site.adapter.records.head() - 2, 9)}
+    found = {
+        cadre
+        for cadre, _ in site.adapter.records.changed_cadres(site.adapter.records.newest_position() - 2, 9)
+    }
     assert found == {site.third, site.owner}
 
 
@@ -323,7 +331,7 @@ def test_on_one_page_too(site: Site, order: States) -> None:
         site.give(site.owner)
     order(site)
     site.plan()  # while nothing was ever sent
-    assert site.states() == {(site.owner, State.PENDING)}
+    assert site.states() == {(site.owner, EntryState.PENDING)}
     site.deliver()
     site.check(site.owner)
     assert not site.ever_retracted()
@@ -352,9 +360,9 @@ def test_what_may_not_go_of_the_new_owner_is_retracted(site: Site) -> None:
     site.give(site.third)
     site.give(site.withheld)
     site.plan()
-    assert site.states() == {(site.withheld, State.RETRACTING)}
+    assert site.states() == {(site.withheld, EntryState.RETRACTING)}
     site.sync()
-    assert site.states() == {(site.withheld, State.RETRACTED)}
+    assert site.states() == {(site.withheld, EntryState.RETRACTED)}
     assert site.subjects() == set()
     site.give(site.owner)
     site.sync()
@@ -367,7 +375,7 @@ def test_what_moved_and_was_deleted_before_anybody_planned_is_retracted(site: Si
     site.give(site.owner)
     site.remove()
     site.sync()
-    assert site.states() == {(site.owner, State.RETRACTED)}
+    assert site.states() == {(site.owner, EntryState.RETRACTED)}
     assert site.subjects() == set()
 
 
@@ -376,23 +384,23 @@ def test_while_nothing_can_be_updated_it_leaves(site: Site) -> None:
     site.sync()
     site.give(site.owner)
     site.plan(only_leaving=True)
-    assert site.states() == {(site.owner, State.RETRACTING)}
+    assert site.states() == {(site.owner, EntryState.RETRACTING)}
     site.sync()
     site.check(site.owner)
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("state", [State.SENDING, State.DELIVERED, State.RETRACTING])
-def test_nothing_that_is_under_way_is_taken(site: Site, state: State) -> None:
+@pytest.mark.parametrize("state", [EntryState.SENDING, EntryState.DELIVERED, EntryState.RETRACTING])
+def test_nothing_that_is_under_way_is_taken(site: Site, state: EntryState) -> None:
     """Somebody has the former owner's shipment: he ends in peace, and then it passes."""
     ledger = site.adapter.ledger
     site.sync()
-    if state is State.RETRACTING:
+    if state is EntryState.RETRACTING:
         _retracting(site)
     lease = ledger.shipments.claim_one(NAME, site.former, clock(), 60)
     assert lease is not None
-    if state is State.SENDING:
-        site.force(State.PENDING, body=b"{}")
+    if state is EntryState.SENDING:
+        site.force(EntryState.PENDING, body=b"{}")
         ledger.start(lease, {one.identity: one.desired_digest or "" for one in site.lines()}, clock(), 60)
     before = site.lines()
     site.give(site.owner)
@@ -400,27 +408,27 @@ def test_nothing_that_is_under_way_is_taken(site: Site, state: State) -> None:
     site.plan()
     assert site.lines() == before
     row = ledger.hospitals.row(NAME)
-    assert row.planned_position < site.adapter.records.head()
-    assert site.adapter.ledger.to_plan_again(NAME) == []
+    assert row.planned_position < site.adapter.records.newest_position()
+    assert site.adapter.ledger.cadres_to_replan(NAME) == []
     assert _pending(site, site.third)  # nobody else waits for it
     site.plan()
     assert site.lines() == before
-    event = {State.SENDING: Event.CONFIRM, State.RETRACTING: Event.GONE}.get(state)
+    event = {EntryState.SENDING: EntryEvent.CONFIRM, EntryState.RETRACTING: EntryEvent.GONE}.get(state)
     if event is not None:
-        proof = "deleted" if event is Event.GONE else None
-        outcome = [Settled(one.identity, event, one.remote_id, proof=proof) for one in before]
+        proof = "deleted" if event is EntryEvent.GONE else None
+        outcome = [DeliveryOutcome(one.identity, event, one.remote_id, proof=proof) for one in before]
         ledger.settle(lease, outcome, clock())
-    if state is State.RETRACTING:
+    if state is EntryState.RETRACTING:
         for one in before:
             httpx.delete(f"{site.base}/fhir/{one.type}/{one.remote_id}")
     ledger.shipments.give_back(lease)
     site.sync()
     site.check(site.owner)
-    assert ledger.hospitals.row(NAME).planned_position == site.adapter.records.head()
+    assert ledger.hospitals.row(NAME).planned_position == site.adapter.records.newest_position()
 
 
 def _pending(site: Site, cadre: str) -> bool:
-    return any(one.state is State.PENDING for one in site.adapter.ledger.entries(NAME, [cadre])[cadre])
+    return any(one.state is EntryState.PENDING for one in site.adapter.ledger.entries(NAME, [cadre])[cadre])
 
 
 def test_what_ends_meanwhile_passes_in_the_same_plan(site: Site) -> None:
@@ -433,8 +441,8 @@ def test_what_ends_meanwhile_passes_in_the_same_plan(site: Site) -> None:
     ending.start()
     site.plan()
     ending.join()
-    assert site.states() == {(site.owner, State.PENDING)}
-    assert site.adapter.ledger.hospitals.row(NAME).planned_position == site.adapter.records.head()
+    assert site.states() == {(site.owner, EntryState.PENDING)}
+    assert site.adapter.ledger.hospitals.row(NAME).planned_position == site.adapter.records.newest_position()
 
 
 def test_two_deliver_while_it_moves_to_and_fro(site: Site) -> None:
@@ -446,10 +454,10 @@ def test_two_deliver_while_it_moves_to_and_fro(site: Site) -> None:
         own = Adapter(site.adapter.settings, site.adapter.engine)
         hospital = own.settings.hospital(NAME)
         try:
-            with client_of(own, hospital, clock()) as client:
-                work = Work(own, clock, silent, threading.Event())
+            with server_client(own, hospital, clock()) as client:
+                work = RunContext(own, clock, silent, threading.Event())
                 while not over.wait(0.02):
-                    done = deliver_to(work, hospital, client, threads=2)
+                    done = deliver_due(work, hospital, client, threads=2)
                     assert not done.failed
         except BaseException as error:
             failed.append(error)
@@ -479,9 +487,11 @@ def test_what_no_record_was_known_for_is_taken_over_too(site: Site) -> None:
     site.sync()
     before = site.lines()
     strangers = [(one.type, one.identity, one.remote_id or "", one.rank) for one in before]
-    with write(site.adapter.engine) as connection:
+    with write_transaction(site.adapter.engine) as connection:
         connection.execute(delete(E).where(E.c.identity.in_([one.identity for one in before])))
-    assert RepairStore(site.adapter.engine).retract_unknown(NAME, strangers, NOBODY, clock()) == len(before)
+    assert RepairStore(site.adapter.engine).retract_unknown(NAME, strangers, CENTRE_KEY, clock()) == len(
+        before
+    )
     site.deliver()
     assert all(site.found(one.type, one.identity) == [] for one in before)
     site.touch(site.former)
@@ -507,7 +517,7 @@ def test_what_leaves_a_merged_name_leaves_the_survivor(site: Site) -> None:
     merge(site.adapter, wanted, clock, "test", despite_numbers=True)
     site.sync()
     site.check(site.third)
-    head = site.adapter.records.head()
+    head = site.adapter.records.newest_position()
     site.give(site.owner)
     named = {cadre for cadre, _ in site.adapter.records.changed_cadres(head, 1)}
     assert named == {site.former, site.third, site.owner}

@@ -13,25 +13,32 @@ from serving import serving
 from sqlalchemy import Engine
 
 from adapter.database import open_database
-from adapter.fhir import definitions
 from adapter.fhir.bundle import identities_of
-from adapter.fhir.identity import ONE_IDENTIFIER, WITHOUT_IDENTIFIER, identified, search_parameter
-from adapter.fhir.validation import check
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.syncing import sync as run_sync
-from adapter.records import importer
-from adapter.repository.types import RESOURCE_TYPES
-from adapter.sandbox.app import Sandbox
-from adapter.settings import Hospital, Settings
+from adapter.fhir.definitions import types
+from adapter.fhir.identity import (
+    SINGLE_IDENTIFIER_TYPES,
+    TYPES_WITHOUT_IDENTIFIER,
+    identity_search_parameter,
+    with_identity,
+)
+from adapter.fhir.validation.checker import check_resource
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.outbound.sync import sync as run_sync
+from adapter.records.importing import importer
+from adapter.repository.resource_types import RESOURCE_TYPES
+from adapter.sandbox.app import SandboxHospital
+from adapter.settings import HospitalSettings, Settings
 
 NAME, SYSTEM = "bv-tinh", "https://cadre-health.example/fhir/sid/record"
 SEALED = "open: [centre]"
 
 
 def test_types_without_identifiers_are_those_of_the_specification() -> None:
-    listed = {type_: definitions.elements(type_).get("identifier") for type_ in RESOURCE_TYPES}
-    assert {type_ for type_, element in listed.items() if element is None} == WITHOUT_IDENTIFIER
-    assert {type_ for type_, element in listed.items() if element and not element.many} == ONE_IDENTIFIER
+    listed = {type_: types.elements(type_).get("identifier") for type_ in RESOURCE_TYPES}
+    assert {type_ for type_, element in listed.items() if element is None} == TYPES_WITHOUT_IDENTIFIER
+    assert {
+        type_ for type_, element in listed.items() if element and not element.is_list
+    } == SINGLE_IDENTIFIER_TYPES
 
 
 @pytest.mark.parametrize("type_", ["Patient", "Composition", "Provenance"])
@@ -42,10 +49,10 @@ def test_an_identity_is_found_where_it_was_put(type_: str) -> None:
     }
     if type_ != "Patient":
         del body["identifier"]
-    made = identified(type_, "urn:s", "1", body)
+    made = with_identity(type_, "urn:s", "1", body)
     assert identities_of(made, "urn:s") == ("1",)
     assert made["meta"]["profile"] == ["http://x.test"]
-    assert search_parameter(type_) == ("_tag" if type_ == "Provenance" else "identifier")
+    assert identity_search_parameter(type_) == ("_tag" if type_ == "Provenance" else "identifier")
 
 
 def silent(_stage: str, _hospital: str | None, _done: int, _total: int) -> None:
@@ -55,7 +62,7 @@ def silent(_stage: str, _hospital: str | None, _done: int, _total: int) -> None:
 @pytest.fixture
 def base(tmp_path: Path) -> Iterator[str]:
     store = open_database(f"sqlite:///{tmp_path / 'hospital.db'}")
-    with serving(Sandbox(store, NAME).app) as url:
+    with serving(SandboxHospital(store, NAME).app) as url:
         yield url
     store.dispose()
 
@@ -78,7 +85,7 @@ def test_opened_origins_and_classes_go_once_and_come_back(engine: Engine, tmp_pa
     (folder / "disclosure.yaml").write_text(opened, "utf-8")
     (tmp_path / "identity.key").write_text("0123456789abcdef0123456789abcdef")
     url = f"{base}/fhir"  # a short time-out: what was lost is believed absent only after it
-    hospital = Hospital(name=NAME, display=NAME, level="provincial", base_url=url, timeout_seconds=2)
+    hospital = HospitalSettings(name=NAME, display=NAME, level="provincial", base_url=url, timeout_seconds=2)
     settings = Settings(
         identity_key=f"file:{tmp_path / 'identity.key'}",
         database_url=f"sqlite:///{tmp_path / 'adapter.db'}",
@@ -87,7 +94,7 @@ def test_opened_origins_and_classes_go_once_and_come_back(engine: Engine, tmp_pa
     )
     now = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
     file = Path("fixtures/sample/small.xlsx")
-    importer.run(engine, [file], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=now)
+    importer.run_import(engine, [file], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=now)
 
     def sync() -> Any:
         adapter = Adapter(settings, engine)
@@ -108,7 +115,7 @@ def test_opened_origins_and_classes_go_once_and_come_back(engine: Engine, tmp_pa
     wanted = [f"{type_}/{one['id']}" for type_ in imported for one in held(base, type_)]
     assert set(wanted) <= set(told)
     assert len(told) == len(set(told))
-    assert all(check(one) == [] for one in origins)
+    assert all(check_resource(one) == [] for one in origins)
     assert "small.xlsx" not in str(origins)
     classes = [
         one for one in held(base, "Observation") if "health-class" in str(one.get("valueCodeableConcept"))

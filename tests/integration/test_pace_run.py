@@ -12,15 +12,15 @@ import pytest
 from fakes import GOOD, FakeHospital
 from sqlalchemy import Engine
 
-from adapter.database import open_database, write
-from adapter.delivery.client import HospitalClient
-from adapter.delivery.gate import HospitalGate, HospitalPace
-from adapter.delivery.worker import Delivered, deliver
+from adapter.database import open_database, write_transaction
+from adapter.delivery.http.client import HospitalClient
+from adapter.delivery.http.rate_limit import AdaptiveBundleSize, HospitalRateLimiter
+from adapter.delivery.worker import DeliverySummary, deliver
 from adapter.fhir import codec
-from adapter.ledger.diff import compare
-from adapter.ledger.model import Desired
-from adapter.ledger.pace import Breaker, Limits, Mode
-from adapter.ledger.state import State
+from adapter.ledger.entries.comparison import compare
+from adapter.ledger.hospitals.pace import BreakerState, HospitalMode, PaceLimits
+from adapter.ledger.schema.states import EntryState
+from adapter.ledger.schema.values import DesiredResource
 from adapter.ledger.store import LedgerStore
 
 SYSTEM = "https://centre.test/sid"
@@ -32,10 +32,10 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
-def person(key: str) -> Desired:
+def person(key: str) -> DesiredResource:
     value = codec.digest(key.encode())
     body = codec.dumps({"resourceType": "Patient", "identifier": [{"system": SYSTEM, "value": value}]})
-    return Desired(value, "Patient", 0, "cadre", key, codec.digest(body), body)
+    return DesiredResource(value, "Patient", 0, "cadre", key, codec.digest(body), body)
 
 
 class Slow(FakeHospital):
@@ -59,7 +59,7 @@ class Slow(FakeHospital):
             return super()._handle(request)
 
 
-Ledgers = Callable[[Limits], LedgerStore]
+Ledgers = Callable[[PaceLimits], LedgerStore]
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def ledger(database_url: str) -> Iterator[Ledgers]:
     """The ledger as a process of its own sees it."""
     opened: list[Engine] = []
 
-    def ledger(limits: Limits) -> LedgerStore:
+    def ledger(limits: PaceLimits) -> LedgerStore:
         opened.append(open_database(database_url))
         return LedgerStore(opened[-1], {NAME: limits})
 
@@ -81,7 +81,7 @@ def wish(engine: Engine, people: int, each: int = 1) -> None:
         f"c{number}": compare([], [person(f"c{number}-{one}") for one in range(each)])
         for number in range(people)
     }
-    with write(engine) as connection:
+    with write_transaction(engine) as connection:
         LedgerStore(engine).plan(
             connection, NAME, changes, mapping_version="m", version="v", position=1, now=clock()
         )
@@ -89,9 +89,9 @@ def wish(engine: Engine, people: int, each: int = 1) -> None:
 
 def run(
     one: LedgerStore, hospital: FakeHospital, *, threads: int, patience: float = 5, timeout: float = 5
-) -> Delivered:
-    gate = HospitalGate(one.hospitals, NAME)
-    size = HospitalPace(one.hospitals, NAME, clock, timeout=timeout, ceiling=50)
+) -> DeliverySummary:
+    gate = HospitalRateLimiter(one.hospitals, NAME)
+    size = AdaptiveBundleSize(one.hospitals, NAME, clock, timeout=timeout, ceiling=50)
     with HospitalClient(hospital.base, transport=hospital.transport, gate=gate) as client:
         return deliver(
             NAME,
@@ -107,7 +107,7 @@ def run(
             clock=clock,
             stop=threading.Event(),
             card=GOOD,
-            pace=size,
+            bundle_size=size,
         )
 
 
@@ -121,22 +121,22 @@ def test_a_pause_stops_workers_of_other_processes_at_once_and_what_is_under_way_
     engine: Engine, ledger: Ledgers, pool: ThreadPoolExecutor
 ) -> None:
     wish(engine, PEOPLE)
-    hospital, limits = Slow(0.05), Limits(concurrency=4)
+    hospital, limits = Slow(0.05), PaceLimits(concurrency=4)
     runs = [pool.submit(run, ledger(limits), hospital, threads=2) for _ in range(2)]
     while len(hospital.asked_at) < 10:
         time.sleep(0.01)
     person_ = LedgerStore(engine, {NAME: limits})
-    person_.hospitals.switch(NAME, Mode.PAUSED, by="cli:an", note=None, now=clock())
+    person_.hospitals.set_mode(NAME, HospitalMode.PAUSED, by="cli:an", note=None, now=clock())
     paused = time.monotonic()
     assert not any(one.result(timeout=60).unreachable for one in runs)
     assert max(hospital.asked_at) - paused < 2
     counts = person_.counts(NAME)
-    assert set(counts) == {State.DELIVERED, State.PENDING}
-    assert person_.shipments.in_flight(NAME) == 0
+    assert set(counts) == {EntryState.DELIVERED, EntryState.PENDING}
+    assert person_.shipments.count_in_flight(NAME) == 0
     assert run(person_, hospital, threads=2, patience=0).requests == 0
-    person_.hospitals.switch(NAME, Mode.RUNNING, by="cli:an", note=None, now=clock())
+    person_.hospitals.set_mode(NAME, HospitalMode.RUNNING, by="cli:an", note=None, now=clock())
     run(person_, hospital, threads=2)
-    assert person_.counts(NAME) == {State.DELIVERED: PEOPLE}
+    assert person_.counts(NAME) == {EntryState.DELIVERED: PEOPLE}
     assert len(hospital.resources) == PEOPLE
 
 
@@ -144,15 +144,15 @@ def test_one_shipment_over_all_workers_tries_a_hospital_that_was_away(
     engine: Engine, ledger: Ledgers, pool: ThreadPoolExecutor
 ) -> None:
     wish(engine, PEOPLE)
-    limits = Limits(concurrency=16)
+    limits = PaceLimits(concurrency=16)
     ledgers = [ledger(limits) for _ in range(4)]
-    ledgers[0].hospitals.failed(NAME, "unreachable", now=clock())
-    ledgers[0].hospitals.probe(NAME, clock())
+    ledgers[0].hospitals.record_failure(NAME, "unreachable", now=clock())
+    ledgers[0].hospitals.allow_probe(NAME, clock())
     claims = [pool.submit(one.shipments.claim, NAME, clock(), 60, 3) for one in ledgers for _ in range(2)]
     leases = [lease for claim in claims for lease in claim.result(timeout=60)]
     assert len(leases) == 1
-    assert ledgers[1].hospitals.row(NAME).breaker == Breaker.HALF_OPEN
-    ledgers[0].hospitals.reached(NAME, clock())
+    assert ledgers[1].hospitals.row(NAME).breaker == BreakerState.HALF_OPEN
+    ledgers[0].hospitals.record_success(NAME, clock())
     assert len(ledgers[2].shipments.claim(NAME, clock(), 60, 99)) == 7  # half of the setting, less that one
 
 
@@ -160,7 +160,7 @@ def test_no_more_are_in_flight_than_the_hospital_admits_and_good_answers_admit_m
     engine: Engine, ledger: Ledgers, pool: ThreadPoolExecutor
 ) -> None:
     wish(engine, PEOPLE)
-    hospital, limits = Slow(0.02), Limits(concurrency=3)
+    hospital, limits = Slow(0.02), PaceLimits(concurrency=3)
     runs = [pool.submit(run, ledger(limits), hospital, threads=4) for _ in range(2)]
     assert sum(one.result(timeout=60).resources for one in runs) == PEOPLE
     assert hospital.most_at_once <= 3
@@ -173,7 +173,7 @@ def test_a_hospital_that_is_back_gets_everything_after_its_first_answer(
     hospital = Slow(0)
     down = [lambda _request: httpx.Response(503, json={"resourceType": "OperationOutcome"})]
     hospital.before = [*down * 3]
-    one = ledger(Limits(concurrency=4))
+    one = ledger(PaceLimits(concurrency=4))
     done = run(one, hospital, threads=4, patience=20)
     assert (done.resources, done.unreachable) == (12, False)
     row = one.hospitals.row(NAME)
@@ -199,7 +199,7 @@ def test_bundles_become_as_large_as_a_slow_server_manages_in_time(engine: Engine
             return super()._handle(request)
 
     wish(engine, 2, each=50)
-    hospital, one = PerEntry(0), ledger(Limits(concurrency=1))
+    hospital, one = PerEntry(0), ledger(PaceLimits(concurrency=1))
     hospital.sizes = []
     assert run(one, hospital, threads=1, patience=20, timeout=1).resources == 100
     assert hospital.sizes[0] == 50
@@ -226,7 +226,7 @@ def test_a_line_that_breaks_early_says_nothing_of_the_size_of_bundles(
             return answer
 
     wish(engine, 1, each=50)
-    hospital, one = Breaks(0), ledger(Limits(concurrency=1))
+    hospital, one = Breaks(0), ledger(PaceLimits(concurrency=1))
     assert run(one, hospital, threads=1, patience=20).resources == 50
     assert hospital.broken
     assert (one.hospitals.row(NAME).entries or 50) == entries
@@ -235,7 +235,7 @@ def test_a_line_that_breaks_early_says_nothing_of_the_size_of_bundles(
 def test_every_request_passes_the_gate(engine: Engine, ledger: Ledgers) -> None:
     wish(engine, 25)
     hospital = Slow(0)
-    one = ledger(Limits(concurrency=4, per_second=10))
+    one = ledger(PaceLimits(concurrency=4, per_second=10))
     assert run(one, hospital, threads=4).resources == 25
     gaps = hospital.asked_at[-1] - hospital.asked_at[0]
     assert 2.0 <= gaps <= 4.0  # 25 requests at 10 a second, less a quarter of a second that goes at once

@@ -12,21 +12,21 @@ import pytest
 from sqlalchemy import Engine
 
 from adapter import audit
-from adapter.delivery.strategy import Item, next_batch
+from adapter.delivery.decisions.strategy import OutboundResource, next_bundle
 from adapter.errors import SettingsError
 from adapter.fhir import codec
-from adapter.fhir.validation import check, check_bundle
-from adapter.ledger.state import State
-from adapter.pipeline.foresight import Plan
-from adapter.pipeline.foresight import plan as make_plan
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.people import NOBODY, in_pages, pages
-from adapter.pipeline.planning import update_ledger, write_bundles
-from adapter.pipeline.whereabouts import explain
-from adapter.pipeline.wishes import wishes
-from adapter.records import importer
+from adapter.fhir.validation.checker import check_bundle, check_resource
+from adapter.insights.explain import explain_record
+from adapter.insights.plan_report import PlanReport
+from adapter.insights.plan_report import plan_reports as make_plan
+from adapter.ledger.schema.states import EntryState
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.desired_state.changed_people import CENTRE_KEY, changed_pages, paginate
+from adapter.pipeline.desired_state.desired import desired_state
+from adapter.pipeline.outbound.planning import update_ledger, write_bundles
+from adapter.records.importing import importer
 from adapter.records.model import Cadre, Fulfilment, Referral, Tier
-from adapter.settings import Hospital, Settings
+from adapter.settings import HospitalSettings, Settings
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 SMALL = Path("fixtures/sample/small.xlsx")
@@ -39,7 +39,9 @@ SYSTEMS = {
 def settings(folder: Path, mappings: Path | None = None) -> Settings:
     (folder / "identity.key").write_text("0123456789abcdef0123456789abcdef")
     hospitals = {
-        name: Hospital(display=name, level=level, base_url="http://hospital.test/fhir", systems=SYSTEMS)
+        name: HospitalSettings(
+            display=name, level=level, base_url="http://hospital.test/fhir", systems=SYSTEMS
+        )
         for name, level in (("bv-tinh", "provincial"), ("bv-trung-uong", "central"))
     }
     key = f"file:{folder / 'identity.key'}"
@@ -51,7 +53,7 @@ def silent(_stage: str, _hospital: str | None, _done: int, _total: int) -> None:
 
 
 def load(adapter: Adapter, file: Path = SMALL) -> None:
-    importer.run(
+    importer.run_import(
         adapter.engine,
         [file],
         max_deletions_percent=3,
@@ -67,11 +69,11 @@ def adapter(engine: Engine, tmp_path: Path) -> Adapter:
     return adapter
 
 
-def plan(adapter: Adapter, name: str = "bv-tinh") -> Plan:
+def plan(adapter: Adapter, name: str = "bv-tinh") -> PlanReport:
     return make_plan(adapter, [name], silent)[name]
 
 
-def totals(found: Plan) -> Counter[str]:
+def totals(found: PlanReport) -> Counter[str]:
     total: Counter[str] = Counter()
     for counts in found.counts.values():
         total += counts
@@ -91,36 +93,38 @@ def resources(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def test_a_plan_changes_nothing(adapter: Adapter) -> None:
-    before = audit.head(adapter.engine)
+    before = audit.chain_head(adapter.engine)
     first, second = plan(adapter), plan(adapter)
     assert first == second
     assert totals(first)["create"] > 1000
     assert adapter.ledger.counts("bv-tinh") == {}
-    assert audit.head(adapter.engine) == before
+    assert audit.chain_head(adapter.engine) == before
 
 
 def test_what_was_planned_is_what_the_ledger_wants(adapter: Adapter) -> None:
     before = plan(adapter)
-    changed = update_ledger(adapter, adapter.outlet("bv-tinh"), NOW, silent)
-    assert changed == totals(before)["create"] == adapter.ledger.counts("bv-tinh")[State.PENDING]
+    changed = update_ledger(adapter, adapter.destination("bv-tinh"), NOW, silent)
+    assert changed == totals(before)["create"] == adapter.ledger.counts("bv-tinh")[EntryState.PENDING]
     assert plan(adapter).counts == before.counts
 
 
 def test_with_nothing_new_nothing_is_even_loaded(adapter: Adapter) -> None:
-    update_ledger(adapter, adapter.outlet("bv-tinh"), NOW, silent)
+    update_ledger(adapter, adapter.destination("bv-tinh"), NOW, silent)
     fresh = Adapter(adapter.settings, adapter.engine)
-    assert update_ledger(fresh, fresh.outlet("bv-tinh"), NOW, silent) == 0
+    assert update_ledger(fresh, fresh.destination("bv-tinh"), NOW, silent) == 0
     assert fresh.library.is_untouched
 
 
 def test_the_first_pages_are_small_so_that_delivery_begins_at_once(adapter: Adapter) -> None:
-    found = list(pages(adapter, adapter.outlet("bv-tinh"), 0))
+    found = list(changed_pages(adapter, adapter.destination("bv-tinh"), 0))
     assert [len(page) for page in found] == [1, 4, 8, 8]
-    assert [one.cadre for one in found[0]] == [NOBODY]
+    assert [one.cadre for one in found[0]] == [CENTRE_KEY]
     listed = [(one.cadre, one.position) for page in found[1:] for one in page]
     assert listed == adapter.records.changed_cadres(0, 1000)
     since = found[1][-1].position
-    assert [[one.cadre for one in page] for page in pages(adapter, adapter.outlet("bv-tinh"), since)] == [
+    assert [
+        [one.cadre for one in page] for page in changed_pages(adapter, adapter.destination("bv-tinh"), since)
+    ] == [
         [cadre for cadre, _ in listed[4:8]],
         [cadre for cadre, _ in listed[8:16]],
         [cadre for cadre, _ in listed[16:]],
@@ -139,7 +143,7 @@ def test_the_first_pages_are_small_so_that_delivery_begins_at_once(adapter: Adap
 )
 def test_a_page_ends_between_two_positions(positions: list[int], sizes: list[int]) -> None:
     changed = [(f"CB-{number}", position) for number, position in enumerate(positions)]
-    found = list(in_pages(changed, cycle((2, 3))))
+    found = list(paginate(changed, cycle((2, 3))))
     assert [len(page) for page in found] == sizes
     assert [one for page in found for one in page] == changed
 
@@ -221,13 +225,13 @@ def test_a_hospital_by_referral_gets_its_referrals_their_visits_and_no_more(
 
 
 def test_every_refusal_is_counted_and_audited(adapter: Adapter) -> None:
-    update_ledger(adapter, adapter.outlet("bv-tinh"), NOW, silent)
-    refused = audit.refusals(adapter.engine, "bv-tinh")
+    update_ledger(adapter, adapter.destination("bv-tinh"), NOW, silent)
+    refused = audit.withheld_counts(adapter.engine, "bv-tinh")
     assert {(one.kind, one.reason, one.records) for one in refused} == set(plan(adapter).withheld)
-    assert audit.verify(adapter.engine) is None
+    assert audit.verify_chain(adapter.engine) is None
     held = people(adapter, Tier.T1)[0]
     assert adapter.ledger.entries("bv-tinh", [held.key])[held.key] == []
-    [explained] = [one for one in explain(adapter, held.key) if one.kind == "cadre"]
+    [explained] = [one for one in explain_record(adapter, held.key) if one.kind == "cadre"]
     assert {(one.state, one.reason) for one in explained.hospitals} == {("withheld", "tier-held")}
 
 
@@ -246,15 +250,15 @@ def fulfilled(adapter: Adapter, name: str) -> Referral:
 
 
 def test_what_a_hospital_completed_is_not_sent_back_to_it(adapter: Adapter) -> None:
-    update_ledger(adapter, adapter.outlet("bv-trung-uong"), NOW, silent)
+    update_ledger(adapter, adapter.destination("bv-trung-uong"), NOW, silent)
     referral = fulfilled(adapter, "bv-trung-uong")
-    assert update_ledger(adapter, adapter.outlet("bv-trung-uong"), NOW, silent) == 0
-    sent = adapter.ledger.of_record("referral", referral.key)
+    assert update_ledger(adapter, adapter.destination("bv-trung-uong"), NOW, silent) == 0
+    sent = adapter.ledger.entries_of_record("referral", referral.key)
     assert {entry.type for entry in sent} == {"ServiceRequest", "Task"}
 
 
 def test_a_change_of_a_completed_referral_does_not_open_it_again(adapter: Adapter) -> None:
-    outlet = adapter.outlet("bv-trung-uong")
+    outlet = adapter.destination("bv-trung-uong")
     referral = fulfilled(adapter, "bv-trung-uong")
     for changed, status in (
         ({"priority": "urgent"}, "completed"),
@@ -264,7 +268,7 @@ def test_a_change_of_a_completed_referral_does_not_open_it_again(adapter: Adapte
             one.model_copy(update=changed) if one.key == referral.key else one
             for one in adapter.records.of_cadre(referral.cadre)
         ]
-        made = [one for one in wishes(outlet, records).desired if one.key == referral.key]
+        made = [one for one in desired_state(outlet, records).desired if one.key == referral.key]
         assert {one.type: codec.loads(one.body)["status"] for one in made} == {
             "ServiceRequest": status,
             "Task": status,
@@ -275,15 +279,15 @@ def test_a_completed_referral_is_retracted_when_its_person_is_held(engine: Engin
     folder = own_mappings(tmp_path)
     adapter = Adapter(settings(tmp_path, folder), engine)
     load(adapter)
-    update_ledger(adapter, adapter.outlet("bv-trung-uong"), NOW, silent)
+    update_ledger(adapter, adapter.destination("bv-trung-uong"), NOW, silent)
     referral = fulfilled(adapter, "bv-trung-uong")
     policy = (folder / "disclosure.yaml").read_text("utf-8")
     for tier in ("T2: pseudonym", "T3: pseudonym", "T4: full", "T5: full"):
         policy = policy.replace(tier, tier[:4] + "hold")
     (folder / "disclosure.yaml").write_text(policy, "utf-8")
     closed = Adapter(settings(tmp_path, folder), engine)
-    update_ledger(closed, closed.outlet("bv-trung-uong"), NOW, silent)
-    assert closed.ledger.of_record("referral", referral.key) == []
+    update_ledger(closed, closed.destination("bv-trung-uong"), NOW, silent)
+    assert closed.ledger.entries_of_record("referral", referral.key) == []
 
 
 def own_mappings(tmp_path: Path) -> Path:
@@ -298,17 +302,17 @@ def test_a_policy_that_closes_retracts_what_was_sent_and_drops_what_was_not(
     folder = own_mappings(tmp_path)
     adapter = Adapter(settings(tmp_path, folder), engine)
     load(adapter)
-    update_ledger(adapter, adapter.outlet("bv-tinh"), NOW, silent)
-    count = adapter.ledger.counts("bv-tinh")[State.PENDING]
+    update_ledger(adapter, adapter.destination("bv-tinh"), NOW, silent)
+    count = adapter.ledger.counts("bv-tinh")[EntryState.PENDING]
     policy = (folder / "disclosure.yaml").read_text("utf-8")
     assert "T5: full" in policy
     (folder / "disclosure.yaml").write_text(policy.replace("T5: full", "T5: hold"), "utf-8")
     closed = Adapter(settings(tmp_path, folder), engine)
-    update_ledger(closed, closed.outlet("bv-tinh"), NOW, silent)
+    update_ledger(closed, closed.destination("bv-tinh"), NOW, silent)
     gone = people(closed, Tier.T5)
     for entries in closed.ledger.entries("bv-tinh", [one.key for one in gone]).values():
         assert entries == []  # nothing had been sent
-    assert 0 < closed.ledger.counts("bv-tinh")[State.PENDING] < count
+    assert 0 < closed.ledger.counts("bv-tinh")[EntryState.PENDING] < count
 
 
 def test_one_record_that_a_mapping_cannot_take_is_parked_alone(engine: Engine, tmp_path: Path) -> None:
@@ -320,19 +324,19 @@ def test_one_record_that_a_mapping_cannot_take_is_parked_alone(engine: Engine, t
     file.write_text(broken, "utf-8")  # None has no beginning: fails for every visit without a hospital
     adapter = Adapter(settings(tmp_path, folder), engine)
     load(adapter)
-    update_ledger(adapter, adapter.outlet("bv-tinh"), NOW, silent)
+    update_ledger(adapter, adapter.destination("bv-tinh"), NOW, silent)
     counts = adapter.ledger.counts("bv-tinh")
-    assert counts[State.PARKED] > 0
-    assert counts[State.PENDING] > 1000
+    assert counts[EntryState.PARKED] > 0
+    assert counts[EntryState.PENDING] > 1000
     parked = list(adapter.ledger.parked("bv-tinh"))
     assert {entry.type for entry in parked} == {"Encounter"}
     assert all("encounter.yaml" in (entry.detail or "") for entry in parked)
     # What refers to a broken one waits for it: it does not go without the reference.
     cadre, broken_ones = parked[0].cadre, {entry.identity for entry in parked}
     theirs = adapter.ledger.entries("bv-tinh", [cadre])[cadre]
-    items = [Item.of(e.type, e.identity, e.rank, e.body) for e in theirs if e.body]
+    items = [OutboundResource.of(e.type, e.identity, e.rank, e.body) for e in theirs if e.body]
     assert broken_ones & {identity for item in items for _, identity in item.needs}
-    batch, _waiting = next_batch(items, set(), max_entries=1000, max_bytes=10**9)
+    batch, _waiting = next_bundle(items, set(), max_entries=1000, max_bytes=10**9)
     assert batch
     assert not broken_ones & {identity for item in batch for _, identity in item.needs}
 
@@ -340,17 +344,17 @@ def test_one_record_that_a_mapping_cannot_take_is_parked_alone(engine: Engine, t
 def test_both_checkers_agree_on_what_leaves(adapter: Adapter, tmp_path: Path) -> None:
     write_bundles(adapter, "bv-trung-uong", tmp_path / "out")
     for resource in resources(tmp_path / "out"):
-        assert [issue for issue in check(resource) if issue.is_error] == []
+        assert [issue for issue in check_resource(resource) if issue.is_error] == []
 
 
 def test_under_another_identity_key_nothing_is_planned(adapter: Adapter, tmp_path: Path) -> None:
-    update_ledger(adapter, adapter.outlet("bv-trung-uong"), NOW, silent)
+    update_ledger(adapter, adapter.destination("bv-trung-uong"), NOW, silent)
     before = adapter.ledger.counts("bv-trung-uong")
     (tmp_path / "identity.key").write_text("another-key-another-key-another-")
     moved = Adapter(adapter.settings, adapter.engine)
     with pytest.raises(SettingsError, match="not the one with which"):
-        update_ledger(moved, moved.outlet("bv-trung-uong"), NOW, silent)
+        update_ledger(moved, moved.destination("bv-trung-uong"), NOW, silent)
     assert adapter.ledger.counts("bv-trung-uong") == before
     (tmp_path / "identity.key").write_text("0123456789abcdef0123456789abcdef")
     back = Adapter(adapter.settings, adapter.engine)
-    assert update_ledger(back, back.outlet("bv-trung-uong"), NOW, silent) == 0
+    assert update_ledger(back, back.destination("bv-trung-uong"), NOW, silent) == 0

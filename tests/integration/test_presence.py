@@ -12,11 +12,11 @@ import pytest
 from ledger_books import START, Books, wish
 from sqlalchemy import Engine, text
 
-from adapter.database import write
+from adapter.database import write_transaction
 from adapter.errors import SchemaNewer
-from adapter.ledger.presence import Presence
 from adapter.ledger.store import LedgerStore
-from adapter.pipeline.opened import Adapter
+from adapter.ledger.workers.heartbeat import Heartbeat
+from adapter.pipeline.application import Adapter
 from adapter.settings import Settings
 
 NAME = "bv"
@@ -25,7 +25,7 @@ import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
 from adapter.database import open_database
-from adapter.ledger.presence import Presence
+from adapter.ledger.workers.heartbeat import Presence
 from adapter.ledger.store import LedgerStore
 
 ledger = LedgerStore(open_database(sys.argv[1]))
@@ -52,8 +52,8 @@ def elsewhere(url: str, folder: Path) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
-def present(ledger: LedgerStore, folder: Path) -> Presence:
-    return Presence(ledger.worker, ledger.workers, ledger.turns, folder, lambda: datetime.now(UTC))
+def present(ledger: LedgerStore, folder: Path) -> Heartbeat:
+    return Heartbeat(ledger.worker_id, ledger.workers, ledger.named_locks, folder, lambda: datetime.now(UTC))
 
 
 def test_what_a_killed_process_had_is_free_at_once_and_what_a_living_one_has_is_not(
@@ -62,16 +62,16 @@ def test_what_a_killed_process_had_is_free_at_once_and_what_a_living_one_has_is_
     Books(engine, NAME).wish(wish("a"))
     ledger, now = LedgerStore(engine), datetime.now(UTC)
     with elsewhere(database_url, tmp_path) as process, present(ledger, tmp_path) as presence:
-        presence.bury()
-        assert len(ledger.workers.listed()) == 2
+        presence.reap_dead()
+        assert len(ledger.workers.all()) == 2
         assert ledger.shipments.claim(NAME, now, 3600) == []
-        assert ledger.turns.take("plan:bv", 3600) is None
+        assert ledger.named_locks.acquire("plan:bv", 3600) is None
         process.kill()
         process.wait()
-        presence.bury()
-        assert [one.id for one in ledger.workers.listed()] == [ledger.worker]
+        presence.reap_dead()
+        assert [one.id for one in ledger.workers.all()] == [ledger.worker_id]
         assert len(ledger.shipments.claim(NAME, now, 3600)) == 1
-        assert ledger.turns.take("plan:bv", 3600) is not None
+        assert ledger.named_locks.acquire("plan:bv", 3600) is not None
     assert list(tmp_path.glob("*.lock")) == []
 
 
@@ -80,44 +80,44 @@ def test_a_process_that_ends_leaves_nothing(engine: Engine, tmp_path: Path) -> N
     ledger = LedgerStore(engine)
     with present(ledger, tmp_path):
         ledger.shipments.claim(NAME, datetime.now(UTC), 3600)
-        ledger.turns.take("plan:bv", 3600)
-        assert [one.id for one in ledger.workers.listed()] == [ledger.worker]
+        ledger.named_locks.acquire("plan:bv", 3600)
+        assert [one.id for one in ledger.workers.all()] == [ledger.worker_id]
     after = LedgerStore(engine)
-    assert after.workers.listed() == []
+    assert after.workers.all() == []
     assert len(after.shipments.claim(NAME, datetime.now(UTC), 3600)) == 1
-    assert after.turns.take("plan:bv", 3600) is not None
+    assert after.named_locks.acquire("plan:bv", 3600) is not None
 
 
 def test_workers_of_other_hosts_are_forgotten_after_a_while_and_come_back_with_a_sign(engine: Engine) -> None:
     ticks = [0.0]
     here, there = LedgerStore(engine, clock=lambda: ticks[0]), LedgerStore(engine)
-    presence = Presence(there.worker, there.workers, there.turns, Path("unused"), lambda: START)
+    presence = Heartbeat(there.worker_id, there.workers, there.named_locks, Path("unused"), lambda: START)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Presence, "bury", lambda _self: None)
-        presence.sign()
-        here.workers.clear(60)
+        patch.setattr(Heartbeat, "reap_dead", lambda _self: None)
+        presence.beat()
+        here.workers.remove_silent(60)
         ticks[0] += 59
-        here.workers.clear(60)
-        assert [one.id for one in here.workers.listed()] == [there.worker]
+        here.workers.remove_silent(60)
+        assert [one.id for one in here.workers.all()] == [there.worker_id]
         ticks[0] += 2
-        here.workers.clear(60)
-        assert here.workers.listed() == []
-        presence.sign()
-        assert [one.id for one in here.workers.listed()] == [there.worker]
+        here.workers.remove_silent(60)
+        assert here.workers.all() == []
+        presence.beat()
+        assert [one.id for one in here.workers.all()] == [there.worker_id]
 
 
 def test_work_stops_when_a_newer_adapter_takes_the_database_over(
     engine: Engine, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapter.ledger.presence._BEAT", 0.05)
+    monkeypatch.setattr("adapter.ledger.workers.heartbeat._BEAT", 0.05)
     settings = Settings(database_url=database_url)
     settings._folder = tmp_path
     stop = threading.Event()
 
     def work() -> None:
-        with Adapter(settings, engine).at_work(lambda: datetime.now(UTC), stop):
+        with Adapter(settings, engine).as_worker(lambda: datetime.now(UTC), stop):
             assert not stop.is_set()
-            with write(engine) as connection:
+            with write_transaction(engine) as connection:
                 connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
             assert stop.wait(20)
 

@@ -14,19 +14,20 @@ from serving import serving
 from sqlalchemy import Engine
 
 from adapter.database import migrate, open_database
-from adapter.delivery.reconcile import Verdict
+from adapter.delivery.read_back.reconciliation import ReadBackVerdict
 from adapter.errors import Busy, HospitalError, SettingsError
-from adapter.ledger.pace import Mode
-from adapter.ledger.state import State
-from adapter.pipeline import reconciling, syncing
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.planning import update_ledger
-from adapter.pipeline.reconciling import Finding, Reconciled, reconcile
-from adapter.pipeline.repairing import Repaired, prepare, repair
-from adapter.pipeline.syncing import sync as run_sync
-from adapter.records import importer
-from adapter.sandbox.app import Sandbox
-from adapter.settings import Hospital, Settings
+from adapter.ledger.hospitals.pace import HospitalMode
+from adapter.ledger.schema.states import EntryState
+from adapter.operations import reconcile
+from adapter.operations.reconcile import Discrepancy, ReconcileReport, reconcile_hospital
+from adapter.operations.repair import RepairSummary, refresh_ledger, repair_hospital
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.outbound.planning import update_ledger
+from adapter.pipeline.outbound.sync import sync
+from adapter.pipeline.outbound.sync import sync as run_sync
+from adapter.records.importing import importer
+from adapter.sandbox.app import SandboxHospital
+from adapter.settings import HospitalSettings, Settings
 
 SMALL = Path("fixtures/sample/small.xlsx")
 NAME = "bv-trung-uong"
@@ -43,7 +44,7 @@ def clock() -> datetime:
 class Site:
     """A centre that has synced its small sample with one hospital."""
 
-    def __init__(self, engine: Engine, folder: Path, sandbox: Sandbox, base: str) -> None:
+    def __init__(self, engine: Engine, folder: Path, sandbox: SandboxHospital, base: str) -> None:
         self.base = f"{base}/fhir"
         self.sandbox = sandbox
         (folder / "identity.key").write_text("0123456789abcdef0123456789abcdef")
@@ -51,7 +52,7 @@ class Site:
             identity_key=f"file:{folder / 'identity.key'}",
             database_url=f"sqlite:///{folder / 'adapter.db'}",
             hospitals={
-                NAME: Hospital(
+                NAME: HospitalSettings(
                     name=NAME, display=NAME, level="central", base_url=self.base, timeout_seconds=5
                 )
             },
@@ -62,20 +63,20 @@ class Site:
         self.engine = engine
         self.adapter = Adapter(self.settings, engine)
         self.adapter.cards.put(NAME, fakes.GOOD, clock())
-        importer.run(
+        importer.run_import(
             engine, [SMALL], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=clock()
         )
 
     def sync(self) -> None:
         run_sync(self.adapter, [NAME], clock, silent)
 
-    def read_back(self) -> Reconciled:
+    def read_back(self) -> ReconcileReport:
         with self.adapter.client(NAME) as client:
-            return reconcile(self.adapter, NAME, client, clock, silent)
+            return reconcile_hospital(self.adapter, NAME, client, clock, silent)
 
-    def put_right(self, found: Reconciled, *, delete_unknown: bool = False) -> Repaired:
+    def put_right(self, found: ReconcileReport, *, delete_unknown: bool = False) -> RepairSummary:
         with self.adapter.client(NAME) as client:
-            return repair(
+            return repair_hospital(
                 self.adapter,
                 found,
                 client,
@@ -97,7 +98,7 @@ class Site:
 @pytest.fixture
 def site(engine: Engine, tmp_path: Path) -> Iterator[Site]:
     store = open_database(f"sqlite:///{tmp_path / 'hospital.db'}")
-    sandbox = Sandbox(store, NAME)
+    sandbox = SandboxHospital(store, NAME)
     with serving(sandbox.app) as base:
         site = Site(engine, tmp_path, sandbox, base)
         site.sync()
@@ -105,7 +106,7 @@ def site(engine: Engine, tmp_path: Path) -> Iterator[Site]:
     store.dispose()
 
 
-def only(found: Reconciled) -> Finding:
+def only(found: ReconcileReport) -> Discrepancy:
     assert len(found.findings) == 1, found.findings
     return found.findings[0]
 
@@ -125,8 +126,8 @@ def twin(site: Site, resource: dict[str, Any], **changed: Any) -> str:
 def test_a_hospital_that_holds_what_it_should_has_no_findings(site: Site) -> None:
     found = site.read_back()
     assert (found.findings, found.unlisted, found.exit_code) == ([], {}, 0)
-    held = sum(counts[Verdict.SAME] for counts in found.counts.values())
-    assert held == site.adapter.ledger.counts(NAME)[State.DELIVERED] > 50
+    held = sum(counts[ReadBackVerdict.SAME] for counts in found.counts.values())
+    assert held == site.adapter.ledger.counts(NAME)[EntryState.DELIVERED] > 50
 
 
 def test_under_another_key_it_is_not_read_as_if_all_were_well(site: Site, tmp_path: Path) -> None:
@@ -143,8 +144,10 @@ def test_what_is_missing_is_found_and_sent_again(site: Site) -> None:
             httpx.delete(f"{site.base}/Task/{task['id']}").raise_for_status()
     httpx.delete(f"{site.base}/ServiceRequest/{victim['id']}").raise_for_status()
     found = site.read_back()
-    assert {(one.type, one.verdict) for one in found.findings} >= {("ServiceRequest", Verdict.MISSING)}
-    assert all(one.verdict is Verdict.MISSING for one in found.findings)
+    assert {(one.type, one.verdict) for one in found.findings} >= {
+        ("ServiceRequest", ReadBackVerdict.MISSING)
+    }
+    assert all(one.verdict is ReadBackVerdict.MISSING for one in found.findings)
     site.put_right(found)
     assert site.read_back().findings == []
 
@@ -153,7 +156,7 @@ def test_what_the_hospital_changed_is_found_by_element_and_put_right(site: Site)
     changed = site.search("Patient")[0]
     put(site, {**changed, "gender": "unknown", "active": False})
     one = only(found := site.read_back())
-    assert (one.type, one.verdict, one.copies) == ("Patient", Verdict.DIFFERENT, (changed["id"],))
+    assert (one.type, one.verdict, one.copies) == ("Patient", ReadBackVerdict.DIFFERENT, (changed["id"],))
     assert "Patient.gender" in one.elements
     done = site.put_right(found)
     assert (done.resend, done.kept) == (1, {})
@@ -166,7 +169,11 @@ def test_a_second_copy_is_deleted_and_the_known_one_stays(site: Site) -> None:
     patient = site.search("Patient")[0]
     second = twin(site, patient)
     one = only(found := site.read_back())
-    assert (one.verdict, one.copies, one.foreign) == (Verdict.DUPLICATES, (patient["id"], second), False)
+    assert (one.verdict, one.copies, one.foreign) == (
+        ReadBackVerdict.DUPLICATES,
+        (patient["id"], second),
+        False,
+    )
     assert site.put_right(found).removed == 1
     assert [one["id"] for one in site.search("Patient") if one["identifier"] == patient["identifier"]] == [
         patient["id"]
@@ -197,9 +204,9 @@ def test_what_was_retracted_and_is_there_again_is_retracted_again(site: Site) ->
     extra.pop("meta", None)
     made = httpx.post(f"{site.base}/{extra['resourceType']}", json=extra).raise_for_status().json()["id"]
     one = only(found := site.read_back())
-    assert (one.verdict, one.copies, one.repair) == (Verdict.EXTRA, (made,), None)
+    assert (one.verdict, one.copies, one.repair) == (ReadBackVerdict.EXTRA, (made,), None)
     site.put_right(found)
-    assert only(site.read_back()).verdict is Verdict.EXTRA  # nobody knows it: only when told to
+    assert only(site.read_back()).verdict is ReadBackVerdict.EXTRA  # nobody knows it: only when told to
     assert site.put_right(found, delete_unknown=True).retract == 1
     assert site.read_back().findings == []
     assert httpx.get(f"{site.base}/{extra['resourceType']}/{made}").status_code in (404, 410)
@@ -212,15 +219,15 @@ def test_what_was_retracted_and_is_there_again_is_retracted_again(site: Site) ->
 
 
 def test_the_ledger_is_made_anew_from_the_hospital_without_a_write(site: Site, tmp_path: Path) -> None:
-    delivered, writes = site.adapter.ledger.counts(NAME)[State.DELIVERED], site.writes
+    delivered, writes = site.adapter.ledger.counts(NAME)[EntryState.DELIVERED], site.writes
     engine = open_database(f"sqlite:///{tmp_path / 'new.db'}")
     migrate(engine)
     site.use(engine)
-    update_ledger(site.adapter, site.adapter.outlet(NAME), clock(), silent)
+    update_ledger(site.adapter, site.adapter.destination(NAME), clock(), silent)
     found = site.read_back()
-    assert {one.verdict for one in found.findings} == {Verdict.KNOWN_AGAIN}
+    assert {one.verdict for one in found.findings} == {ReadBackVerdict.RECOVERED}
     assert site.put_right(found).known_again == delivered
-    assert site.adapter.ledger.counts(NAME) == {State.DELIVERED: delivered}
+    assert site.adapter.ledger.counts(NAME) == {EntryState.DELIVERED: delivered}
     site.sync()
     assert site.writes == writes
     assert site.read_back().findings == []
@@ -233,9 +240,9 @@ def test_a_ledger_made_anew_believes_only_what_is_there_as_it_should_be(site: Si
     engine = open_database(f"sqlite:///{tmp_path / 'new.db'}")
     migrate(engine)
     site.use(engine)
-    update_ledger(site.adapter, site.adapter.outlet(NAME), clock(), silent)
+    update_ledger(site.adapter, site.adapter.destination(NAME), clock(), silent)
     found = site.read_back()
-    assert found.counts["Patient"][Verdict.UNDER_WAY] == 1
+    assert found.counts["Patient"][ReadBackVerdict.UNDER_WAY] == 1
     assert changed["id"] not in {id_ for one in found.findings for id_ in one.copies}
     site.put_right(found)
     site.sync()
@@ -251,7 +258,7 @@ def test_a_referral_that_the_hospital_completed_is_not_opened_anew(site: Site, t
     engine = open_database(f"sqlite:///{tmp_path / 'new.db'}")
     migrate(engine)
     site.use(engine)
-    update_ledger(site.adapter, site.adapter.outlet(NAME), clock(), silent)
+    update_ledger(site.adapter, site.adapter.destination(NAME), clock(), silent)
     site.put_right(site.read_back())
     site.sync()
     assert site.search("ServiceRequest", f"_id={done['id']}")[0]["status"] == "completed"
@@ -276,7 +283,7 @@ def test_what_is_extra_and_stays_there_is_left_over(site: Site) -> None:
     twin(site, stranger)
     found = site.read_back()
     with site.adapter.client(NAME) as client:
-        done = repair(
+        done = repair_hospital(
             site.adapter, found, client, clock, delete_unknown=True, deliver=lambda: None, by="test"
         )
     assert (done.retract, done.left) == (1, 1)  # nothing was sent, so it is still there
@@ -292,43 +299,43 @@ def test_a_repair_is_one_of_the_workers_and_ends_when_told_to(site: Site) -> Non
     seen: list[str] = []
 
     def deliver() -> None:
-        seen.extend(one.id for one in site.adapter.ledger.workers.listed())
+        seen.extend(one.id for one in site.adapter.ledger.workers.all())
         stop.set()
 
     with site.adapter.client(NAME) as client:
-        done = repair(
+        done = repair_hospital(
             site.adapter, found, client, clock, delete_unknown=False, deliver=deliver, by="test", stop=stop
         )
-    assert seen == [site.adapter.ledger.worker]  # whose leases are found free when it is killed
+    assert seen == [site.adapter.ledger.worker_id]  # whose leases are found free when it is killed
     assert done.left == 2
 
 
 def test_a_hospital_that_is_stopped_by_hand_is_not_put_right(site: Site) -> None:
-    site.adapter.ledger.hospitals.switch(NAME, Mode.PAUSED, by="test", note=None, now=clock())
+    site.adapter.ledger.hospitals.set_mode(NAME, HospitalMode.PAUSED, by="test", note=None, now=clock())
     with pytest.raises(HospitalError, match="paused"):
-        prepare(site.adapter, NAME, clock, silent)
+        refresh_ledger(site.adapter, NAME, clock, silent)
 
 
 def test_only_one_process_plans_for_a_hospital_that_is_put_right(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(syncing, "_WAIT", 0)
-    turn = site.adapter.ledger.turns.take(f"plan:{NAME}", 60)
+    monkeypatch.setattr(sync, "_WAIT", 0)
+    turn = site.adapter.ledger.named_locks.acquire(f"plan:{NAME}", 60)
     assert turn is not None
     with pytest.raises(Busy):
-        prepare(site.adapter, NAME, clock, silent)
-    site.adapter.ledger.turns.give_back(turn)
-    prepare(site.adapter, NAME, clock, silent)
+        refresh_ledger(site.adapter, NAME, clock, silent)
+    site.adapter.ledger.named_locks.give_back(turn)
+    refresh_ledger(site.adapter, NAME, clock, silent)
 
 
 def test_what_passes_is_waited_for_once_the_hospital_has_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconciling, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(reconcile, "_FIRST_PAUSE", 0.01)
     replies = iter(["HTTP 429", ("it",), "timeout", "HTTP 503", ("it",), "auth"])
-    patience = reconciling._Patience(60, threading.Event(), has_answered=False)
+    patience = reconcile._Patience(60, threading.Event(), has_answered=False)
     assert patience.asked(lambda: next(replies)) == "HTTP 429"  # it never answered: nobody waits
     assert patience.asked(lambda: next(replies)) == ("it",)
     assert patience.asked(lambda: next(replies)) == ("it",)  # two troubles that passed
     assert patience.asked(lambda: next(replies)) == "auth"
     told = threading.Event()
     told.set()
-    assert reconciling._Patience(60, told, has_answered=True).asked(lambda: "timeout") == "timeout"
+    assert reconcile._Patience(60, told, has_answered=True).asked(lambda: "timeout") == "timeout"

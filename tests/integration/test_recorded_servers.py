@@ -17,14 +17,14 @@ from recorded.products import PRODUCTS, Blaze, Microsoft
 from recorded.server import RecordedServer, Resource
 from workbooks import few, with_cells
 
-from adapter.ledger.card import Card
-from adapter.ledger.model import Entry
-from adapter.pipeline.doctor import diagnose
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.syncing import HospitalSummary
-from adapter.pipeline.syncing import sync as run_sync
-from adapter.records import importer
-from adapter.settings import Hospital, Settings
+from adapter.ledger.schema.values import LedgerEntry
+from adapter.ledger.server_cards.card import ServerCard
+from adapter.operations.measure import measure_server
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.outbound.sync import HospitalSyncSummary
+from adapter.pipeline.outbound.sync import sync as run_sync
+from adapter.records.importing import importer
+from adapter.settings import HospitalSettings, Settings
 
 NAME = "bv-tinh"
 SYSTEM = "https://centre.test/sid"
@@ -43,7 +43,7 @@ class Centre:
         self.folder = folder
         self.now = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
         (folder / "identity.key").write_text("0123456789abcdef" * 2)
-        hospital = Hospital(display="BV", level="provincial", base_url=server.base, concurrency=1)
+        hospital = HospitalSettings(display="BV", level="provincial", base_url=server.base, concurrency=1)
         self.settings = Settings(
             database_url=database_url,
             identity_key=f"file:{folder / 'identity.key'}",
@@ -61,7 +61,7 @@ class Centre:
 
     def take(self, workbook: Path) -> None:
         """Import a workbook, deletions and all."""
-        importer.run(
+        importer.run_import(
             self.adapter.engine,
             [workbook],
             max_deletions_percent=100,
@@ -69,11 +69,11 @@ class Centre:
             now=self.clock(),
         )
 
-    def sync(self) -> HospitalSummary:
+    def sync(self) -> HospitalSyncSummary:
         """One sync."""
         return run_sync(self.adapter, [NAME], self.clock, silent).hospitals[NAME]
 
-    def settle(self) -> HospitalSummary:
+    def settle(self) -> HospitalSyncSummary:
         """Syncs, an hour apart, until nothing waits."""
         for _ in range(12):
             found = self.sync()
@@ -83,7 +83,7 @@ class Centre:
             self.now += timedelta(hours=1)
         raise AssertionError(f"it never ends: {found}")
 
-    def parked(self) -> list[Entry]:
+    def parked(self) -> list[LedgerEntry]:
         """What waits for a person."""
         return list(self.adapter.ledger.parked(NAME))
 
@@ -106,14 +106,14 @@ def _up(server: RecordedServer) -> Iterator[RecordedServer]:
         yield server
 
 
-_CARDS: dict[type[RecordedServer], Card] = {}  # measured once: the same server gives the same card
+_CARDS: dict[type[RecordedServer], ServerCard] = {}  # measured once: the same server gives the same card
 
 
-def _measured(centre: Centre) -> Card:
+def _measured(centre: Centre) -> ServerCard:
     """The card that the doctor makes of the server, which it leaves as it was."""
     kind = type(centre.server)
     if kind not in _CARDS:
-        diagnosis = diagnose(centre.adapter, NAME, centre.clock)
+        diagnosis = measure_server(centre.adapter, NAME, centre.clock)
         assert diagnosis.examined is not None
         assert (diagnosis.examined.trouble, diagnosis.examined.left) == (None, ())
         assert centre.server.of() == []

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from adapter.records import body as bodies
-from adapter.records.formats import BadCell, moment, positive
-from adapter.records.importer import run
+from adapter.records import serialisation as bodies
+from adapter.records.importing.import_report import ImportReport
+from adapter.records.importing.importer import run_import
 from adapter.records.model import Immunization, Procedure
-from adapter.records.outcome import ImportReport
+from adapter.records.sheets.cell_parsers import CellError, parse_date_or_datetime, parse_positive_integer
 from adapter.records.store import RecordStore
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -32,7 +32,7 @@ VACCINES = (
 
 def imports(engine: Engine, folder: Path, **options: Any) -> ImportReport:
     fixed: dict[str, Any] = {"max_deletions_percent": 100, "known_hospitals": frozenset(), "now": NOW}
-    return run(engine, [folder], **fixed | options)
+    return run_import(engine, [folder], **fixed | options)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_they_are_read_and_come_back_typed(engine: Engine, folder: Path) -> None
 def test_a_change_is_in_the_feed_and_a_gone_row_a_tombstone(engine: Engine, folder: Path) -> None:
     imports(engine, folder)
     store = RecordStore(engine)
-    head = store.head()
+    head = store.newest_position()
     path = folder / "immunizations.csv"
     path.write_text(path.read_text("utf-8").replace("A01", "A99").replace(VACCINES.splitlines()[2], ""))
     report = imports(engine, folder)
@@ -109,15 +109,16 @@ def test_wrong_cells_cost_their_row_alone(engine: Engine, folder: Path, tmp_path
 @pytest.mark.parametrize("at", [date(2026, 3, 15), datetime(2026, 3, 15, 7, 45, tzinfo=HERE)])
 def test_the_time_of_a_dose_is_stored_as_it_is_known(at: date) -> None:
     dose = Immunization(key="X", cadre="C", vaccine="VX-FLU", given_at=at)
-    again = bodies.load("immunization", bodies.body_of(dose))
+    again = bodies.parse_record("immunization", bodies.serialise_record(dose))
     assert again == dose
     assert isinstance(again, Immunization)
     assert type(again.given_at) is type(at)
 
 
 def test_cells_of_a_dose() -> None:
-    assert moment("15/03/2026") == moment(datetime(2026, 3, 15)) == date(2026, 3, 15)  # noqa: DTZ001 - as a sheet gives it
-    assert (positive("2"), positive(3)) == (2, 3)
+    midnight = datetime(2026, 3, 15)  # noqa: DTZ001 - as a workbook's reader gives a date
+    assert parse_date_or_datetime("15/03/2026") == parse_date_or_datetime(midnight) == date(2026, 3, 15)
+    assert (parse_positive_integer("2"), parse_positive_integer(3)) == (2, 3)
     for wrong in ("0", "-1", "1000", "²", True, "x"):
-        with pytest.raises(BadCell):
-            positive(wrong)
+        with pytest.raises(CellError):
+            parse_positive_integer(wrong)

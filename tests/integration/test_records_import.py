@@ -18,10 +18,10 @@ from sqlalchemy import Engine, select
 
 from adapter import audit
 from adapter.errors import ImportRefused
-from adapter.records.importer import run
+from adapter.records.importing.import_report import ImportReport
+from adapter.records.importing.importer import run_import
 from adapter.records.model import Cadre, Fulfilment, Measurement, Referral, Result
-from adapter.records.outcome import ImportReport
-from adapter.records.sheets import SHEETS
+from adapter.records.sheets.layout import SHEETS
 from adapter.records.store import RecordStore
 from adapter.records.synthetic import write_workbook
 
@@ -34,7 +34,7 @@ Edit = Callable[[Any], None]
 
 def imports(engine: Engine, *files: Path, **options: Any) -> ImportReport:
     fixed: dict[str, Any] = {"max_deletions_percent": 3, "known_hospitals": HOSPITALS, "now": NOW}
-    return run(engine, files, **fixed | options)
+    return run_import(engine, files, **fixed | options)
 
 
 def edited(path: Path, edit: Edit, source: Path = SMALL) -> Path:
@@ -62,27 +62,27 @@ def snapshot(engine: Engine) -> list[Any]:
 def test_the_workbook_and_its_csvs_are_the_same_records(engine: Engine) -> None:
     first = imports(engine, SMALL)
     assert first.problem_count == 0
-    head = RecordStore(engine).head()
+    head = RecordStore(engine).newest_position()
     again = imports(engine, SAMPLE / "small-csv")
     assert again.changes == 0
     assert again.rejects is None
-    assert RecordStore(engine).head() == head
+    assert RecordStore(engine).newest_position() == head
 
 
 def test_importing_twice_changes_nothing(engine: Engine) -> None:
     first = imports(engine, SMALL)
     assert first.kinds["cadre"].created == 20
-    before, head = snapshot(engine), RecordStore(engine).head()
+    before, head = snapshot(engine), RecordStore(engine).newest_position()
     second = imports(engine, SMALL)
     assert second.changes == 0
     assert second.kinds["measurement"].unchanged == first.kinds["measurement"].created
-    assert (snapshot(engine), RecordStore(engine).head()) == (before, head)
+    assert (snapshot(engine), RecordStore(engine).newest_position()) == (before, head)
 
 
 def test_one_changed_cell_changes_one_record(engine: Engine, tmp_path: Path) -> None:
     imports(engine, SMALL)
     store = RecordStore(engine)
-    head = store.head()
+    head = store.newest_position()
 
     def edit(book: Any) -> None:
         place(book, "Cán bộ", "Điện thoại", row_of(book, "Cán bộ", "CB-0002")).value = "0911 222 333"
@@ -170,7 +170,7 @@ def test_somebody_who_becomes_t0_leaves_the_store(engine: Engine, tmp_path: Path
             key="R1", cadre="CB-0002", hospital="bv-tinh", type="Procedure", status="completed", resource="{}"
         )
     )
-    head = store.head()
+    head = store.newest_position()
     held = len(store.of_cadre("CB-0002"))
     assert held > 60
 
@@ -209,7 +209,7 @@ def test_a_file_that_would_delete_much_is_refused_whole(engine: Engine, tmp_path
     assert snapshot(engine) == before
     report = imports(engine, path, allow_deletions=True)
     assert report.kinds["referral"].deleted == 1
-    row = RecordStore(engine).row("referral", "CB-0005.P1")
+    row = RecordStore(engine).stored_record("referral", "CB-0005.P1")
     assert row is not None
     assert row.deleted
     assert row.record is None
@@ -406,7 +406,7 @@ import sys
 from datetime import datetime, UTC
 from pathlib import Path
 from adapter.database import open_database
-from adapter.records.importer import run
+from adapter.records.importing.importer import run
 def progress(done, total):
     print("at", done, flush=True)
 run(open_database(sys.argv[1]), [Path(sys.argv[2])], max_deletions_percent=3, now=datetime.now(UTC),

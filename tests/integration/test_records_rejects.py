@@ -14,10 +14,10 @@ from openpyxl import Workbook, load_workbook
 from sqlalchemy import Engine
 
 from adapter.errors import ImportRefused
-from adapter.records.importer import run
-from adapter.records.outcome import ImportReport
+from adapter.records.importing.import_report import ImportReport
+from adapter.records.importing.importer import run_import
 from adapter.records.store import RecordStore
-from adapter.texts import use_language
+from adapter.texts import set_language
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 SAMPLE = Path(__file__).parents[2] / "fixtures" / "sample"
@@ -56,7 +56,7 @@ BAD: list[tuple[str, str, int, Any, str]] = [
 
 
 def imports(engine: Engine, path: Path, **options: Any) -> ImportReport:
-    return run(
+    return run_import(
         engine,
         [path],
         max_deletions_percent=3,
@@ -189,12 +189,12 @@ def test_text_that_begins_with_an_equals_sign_is_no_formula_in_the_rejects(
 
 def test_the_lines_in_vietnamese(engine: Engine, tmp_path: Path) -> None:
     spoil(SMALL, tmp_path / "bad.xlsx")
-    use_language("vi")
+    set_language("vi")
     try:
         report = imports(engine, tmp_path / "bad.xlsx")
         lines = [str(problem) for problem in report.problems]
     finally:
-        use_language("en")
+        set_language("en")
     assert all(line.startswith("Trang ") and "cần" in line for line in lines)
     assert 'Trang Cán bộ, dòng 7, cột Ngày sinh: "31/02/1960"; cần ngày: DD/MM/YYYY' in lines[2]
 
@@ -223,7 +223,7 @@ def test_files_with_their_columns_in_another_order(engine: Engine, tmp_path: Pat
         people(tmp_path / "c.xlsx", PEOPLE[::-1], {"C1": "hôm qua"}, sheet="CÁN BỘ"),
     ]
     fixed: dict[str, Any] = {"max_deletions_percent": 3, "known_hospitals": frozenset(), "now": NOW}
-    report = run(engine, files, rejects=tmp_path / "r.xlsx", **fixed)
+    report = run_import(engine, files, rejects=tmp_path / "r.xlsx", **fixed)
     assert report.rejects is not None
     book = load_workbook(report.rejects)
     assert book.sheetnames == ["Cán bộ", "Cán bộ (2)", "_rejects"]
@@ -273,7 +273,7 @@ import os, signal, sys
 from datetime import datetime, UTC
 from pathlib import Path
 from adapter.database import open_database
-from adapter.records.importer import run
+from adapter.records.importing.importer import run
 def progress(done, total):
     os.kill(os.getpid(), signal.SIGKILL)
 run(open_database(sys.argv[1]), [Path(sys.argv[2])], max_deletions_percent=3, now=datetime.now(UTC),

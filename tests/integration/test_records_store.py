@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from adapter.database import write
-from adapter.records.importer import run
+from adapter.database import write_transaction
+from adapter.records.importing.importer import run_import
 from adapter.records.merges import Merge
 from adapter.records.model import KINDS, Cadre, Fulfilment, Referral, Result
 from adapter.records.store import RecordStore
@@ -20,7 +20,7 @@ HOSPITALS = frozenset({"bv-tinh", "bv-trung-uong"})
 
 @pytest.fixture
 def store(engine: Engine) -> RecordStore:
-    run(engine, [SMALL], max_deletions_percent=3, known_hospitals=HOSPITALS, now=NOW)
+    run_import(engine, [SMALL], max_deletions_percent=3, known_hospitals=HOSPITALS, now=NOW)
     return RecordStore(engine)
 
 
@@ -49,7 +49,7 @@ def test_the_records_of_many_are_those_of_each_with_the_merged_ones_among_the_su
     alone = {key: store.of_cadre(key) for key in keys}
     assert all(record.cadre == key for key in keys for record in alone[key])  # type: ignore[attr-defined]
     assert store.of_cadres([*keys, "nobody"]) == {**alone, "nobody": []}
-    with write(store.engine) as connection:
+    with write_transaction(store.engine) as connection:
         for loser in (keys[7], keys[2]):
             store.merges.add(connection, Merge(loser, keys[4], NOW, "test"))
     both = store.of_cadres(keys)
@@ -85,11 +85,11 @@ def test_counts_and_iteration_agree(store: RecordStore) -> None:
 
 
 def test_a_record_says_where_it_came_from(store: RecordStore) -> None:
-    stored = store.row("cadre", "CB-0001")
+    stored = store.stored_record("cadre", "CB-0001")
     assert stored is not None
     assert (stored.source, stored.sheet, stored.row) == ("small.xlsx", "Cán bộ", 2)
     assert [found.kind for found in store.find("CB-0005.P1")] == ["referral"]
-    assert store.row("cadre", "nobody") is None
+    assert store.stored_record("cadre", "nobody") is None
 
 
 def test_people_are_found_by_their_numbers(store: RecordStore) -> None:
@@ -106,16 +106,16 @@ def test_the_feed_names_every_changed_person_once(store: RecordStore) -> None:
         assert [position for _, position in page] == sorted(position for _, position in page)
         since = page[-1][1]
     assert sorted(people) == sorted(cadre.key for cadre in store.iterate("cadre"))
-    assert since == store.head()
+    assert since == store.newest_position()
     store.save_result(result())
-    assert store.changed_cadres(since, 7) == [("CB-0005", store.head())]
+    assert store.changed_cadres(since, 7) == [("CB-0005", store.newest_position())]
 
 
 def test_the_feed_leaves_out_nobody_who_shares_a_position(store: RecordStore) -> None:
     store.save_result(result())
-    with write(store.engine) as connection:
+    with write_transaction(store.engine) as connection:
         store.merges.add(connection, Merge("CB-0001", "CB-0002", NOW, "test"))
-    head = store.head()
+    head = store.newest_position()
     store.save_result(result(cadre="CB-0001"))
     store.save_result(result("R2"))
     three = {(cadre, head + 1) for cadre in ("CB-0001", "CB-0002", "CB-0005")}
@@ -125,16 +125,16 @@ def test_the_feed_leaves_out_nobody_who_shares_a_position(store: RecordStore) ->
     assert set(store.changed_cadres(head, 2)) == shared
     assert set(store.changed_cadres(head, 3)) == shared | {last}
     assert store.changed_cadres(head + 1, 1) == [last]
-    head = store.head()
+    head = store.newest_position()
     store.save_result(result("R2", cadre="CB-0001"))
     assert {cadre for cadre, _ in store.changed_cadres(head, 1)} == {cadre for cadre, _ in three}
 
 
 def test_the_same_result_twice_is_one(store: RecordStore) -> None:
     assert store.save_result(result())
-    head = store.head()
+    head = store.newest_position()
     assert not store.save_result(result())
-    assert store.head() == head
+    assert store.newest_position() == head
     assert store.save_result(result(status="amended"))
     assert store.counts()["result"] == 1
     assert store.of_cadre("CB-0005")[-1] == result(status="amended")
@@ -142,7 +142,7 @@ def test_the_same_result_twice_is_one(store: RecordStore) -> None:
 
 def test_a_result_that_moves_to_another_person_changes_both(store: RecordStore) -> None:
     store.save_result(result())
-    head = store.head()
+    head = store.newest_position()
     store.save_result(result(cadre="CB-0001"))
     store.save_result(result(cadre="CB-0001", status="amended"))
     assert {cadre for cadre, _ in store.changed_cadres(head, 10)} >= {"CB-0001"}
@@ -165,20 +165,20 @@ def test_a_completed_referral_stays_completed(store: RecordStore) -> None:
 
 def test_the_inboxs_writes_join_its_transaction(store: RecordStore) -> None:
     def break_off() -> None:
-        with write(store.engine) as connection:
+        with write_transaction(store.engine) as connection:
             store.save_result(result(), connection=connection)
             store.fulfil("CB-0005.P1", Fulfilment.COMPLETED, "R1", NOW, connection=connection)
             raise RuntimeError
 
-    head = store.head()
+    head = store.newest_position()
     with pytest.raises(RuntimeError):
         break_off()
-    assert store.head() == head
+    assert store.newest_position() == head
     assert store.counts()["result"] == 0
 
 
 def test_writers_at_once_get_positions_of_their_own(store: RecordStore) -> None:
-    before = store.head()
+    before = store.newest_position()
 
     def work(number: int) -> None:
         for count in range(5):
@@ -193,6 +193,6 @@ def test_writers_at_once_get_positions_of_their_own(store: RecordStore) -> None:
         stored.position
         for number in range(4)
         for count in range(5)
-        if (stored := store.row("result", f"R{number}-{count}"))
+        if (stored := store.stored_record("result", f"R{number}-{count}"))
     }
     assert positions == set(range(before + 1, before + 21))

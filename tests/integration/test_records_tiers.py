@@ -11,10 +11,10 @@ from openpyxl import load_workbook
 from rich.console import Console
 from sqlalchemy import Engine
 
-from adapter.cli import records as command
+from adapter.cli.commands import import_records as command
 from adapter.errors import ImportRefused
-from adapter.records.importer import run
-from adapter.records.outcome import ImportReport
+from adapter.records.importing.import_report import ImportReport
+from adapter.records.importing.importer import run_import
 from adapter.records.store import RecordStore
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -29,7 +29,7 @@ def imports(engine: Engine, path: Path, **options: Any) -> ImportReport:
         "known_hospitals": frozenset({"bv-tinh", "bv-trung-uong"}),
         "now": NOW,
     }
-    return run(engine, [path], **fixed | options)
+    return run_import(engine, [path], **fixed | options)
 
 
 def folder(path: Path, people: dict[str, str], visits: dict[str, str] | None = None) -> Path:

@@ -13,12 +13,13 @@ from processes import ADAPTER, Centre
 from sqlalchemy import Engine, select
 
 from adapter import audit
-from adapter.database import read
+from adapter.database import read_transaction
 from adapter.errors import PlanChanged, UsageError
-from adapter.ledger.state import Event, State
-from adapter.pipeline import releasing
-from adapter.pipeline.opened import Adapter
-from adapter.settings import Hospital, Settings, load_settings
+from adapter.ledger.schema.states import EntryEvent, EntryState
+from adapter.operations import release
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.outbound.outdated import park_outdated
+from adapter.settings import HospitalSettings, Settings, load_settings
 
 DAY = timedelta(days=1)
 NAMES = ("bv", "bv2")
@@ -28,7 +29,8 @@ NAMES = ("bv", "bv2")
 def adapter(engine: Engine, tmp_path: Path) -> Adapter:
     (tmp_path / "identity.key").write_text("0123456789abcdef" * 4)
     hospitals = {
-        name: Hospital(display=name, level="central", base_url="http://hospital.test") for name in NAMES
+        name: HospitalSettings(display=name, level="central", base_url="http://hospital.test")
+        for name in NAMES
     }
     return Adapter(Settings(identity_key=f"file:{tmp_path / 'identity.key'}", hospitals=hospitals), engine)
 
@@ -39,26 +41,26 @@ def books(adapter: Adapter) -> Books:
     books = Books(adapter.engine)
     referral, bad = wish("r", type_="ServiceRequest"), wish("bad", problem="no code")
     books.wish(wish("a"), wish("b"), referral, bad, wish("fine"))
-    books.send(wish("a"), referral, event=Event.REFUSE, reason="refused")
-    books.ledger.hospitals.reached("bv", books.now)
+    books.send(wish("a"), referral, event=EntryEvent.REFUSE, reason="refused")
+    books.ledger.hospitals.record_success("bv", books.now)
     books.wish(wish("a"), wish("b", "v2"), referral, bad, wish("fine"))
-    books.send(wish("b", "v2"), event=Event.REFUSE, reason="multiple-matches")
+    books.send(wish("b", "v2"), event=EntryEvent.REFUSE, reason="multiple-matches")
     books.wish(wish("c"), cadre="c2")
     books.ledger.shipments.finish(books.claim(), None, books.now)
     other = Books(adapter.engine, "bv2")
     other.wish(wish("a2"))
-    other.send(wish("a2"), event=Event.REFUSE, reason="refused")
+    other.send(wish("a2"), event=EntryEvent.REFUSE, reason="refused")
     return books
 
 
-def words(found: list[releasing.Parked]) -> dict[tuple[str, str], tuple[int, int, int]]:
+def words(found: list[release.ParkedCause]) -> dict[tuple[str, str], tuple[int, int, int]]:
     return {(one.hospital, one.reason): (one.released, one.too_old, one.kept) for one in found}
 
 
 def test_what_is_parked_is_counted_by_cause_with_the_command_that_helps(
     adapter: Adapter, books: Books
 ) -> None:
-    found = releasing.parked(adapter, releasing.choices_of(adapter, [], everything=True), books.now)
+    found = release.parked_causes(adapter, release.select_parked(adapter, [], everything=True), books.now)
     assert words(found) == {
         ("bv", "refused"): (2, 0, 0),
         ("bv", "multiple-matches"): (1, 0, 0),
@@ -76,34 +78,34 @@ def test_a_release_by_cause_takes_that_cause_alone_and_wakes_its_shipment(
     adapter: Adapter, books: Books
 ) -> None:
     lease = None
-    releasing.release(adapter, releasing.choices_of(adapter, ["bv"], "refused"), books.now, "cli:it")
+    release.release(adapter, release.select_parked(adapter, ["bv"], "refused"), books.now, "cli:it")
     assert {key: books.entry(key).state for key in ("a", "r", "b", "bad")} == {
-        "a": State.PENDING,
-        "r": State.PENDING,
-        "b": State.PARKED,
-        "bad": State.PARKED,
+        "a": EntryState.PENDING,
+        "r": EntryState.PENDING,
+        "b": EntryState.PARKED,
+        "bad": EntryState.PARKED,
     }
     assert (books.entry("a").reason, books.entry("a").attempts) == (None, 0)
-    assert books.steps("a")[-1] == (State.PENDING, "released")
+    assert books.steps("a")[-1] == (EntryState.PENDING, "released")
     lease = books.claim()
     assert lease.cadre == "c1"
     assert books.entry("a").body == b"v1"
     books.start(lease, wish("a"))
-    assert Books(adapter.engine, "bv2").entry("a2").state is State.PARKED
+    assert Books(adapter.engine, "bv2").entry("a2").state is EntryState.PARKED
 
 
 def test_a_release_of_everything_leaves_what_is_not_valid(adapter: Adapter, books: Books) -> None:
-    done = releasing.release(adapter, releasing.choices_of(adapter, [], everything=True), books.now, "cli:it")
+    done = release.release(adapter, release.select_parked(adapter, [], everything=True), books.now, "cli:it")
     assert sum(one.released for one in done) == 4
-    assert books.entry("bad").state is State.PARKED
+    assert books.entry("bad").state is EntryState.PARKED
     assert books.entry("bad").reason == "invalid"
-    assert Books(adapter.engine, "bv2").entry("a2").state is State.PENDING
+    assert Books(adapter.engine, "bv2").entry("a2").state is EntryState.PENDING
 
 
 def test_one_record_is_released_by_its_key(adapter: Adapter, books: Books) -> None:
-    releasing.release(adapter, releasing.choices_of(adapter, ["a"]), books.now, "cli:it")
-    assert books.entry("a").state is State.PENDING
-    assert books.entry("r").state is State.PARKED
+    release.release(adapter, release.select_parked(adapter, ["a"]), books.now, "cli:it")
+    assert books.entry("a").state is EntryState.PENDING
+    assert books.entry("r").state is EntryState.PARKED
 
 
 @pytest.mark.parametrize("said", [((), None), (("nobody",), None)])
@@ -111,63 +113,63 @@ def test_a_release_of_nothing_says_so(
     adapter: Adapter, books: Books, said: tuple[tuple[str, ...], str | None]
 ) -> None:
     with pytest.raises(UsageError):
-        releasing.choices_of(adapter, *said)
+        release.select_parked(adapter, *said)
 
 
 def test_a_cause_that_does_not_exist_is_a_mistake(adapter: Adapter) -> None:
     with pytest.raises(UsageError, match="refusd"):
-        releasing.choices_of(adapter, [], "refusd")
-    assert releasing.choices_of(adapter, [], "too-large")
+        release.select_parked(adapter, [], "refusd")
+    assert release.select_parked(adapter, [], "too-large")
 
 
 def test_what_is_not_valid_is_not_released_by_its_key_either(adapter: Adapter, books: Books) -> None:
-    releasing.release(adapter, releasing.choices_of(adapter, ["bad"]), books.now, "cli:it")
-    assert books.entry("bad").state is State.PARKED
+    release.release(adapter, release.select_parked(adapter, ["bad"]), books.now, "cli:it")
+    assert books.entry("bad").state is EntryState.PARKED
     books.wish(wish("a"), wish("b", "v2"), wish("r", type_="ServiceRequest"), wish("bad"), wish("fine"))
-    assert books.entry("bad").state is State.PENDING  # the checker finds it valid now
+    assert books.entry("bad").state is EntryState.PENDING  # the checker finds it valid now
 
 
 def test_releases_are_audited_without_a_key(adapter: Adapter, books: Books) -> None:
-    releasing.release(adapter, releasing.choices_of(adapter, ["bv"], "refused"), books.now, "cli:it")
-    releasing.release(adapter, releasing.choices_of(adapter, ["b"]), books.now, "cli:it")
+    release.release(adapter, release.select_parked(adapter, ["bv"], "refused"), books.now, "cli:it")
+    release.release(adapter, release.select_parked(adapter, ["b"]), books.now, "cli:it")
     table = audit.audit.c
     query = select(table.actor, table.hospital, table.subject, table.details).where(
         table.action == "parked.released"
     )
-    with read(adapter.engine) as connection:
+    with read_transaction(adapter.engine) as connection:
         by_cause, by_key = connection.execute(query.order_by(table.seq)).all()
     assert tuple(by_cause[:3]) == ("cli:it", "bv", None)
     assert json.loads(by_cause.details) == {"reason": "refused", "released": 2, "too_old": 0}
-    assert by_key.subject == adapter.subject("c1")
+    assert by_key.subject == adapter.audit_subject("c1")
     assert '"b"' not in by_key.details
 
 
 def test_what_never_arrived_for_weeks_waits_for_a_word(adapter: Adapter, books: Books) -> None:
     later = books.now + 31 * DAY
-    assert releasing.outdate(adapter, "bv", books.now + 29 * DAY) == 0
-    assert releasing.outdate(adapter, "bv", later) == 2  # "fine" and "c"; what is parked is parked
-    assert books.entry("fine").state is State.PARKED
-    assert books.steps("fine")[-1] == (State.PARKED, "too-old")
-    assert releasing.outdate(adapter, "bv", later) == 0
-    everything = releasing.choices_of(adapter, ["bv"])
-    assert words(releasing.parked(adapter, everything, later))["bv", "too-old"] == (0, 0, 2)
-    meant = releasing.choices_of(adapter, ["bv"], "too-old")
-    assert words(releasing.parked(adapter, meant, later)) == {("bv", "too-old"): (2, 0, 0)}
-    releasing.release(adapter, meant, later, "cli:it")
-    assert books.entry("fine").state is State.PENDING
-    assert releasing.outdate(adapter, "bv", later + 29 * DAY) == 0  # as of the release
+    assert park_outdated(adapter, "bv", books.now + 29 * DAY) == 0
+    assert park_outdated(adapter, "bv", later) == 2  # "fine" and "c"; what is parked is parked
+    assert books.entry("fine").state is EntryState.PARKED
+    assert books.steps("fine")[-1] == (EntryState.PARKED, "too-old")
+    assert park_outdated(adapter, "bv", later) == 0
+    everything = release.select_parked(adapter, ["bv"])
+    assert words(release.parked_causes(adapter, everything, later))["bv", "too-old"] == (0, 0, 2)
+    meant = release.select_parked(adapter, ["bv"], "too-old")
+    assert words(release.parked_causes(adapter, meant, later)) == {("bv", "too-old"): (2, 0, 0)}
+    release.release(adapter, meant, later, "cli:it")
+    assert books.entry("fine").state is EntryState.PENDING
+    assert park_outdated(adapter, "bv", later + 29 * DAY) == 0  # as of the release
 
 
 def test_what_was_parked_long_ago_is_not_replayed_by_cause(adapter: Adapter, books: Books) -> None:
     later = books.now + 31 * DAY
-    by_cause = releasing.choices_of(adapter, ["bv"], "refused")
-    assert words(releasing.parked(adapter, by_cause, later)) == {("bv", "refused"): (0, 2, 0)}
-    releasing.release(adapter, by_cause, later, "cli:it")
+    by_cause = release.select_parked(adapter, ["bv"], "refused")
+    assert words(release.parked_causes(adapter, by_cause, later)) == {("bv", "refused"): (0, 2, 0)}
+    release.release(adapter, by_cause, later, "cli:it")
     assert {(books.entry(key).state, books.entry(key).reason) for key in ("a", "r")} == {
-        (State.PARKED, "too-old")
+        (EntryState.PARKED, "too-old")
     }
-    releasing.release(adapter, releasing.choices_of(adapter, ["a"]), later, "cli:it")
-    assert books.entry("a").state is State.PENDING  # asked for by name
+    release.release(adapter, release.select_parked(adapter, ["a"]), later, "cli:it")
+    assert books.entry("a").state is EntryState.PENDING  # asked for by name
 
 
 def test_people_new_wishes_and_retractions_are_never_too_old(adapter: Adapter) -> None:
@@ -180,25 +182,25 @@ def test_people_new_wishes_and_retractions_are_never_too_old(adapter: Adapter) -
     books.wish(person, wish("a"))
     books.now += 31 * DAY
     books.wish(person, wish("a", "v2"))  # corrected today
-    assert releasing.outdate(adapter, "bv", books.now) == 0
+    assert park_outdated(adapter, "bv", books.now) == 0
     states = {key: books.entry(key).state for key in ("p", "a", "gone")}
-    assert states == {"p": State.PENDING, "a": State.PENDING, "gone": State.RETRACTING}
+    assert states == {"p": EntryState.PENDING, "a": EntryState.PENDING, "gone": EntryState.RETRACTING}
 
 
 def test_no_limit_means_that_everything_goes(adapter: Adapter, books: Books) -> None:
     hospitals = {"bv": adapter.settings.hospital("bv").model_copy(update={"max_age_days": 0})}
     unlimited = Adapter(adapter.settings.model_copy(update={"hospitals": hospitals}), adapter.engine)
-    assert releasing.outdate(unlimited, "bv", books.now + 999 * DAY) == 0
+    assert park_outdated(unlimited, "bv", books.now + 999 * DAY) == 0
 
 
 def test_a_worker_that_has_read_what_became_too_old_does_not_send_it(adapter: Adapter) -> None:
     books = Books(adapter.engine)
     books.wish(wish("a"))
     lease = books.claim()
-    assert releasing.outdate(adapter, "bv", books.now + 31 * DAY) == 1
+    assert park_outdated(adapter, "bv", books.now + 31 * DAY) == 1
     with pytest.raises(PlanChanged):
         books.start(lease, wish("a"))
-    assert books.entry("a").state is State.PARKED
+    assert books.entry("a").state is EntryState.PARKED
 
 
 @pytest.fixture
@@ -230,7 +232,7 @@ def test_the_commands(centre: Centre) -> None:
     with Adapter.open(load_settings(centre.folder / "adapter.toml")) as adapter:
         books = Books(adapter.engine, "bv-tinh")
         books.wish(wish("a"), wish("bad", problem="no code"))
-        books.send(wish("a"), event=Event.REFUSE, reason="refused")
+        books.send(wish("a"), event=EntryEvent.REFUSE, reason="refused")
         listed = centre.run("parked")
         assert "adapter release bv-tinh --reason refused" in listed
         asked = centre.attempt("release", "bv-tinh")
@@ -240,13 +242,13 @@ def test_the_commands(centre: Centre) -> None:
         would = centre.facts("release", "bv-tinh", "--dry-run")
         assert would["released"] is False
         assert {one["reason"]: one["released"] for one in would["causes"]} == {"refused": 1, "invalid": 0}
-        assert books.entry("a").state is State.PARKED
+        assert books.entry("a").state is EntryState.PARKED
         assert asked_on_a_terminal(centre, "n") == 0
-        assert books.entry("a").state is State.PARKED
+        assert books.entry("a").state is EntryState.PARKED
         assert asked_on_a_terminal(centre, "y") == 0
-        assert books.entry("a").state is State.PENDING
-        books.send(wish("a"), event=Event.REFUSE, reason="refused")
+        assert books.entry("a").state is EntryState.PENDING
+        books.send(wish("a"), event=EntryEvent.REFUSE, reason="refused")
         said = centre.run("release", "bv-tinh", "--yes", "--lang", "vi")
         assert "không hợp lệ" in said
-        assert books.entry("a").state is State.PENDING
+        assert books.entry("a").state is EntryState.PENDING
         assert centre.facts("release", "bv-tinh", "--yes")["released"] is False

@@ -10,12 +10,12 @@ from sqlalchemy import Connection, Engine
 
 from adapter.errors import FhirError
 from adapter.fhir.codec import dumps, loads
-from adapter.fhir.outcome import Issue
-from adapter.repository.entries import Entry
-from adapter.repository.plan import Change
-from adapter.repository.query import parse_condition, parse_query
-from adapter.repository.refusal import issues_from
+from adapter.fhir.operation_outcome import Issue
+from adapter.repository.bundle_entries import Interaction
+from adapter.repository.interaction_errors import issues_of_error
 from adapter.repository.repository import Repository
+from adapter.repository.search_query import parse_condition, parse_search
+from adapter.repository.write_plan import VersionChange
 
 BASE = "https://here/fhir"
 SYSTEM = "urn:x"
@@ -84,7 +84,7 @@ def statuses(answers: list[dict[str, Any]]) -> list[str]:
 def refused(call: Callable[[], object]) -> tuple[int, list[tuple[str, str | None]]]:
     with pytest.raises(FhirError) as caught:
         call()
-    return caught.value.status, [(issue.code, issue.expression) for issue in issues_from(caught.value)]
+    return caught.value.status, [(issue.code, issue.expression) for issue in issues_of_error(caught.value)]
 
 
 # Single interactions
@@ -127,7 +127,7 @@ def test_a_decimal_keeps_its_digits(repository: Repository) -> None:
 def test_nobody_sees_or_changes_what_another_sent(repository: Repository) -> None:
     made = repository.create(ME, patient())
     assert refused(lambda: repository.read(OTHER, "Patient", made.id))[0] == 404
-    assert repository.search(OTHER, parse_query("Patient", [])).total == 0
+    assert repository.search(OTHER, parse_search("Patient", [])).total == 0
     assert repository.update(OTHER, {**patient("2"), "id": made.id}).status == 201
     condition = parse_condition("Patient", f"identifier={SYSTEM}|1")
     assert repository.create(OTHER, patient(), if_none_exist=condition).status == 201
@@ -211,7 +211,7 @@ def test_what_is_not_accepted_or_not_valid_is_refused(engine: Engine) -> None:
 
 
 def found(repository: Repository, kind: str, *params: tuple[str, str]) -> list[str]:
-    return [row.id for row in repository.search(ME, parse_query(kind, params, base=BASE)).rows]
+    return [row.id for row in repository.search(ME, parse_search(kind, params, base=BASE)).rows]
 
 
 def test_search_by_each_parameter(repository: Repository) -> None:
@@ -255,7 +255,7 @@ def test_pages_neither_repeat_nor_miss_what_stays(repository: Repository, sort: 
     ids = {repository.create(ME, patient(str(n))).id for n in range(7)}
     params = [("_count", "3"), ("_sort", sort)]
     seen: list[str] = []
-    query = parse_query("Patient", params)
+    query = parse_search("Patient", params)
     while True:
         page = repository.search(ME, query)
         seen += [row.id for row in page.rows]
@@ -264,10 +264,10 @@ def test_pages_neither_repeat_nor_miss_what_stays(repository: Repository, sort: 
         repository.create(ME, patient("new"))
         repository.delete(ME, "Patient", page.rows[0].id)
         last = page.rows[-1]
-        from adapter.repository.query import cursor
+        from adapter.repository.search_query import page_cursor
 
-        place = cursor(last.id if sort == "_id" else last.updated, last.id)
-        query = parse_query("Patient", [*params, ("_cursor", place)])
+        place = page_cursor(last.id if sort == "_id" else last.updated, last.id)
+        query = parse_search("Patient", [*params, ("_cursor", place)])
     assert len(seen) == len(set(seen))
     assert ids <= set(seen)
 
@@ -454,15 +454,15 @@ def test_an_empty_transaction_is_answered(repository: Repository) -> None:
 
 
 @pytest.fixture
-def told(engine: Engine) -> tuple[Repository, list[Change]]:
-    changes: list[Change] = []
+def told(engine: Engine) -> tuple[Repository, list[VersionChange]]:
+    changes: list[VersionChange] = []
     repository = Repository(
         engine, recognise_repeats=True, on_change=lambda _, change: changes.append(change), clock=Clock()
     )
     return repository, changes
 
 
-def test_a_repeated_post_makes_nothing_new(told: tuple[Repository, list[Change]]) -> None:
+def test_a_repeated_post_makes_nothing_new(told: tuple[Repository, list[VersionChange]]) -> None:
     repository, changes = told
     first = repository.create(ME, observation("7", "Patient/1"))
     second = repository.create(ME, {**observation("7", "Patient/1"), "id": "theirs"})
@@ -480,7 +480,7 @@ def test_a_repeated_post_makes_nothing_new(told: tuple[Repository, list[Change]]
     ]
 
 
-def test_a_repeated_bundle_is_known_even_with_new_uuids(told: tuple[Repository, list[Change]]) -> None:
+def test_a_repeated_bundle_is_known_even_with_new_uuids(told: tuple[Repository, list[VersionChange]]) -> None:
     repository, changes = told
 
     def deliver(tag: str) -> list[dict[str, Any]]:
@@ -506,7 +506,7 @@ def test_a_repeated_bundle_is_known_even_with_new_uuids(told: tuple[Repository, 
 
 
 def test_what_on_change_raises_undoes_everything(engine: Engine) -> None:
-    def full(_: Connection, change: Change) -> None:
+    def full(_: Connection, change: VersionChange) -> None:
         if change.type == "Observation":
             raise OSError("disk full")
 
@@ -517,7 +517,7 @@ def test_what_on_change_raises_undoes_everything(engine: Engine) -> None:
     assert repository.counts(ME) == {}
 
 
-def test_changes_are_told_in_fhirs_order(told: tuple[Repository, list[Change]]) -> None:
+def test_changes_are_told_in_fhirs_order(told: tuple[Repository, list[VersionChange]]) -> None:
     repository, changes = told
     gone = repository.create(ME, patient("gone"))
     changes.clear()
@@ -544,8 +544,8 @@ def test_simultaneous_conditional_writes_make_no_duplicate(engine: Engine) -> No
     condition = parse_condition("Patient", f"identifier={SYSTEM}|1")
 
     def write(_: int) -> int:
-        return repository.carry_out(
-            ME, Entry("PUT", "Patient", condition=condition, resource=patient())
+        return repository.perform(
+            ME, Interaction("PUT", "Patient", condition=condition, resource=patient())
         ).status
 
     with ThreadPoolExecutor(8) as pool:

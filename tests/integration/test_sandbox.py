@@ -15,9 +15,9 @@ from sqlalchemy import Engine
 
 from adapter.database import open_database
 from adapter.fhir.codec import loads
-from adapter.fhir.validation import check
-from adapter.sandbox.app import OWNER, Sandbox
-from adapter.sandbox.doctor import Doctor
+from adapter.fhir.validation.checker import check_resource
+from adapter.sandbox.app import SANDBOX_OWNER, SandboxHospital
+from adapter.sandbox.clinician import Clinician
 
 FHIR = {"Content-Type": "application/fhir+json"}
 SYSTEM = "urn:x"
@@ -57,7 +57,7 @@ def stats(url: str) -> dict[str, Any]:
 
 
 def test_faults_can_be_changed_while_it_runs(store: Engine) -> None:
-    with serving(Sandbox(store, "bv-tinh").app) as url:
+    with serving(SandboxHospital(store, "bv-tinh").app) as url:
         assert httpx.get(f"{url}/fhir/Patient").status_code == 200
         faults(url, "503:1")
         assert httpx.get(f"{url}/fhir/Patient").status_code == 503
@@ -85,7 +85,7 @@ def test_faults_can_be_changed_while_it_runs(store: Engine) -> None:
 
 
 def test_drop_after_commit_has_done_the_work(store: Engine) -> None:
-    with serving(Sandbox(store, "bv-tinh").app) as url:
+    with serving(SandboxHospital(store, "bv-tinh").app) as url:
         faults(url, "drop-after-commit:1")
         with pytest.raises(httpx.RemoteProtocolError), httpx.Client() as client:
             client.post(f"{url}/fhir", content=bundle(patient("1")), headers=FHIR)
@@ -99,7 +99,7 @@ def test_drop_after_commit_has_done_the_work(store: Engine) -> None:
 
 
 def test_a_refused_resource_takes_its_whole_transaction_with_it(store: Engine) -> None:
-    with serving(Sandbox(store, "bv-tinh").app) as url:
+    with serving(SandboxHospital(store, "bv-tinh").app) as url:
         faults(url, "refuse-one:Patient")
         organization = {"resourceType": "Organization", "identifier": [{"system": SYSTEM, "value": "o"}]}
         for _ in range(2):
@@ -111,7 +111,7 @@ def test_a_refused_resource_takes_its_whole_transaction_with_it(store: Engine) -
 
 
 def test_a_token_can_be_asked_for(store: Engine) -> None:
-    with serving(Sandbox(store, "bv-tinh", token="s3cret").app) as url:
+    with serving(SandboxHospital(store, "bv-tinh", token="s3cret").app) as url:
         assert httpx.get(f"{url}/fhir/Patient").status_code == 401
         right = {"Authorization": "Bearer s3cret"}
         assert httpx.get(f"{url}/fhir/Patient", headers=right).status_code == 200
@@ -142,29 +142,29 @@ class Adapter:
         return (self.statuses.pop(0) if self.statuses else 200), b"{}"
 
 
-def doctor(sandbox: Sandbox, adapter: Adapter) -> Doctor:
-    return Doctor(
-        sandbox.staff,
-        OWNER,
+def doctor(sandbox: SandboxHospital, adapter: Adapter) -> Clinician:
+    return Clinician(
+        sandbox.staff_repository,
+        SANDBOX_OWNER,
         "bv-tinh",
         adapter,
         push_to="http://adapter/fhir",
         token="t",
-        delay=0,
+        delay_seconds=0,
         seed=1,
     )
 
 
 def test_the_doctor_examines_each_referral_once(store: Engine) -> None:
-    sandbox, adapter = Sandbox(store, "bv-tinh"), Adapter()
+    sandbox, adapter = SandboxHospital(store, "bv-tinh"), Adapter()
     made = [
-        sandbox.staff.create(OWNER, referral(*pair)).id
+        sandbox.staff_repository.create(SANDBOX_OWNER, referral(*pair)).id
         for pair in (("r1", "workup"), ("r2", "treatment"), ("r3", "consultation"))
     ]
-    sandbox.staff.create(OWNER, {**referral("r4", "workup"), "status": "revoked"})
+    sandbox.staff_repository.create(SANDBOX_OWNER, {**referral("r4", "workup"), "status": "revoked"})
     later = datetime.now(UTC) + timedelta(seconds=1)
-    assert doctor(sandbox, adapter).round(later) == 3
-    assert doctor(sandbox, adapter).round(later + timedelta(seconds=5)) == 0
+    assert doctor(sandbox, adapter).run_once(later) == 3
+    assert doctor(sandbox, adapter).run_once(later + timedelta(seconds=5)) == 0
     sent = [[entry["resource"] for entry in one["entry"]] for one in adapter.got]
     kinds = [{resource["resourceType"] for resource in resources} for resources in sent]
     assert kinds == [
@@ -174,7 +174,7 @@ def test_the_doctor_examines_each_referral_once(store: Engine) -> None:
     ]
     for referral_id, value, resources in zip(made, ("r1", "r2", "r3"), sent, strict=True):
         for resource in resources:
-            assert check(resource) == []
+            assert check_resource(resource) == []
             assert resource["basedOn"] == [
                 {
                     "reference": f"ServiceRequest/{referral_id}",
@@ -183,24 +183,27 @@ def test_the_doctor_examines_each_referral_once(store: Engine) -> None:
                 }
             ]
     for referral_id in made:
-        assert loads(sandbox.staff.read(OWNER, "ServiceRequest", referral_id).body)["status"] == "completed"
-    counts = sandbox.staff.counts(OWNER)
+        assert (
+            loads(sandbox.staff_repository.read(SANDBOX_OWNER, "ServiceRequest", referral_id).body)["status"]
+            == "completed"
+        )
+    counts = sandbox.staff_repository.counts(SANDBOX_OWNER)
     assert (counts["DiagnosticReport"], counts["Procedure"], counts["ServiceRequest"]) == (3, 1, 4)
 
 
 def test_what_was_not_acknowledged_is_sent_again_the_same(store: Engine) -> None:
-    sandbox, adapter = Sandbox(store, "bv-tinh"), Adapter(0, 503)
-    sandbox.staff.create(OWNER, referral("r1", "workup"))
+    sandbox, adapter = SandboxHospital(store, "bv-tinh"), Adapter(0, 503)
+    sandbox.staff_repository.create(SANDBOX_OWNER, referral("r1", "workup"))
     later = datetime.now(UTC) + timedelta(seconds=1)
-    done = [doctor(sandbox, adapter).round(later + timedelta(minutes=n)) for n in range(4)]
+    done = [doctor(sandbox, adapter).run_once(later + timedelta(minutes=n)) for n in range(4)]
     assert done == [0, 0, 1, 0]
     assert adapter.got[0] == adapter.got[1] == adapter.got[2]
 
 
 def test_the_doctor_waits_before_examining(store: Engine) -> None:
-    sandbox, adapter = Sandbox(store, "bv-tinh"), Adapter()
-    sandbox.staff.create(OWNER, referral("r1", "workup"))
+    sandbox, adapter = SandboxHospital(store, "bv-tinh"), Adapter()
+    sandbox.staff_repository.create(SANDBOX_OWNER, referral("r1", "workup"))
     patient_doctor = doctor(sandbox, adapter)
-    patient_doctor.delay = 60
-    assert patient_doctor.round(datetime.now(UTC)) == 0
-    assert patient_doctor.round(datetime.now(UTC) + timedelta(seconds=61)) == 1
+    patient_doctor.delay_seconds = 60
+    assert patient_doctor.run_once(datetime.now(UTC)) == 0
+    assert patient_doctor.run_once(datetime.now(UTC) + timedelta(seconds=61)) == 1

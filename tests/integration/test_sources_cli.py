@@ -9,7 +9,7 @@ from checkup_forms import document
 from his import SOURCE, engine_of, fill
 from processes import Centre
 
-from adapter.cli.demo.processes import until
+from adapter.demo.processes import until
 
 FORM = (
     "<HO_SO_KSK><HANH_CHINH><MA_LK>LK1</MA_LK><SO_CCCD>024064104760</SO_CCCD>"

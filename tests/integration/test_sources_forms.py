@@ -9,13 +9,13 @@ from checkup_forms import document
 from his import SAMPLE
 from sqlalchemy import Engine, select
 
-from adapter.database import open_database, read
+from adapter.database import open_database, read_transaction
 from adapter.errors import ImportRefused, SourceError
-from adapter.records import importer
-from adapter.records.outcome import ImportReport
-from adapter.records.reading import Inputs
+from adapter.records.importing import importer
+from adapter.records.importing.import_report import ImportReport
+from adapter.records.sources.open_tabs import InputOptions
 from adapter.records.tables import record
-from adapter.texts import use_language
+from adapter.texts import set_language
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 FORM = (
@@ -35,16 +35,16 @@ def form(visit: str = "LK1", citizen: str = "024064104760", cards: str = "") -> 
 
 @pytest.fixture
 def store(sqlite_url: str) -> Engine:
-    use_language("en")
+    set_language("en")
     engine = open_database(sqlite_url)
-    importer.run(
+    importer.run_import(
         engine, [SAMPLE / "Cán bộ.csv"], max_deletions_percent=3, known_hospitals=frozenset(), now=NOW
     )
     return engine
 
 
 def load(store: Engine, file: Path, **options: object) -> ImportReport:
-    return importer.run(
+    return importer.run_import(
         store,
         [file],
         max_deletions_percent=3,
@@ -57,7 +57,7 @@ def load(store: Engine, file: Path, **options: object) -> ImportReport:
 
 def bodies(store: Engine, kind: str) -> dict[str, str]:
     query = select(record.c.key, record.c.body).where(record.c.kind == kind, record.c.deleted.is_(False))
-    with read(store) as connection:
+    with read_transaction(store) as connection:
         return {row.key: row.body for row in connection.execute(query)}
 
 
@@ -158,7 +158,7 @@ def test_a_province_names_its_own_elements(store: Engine, tmp_path: Path) -> Non
         "    - {key: SO, type: =checkup, started_at: NGAY}\n"
     )
     content = "<D><PHIEU><SO>7</SO><CCCD>024064104760</CCCD><NGAY>20261002</NGAY></PHIEU></D>"
-    load(store, written(tmp_path, content), inputs=Inputs(form=own))
+    load(store, written(tmp_path, content), inputs=InputOptions(form=own))
     assert set(bodies(store, "visit")) == {"7"}
 
 
@@ -166,7 +166,7 @@ def test_a_wrong_form_is_told_with_its_line(store: Engine, tmp_path: Path) -> No
     own = tmp_path / "checkup.yaml"
     own.write_text("checkup: A\nperson: {}\nrecords:\n  visit:\n    - key: SO\n      started: NGAY\n")
     with pytest.raises(SourceError, match=r"line 6: \"started\" .* started_at"):
-        load(store, written(tmp_path, "<A/>"), inputs=Inputs(form=own))
+        load(store, written(tmp_path, "<A/>"), inputs=InputOptions(form=own))
 
 
 def test_a_folder_may_hold_forms_and_tables(store: Engine, tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ import pytest
 from his import SAMPLE, SOURCE, engine_of, fill, sample_rows
 from sqlalchemy import select
 
-from adapter.database import open_database, read
-from adapter.ledger.tables import entry
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.planning import update_ledger
-from adapter.records import importer
-from adapter.settings import Hospital, Settings
+from adapter.database import open_database, read_transaction
+from adapter.ledger.schema.tables import entry
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.outbound.planning import update_ledger
+from adapter.records.importing import importer
+from adapter.settings import HospitalSettings, Settings
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
@@ -26,7 +26,9 @@ def _adapter(folder: Path, sqlite_url: str) -> Adapter:
     key = folder / "identity.key"
     key.write_text("0123456789abcdef0123456789abcdef")
     hospitals = {
-        name: Hospital(display=name, level=level, base_url="http://hospital.test/fhir", systems=_SYSTEMS)
+        name: HospitalSettings(
+            display=name, level=level, base_url="http://hospital.test/fhir", systems=_SYSTEMS
+        )
         for name, level in _LEVELS.items()
     }
     return Adapter(Settings(identity_key=f"file:{key}", hospitals=hospitals), open_database(sqlite_url))
@@ -34,7 +36,7 @@ def _adapter(folder: Path, sqlite_url: str) -> Adapter:
 
 def _import(adapter: Adapter, *files: Path) -> None:
     for file in files:
-        report = importer.run(
+        report = importer.run_import(
             adapter.engine,
             [file],
             max_deletions_percent=3,
@@ -47,13 +49,13 @@ def _import(adapter: Adapter, *files: Path) -> None:
 
 def _ledger(adapter: Adapter) -> list[tuple[Any, ...]]:
     for name in _LEVELS:
-        update_ledger(adapter, adapter.outlet(name), NOW, lambda *_: None)
+        update_ledger(adapter, adapter.destination(name), NOW, lambda *_: None)
     table = entry.c
     columns = (table.hospital, table.identity, table.cadre, table.type, table.kind, table.key)
     query = select(*columns, table.state, table.desired_digest, table.body).order_by(
         table.hospital, table.identity
     )
-    with read(adapter.engine) as connection:
+    with read_transaction(adapter.engine) as connection:
         return [tuple(row) for row in connection.execute(query)]
 
 

@@ -9,14 +9,14 @@ import pytest
 from his import CHANGED, GONE, SOURCE, TABLES, engine_of, fill
 from sqlalchemy import Engine, delete, select, text, update
 
-from adapter.database import open_database, read
-from adapter.errors import ImportRefused, SourceError, SourceLost
-from adapter.records import importer
-from adapter.records.outcome import ImportReport
-from adapter.records.reading import Inputs
-from adapter.records.sql import cursor
+from adapter.database import open_database, read_transaction
+from adapter.errors import ImportRefused, SourceDisconnected, SourceError
+from adapter.records.importing import importer
+from adapter.records.importing.import_report import ImportReport
+from adapter.records.sources.open_tabs import InputOptions
+from adapter.records.sources.sql import source_cursor
 from adapter.records.tables import record
-from adapter.texts import use_language
+from adapter.texts import set_language
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 VISITS, VALUES, PEOPLE = TABLES["Lượt khám"], TABLES["Chỉ số"], TABLES["Cán bộ"]
@@ -39,14 +39,14 @@ class His:
                 connection.execute(text(statement) if isinstance(statement, str) else statement)
 
     def pull(self, *, full: bool = False, **options: Any) -> ImportReport:
-        return importer.run(
+        return importer.run_import(
             self.store,
             [self.file],
             max_deletions_percent=options.pop("limit", 100),
             known_hospitals=options.pop("hospitals", HOSPITALS),
             now=NOW,
             rejects=self.folder / "his.rejects",
-            inputs=Inputs(full=full),
+            inputs=InputOptions(full=full),
             **options,
         )
 
@@ -57,12 +57,12 @@ class His:
 
     def live(self, kind: str) -> set[str]:
         query = select(record.c.key).where(record.c.kind == kind, record.c.deleted.is_(False))
-        with read(self.store) as connection:
+        with read_transaction(self.store) as connection:
             return set(connection.execute(query).scalars())
 
     def body(self, kind: str, key: str) -> str:
         query = select(record.c.body).where(record.c.kind == kind, record.c.key == key)
-        with read(self.store) as connection:
+        with read_transaction(self.store) as connection:
             return str(connection.execute(query).scalar_one())
 
 
@@ -70,7 +70,7 @@ class His:
 def his(
     request: pytest.FixtureRequest, tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> His:
-    use_language("en")
+    set_language("en")
     system = request.param
     url = (
         f"sqlite:///{tmp_path / 'his.db'}" if system == "sqlite" else request.getfixturevalue(f"{system}_url")
@@ -198,7 +198,7 @@ def test_another_query_or_full_reads_everything(lite: His) -> None:
 
 
 def test_a_source_deletes_only_what_is_its_own(lite: His) -> None:
-    importer.run(
+    importer.run_import(
         lite.store,
         [Path("fixtures/sample/small.xlsx")],
         max_deletions_percent=3,
@@ -217,8 +217,8 @@ def test_a_source_deletes_only_what_is_its_own(lite: His) -> None:
 def test_a_dry_run_leaves_no_trace(lite: His) -> None:
     assert lite.pull(dry_run=True).kinds["cadre"].created == 20
     assert lite.live("cadre") == set()
-    with read(lite.store) as connection:
-        assert cursor.load(connection) == {}
+    with read_transaction(lite.store) as connection:
+        assert source_cursor.load_cursors(connection) == {}
 
 
 def test_times_of_another_zone_become_viet_nams(his: His) -> None:
@@ -265,11 +265,11 @@ def test_a_value_is_never_in_what_is_said(
 
 def test_wrong_passwords_and_silent_servers(lite: His, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HIS_URL", "postgresql://nobody:secret-word@127.0.0.1:1/none")
-    with pytest.raises(SourceLost) as lost:
+    with pytest.raises(SourceDisconnected) as lost:
         lite.pull()
     assert "secret-word" not in str(lost.value)
     monkeypatch.setenv("HIS_URL", "mariadb://nobody:secret-word@127.0.0.1:1/none")
-    with pytest.raises(SourceLost):
+    with pytest.raises(SourceDisconnected):
         lite.pull()
     monkeypatch.setenv("HIS_URL", "sqlite:///not-there.db")
     with pytest.raises(SourceError):
@@ -286,7 +286,7 @@ def test_a_refused_password_is_not_tried_again(
     monkeypatch.setenv("HIS_URL", mariadb_url.replace("root@", "root:wrong@"))
     with pytest.raises(SourceError, match="refuses the account") as error:
         lite.pull()
-    assert not isinstance(error.value, SourceLost)
+    assert not isinstance(error.value, SourceDisconnected)
 
 
 # psycopg complains of a cursor that cannot be closed any more.
@@ -333,7 +333,7 @@ def test_a_source_file_says_every_mistake_with_its_line(tmp_path: Path) -> None:
         "overlap: 3\n"
     )
     with pytest.raises(SourceError) as error:
-        importer.run(
+        importer.run_import(
             open_database("sqlite://"), [file], max_deletions_percent=3, known_hospitals=HOSPITALS, now=NOW
         )
     lines = [line.split(":")[1] for line in error.value.problems]

@@ -11,13 +11,13 @@ import pytest
 from his import CHANGED, SOURCE, TABLES, engine_of, fill
 from sqlalchemy import Engine, delete, select, text, update
 
-from adapter.database import open_database, read, write
-from adapter.errors import SourceError, SourceMoved
-from adapter.records import importer
-from adapter.records.outcome import ImportReport
-from adapter.records.sql import cursor, origin
+from adapter.database import open_database, read_transaction, write_transaction
+from adapter.errors import SourceError, SourceReplaced
+from adapter.records.importing import importer
+from adapter.records.importing.import_report import ImportReport
+from adapter.records.sources.sql import source_cursor, tabs
 from adapter.records.tables import record
-from adapter.texts import use_language
+from adapter.texts import set_language
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 HOSPITALS = frozenset({"bv-tinh", "bv-trung-uong"})
@@ -33,7 +33,7 @@ class Pull:
         self.file = Path(shutil.copy(SOURCE, folder / "his.yaml"))
 
     def __call__(self, **options: Any) -> ImportReport:
-        return importer.run(
+        return importer.run_import(
             self.store,
             [self.file],
             max_deletions_percent=100,
@@ -50,12 +50,12 @@ class Pull:
 
     def live(self, kind: str) -> set[str]:
         query = select(record.c.key).where(record.c.kind == kind, record.c.deleted.is_(False))
-        with read(self.store) as connection:
+        with read_transaction(self.store) as connection:
             return set(connection.execute(query).scalars())
 
 
 def _made(url: str, store: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Pull:
-    use_language("en")
+    set_language("en")
     monkeypatch.setenv("HIS_URL", url)
     made = Pull(url, store, folder)
     with made.engine.begin() as connection:
@@ -86,7 +86,7 @@ def test_others_write_while_a_database_is_read(pull: Pull) -> None:
 def test_an_import_that_was_overtaken_reads_again(pull: Pull, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows read before another import's are not written over it."""
     pull()
-    reading = origin._SqlOrigin._read_all
+    reading = tabs._SqlOrigin._read_all
     overtaken: list[int] = []
 
     def slowly(self: Any, told: Any) -> None:
@@ -99,31 +99,31 @@ def test_an_import_that_was_overtaken_reads_again(pull: Pull, monkeypatch: pytes
                 connection.execute(update(VALUES).where(mine).values(gia_tri="91", cap_nhat_luc=hour))
             pull()
 
-    monkeypatch.setattr(origin._SqlOrigin, "_read_all", slowly)
+    monkeypatch.setattr(tabs._SqlOrigin, "_read_all", slowly)
     assert pull().changes == 0
     assert len(overtaken) == 3
-    with read(pull.store) as connection:
+    with read_transaction(pull.store) as connection:
         query = select(record.c.body).where(record.c.key == "CB-0001.K1/VS-HR")
         assert '"value":"91"' in connection.execute(query).scalar_one()
 
 
 def test_one_that_is_overtaken_again_and_again_says_so(pull: Pull, monkeypatch: pytest.MonkeyPatch) -> None:
     pull()
-    reading = origin._SqlOrigin._read_all
+    reading = tabs._SqlOrigin._read_all
 
     def overtaken(self: Any, told: Any) -> None:
         reading(self, told)
-        with write(pull.store) as connection:
-            one = next(iter(cursor.load(connection).values()))
+        with write_transaction(pull.store) as connection:
+            one = next(iter(source_cursor.load_cursors(connection).values()))
             later = one.read_at + timedelta(seconds=1)
-            cursor.save(connection, type(one)(**{**_fields(one), "read_at": later}))
+            source_cursor.save_cursor(connection, type(one)(**{**_fields(one), "read_at": later}))
 
-    monkeypatch.setattr(origin._SqlOrigin, "_read_all", overtaken)
-    with pytest.raises(SourceMoved, match="Import again"):
+    monkeypatch.setattr(tabs._SqlOrigin, "_read_all", overtaken)
+    with pytest.raises(SourceReplaced, match="Import again"):
         pull()
 
 
-def _fields(one: cursor.Cursor) -> dict[str, Any]:
+def _fields(one: source_cursor.SourceCursor) -> dict[str, Any]:
     return {name: getattr(one, name) for name in one.__dataclass_fields__}
 
 

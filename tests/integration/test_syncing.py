@@ -12,13 +12,13 @@ from sqlalchemy import Engine
 
 from adapter.database import open_database
 from adapter.errors import Busy
-from adapter.ledger.state import State
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.syncing import Summary
-from adapter.pipeline.syncing import sync as run_sync
-from adapter.records import importer
-from adapter.sandbox.app import Sandbox
-from adapter.settings import Hospital, Settings
+from adapter.ledger.schema.states import EntryState
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.outbound.sync import SyncSummary
+from adapter.pipeline.outbound.sync import sync as run_sync
+from adapter.records.importing import importer
+from adapter.sandbox.app import SandboxHospital
+from adapter.settings import HospitalSettings, Settings
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 SMALL = Path("fixtures/sample/small.xlsx")
@@ -30,14 +30,16 @@ def adapter(engine: Engine, tmp_path: Path) -> Iterator[Adapter]:
     """A centre with the small sample, and its hospital: a sandbox over real HTTP."""
     (tmp_path / "identity.key").write_text("0123456789abcdef0123456789abcdef")
     store = open_database(f"sqlite:///{tmp_path / 'hospital.db'}")
-    with serving(Sandbox(store, NAME).app) as base:
-        hospital = Hospital(name=NAME, display=NAME, level="provincial", base_url=f"{base}/fhir")
+    with serving(SandboxHospital(store, NAME).app) as base:
+        hospital = HospitalSettings(name=NAME, display=NAME, level="provincial", base_url=f"{base}/fhir")
         settings = Settings(
             identity_key=f"file:{tmp_path / 'identity.key'}",
             database_url=f"sqlite:///{tmp_path / 'adapter.db'}",
             hospitals={NAME: hospital},
         )
-        importer.run(engine, [SMALL], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=NOW)
+        importer.run_import(
+            engine, [SMALL], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=NOW
+        )
         opened = Adapter(settings, engine)
         opened.cards.put(NAME, GOOD, NOW)
         yield opened
@@ -48,7 +50,7 @@ def sync(
     adapter: Adapter,
     stop: threading.Event | None = None,
     progress: Callable[[str, str | None, int, int], None] = lambda *_: None,
-) -> Summary:
+) -> SyncSummary:
     return run_sync(adapter, [NAME], lambda: datetime.now(UTC), progress, stop)
 
 
@@ -66,7 +68,7 @@ def test_what_is_planned_is_delivered_while_more_is_planned(adapter: Adapter) ->
     assert done.hospitals[NAME].delivered == done.hospitals[NAME].planned > 1000
     assert was_delivering
     assert all(was_delivering)
-    assert adapter.ledger.counts(NAME) == {State.DELIVERED: done.hospitals[NAME].delivered}
+    assert adapter.ledger.counts(NAME) == {EntryState.DELIVERED: done.hospitals[NAME].delivered}
 
 
 def test_a_stop_after_which_nothing_is_left_is_none(adapter: Adapter) -> None:
@@ -90,16 +92,16 @@ def test_a_sync_that_is_stopped_says_so_and_the_next_goes_on(adapter: Adapter) -
 def test_one_plans_at_a_time_and_anybody_delivers(
     adapter: Adapter, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapter.pipeline.syncing._WAIT", 0.3)
+    monkeypatch.setattr("adapter.pipeline.outbound.sync._WAIT", 0.3)
     other = Adapter(adapter.settings, engine)
-    turn = other.ledger.turns.take(f"plan:{NAME}", 600)
+    turn = other.ledger.named_locks.acquire(f"plan:{NAME}", 600)
     assert turn is not None
     with pytest.raises(Busy):
         sync(adapter)
-    other.ledger.turns.give_back(turn)
-    found: list[Summary] = []
+    other.ledger.named_locks.give_back(turn)
+    found: list[SyncSummary] = []
     threads = [threading.Thread(target=lambda who=who: found.append(sync(who))) for who in (adapter, other)]
-    monkeypatch.setattr("adapter.pipeline.syncing._WAIT", 120.0)
+    monkeypatch.setattr("adapter.pipeline.outbound.sync._WAIT", 120.0)
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -113,11 +115,11 @@ def test_one_plans_at_a_time_and_anybody_delivers(
 def test_a_hospital_that_another_process_plans_for_delays_no_other(
     adapter: Adapter, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapter.pipeline.syncing._WAIT", 0.3)
+    monkeypatch.setattr("adapter.pipeline.outbound.sync._WAIT", 0.3)
     second = adapter.settings.hospital(NAME).model_copy(update={"name": "bv-khac"})
     adapter.settings.hospitals["bv-khac"] = second
     other = Adapter(adapter.settings, engine)
-    assert other.ledger.turns.take("plan:bv-khac", 600) is not None
+    assert other.ledger.named_locks.acquire("plan:bv-khac", 600) is not None
     done = run_sync(adapter, ["bv-khac", NAME], lambda: datetime.now(UTC), lambda *_: None)
     assert done.hospitals[NAME].delivered > 1000
     left = done.hospitals["bv-khac"]

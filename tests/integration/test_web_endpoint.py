@@ -17,11 +17,11 @@ import pytest
 from serving import serving
 from sqlalchemy import Engine, select
 
-from adapter.database import open_database, read
-from adapter.repository.plan import Change
-from adapter.repository.tables import resource
+from adapter.database import open_database, read_transaction
+from adapter.repository.tables import repository_resource
+from adapter.repository.write_plan import VersionChange
 from adapter.web.app import endpoint_app
-from adapter.web.auth import hospital_of, issue_token, revoke, tokens
+from adapter.web.bearer_tokens import hospital_of_token, issue_token, list_tokens, revoke_tokens
 from adapter.web.tables import hospital_token
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -34,31 +34,31 @@ def test_tokens_are_stored_as_hashes_and_can_be_ended(engine: Engine) -> None:
     first, second = issue_token(engine, HOSPITAL, NOW), issue_token(engine, HOSPITAL, NOW)
     other = issue_token(engine, "bv-trung-uong", NOW)
     assert len({first, second, other}) == 3
-    assert [hospital_of(engine, token, NOW) for token in (first, second, other)] == [
+    assert [hospital_of_token(engine, token, NOW) for token in (first, second, other)] == [
         HOSPITAL, HOSPITAL, "bv-trung-uong",
     ]  # fmt: skip
-    with read(engine) as connection:
+    with read_transaction(engine) as connection:
         stored = [row.token for row in connection.execute(select(hospital_token))]
     assert not {first, second, other} & set(stored)
-    assert hospital_of(engine, first + "x", NOW) is None
-    assert hospital_of(engine, stored[0], NOW) is None, "the hash is no token"
+    assert hospital_of_token(engine, first + "x", NOW) is None
+    assert hospital_of_token(engine, stored[0], NOW) is None, "the hash is no token"
 
-    assert all(token.last_used == NOW for token in tokens(engine))
-    one = tokens(engine)[0]
-    assert revoke(engine, HOSPITAL, NOW, name=one.name) == 1
-    assert revoke(engine, HOSPITAL, NOW, name="%") == 0
-    assert sum(hospital_of(engine, token, NOW) is not None for token in (first, second)) == 1
-    assert revoke(engine, HOSPITAL, NOW) == 1
-    assert hospital_of(engine, other, NOW) == "bv-trung-uong"
+    assert all(token.last_used == NOW for token in list_tokens(engine))
+    one = list_tokens(engine)[0]
+    assert revoke_tokens(engine, HOSPITAL, NOW, name=one.name) == 1
+    assert revoke_tokens(engine, HOSPITAL, NOW, name="%") == 0
+    assert sum(hospital_of_token(engine, token, NOW) is not None for token in (first, second)) == 1
+    assert revoke_tokens(engine, HOSPITAL, NOW) == 1
+    assert hospital_of_token(engine, other, NOW) == "bv-trung-uong"
 
 
 @pytest.fixture
-def told() -> list[Change]:
+def told() -> list[VersionChange]:
     return []
 
 
 @pytest.fixture
-def url(engine: Engine, told: list[Change]) -> Iterator[str]:
+def url(engine: Engine, told: list[VersionChange]) -> Iterator[str]:
     def processing_fails() -> None:
         raise RuntimeError("the record store is away")
 
@@ -75,7 +75,7 @@ def send(url: str, body: dict[str, Any], token: str | None, **headers: str) -> h
     return httpx.post(url, content=json.dumps(body), headers={**FHIR, **headers})
 
 
-def test_only_a_token_lets_in(engine: Engine, url: str, told: list[Change]) -> None:
+def test_only_a_token_lets_in(engine: Engine, url: str, told: list[VersionChange]) -> None:
     token = issue_token(engine, HOSPITAL, NOW)
     for wrong in (None, "wrong", "", token[:-1], "tokén"):
         headers = {"Authorization": f"Bearer {wrong}".encode()} if wrong else {}
@@ -89,12 +89,12 @@ def test_only_a_token_lets_in(engine: Engine, url: str, told: list[Change]) -> N
     assert httpx.get(f"{url}/metadata").status_code == 200
     assert told == []
     assert send(f"{url}/DiagnosticReport", REPORT, token, Authorization=f"bearer {token}").status_code == 201
-    revoke(engine, HOSPITAL, NOW)
+    revoke_tokens(engine, HOSPITAL, NOW)
     assert send(f"{url}/DiagnosticReport", REPORT, token).status_code == 401
 
 
 def test_a_delivery_is_told_once_and_failing_afterwards_does_not_matter(
-    engine: Engine, url: str, told: list[Change]
+    engine: Engine, url: str, told: list[VersionChange]
 ) -> None:
     token = issue_token(engine, HOSPITAL, NOW)
     first, second = (send(f"{url}/DiagnosticReport", REPORT, token) for _ in range(2))
@@ -111,7 +111,7 @@ def test_hospitals_do_not_see_each_other(engine: Engine, url: str) -> None:
         assert httpx.get(made.headers["location"], headers=headers).status_code == status
 
 
-def test_what_is_no_result_is_not_accepted(engine: Engine, url: str, told: list[Change]) -> None:
+def test_what_is_no_result_is_not_accepted(engine: Engine, url: str, told: list[VersionChange]) -> None:
     token = issue_token(engine, HOSPITAL, NOW)
     medication = {"resourceType": "Medication"}
     assert send(f"{url}/Medication", medication, token).status_code == 404
@@ -179,8 +179,8 @@ def test_what_was_acknowledged_survives_kill_9_and_sigterm_ends_cleanly(engine: 
     os.kill(process.pid, signal.SIGKILL)
     process.wait(10)
     assert answer.status_code == 201
-    with read(engine) as connection:
-        assert [row.type for row in connection.execute(select(resource))] == ["DiagnosticReport"]
+    with read_transaction(engine) as connection:
+        assert [row.type for row in connection.execute(select(repository_resource))] == ["DiagnosticReport"]
     process = started(engine, port)
     again = send(f"http://127.0.0.1:{port}/fhir/DiagnosticReport", REPORT, token)
     assert (again.status_code, again.headers["location"]) == (200, answer.headers["location"])
@@ -193,5 +193,5 @@ def test_the_token_table_is_migrated(tmp_path: Path) -> None:
 
     engine = open_database(f"sqlite:///{tmp_path / 'fresh.db'}")
     migrate(engine)
-    assert tokens(engine) == []
+    assert list_tokens(engine) == []
     engine.dispose()

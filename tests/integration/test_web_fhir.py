@@ -13,11 +13,11 @@ from serving import serving
 
 from adapter.database import open_database
 from adapter.fhir.codec import loads
-from adapter.fhir.outcome import Issue
+from adapter.fhir.operation_outcome import Issue
 from adapter.repository import store
 from adapter.repository.repository import Repository
 from adapter.web.app import fhir_app
-from adapter.web.body import Limits
+from adapter.web.request_body import BodyLimits
 
 FHIR = {"Content-Type": "application/fhir+json"}
 SYSTEM = "urn:x"
@@ -34,11 +34,11 @@ def validate(resource: dict[str, Any]) -> list[Issue]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     engine = open_database(f"sqlite:///{tmp_path_factory.mktemp('web') / 'fhir.db'}")
-    store.prepare(engine)
+    store.create_tables(engine)
     app = fhir_app(
         Repository(engine, validate=validate),
         identify=lambda request: request.headers.get("x-owner", "me"),
-        limits=Limits(max_bytes=50_000, max_depth=20),
+        limits=BodyLimits(max_bytes=50_000, max_depth=20),
         description="test",
     )
     with serving(app) as url:
@@ -504,7 +504,7 @@ def test_security_headers_are_on_errors_too(http: httpx.Client) -> None:
 
 def test_an_unexpected_failure_tells_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     engine = open_database(f"sqlite:///{tmp_path / 'x.db'}")
-    store.prepare(engine)
+    store.create_tables(engine)
 
     def broken(resource: dict[str, Any]) -> list[Issue]:
         raise RuntimeError(f"secret {resource}")

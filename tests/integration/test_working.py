@@ -15,26 +15,26 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from adapter.database import open_database
-from adapter.delivery.client import HospitalClient
-from adapter.delivery.worker import Delivered, deliver
+from adapter.delivery.http.client import HospitalClient
+from adapter.delivery.worker import DeliverySummary, deliver
+from adapter.duties.schedule import run_jobs as run_beats
 from adapter.fhir import codec
-from adapter.ledger.model import Desired, Settled
-from adapter.ledger.state import Event, State
+from adapter.insights.problems import current_problems
+from adapter.ledger.schema.states import EntryEvent, EntryState
+from adapter.ledger.schema.values import DeliveryOutcome, DesiredResource
 from adapter.ledger.store import LedgerStore
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.problems import problems
-from adapter.pipeline.working import RunBeats, SharedBeats
-from adapter.pipeline.working import work as run_work
-from adapter.sandbox.app import Sandbox
-from adapter.scheduler import run as run_beats
-from adapter.settings import Hospital, Settings
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.outbound.worker import RunJobs, SharedSchedule
+from adapter.pipeline.outbound.worker import run_worker as run_work
+from adapter.sandbox.app import SandboxHospital
+from adapter.settings import HospitalSettings, Settings
 
 NAME = "bv"
 _IDENTITY = codec.digest(b"a")
 _BODY = codec.dumps(
     {"resourceType": "Patient", "identifier": [{"system": "https://centre.test/sid", "value": _IDENTITY}]}
 )
-PERSON = Desired(_IDENTITY, "Patient", 0, "cadre", "a", codec.digest(_BODY), _BODY)
+PERSON = DesiredResource(_IDENTITY, "Patient", 0, "cadre", "a", codec.digest(_BODY), _BODY)
 
 
 def now() -> datetime:
@@ -46,8 +46,8 @@ def adapter(engine: Engine, tmp_path: Path) -> Iterator[Adapter]:
     """A centre without records, and its hospital: a sandbox over real HTTP."""
     (tmp_path / "identity.key").write_text("0123456789abcdef0123456789abcdef")
     store = open_database(f"sqlite:///{tmp_path / 'hospital.db'}")
-    with serving(Sandbox(store, NAME).app) as base:
-        hospital = Hospital(
+    with serving(SandboxHospital(store, NAME).app) as base:
+        hospital = HospitalSettings(
             name=NAME, display=NAME, level="provincial", base_url=f"{base}/fhir", timeout_seconds=1
         )
         settings = Settings(
@@ -60,7 +60,7 @@ def adapter(engine: Engine, tmp_path: Path) -> Iterator[Adapter]:
     store.dispose()
 
 
-def work(adapter: Adapter, stop: threading.Event, beats: RunBeats = run_beats) -> None:
+def work(adapter: Adapter, stop: threading.Event, beats: RunJobs = run_beats) -> None:
     run_work(adapter, [NAME], now, stop, jobs={}, beats=beats)
 
 
@@ -78,7 +78,7 @@ def no_beats(
     _work: Callable[[str], None],
     stop: threading.Event,
     _clock: Callable[[], datetime],
-    _beats: SharedBeats,
+    _beats: SharedSchedule,
     *,
     once: bool,
 ) -> None:
@@ -94,7 +94,7 @@ def test_what_a_dead_host_had_under_way_goes_on_though_nothing_else_is_due(
     thread = threading.Thread(target=work, args=(adapter, stop))
     thread.start()
     try:
-        assert until(lambda: adapter.ledger.counts(NAME) == {State.DELIVERED: 1}, 30)
+        assert until(lambda: adapter.ledger.counts(NAME) == {EntryState.DELIVERED: 1}, 30)
     finally:
         stop.set()
         thread.join()
@@ -105,7 +105,7 @@ def test_a_run_waits_until_the_leases_of_the_dead_end(engine: Engine) -> None:
     dead, ledger, hospital = LedgerStore(engine), LedgerStore(engine), FakeHospital()
     assert dead.shipments.claim(NAME, now() + timedelta(days=1), 2)
     with HospitalClient(hospital.base, transport=hospital.transport) as client:
-        done: Delivered = deliver(
+        done: DeliverySummary = deliver(
             NAME,
             client,
             ledger,
@@ -126,7 +126,7 @@ def test_a_run_waits_until_the_leases_of_the_dead_end(engine: Engine) -> None:
 def test_a_plan_for_which_the_database_was_away_is_made_when_it_is_back(
     adapter: Adapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapter.pipeline.working._AWAY", 0.01)
+    monkeypatch.setattr("adapter.pipeline.outbound.worker._AWAY", 0.01)
     tried: list[str] = []
     stop = threading.Event()
 
@@ -136,7 +136,7 @@ def test_a_plan_for_which_the_database_was_away_is_made_when_it_is_back(
             raise OperationalError("SELECT 1", None, Exception("away"))
         stop.set()
 
-    monkeypatch.setattr("adapter.pipeline.working._plan", plan)
+    monkeypatch.setattr("adapter.pipeline.outbound.worker._plan", plan)
     run_work(adapter, [NAME], now, stop, jobs={}, beats=run_beats, once=True)
     assert tried == [NAME] * 3
 
@@ -144,7 +144,7 @@ def test_a_plan_for_which_the_database_was_away_is_made_when_it_is_back(
 def test_a_worker_outlives_connections_that_are_all_in_use(
     adapter: Adapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapter.pipeline.working._AWAY", 0.01)
+    monkeypatch.setattr("adapter.pipeline.outbound.worker._AWAY", 0.01)
     stop, looks = threading.Event(), 0
 
     def due(_names: object, _now: datetime) -> list[str]:
@@ -155,7 +155,7 @@ def test_a_worker_outlives_connections_that_are_all_in_use(
         stop.set()
         return []
 
-    monkeypatch.setattr(adapter.ledger.shipments, "due", due)
+    monkeypatch.setattr(adapter.ledger.shipments, "hospitals_due", due)
     work(adapter, stop, no_beats)
     assert looks == 3
 
@@ -166,7 +166,7 @@ def test_a_worker_that_cannot_go_on_ends_as_a_whole(
     def due(_names: object, _now: datetime) -> list[str]:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(adapter.ledger.shipments, "due", due)
+    monkeypatch.setattr(adapter.ledger.shipments, "hospitals_due", due)
     stop = threading.Event()
     with pytest.raises(ZeroDivisionError):
         work(adapter, stop, no_beats)
@@ -181,6 +181,6 @@ def test_what_waits_for_a_hospital_that_is_not_in_the_settings_is_found(
     done = Books(engine, "bv-done")
     lease = done.claim()
     done.ledger.start(lease, {PERSON.identity: PERSON.digest}, now(), 60)
-    done.ledger.settle(lease, [Settled(PERSON.identity, Event.CONFIRM)], now())
-    found = [one for one in problems(adapter, now()) if one.code == "removed"]
+    done.ledger.settle(lease, [DeliveryOutcome(PERSON.identity, EntryEvent.CONFIRM)], now())
+    found = [one for one in current_problems(adapter, now()) if one.code == "removed"]
     assert [(one.hospital, one.count) for one in found] == [("bv-gone", 1)]

@@ -9,11 +9,11 @@ from urllib.parse import quote
 from contents import Content, Resource, desired, difference, holding, identity, opened
 from processes import Centre
 
-from adapter.delivery.client import Answer, HospitalClient
+from adapter.delivery.http.client import HospitalClient, HttpResponse
 from adapter.fhir.bundle import identities_of
-from adapter.fhir.identity import WITHOUT_IDENTIFIER
-from adapter.ledger.model import Entry
-from adapter.pipeline.opened import Adapter
+from adapter.fhir.identity import TYPES_WITHOUT_IDENTIFIER
+from adapter.ledger.schema.values import LedgerEntry
+from adapter.pipeline.application import Adapter
 from adapter.settings import Settings, load_settings
 
 __all__ = ["HOSPITAL", "Site"]
@@ -84,7 +84,7 @@ class Site(Centre):
         """
         return desired(self.settings(), HOSPITAL, self.folder / "wanted" / secrets.token_hex(4))
 
-    def parked(self) -> list[Entry]:
+    def parked(self) -> list[LedgerEntry]:
         """What waits for a person, as the ledger has it."""
         with Adapter.open(self.settings()) as adapter:
             return list(adapter.ledger.parked(HOSPITAL))
@@ -100,11 +100,11 @@ class Site(Centre):
     def search(self, type_: str) -> list[dict[str, Any]]:
         """Every resource of a type that carries an identifier of this site."""
         of_ours = f"identifier={quote(self.system + '|', safe='')}&"
-        if type_ in WITHOUT_IDENTIFIER:  # HAPI takes no tag without its code
+        if type_ in TYPES_WITHOUT_IDENTIFIER:  # HAPI takes no tag without its code
             of_ours = ""
         url = f"{type_}?{of_ours}_count=200"
         reply = self.client.search(url, max_pages=500)
-        assert isinstance(reply, Answer), reply
+        assert isinstance(reply, HttpResponse), reply
         assert reply.status == 200, reply
         return [one for one in reply.body if identities_of(one, self.system)]
 

@@ -13,8 +13,8 @@ from interop.conftest import Server
 from interop.site import HOSPITAL, Site
 from workbooks import few, with_cells
 
-from adapter.cli.demo.processes import until
-from adapter.delivery.client import Answer
+from adapter.delivery.http.client import HttpResponse
+from adapter.demo.processes import until
 from adapter.fhir import codec
 
 PULSE = "VS-HR"
@@ -37,7 +37,7 @@ def _post(site: Site, *entries: dict[str, Any]) -> None:
     """Write to the hospital behind the adapter's back."""
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": list(entries)}
     reply = site.client.post_bundle(codec.dumps(bundle))
-    assert isinstance(reply, Answer), reply
+    assert isinstance(reply, HttpResponse), reply
     assert reply.status == 200, reply
     assert all(one["response"]["status"].startswith("2") for one in reply.body["entry"])
 

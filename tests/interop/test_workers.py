@@ -16,15 +16,15 @@ from interop.conftest import Server
 from interop.site import HOSPITAL, Site
 from workbooks import few, with_cells
 
-from adapter.cli.demo.processes import until
-from adapter.ledger.state import State
-from adapter.pipeline.opened import Adapter
-from adapter.records import importer
+from adapter.demo.processes import until
+from adapter.ledger.schema.states import EntryState
+from adapter.pipeline.application import Adapter
+from adapter.records.importing import importer
 
 WORKERS = 8
 ROUNDS = 40
 PEOPLE = 3
-_OPEN = (State.PENDING, State.SENDING, State.UNKNOWN, State.RETRACTING)
+_OPEN = (EntryState.PENDING, EntryState.SENDING, EntryState.UNKNOWN, EntryState.RETRACTING)
 
 
 @pytest.fixture
@@ -62,11 +62,11 @@ def test_eight_workers_on_the_same_people_make_no_duplicate(
         def arrived(before: int) -> bool:
             counts = adapter.ledger.counts(HOSPITAL)
             waiting = sum(counts.get(state, 0) for state in _OPEN)
-            return counts.get(State.DELIVERED, 0) > before and not waiting
+            return counts.get(EntryState.DELIVERED, 0) > before and not waiting
 
         for number in range(ROUNDS):
-            before = adapter.ledger.counts(HOSPITAL).get(State.DELIVERED, 0)
-            importer.run(
+            before = adapter.ledger.counts(HOSPITAL).get(EntryState.DELIVERED, 0)
+            importer.run_import(
                 adapter.engine,
                 [_round(people, tmp_path, number)],
                 partial=True,
@@ -75,7 +75,7 @@ def test_eight_workers_on_the_same_people_make_no_duplicate(
                 now=datetime.now(UTC),
             )
             assert until(partial(arrived, before), 120), adapter.ledger.counts(HOSPITAL)
-        delivered = adapter.ledger.counts(HOSPITAL)[State.DELIVERED]
+        delivered = adapter.ledger.counts(HOSPITAL)[EntryState.DELIVERED]
     types = {"Patient", "Encounter", "Observation", "Immunization", "CarePlan", "Location", "Organization"}
     held = holding((one for type_ in types | {"Provenance"} for one in workers.search(type_)), workers.system)
     assert len(held) == delivered > ROUNDS * PEOPLE

@@ -23,12 +23,12 @@ from model.hospital import Arrived, ModelHospital, outcome
 from model.workers import LEASE, NAME, SYSTEM, TIMEOUT, Clock, Process, Worker, open_quickly
 from sqlalchemy import text
 
-from adapter.database import migrate, open_database, write
+from adapter.database import migrate, open_database, write_transaction
 from adapter.fhir import codec
-from adapter.ledger.diff import Change, compare
-from adapter.ledger.model import Desired
-from adapter.ledger.parking import Choice, ParkedStore
-from adapter.ledger.state import Event, State, next_state
+from adapter.ledger.entries.comparison import PlannedChange, compare
+from adapter.ledger.parking import ParkedSelection, ParkedStore
+from adapter.ledger.schema.states import EntryEvent, EntryState, next_state
+from adapter.ledger.schema.values import DesiredResource
 from adapter.ledger.store import LedgerStore
 
 STORIES = int(os.environ.get("ADAPTER_MODEL_STORIES", "40"))
@@ -58,20 +58,20 @@ MOVES = st.lists(
 told: Counter[str] = Counter()  # over all stories
 
 
-def _may_follow() -> set[tuple[State, State]]:
+def _may_follow() -> set[tuple[EntryState, EntryState]]:
     """Every pair of states that the state machine lets follow each other, in one step or, where a plan
     finds that what is wished for again is there already, in two.
     """
     pairs = set()
-    for state in State:
-        for happened in Event:
+    for state in EntryState:
+        for happened in EntryEvent:
             try:
                 after = next_state(state, happened)
             except ValueError:
                 continue
             pairs.add((state, after))
-            if happened is Event.DESIRE and after is State.PENDING:
-                pairs.add((state, next_state(after, Event.CONFIRM)))
+            if happened is EntryEvent.DESIRE and after is EntryState.PENDING:
+                pairs.add((state, next_state(after, EntryEvent.CONFIRM)))
     return pairs
 
 
@@ -82,17 +82,17 @@ def _identity(kind: str, key: str) -> str:
     return codec.digest(f"{kind}/{key}".encode())
 
 
-def _desired(kind: str, rank: int, key: str, content: dict[str, Any]) -> Desired:
+def _desired(kind: str, rank: int, key: str, content: dict[str, Any]) -> DesiredResource:
     value = _identity(kind, key)
     body = codec.dumps({"resourceType": kind, "identifier": [{"system": SYSTEM, "value": value}], **content})
-    return Desired(value, kind, rank, kind.lower(), key, codec.digest(body), body)
+    return DesiredResource(value, kind, rank, kind.lower(), key, codec.digest(body), body)
 
 
-def _patient(cadre: str, name: int) -> Desired:
+def _patient(cadre: str, name: int) -> DesiredResource:
     return _desired("Patient", 0, cadre, {"name": [{"text": f"n{name}"}]})
 
 
-def _observation(cadre: str, number: str, value: int) -> Desired:
+def _observation(cadre: str, number: str, value: int) -> DesiredResource:
     subject = {"reference": f"Patient?identifier={SYSTEM}|{_identity('Patient', cadre)}"}
     content = {"status": "final", "subject": subject, "valueInteger": value}
     return _desired("Observation", 2, f"{cadre}-{number}", content)
@@ -114,11 +114,11 @@ class LedgerModel(RuleBasedStateMachine):
         self.ledger = LedgerStore(self.engine)
         self.hospital = ModelHospital()
         self.workers: dict[int, Worker] = {}
-        self.wishes: dict[str, dict[str, Desired]] = {cadre: {} for cadre in CADRES}
+        self.wishes: dict[str, dict[str, DesiredResource]] = {cadre: {} for cadre in CADRES}
         self.under_way: list[tuple[float, Arrived]] = []  # seconds of the clock, request
         self.doubled: set[str] = set()
         self.touched: set[str] = set()  # what the hospital did behind our back
-        self.compared: dict[str, list[Change]] = {}
+        self.compared: dict[str, list[PlannedChange]] = {}
         self.position = self.value = 0
         told["stories"] += 1
 
@@ -225,14 +225,14 @@ class LedgerModel(RuleBasedStateMachine):
         keep = {} if change else {key: old[key] for key in (one.identity for one in new) if key in old}
         self.wishes[cadre] = {one.identity: keep.get(one.identity, one) for one in new}
 
-    def _compare(self, cadre: str) -> list[Change]:
+    def _compare(self, cadre: str) -> list[PlannedChange]:
         return compare(self.ledger.entries(NAME, [cadre])[cadre], self.wishes[cadre].values())
 
-    def _plan(self, cadre: str, changes: list[Change]) -> None:
+    def _plan(self, cadre: str, changes: list[PlannedChange]) -> None:
         if self.compared.pop(cadre, None) is not None:
             changes = self._compare(cadre)  # a plan is written by one process, in its order
         self.position += 1
-        with write(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             self.ledger.plan(
                 connection,
                 NAME,
@@ -322,7 +322,7 @@ class LedgerModel(RuleBasedStateMachine):
     def states_follow_each_other_as_they_may(self) -> None:
         with self.engine.connect() as connection:
             seen = connection.execute(text("SELECT DISTINCT before, after FROM moved")).all()
-        assert {(State(before), State(after)) for before, after in seen} <= _PAIRS
+        assert {(EntryState(before), EntryState(after)) for before, after in seen} <= _PAIRS
 
     def teardown(self) -> None:
         try:
@@ -382,13 +382,15 @@ class LedgerModel(RuleBasedStateMachine):
         self.doubled = set()
 
     def _release(self) -> None:
-        with write(self.engine) as connection:
-            ParkedStore(self.engine).release(connection, Choice(NAME), None, self.clock())
+        with write_transaction(self.engine) as connection:
+            ParkedStore(self.engine).release(connection, ParkedSelection(NAME), None, self.clock())
 
     def _open(self) -> bool:
         counts = self.ledger.counts(NAME)
         return any(
-            count for state, count in counts.items() if state not in (State.DELIVERED, State.RETRACTED)
+            count
+            for state, count in counts.items()
+            if state not in (EntryState.DELIVERED, EntryState.RETRACTED)
         )
 
     def _lines(self) -> str:

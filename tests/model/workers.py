@@ -16,9 +16,9 @@ from model.hospital import BASE
 from sqlalchemy import Engine, event
 
 from adapter.database import open_database
-from adapter.delivery.client import HospitalClient
+from adapter.delivery.http.client import HospitalClient
 from adapter.delivery.worker import deliver
-from adapter.ledger.pace import Limits
+from adapter.ledger.hospitals.pace import PaceLimits
 from adapter.ledger.store import LedgerStore
 
 __all__ = ["LEASE", "NAME", "SYSTEM", "TIMEOUT", "Clock", "Process", "Worker", "open_quickly"]
@@ -79,7 +79,7 @@ class Process:
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self.engine = engine
-        self.ledger = LedgerStore(engine, {NAME: Limits(concurrency=4)}, clock.ticks)
+        self.ledger = LedgerStore(engine, {NAME: PaceLimits(concurrency=4)}, clock.ticks)
 
 
 class Worker:

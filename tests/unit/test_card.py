@@ -6,16 +6,23 @@ from typing import Any
 
 import pytest
 
-from adapter.delivery.client import Answer, Silence
-from adapter.delivery.doctor import judge
-from adapter.delivery.doctor.examine import Limits
-from adapter.delivery.doctor.meaning import FIELDS, lines
-from adapter.ledger.card import UNKNOWN, Card, Change, drift, read_drift, with_earlier
+from adapter.delivery.doctor import evaluation
+from adapter.delivery.doctor.examination import ProbeLimits
+from adapter.delivery.doctor.findings import FINDING_ORDER, card_findings
+from adapter.delivery.http.client import HttpResponse, NoResponse
+from adapter.ledger.server_cards.card import (
+    UNMEASURED,
+    CardDifference,
+    ServerCard,
+    drift,
+    filled_from_earlier,
+    parse_drift,
+)
 from adapter.texts import catalogue
 
 SYSTEM = "urn:test"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-LIMITS = Limits(50, 1_000_000)
+LIMITS = ProbeLimits(50, 1_000_000)
 
 
 def patient(value: str, note: str = "") -> dict[str, Any]:
@@ -41,26 +48,26 @@ def bundle(*statuses: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("answer", "there", "proves"),
     [
-        (Answer(412), False, True),
-        (Answer(400), True, False),
-        (Answer(500), False, True),
-        (Answer(200, bundle("201", "412")), True, False),
-        (Answer(200, bundle("201", "412")), False, True),
-        (Answer(200, bundle("201", "201")), True, None),
-        (Answer(200, {"resourceType": "Bundle"}), True, None),
+        (HttpResponse(412), False, True),
+        (HttpResponse(400), True, False),
+        (HttpResponse(500), False, True),
+        (HttpResponse(200, bundle("201", "412")), True, False),
+        (HttpResponse(200, bundle("201", "412")), False, True),
+        (HttpResponse(200, bundle("201", "201")), True, None),
+        (HttpResponse(200, {"resourceType": "Bundle"}), True, None),
     ],
 )
 def test_a_transaction_is_atomic_when_nothing_is_left_of_one_that_was_refused(
-    answer: Answer, there: bool, proves: bool | None
+    answer: HttpResponse, there: bool, proves: bool | None
 ) -> None:
-    assert judge.atomic(answer, good_is_there=there) is proves
+    assert evaluation.is_atomic(answer, good_is_there=there) is proves
 
 
 @pytest.mark.parametrize(
     ("facts", "whole"), [((True, None), True), ((True, False), False), ((None, None), None), ((), None)]
 )
 def test_one_no_outweighs_every_yes(facts: tuple[bool | None, ...], whole: bool | None) -> None:
-    assert judge.both(*facts) is whole
+    assert evaluation.all_measured(*facts) is whole
 
 
 @pytest.mark.parametrize(
@@ -78,7 +85,7 @@ def test_one_no_outweighs_every_yes(facts: tuple[bool | None, ...], whole: bool 
 def test_a_search_is_believed_when_it_finds_one_thing_and_nothing_else(
     never: list[Any], at_once: list[Any], later: list[Any], expected: tuple[bool | None, ...]
 ) -> None:
-    found = judge.search(SYSTEM, "a", never=never, at_once=at_once, later=later)
+    found = evaluation.search_facts(SYSTEM, "a", never=never, at_once=at_once, later=later)
     assert (found["search_by_identifier"], found["search_is_fresh"]) == expected
 
 
@@ -93,7 +100,7 @@ def test_a_search_is_believed_when_it_finds_one_thing_and_nothing_else(
     ],
 )
 def test_pages_have_every_match_once(pages: list[Any], right: bool) -> None:
-    assert judge.pages(SYSTEM, ("a", "b"), pages) is right
+    assert evaluation.pages_complete(SYSTEM, ("a", "b"), pages) is right
 
 
 @pytest.mark.parametrize(
@@ -101,27 +108,29 @@ def test_pages_have_every_match_once(pages: list[Any], right: bool) -> None:
     [((201, 200), [A], True), ((201, 201), [A, A], False), ((201, 412), [A], False), ((201, 200), [], False)],
 )
 def test_a_conditional_create_makes_one(statuses: tuple[int, ...], found: list[Any], once: bool) -> None:
-    assert judge.created_once([Answer(status) for status in statuses], found) is once
+    assert evaluation.created_once([HttpResponse(status) for status in statuses], found) is once
 
 
 def test_a_conditional_update_leaves_the_second_content() -> None:
-    done = [Answer(201), Answer(200)]
-    assert judge.updated_once(done, [patient("a", "b")], "b") is True
-    assert judge.updated_once(done, [patient("a", "a")], "b") is False
+    done = [HttpResponse(201), HttpResponse(200)]
+    assert evaluation.updated_once(done, [patient("a", "b")], "b") is True
+    assert evaluation.updated_once(done, [patient("a", "a")], "b") is False
 
 
 @pytest.mark.parametrize(
     ("status", "after", "kept"),
     [
-        (412, Answer(200, patient("a", "b")), True),
-        (409, Answer(200, patient("a", "b")), True),
-        (200, Answer(200, patient("a", "c")), False),
-        (412, Answer(200, patient("a", "c")), False),
-        (412, Answer(404), None),
+        (412, HttpResponse(200, patient("a", "b")), True),
+        (409, HttpResponse(200, patient("a", "b")), True),
+        (200, HttpResponse(200, patient("a", "c")), False),
+        (412, HttpResponse(200, patient("a", "c")), False),
+        (412, HttpResponse(404), None),
     ],
 )
-def test_a_stale_etag_is_refused_and_changes_nothing(status: int, after: Answer, kept: bool | None) -> None:
-    assert judge.kept_by_etag(Answer(status), after, "b") is kept
+def test_a_stale_etag_is_refused_and_changes_nothing(
+    status: int, after: HttpResponse, kept: bool | None
+) -> None:
+    assert evaluation.stale_write_refused(HttpResponse(status), after, "b") is kept
 
 
 @pytest.mark.parametrize(
@@ -135,7 +144,7 @@ def test_a_stale_etag_is_refused_and_changes_nothing(status: int, after: Answer,
 def test_versions_are_compared_where_they_are_told(
     before: dict[str, str], after: dict[str, str], same: bool | None
 ) -> None:
-    assert judge.same_version(Answer(200, None, before), Answer(200, None, after)) is same
+    assert evaluation.same_version(HttpResponse(200, None, before), HttpResponse(200, None, after)) is same
 
 
 @pytest.mark.parametrize(
@@ -149,24 +158,24 @@ def test_versions_are_compared_where_they_are_told(
     ],
 )
 def test_what_is_deleted_is_read_back_as_gone(statuses: tuple[int, ...], expected: dict[str, Any]) -> None:
-    assert judge.removal(*(Answer(status) for status in statuses)) == expected
+    assert evaluation.removal_facts(*(HttpResponse(status) for status in statuses)) == expected
 
 
 @pytest.mark.parametrize(
     ("reply", "why"),
     [
-        (Answer(200, {"resourceType": "Bundle"}), None),
-        (Answer(400, {"resourceType": "OperationOutcome"}), None),
-        (Answer(200), "not-fhir"),
-        (Answer(404), "not-fhir"),
-        (Answer(401), "auth"),
-        (Answer(429), "busy"),
-        (Answer(502), "busy"),
-        (Silence(sent=False, why="tls"), "tls"),
+        (HttpResponse(200, {"resourceType": "Bundle"}), None),
+        (HttpResponse(400, {"resourceType": "OperationOutcome"}), None),
+        (HttpResponse(200), "not-fhir"),
+        (HttpResponse(404), "not-fhir"),
+        (HttpResponse(401), "auth"),
+        (HttpResponse(429), "busy"),
+        (HttpResponse(502), "busy"),
+        (NoResponse(may_have_arrived=False, why="tls"), "tls"),
     ],
 )
-def test_why_nothing_can_be_measured(reply: Answer | Silence, why: str | None) -> None:
-    assert judge.admission(reply) == why
+def test_why_nothing_can_be_measured(reply: HttpResponse | NoResponse, why: str | None) -> None:
+    assert evaluation.why_not_measurable(reply) == why
 
 
 @pytest.mark.parametrize(
@@ -181,7 +190,7 @@ def test_why_nothing_can_be_measured(reply: Answer | Silence, why: str | None) -
 )
 def test_the_servers_clock_is_compared_in_seconds(date: str | None, ahead: float | None) -> None:
     headers = {"date": date} if date else {}
-    found = judge.clock_skew(headers, NOW, NOW + timedelta(seconds=1))
+    found = evaluation.clock_skew(headers, NOW, NOW + timedelta(seconds=1))
     assert found == ahead if ahead in (None, 0.0) else found is not None and abs(found - ahead) <= 1
 
 
@@ -196,7 +205,7 @@ def test_a_capability_statement_is_what_it_says_of_itself() -> None:
         "software": {"name": "X", "version": "2"},
         "rest": [{"mode": "server", "interaction": [{"code": "batch"}], "resource": kinds}],
     }
-    facts, says = judge.capability(statement)
+    facts, says = evaluation.capability_facts(statement)
     assert facts == {"fhir_version": "4.0.1", "software": "X 2"}
     assert says == {
         "transaction": False,
@@ -206,76 +215,86 @@ def test_a_capability_statement_is_what_it_says_of_itself() -> None:
         "deletes": False,
         "search_by_identifier": False,
     }
-    assert judge.capability("<html>") == ({"fhir_version": None, "software": None}, {})
+    assert evaluation.capability_facts("<html>") == ({"fhir_version": None, "software": None}, {})
 
 
 def test_drift_is_what_was_measured_twice_and_differently() -> None:
-    before = Card(atomic=True, if_match_status=409, clock_skew=0.0, retry_after=None, client_ids=True)
-    after = Card(atomic=False, if_match_status=412, clock_skew=90.0, retry_after="date", client_ids=None)
+    before = ServerCard(atomic=True, if_match_status=409, clock_skew=0.0, retry_after=None, client_ids=True)
+    after = ServerCard(
+        atomic=False, if_match_status=412, clock_skew=90.0, retry_after="date", client_ids=None
+    )
     found = drift(before, after)
-    assert read_drift(found) == (Change("atomic", "true", "false"), Change("if_match_status", "409", "412"))
+    assert parse_drift(found) == (
+        CardDifference("atomic", "true", "false"),
+        CardDifference("if_match_status", "409", "412"),
+    )
     assert drift(before, before) is None
-    assert read_drift(None) == ()
+    assert parse_drift(None) == ()
 
 
 def test_software_whose_name_holds_the_separator_does_not_break_drift() -> None:
-    found = drift(Card(software="A; b: 1 -> 2"), Card(software="B"))
-    assert [change.field for change in read_drift(found)] == ["software"]
+    found = drift(ServerCard(software="A; b: 1 -> 2"), ServerCard(software="B"))
+    assert [change.field for change in parse_drift(found)] == ["software"]
 
 
 def test_what_was_not_measured_stays_as_it_was_while_the_software_is_the_same() -> None:
-    earlier = Card(fhir_version="4.0.1", software="X 1", atomic=True, deletes=True)
-    again = Card(fhir_version="4.0.1", software="X 1", deletes=False)
-    assert with_earlier(again, earlier).atomic is True
-    assert with_earlier(again, earlier).deletes is False
-    other = Card(fhir_version="4.0.1", software="X 2", deletes=True)
-    assert with_earlier(other, earlier).atomic is None
+    earlier = ServerCard(fhir_version="4.0.1", software="X 1", atomic=True, deletes=True)
+    again = ServerCard(fhir_version="4.0.1", software="X 1", deletes=False)
+    assert filled_from_earlier(again, earlier).atomic is True
+    assert filled_from_earlier(again, earlier).deletes is False
+    other = ServerCard(fhir_version="4.0.1", software="X 2", deletes=True)
+    assert filled_from_earlier(other, earlier).atomic is None
 
 
-def level(card: Card, behaviour: str) -> str | None:
-    found = {line.behaviour: line.level for line in lines(card, LIMITS, NOW)}
+def level(card: ServerCard, behaviour: str) -> str | None:
+    found = {line.behaviour: line.level for line in card_findings(card, LIMITS, NOW)}
     return found.get(behaviour)
 
 
 @pytest.mark.parametrize(
     ("card", "behaviour", "expected"),
     [
-        (Card(atomic=True), "atomic", "good"),
-        (Card(atomic=False), "atomic", "costs"),
-        (Card(), "atomic", "unknown"),
-        (Card(transaction=False), "atomic", None),
-        (Card(deletes=False), "deletes", "bad"),
-        (Card(search_by_identifier=False), "search_by_identifier", "bad"),
-        (Card(guarded=False), "guarded", "bad"),
-        (Card(), "guarded", None),
-        (Card(gzip_requests=False), "gzip_requests", "plain"),
-        (Card(several_matches=200), "several_matches", "bad"),
-        (Card(several_matches=412), "several_matches", "plain"),
-        (Card(max_entries=50), "max_entries", "good"),
-        (Card(max_entries=8), "max_entries", "costs"),
-        (Card(transaction=False, batch=False), "max_entries", None),
-        (Card(fhir_version="4.0.1"), "fhir_version", "good"),
-        (Card(fhir_version="3.0.2"), "fhir_version", "bad"),
-        (Card(clock_skew=-90.0), "clock_skew", "costs"),
-        (Card(clock_skew=30.0), "clock_skew", "good"),
-        (Card(tls_until="2026-12-01T00:00:00+00:00"), "tls_until", "costs"),
-        (Card(tls_until="2027-12-01T00:00:00+00:00"), "tls_until", "good"),
+        (ServerCard(atomic=True), "atomic", "good"),
+        (ServerCard(atomic=False), "atomic", "costs"),
+        (ServerCard(), "atomic", "unknown"),
+        (ServerCard(transaction=False), "atomic", None),
+        (ServerCard(deletes=False), "deletes", "bad"),
+        (ServerCard(search_by_identifier=False), "search_by_identifier", "bad"),
+        (ServerCard(guarded=False), "guarded", "bad"),
+        (ServerCard(), "guarded", None),
+        (ServerCard(gzip_requests=False), "gzip_requests", "plain"),
+        (ServerCard(several_matches=200), "several_matches", "bad"),
+        (ServerCard(several_matches=412), "several_matches", "plain"),
+        (ServerCard(max_entries=50), "max_entries", "good"),
+        (ServerCard(max_entries=8), "max_entries", "costs"),
+        (ServerCard(transaction=False, batch=False), "max_entries", None),
+        (ServerCard(fhir_version="4.0.1"), "fhir_version", "good"),
+        (ServerCard(fhir_version="3.0.2"), "fhir_version", "bad"),
+        (ServerCard(clock_skew=-90.0), "clock_skew", "costs"),
+        (ServerCard(clock_skew=30.0), "clock_skew", "good"),
+        (ServerCard(tls_until="2026-12-01T00:00:00+00:00"), "tls_until", "costs"),
+        (ServerCard(tls_until="2027-12-01T00:00:00+00:00"), "tls_until", "good"),
     ],
 )
-def test_what_a_fact_costs(card: Card, behaviour: str, expected: str | None) -> None:
+def test_what_a_fact_costs(card: ServerCard, behaviour: str, expected: str | None) -> None:
     assert level(card, behaviour) == expected
 
 
 def test_every_field_has_a_line_or_stands_beside_one_and_every_line_has_its_words() -> None:
     beside = {"software", "if_match_status", "deleted_status", "says"}
-    assert {field.name for field in fields(Card)} - beside == set(FIELDS)
+    assert {field.name for field in fields(ServerCard)} - beside == set(FINDING_ORDER)
     known = catalogue("en")
-    assert [name for name in FIELDS if f"doctor.{name}" not in known] == []
-    every = Card(
-        **{name: False for name in FIELDS if name not in ("fhir_version", "tls_until", "clock_skew")},
+    assert [name for name in FINDING_ORDER if f"doctor.{name}" not in known] == []
+    every = ServerCard(
+        **{name: False for name in FINDING_ORDER if name not in ("fhir_version", "tls_until", "clock_skew")},
         tls_until="2026-12-01T00:00:00+00:00",
         clock_skew=0.0,
     )
-    spoken = [line.effect for card in (every, UNKNOWN) for line in lines(card, LIMITS, NOW) if line.effect]
-    yes = [f"doctor.yes_{name}" for name in FIELDS]
+    spoken = [
+        line.effect
+        for card in (every, UNMEASURED)
+        for line in card_findings(card, LIMITS, NOW)
+        if line.effect
+    ]
+    yes = [f"doctor.yes_{name}" for name in FINDING_ORDER]
     assert [key for key in (*spoken, *yes) if key not in known] == []

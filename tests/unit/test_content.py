@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from adapter.fhir import codec
-from adapter.fhir.content import differing_elements, holds_ours, same_content
-from adapter.fhir.validation import check
-from adapter.fhir.withdrawal import can_be_withdrawn, is_withdrawn, withdrawn
+from adapter.fhir.entered_in_error import as_entered_in_error, has_entered_in_error, is_entered_in_error
+from adapter.fhir.server_copy import differing_elements, matches_allowing_progress, same_content
+from adapter.fhir.validation.checker import check_resource
 
 SYSTEM = "https://centre.test/sid"
 OURS = codec.loads(
@@ -112,21 +112,21 @@ DONE = {"occurrenceDateTime": "2026-01-02", "patient": {"reference": "Patient/7"
 def test_what_is_entered_in_error_keeps_only_what_r4_requires(
     resource: dict[str, Any], left: set[str]
 ) -> None:
-    assert not is_withdrawn(resource, SYSTEM)
-    made = withdrawn(resource, SYSTEM)
+    assert not is_entered_in_error(resource, SYSTEM)
+    made = as_entered_in_error(resource, SYSTEM)
     assert made is not None
     assert made.keys() == left | {"resourceType", "identifier"}
     assert made["identifier"] == [{"system": SYSTEM, "value": "abc"}]
     assert b"entered-in-error" in codec.dumps(made)
-    assert [issue.text for issue in check(made) if issue.is_error] == []
-    assert is_withdrawn({**made, "id": "9", "meta": {"versionId": "2"}}, SYSTEM)
-    assert not is_withdrawn({**made, "note": [{"text": "left behind"}]}, SYSTEM)
+    assert [issue.text for issue in check_resource(made) if issue.is_error] == []
+    assert is_entered_in_error({**made, "id": "9", "meta": {"versionId": "2"}}, SYSTEM)
+    assert not is_entered_in_error({**made, "note": [{"text": "left behind"}]}, SYSTEM)
 
 
 def test_a_type_without_such_a_status_cannot_be_marked() -> None:
-    assert not can_be_withdrawn("Patient")
-    assert not can_be_withdrawn("Provenance")
-    assert withdrawn(identified("Patient"), SYSTEM) is None
+    assert not has_entered_in_error("Patient")
+    assert not has_entered_in_error("Provenance")
+    assert as_entered_in_error(identified("Patient"), SYSTEM) is None
 
 
 @pytest.mark.parametrize(
@@ -148,5 +148,5 @@ def test_what_a_hospital_got_on_with_is_not_sent_again(
     kind: str, ours: str, theirs: str, as_good: bool
 ) -> None:
     sent = {"resourceType": kind, "status": ours, "priority": "urgent"}
-    assert holds_ours(sent, {**sent, "id": "1", "status": theirs}) is as_good
-    assert not holds_ours(sent, {**sent, "status": theirs, "priority": "routine"})
+    assert matches_allowing_progress(sent, {**sent, "id": "1", "status": theirs}) is as_good
+    assert not matches_allowing_progress(sent, {**sent, "status": theirs, "priority": "routine"})

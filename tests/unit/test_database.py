@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import Column, Engine, Integer, MetaData, Table, inspect, select
 from sqlalchemy.exc import IntegrityError
 
-from adapter.database import Instant, migrate, open_database, read, write
+from adapter.database import UtcDateTime, migrate, open_database, read_transaction, write_transaction
 from adapter.errors import SettingsError
 
 tables = MetaData()
-moment = Table("moment", tables, Column("id", Integer, primary_key=True), Column("at", Instant))
+moment = Table("moment", tables, Column("id", Integer, primary_key=True), Column("at", UtcDateTime))
 
 
 def test_migrate_can_be_called_again(engine: Engine) -> None:
@@ -23,9 +23,9 @@ def test_migrate_can_be_called_again(engine: Engine) -> None:
 def test_an_instant_comes_back_aware_and_equal(engine: Engine) -> None:
     tables.create_all(engine)
     at = datetime(2026, 3, 1, 8, 30, tzinfo=timezone(timedelta(hours=7)))
-    with write(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(moment.insert().values(id=1, at=at))
-    with read(engine) as connection:
+    with read_transaction(engine) as connection:
         found = connection.execute(select(moment.c.at)).scalar_one()
     assert found == at
     assert found.tzinfo == UTC
@@ -33,16 +33,16 @@ def test_an_instant_comes_back_aware_and_equal(engine: Engine) -> None:
 
 def test_an_instant_without_a_zone_is_refused(engine: Engine) -> None:
     tables.create_all(engine)
-    with pytest.raises(Exception, match="time zone"), write(engine) as connection:
+    with pytest.raises(Exception, match="time zone"), write_transaction(engine) as connection:
         connection.execute(moment.insert().values(id=1, at=datetime(2026, 3, 1)))  # noqa: DTZ001 - the point
 
 
 def test_a_failed_write_leaves_nothing(engine: Engine) -> None:
     tables.create_all(engine)
     row = {"id": 1, "at": datetime.now(UTC)}
-    with pytest.raises(IntegrityError), write(engine) as connection:
+    with pytest.raises(IntegrityError), write_transaction(engine) as connection:
         connection.execute(moment.insert(), [row, row])
-    with read(engine) as connection:
+    with read_transaction(engine) as connection:
         assert connection.execute(select(moment)).all() == []
 
 

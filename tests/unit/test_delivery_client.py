@@ -9,10 +9,10 @@ import httpx
 import pytest
 import respx
 
-from adapter.delivery import retry
-from adapter.delivery.client import Answer, HospitalClient, Silence
-from adapter.fhir.bundle import EntryAnswer, Write
-from adapter.fhir.outcome import Issue, issues_of
+from adapter.delivery.decisions import response_verdicts
+from adapter.delivery.http.client import HospitalClient, HttpResponse, NoResponse
+from adapter.fhir.bundle import EntryResponse, Write
+from adapter.fhir.operation_outcome import Issue, parse_issues
 
 BASE = "http://hospital.test/fhir"
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -43,7 +43,7 @@ def test_a_request_carries_token_and_types_and_the_answer_keeps_decimals(client:
         200, text='{"resourceType":"Bundle","total":5.30}', headers={"ETag": 'W/"1"'}
     )
     reply = client.post_bundle(b"{}")
-    assert isinstance(reply, Answer)
+    assert isinstance(reply, HttpResponse)
     assert reply.is_fhir
     assert str(reply.body["total"]) == "5.30"
     assert reply.headers["etag"] == 'W/"1"'
@@ -63,7 +63,7 @@ def test_busy_is_tried_again_after_what_it_asks_for(
         httpx.Response(200, json={"resourceType": "Bundle"}),
     ]
     reply = client.post_bundle(b"{}")
-    assert isinstance(reply, Answer)
+    assert isinstance(reply, HttpResponse)
     assert reply.status == 200
     assert slept == [2]
 
@@ -72,7 +72,7 @@ def test_busy_is_tried_again_after_what_it_asks_for(
 def test_a_long_retry_after_is_left_to_the_ledger(client: HospitalClient, slept: Sleeps) -> None:
     route = respx.post(BASE).respond(429, json=OUTCOME, headers={"Retry-After": "120"})
     reply = client.post_bundle(b"{}")
-    assert isinstance(reply, Answer)
+    assert isinstance(reply, HttpResponse)
     assert reply.retry_after == 120
     assert (route.call_count, slept) == (1, [])
 
@@ -82,7 +82,7 @@ def test_a_long_retry_after_is_left_to_the_ledger(client: HospitalClient, slept:
 def test_what_may_have_been_processed_is_not_sent_again(client: HospitalClient, status: int) -> None:
     route = respx.post(BASE).respond(status, html="<h1>Bad gateway</h1>")
     reply = client.post_bundle(b"{}")
-    assert isinstance(reply, Answer)
+    assert isinstance(reply, HttpResponse)
     assert not reply.is_fhir
     assert route.call_count == 1
 
@@ -104,7 +104,7 @@ def test_silence_says_whether_the_request_was_sent(
     client: HospitalClient, error: Exception, sent: bool, why: str, calls: int
 ) -> None:
     route = respx.post(BASE).mock(side_effect=error)
-    assert client.post_bundle(b"{}") == Silence(sent=sent, why=why)  # type: ignore[arg-type]
+    assert client.post_bundle(b"{}") == NoResponse(may_have_arrived=sent, why=why)  # type: ignore[arg-type]
     assert route.call_count == calls
 
 
@@ -112,7 +112,7 @@ def test_silence_says_whether_the_request_was_sent(
 def test_a_body_that_explodes_when_unpacked_is_cut_off(client: HospitalClient) -> None:
     bomb = gzip.compress(b" " * 60_000_000)
     respx.post(BASE).respond(200, content=bomb, headers={"Content-Encoding": "gzip"})
-    assert client.post_bundle(b"{}") == Silence(sent=True, why="too-large")
+    assert client.post_bundle(b"{}") == NoResponse(may_have_arrived=True, why="too-large")
 
 
 @respx.mock
@@ -120,7 +120,7 @@ def test_a_redirect_is_not_followed_with_the_token(client: HospitalClient) -> No
     elsewhere = respx.post("http://elsewhere.test/fhir").respond(200, json={"resourceType": "Bundle"})
     respx.post(BASE).respond(307, headers={"Location": "http://elsewhere.test/fhir"})
     reply = client.post_bundle(b"{}")
-    assert isinstance(reply, Answer)
+    assert isinstance(reply, HttpResponse)
     assert reply.status == 307
     assert not elsewhere.called
 
@@ -138,7 +138,7 @@ def test_a_search_follows_its_pages_and_counts_a_repeat_once(client: HospitalCli
     )
     second = respx.get(f"{BASE}?page=2&x=a%7Cb").mock(return_value=_page(["2", "3"], None))
     reply = client.search("Patient?identifier=a")
-    assert isinstance(reply, Answer)
+    assert isinstance(reply, HttpResponse)
     assert [one["id"] for one in reply.body] == ["1", "2", "3"]
     assert first.calls[0].request.headers["cache-control"] == "no-cache"
     assert second.call_count == 1
@@ -147,7 +147,7 @@ def test_a_search_follows_its_pages_and_counts_a_repeat_once(client: HospitalCli
 @respx.mock
 def test_a_search_whose_pages_never_end_is_given_up(client: HospitalClient) -> None:
     respx.get(url__startswith=BASE).mock(side_effect=lambda _request: _page(["1"], f"{BASE}?page=again"))
-    assert client.search("Patient?identifier=a") == Silence(sent=True, why="too-large")
+    assert client.search("Patient?identifier=a") == NoResponse(may_have_arrived=True, why="too-large")
 
 
 @respx.mock
@@ -157,7 +157,7 @@ def test_what_is_no_searchset_is_not_taken_for_nothing_found(
 ) -> None:
     respx.get(f"{BASE}/Patient?identifier=a").respond(200, json=body)
     reply = client.search("Patient?identifier=a")
-    assert isinstance(reply, Answer)
+    assert isinstance(reply, HttpResponse)
     assert not isinstance(reply.body, list)
 
 
@@ -167,7 +167,7 @@ def test_a_next_link_to_another_server_is_not_followed_with_the_token(client: Ho
         return_value=_page(["1"], "http://elsewhere.test/fhir?page=2")
     )
     elsewhere = respx.get("http://elsewhere.test/fhir?page=2").mock(return_value=_page(["2"], None))
-    assert client.search("Patient?identifier=a") == Silence(sent=True, why="foreign-page")
+    assert client.search("Patient?identifier=a") == NoResponse(may_have_arrived=True, why="foreign-page")
     assert not elsewhere.called
 
 
@@ -185,12 +185,14 @@ def test_the_path_of_an_issue_is_found_among_lines_and_columns(
     item: dict[str, Any], expression: str | None
 ) -> None:
     issue = {"severity": "error", "code": "value", "diagnostics": "no", **item}
-    [found] = issues_of({"resourceType": "OperationOutcome", "issue": [issue]})
+    [found] = parse_issues({"resourceType": "OperationOutcome", "issue": [issue]})
     assert found.expression == expression
 
 
 def test_the_expression_of_a_refusal_survives_a_long_text() -> None:
     issue = Issue("error", "value", "x" * 900, "Bundle.entry[0].resource.status")
-    verdict = retry.of_entry(EntryAnswer(422, issues=(issue,)), Write("Patient", "a"), attempts=0)
+    verdict = response_verdicts.entry_verdict(
+        EntryResponse(422, issues=(issue,)), Write("Patient", "a"), attempts=0
+    )
     assert verdict.kind == "park"
     assert verdict.detail.startswith("Bundle.entry[0].resource.status: value: xxx")

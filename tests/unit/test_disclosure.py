@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from adapter.disclosure.files import load_policy
-from adapter.disclosure.guard import Guard, Texts
-from adapter.disclosure.identity import Identity, Position
-from adapter.disclosure.policy import Facts, Form, Policy, Reason, parse
-from adapter.disclosure.pseudonym import labelled, pseudonymised, without_free_text
+from adapter.disclosure.identifying_terms import IdentifyingTerms, PositionTerm
+from adapter.disclosure.policy import DisclosureFacts, Policy, WithholdReason, parse_policy
+from adapter.disclosure.policy_file import load_policy
+from adapter.disclosure.policy_schema import DisclosureForm
+from adapter.disclosure.pseudonymisation import pseudonymised, with_confidentiality_label, without_free_text
+from adapter.disclosure.text_guard import ResourceTexts, TextGuard
 from adapter.errors import MappingError
 
 POLICY = load_policy(Path("mappings/disclosure.yaml"))
@@ -22,49 +23,49 @@ SYSTEM = "https://centre.test/sid"
 @pytest.mark.parametrize(
     ("tier", "form", "reason"),
     [
-        ("T0", None, Reason.TIER_REFUSED),
-        ("T1", None, Reason.TIER_HELD),
-        ("T2", Form.PSEUDONYM, None),
-        ("T3", Form.PSEUDONYM, None),
-        ("T4", Form.FULL, None),
-        ("T5", Form.FULL, None),
-        ("T6", None, Reason.TIER_HELD),
-        ("", None, Reason.TIER_HELD),
+        ("T0", None, WithholdReason.TIER_REFUSED),
+        ("T1", None, WithholdReason.TIER_HELD),
+        ("T2", DisclosureForm.PSEUDONYM, None),
+        ("T3", DisclosureForm.PSEUDONYM, None),
+        ("T4", DisclosureForm.FULL, None),
+        ("T5", DisclosureForm.FULL, None),
+        ("T6", None, WithholdReason.TIER_HELD),
+        ("", None, WithholdReason.TIER_HELD),
     ],
 )
-def test_tiers(tier: str, form: Form | None, reason: Reason | None) -> None:
-    decision = EVERYTHING.decide(Facts("visit", tier))
+def test_tiers(tier: str, form: DisclosureForm | None, reason: WithholdReason | None) -> None:
+    decision = EVERYTHING.decide(DisclosureFacts("visit", tier))
     assert (decision.form, decision.reason) == (form, reason)
 
 
 def test_a_hospital_that_no_line_names_gets_nothing() -> None:
     closed = POLICY.model_copy(update={"levels": {}}).rules("elsewhere", "central")
-    assert closed.decide(Facts("visit", "T5", needed=True)).reason is Reason.HOSPITAL_CLOSED
+    assert closed.decide(DisclosureFacts("visit", "T5", needed=True)).reason is WithholdReason.HOSPITAL_CLOSED
 
 
 def test_referral_scope_gives_only_what_is_needed() -> None:
-    assert REFERRAL.decide(Facts("measurement", "T5")).reason is Reason.NOT_NEEDED
-    assert REFERRAL.decide(Facts("measurement", "T5", needed=True)).allowed
+    assert REFERRAL.decide(DisclosureFacts("measurement", "T5")).reason is WithholdReason.NOT_NEEDED
+    assert REFERRAL.decide(DisclosureFacts("measurement", "T5", needed=True)).allowed
 
 
 def test_a_referral_goes_only_to_the_hospital_it_is_addressed_to() -> None:
-    facts = Facts("referral", "T5", addressee="bv-trung-uong", needed=True)
-    assert EVERYTHING.decide(facts).reason is Reason.OTHER_HOSPITAL
+    facts = DisclosureFacts("referral", "T5", addressee="bv-trung-uong", needed=True)
+    assert EVERYTHING.decide(facts).reason is WithholdReason.OTHER_HOSPITAL
     assert REFERRAL.decide(facts).allowed
 
 
 @pytest.mark.parametrize(
     ("facts", "group"),
     [
-        (Facts("measurement", "T5", measure="SER-HIV"), "hiv"),
-        (Facts("referral", "T5", icd10="F32.1"), "mental"),
-        (Facts("referral", "T5", icd10="N80.0"), "reproductive"),
-        (Facts("referral", "T5", icd10="B23"), "hiv"),
+        (DisclosureFacts("measurement", "T5", measure="SER-HIV"), "hiv"),
+        (DisclosureFacts("referral", "T5", icd10="F32.1"), "mental"),
+        (DisclosureFacts("referral", "T5", icd10="N80.0"), "reproductive"),
+        (DisclosureFacts("referral", "T5", icd10="B23"), "hiv"),
     ],
 )
-def test_sensitive_groups_need_consent_and_carry_a_label(facts: Facts, group: str) -> None:
-    assert EVERYTHING.decide(facts).reason is Reason.NO_CONSENT
-    consenting = Facts(facts.kind, "T5", (group,), measure=facts.measure, icd10=facts.icd10)
+def test_sensitive_groups_need_consent_and_carry_a_label(facts: DisclosureFacts, group: str) -> None:
+    assert EVERYTHING.decide(facts).reason is WithholdReason.NO_CONSENT
+    consenting = DisclosureFacts(facts.kind, "T5", (group,), measure=facts.measure, icd10=facts.icd10)
     decision = EVERYTHING.decide(consenting)
     assert decision.allowed
     assert decision.label == "R"
@@ -72,45 +73,53 @@ def test_sensitive_groups_need_consent_and_carry_a_label(facts: Facts, group: st
 
 def test_other_codes_need_no_consent() -> None:
     for code in ("E11.9", "N18.3", "B18.1", "Z00.0"):
-        assert EVERYTHING.decide(Facts("referral", "T5", icd10=code)).label == "N"
+        assert EVERYTHING.decide(DisclosureFacts("referral", "T5", icd10=code)).label == "N"
 
 
 def test_a_health_class_never_leaves_even_as_a_measurement() -> None:
-    assert EVERYTHING.decide(Facts("measurement", "T5", measure="CLS-CADRE")).reason is Reason.NEVER_LEAVES
+    assert (
+        EVERYTHING.decide(DisclosureFacts("measurement", "T5", measure="CLS-CADRE")).reason
+        is WithholdReason.NEVER_LEAVES
+    )
 
 
 def test_a_province_may_open_the_health_classes_for_one_hospital() -> None:
     data = POLICY.model_dump(mode="json")
     data["hospitals"]["bv-tinh"]["open"] = ["health-class"]
-    opened = parse(data, where="test").rules("bv-tinh", "provincial")
+    opened = parse_policy(data, where="test").rules("bv-tinh", "provincial")
     assert opened.sealed_fields == {"origin"}
     decision = opened.decide(
-        Facts("measurement", "T5", measure="CLS-TT14", texts=("Phân loại sức khỏe", "II"))
+        DisclosureFacts("measurement", "T5", measure="CLS-TT14", texts=("Phân loại sức khỏe", "II"))
     )
     assert decision.allowed
     assert decision.label == "R"
     resource = {"resourceType": "Observation", "code": {"text": "Phân loại sức khỏe"}}
-    assert Guard(opened.phrases).reason(Texts.of(resource)) is None
-    assert Guard(EVERYTHING.phrases).reason(Texts.of(resource)) is Reason.TEXT_CLASSIFIES
+    assert TextGuard(opened.phrases).withhold_reason(ResourceTexts.of(resource)) is None
+    assert (
+        TextGuard(EVERYTHING.phrases).withhold_reason(ResourceTexts.of(resource))
+        is WithholdReason.TEXT_CLASSIFIES
+    )
     secret = {"resourceType": "Observation", "note": [{"text": "diện Tỉnh ủy quản lý"}]}
-    assert Guard(opened.phrases).reason(Texts.of(secret)) is Reason.TEXT_CLASSIFIES
-    central = parse(data, where="test").rules("bv-trung-uong", "central")
+    assert (
+        TextGuard(opened.phrases).withhold_reason(ResourceTexts.of(secret)) is WithholdReason.TEXT_CLASSIFIES
+    )
+    central = parse_policy(data, where="test").rules("bv-trung-uong", "central")
     assert "health_class" in central.sealed_fields
 
 
 def test_the_centre_itself_goes_only_where_it_is_opened() -> None:
-    assert EVERYTHING.centre
-    assert not POLICY.rules("bv-trung-uong", "central").centre
-    assert not POLICY.rules("nobody", "none").centre
+    assert EVERYTHING.discloses_centre
+    assert not POLICY.rules("bv-trung-uong", "central").discloses_centre
+    assert not POLICY.rules("nobody", "none").discloses_centre
 
 
 def test_a_hospitals_own_line_cannot_open_what_is_refused() -> None:
     data = POLICY.model_dump(mode="json")
     data["tiers"]["T2"] = "refuse"
     data["hospitals"]["bv-tinh"]["tiers"] = {"T2": "full", "T1": "full"}
-    rules = parse(data, where="test").rules("bv-tinh", "provincial")
-    assert rules.decide(Facts("cadre", "T2")).reason is Reason.TIER_REFUSED
-    assert rules.decide(Facts("cadre", "T1")).allowed
+    rules = parse_policy(data, where="test").rules("bv-tinh", "provincial")
+    assert rules.decide(DisclosureFacts("cadre", "T2")).reason is WithholdReason.TIER_REFUSED
+    assert rules.decide(DisclosureFacts("cadre", "T1")).allowed
 
 
 PATIENT = {
@@ -142,16 +151,16 @@ def test_a_pseudonym_keeps_an_allow_list_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("Bệnh nhân NGUYỄN VĂN AN đau ngực", Reason.TEXT_IDENTIFIES),
-        ("CCCD 024056001234", Reason.TEXT_IDENTIFIES),
-        ("Nguyên phó giám đốc Sở Xây dựng", Reason.TEXT_CLASSIFIES),
-        ("Cán bộ diện Tỉnh ủy quản lý", Reason.TEXT_CLASSIFIES),
-        ("Sức khỏe loại B1", Reason.TEXT_CLASSIFIES),
-        ("Phân loại sức khỏe: III", Reason.TEXT_CLASSIFIES),
+        ("Bệnh nhân NGUYỄN VĂN AN đau ngực", WithholdReason.TEXT_IDENTIFIES),
+        ("CCCD 024056001234", WithholdReason.TEXT_IDENTIFIES),
+        ("Nguyên phó giám đốc Sở Xây dựng", WithholdReason.TEXT_CLASSIFIES),
+        ("Cán bộ diện Tỉnh ủy quản lý", WithholdReason.TEXT_CLASSIFIES),
+        ("Sức khỏe loại B1", WithholdReason.TEXT_CLASSIFIES),
+        ("Phân loại sức khỏe: III", WithholdReason.TEXT_CLASSIFIES),
         ("Đau ngực khi gắng sức, tăng huyết áp độ 2", None),
     ],
 )
-def test_the_guard_reads_every_text(text: str, reason: Reason | None) -> None:
+def test_the_guard_reads_every_text(text: str, reason: WithholdReason | None) -> None:
     assert guarded(text) is reason
 
 
@@ -190,7 +199,7 @@ def test_the_guard_reads_every_text(text: str, reason: Reason | None) -> None:
     ],
 )
 def test_a_class_or_position_is_found_however_it_is_spelt(text: str) -> None:
-    assert guarded(text) is Reason.TEXT_CLASSIFIES
+    assert guarded(text) is WithholdReason.TEXT_CLASSIFIES
 
 
 @pytest.mark.parametrize(
@@ -213,7 +222,7 @@ def test_a_class_or_position_is_found_however_it_is_spelt(text: str) -> None:
     ],
 )
 def test_a_person_is_found_however_the_name_is_written(text: str) -> None:
-    assert guarded(text, HUNG) is Reason.TEXT_IDENTIFIES
+    assert guarded(text, HUNG) is WithholdReason.TEXT_IDENTIFIES
 
 
 @pytest.mark.parametrize(
@@ -240,7 +249,7 @@ def test_a_person_is_found_however_the_name_is_written(text: str) -> None:
 )
 def test_ordinary_words_are_not_taken_for_a_person(text: str) -> None:
     assert guarded(text, HUNG) is None
-    assert guarded(text, Identity("Lê An", ("0302074500",))) is None
+    assert guarded(text, IdentifyingTerms("Lê An", ("0302074500",))) is None
 
 
 def test_no_display_of_a_code_table_is_taken_for_a_person_or_a_class() -> None:
@@ -249,26 +258,26 @@ def test_no_display_of_a_code_table_is_taken_for_a_person_or_a_class() -> None:
         for row in rows(table):
             if not row["code"].startswith("CLS-"):
                 for name in common:
-                    assert guarded(row["display"], Identity(name)) is None, (row["display"], name)
+                    assert guarded(row["display"], IdentifyingTerms(name)) is None, (row["display"], name)
 
 
 def rows(table: str) -> list[dict[str, str]]:
     return list(csv.DictReader(Path(f"mappings/codes/{table}.csv").read_text("utf-8").splitlines()))
 
 
-HUNG = Identity(
+HUNG = IdentifyingTerms(
     "Trần Quốc Hưng",
     ("024056001234", "0912345678", "DN4241047600000", "CB-0001"),
     "Số 12 Trần Phú, xã Tân Hòa",
 )
-AN = Identity("Nguyễn Văn An", ("024056001234",))
+AN = IdentifyingTerms("Nguyễn Văn An", ("024056001234",))
 
 
-def guarded(text: str, identity: Identity = AN) -> Reason | None:
+def guarded(text: str, identity: IdentifyingTerms = AN) -> WithholdReason | None:
     resource = {"resourceType": "ServiceRequest", "note": [{"text": text}]}
     for position in ("Phó Giám đốc Sở Xây dựng", "Phó Chủ tịch UBND tỉnh"):
-        found = Guard(EVERYTHING.phrases).reason(
-            Texts.of(resource), position=Position(position), identity=identity
+        found = TextGuard(EVERYTHING.phrases).withhold_reason(
+            ResourceTexts.of(resource), position=PositionTerm(position), identity=identity
         )
         if found:
             return found
@@ -297,8 +306,10 @@ def guarded(text: str, identity: Identity = AN) -> Reason | None:
 def test_a_sensitive_record_is_found_by_code_in_any_case_and_by_its_words(
     facts: dict[str, Any], group: str
 ) -> None:
-    assert EVERYTHING.decide(Facts("measurement", "T5", **facts)).reason is Reason.NO_CONSENT
-    decision = EVERYTHING.decide(Facts("measurement", "T5", (group,), **facts))
+    assert (
+        EVERYTHING.decide(DisclosureFacts("measurement", "T5", **facts)).reason is WithholdReason.NO_CONSENT
+    )
+    decision = EVERYTHING.decide(DisclosureFacts("measurement", "T5", (group,), **facts))
     assert (decision.allowed, decision.label) == (True, "R")
 
 
@@ -314,7 +325,10 @@ def test_a_sensitive_record_is_found_by_code_in_any_case_and_by_its_words(
 )
 def test_a_class_is_withheld_by_code_in_any_case_and_by_its_words(facts: dict[str, Any]) -> None:
     groups = ("hiv", "mental", "reproductive")
-    assert EVERYTHING.decide(Facts("measurement", "T5", groups, **facts)).reason is Reason.NEVER_LEAVES
+    assert (
+        EVERYTHING.decide(DisclosureFacts("measurement", "T5", groups, **facts)).reason
+        is WithholdReason.NEVER_LEAVES
+    )
 
 
 @pytest.mark.parametrize(
@@ -322,14 +336,14 @@ def test_a_class_is_withheld_by_code_in_any_case_and_by_its_words(facts: dict[st
     ["5.30", "Hình thái hồng cầu bình thường", "từ từ giảm liều", "Thái Bình", "archive", "Khám thần kinh"],
 )
 def test_ordinary_words_are_not_sensitive(text: str) -> None:
-    assert EVERYTHING.decide(Facts("measurement", "T5", measure="XN-1", texts=(text,))).label == "N"
+    assert EVERYTHING.decide(DisclosureFacts("measurement", "T5", measure="XN-1", texts=(text,))).label == "N"
 
 
 def test_only_the_measures_that_the_groups_mean_are_sensitive_by_their_words() -> None:
     for table in ("measures", "services"):
         for row in rows(table):
             named = row["code"] in ("SER-HIV", "CYT-PAP", "CYT-HPV", "EX-GYN", "WORKUP-GYN")
-            facts = Facts("measurement", "T5", measure=row["code"], texts=(row["display"],))
+            facts = DisclosureFacts("measurement", "T5", measure=row["code"], texts=(row["display"],))
             if not row["code"].startswith("CLS-"):
                 assert EVERYTHING.decide(facts).allowed is not named, row["code"]
 
@@ -342,13 +356,13 @@ def test_under_a_pseudonym_codes_stay_and_sentences_do_not() -> None:
         "reasonCode": [{"coding": [coding], "text": "Ông Hưng, đau ngực"}, {"text": "x"}],
         "note": [{"text": "x"}],
     }
-    assert without_free_text(request, POLICY.plain) == {
+    assert without_free_text(request, POLICY.plain_values_pattern) == {
         "resourceType": "ServiceRequest",
         "code": {"text": "Nội soi"},
         "reasonCode": [{"coding": [coding]}],
     }
     encounter = {"resourceType": "Encounter", "reasonCode": [{"text": "Tái khám"}]}
-    assert without_free_text(encounter, POLICY.plain) == {"resourceType": "Encounter"}
+    assert without_free_text(encounter, POLICY.plain_values_pattern) == {"resourceType": "Encounter"}
 
 
 @pytest.mark.parametrize(
@@ -366,23 +380,25 @@ def test_under_a_pseudonym_codes_stay_and_sentences_do_not() -> None:
     ],
 )
 def test_under_a_pseudonym_a_value_in_words_goes_only_when_it_is_plain(text: str, stays: bool) -> None:
-    found = without_free_text({"resourceType": "Observation", "valueString": text}, POLICY.plain)
+    found = without_free_text(
+        {"resourceType": "Observation", "valueString": text}, POLICY.plain_values_pattern
+    )
     assert ("valueString" in found) is stays
     if not stays:
         assert found["dataAbsentReason"]["coding"][0]["code"] == "masked"
     worded = {"resourceType": "Observation", "valueCodeableConcept": {"text": text}}
-    assert ("valueCodeableConcept" in without_free_text(worded, POLICY.plain)) is stays
+    assert ("valueCodeableConcept" in without_free_text(worded, POLICY.plain_values_pattern)) is stays
 
 
 def test_a_policy_line_opens_free_text_for_a_tier_at_one_hospital() -> None:
-    assert not EVERYTHING.decide(Facts("visit", "T3")).free_text
-    assert EVERYTHING.decide(Facts("visit", "T4")).free_text
+    assert not EVERYTHING.decide(DisclosureFacts("visit", "T3")).free_text
+    assert EVERYTHING.decide(DisclosureFacts("visit", "T4")).free_text
     data = POLICY.model_dump(mode="json")
     data["hospitals"]["bv-tinh"]["free_text"] = {"T3": True}
-    policy = parse(data, where="test")
-    assert policy.rules("bv-tinh", "provincial").decide(Facts("visit", "T3")).free_text
-    assert not policy.rules("bv-tinh", "provincial").decide(Facts("visit", "T2")).free_text
-    assert not policy.rules("other", "central").decide(Facts("visit", "T3", needed=True)).free_text
+    policy = parse_policy(data, where="test")
+    assert policy.rules("bv-tinh", "provincial").decide(DisclosureFacts("visit", "T3")).free_text
+    assert not policy.rules("bv-tinh", "provincial").decide(DisclosureFacts("visit", "T2")).free_text
+    assert not policy.rules("other", "central").decide(DisclosureFacts("visit", "T3", needed=True)).free_text
 
 
 @pytest.mark.parametrize(
@@ -416,25 +432,28 @@ def test_the_secret_fields_stay_secret_when_the_file_forgets_them() -> None:
     data = POLICY.model_dump(mode="json")
     data["never"]["fields"] = []
     data["sealed"]["health-class"]["measures"] = []
-    policy = parse(data, where="test")
+    policy = parse_policy(data, where="test")
     assert set(policy.never.fields) == {"tier", "position"}
     rules = policy.rules("bv-tinh", "provincial")
     assert rules.sealed_fields == {"health_class", "cadre_class", "origin"}
-    assert rules.decide(Facts("measurement", "T5", measure="CLS-X")).reason is Reason.NEVER_LEAVES
+    assert (
+        rules.decide(DisclosureFacts("measurement", "T5", measure="CLS-X")).reason
+        is WithholdReason.NEVER_LEAVES
+    )
 
 
 def test_codes_that_no_table_knows_and_hospitals_nearly_spelt_right_are_found() -> None:
     assert len(POLICY.unknown_codes((), ())) == 7
     measures = ("SER-HIV", "CYT-PAP", "CYT-HPV", "EX-GYN", "cls-tt14", "CLS-CADRE")
     assert POLICY.unknown_codes(measures, ("WORKUP-GYN",)) == ()
-    assert POLICY.misspelled(("bv-tihn", "bv-trung-uong"))
-    assert POLICY.misspelled(("bv-tinh", "bv-tinh2")) == ()
-    assert POLICY.misspelled(("bach-mai",)) == ()
-    assert POLICY.strangers(("bach-mai", "bv-tinh")) == ("bv-trung-uong",)
+    assert POLICY.misspelled_hospitals(("bv-tihn", "bv-trung-uong"))
+    assert POLICY.misspelled_hospitals(("bv-tinh", "bv-tinh2")) == ()
+    assert POLICY.misspelled_hospitals(("bach-mai",)) == ()
+    assert POLICY.unknown_hospitals(("bach-mai", "bv-tinh")) == ("bv-trung-uong",)
 
 
 def test_the_label_stands_in_meta_security() -> None:
-    label = labelled({"resourceType": "Patient", "id": "x"}, "R")["meta"]["security"][0]
+    label = with_confidentiality_label({"resourceType": "Patient", "id": "x"}, "R")["meta"]["security"][0]
     assert label["code"] == "R"
     assert label["system"].endswith("v3-Confidentiality")
 
@@ -443,7 +462,7 @@ def test_every_mistake_in_a_policy_is_named() -> None:
     data = POLICY.model_dump(mode="json") | {"levles": {}}
     data["tiers"]["T1"] = "open"
     with pytest.raises(MappingError) as caught:
-        parse(data, where="disclosure.yaml")
+        parse_policy(data, where="disclosure.yaml")
     assert len(caught.value.problems) == 2
     assert any("levles" in problem for problem in caught.value.problems)
     assert any("tiers.T1" in problem for problem in caught.value.problems)
@@ -453,7 +472,7 @@ def test_a_broken_phrase_is_named() -> None:
     data = POLICY.model_dump(mode="json")
     data["never"]["phrases"] = ["(a"]
     with pytest.raises(MappingError) as caught:
-        parse(data, where="disclosure.yaml")
+        parse_policy(data, where="disclosure.yaml")
     assert "phrases" in caught.value.problems[0]
 
 
@@ -489,16 +508,16 @@ def test_an_extension_that_loses_its_words_goes_as_a_whole() -> None:
     ],
 )
 def test_a_resource_is_looked_at_in_its_own_words(text: str, group: str | None) -> None:
-    allowed = EVERYTHING.decide(Facts("procedure", "T5"))
+    allowed = EVERYTHING.decide(DisclosureFacts("procedure", "T5"))
     found = EVERYTHING.reconsider(allowed, [text], ())
-    assert found.reason is (Reason.NO_CONSENT if group else None)
+    assert found.reason is (WithholdReason.NO_CONSENT if group else None)
     assert EVERYTHING.reconsider(allowed, [text], [group or ""]).label == ("R" if group else "N")
 
 
 def test_where_somebody_lives_is_no_illness() -> None:
     party = {"type": "Organization", "display": "Bệnh viện Tâm thần tỉnh"}
     request = {"resourceType": "ServiceRequest", "performer": [party], "note": [{"text": "a"}]}
-    assert Texts.of(request).written == ["a"]
+    assert ResourceTexts.of(request).written == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -515,7 +534,9 @@ def test_where_somebody_lives_is_no_illness() -> None:
     ],
 )
 def test_under_a_pseudonym_words_stay_here_in_whatever_element(part: dict[str, Any]) -> None:
-    left = without_free_text({"resourceType": "Immunization", "status": "completed", **part}, POLICY.plain)
+    left = without_free_text(
+        {"resourceType": "Immunization", "status": "completed", **part}, POLICY.plain_values_pattern
+    )
     assert "Lê An" not in str(left)
     assert "1950" not in str(left)
     assert left["status"] == "completed"
@@ -525,7 +546,7 @@ def test_under_a_pseudonym_words_stay_here_in_whatever_element(part: dict[str, A
 @pytest.mark.parametrize("lot", ["FLU26A07", "26-0815/2", "A1234"])
 def test_under_a_pseudonym_a_lot_number_goes(lot: str) -> None:
     resource = {"resourceType": "Immunization", "lotNumber": lot}
-    assert without_free_text(resource, POLICY.plain) == resource
+    assert without_free_text(resource, POLICY.plain_values_pattern) == resource
 
 
 def test_a_number_without_its_unit_is_no_number() -> None:
@@ -533,6 +554,6 @@ def test_a_number_without_its_unit_is_no_number() -> None:
         "resourceType": "Observation",
         "valueQuantity": {"value": 5, "unit": "mmol/L, người nhà kể lại"},
     }
-    left = without_free_text(observation, POLICY.plain)
+    left = without_free_text(observation, POLICY.plain_values_pattern)
     assert "valueQuantity" not in left
     assert left["dataAbsentReason"]["coding"][0]["code"] == "masked"

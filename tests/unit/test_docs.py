@@ -9,23 +9,31 @@ import yaml
 from typer.main import get_command
 
 from adapter.cli.app import app
-from adapter.cli.demo.checks import TYPES
-from adapter.cli.show import pages
-from adapter.delivery.lookup import IGNORED
-from adapter.delivery.retry import PARK_REASONS
-from adapter.disclosure.policy import Reason
-from adapter.ledger.parking import TOO_OLD
-from adapter.ledger.rows import INVALID
-from adapter.ledger.state import State
+from adapter.cli.terminal.output import pages
+from adapter.delivery.decisions.response_verdicts import PARK_REASONS
+from adapter.delivery.read_back.lookup import SEARCH_IGNORED
+from adapter.demo.checks import TYPES
+from adapter.disclosure.policy import WithholdReason
+from adapter.ledger.entries.row_values import REASON_INVALID
+from adapter.ledger.parking import REASON_TOO_OLD
+from adapter.ledger.schema.states import EntryState
 from adapter.records.model import MAPPED_TYPES
-from adapter.settings import Alarm, Centre, Hospital, Mail, Settings, Source, load_settings
+from adapter.settings import (
+    AlarmSettings,
+    CentreSettings,
+    HospitalSettings,
+    MailSettings,
+    Settings,
+    SourceSettings,
+    load_settings,
+)
 from adapter.texts import LANGUAGES, catalogue
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OPERATING = (ROOT / "docs" / "operating.md").read_text("utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-TEMPLATES = ROOT / "adapter" / "cli" / "templates"
+TEMPLATES = ROOT / "adapter" / "operations" / "templates"
 
 
 def _commands() -> dict[str, set[str]]:
@@ -81,21 +89,23 @@ def _named_settings(heading: str) -> set[str]:
 
 def test_the_operating_page_names_the_settings_that_exist() -> None:
     general = set(Settings.model_fields) - {"alarm", "centre", "hospitals", "sources"}
-    assert _named_settings("## Settings") == general | {f"centre.{name}" for name in Centre.model_fields}
-    assert _named_settings("For each hospital") == set(Hospital.model_fields)
-    assert _named_settings("For each source") == set(Source.model_fields)
-    mail = {f"mail.{name}" for name in Mail.model_fields}
-    assert _named_settings("For alarms") == set(Alarm.model_fields) - {"mail"} | mail
+    assert _named_settings("## Settings") == general | {
+        f"centre.{name}" for name in CentreSettings.model_fields
+    }
+    assert _named_settings("For each hospital") == set(HospitalSettings.model_fields)
+    assert _named_settings("For each source") == set(SourceSettings.model_fields)
+    mail = {f"mail.{name}" for name in MailSettings.model_fields}
+    assert _named_settings("For alarms") == set(AlarmSettings.model_fields) - {"mail"} | mail
 
 
 def test_every_reason_and_state_is_explained() -> None:
-    assert [reason for reason in Reason if f"`{reason}`" not in OPERATING] == []
-    assert [state for state in State if f"| {state} |" not in ARCHITECTURE] == []
+    assert [reason for reason in WithholdReason if f"`{reason}`" not in OPERATING] == []
+    assert [state for state in EntryState if f"| {state} |" not in ARCHITECTURE] == []
 
 
 def test_every_reason_to_park_has_its_section_and_its_words() -> None:
     sections = OPERATING.split("\n## What is parked\n")[1].split("\n## ")[0]
-    reasons = [*PARK_REASONS, INVALID, TOO_OLD]
+    reasons = [*PARK_REASONS, REASON_INVALID, REASON_TOO_OLD]
     assert sorted(re.findall(r"^### (.+)$", sections, re.MULTILINE)) == sorted(reasons)
     for reason in reasons:
         section = sections.split(f"\n### {reason}\n")[1].split("\n### ")[0]
@@ -109,10 +119,10 @@ def test_every_trouble_of_a_hospital_is_explained() -> None:
     table = OPERATING.split("\n## What leaves a hospital alone\n")[1].split("\n## ")[0]
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")][1:]
     named = {word for cell in cells for word in re.findall(r"`([a-z-]+)`", cell)}
-    sources = [path.read_text("utf-8") for path in (ROOT / "adapter" / "delivery").glob("*.py")]
+    sources = [path.read_text("utf-8") for path in (ROOT / "adapter" / "delivery").rglob("*.py")]
     raised = {code for text in sources for code in re.findall(r'(?:hospital|why)="([a-z-]+)"', text)}
     words = {key.removeprefix("hospital.trouble_") for key in catalogue("en") if "hospital.trouble_" in key}
-    assert (raised | {IGNORED}) - named == set()
+    assert (raised | {SEARCH_IGNORED}) - named == set()
     assert {code.replace("-", "_") for code in named} == words
 
 
@@ -138,16 +148,16 @@ def test_the_settings_template_shows_every_setting_with_its_default(
     assert shown.model_dump(exclude=hidden) == defaults.model_dump(exclude=hidden)
     named = tomllib.loads(_uncommented("en"))
     assert set(named) == set(Settings.model_fields)
-    assert set(named["hospitals"]["bv-tinh"]) == set(Hospital.model_fields) - {"name"}
-    assert set(named["sources"]["his"]) == set(Source.model_fields)
-    assert set(named["alarm"]) == set(Alarm.model_fields)
-    assert set(named["alarm"]["mail"]) == set(Mail.model_fields)
-    assert named["sources"]["his"]["schedule"] == Source.model_fields["schedule"].default
+    assert set(named["hospitals"]["bv-tinh"]) == set(HospitalSettings.model_fields) - {"name"}
+    assert set(named["sources"]["his"]) == set(SourceSettings.model_fields)
+    assert set(named["alarm"]) == set(AlarmSettings.model_fields)
+    assert set(named["alarm"]["mail"]) == set(MailSettings.model_fields)
+    assert named["sources"]["his"]["schedule"] == SourceSettings.model_fields["schedule"].default
     defaulted = {"schedule", "doctor_schedule", "timeout_seconds", "concurrency", "max_entries", "max_bytes"}
     defaulted |= {"requests_per_second", "retract"}
     defaulted = {"schedule", "timeout_seconds", "concurrency", "max_entries", "max_bytes", "max_age_days"}
     for name in defaulted:
-        assert named["hospitals"]["bv-tinh"][name] == Hospital.model_fields[name].default
+        assert named["hospitals"]["bv-tinh"][name] == HospitalSettings.model_fields[name].default
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

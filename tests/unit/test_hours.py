@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter.hours import ALWAYS, ZONE, Hours, closure, window
+from adapter.service_hours import ALWAYS_OPEN, VIETNAM_ZONE, ServiceHours, parse_closure, parse_window
 
 
 def at(text: str) -> datetime:
     """A moment as clocks in Viet Nam show it, in UTC, as the adapter's clock gives it."""
-    return datetime.fromisoformat(text).replace(tzinfo=ZONE).astimezone(UTC)
+    return datetime.fromisoformat(text).replace(tzinfo=VIETNAM_ZONE).astimezone(UTC)
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ def at(text: str) -> datetime:
     ],
 )
 def test_windows(windows: tuple[str, ...], moment: str, is_open: bool, opens: str) -> None:
-    hours = Hours.of(windows, ())
-    assert hours.open_at(at(moment)) is is_open
+    hours = ServiceHours.of(windows, ())
+    assert hours.is_open_at(at(moment)) is is_open
     assert hours.opens_at(at(moment)) == at(opens)
 
 
@@ -50,23 +50,26 @@ def test_windows(windows: tuple[str, ...], moment: str, is_open: bool, opens: st
     ],
 )
 def test_closures(closures: tuple[str, ...], moment: str, opens: str) -> None:
-    hours = Hours.of((), closures)
-    assert hours.open_at(at(moment)) is (moment == opens)
+    hours = ServiceHours.of((), closures)
+    assert hours.is_open_at(at(moment)) is (moment == opens)
     assert hours.opens_at(at(moment)) == at(opens)
 
 
 def test_a_closure_within_a_window_ends_before_the_next_window_begins() -> None:
-    hours = Hours.of(("22:00-05:00",), ("2026-12-01T23:00/2026-12-02T06:00",))
+    hours = ServiceHours.of(("22:00-05:00",), ("2026-12-01T23:00/2026-12-02T06:00",))
     assert hours.opens_at(at("2026-12-01T23:30")) == at("2026-12-02T22:00")
     assert hours.opens_at(at("2026-12-01T22:30")) == at("2026-12-01T22:30")
 
 
 def test_hours_that_never_come_are_none() -> None:
     nights = tuple(f"2026-{month:02}-01/2026-{month:02}-28" for month in range(1, 13))
-    assert Hours.of((), nights).opens_at(at("2026-02-10T12:00")) == at("2026-03-01T00:00") + timedelta(
+    assert ServiceHours.of((), nights).opens_at(at("2026-02-10T12:00")) == at("2026-03-01T00:00") + timedelta(
         days=28
     )
-    assert Hours.of(("08:00-09:00",), ("0001-01-02/9998-12-30",)).opens_at(at("2026-02-10T12:00")) is not None
+    assert (
+        ServiceHours.of(("08:00-09:00",), ("0001-01-02/9998-12-30",)).opens_at(at("2026-02-10T12:00"))
+        is not None
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,7 +77,7 @@ def test_hours_that_never_come_are_none() -> None:
 )
 def test_what_is_no_window(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the settings say it in words
-        window(text)
+        parse_window(text)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +94,7 @@ def test_what_is_no_window(text: str) -> None:
 )
 def test_what_is_no_closure(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the settings say it in words
-        closure(text)
+        parse_closure(text)
 
 
 MINUTES = st.integers(0, 24 * 60 - 1)
@@ -105,21 +108,21 @@ MINUTES = st.integers(0, 24 * 60 - 1)
 def test_it_is_open_when_it_is_said_to_open_and_not_a_minute_before(
     windows: list[tuple[int, int]], closed: list[tuple[int, int]], minute: int
 ) -> None:
-    begin = datetime(2026, 12, 1, tzinfo=ZONE)
+    begin = datetime(2026, 12, 1, tzinfo=VIETNAM_ZONE)
     moments = [
         (begin + timedelta(minutes=start), begin + timedelta(minutes=start + long)) for start, long in closed
     ]
-    hours = Hours.of(
+    hours = ServiceHours.of(
         [f"{a // 60:02}:{a % 60:02}-{b // 60:02}:{b % 60:02}" for a, b in windows],
         [f"{a.isoformat()}/{b.isoformat()}" for a, b in moments],
     )
     now = begin + timedelta(minutes=minute)
     opens = hours.opens_at(now)
     assert opens is not None
-    assert hours.open_at(opens)
+    assert hours.is_open_at(opens)
     passed = int((opens - now).total_seconds() // 60)
-    assert not any(hours.open_at(now + timedelta(minutes=one)) for one in range(passed))
+    assert not any(hours.is_open_at(now + timedelta(minutes=one)) for one in range(passed))
 
 
 def test_always_is_open() -> None:
-    assert ALWAYS.open_at(datetime.now(UTC))
+    assert ALWAYS_OPEN.is_open_at(datetime.now(UTC))

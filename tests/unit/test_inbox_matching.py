@@ -7,25 +7,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapter.inbox.evidence import Identifier, RemoteId, evidence
+from adapter.inbox.evidence import Identifier, RemoteReference, read_evidence
 from adapter.inbox.matching import (
-    REASONS,
-    Applied,
-    CadreFound,
-    Found,
+    UNMATCHED_REASONS,
+    CertainMatch,
+    KnownCadre,
+    KnownReferral,
+    LookupResult,
     Match,
-    NumberFound,
-    ReferralFound,
+    NumberMatch,
     Unmatched,
-    decide,
-    effect,
+    decide_match,
+    fulfilment_effect,
 )
 
 OURS = "https://cadre-health.example/fhir/sid/record"
-AN = CadreFound("CB0001", "Nguyễn Văn An", date(1955, 3, 14))
-BINH = CadreFound("CB0002", "Trần Thị Bình", date(1960, 7, 1))
+AN = KnownCadre("CB0001", "Nguyễn Văn An", date(1955, 3, 14))
+BINH = KnownCadre("CB0002", "Trần Thị Bình", date(1960, 7, 1))
 PEOPLE = {person.key: person for person in (AN, BINH)}
-REFERRAL = ReferralFound("GT-001", "CB0001", "bv-tinh")
+REFERRAL = KnownReferral("GT-001", "CB0001", "bv-tinh")
 
 
 def _report(**more: Any) -> dict[str, Any]:
@@ -33,8 +33,8 @@ def _report(**more: Any) -> dict[str, Any]:
 
 
 def _decide(resource: dict[str, Any], siblings: dict[str, Any] | None = None, **found: Any) -> Match:
-    said = evidence(resource, (siblings or {}).get)
-    return decide(said, Found(hospital="bv-tinh", people=PEOPLE, **found))
+    said = read_evidence(resource, (siblings or {}).get)
+    return decide_match(said, LookupResult(hospital="bv-tinh", people=PEOPLE, **found))
 
 
 BASED = _report(basedOn=[{"reference": "ServiceRequest/77"}])
@@ -51,31 +51,36 @@ WITH_PATIENT = _report(subject={"reference": "Patient/p1"})
 @pytest.mark.parametrize(
     ("resource", "siblings", "found", "expected"),
     [
-        (BASED, {}, {"referrals": (REFERRAL,)}, Applied("CB0001", ("GT-001",))),
-        (BASED, {}, {"referrals": (REFERRAL,), "by_identity": ("CB0001",)}, Applied("CB0001", ("GT-001",))),
+        (BASED, {}, {"referrals": (REFERRAL,)}, CertainMatch("CB0001", ("GT-001",))),
         (
             BASED,
             {},
-            {"referrals": (REFERRAL, ReferralFound("GT-002", "CB0001", "bv-tinh"))},
-            Applied("CB0001", ("GT-001", "GT-002")),
+            {"referrals": (REFERRAL,), "by_identity": ("CB0001",)},
+            CertainMatch("CB0001", ("GT-001",)),
         ),
-        (_report(), {}, {"by_identity": ("CB0001",)}, Applied("CB0001")),
-        (_report(), {}, {"by_number": (NumberFound("CB0001", True),)}, Applied("CB0001")),
+        (
+            BASED,
+            {},
+            {"referrals": (REFERRAL, KnownReferral("GT-002", "CB0001", "bv-tinh"))},
+            CertainMatch("CB0001", ("GT-001", "GT-002")),
+        ),
+        (_report(), {}, {"by_identity": ("CB0001",)}, CertainMatch("CB0001")),
+        (_report(), {}, {"by_number": (NumberMatch("CB0001", True),)}, CertainMatch("CB0001")),
         (
             WITH_PATIENT,
             {"Patient/p1": PATIENT},
-            {"by_number": (NumberFound("CB0001", False),)},
-            Applied("CB0001"),
+            {"by_number": (NumberMatch("CB0001", False),)},
+            CertainMatch("CB0001"),
         ),
         (
             {"resourceType": "Task", "status": "completed", "focus": {"reference": "ServiceRequest/77"}},
             {},
-            {"referrals": (ReferralFound("GT-001", "CB0001", "bv-tinh", "revoked"),)},
-            Applied("CB0001", ("GT-001",)),
+            {"referrals": (KnownReferral("GT-001", "CB0001", "bv-tinh", "revoked"),)},
+            CertainMatch("CB0001", ("GT-001",)),
         ),
     ],
 )
-def test_certain(resource: Any, siblings: Any, found: Any, expected: Applied) -> None:
+def test_certain(resource: Any, siblings: Any, found: Any, expected: CertainMatch) -> None:
     assert _decide(resource, siblings, **found) == expected
 
 
@@ -89,40 +94,40 @@ def test_certain(resource: Any, siblings: Any, found: Any, expected: Applied) ->
         (
             BASED,
             {},
-            {"referrals": (ReferralFound("GT-9", "CB0001", "bv-trung-uong"),)},
+            {"referrals": (KnownReferral("GT-9", "CB0001", "bv-trung-uong"),)},
             ("referral-of-another-hospital",),
         ),
         (BASED, {}, {"referrals": (REFERRAL,), "by_identity": ("CB0002",)}, ("subject-differs",)),
         (
             BASED,
             {},
-            {"referrals": (REFERRAL,), "by_number": (NumberFound("CB0002", True),)},
+            {"referrals": (REFERRAL,), "by_number": (NumberMatch("CB0002", True),)},
             ("subject-differs",),
         ),
         (
             BASED,
             {},
-            {"referrals": (REFERRAL, ReferralFound("GT-3", "CB0002", "bv-tinh"))},
+            {"referrals": (REFERRAL, KnownReferral("GT-3", "CB0002", "bv-tinh"))},
             ("several-referrals",),
         ),
         (
             BASED,
             {},
-            {"referrals": (ReferralFound("GT-1", "CB0001", "bv-tinh", "revoked"),)},
+            {"referrals": (KnownReferral("GT-1", "CB0001", "bv-tinh", "revoked"),)},
             ("referral-revoked",),
         ),
         (_report(), {}, {"by_identity": ("CB0001", "CB0002")}, ("several-people",)),
         (
             _report(),
             {},
-            {"by_identity": ("CB0001",), "by_number": (NumberFound("CB0002", True),)},
+            {"by_identity": ("CB0001",), "by_number": (NumberMatch("CB0002", True),)},
             ("several-people",),
         ),
-        (_report(), {}, {"by_number": (NumberFound("CB0001", False),)}, ("uncorroborated",)),
+        (_report(), {}, {"by_number": (NumberMatch("CB0001", False),)}, ("uncorroborated",)),
         (
             WITH_PATIENT,
             {"Patient/p1": PATIENT},
-            {"by_number": (NumberFound("CB0002", True),)},
+            {"by_number": (NumberMatch("CB0002", True),)},
             ("name-differs", "birth-date-differs"),
         ),
         (_report(subject={"reference": "Group/1"}), {}, {}, ("subject-not-a-person",)),
@@ -138,13 +143,13 @@ def test_doubtful(resource: Any, siblings: Any, found: Any, reasons: tuple[str, 
     match = _decide(resource, siblings, **found)
     assert isinstance(match, Unmatched)
     assert match.reasons == reasons
-    assert set(reasons) <= set(REASONS)
+    assert set(reasons) <= set(UNMATCHED_REASONS)
 
 
 def test_a_colliding_hospital_number_does_not_spoil_a_certain_referral() -> None:
     """A ten-digit patient number may equal somebody's insurance number."""
-    found = {"referrals": (REFERRAL,), "by_number": (NumberFound("CB0002", False),)}
-    assert _decide(BASED, **found) == Applied("CB0001", ("GT-001",))
+    found = {"referrals": (REFERRAL,), "by_number": (NumberMatch("CB0002", False),)}
+    assert _decide(BASED, **found) == CertainMatch("CB0001", ("GT-001",))
 
 
 def test_candidates_are_ranked_with_what_speaks_for_them() -> None:
@@ -164,18 +169,20 @@ def test_candidates_are_ranked_with_what_speaks_for_them() -> None:
 @pytest.mark.parametrize("given_date", ["1955", "1955-03", "1955-03-14"])
 def test_partial_birth_dates_agree(given_date: str) -> None:
     siblings = {"Patient/p1": {**PATIENT, "name": [], "birthDate": given_date}}
-    assert _decide(WITH_PATIENT, siblings, by_number=(NumberFound("CB0001", False),)) == Applied("CB0001")
+    assert _decide(WITH_PATIENT, siblings, by_number=(NumberMatch("CB0001", False),)) == CertainMatch(
+        "CB0001"
+    )
 
 
 @pytest.mark.parametrize(
     ("reference", "identifiers", "ids"),
     [
-        ({"reference": "ServiceRequest/77"}, (), (RemoteId(None, "77"),)),
-        ({"reference": "ServiceRequest/77/_history/2"}, (), (RemoteId(None, "77"),)),
+        ({"reference": "ServiceRequest/77"}, (), (RemoteReference(None, "77"),)),
+        ({"reference": "ServiceRequest/77/_history/2"}, (), (RemoteReference(None, "77"),)),
         (
             {"reference": "https://his.example/fhir/ServiceRequest/77"},
             (),
-            (RemoteId("https://his.example/fhir", "77"),),
+            (RemoteReference("https://his.example/fhir", "77"),),
         ),
         ({"reference": f"ServiceRequest?identifier={OURS}|abc"}, (Identifier(OURS, "abc"),), ()),
         (
@@ -192,7 +199,7 @@ def test_partial_birth_dates_agree(given_date: str) -> None:
     ],
 )
 def test_forms_of_reference(reference: Any, identifiers: Any, ids: Any) -> None:
-    said = evidence(_report(basedOn=[reference]), {}.get)
+    said = read_evidence(_report(basedOn=[reference]), {}.get)
     assert said.referral_identifiers == identifiers
     assert said.referral_ids == ids
     assert said.names_referral is (reference.get("reference") not in ("CarePlan/1", "MyServiceRequest/1"))
@@ -204,19 +211,23 @@ def test_an_order_of_the_hospital_leads_to_ours() -> None:
         "identifier": [{"system": "urn:his", "value": "5"}],
         "basedOn": [{"identifier": {"system": OURS, "value": "abc"}}],
     }
-    said = evidence(_report(basedOn=[{"reference": "ServiceRequest/5"}]), {"ServiceRequest/5": order}.get)
+    said = read_evidence(
+        _report(basedOn=[{"reference": "ServiceRequest/5"}]), {"ServiceRequest/5": order}.get
+    )
     assert Identifier(OURS, "abc") in said.referral_identifiers
 
 
 def test_orders_that_point_at_each_other_end() -> None:
     order = {"resourceType": "ServiceRequest", "basedOn": [{"reference": "ServiceRequest/5"}]}
-    said = evidence(_report(basedOn=[{"reference": "ServiceRequest/5"}]), {"ServiceRequest/5": order}.get)
-    assert said.referral_ids == (RemoteId(None, "5"),)
+    said = read_evidence(
+        _report(basedOn=[{"reference": "ServiceRequest/5"}]), {"ServiceRequest/5": order}.get
+    )
+    assert said.referral_ids == (RemoteReference(None, "5"),)
 
 
 def test_contained_patient_is_read() -> None:
     resource = _report(contained=[PATIENT], subject={"reference": "#p1"})
-    assert evidence(resource, {}.get).birth_dates == ("1955-03-14",)
+    assert read_evidence(resource, {}.get).birth_dates == ("1955-03-14",)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +247,7 @@ def test_contained_patient_is_read() -> None:
     ],
 )
 def test_effect_on_the_referral(type_: str, status: str, expected: str | None) -> None:
-    assert effect(type_, status) == expected
+    assert fulfilment_effect(type_, status) == expected
 
 
 _JSON = st.recursive(
@@ -275,5 +286,5 @@ _JSON = st.recursive(
     )
 )
 def test_evidence_never_raises(resource: dict[str, Any]) -> None:
-    said = evidence(resource, lambda _: resource)
-    assert isinstance(decide(said, Found(hospital="bv-tinh")), Unmatched)
+    said = read_evidence(resource, lambda _: resource)
+    assert isinstance(decide_match(said, LookupResult(hospital="bv-tinh")), Unmatched)

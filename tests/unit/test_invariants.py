@@ -18,12 +18,12 @@ from fhirpathpy.engine.nodes import ResourceNode
 from fhirpathpy.models import models
 
 from adapter import texts
-from adapter.fhir import definitions, tables
-from adapter.fhir.invariants import IN_THE_WALK, PREDICATES, left_out
+from adapter.fhir.definitions import table, types
+from adapter.fhir.validation.invariants import CHECKED_BY_WALK, PREDICATES, unchecked_reason
 
 RULES = [
-    (path, definitions.Rule(key, *said))
-    for path, listed in sorted(tables.load()["rules"].items())
+    (path, types.Invariant(key, *said))
+    for path, listed in sorted(table.load_table()["rules"].items())
     for key, said in listed.items()
 ]
 CHECKED = [(path, rule) for path, rule in RULES if rule.key in PREDICATES.get(path, {})]
@@ -86,8 +86,8 @@ def test_every_rule_is_checked_or_left_out_with_a_reason() -> None:
     for path, rule in RULES:
         places = [
             rule.key in PREDICATES.get(path, {}),
-            rule.key in IN_THE_WALK,
-            left_out(path, rule.key) is not None,
+            rule.key in CHECKED_BY_WALK,
+            unchecked_reason(path, rule.key) is not None,
         ]
         if not any(places):
             missing.append((path, rule.key))
@@ -103,10 +103,12 @@ def test_no_predicate_is_of_a_rule_that_r4_has_not() -> None:
 
 
 def test_nothing_is_left_out_of_what_the_project_uses() -> None:
-    datatypes = {name for name in definitions.types() if not definitions.is_resource(name.partition(".")[0])}
+    datatypes = {name for name in types.types() if not types.is_resource_type(name.partition(".")[0])}
     used = {(path, rule.key) for path, rule in RULES if path.partition(".")[0] in IN_USE | datatypes}
     assert len(used) > 100
-    reasons = {key: left_out(path, key) for path, key in used if not path.startswith("ElementDefinition")}
+    reasons = {
+        key: unchecked_reason(path, key) for path, key in used if not path.startswith("ElementDefinition")
+    }
     assert {key for key, reason in reasons.items() if reason} == set()
 
 
@@ -120,7 +122,7 @@ def test_rules_of_what_the_project_uses_are_said_in_plain_words() -> None:
     assert named - existing == set()
 
 
-def _expression(rule: definitions.Rule) -> str:
+def _expression(rule: types.Invariant) -> str:
     """What the library can evaluate: it has no hasValue(), prints what is traced, and matches a part."""
     said = re.sub(r"\.trace\('\w+'\)", "", rule.expression)
     said = re.sub(r"matches\('\[A-Z\](.*?)'\)", r"matches('^[A-Z]\1$')", said)
@@ -136,7 +138,7 @@ def _evaluator(expression: str) -> Any:
     return compile_path(expression, models["r4"])
 
 
-def _by_fhirpath(path: str, rule: definitions.Rule, element: Any) -> bool | None:
+def _by_fhirpath(path: str, rule: types.Invariant, element: Any) -> bool | None:
     """What FHIRPath says of an element; None for neither yes nor no."""
     node = ResourceNode.create_node(element, path.removesuffix("[x]"))
     said = _evaluator(_expression(rule))(
@@ -162,12 +164,12 @@ class Maker:
         if type_name == "Resource":
             made = {"resourceType": self._random.choice(["Composition", "MessageHeader", "Patient"])}
             return {**made, "meta": {"versionId": self._random.choice("12")}}
-        made = {"resourceType": type_name} if definitions.is_resource(type_name) else {"id": "x"}
+        made = {"resourceType": type_name} if types.is_resource_type(type_name) else {"id": "x"}
         choices: set[str] = set()
-        listed = list(definitions.elements(type_name).values())
+        listed = list(types.elements(type_name).values())
         self._random.shuffle(listed)
         for element in listed:
-            if element.step not in self._names or element.name in ("id", "extension"):
+            if element.fhirpath_name not in self._names or element.name in ("id", "extension"):
                 continue
             odds = 0.12 if element.choice else 0.6
             if element.choice in choices or (element.type and depth > 3):
@@ -175,12 +177,12 @@ class Maker:
             if not element.required and self._random.random() > odds:
                 continue
             choices |= {element.choice} if element.choice else set()
-            count = self._random.choice([1, 2, 3]) if element.many else 1
+            count = self._random.choice([1, 2, 3]) if element.is_list else 1
             values = [self._value(element, depth) for _ in range(count)]
-            made[element.name] = values if element.many else values[0]
+            made[element.name] = values if element.is_list else values[0]
         return made
 
-    def _value(self, element: definitions.Element, depth: int) -> Any:
+    def _value(self, element: types.Element, depth: int) -> Any:
         if element.type is not None:
             return self.make(element.type, depth + 1)
         if element.codes is not None:
@@ -197,13 +199,13 @@ class Maker:
         return choose([True, False]) if primitive == "boolean" else choose(self._words)
 
 
-def _of(path: str, rule: definitions.Rule, seed: int) -> Any:
+def _of(path: str, rule: types.Invariant, seed: int) -> Any:
     """An element of `path` at random."""
     maker = Maker(rule.expression, seed)
     if path == "RiskAssessment.prediction.probability[x]":
         return maker.make("Range")
     owner, _, name = path.rpartition(".")
-    element = definitions.elements(owner).get(name)
+    element = types.elements(owner).get(name)
     return maker.make(element.type if element and element.type else path)
 
 
@@ -211,7 +213,7 @@ COMPARED = [(path, rule) for path, rule in CHECKED if rule.key not in NOT_COMPAR
 
 
 @pytest.mark.parametrize(("path", "rule"), COMPARED, ids=lambda value: getattr(value, "key", value))
-def test_python_and_fhirpath_agree(path: str, rule: definitions.Rule) -> None:
+def test_python_and_fhirpath_agree(path: str, rule: types.Invariant) -> None:
     keeps = PREDICATES[path][rule.key]
     said = {True: 0, False: 0, None: 0}
     for seed in range(150):
@@ -228,7 +230,7 @@ def _elements(value: dict[str, Any], type_name: str) -> Iterator[tuple[str, Any]
     """(path, JSON) of an object and all that is in it."""
     yield type_name, value
     for name, item in value.items():
-        element = definitions.elements(type_name).get(name)
+        element = types.elements(type_name).get(name)
         if element is None:
             continue
         path = f"{type_name}.{element.choice}[x]" if element.choice else f"{type_name}.{name}"
@@ -242,7 +244,7 @@ def _elements(value: dict[str, Any], type_name: str) -> Iterator[tuple[str, Any]
 
 @pytest.mark.conformance
 def test_python_and_fhirpath_agree_on_the_examples() -> None:
-    rules: dict[str, list[definitions.Rule]] = {}
+    rules: dict[str, list[types.Invariant]] = {}
     for path, rule in COMPARED:
         rules.setdefault(path, []).append(rule)
     compared, differing = 0, []

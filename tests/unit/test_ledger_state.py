@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from adapter.ledger.state import Event, State, next_state
+from adapter.ledger.schema.states import EntryEvent, EntryState, next_state
 
 # A line per state, a column per event: the state after it, or - for what cannot happen.
 TABLE = """
@@ -19,14 +19,14 @@ retracted   pending  parked     -        retracting -          -          -     
 """  # noqa: E501 - a table reads best whole
 _HEAD, *_LINES = [line.split() for line in TABLE.strip().splitlines()]
 CASES = [
-    (State(state), Event(event), None if after == "-" else State(after))
+    (EntryState(state), EntryEvent(event), None if after == "-" else EntryState(after))
     for state, *cells in _LINES
     for event, after in zip(_HEAD, cells, strict=True)
 ]
 
 
 @pytest.mark.parametrize(("state", "event", "after"), CASES)
-def test_transition(state: State, event: Event, after: State | None) -> None:
+def test_transition(state: EntryState, event: EntryEvent, after: EntryState | None) -> None:
     if after is None:
         with pytest.raises(ValueError, match="cannot happen"):
             next_state(state, event)
@@ -35,4 +35,4 @@ def test_transition(state: State, event: Event, after: State | None) -> None:
 
 
 def test_the_table_is_whole() -> None:
-    assert {(state, event) for state, event, _ in CASES} == set(itertools.product(State, Event))
+    assert {(state, event) for state, event, _ in CASES} == set(itertools.product(EntryState, EntryEvent))

@@ -6,9 +6,9 @@ import pytest
 from mapping_support import FIELDS, MAPPINGS
 
 from adapter.errors import MappingError
-from adapter.mapping.arguments import takes, usage
+from adapter.mapping.language.transform_arguments import accepts_arguments, signature_text
 from adapter.mapping.loader import Mappings
-from adapter.mapping.transforms import JINJA_FILTERS, VERBS
+from adapter.mapping.transforms.transforms import JINJA_FILTERS, TRANSFORM_SPECS
 
 
 @pytest.mark.parametrize(
@@ -29,12 +29,12 @@ from adapter.mapping.transforms import JINJA_FILTERS, VERBS
     ],
 )
 def test_arguments_are_those_of_the_verb(verb: str, places: int, names: tuple[str, ...], right: bool) -> None:
-    assert takes(verb, places, names) is right
+    assert accepts_arguments(verb, places, names) is right
 
 
 def test_every_verb_says_how_it_is_written() -> None:
-    assert usage("concept") == "concept(table, text=…, on=…)"
-    assert all(usage(verb).startswith(verb) for verb in (*VERBS, *JINJA_FILTERS))
+    assert signature_text("concept") == "concept(table, text=…, on=…)"
+    assert all(signature_text(verb).startswith(verb) for verb in (*TRANSFORM_SPECS, *JINJA_FILTERS))
 
 
 def test_a_verb_without_its_argument_is_named_on_loading(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from mapping_support import FIELDS, MAPPINGS, context, engine, record_of
 
 from adapter.errors import MappingError
 from adapter.mapping.loader import Mappings
-from adapter.texts import use_language
+from adapter.texts import set_language
 
 GOOD = """\
 resource: Observation
@@ -197,11 +197,11 @@ def test_error_while_mapping_names_the_line_and_no_value() -> None:
 
 
 def test_messages_are_vietnamese_too(tmp_path: Path) -> None:
-    use_language("vi")
+    set_language("vi")
     try:
         found = problems_of(tmp_path, {"x.yaml": GOOD.replace("m.status", "m.statsu")})
     finally:
-        use_language("en")
+        set_language("en")
     assert "không có trường 'statsu'" in found[0]
 
 

@@ -11,7 +11,7 @@ from mapping_support import GOLDEN, MAPPINGS, SYSTEM, around_of, engine, readabl
 
 from adapter.fhir import codec
 from adapter.fhir.bundle import identities_of
-from adapter.fhir.validation import check
+from adapter.fhir.validation.checker import check_resource
 
 SEALED = ("health_class", "cadre_class", "health-class")  # what the policy opens to nobody
 CASES = sorted(path.parent for path in GOLDEN.glob("*/*/record.json"))
@@ -36,7 +36,7 @@ def test_record_becomes_expected_resource(case: Path) -> None:
     assert codec.dumps(resource) == codec.dumps(codec.loads(expected.read_bytes()))
     assert codec.dumps(produce(case)) == codec.dumps(resource)
     if resource is not None:
-        assert check(codec.loads(codec.dumps(resource))) == []
+        assert check_resource(codec.loads(codec.dumps(resource))) == []
         assert identities_of(resource, SYSTEM)  # type: ignore[arg-type]
 
 

@@ -9,11 +9,11 @@ import pytest
 from mapping_support import FIELDS, MAPPINGS, context, record_of
 
 from adapter.errors import MappingError
-from adapter.fhir.validation import check
-from adapter.mapping.engine import Engine, Mapped
+from adapter.fhir.validation.checker import check_resource
+from adapter.mapping.engine import MappedResource, MappingEngine
+from adapter.mapping.folder.version import mapping_version
 from adapter.mapping.loader import Mappings
-from adapter.mapping.version import version_of
-from adapter.texts import use_language
+from adapter.texts import set_language
 
 PATIENT = "resource: Patient\nfrom: cadre\nbody:\n  active: true\n"
 ENCOUNTER = """\
@@ -95,13 +95,13 @@ def problems_of(folder: Path, files: dict[str, str]) -> tuple[str, ...]:
     return caught.value.problems
 
 
-def engine_of(folder: Path, files: dict[str, str], hospital: str = "bv-tinh") -> Engine:
+def engine_of(folder: Path, files: dict[str, str], hospital: str = "bv-tinh") -> MappingEngine:
     return loaded(folder, files).engine(context(hospital))
 
 
-def one(found: list[Mapped]) -> dict[str, Any]:
+def one(found: list[MappedResource]) -> dict[str, Any]:
     assert len(found) == 1
-    assert check(found[0].resource, second_opinion=False) == []
+    assert check_resource(found[0].resource, second_opinion=False) == []
     return found[0].resource
 
 
@@ -381,14 +381,14 @@ def test_an_overlay_changes_one_hospital_alone(tmp_path: Path) -> None:
 def test_versions_follow_the_hospital(tmp_path: Path) -> None:
     files = {"o.yaml": WITH_METHOD, "hospitals/bv-tinh.yaml": OVERLAY}
     before = loaded(tmp_path, files)
-    plain, own = version_of(tmp_path, "bv-khac"), version_of(tmp_path, "bv-tinh")
+    plain, own = mapping_version(tmp_path, "bv-khac"), mapping_version(tmp_path, "bv-tinh")
     assert own != plain
     after = loaded(tmp_path, {"hospitals/bv-tinh.yaml": OVERLAY.replace("right", "left")})
-    assert version_of(tmp_path, "bv-khac") == plain
-    assert version_of(tmp_path, "bv-tinh") != own
-    assert after.version == version_of(tmp_path) != before.version
+    assert mapping_version(tmp_path, "bv-khac") == plain
+    assert mapping_version(tmp_path, "bv-tinh") != own
+    assert after.version == mapping_version(tmp_path) != before.version
     loaded(tmp_path, {"fragments.yaml": FRAGMENTS})
-    assert version_of(tmp_path, "bv-khac") != plain
+    assert mapping_version(tmp_path, "bv-khac") != plain
 
 
 def test_mistakes_in_overlays(tmp_path: Path) -> None:
@@ -501,11 +501,11 @@ def test_every_mistake_is_named_once_and_nothing_else(tmp_path: Path) -> None:
 
 def test_the_same_mistakes_in_vietnamese(tmp_path: Path) -> None:
     english = problems_of(tmp_path, {"o.yaml": MISTAKES})
-    use_language("vi")
+    set_language("vi")
     try:
         vietnamese = problems_of(tmp_path, {"o.yaml": MISTAKES})
     finally:
-        use_language("en")
+        set_language("en")
     assert [line.split(": ")[0] for line in english] == [line.split(": ")[0] for line in vietnamese]
     assert not set(english) & set(vietnamese)
 

@@ -24,14 +24,15 @@ from pydantic import ValidationError
 
 from adapter.errors import MappingError
 from adapter.fhir import codec
-from adapter.fhir.paths import leaves_of
-from adapter.fhir.validation import check
-from adapter.mapping.engine import Engine
-from adapter.mapping.trace import Tracer
-from adapter.pipeline.opened import Adapter, Outlet
-from adapter.pipeline.wishes import Wishes, wishes
+from adapter.fhir.paths import leaf_values
+from adapter.fhir.validation.checker import check_resource
+from adapter.mapping.engine import MappingEngine
+from adapter.mapping.trace import TracingEngine
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.desired_state.desired import DesiredState, desired_state
+from adapter.pipeline.destination import Destination
 from adapter.records.model import MAPPED_TYPES, Cadre, Measurement, Record, Referral, Visit
-from adapter.settings import Hospital, Settings
+from adapter.settings import HospitalSettings, Settings
 
 MORE = os.environ.get("ADAPTER_EXAMPLES")
 often = settings(
@@ -127,7 +128,7 @@ def records(kind: str, **fixed: Any) -> st.SearchStrategy[Record]:
 
 
 @pytest.fixture(scope="module")
-def outlets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outlet, ...]]:
+def outlets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Destination, ...]]:
     """The two hospitals of the sample, with the policy that is shipped."""
     folder = tmp_path_factory.mktemp("properties")
     (folder / "identity.key").write_text("0123456789abcdef0123456789abcdef")
@@ -137,7 +138,7 @@ def outlets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outlet, 
             identity_key=f"file:{folder / 'identity.key'}",
             database_url=f"sqlite:///{folder / 'adapter.db'}",
             hospitals={
-                name: Hospital(
+                name: HospitalSettings(
                     display=name, level=level, base_url="http://hospital.test/fhir", systems=system
                 )
                 for name, level in (("bv-tinh", "provincial"), ("bv-trung-uong", "central"))
@@ -145,14 +146,14 @@ def outlets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outlet, 
         )
     )
     with adapter:
-        yield tuple(adapter.outlet(name) for name in adapter.settings.hospitals)
+        yield tuple(adapter.destination(name) for name in adapter.settings.hospitals)
 
 
-def fresh() -> Engine:
+def fresh() -> MappingEngine:
     return mappings().engine(context())
 
 
-def mapped(engine: Engine, record: Record, visit: Record | None) -> list[bytes] | None:
+def mapped(engine: MappingEngine, record: Record, visit: Record | None) -> list[bytes] | None:
     """The bytes of what a record becomes; None where the mapping says that it cannot."""
     try:
         return [codec.dumps(one.resource) for one in engine.map(record, visit=visit)]
@@ -179,7 +180,7 @@ def test_a_mapping_raises_only_its_own_error_and_gives_the_same_bytes(kind: str)
 @pytest.mark.parametrize("kind", MAPPED_TYPES)
 def test_every_leaf_has_an_origin(kind: str) -> None:
     engine = fresh()
-    tracer = Tracer(engine, lambda _kind, _key: True)
+    tracer = TracingEngine(engine, lambda _kind, _key: True)
 
     @rarely
     @given(record=records(kind), visit=st.none() | records(Visit.kind))
@@ -191,7 +192,7 @@ def test_every_leaf_has_an_origin(kind: str) -> None:
             return
         assert tracer.map(record, visit=visit) == made
         for traced in tracer.found:
-            assert list(traced.leaves) == [path for path, _ in leaves_of(traced.resource)]
+            assert list(traced.leaves) == [path for path, _ in leaf_values(traced.resource)]
             ours = {path for path, origin in traced.leaves.items() if origin.place is None}
             assert ours == {("resourceType",), ("identifier", 0, "system"), ("identifier", 0, "value")}
 
@@ -210,13 +211,13 @@ def people(draw: st.DrawFn) -> list[Record]:
     return listed
 
 
-def held(outlet: Outlet, listed: list[Record]) -> Wishes:
-    return wishes(outlet, listed)
+def held(outlet: Destination, listed: list[Record]) -> DesiredState:
+    return desired_state(outlet, listed)
 
 
 @rarely
 @given(listed=people())
-def test_what_leaves_is_valid_or_parked(outlets: tuple[Outlet, ...], listed: list[Record]) -> None:
+def test_what_leaves_is_valid_or_parked(outlets: tuple[Destination, ...], listed: list[Record]) -> None:
     for outlet in outlets:
         found = held(outlet, listed)
         assert found.desired == held(outlet, listed).desired
@@ -224,14 +225,14 @@ def test_what_leaves_is_valid_or_parked(outlets: tuple[Outlet, ...], listed: lis
             if desired.problem is not None:
                 continue
             resource = codec.loads(desired.body)
-            assert [issue for issue in check(resource) if issue.is_error] == []
+            assert [issue for issue in check_resource(resource) if issue.is_error] == []
             try:
                 get_fhir_model_class(desired.type).model_validate(resource)
             except ValidationError as problem:
                 pytest.fail(f"{desired.type}: {problem.errors(include_url=False)}")
 
 
-def test_the_examples_reach_every_outcome(outlets: tuple[Outlet, ...]) -> None:
+def test_the_examples_reach_every_outcome(outlets: tuple[Destination, ...]) -> None:
     """Were everything parked, or nothing, the property above would say little."""
     outcomes = set()
 

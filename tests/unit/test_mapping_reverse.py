@@ -8,14 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapter.mapping.reverse import ResultFields, result_of
+from adapter.mapping.result_extraction import ResultFields, extract_result
 from adapter.records.model import Result
 
 NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
 
 
 def fields(resource: dict[str, Any]) -> ResultFields:
-    return result_of(resource, hospital="bv-tinh", key="R-1", cadre="C", referral="GT-1", received_at=NOW)
+    return extract_result(
+        resource, hospital="bv-tinh", key="R-1", cadre="C", referral="GT-1", received_at=NOW
+    )
 
 
 def test_report() -> None:

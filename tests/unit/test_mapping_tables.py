@@ -9,14 +9,14 @@ from mapping_support import FIELDS, MAPPINGS, context, record_of
 
 from adapter.errors import MappingError
 from adapter.mapping.loader import Mappings
-from adapter.mapping.tables import load_codes
-from adapter.mapping.terminology import LOINC, Codes, is_loinc_code
+from adapter.mapping.terminology.code_tables import LOINC_SYSTEM, CodeTables, is_loinc_code
+from adapter.mapping.terminology.table_files import load_code_tables
 from adapter.records.model import Visit, VisitKind
 
 HEAD = "code,display,system,target,target_display,equivalence,valid_from,valid_to"
 
 
-def load(folder: Path, *rows: str, head: str = HEAD, **files: str) -> tuple[Codes, list[str]]:
+def load(folder: Path, *rows: str, head: str = HEAD, **files: str) -> tuple[CodeTables, list[str]]:
     """A folder whose only table is `t` with these rows."""
     (folder / "tables.csv").write_text("table,system\nt,urn:t\n", "utf-8")
     (folder / "units.csv").write_text("unit,ucum,dimension,factor\n", "utf-8")
@@ -24,7 +24,7 @@ def load(folder: Path, *rows: str, head: str = HEAD, **files: str) -> tuple[Code
     for name, text in files.items():
         (folder / f"{name}.csv").write_text(text, "utf-8")
     problems: list[str] = []
-    return load_codes(folder, problems), problems
+    return load_code_tables(folder, problems), problems
 
 
 def test_a_code_means_what_it_meant_on_the_day(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_another_encoding_is_named_with_its_remedy_alone(tmp_path: Path, encodin
     file = tmp_path / "codes" / "measures.csv"
     file.write_bytes(file.read_text("utf-8").encode(encoding, "replace"))
     problems: list[str] = []
-    load_codes(tmp_path / "codes", problems)
+    load_code_tables(tmp_path / "codes", problems)
     (problem,) = problems
     assert "CSV UTF-8" in problem
 
@@ -158,7 +158,7 @@ def test_a_slip_in_the_projects_own_tables_is_found(
     assert old in text
     path.write_text(text.replace(old, new, 1), "utf-8")
     problems: list[str] = []
-    load_codes(tmp_path / "codes", problems)
+    load_code_tables(tmp_path / "codes", problems)
     assert len(problems) == 1
     assert problem in problems[0]
 
@@ -221,10 +221,12 @@ def test_units_are_ucum_and_of_one_dimension(tmp_path: Path) -> None:
 
 def test_every_measure_of_the_project_is_there_with_a_code_that_can_be_right() -> None:
     problems: list[str] = []
-    measures = load_codes(MAPPINGS / "codes", problems).tables["measures"].concepts
+    measures = load_code_tables(MAPPINGS / "codes", problems).tables["measures"].concepts
     assert problems == []
     assert len(measures) == 142
-    codes = [target.code for one in measures.values() for target in one.targets if target.system == LOINC]
+    codes = [
+        target.code for one in measures.values() for target in one.targets if target.system == LOINC_SYSTEM
+    ]
     assert len(codes) == 139  # the breath test and the two classes have none
     assert all(map(is_loinc_code, codes))
     assert {code for code in codes if codes.count(code) > 1} == set()

@@ -8,16 +8,16 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 from mapping_support import mappings
 
-from adapter.fhir.validation import check
-from adapter.mapping.gaps import Gap, Suggestion, Tally
-from adapter.mapping.publish import published
-from adapter.mapping.terminology import LOINC, UNFIT
+from adapter.fhir.validation.checker import check_resource
+from adapter.mapping.terminology.code_tables import LOINC_SYSTEM, UNFIT_UNIT
+from adapter.mapping.terminology.fhir_publication import code_table_resources
+from adapter.mapping.terminology.gaps import Gap, GapCounter, Suggestion
 
-RESOURCES = published(mappings().codes, "abc123")
+RESOURCES = code_table_resources(mappings().codes, "abc123")
 
 
 def tally(unknown: dict[tuple[str, str], int], people: int = 1, name: str | None = None) -> tuple[Gap, ...]:
-    made = Tally()
+    made = GapCounter()
     for person in range(people):
         made.add(Counter(unknown), f"C{person}", name)
     return made.gaps(mappings().codes)
@@ -53,7 +53,7 @@ def test_a_gap_is_recognised_by_the_name_within_a_national_one(name: str, code: 
 
 
 def test_a_unit_that_does_not_fit_suggests_the_measures_own() -> None:
-    (found,) = tally({(UNFIT, "BIO-GLU mg/dL"): 4})
+    (found,) = tally({(UNFIT_UNIT, "BIO-GLU mg/dL"): 4})
     assert found.suggestions == (Suggestion("mmol/L", "Glucose máu (bất kỳ)"),)
 
 
@@ -89,7 +89,7 @@ def test_each_table_with_local_codes_is_published() -> None:
 @pytest.mark.parametrize("name", sorted(RESOURCES))
 def test_what_is_published_is_valid(name: str) -> None:
     resource = RESOURCES[name]
-    assert check(resource) == []
+    assert check_resource(resource) == []
     assert get_fhir_model_class(resource["resourceType"]).model_validate(resource)
 
 
@@ -98,7 +98,7 @@ def test_the_map_of_measures_says_every_target_and_names_its_owner() -> None:
     assert "Regenstrief" in found["copyright"]
     assert "copyright" not in RESOURCES["ConceptMap-vaccines.json"]
     (group,) = found["group"]
-    assert (group["target"], len(group["element"])) == (LOINC, 142)
+    assert (group["target"], len(group["element"])) == (LOINC_SYSTEM, 142)
     targets = {one["code"]: one["target"][0] for one in group["element"]}
     assert targets["BIO-GLU"]["code"] == "14749-6"
     assert targets["CLS-CADRE"] == {"equivalence": "unmatched"}
@@ -108,5 +108,5 @@ def test_the_same_tables_give_the_same_bytes_and_no_date() -> None:
     def text(resources: Any) -> bytes:
         return orjson.dumps(list(resources.items()))
 
-    assert text(published(mappings().codes, "abc123")) == text(RESOURCES)
+    assert text(code_table_resources(mappings().codes, "abc123")) == text(RESOURCES)
     assert not any("date" in resource for resource in RESOURCES.values())

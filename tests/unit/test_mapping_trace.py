@@ -11,29 +11,29 @@ from hypothesis import strategies as st
 from mapping_support import FIELDS, GOLDEN, MAPPINGS, ROOT, around_of, context, engine, record_of
 
 from adapter.fhir import codec
-from adapter.fhir.paths import leaves_of
+from adapter.fhir.paths import leaf_values
+from adapter.mapping.language.keywords import expression_in
 from adapter.mapping.loader import Mappings
-from adapter.mapping.names import expression_of
-from adapter.mapping.trace import Origin, Traced, Tracer
+from adapter.mapping.trace import ResourceTrace, TracingEngine, ValueOrigin
 
 CASES = sorted(path.parent for path in GOLDEN.glob("*/*/record.json"))
-TRACER, PLAIN = Tracer(engine(), lambda _kind, _key: True), engine()
+TRACER, PLAIN = TracingEngine(engine(), lambda _kind, _key: True), engine()
 OURS = {("resourceType",), ("identifier", 0, "system"), ("identifier", 0, "value")}
 OURS_AS_TAG = {("resourceType",), ("meta", "tag", 0, "system"), ("meta", "tag", 0, "code")}
 
 
-def traced(case: Path) -> list[Traced]:
+def traced(case: Path) -> list[ResourceTrace]:
     """What the tracer finds, after comparing what it makes with what the engine makes."""
     data = codec.loads((case / "record.json").read_bytes())
     around = around_of(data)
-    tracer, record = Tracer(engine(), lambda _kind, _key: True), record_of(data)
+    tracer, record = TracingEngine(engine(), lambda _kind, _key: True), record_of(data)
     made = engine().map(record, **around)
     assert tracer.map(record, **around) == made
     assert [one.mapped for one in tracer.found] == made
     return tracer.found
 
 
-def by_name(case: str) -> dict[str, Origin]:
+def by_name(case: str) -> dict[str, ValueOrigin]:
     [found] = traced(GOLDEN / case)
     return {".".join(map(str, path)): origin for path, origin in found.leaves.items()}
 
@@ -41,7 +41,7 @@ def by_name(case: str) -> dict[str, Origin]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")
 def test_every_leaf_of_what_the_engine_makes_has_an_origin(case: Path) -> None:
     for one in traced(case):
-        assert list(one.leaves) == [path for path, _ in leaves_of(one.resource)]
+        assert list(one.leaves) == [path for path, _ in leaf_values(one.resource)]
         ours = OURS if "identifier" in one.resource else OURS_AS_TAG
         assert {path for path, origin in one.leaves.items() if origin.place is None} == ours
 
@@ -54,7 +54,7 @@ def test_the_place_of_an_origin_is_where_its_expression_stands(case: Path) -> No
                 continue
             lines = (ROOT / "mappings" / origin.place.file).read_text("utf-8").splitlines()
             written = lines[origin.place.line - 1][origin.place.column - 1 :].strip("\"'")
-            assert expression_of(written) == origin.expression
+            assert expression_in(written) == origin.expression
 
 
 def test_only_what_was_read_is_named() -> None:
@@ -167,10 +167,10 @@ def test_variants_fragments_defaults_overlays_and_contained_resources_are_traced
     ]  # fmt: skip
     origin = SimpleNamespace(source="a.xlsx", sheet="Lượt khám", row=3, imported_at=None)
     around: dict[str, Any] = {"related": {"measurement": measured}, "origin": origin}
-    tracer = Tracer(mappings.engine(context()), lambda _kind, _key: True)
+    tracer = TracingEngine(mappings.engine(context()), lambda _kind, _key: True)
     assert tracer.map(visit, **around) == mappings.engine(context()).map(visit, **around)
     [found] = tracer.found
-    assert list(found.leaves) == [path for path, _ in leaves_of(found.resource)]
+    assert list(found.leaves) == [path for path, _ in leaf_values(found.resource)]
     assert {path for path, origin in found.leaves.items() if origin.place is None} == OURS
     leaves = {".".join(map(str, path)): origin for path, origin in found.leaves.items()}
     files = {name: origin.place.file for name, origin in leaves.items() if origin.place}
@@ -205,12 +205,12 @@ def test_every_leaf_of_any_measurement_has_an_origin(with_visit: bool, **fields:
     made = TRACER.map(record, **around)
     assert made == PLAIN.map(record, **around)
     for one in TRACER.found:
-        assert list(one.leaves) == [path for path, _ in leaves_of(one.resource)]
+        assert list(one.leaves) == [path for path, _ in leaf_values(one.resource)]
         assert {path for path, origin in one.leaves.items() if origin.place is None} == OURS
 
 
 def test_only_chosen_records_are_traced() -> None:
-    tracer = Tracer(engine(), lambda _kind, _key: False)
+    tracer = TracingEngine(engine(), lambda _kind, _key: False)
     data = codec.loads((CASES[0] / "record.json").read_bytes())
     around = around_of(data)
     assert tracer.map(record_of(data), **around) == engine().map(record_of(data), **around)

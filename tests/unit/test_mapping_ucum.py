@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter.mapping.ucum import UcumError, commensurable, convert, measure_of
+from adapter.mapping.units.ucum import UcumError, commensurable, convert, parse_unit
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from adapter.mapping.ucum import UcumError, commensurable, convert, measure_of
     ],
 )
 def test_what_is_ucum(code: str) -> None:
-    assert measure_of(code)
+    assert parse_unit(code)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_what_is_ucum(code: str) -> None:
 )
 def test_what_is_not_ucum(code: str) -> None:
     with pytest.raises(UcumError):
-        measure_of(code)
+        parse_unit(code)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_mass_is_not_substance() -> None:
 @given(st.text(max_size=70))
 def test_any_text_is_a_code_or_an_error(text: str) -> None:
     try:
-        measure_of(text)
+        parse_unit(text)
     except UcumError:
         return
     assert text.isascii()

@@ -17,34 +17,34 @@ from jinja2.exceptions import SecurityError
 from mapping_support import MAPPINGS, ROOT, context, engine, mappings, record_of
 
 from adapter.fhir import codec
-from adapter.fhir.validation import check
-from adapter.mapping.sandbox import Sandbox
-from adapter.mapping.tables import load_codes
-from adapter.mapping.terminology import LOINC, UNFIT, Codes, is_loinc_code
-from adapter.mapping.transforms import (
+from adapter.fhir.validation.checker import check_resource
+from adapter.mapping.expression_sandbox import ExpressionSandbox
+from adapter.mapping.terminology.code_tables import LOINC_SYSTEM, UNFIT_UNIT, CodeTables, is_loinc_code
+from adapter.mapping.terminology.table_files import load_code_tables
+from adapter.mapping.transforms.measured_values import MeasuredValue, MeasuredValueReader
+from adapter.mapping.transforms.transforms import (
     JINJA_FILTERS,
-    TRANSFORMS,
-    VERBS,
+    TRANSFORM_NAMES,
+    TRANSFORM_SPECS,
     Transforms,
-    instant,
-    iso_date,
-    only,
+    human_name,
+    only_system,
     or_default,
-    person_name,
-    without,
+    to_fhir_date,
+    to_fhir_instant,
+    without_system,
 )
-from adapter.mapping.values import Value, ValueReader
 from adapter.records.model import Visit, VisitKind
 
 UCUM = "http://unitsofmeasure.org"
 
 
 @pytest.fixture(scope="module")
-def reader() -> ValueReader:
+def reader() -> MeasuredValueReader:
     problems: list[str] = []
-    codes = load_codes(MAPPINGS / "codes", problems)
+    codes = load_code_tables(MAPPINGS / "codes", problems)
     assert problems == []
-    return ValueReader(codes)
+    return MeasuredValueReader(codes)
 
 
 def quantity(value: str, unit: str | None, code: str | None, comparator: str | None = None) -> dict[str, Any]:
@@ -105,10 +105,10 @@ def translation(measured: dict[str, Any]) -> dict[str, Any]:
     ],
 )
 def test_numbers(
-    reader: ValueReader, measure: str, value: str, unit: str | None, expected: dict[str, Any]
+    reader: MeasuredValueReader, measure: str, value: str, unit: str | None, expected: dict[str, Any]
 ) -> None:
     found = reader.read(measure, value, unit)
-    assert replace(found, unit=None) == Value(quantity=expected)
+    assert replace(found, unit=None) == MeasuredValue(quantity=expected)
     assert codec.dumps(found.quantity) == codec.dumps(expected)  # the digits, not only the number
 
 
@@ -194,12 +194,12 @@ def test_numbers(
         ("CLS-CADRE", "B", "word", "B"),  # B1 or B2: not ours to say
     ],
 )
-def test_words(reader: ValueReader, measure: str, value: str, field: str, expected: str) -> None:
+def test_words(reader: MeasuredValueReader, measure: str, value: str, field: str, expected: str) -> None:
     found = reader.read(measure, value, None)
-    assert replace(found, table="qualitative") == Value(**{field: expected})
+    assert replace(found, table="qualitative") == MeasuredValue(**{field: expected})
 
 
-def test_panels_titres_and_ranges(reader: ValueReader) -> None:
+def test_panels_titres_and_ranges(reader: MeasuredValueReader) -> None:
     parts = reader.read("VS-BP", "120 / 80", "mmHg").parts
     assert [(part.measure, part.value, part.unit) for part in parts] == [
         ("VS-SBP", "120", "mmHg"),
@@ -207,14 +207,16 @@ def test_panels_titres_and_ranges(reader: ValueReader) -> None:
     ]
     for titre in ("1/80", "1:80"):
         ratio = {"numerator": {"value": 1}, "denominator": {"value": 80}}
-        assert reader.read("BIO-RF", titre, None) == Value(ratio=ratio)
+        assert reader.read("BIO-RF", titre, None) == MeasuredValue(ratio=ratio)
     for text in ("5-10", "5 \u2013 10", "5 đến 10", "từ 5 đến 10", "5 tới 10"):
         found = reader.read("XN-1", text, "/µL").range
         assert found == {"low": quantity("5", "/µL", "/uL"), "high": quantity("10", "/µL", "/uL")}
     assert [part.unit for part in reader.read("VS-BP", "120/80 mmHg", None).parts] == ["mmHg", "mmHg"]
 
 
-def test_an_acuity_that_is_no_whole_number_of_tenths_stays_as_it_was_written(reader: ValueReader) -> None:
+def test_an_acuity_that_is_no_whole_number_of_tenths_stays_as_it_was_written(
+    reader: MeasuredValueReader,
+) -> None:
     assert reader.read("EYE-VA-RU", "8", "x/10").quantity == tenths("0.8", "8")
     assert reader.read("EYE-VA-RU", "0.5/10", None).quantity == tenths("0.05", "0.5")
     for written in ("0.8", "1.0", "1.5"):
@@ -230,25 +232,25 @@ def test_a_number_without_a_unit_is_neither_mass_nor_moles() -> None:
         assert found is not None
         return {coding["system"] for coding in found["coding"]}
 
-    assert LOINC not in systems("BIO-GLU", "95", None)
-    assert unknown == {(UNFIT, "BIO-GLU -"): 1}
-    assert LOINC in systems("BIO-GLU", "5.3", "mmol/L")
-    assert LOINC in systems("BIO-GLU", "5.3 mmol/L", None)
-    assert LOINC in systems("VS-WEIGHT", "60", None)  # its unit is implied
-    assert LOINC in systems("URI-PH", "6.5", None)
+    assert LOINC_SYSTEM not in systems("BIO-GLU", "95", None)
+    assert unknown == {(UNFIT_UNIT, "BIO-GLU -"): 1}
+    assert LOINC_SYSTEM in systems("BIO-GLU", "5.3", "mmol/L")
+    assert LOINC_SYSTEM in systems("BIO-GLU", "5.3 mmol/L", None)
+    assert LOINC_SYSTEM in systems("VS-WEIGHT", "60", None)  # its unit is implied
+    assert LOINC_SYSTEM in systems("URI-PH", "6.5", None)
 
 
-def test_a_decimal_comma_is_read_in_a_range_and_before_a_unit(reader: ValueReader) -> None:
+def test_a_decimal_comma_is_read_in_a_range_and_before_a_unit(reader: MeasuredValueReader) -> None:
     assert reader.read("BIO-GLU", "5,30 mmol/L", None).quantity == quantity("5.30", "mmol/L", "mmol/L")
     assert reader.read("BIO-GLU", "<0,1 mmol/L", None).quantity == quantity("0.1", "mmol/L", "mmol/L", "<")
     low, high = quantity("1.5", "mmol/L", "mmol/L"), quantity("2.0", "mmol/L", "mmol/L")
     assert reader.read("BIO-GLU", "1,5-2,0", "mmol/L").range == {"low": low, "high": high}
     for text in ("1,234,567-2", "1.5,2 mmol/L", "1,5,2 mmol/L", "1, 5-2", "dài 2,5 cm", "2,5cm bờ đều"):
-        assert reader.read("XN-1", text, None) == Value(text=text)
+        assert reader.read("XN-1", text, None) == MeasuredValue(text=text)
 
 
 @pytest.mark.parametrize("unit", ["10*9/L", "x10^9/L", "10⁹/L", "×10⁹/l", "G/L"])
-def test_a_count_is_one_however_its_power_of_ten_is_written(reader: ValueReader, unit: str) -> None:
+def test_a_count_is_one_however_its_power_of_ten_is_written(reader: MeasuredValueReader, unit: str) -> None:
     assert reader.read("HEM-WBC", "5.3", unit).quantity == quantity("5.3", unit, "10*9/L")
 
 
@@ -282,7 +284,7 @@ def test_a_table_may_ask_for_a_unit(tmp_path: Path) -> None:
         writer.writeheader()
         writer.writerows(rows)
     problems: list[str] = []
-    reader = ValueReader(load_codes(tmp_path / "codes", problems))
+    reader = MeasuredValueReader(load_code_tables(tmp_path / "codes", problems))
     assert problems == []
     found = reader.read("HEM-HGB", "130", "g/L").quantity
     original = quantity("130", "g/L", "g/L")
@@ -291,13 +293,13 @@ def test_a_table_may_ask_for_a_unit(tmp_path: Path) -> None:
     assert reader.read("HEM-HGB", "8.1", "mmol/L").quantity == quantity("8.1", "mmol/L", "mmol/L")
 
 
-def test_units_of_another_dimension_lose_the_international_code(reader: ValueReader) -> None:
-    assert reader.fits("BIO-GLU", "mmol/L")
-    assert reader.fits("BIO-GLU", None)
-    assert not reader.fits("BIO-GLU", "mg/dL")
-    assert not reader.fits("BIO-GLU", "mmol")
-    assert reader.fits("HOR-TSH", "mIU/L")
-    assert reader.fits("HOR-TSH", "µIU/mL")
+def test_units_of_another_dimension_lose_the_international_code(reader: MeasuredValueReader) -> None:
+    assert reader.unit_fits("BIO-GLU", "mmol/L")
+    assert reader.unit_fits("BIO-GLU", None)
+    assert not reader.unit_fits("BIO-GLU", "mg/dL")
+    assert not reader.unit_fits("BIO-GLU", "mmol")
+    assert reader.unit_fits("HOR-TSH", "mIU/L")
+    assert reader.unit_fits("HOR-TSH", "µIU/mL")
 
 
 def test_loinc_check_digits() -> None:
@@ -320,21 +322,21 @@ def test_all_measures_are_there_once_each() -> None:
 
 
 def test_every_verb_is_described_and_every_description_is_a_verb() -> None:
-    codes = Codes()
+    codes = CodeTables()
     verbs = Transforms(codes, kinds={}, identify=str, identifier_system="", unknown=Counter()).filters()
-    assert verbs.keys() == VERBS.keys() == TRANSFORMS
-    assert not TRANSFORMS & JINJA_FILTERS
+    assert verbs.keys() == TRANSFORM_SPECS.keys() == TRANSFORM_NAMES
+    assert not TRANSFORM_NAMES & JINJA_FILTERS
 
 
 def test_codings_are_chosen_by_system() -> None:
     concept = {"coding": [{"system": "a", "code": "1"}, {"system": "b", "code": "2"}], "text": "t"}
-    assert without(concept, "b") == {"coding": [{"system": "a", "code": "1"}], "text": "t"}
-    assert only(concept, "b") == {"coding": [{"system": "b", "code": "2"}], "text": "t"}
-    assert only(concept, "c") == {"text": "t"}
-    assert only({"coding": [{"system": "a", "code": "1"}]}, "c") is None
-    assert without({"system": "a", "code": "1"}, "a") is None
-    assert only({"system": "a", "code": "1"}, "a") == {"system": "a", "code": "1"}
-    assert without(None, "a") is None
+    assert without_system(concept, "b") == {"coding": [{"system": "a", "code": "1"}], "text": "t"}
+    assert only_system(concept, "b") == {"coding": [{"system": "b", "code": "2"}], "text": "t"}
+    assert only_system(concept, "c") == {"text": "t"}
+    assert only_system({"coding": [{"system": "a", "code": "1"}]}, "c") is None
+    assert without_system({"system": "a", "code": "1"}, "a") is None
+    assert only_system({"system": "a", "code": "1"}, "a") == {"system": "a", "code": "1"}
+    assert without_system(None, "a") is None
     assert len(concept["coding"]) == 2  # what came in is as it was
 
 
@@ -365,20 +367,20 @@ _DAYS = (date(2010, 1, 1), date(2020, 10, 27), date(2020, 10, 28))
 
 
 def test_times_dates_and_names() -> None:
-    assert instant(datetime(2026, 3, 2, 1, 2, 3, tzinfo=UTC)) == "2026-03-02T01:02:03+00:00"
-    assert instant(None) is None
+    assert to_fhir_instant(datetime(2026, 3, 2, 1, 2, 3, tzinfo=UTC)) == "2026-03-02T01:02:03+00:00"
+    assert to_fhir_instant(None) is None
     with pytest.raises(ValueError, match="time zone"):
-        instant(datetime(2026, 3, 2))  # noqa: DTZ001 - a moment without a zone is what must be refused
-    assert iso_date(date(2026, 3, 2)) == "2026-03-02"
-    assert iso_date("1960") == "1960"
-    assert iso_date(None) is None
-    assert person_name("Nguyễn Văn An") == {
+        to_fhir_instant(datetime(2026, 3, 2))  # noqa: DTZ001 - a moment without a zone is what must be refused
+    assert to_fhir_date(date(2026, 3, 2)) == "2026-03-02"
+    assert to_fhir_date("1960") == "1960"
+    assert to_fhir_date(None) is None
+    assert human_name("Nguyễn Văn An") == {
         "use": "official",
         "text": "Nguyễn Văn An",
         "family": "Nguyễn",
         "given": ["Văn", "An"],
     }
-    assert person_name("  ") is None
+    assert human_name("  ") is None
 
 
 @pytest.mark.parametrize("written", ["X-1\u2028", "\u00a0X-1", " X-1\t"])
@@ -409,7 +411,7 @@ def test_resources_do_not_share_parts() -> None:
 
 
 def test_sandbox_reads_named_fields_only() -> None:
-    sandbox = Sandbox(frozenset(("name",)))
+    sandbox = ExpressionSandbox(frozenset(("name",)))
     person = SimpleNamespace(name="a", tier="T1")
     assert sandbox.compile_expression("m.name")(m=person) == "a"
     for source in ("m.tier", "m['tier']", "m.__class__", "m.name.upper", "m.name['upper']"):
@@ -419,7 +421,7 @@ def test_sandbox_reads_named_fields_only() -> None:
 
 def test_documentation_lists_every_verb() -> None:
     text = (ROOT / "docs" / "mapping.md").read_text("utf-8")
-    for verb in TRANSFORMS:
+    for verb in TRANSFORM_NAMES:
         assert f"| `{verb}" in text, verb
     for verb in JINJA_FILTERS:
         assert f"`{verb}`" in text, verb
@@ -542,7 +544,7 @@ def test_any_measurement_becomes_a_valid_observation(measure: str, value: str, u
     made = _ENGINES[0].map(record)
     data = codec.dumps(made[0].resource)
     assert data == codec.dumps(_ENGINES[1].map(record)[0].resource)
-    assert check(codec.loads(data)) == []
+    assert check_resource(codec.loads(data)) == []
     assert same_digits(value, made[0].resource)
     values = [name for name in made[0].resource if name.startswith("value") or name == "component"]
     assert len(values) == 1

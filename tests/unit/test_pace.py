@@ -7,12 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapter.hours import Hours
-from adapter.ledger import pace
-from adapter.ledger.pace import Breaker, Bucket, Health, Limits, Mode, Standing
+from adapter.ledger.hospitals import pace
+from adapter.ledger.hospitals.pace import (
+    Admission,
+    BreakerState,
+    HospitalHealth,
+    HospitalMode,
+    PaceLimits,
+    TokenBucket,
+)
+from adapter.service_hours import ServiceHours
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)  # 15:00 in Viet Nam
-FOUR = Limits(concurrency=4)
+FOUR = PaceLimits(concurrency=4)
 
 
 def after(seconds: float) -> datetime:
@@ -20,61 +27,67 @@ def after(seconds: float) -> datetime:
 
 
 def failed(
-    health: Health, why: str = "unreachable", asked: float | None = None, at: float = 0, jitter: float = 0
-) -> Health:
+    health: HospitalHealth,
+    why: str = "unreachable",
+    asked: float | None = None,
+    at: float = 0,
+    jitter: float = 0,
+) -> HospitalHealth:
     return pace.after_failure(health, why, asked, after(at), limits=FOUR, jitter=jitter)
 
 
-OPEN = Health(breaker=Breaker.OPEN, failures=1, failing_since=NOW, not_before=after(60), last_error="timeout")
-NIGHT = Limits(concurrency=4, hours=Hours.of(["22:00-05:00"], ["2026-11-23"]))
+OPEN = HospitalHealth(
+    breaker=BreakerState.OPEN, failures=1, failing_since=NOW, not_before=after(60), last_error="timeout"
+)
+NIGHT = PaceLimits(concurrency=4, hours=ServiceHours.of(["22:00-05:00"], ["2026-11-23"]))
 
 
 @pytest.mark.parametrize(
     ("health", "limits", "expected"),
     [
-        (Health(), FOUR, Standing(2)),
-        (Health(allowed=3.9), FOUR, Standing(3)),
-        (Health(allowed=0.2), FOUR, Standing(1)),
-        (Health(allowed=16), FOUR, Standing(4)),
-        (Health(allowed=4), Limits(concurrency=4, per_second=0.1), Standing(1)),
-        (Health(mode=Mode.DRAINING), FOUR, Standing(2)),
-        (Health(mode=Mode.PAUSED), FOUR, Standing(0, "paused")),
-        (replace(OPEN, mode=Mode.PAUSED), FOUR, Standing(0, "paused")),
-        (OPEN, FOUR, Standing(0, "breaker", after(60))),
-        (replace(OPEN, not_before=NOW), FOUR, Standing(1, probing=True)),
-        (replace(OPEN, not_before=None), FOUR, Standing(1, probing=True)),
-        (replace(OPEN, breaker=Breaker.HALF_OPEN, not_before=NOW), FOUR, Standing(1, probing=True)),
-        (Health(), NIGHT, Standing(0, "hours", datetime(2026, 11, 22, 15, tzinfo=UTC))),
-        (OPEN, NIGHT, Standing(0, "breaker", datetime(2026, 11, 22, 15, tzinfo=UTC))),
-        (replace(OPEN, not_before=after(2 * 3600)), FOUR, Standing(1, probing=True)),  # no wait is so long
+        (HospitalHealth(), FOUR, Admission(2)),
+        (HospitalHealth(allowed=3.9), FOUR, Admission(3)),
+        (HospitalHealth(allowed=0.2), FOUR, Admission(1)),
+        (HospitalHealth(allowed=16), FOUR, Admission(4)),
+        (HospitalHealth(allowed=4), PaceLimits(concurrency=4, per_second=0.1), Admission(1)),
+        (HospitalHealth(mode=HospitalMode.DRAINING), FOUR, Admission(2)),
+        (HospitalHealth(mode=HospitalMode.PAUSED), FOUR, Admission(0, "paused")),
+        (replace(OPEN, mode=HospitalMode.PAUSED), FOUR, Admission(0, "paused")),
+        (OPEN, FOUR, Admission(0, "breaker", after(60))),
+        (replace(OPEN, not_before=NOW), FOUR, Admission(1, probing=True)),
+        (replace(OPEN, not_before=None), FOUR, Admission(1, probing=True)),
+        (replace(OPEN, breaker=BreakerState.HALF_OPEN, not_before=NOW), FOUR, Admission(1, probing=True)),
+        (HospitalHealth(), NIGHT, Admission(0, "hours", datetime(2026, 11, 22, 15, tzinfo=UTC))),
+        (OPEN, NIGHT, Admission(0, "breaker", datetime(2026, 11, 22, 15, tzinfo=UTC))),
+        (replace(OPEN, not_before=after(2 * 3600)), FOUR, Admission(1, probing=True)),  # no wait is so long
     ],
 )
-def test_what_may_be_in_flight(health: Health, limits: Limits, expected: Standing) -> None:
-    assert pace.standing(health, limits, NOW) == expected
+def test_what_may_be_in_flight(health: HospitalHealth, limits: PaceLimits, expected: Admission) -> None:
+    assert pace.admission(health, limits, NOW) == expected
 
 
 def test_the_breaker_opens_longer_each_time_that_the_probe_fails_and_closes_when_one_is_answered() -> None:
-    health, waits = Health(), []
+    health, waits = HospitalHealth(), []
     now = 0.0
     for _ in range(14):
         health = failed(health, at=now)
-        assert health.breaker is Breaker.OPEN
+        assert health.breaker is BreakerState.OPEN
         assert health.not_before is not None
         waits.append((health.not_before - after(now)).total_seconds())
         now += waits[-1]
-        assert pace.standing(health, FOUR, after(now)) == Standing(1, probing=True)
-        health = pace.probed(health)
+        assert pace.admission(health, FOUR, after(now)) == Admission(1, probing=True)
+        health = pace.half_opened(health)
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900]
     assert health.failing_since == NOW
-    assert pace.after_success(health) == Health()
+    assert pace.after_success(health) == HospitalHealth()
 
 
 def test_what_was_under_way_when_it_opened_neither_counts_nor_closes() -> None:
-    opened = failed(Health())
+    opened = failed(HospitalHealth())
     assert failed(opened, at=0.5) == opened
     assert failed(opened, at=3) == opened
     assert pace.after_success(opened) == opened
-    assert pace.after_success(pace.probed(opened)).breaker is Breaker.CLOSED
+    assert pace.after_success(pace.half_opened(opened)).breaker is BreakerState.CLOSED
 
 
 @pytest.mark.parametrize(
@@ -93,47 +106,49 @@ def test_what_was_under_way_when_it_opened_neither_counts_nor_closes() -> None:
     ],
 )
 def test_how_long_it_is_left_alone(why: str, asked: float | None, seconds: float, respected: bool) -> None:
-    health = failed(Health(), why, asked)
+    health = failed(HospitalHealth(), why, asked)
     assert health.not_before == after(seconds)
     assert health.asked_until == (after(seconds) if respected else None)
     assert health.last_error == why
 
 
 def test_a_longer_wait_that_is_asked_for_meanwhile_counts() -> None:
-    opened = failed(Health(), "timeout")
+    opened = failed(HospitalHealth(), "timeout")
     asked = failed(opened, "busy", 60, at=0.5)
     assert (asked.not_before, asked.failures) == (after(60.5), 1)
     assert failed(asked, "busy", 5, at=1) == asked
 
 
 def test_jitter_only_makes_it_later() -> None:
-    assert failed(Health(), jitter=1).not_before == after(1.2)
-    assert failed(Health(), "busy", 10, jitter=0.5).not_before == after(11)
+    assert failed(HospitalHealth(), jitter=1).not_before == after(1.2)
+    assert failed(HospitalHealth(), "busy", 10, jitter=0.5).not_before == after(11)
 
 
 def test_a_row_from_before_breakers_had_states_is_waited_for_and_then_served() -> None:
-    old = Health(failures=5, not_before=after(10), last_error="timeout")
-    assert pace.standing(old, FOUR, NOW) == Standing(0, "breaker", after(10))
-    assert pace.standing(old, FOUR, after(10)) == Standing(2)
-    assert pace.after_success(old) == Health()
+    old = HospitalHealth(failures=5, not_before=after(10), last_error="timeout")
+    assert pace.admission(old, FOUR, NOW) == Admission(0, "breaker", after(10))
+    assert pace.admission(old, FOUR, after(10)) == Admission(2)
+    assert pace.after_success(old) == HospitalHealth()
 
 
 def test_concurrency_starts_with_half_grows_by_one_a_round_and_halves_once_for_one_crowd() -> None:
-    health = Health()
-    rounds = [pace.in_flight(health, FOUR)]
+    health = HospitalHealth()
+    rounds = [pace.max_in_flight(health, FOUR)]
     for second in range(3):
         for _ in range(rounds[-1]):
-            health = pace.grown(health, FOUR, 1, after(second))
-        rounds.append(pace.in_flight(health, FOUR))
+            health = pace.after_good_answers(health, FOUR, 1, after(second))
+        rounds.append(pace.max_in_flight(health, FOUR))
     assert rounds == [2, 3, 4, 4]
-    halved = pace.crowded(health, FOUR, after(10))
-    assert pace.in_flight(halved, FOUR) == 2
-    assert pace.crowded(halved, FOUR, after(11)) == halved
-    assert pace.grown(halved, FOUR, 8, after(11)) == halved
-    assert pace.in_flight(pace.crowded(halved, FOUR, after(13)), FOUR) == 1
-    assert pace.in_flight(pace.crowded(halved, FOUR, after(-3600)), FOUR) == 1  # the clock was set back
+    halved = pace.after_throttling(health, FOUR, after(10))
+    assert pace.max_in_flight(halved, FOUR) == 2
+    assert pace.after_throttling(halved, FOUR, after(11)) == halved
+    assert pace.after_good_answers(halved, FOUR, 8, after(11)) == halved
+    assert pace.max_in_flight(pace.after_throttling(halved, FOUR, after(13)), FOUR) == 1
+    assert (
+        pace.max_in_flight(pace.after_throttling(halved, FOUR, after(-3600)), FOUR) == 1
+    )  # the clock was set back
     for why, left in (("busy", 2), ("timeout", 2), ("unreachable", 4), ("auth", 4)):
-        assert pace.in_flight(failed(health, why, at=20), FOUR) == left
+        assert pace.max_in_flight(failed(health, why, at=20), FOUR) == left
 
 
 EVENTS = st.lists(
@@ -152,7 +167,7 @@ EVENTS = st.lists(
 def test_whatever_happens_and_whatever_clocks_do_it_is_served_again_within_the_longest_wait(
     events: list[tuple[str, str, float | None, float]], concurrency: int
 ) -> None:
-    limits, health, now = Limits(concurrency=concurrency), Health(), NOW
+    limits, health, now = PaceLimits(concurrency=concurrency), HospitalHealth(), NOW
     for what, why, asked, passed in events:
         now += timedelta(seconds=passed)
         match what:
@@ -160,22 +175,22 @@ def test_whatever_happens_and_whatever_clocks_do_it_is_served_again_within_the_l
                 health = pace.after_success(health)
             case "failure":
                 health = pace.after_failure(health, why, asked, now, limits=limits, jitter=0.5)
-            case "probe" if pace.standing(health, limits, now).probing:
-                health = pace.probed(health)
+            case "probe" if pace.admission(health, limits, now).probing:
+                health = pace.half_opened(health)
             case "crowd":
-                health = pace.crowded(health, limits, now)
+                health = pace.after_throttling(health, limits, now)
             case "good":
-                health = pace.grown(health, limits, 3, now)
+                health = pace.after_good_answers(health, limits, 3, now)
             case "at once":
-                health = pace.at_once(health)
+                health = pace.without_wait(health)
             case "reset":
-                health = pace.reset(health)
-        assert 1 <= pace.in_flight(health, limits) <= concurrency
-        found = pace.standing(health, limits, now)
-        assert found.admits <= concurrency
-        assert found.admits or (found.until and found.until - now <= timedelta(hours=1.5))
-        if health.breaker is not Breaker.CLOSED:
-            assert found.admits <= 1
+                health = pace.after_reset(health)
+        assert 1 <= pace.max_in_flight(health, limits) <= concurrency
+        found = pace.admission(health, limits, now)
+        assert found.max_in_flight <= concurrency
+        assert found.max_in_flight or (found.until and found.until - now <= timedelta(hours=1.5))
+        if health.breaker is not BreakerState.CLOSED:
+            assert found.max_in_flight <= 1
 
 
 @settings(deadline=None)
@@ -187,14 +202,14 @@ def test_whatever_happens_and_whatever_clocks_do_it_is_served_again_within_the_l
 def test_a_bucket_gives_the_rate_and_its_burst_also_by_a_clock_that_is_set_back(
     rate: float, gaps: list[float], start: float
 ) -> None:
-    count = pace.block(rate)
-    bucket: Bucket | None = Bucket(start, NOW)
+    count = pace.reservation_size(rate)
+    bucket: TokenBucket | None = TokenBucket(start, NOW)
     burst = max(1.0, rate / 4)
     given_at: list[float] = []
     passed = back = 0.0
     for gap in gaps:
         passed, back = passed + max(gap, 0), back + min(gap, 0)
-        bucket, wait = pace.reserve(bucket, after(passed + back), rate, count)
+        bucket, wait = pace.reserve_tokens(bucket, after(passed + back), rate, count)
         assert wait >= 0
         given_at += [passed + wait + number / rate for number in range(count)]
     for at in given_at:
@@ -203,10 +218,10 @@ def test_a_bucket_gives_the_rate_and_its_burst_also_by_a_clock_that_is_set_back(
 
 
 def test_a_clock_that_was_set_back_or_a_broken_row_stops_no_request() -> None:
-    later = Bucket(0.0, after(3600))
-    bucket, wait = pace.reserve(later, NOW, 10, 1)
+    later = TokenBucket(0.0, after(3600))
+    bucket, wait = pace.reserve_tokens(later, NOW, 10, 1)
     assert (bucket.at, wait) == (NOW, 0.1)
-    assert pace.reserve(Bucket(float("nan"), NOW), NOW, 10, 1)[1] == 0
+    assert pace.reserve_tokens(TokenBucket(float("nan"), NOW), NOW, 10, 1)[1] == 0
 
 
 @pytest.mark.parametrize(
@@ -228,15 +243,15 @@ def test_a_clock_that_was_set_back_or_a_broken_row_stops_no_request() -> None:
 def test_the_size_of_a_bundle_follows_the_time_that_it_takes(
     entries: int | None, took: int, seconds: float | None, expected: int
 ) -> None:
-    assert pace.sized(entries, took, seconds, 30, 50) == expected
+    assert pace.next_bundle_size(entries, took, seconds, 30, 50) == expected
 
 
 def test_bundles_that_timed_out_together_make_the_next_half_as_large_once() -> None:
     size: int | None = None
     for _ in range(8):  # all were sent before the first of them had no answer
-        size = pace.sized(size, 50, None, 30, 50)
+        size = pace.next_bundle_size(size, 50, None, 30, 50)
     assert size == 25
-    assert pace.sized(size, 25, None, 30, 50) == 12
+    assert pace.next_bundle_size(size, 25, None, 30, 50) == 12
 
 
 @settings(deadline=None)
@@ -248,7 +263,7 @@ def test_bundles_settle_at_what_a_slow_server_manages_in_time(per_entry: float, 
         took = size or 50
         seconds = took * per_entry
         timeouts += seconds > timeout and number >= 20
-        size = pace.sized(size, took, None if seconds > timeout else seconds, timeout, 50)
+        size = pace.next_bundle_size(size, took, None if seconds > timeout else seconds, timeout, 50)
     assert size is not None
     assert timeouts == 0
     assert size * per_entry <= timeout / 2 or size == 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapter.fhir.paths import Path, leaves_of, matching, steps_of, text_of
+from adapter.fhir.paths import Path, leaf_values, matching_paths, parse_path, path_text
 
 OBSERVATION = {
     "resourceType": "Observation",
@@ -11,7 +11,7 @@ OBSERVATION = {
     "valueQuantity": {"value": 5, "unit": "umol"},
     "component": [{"valueQuantity": {"unit": "x"}}, {"valueString": "y"}],
 }
-PATHS = [path for path, _ in leaves_of(OBSERVATION)]
+PATHS = [path for path, _ in leaf_values(OBSERVATION)]
 UNIT: Path = ("valueQuantity", "unit")
 
 
@@ -35,9 +35,9 @@ UNIT: Path = ("valueQuantity", "unit")
     ],
 )
 def test_one_element_written_in_many_ways(expression: str) -> None:
-    steps = steps_of(expression, "Observation")
+    steps = parse_path(expression, "Observation")
     assert steps is not None
-    assert matching(steps, PATHS) == [UNIT]
+    assert matching_paths(steps, PATHS) == [UNIT]
 
 
 @pytest.mark.parametrize(
@@ -55,30 +55,30 @@ def test_one_element_written_in_many_ways(expression: str) -> None:
     ],
 )  # fmt: skip
 def test_an_expression_means_these_leaves(expression: str, found: list[Path]) -> None:
-    steps = steps_of(expression, "Observation")
+    steps = parse_path(expression, "Observation")
     assert steps is not None
-    assert matching(steps, PATHS) == found
+    assert matching_paths(steps, PATHS) == found
 
 
 @pytest.mark.parametrize(
     "expression", ["Bundle.entry[4]", "Bundle", "Observation", "Bundle.entry[0].resource"]
 )
 def test_the_resource_itself_has_no_steps(expression: str) -> None:
-    assert steps_of(expression, "Observation") == ()
+    assert parse_path(expression, "Observation") == ()
 
 
 @pytest.mark.parametrize("text", ["Line[1] Col[4]", "not a path!", "a..[b]"])
 def test_what_is_no_path_gives_none(text: str) -> None:
-    assert steps_of(text, "Observation") is None
+    assert parse_path(text, "Observation") is None
 
 
 def test_a_missing_element_is_looked_for_around_its_place() -> None:
-    steps = steps_of("Observation.code.coding[0].system", "Observation")
+    steps = parse_path("Observation.code.coding[0].system", "Observation")
     assert steps is not None
-    assert matching(steps, PATHS) == []
-    assert matching(steps, PATHS, around=True) == [("code", "coding", 0, "code")]
+    assert matching_paths(steps, PATHS) == []
+    assert matching_paths(steps, PATHS, around=True) == [("code", "coding", 0, "code")]
 
 
 def test_a_path_as_text_and_back() -> None:
     for path in PATHS:
-        assert steps_of(f"Observation.{text_of(path)}", "Observation") == path
+        assert parse_path(f"Observation.{path_text(path)}", "Observation") == path

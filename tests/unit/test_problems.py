@@ -11,46 +11,46 @@ import pytest
 from typer.main import get_command
 
 from adapter.cli.app import app
-from adapter.ledger.alarms import Bell, weigh
-from adapter.ledger.card import Card
-from adapter.ledger.cards import StoredCard
-from adapter.ledger.model import HospitalState
-from adapter.ledger.pace import Breaker, Mode
-from adapter.ledger.parking import Group
-from adapter.ledger.waiting import Aged
-from adapter.pipeline.problems import AtHospital, Facts, Problem, expires, judged
-from adapter.settings import Alarm
+from adapter.insights.problems import HospitalFacts, Problem, ProblemFacts, find_problems, token_expiry
+from adapter.ledger.hospitals.pace import BreakerState, HospitalMode
+from adapter.ledger.hospitals.values import HospitalState
+from adapter.ledger.monitoring.alarms import AlarmState, compare_alarms
+from adapter.ledger.monitoring.overdue import Backlog
+from adapter.ledger.parking import ParkedGroup
+from adapter.ledger.server_cards.card import ServerCard
+from adapter.ledger.server_cards.store import StoredCard
+from adapter.settings import AlarmSettings
 from adapter.texts import catalogue
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
-LIMITS = Alarm()
+LIMITS = AlarmSettings()
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 WELL = HospitalState("bv", last_contact=NOW - MINUTE)
-GOOD_CARD = StoredCard(Card(tls_until="2027-11-22T08:00:00+00:00"), NOW - DAY, None)
-GOOD = AtHospital(row=WELL, holds=True, card=GOOD_CARD)
-OLD = Aged(3, NOW - 9 * DAY)
+GOOD_CARD = StoredCard(ServerCard(tls_until="2027-11-22T08:00:00+00:00"), NOW - DAY, None)
+GOOD = HospitalFacts(row=WELL, holds=True, card=GOOD_CARD)
+OLD = Backlog(3, NOW - 9 * DAY)
 
 
 def failing(since: timedelta, error: str = "timeout") -> HospitalState:
-    return replace(WELL, failures=9, failing_since=NOW - since, last_error=error, breaker=Breaker.OPEN)
+    return replace(WELL, failures=9, failing_since=NOW - since, last_error=error, breaker=BreakerState.OPEN)
 
 
-def stopped(since: timedelta, mode: Mode = Mode.PAUSED) -> HospitalState:
+def stopped(since: timedelta, mode: HospitalMode = HospitalMode.PAUSED) -> HospitalState:
     return replace(WELL, mode=mode, mode_at=NOW - since)
 
 
-CASES: list[tuple[str | None, AtHospital]] = [
+CASES: list[tuple[str | None, HospitalFacts]] = [
     (None, GOOD),
     ("unreachable", replace(GOOD, row=failing(61 * MINUTE))),
     (None, replace(GOOD, row=failing(59 * MINUTE))),
     ("auth", replace(GOOD, row=failing(MINUTE, "auth"))),
     ("paused", replace(GOOD, row=stopped(25 * HOUR))),
-    ("paused", replace(GOOD, row=stopped(25 * HOUR, Mode.DRAINING))),
+    ("paused", replace(GOOD, row=stopped(25 * HOUR, HospitalMode.DRAINING))),
     (None, replace(GOOD, row=stopped(23 * HOUR))),
     (None, replace(GOOD, row=replace(stopped(HOUR), failing_since=NOW - 9 * DAY), idle=OLD)),
-    ("parked", replace(GOOD, parked=(Group("bv", "refused", 2, 0, NOW),))),
+    ("parked", replace(GOOD, parked=(ParkedGroup("bv", "refused", 2, 0, NOW),))),
     ("unknown", replace(GOOD, unknown=OLD)),
-    ("leaving", replace(GOOD, leaving=OLD)),
+    ("leaving", replace(GOOD, retracting=OLD)),
     ("referrals", replace(GOOD, referrals=OLD)),
     ("unmatched", replace(GOOD, unmatched=OLD)),
     ("unanswered", replace(GOOD, unanswered=OLD)),
@@ -59,47 +59,50 @@ CASES: list[tuple[str | None, AtHospital]] = [
     (None, replace(GOOD, idle=OLD)),  # much is due, and it is being sent
     (None, replace(GOOD, idle=OLD, row=replace(failing(MINUTE), last_contact=None))),
     ("mapping", replace(GOOD, mapping="unaccepted")),
-    ("no-token", replace(GOOD, no_token=True)),
-    ("token", replace(GOOD, token=NOW + 6 * DAY)),
-    ("token", replace(GOOD, token=NOW - DAY)),
-    (None, replace(GOOD, token=NOW + 8 * DAY)),
+    ("no-token", replace(GOOD, token_unreadable=True)),
+    ("token", replace(GOOD, token_expires_at=NOW + 6 * DAY)),
+    ("token", replace(GOOD, token_expires_at=NOW - DAY)),
+    (None, replace(GOOD, token_expires_at=NOW + 8 * DAY)),
     ("no-card", replace(GOOD, card=None)),
     (None, replace(GOOD, card=None, holds=False)),
     (
         "card-drift",
         replace(GOOD, card=replace(GOOD_CARD, drift="paging: true -> false; batch: true -> false")),
     ),
-    ("certificate", replace(GOOD, card=replace(GOOD_CARD, card=Card(tls_until="2026-12-01T00:00:00+00:00")))),
-    (None, replace(GOOD, card=replace(GOOD_CARD, card=Card(tls_until="not a date")))),
+    (
+        "certificate",
+        replace(GOOD, card=replace(GOOD_CARD, card=ServerCard(tls_until="2026-12-01T00:00:00+00:00"))),
+    ),
+    (None, replace(GOOD, card=replace(GOOD_CARD, card=ServerCard(tls_until="not a date")))),
 ]
 
 
 @pytest.mark.parametrize(("code", "there"), CASES)
-def test_a_hospital_is_judged(code: str | None, there: AtHospital) -> None:
-    found = judged(Facts({"bv": there}), LIMITS, NOW)
+def test_a_hospital_is_judged(code: str | None, there: HospitalFacts) -> None:
+    found = find_problems(ProblemFacts({"bv": there}), LIMITS, NOW)
     assert [one.code for one in found] == ([code] if code else [])
     assert all(one.hospital == "bv" for one in found)
 
 
-AT_HOME: list[tuple[str | None, Facts]] = [
-    (None, Facts(disk_free_mb=1001)),
-    ("disk", Facts(disk_free_mb=999)),
-    ("policy", Facts(policy_wrong=True)),
-    ("worker", Facts(silent=OLD)),
-    ("read-only", Facts(read_only=True)),
-    ("merged", Facts(headless=1)),
-    ("way", Facts(ways_failed=("mail",))),
+AT_HOME: list[tuple[str | None, ProblemFacts]] = [
+    (None, ProblemFacts(disk_free_mb=1001)),
+    ("disk", ProblemFacts(disk_free_mb=999)),
+    ("policy", ProblemFacts(policy_wrong=True)),
+    ("worker", ProblemFacts(silent_workers=OLD)),
+    ("read-only", ProblemFacts(read_only=True)),
+    ("merged", ProblemFacts(orphaned_merges=1)),
+    ("way", ProblemFacts(failed_channels=("mail",))),
 ]
 
 
 @pytest.mark.parametrize(("code", "known"), AT_HOME)
-def test_the_adapter_itself_is_judged(code: str | None, known: Facts) -> None:
-    found = judged(known, LIMITS, NOW)
+def test_the_adapter_itself_is_judged(code: str | None, known: ProblemFacts) -> None:
+    found = find_problems(known, LIMITS, NOW)
     assert [(one.code, one.hospital) for one in found] == ([(code, "")] if code else [])
 
 
 def test_what_waits_for_a_hospital_that_left_the_settings_is_told() -> None:
-    found = judged(Facts({"bv": GOOD}, removed={"bv-gone": OLD}), LIMITS, NOW)
+    found = find_problems(ProblemFacts({"bv": GOOD}, removed={"bv-gone": OLD}), LIMITS, NOW)
     assert [(one.code, one.hospital, one.count, one.since) for one in found] == [
         ("removed", "bv-gone", OLD.count, OLD.since)
     ]
@@ -107,8 +110,8 @@ def test_what_waits_for_a_hospital_that_left_the_settings_is_told() -> None:
 
 def test_each_cause_of_what_is_parked_is_a_problem_of_its_own_with_its_command() -> None:
     words = ("refused", "invalid", "multiple-matches", "duplicates")
-    groups = tuple(Group("bv", word, 1, 0, NOW) for word in words)
-    found = judged(Facts({"bv": replace(GOOD, parked=groups)}), LIMITS, NOW)
+    groups = tuple(ParkedGroup("bv", word, 1, 0, NOW) for word in words)
+    found = find_problems(ProblemFacts({"bv": replace(GOOD, parked=groups)}), LIMITS, NOW)
     assert [(one.key, one.command) for one in found] == [
         (("bv", "parked-refused"), "adapter release bv --reason refused"),
         (("bv", "parked-invalid"), "adapter import"),
@@ -118,9 +121,9 @@ def test_each_cause_of_what_is_parked_is_a_problem_of_its_own_with_its_command()
 
 
 def _all() -> list[Problem]:
-    hospital = [one for _, there in CASES for one in judged(Facts({"bv": there}), LIMITS, NOW)]
-    removed = judged(Facts(removed={"bv-gone": OLD}), LIMITS, NOW)
-    return hospital + removed + [one for _, known in AT_HOME for one in judged(known, LIMITS, NOW)]
+    hospital = [one for _, there in CASES for one in find_problems(ProblemFacts({"bv": there}), LIMITS, NOW)]
+    removed = find_problems(ProblemFacts(removed={"bv-gone": OLD}), LIMITS, NOW)
+    return hospital + removed + [one for _, known in AT_HOME for one in find_problems(known, LIMITS, NOW)]
 
 
 def test_every_problem_has_words_a_line_in_the_manual_and_a_command_that_exists() -> None:
@@ -155,11 +158,11 @@ def _token(claims: object) -> str:
     ],
 )
 def test_when_a_token_ends(token: str, ends: datetime | None) -> None:
-    assert expires(token) == ends
+    assert token_expiry(token) == ends
 
 
 KEY = ("bv", "unreachable")
-TOLD = Bell(NOW - HOUR, 4, NOW - HOUR, 4)
+TOLD = AlarmState(NOW - HOUR, 4, NOW - HOUR, 4)
 
 
 @pytest.mark.parametrize(
@@ -176,22 +179,22 @@ TOLD = Bell(NOW - HOUR, 4, NOW - HOUR, 4)
         ({KEY: replace(TOLD, told_at=None)}, None, ""),
     ],
 )
-def test_what_is_told(before: dict[tuple[str, str], Bell], count: int | None, what: str) -> None:
+def test_what_is_told(before: dict[tuple[str, str], AlarmState], count: int | None, what: str) -> None:
     troubles = {} if count is None else {KEY: (None, count)}
-    news = weigh(before, troubles, NOW, DAY)
+    news = compare_alarms(before, troubles, NOW, DAY)
     assert {name for name in ("began", "again", "ended") if getattr(news, name)} == ({what} - {""})
     assert news.is_news == bool(what)
-    after = news.told(NOW)
+    after = news.after_sending(NOW)
     assert set(after) == set(troubles)
-    assert not weigh(after, troubles, NOW + HOUR, DAY).is_news
+    assert not compare_alarms(after, troubles, NOW + HOUR, DAY).is_news
 
 
 def test_since_when_is_the_earliest_that_is_known() -> None:
-    assert weigh({}, {KEY: (None, 1)}, NOW, DAY).bells[KEY].since == NOW
-    assert weigh({}, {KEY: (NOW - DAY, 1)}, NOW, DAY).bells[KEY].since == NOW - DAY
-    assert weigh({KEY: TOLD}, {KEY: (None, 1)}, NOW, DAY).bells[KEY].since == TOLD.since
+    assert compare_alarms({}, {KEY: (None, 1)}, NOW, DAY).alarms[KEY].since == NOW
+    assert compare_alarms({}, {KEY: (NOW - DAY, 1)}, NOW, DAY).alarms[KEY].since == NOW - DAY
+    assert compare_alarms({KEY: TOLD}, {KEY: (None, 1)}, NOW, DAY).alarms[KEY].since == TOLD.since
 
 
 def test_what_ended_and_could_not_be_told_is_told_next_time() -> None:
-    news = weigh({KEY: TOLD}, {}, NOW, DAY)
-    assert weigh(news.untold({KEY: TOLD}), {}, NOW, DAY).ended == (KEY,)
+    news = compare_alarms({KEY: TOLD}, {}, NOW, DAY)
+    assert compare_alarms(news.after_failed_sending({KEY: TOLD}), {}, NOW, DAY).ended == (KEY,)

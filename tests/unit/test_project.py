@@ -24,7 +24,12 @@ def test_the_help_loads_nothing_heavy() -> None:
     """What `adapter --help` imports decides how quick it is; a clock in a test would only flicker."""
     heavy = (
         *("sqlalchemy", "pydantic", "fastapi", "httpx", "openpyxl", "fhir", "alembic", "jinja2"),
-        *("adapter.fhir.definitions", "adapter.fhir.shapes", "adapter.mapping.loader", "yaml"),
+        *(
+            "adapter.fhir.definitions.types",
+            "adapter.fhir.validation.type_shapes",
+            "adapter.mapping.loader",
+            "yaml",
+        ),
     )
     script = (
         "import sys\nfrom adapter.cli import main\n"

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from adapter.records import formats
-from adapter.records.choices import CHOICES, fold
-from adapter.records.formats import BadCell
+from adapter.records.sheets import cell_parsers
+from adapter.records.sheets.cell_parsers import CellError
+from adapter.records.sheets.choices import CHOICE_LISTS, fold_label
 
 AT = "2026-03-15T07:30:00+07:00"
 
@@ -23,12 +23,12 @@ AT = "2026-03-15T07:30:00+07:00"
         ("20260315", date(2026, 3, 15)),
         (20260315.0, date(2026, 3, 15)),
         (date(2026, 3, 15), date(2026, 3, 15)),
-        (datetime(2026, 3, 15, tzinfo=formats.VIETNAM), date(2026, 3, 15)),
+        (datetime(2026, 3, 15, tzinfo=cell_parsers.VIETNAM_OFFSET), date(2026, 3, 15)),
         ("29/02/2024", date(2024, 2, 29)),
     ],
 )
 def test_dates(cell: object, expected: date) -> None:
-    assert formats.day(cell) == expected
+    assert cell_parsers.parse_date(cell) == expected
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,8 @@ def test_dates(cell: object, expected: date) -> None:
     ["31/02/2026", "29/02/2026", "15/03/26", "2026", "03/15/2026", 45000.0, "1899-12-31", "", "hôm qua"],
 )
 def test_what_is_no_date(cell: object) -> None:
-    with pytest.raises(BadCell):
-        formats.day(cell)
+    with pytest.raises(CellError):
+        cell_parsers.parse_date(cell)
 
 
 @pytest.mark.parametrize(
@@ -55,13 +55,13 @@ def test_what_is_no_date(cell: object) -> None:
     ],
 )
 def test_instants(cell: object, expected: str) -> None:
-    assert formats.instant(cell) == datetime.fromisoformat(expected)
+    assert cell_parsers.parse_datetime(cell) == datetime.fromisoformat(expected)
 
 
 @pytest.mark.parametrize("cell", ["15/03/2026 25:00", "202603152560", "2026-03-15T07:30:00+99:00", "07:30"])
 def test_what_is_no_instant(cell: object) -> None:
-    with pytest.raises(BadCell):
-        formats.instant(cell)
+    with pytest.raises(CellError):
+        cell_parsers.parse_datetime(cell)
 
 
 @pytest.mark.parametrize(
@@ -92,19 +92,19 @@ def test_what_is_no_instant(cell: object) -> None:
     ],
 )
 def test_measured_values(cell: object, expected: str) -> None:
-    assert formats.measured(cell) == expected
+    assert cell_parsers.parse_measured_value(cell) == expected
 
 
 def test_a_value_that_excel_made_a_date_of_is_refused() -> None:
-    with pytest.raises(BadCell) as refused:
-        formats.measured(date(2026, 10, 8))
+    with pytest.raises(CellError) as refused:
+        cell_parsers.parse_measured_value(date(2026, 10, 8))
     assert refused.value.expected == "expect_value"
 
 
 @given(st.decimals(min_value=0, max_value=10**6, places=3))
 def test_decimals_keep_their_digits_with_either_separator(value: Decimal) -> None:
     for written in (format(value, "f"), format(value, "f").replace(".", ",")):
-        assert str(formats.decimal(written)) == format(value, "f")
+        assert str(cell_parsers.parse_decimal(written)) == format(value, "f")
 
 
 @example(float("inf"))
@@ -115,47 +115,70 @@ def test_decimals_keep_their_digits_with_either_separator(value: Decimal) -> Non
 )
 def test_no_cell_breaks_a_parser(cell: object) -> None:
     for parse in (
-        *(formats.text, formats.key, formats.name, formats.day, formats.instant, formats.decimal),
-        *(formats.whole, formats.measured, formats.boolean, formats.citizen_id, formats.old_citizen_id),
-        *(formats.insurance, formats.phone, formats.icd10, formats.ethnic_group, formats.province),
-        *(formats.text_list, CHOICES["sex"].parse),
+        *(
+            cell_parsers.parse_text,
+            cell_parsers.parse_key,
+            cell_parsers.parse_name,
+            cell_parsers.parse_date,
+            cell_parsers.parse_datetime,
+            cell_parsers.parse_decimal,
+        ),
+        *(
+            cell_parsers.parse_small_integer,
+            cell_parsers.parse_measured_value,
+            cell_parsers.parse_boolean,
+            cell_parsers.parse_citizen_id,
+            cell_parsers.parse_old_citizen_id,
+        ),
+        *(
+            cell_parsers.parse_insurance_numbers,
+            cell_parsers.parse_phone,
+            cell_parsers.parse_icd10,
+            cell_parsers.parse_ethnic_group,
+            cell_parsers.parse_province,
+        ),
+        *(cell_parsers.parse_list, CHOICE_LISTS["sex"].parse),
     ):
         try:
             parse(cell)
-        except BadCell:
+        except CellError:
             continue
 
 
 @pytest.mark.parametrize(
     ("parse", "cell", "expected"),
     [
-        (formats.citizen_id, "024060012345", "024060012345"),
-        (formats.citizen_id, "024 060 012345", "024060012345"),
-        (formats.old_citizen_id, "121234567", "121234567"),
-        (formats.old_citizen_id, 121234567.0, "121234567"),
-        (formats.insurance, "DN4012345678901", ("DN4012345678901",)),
-        (formats.insurance, "dn4 01 2345678901; 0123456789", ("DN4012345678901", "0123456789")),
-        (formats.insurance, "024060012345", ("024060012345",)),
-        (formats.phone, "0912 345 678", "0912345678"),
-        (formats.phone, "+84 912.345.678", "0912345678"),
-        (formats.phone, 912345678.0, "0912345678"),
-        (formats.phone, "02043856789", "02043856789"),
-        (formats.icd10, "e11.9", "E11.9"),
-        (formats.icd10, "I10", "I10"),
-        (formats.icd10, "E119", "E11.9"),
-        (formats.icd10, "M07.3*", "M07.3*"),
-        (formats.ethnic_group, 1.0, "01"),
-        (formats.ethnic_group, "01 Kinh", "01"),
-        (formats.ethnic_group, "99", "99"),
-        (formats.province, "24", "24"),
-        (formats.province, 1.0, "01"),
-        (formats.name, "NGUYỄN THỊ  HỒNG", "NGUYỄN THỊ HỒNG"),
-        (formats.name, "Nguye\u0302\u0303n Va\u0306n An", "Nguyễn Văn An"),
-        (formats.name, "H'Hen Niê", "H'Hen Niê"),
-        (formats.text, "dán\u200b từ mạng", "dán từ mạng"),
-        (formats.text_list, "A; B,A", ("A", "B")),
-        (formats.boolean, "Có", True),
-        (formats.boolean, "0", False),
+        (cell_parsers.parse_citizen_id, "024060012345", "024060012345"),
+        (cell_parsers.parse_citizen_id, "024 060 012345", "024060012345"),
+        (cell_parsers.parse_old_citizen_id, "121234567", "121234567"),
+        (cell_parsers.parse_old_citizen_id, 121234567.0, "121234567"),
+        (cell_parsers.parse_insurance_numbers, "DN4012345678901", ("DN4012345678901",)),
+        (
+            cell_parsers.parse_insurance_numbers,
+            "dn4 01 2345678901; 0123456789",
+            ("DN4012345678901", "0123456789"),
+        ),
+        (cell_parsers.parse_insurance_numbers, "024060012345", ("024060012345",)),
+        (cell_parsers.parse_phone, "0912 345 678", "0912345678"),
+        (cell_parsers.parse_phone, "+84 912.345.678", "0912345678"),
+        (cell_parsers.parse_phone, 912345678.0, "0912345678"),
+        (cell_parsers.parse_phone, "02043856789", "02043856789"),
+        (cell_parsers.parse_icd10, "e11.9", "E11.9"),
+        (cell_parsers.parse_icd10, "I10", "I10"),
+        (cell_parsers.parse_icd10, "E119", "E11.9"),
+        (cell_parsers.parse_icd10, "M07.3*", "M07.3*"),
+        (cell_parsers.parse_ethnic_group, 1.0, "01"),
+        (cell_parsers.parse_ethnic_group, "01 Kinh", "01"),
+        (cell_parsers.parse_ethnic_group, "99", "99"),
+        (cell_parsers.parse_province, "24", "24"),
+        (cell_parsers.parse_province, 1.0, "01"),
+        (cell_parsers.parse_name, "NGUYỄN THỊ  HỒNG", "NGUYỄN THỊ HỒNG"),
+        (cell_parsers.parse_name, "Nguye\u0302\u0303n Va\u0306n An", "Nguyễn Văn An"),
+        (cell_parsers.parse_name, "H'Hen Niê", "H'Hen Niê"),
+        (cell_parsers.parse_text, "dán\u200b từ mạng", "dán từ mạng"),
+        (cell_parsers.parse_list, "A; B,A", ("A", "B")),
+        (cell_parsers.parse_boolean, "Có", True),
+        (cell_parsers.parse_boolean, "0", False),
     ],
 )
 def test_codes_and_numbers(parse: object, cell: object, expected: object) -> None:
@@ -165,25 +188,25 @@ def test_codes_and_numbers(parse: object, cell: object, expected: object) -> Non
 @pytest.mark.parametrize(
     ("parse", "cell", "expected"),
     [
-        (formats.citizen_id, "02406001234", "expect_citizen_id"),
-        (formats.citizen_id, 24060012345.0, "expect_citizen_id_text"),
-        (formats.citizen_id, "124060012345", "expect_citizen_id"),
-        (formats.citizen_id, "٠٢٤٠٦٠٠١٢٣٤٥", "expect_citizen_id"),
-        (formats.old_citizen_id, 12123456.0, "expect_old_citizen_id_text"),
-        (formats.insurance, "DN9012345678901", "expect_insurance"),
-        (formats.insurance, "DN4012345678901; 12", "expect_insurance"),
-        (formats.phone, "912345678", "expect_phone"),
-        (formats.icd10, "tăng huyết áp", "expect_icd10"),
-        (formats.ethnic_group, "56", "expect_ethnic_group"),
-        (formats.province, "02", "expect_province"),
-        (formats.name, "Nguyễn Văn 1", "expect_name"),
-        (formats.name, "...", "expect_name"),
-        (formats.whole, "2,5", "expect_whole"),
-        (formats.decimal, "nhiều", "expect_decimal"),
+        (cell_parsers.parse_citizen_id, "02406001234", "expect_citizen_id"),
+        (cell_parsers.parse_citizen_id, 24060012345.0, "expect_citizen_id_text"),
+        (cell_parsers.parse_citizen_id, "124060012345", "expect_citizen_id"),
+        (cell_parsers.parse_citizen_id, "٠٢٤٠٦٠٠١٢٣٤٥", "expect_citizen_id"),
+        (cell_parsers.parse_old_citizen_id, 12123456.0, "expect_old_citizen_id_text"),
+        (cell_parsers.parse_insurance_numbers, "DN9012345678901", "expect_insurance"),
+        (cell_parsers.parse_insurance_numbers, "DN4012345678901; 12", "expect_insurance"),
+        (cell_parsers.parse_phone, "912345678", "expect_phone"),
+        (cell_parsers.parse_icd10, "tăng huyết áp", "expect_icd10"),
+        (cell_parsers.parse_ethnic_group, "56", "expect_ethnic_group"),
+        (cell_parsers.parse_province, "02", "expect_province"),
+        (cell_parsers.parse_name, "Nguyễn Văn 1", "expect_name"),
+        (cell_parsers.parse_name, "...", "expect_name"),
+        (cell_parsers.parse_small_integer, "2,5", "expect_whole"),
+        (cell_parsers.parse_decimal, "nhiều", "expect_decimal"),
     ],
 )
 def test_what_is_refused(parse: object, cell: object, expected: str) -> None:
-    with pytest.raises(BadCell) as refused:
+    with pytest.raises(CellError) as refused:
         parse(cell)  # type: ignore[operator]
     assert refused.value.expected == expected
 
@@ -199,16 +222,16 @@ def test_what_is_refused(parse: object, cell: object, expected: str) -> None:
     ],
 )
 def test_a_citizen_id_that_disagrees(number: str, sex: str, born: date, disagrees: bool) -> None:
-    assert formats.citizen_disagreement(number, sex, born) is disagrees
+    assert cell_parsers.citizen_id_disagrees(number, sex, born) is disagrees
 
 
 def test_choices_in_both_languages() -> None:
-    for choice in CHOICES.values():
+    for choice in CHOICE_LISTS.values():
         for language in ("vi", "en"):
             assert [choice.parse(label) for label in choice.labels(language)] == choice.codes
         assert [choice.parse(code) for code in choice.codes] == choice.codes
 
 
 def test_folding() -> None:
-    assert fold("  Ngày  SINH (*) ") == "ngaysinh"
-    assert fold("Đối tượng") == "doituong"
+    assert fold_label("  Ngày  SINH (*) ") == "ngaysinh"
+    assert fold_label("Đối tượng") == "doituong"

@@ -8,13 +8,18 @@ import pytest
 from openpyxl import load_workbook
 
 from adapter.errors import ImportRefused
-from adapter.records.columns import Headers
 from adapter.records.model import RECORD_TYPES
-from adapter.records.sheets import SHEETS, sheet_named
+from adapter.records.sheets.columns import HeaderRow
+from adapter.records.sheets.layout import SHEETS, find_sheet
+from adapter.records.sheets.template import write_template
 from adapter.records.synthetic import sample_year, write_csv, write_workbook
-from adapter.records.synthetic.care import PROCEDURES, VACCINES
-from adapter.records.synthetic.clinic import CHECKUP, CONDITIONS, HIV, PAP
-from adapter.records.template import write_template
+from adapter.records.synthetic.clinical_values import (
+    ABNORMAL_FINDINGS,
+    CHECKUP_MEASURES,
+    HIV_MEASURE,
+    PAP_MEASURE,
+)
+from adapter.records.synthetic.treatments import PROCEDURES, VACCINES
 from adapter.texts import catalogue
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "sample"
@@ -23,14 +28,14 @@ CADRES = SHEETS[0]
 
 @pytest.mark.parametrize("name", ["Cán bộ", "CAN BO", "cadres", "cadre", " cán  bộ"])
 def test_a_sheets_name(name: str) -> None:
-    assert sheet_named(name) is CADRES
+    assert find_sheet(name) is CADRES
 
 
 @pytest.mark.parametrize("language", ["vi", "en"])
 @pytest.mark.parametrize("spell", [str, str.upper, lambda text: f" {text}  (*)"])
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.kind)
 def test_every_header_is_found(sheet: Any, language: str, spell: Any) -> None:
-    headers = Headers(sheet, [spell(column.header(language)) for column in sheet.columns], source="f")
+    headers = HeaderRow(sheet, [spell(column.header(language)) for column in sheet.columns], source="f")
     assert list(headers.places) == [column.field for column in sheet.columns]
     assert not headers.unknown
 
@@ -46,7 +51,7 @@ def test_every_column_is_a_field_and_has_its_text() -> None:
 def test_a_missing_header_names_the_nearest() -> None:
     row = ["Mã cán bộ", "Họ và tên", "Giới tính", "Ngày sin", "Diện quản lý"]
     with pytest.raises(ImportRefused) as refused:
-        Headers(CADRES, row, source="a.xlsx")
+        HeaderRow(CADRES, row, source="a.xlsx")
     assert "Ngày sinh" in str(refused.value)
     assert "Ngày sin)" in str(refused.value)
 
@@ -54,7 +59,7 @@ def test_a_missing_header_names_the_nearest() -> None:
 def test_a_header_twice_is_refused() -> None:
     row = ["Mã cán bộ", "Họ và tên", "Giới tính", "Ngày sinh", "Diện quản lý", "NGAY SINH"]
     with pytest.raises(ImportRefused, match="NGAY SINH"):
-        Headers(CADRES, row, source="a.xlsx")
+        HeaderRow(CADRES, row, source="a.xlsx")
 
 
 @pytest.mark.parametrize("language", ["vi", "en"])
@@ -141,9 +146,9 @@ def test_the_sample_uses_the_shipped_codes() -> None:
         vaccines = {row["code"] for row in csv.DictReader(file)}
     assert {doing.code for some in PROCEDURES.values() for doing in some} <= procedures
     assert {vaccine.code for vaccine in VACCINES} <= vaccines
-    for measure in (*CHECKUP, HIV, PAP):
+    for measure in (*CHECKUP_MEASURES, HIV_MEASURE, PAP_MEASURE):
         assert units[measure.code] == measure.unit
-    for condition in CONDITIONS:
+    for condition in ABNORMAL_FINDINGS:
         assert {*condition.services, condition.treatment} <= services
         assert {code for code, _ in condition.values} <= units.keys()
 

@@ -10,7 +10,7 @@ import pytest
 from openpyxl import Workbook
 from python_calamine import CalamineWorkbook
 
-from adapter.records import reading, slicing
+from adapter.records.sources import open_tabs, xlsx_slices
 
 
 @pytest.fixture
@@ -35,10 +35,10 @@ def workbook(tmp_path: Path) -> Path:
 
 def rows_of(path: Path, **options: int) -> list[tuple[int, list[Any]]]:
     with zipfile.ZipFile(path) as archive:
-        entry = slicing.sheet_files(archive)["Chỉ số"]
+        entry = xlsx_slices.sheet_entries(archive)["Chỉ số"]
     return [
         (number, cells)
-        for number, cells, _ in slicing.sliced_rows(path, "Chỉ số", entry, **options)
+        for number, cells, _ in xlsx_slices.sliced_rows(path, "Chỉ số", entry, **options)
         if any(cell != "" for cell in cells)
     ]
 
@@ -59,9 +59,11 @@ def trimmed(rows: list[tuple[int, list[Any]]]) -> list[tuple[int, list[Any]]]:
 
 
 def test_slices_are_the_whole(workbook: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slicing, "_BLOCK", 1000)
+    monkeypatch.setattr(xlsx_slices, "_BLOCK", 1000)
     with zipfile.ZipFile(workbook) as archive:
-        assert len(list(slicing._slices(archive, slicing.sheet_files(archive)["Chỉ số"], 60_000))) > 5
+        assert (
+            len(list(xlsx_slices._slices(archive, xlsx_slices.sheet_entries(archive)["Chỉ số"], 60_000))) > 5
+        )
     sliced = rows_of(workbook, slice_bytes=60_000)
     assert len(sliced) > 3000
     assert trimmed(sliced) == trimmed(whole(workbook))
@@ -84,11 +86,11 @@ def test_large_sheets_are_sliced(workbook: Path, monkeypatch: pytest.MonkeyPatch
 
     def rows() -> list[tuple[int, list[Any]]]:
         with ExitStack() as stack:
-            (tab,) = reading.open_tabs([workbook], stack, lambda *_, **__: None, reading.Inputs())
+            (tab,) = open_tabs.open_tabs([workbook], stack, lambda *_, **__: None, open_tabs.InputOptions())
             found = list(tab.rows())
             assert 0 < tab.done <= tab.size
             return found
 
     before = rows()
-    monkeypatch.setattr(reading, "WORTH_SLICING", 1)
+    monkeypatch.setattr(open_tabs, "SLICING_THRESHOLD_BYTES", 1)
     assert trimmed(rows()) == trimmed(before)

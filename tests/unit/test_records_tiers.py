@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from adapter.records.tiers import TierCell, read_tier
+from adapter.records.sheets.tier_cell import TierReading, read_tier
 
 REFUSED = (
     """
@@ -21,17 +21,17 @@ T⓪|Tier O|T1 (trước là T0)
 
 @pytest.mark.parametrize("cell", [*REFUSED, 0, 0.0, "T1, 0", "T\u200b0"])
 def test_t0_in_any_spelling_is_refused(cell: Any) -> None:
-    assert read_tier(cell) is TierCell.REFUSED
+    assert read_tier(cell) is TierReading.REFUSED
 
 
 @pytest.mark.parametrize("cell", ["T1", " t 2 ", "Diện T3", "T-4", 5, 5.0, "T.5"])
 def test_the_five_tiers(cell: Any) -> None:
-    assert read_tier(cell) is TierCell.KEPT
+    assert read_tier(cell) is TierReading.KEPT
 
 
 @pytest.mark.parametrize("cell", ["T9", "T 7", "X", "t6", 9, "T-8", "Tier 9"])
 def test_a_short_slip_may_be_shown(cell: Any) -> None:
-    assert read_tier(cell) is TierCell.PLAIN
+    assert read_tier(cell) is TierReading.PLAIN
 
 
 @pytest.mark.parametrize(
@@ -42,4 +42,4 @@ def test_a_short_slip_may_be_shown(cell: Any) -> None:
     ],
 )
 def test_anything_else_may_be_anybodys(cell: Any) -> None:
-    assert read_tier(cell) is TierCell.UNREADABLE
+    assert read_tier(cell) is TierReading.UNREADABLE

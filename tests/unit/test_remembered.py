@@ -11,21 +11,22 @@ from typing import Any
 import pytest
 from mapping_support import FIELDS, MAPPINGS, context, engine
 
-from adapter.disclosure import guard, pseudonym
-from adapter.fhir import codec, validation
-from adapter.fhir.validation import check
-from adapter.ledger.model import Desired
+from adapter.bounded_cache import BoundedCache
+from adapter.disclosure import pseudonymisation, text_guard
+from adapter.fhir import codec
+from adapter.fhir.validation import checker
+from adapter.fhir.validation.checker import check_resource
+from adapter.ledger.schema.values import DesiredResource
 from adapter.mapping import engine as engines
 from adapter.mapping.loader import Mappings
-from adapter.mapping.tables import load_codes
-from adapter.mapping.terminology import Codes
-from adapter.mapping.transforms import VERBS
-from adapter.memory import Memory
-from adapter.pipeline.opened import Adapter
-from adapter.pipeline.wishes import wishes
-from adapter.records import importer
+from adapter.mapping.terminology.code_tables import CodeTables
+from adapter.mapping.terminology.table_files import load_code_tables
+from adapter.mapping.transforms.transforms import TRANSFORM_SPECS
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.desired_state.desired import desired_state
+from adapter.records.importing import importer
 from adapter.records.model import Measurement, Visit
-from adapter.settings import Hospital, Settings
+from adapter.settings import HospitalSettings, Settings
 
 SMALL = Path("fixtures/sample/small.xlsx")
 NOW = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
@@ -35,11 +36,11 @@ NOW = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
 def forgetting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is remembered from one resource to the next."""
     monkeypatch.setattr(engines, "_REMEMBERED", 0)
-    monkeypatch.setattr(Codes, "memory", 0)
-    monkeypatch.setattr(validation, "_right", Memory(0))
-    monkeypatch.setattr(guard, "_REMEMBERED", 0)
-    monkeypatch.setattr(guard, "_collected", Memory(0))
-    monkeypatch.setattr(pseudonym, "_left", Memory(0))
+    monkeypatch.setattr(CodeTables, "cache_size", 0)
+    monkeypatch.setattr(checker, "_right", BoundedCache(0))
+    monkeypatch.setattr(text_guard, "_REMEMBERED", 0)
+    monkeypatch.setattr(text_guard, "_collected", BoundedCache(0))
+    monkeypatch.setattr(pseudonymisation, "_left", BoundedCache(0))
 
 
 @pytest.fixture
@@ -50,12 +51,12 @@ def centre(tmp_path: Path) -> Iterator[Adapter]:
         identity_key=f"file:{tmp_path / 'identity.key'}",
         database_url=f"sqlite:///{tmp_path / 'adapter.db'}",
         hospitals={
-            name: Hospital(display=name, level=level, base_url="http://hospital.test/fhir")
+            name: HospitalSettings(display=name, level=level, base_url="http://hospital.test/fhir")
             for name, level in (("bv-tinh", "provincial"), ("bv-trung-uong", "central"))
         },
     )
     with Adapter.open(settings) as adapter:
-        importer.run(
+        importer.run_import(
             adapter.engine,
             [SMALL],
             max_deletions_percent=3,
@@ -65,12 +66,12 @@ def centre(tmp_path: Path) -> Iterator[Adapter]:
         yield adapter
 
 
-def everything(adapter: Adapter) -> list[Desired]:
-    found: list[Desired] = []
+def everything(adapter: Adapter) -> list[DesiredResource]:
+    found: list[DesiredResource] = []
     for name in adapter.settings.hospitals:
-        outlet = adapter.outlet(name)
+        outlet = adapter.destination(name)
         for cadre, _ in adapter.records.changed_cadres(0, 100):
-            found += wishes(outlet, adapter.records.of_cadre(cadre)).desired
+            found += desired_state(outlet, adapter.records.of_cadre(cadre)).desired
     return found
 
 
@@ -148,8 +149,8 @@ RIGHT = {"coding": [{"system": "http://loinc.org", "code": "2093-3"}]}
 
 def issues(**elements: Any) -> list[str | None]:
     resource = {"resourceType": "Observation", "status": "final", **elements}
-    found = check(resource, second_opinion=False, parts=codec.parts_of(resource))
-    assert found == check(resource, second_opinion=False)
+    found = check_resource(resource, second_opinion=False, parts=codec.serialise_elements(resource))
+    assert found == check_resource(resource, second_opinion=False)
     return [issue.expression for issue in found]
 
 
@@ -177,16 +178,18 @@ def test_extensions_of_primitives_are_seen_beside_their_values() -> None:
     for _ in range(2):
         resource = {"resourceType": "ServiceRequest", **request, "instantiatesUri": [None]}
         explained = {**resource, "_instantiatesUri": [absent]}
-        assert check(explained, second_opinion=False, parts=codec.parts_of(explained)) == []
-        assert check(resource, second_opinion=False, parts=codec.parts_of(resource)) != []
+        assert (
+            check_resource(explained, second_opinion=False, parts=codec.serialise_elements(explained)) == []
+        )
+        assert check_resource(resource, second_opinion=False, parts=codec.serialise_elements(resource)) != []
 
 
 def test_the_same_bytes_are_another_thing_in_another_element() -> None:
     named = {"display": "tay"}  # a Coding keeps its display; of a CodeableConcept it is no element
     resource = {"resourceType": "Encounter", "class": named, "priority": named, "status": "finished"}
     for _ in range(2):
-        left = pseudonym.without_free_text(resource, None, codec.parts_of(resource))
-        assert left == pseudonym.without_free_text(resource, None)
+        left = pseudonymisation.without_free_text(resource, None, codec.serialise_elements(resource))
+        assert left == pseudonymisation.without_free_text(resource, None)
         assert "class" in left
         assert "priority" not in left
 
@@ -217,13 +220,13 @@ class Only:
         return getattr(self._whole, name)
 
 
-@pytest.mark.parametrize("verb", [name for name, verb in VERBS.items() if verb.fields])
+@pytest.mark.parametrize("verb", [name for name, verb in TRANSFORM_SPECS.items() if verb.fields])
 def test_a_verb_reads_of_a_record_what_it_says_that_it_reads(verb: str) -> None:
     run = engine()._filters[verb]
     for measure in ("BIO-CHOL", "URI-PRO", "VIT-BP", "XX-NONE"):
         for value in ("5.3", "5.3 mmol/L", "<0.1", "5-10", "1/80", "120/80", "âm tính", "lạ"):
             whole = measured(measure=measure, value=value, unit=None, low="3.9", high="5.2")
-            assert run(Only(whole, VERBS[verb].fields)) == run(whole)
+            assert run(Only(whole, TRANSFORM_SPECS[verb].fields)) == run(whole)
 
 
 def test_limits_have_the_unit_of_their_own_value() -> None:
@@ -236,11 +239,11 @@ def test_limits_have_the_unit_of_their_own_value() -> None:
 
 
 def test_a_row_without_a_name_is_called_as_it_is_written() -> None:
-    codes = load_codes(MAPPINGS / "codes", [])
+    codes = load_code_tables(MAPPINGS / "codes", [])
     table = codes.tables["measures"]
     nameless = replace(table.concepts["BIO-CHOL"], display="")
     table = replace(table, concepts={**table.concepts, "BIO-CHOL": nameless})
     codes = replace(codes, tables={**codes.tables, "measures": table})
-    concept = engines.Engine((), codes, context())._filters["concept"]
+    concept = engines.MappingEngine((), codes, context())._filters["concept"]
     written = ["bio-chol", "BIO-CHOL", "Bio-Chol"]
     assert [concept(code, "measures")["text"] for code in written] == written

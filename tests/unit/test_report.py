@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapter.records.model import Cadre, Diagnosis, Fulfilment, Record, Referral, Result, Sex, Tier, Visit
-from adapter.report import newest_year, year_report
-from adapter.report.figures import ReferralFigures, _hide
+from adapter.report import latest_year, year_report
+from adapter.report.year_report import ReferralFigures, _hide
 
 HANOI = timezone(timedelta(hours=7))
 TODAY = date(2026, 12, 31)
@@ -84,8 +84,8 @@ def test_the_year_is_viet_nams() -> None:
     late = _visit("a", 1, "outpatient", at=(2026, 1, 1, 0))
     assert late.started_at.astimezone(UTC).year == 2025
     assert _figures(_cadre(1), late).visits["outpatient"] == 1
-    assert newest_year(Records(late)) == 2026
-    assert newest_year(Records()) is None
+    assert latest_year(Records(late)) == 2026
+    assert latest_year(Records()) is None
 
 
 def test_abnormal_worked_up_treated_are_people() -> None:

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import pytest
 
 from adapter.errors import FhirError
-from adapter.repository.content import Content, instant, new_id
-from adapter.repository.elements import IndexRow, index_rows, indexed
-from adapter.repository.query import Token, parse_condition, parse_query, split_params
-from adapter.repository.references import conditional_type, links_of, rewrite
-from adapter.repository.types import ID, RESOURCE_TYPES, search_parameters
+from adapter.repository.reference_rewriting import conditional_type, reference_links, rewrite_references
+from adapter.repository.resource_types import ID_PATTERN, RESOURCE_TYPES, search_parameters
+from adapter.repository.search_index import IndexRow, index_rows, index_value
+from adapter.repository.search_query import TokenCriterion, parse_condition, parse_query_string, parse_search
+from adapter.repository.stored_content import ResourceContent, format_instant, new_resource_id
 
 
 def millis(text: str) -> int:
@@ -19,21 +19,24 @@ def millis(text: str) -> int:
 @pytest.mark.parametrize(
     ("value", "token"),
     [
-        ("urn:x|7", Token("urn:x", "7")),
-        ("|7", Token("", "7")),
-        ("7", Token(None, "7")),
-        ("urn:x|", Token("urn:x", None)),
-        (r"urn:x|a\,b\|c\\d", Token("urn:x", r"a,b|c\d")),
-        ("urn:x|a|b", Token("urn:x", "a|b")),
+        ("urn:x|7", TokenCriterion("urn:x", "7")),
+        ("|7", TokenCriterion("", "7")),
+        ("7", TokenCriterion(None, "7")),
+        ("urn:x|", TokenCriterion("urn:x", None)),
+        (r"urn:x|a\,b\|c\\d", TokenCriterion("urn:x", r"a,b|c\d")),
+        ("urn:x|a|b", TokenCriterion("urn:x", "a|b")),
     ],
 )
-def test_a_token_keeps_its_system_and_value(value: str, token: Token) -> None:
-    assert parse_query("Patient", [("identifier", value)]).tokens == ((token,),)
+def test_a_token_keeps_its_system_and_value(value: str, token: TokenCriterion) -> None:
+    assert parse_search("Patient", [("identifier", value)]).tokens == ((token,),)
 
 
 def test_a_comma_means_or_and_repetition_means_and() -> None:
-    query = parse_query("Patient", [("identifier", "a,b"), ("identifier", "c")])
-    assert query.tokens == ((Token(None, "a"), Token(None, "b")), (Token(None, "c"),))
+    query = parse_search("Patient", [("identifier", "a,b"), ("identifier", "c")])
+    assert query.tokens == (
+        (TokenCriterion(None, "a"), TokenCriterion(None, "b")),
+        (TokenCriterion(None, "c"),),
+    )
     assert query.one_identifier is None
 
 
@@ -53,15 +56,15 @@ def test_a_comma_means_or_and_repetition_means_and() -> None:
     ],
 )
 def test_a_date_means_its_whole_span(value: str, low: str | None, high: str | None) -> None:
-    (found,) = parse_query("Patient", [("_lastUpdated", value)]).updated
+    (found,) = parse_search("Patient", [("_lastUpdated", value)]).updated
     assert found.low == (low and millis(low))
     assert found.high == (high and millis(high))
-    assert not found.outside
+    assert not found.is_negated
 
 
 def test_ne_is_everything_outside_the_span() -> None:
-    (found,) = parse_query("Patient", [("_lastUpdated", "ne2026")]).updated
-    assert found.outside
+    (found,) = parse_search("Patient", [("_lastUpdated", "ne2026")]).updated
+    assert found.is_negated
 
 
 @pytest.mark.parametrize(
@@ -89,12 +92,12 @@ def test_ne_is_everything_outside_the_span() -> None:
 )
 def test_what_cannot_be_searched_is_refused(name: str, value: str, code: str) -> None:
     with pytest.raises(FhirError) as caught:
-        parse_query("Patient", [(name, value)])
+        parse_search("Patient", [(name, value)])
     assert (caught.value.status, caught.value.code) == (400, code)
 
 
 def test_handling_lenient_drops_what_is_unknown_and_shows_it() -> None:
-    query = parse_query("Patient", [("colour", "red"), ("_id", "1")], lenient=True)
+    query = parse_search("Patient", [("colour", "red"), ("_id", "1")], lenient=True)
     assert query.applied == (("_id", "1"),)
 
 
@@ -113,20 +116,20 @@ def test_a_condition_is_never_dropped(condition: str) -> None:
     ["identifier=urn:x|a b", "?identifier=urn:x%7Ca%20b", "Patient?identifier=urn%3Ax%7Ca+b"],
 )
 def test_a_condition_may_be_raw_or_encoded(condition: str) -> None:
-    assert parse_condition("Patient", condition).one_identifier == Token("urn:x", "a b")
+    assert parse_condition("Patient", condition).one_identifier == TokenCriterion("urn:x", "a b")
 
 
 def test_reference_forms() -> None:
     base = "https://here/fhir"
-    query = parse_query("Observation", [("patient", "7,Patient/8,https://here/fhir/Patient/9")], base=base)
+    query = parse_search("Observation", [("patient", "7,Patient/8,https://here/fhir/Patient/9")], base=base)
     assert query.references == (("patient", ("Patient/7", "Patient/8", "Patient/9")),)
-    (subject,) = parse_query("Observation", [("subject", "7")]).references
+    (subject,) = parse_search("Observation", [("subject", "7")]).references
     assert subject[1] == ("Patient/7", "Group/7", "Device/7", "Location/7")
 
 
 def test_split_params_refuses_what_is_no_text() -> None:
     with pytest.raises(FhirError):
-        split_params("identifier=%ff")
+        parse_query_string("identifier=%ff")
 
 
 def test_everything_searchable_is_indexed_whatever_the_json() -> None:
@@ -151,8 +154,8 @@ def test_everything_searchable_is_indexed_whatever_the_json() -> None:
 
 def test_long_values_stay_distinct_in_the_index() -> None:
     first, second = "x" * 5000 + "1", "x" * 5000 + "2"
-    assert len(indexed(first)) <= 256
-    assert indexed(first) != indexed(second)
+    assert len(index_value(first)) <= 256
+    assert index_value(first) != index_value(second)
 
 
 def test_rewriting_touches_links_and_nothing_else() -> None:
@@ -166,7 +169,7 @@ def test_rewriting_touches_links_and_nothing_else() -> None:
         "presentedForm": [{"url": "urn:uuid:p"}],
     }
     known = {"urn:uuid:p": "Patient/1", "https://h/fhir/Observation/2": "Observation/22"}
-    done = rewrite(resource, "https://h/fhir/DiagnosticReport/9", known)
+    done = rewrite_references(resource, "https://h/fhir/DiagnosticReport/9", known)
     assert done["subject"] == {
         "reference": "Patient/1",
         "identifier": {"system": "urn:x", "value": "urn:uuid:p"},
@@ -184,7 +187,7 @@ def test_conditional_references_are_found_with_their_place() -> None:
         "subject": {"reference": "Patient?identifier=urn:x|1"},
         "hasMember": [{"reference": "Observation/1"}, {"reference": "Nothing?identifier=1"}],
     }
-    assert [(path, conditional_type(text)) for path, text in links_of(resource)] == [
+    assert [(path, conditional_type(text)) for path, text in reference_links(resource)] == [
         (".subject.reference", "Patient"),
         (".hasMember[0].reference", None),
         (".hasMember[1].reference", None),
@@ -200,21 +203,25 @@ def test_content_ignores_what_the_server_sets_and_nothing_else() -> None:
     }
     same = {"resourceType": "Patient", "active": True}
     tagged = {**same, "meta": {"tag": [{"code": "x"}]}}
-    assert Content.of(resource).digest == Content.of(same).digest != Content.of(tagged).digest
-    stored, body = Content.of(tagged).stored("7", 2, 1_763_781_360_123)
+    assert (
+        ResourceContent.of(resource).digest
+        == ResourceContent.of(same).digest
+        != ResourceContent.of(tagged).digest
+    )
+    stored, body = ResourceContent.of(tagged).as_version("7", 2, 1_763_781_360_123)
     assert body == (
         b'{"resourceType":"Patient","id":"7","meta":{"versionId":"2",'
         b'"lastUpdated":"2025-11-22T03:16:00.123Z","tag":[{"code":"x"}]},"active":true}'
     )
     assert stored["meta"]["versionId"] == "2"
-    assert Content.of({"resourceType": "Patient"}).stored("7", 1, 0)[1].endswith(b"}}")
+    assert ResourceContent.of({"resourceType": "Patient"}).as_version("7", 1, 0)[1].endswith(b"}}")
 
 
 def test_new_ids_are_ids_and_sort_by_time() -> None:
-    early, late = new_id(1_000), new_id(2_000)
-    assert ID.fullmatch(early)
+    early, late = new_resource_id(1_000), new_resource_id(2_000)
+    assert ID_PATTERN.fullmatch(early)
     assert early < late
-    assert instant(0) == datetime(1970, 1, 1, tzinfo=UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    assert format_instant(0) == datetime(1970, 1, 1, tzinfo=UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def test_r4_has_these_many_types() -> None:

@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from adapter.delivery import retry
-from adapter.fhir.bundle import EntryAnswer, Write
-from adapter.fhir.outcome import Issue
+from adapter.delivery.decisions import response_verdicts
+from adapter.fhir.bundle import EntryResponse, Write
+from adapter.fhir.operation_outcome import Issue
 
 CONDITIONAL = Write("Patient", "a", b"{}")
 CREATE = Write("Patient", "a", b"{}", method="POST")
-BARE = Write("Patient", "a", b"{}", method="POST", guarded=False)
+BARE = Write("Patient", "a", b"{}", method="POST", if_none_exist=False)
 KNOWN = Write("Patient", "a", b"{}", remote_id="7", etag='W/"1"')
 
 MISSING_HAPI = "HAPI-1094: Resource Patient/9 not found, specified in path: Observation.subject"
@@ -67,11 +67,11 @@ def issue(code: str, text: str = "no", severity: str = "error") -> tuple[Issue, 
 def test_one_write(
     status: int, issues: tuple[Issue, ...], write: Write, kind: str, reason: str | None
 ) -> None:
-    verdict = retry.of_entry(EntryAnswer(status, issues=issues), write, attempts=0)
+    verdict = response_verdicts.entry_verdict(EntryResponse(status, issues=issues), write, attempts=0)
     assert (verdict.kind, verdict.reason) == (kind, reason)
-    assert verdict.hospital == (reason if reason in ("busy", "auth") else None)
+    assert verdict.hospital_problem == (reason if reason in ("busy", "auth") else None)
     counted = {"conflict", "stale-id", "missing-reference", "server-error"}
-    assert verdict.burn == (
+    assert verdict.counts_as_attempt == (
         kind != "park" and (reason in counted or (reason == "duplicate" and status >= 400))
     )
 
@@ -82,23 +82,23 @@ def test_one_write(
         (409, issue("conflict"), KNOWN, 4, "conflict"),
         (404, issue("not-found"), KNOWN, 4, "conflict"),
         (409, issue("conflict", MISSING_BLAZE), CREATE, 4, "missing-reference"),
-        (500, (), CONDITIONAL, retry.POISON_TRIES, "server-error"),
+        (500, (), CONDITIONAL, response_verdicts.MAX_POISON_ATTEMPTS, "server-error"),
     ],
 )
 def test_what_does_not_pass_is_parked_after_a_while(
     status: int, issues: tuple[Issue, ...], write: Write, tries: int, parked: str
 ) -> None:
-    answer = EntryAnswer(status, issues=issues)
-    assert retry.of_entry(answer, write, attempts=tries - 1).kind != "park"
-    verdict = retry.of_entry(answer, write, attempts=tries)
+    answer = EntryResponse(status, issues=issues)
+    assert response_verdicts.entry_verdict(answer, write, attempts=tries - 1).kind != "park"
+    verdict = response_verdicts.entry_verdict(answer, write, attempts=tries)
     assert (verdict.kind, verdict.reason) == ("park", parked)
 
 
 @pytest.mark.parametrize("attempts", [0, 50])
 @pytest.mark.parametrize("status", [429, 503, 401, 424])
 def test_the_hospitals_troubles_never_park_a_message(status: int, attempts: int) -> None:
-    verdict = retry.of_entry(EntryAnswer(status), CONDITIONAL, attempts=attempts)
-    assert (verdict.kind, verdict.burn) == ("again", False)
+    verdict = response_verdicts.entry_verdict(EntryResponse(status), CONDITIONAL, attempts=attempts)
+    assert (verdict.kind, verdict.counts_as_attempt) == ("again", False)
 
 
 @pytest.mark.parametrize(
@@ -137,14 +137,14 @@ def test_the_hospitals_troubles_never_park_a_message(status: int, attempts: int)
 def test_a_bundle(
     *, status: int, is_fhir: bool, issues: tuple[Issue, ...], proven: bool, kind: str, hospital: str | None
 ) -> None:
-    verdict = retry.of_bundle(
+    verdict = response_verdicts.bundle_verdict(
         status, is_fhir=is_fhir, had_ids=False, retry_after=None, issues=issues, proven=proven
     )
-    assert (verdict.kind, verdict.hospital) == (kind, hospital)
+    assert (verdict.kind, verdict.hospital_problem) == (kind, hospital)
 
 
 def test_a_bundle_with_a_stale_id_may_be_a_404() -> None:
-    verdict = retry.of_bundle(404, is_fhir=True, had_ids=True, retry_after=None, issues=())
+    verdict = response_verdicts.bundle_verdict(404, is_fhir=True, had_ids=True, retry_after=None, issues=())
     assert verdict.kind == "split"
 
 
@@ -166,10 +166,10 @@ def test_a_bundle_with_a_stale_id_may_be_a_404() -> None:
     ],
 )
 def test_a_single_request(status: int, body: str, kind: str, hospital: str | None) -> None:
-    verdict = retry.of_single(
+    verdict = response_verdicts.single_verdict(
         status, is_fhir=body == "fhir", is_empty=body == "empty", retry_after=None, issues=()
     )
-    assert (verdict.kind, verdict.hospital) == (kind, hospital)
+    assert (verdict.kind, verdict.hospital_problem) == (kind, hospital)
 
 
 @pytest.mark.parametrize(
@@ -183,10 +183,10 @@ def test_a_single_request(status: int, body: str, kind: str, hospital: str | Non
     ],
 )
 def test_the_entry_that_a_refusal_names(expression: str | None, index: int | None) -> None:
-    assert retry.suspect((Issue("error", "value", "no", expression),)) == index
+    assert response_verdicts.suspect_index((Issue("error", "value", "no", expression),)) == index
 
 
 def test_a_lookup_that_may_be_of_before_is_believed_a_minute_later() -> None:
-    assert retry.unknown_grace(30, fresh=True) == timedelta(seconds=30)
-    assert retry.unknown_grace(30, fresh=False) == timedelta(seconds=90)
-    assert retry.unknown_grace(600, fresh=True) == timedelta(seconds=60)
+    assert response_verdicts.unknown_grace(30, fresh=True) == timedelta(seconds=30)
+    assert response_verdicts.unknown_grace(30, fresh=False) == timedelta(seconds=90)
+    assert response_verdicts.unknown_grace(600, fresh=True) == timedelta(seconds=60)

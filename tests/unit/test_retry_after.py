@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter.delivery.asked import retry_after_seconds
+from adapter.delivery.http.retry_after import retry_after_seconds
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 EPOCH = int(NOW.timestamp())

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from adapter.errors import UsageError
-from adapter.sandbox.faults import Faults, parse_fault
-from adapter.sandbox.stats import Stats, interaction_of, is_write
+from adapter.sandbox.faults import FaultInjector, parse_fault
+from adapter.sandbox.request_stats import RequestStats, interaction_of, is_write
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_the_same_seed_decides_the_same() -> None:
     ]
 
     def decisions(seed: int) -> list[Any]:
-        faults = Faults(specs, seed=seed)
+        faults = FaultInjector(specs, seed=seed)
         return [faults.decide(is_write=True) for _ in range(200)]
 
     assert decisions(1) == decisions(1) != decisions(2)
@@ -44,14 +44,14 @@ def test_the_same_seed_decides_the_same() -> None:
 
 
 def test_a_read_is_never_dropped_after_a_commit() -> None:
-    faults = Faults([parse_fault("drop-after-commit:1")])
+    faults = FaultInjector([parse_fault("drop-after-commit:1")])
     assert not faults.decide(is_write=False).drop_after
     assert faults.decide(is_write=True).drop_after
     assert faults.fired == {"drop-after-commit": 1}
 
 
 def test_one_resource_of_a_type_is_refused_for_ever() -> None:
-    faults = Faults([parse_fault("refuse-one:Patient")])
+    faults = FaultInjector([parse_fault("refuse-one:Patient")])
     one, two = ({"resourceType": "Patient", "identifier": [{"system": "urn:x", "value": v}]} for v in "12")
     assert faults.refusal_of({"resourceType": "Observation"}) == []
     assert [bool(faults.refusal_of(r)) for r in (one, two, one, two)] == [True, False, True, False]
@@ -82,10 +82,10 @@ def test_requests_have_fhirs_names(method: str, path: str, name: str) -> None:
 
 
 def test_counts() -> None:
-    stats = Stats()
-    stats.request("POST", "bundle")
-    stats.request("GET", "search")
-    stats.written("create")
+    stats = RequestStats()
+    stats.record_request("POST", "bundle")
+    stats.record_request("GET", "search")
+    stats.record_version("create")
     shown = stats.snapshot()
     assert shown["requests"]["total"] == 2
     assert shown["write_requests"] == 1

@@ -6,9 +6,9 @@ from time import monotonic, sleep
 
 import pytest
 
+from adapter.duties.schedule import next_run, run_jobs
 from adapter.errors import Busy, SettingsError
-from adapter.scheduler import next_beat, run
-from adapter.telemetry import BEATS
+from adapter.telemetry import SCHEDULED_RUNS
 
 NOON = datetime(2026, 11, 2, 5, 0, tzinfo=UTC)  # 12:00 in Hà Nội
 EVERY_SECOND = "* * * * * *"
@@ -32,7 +32,7 @@ EVERY_SECOND = "* * * * * *"
     ],
 )
 def test_next_beat(cron: str, after: datetime, expected: datetime) -> None:
-    found = next_beat(cron, after)
+    found = next_run(cron, after)
     assert found == expected
     assert found.utcoffset() == timedelta(hours=7)
 
@@ -40,14 +40,14 @@ def test_next_beat(cron: str, after: datetime, expected: datetime) -> None:
 @pytest.mark.parametrize("cron", ["", "soon", "61 * * * *", "0 0 30 2 *", "* * * *"])
 def test_wrong_expressions(cron: str) -> None:
     with pytest.raises(SettingsError):
-        next_beat(cron, NOON)
+        next_run(cron, NOON)
     with pytest.raises(SettingsError):
-        run({"bv-tinh": cron}, lambda _: None, Event(), lambda: NOON)
+        run_jobs({"bv-tinh": cron}, lambda _: None, Event(), lambda: NOON)
 
 
 def test_a_moment_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="zone"):
-        next_beat("* * * * *", datetime(2026, 11, 2))  # noqa: DTZ001 - that is the point
+        next_run("* * * * *", datetime(2026, 11, 2))  # noqa: DTZ001 - that is the point
 
 
 def _until(condition: object, seconds: float = 20) -> None:
@@ -74,10 +74,10 @@ def test_a_slow_hospital_skips_beats_and_delays_nobody() -> None:
         with lock:
             running.discard(name)
 
-    skipped = BEATS.labels(hospital="slow", outcome="skipped")
+    skipped = SCHEDULED_RUNS.labels(hospital="slow", outcome="skipped")
     before = skipped._value.get()
     jobs = {"slow": EVERY_SECOND, "quick": EVERY_SECOND}
-    thread = Thread(target=run, args=(jobs, work, stop, lambda: datetime.now(UTC)))
+    thread = Thread(target=run_jobs, args=(jobs, work, stop, lambda: datetime.now(UTC)))
     thread.start()
     _until(lambda: calls.count("quick") >= 3)
     assert calls.count("slow") == 1
@@ -99,7 +99,7 @@ def test_a_failing_beat_does_not_end_the_schedule() -> None:
         calls.append(name)
         raise RuntimeError("no")
 
-    thread = Thread(target=run, args=({"bv-tinh": EVERY_SECOND}, work, stop, lambda: datetime.now(UTC)))
+    thread = Thread(target=run_jobs, args=({"bv-tinh": EVERY_SECOND}, work, stop, lambda: datetime.now(UTC)))
     thread.start()
     _until(lambda: len(calls) >= 2)
     stop.set()
@@ -110,14 +110,15 @@ def test_a_failing_beat_does_not_end_the_schedule() -> None:
 def test_a_hospital_that_another_process_syncs_is_a_beat_skipped() -> None:
     stop = Event()
     counts = {
-        word: BEATS.labels(hospital="elsewhere", outcome=word) for word in ("skipped", "failed", "done")
+        word: SCHEDULED_RUNS.labels(hospital="elsewhere", outcome=word)
+        for word in ("skipped", "failed", "done")
     }
 
     def work(name: str) -> None:
         stop.set()
         raise Busy("sync.busy", hospital=name)
 
-    run({"elsewhere": EVERY_SECOND}, work, stop, lambda: datetime.now(UTC))
+    run_jobs({"elsewhere": EVERY_SECOND}, work, stop, lambda: datetime.now(UTC))
     assert {word: count._value.get() for word, count in counts.items()} == {
         "skipped": 1,
         "failed": 0,
@@ -132,7 +133,7 @@ def test_missed_beats_are_not_made_up_for() -> None:
     last = NOON + timedelta(hours=1, seconds=1)
     calls: list[str] = []
     thread = Thread(
-        target=run, args=({"bv-tinh": "* * * * *"}, calls.append, stop, lambda: next(moments, last))
+        target=run_jobs, args=({"bv-tinh": "* * * * *"}, calls.append, stop, lambda: next(moments, last))
     )
     thread.start()
     _until(lambda: calls)

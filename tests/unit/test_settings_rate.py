@@ -3,12 +3,12 @@
 import pytest
 from pydantic import ValidationError
 
-from adapter.settings import Hospital
+from adapter.settings import HospitalSettings
 
 
 @pytest.mark.parametrize("rate", [0, 0.05, 1, 10_000])
 def test_a_rate_at_which_something_arrives_is_taken(rate: float) -> None:
-    hospital = Hospital(
+    hospital = HospitalSettings(
         display="BV", level="central", base_url="https://bv.example/fhir", requests_per_second=rate
     )
     assert hospital.requests_per_second == rate
@@ -17,4 +17,6 @@ def test_a_rate_at_which_something_arrives_is_taken(rate: float) -> None:
 @pytest.mark.parametrize("rate", [0.0001, 0.049, -1, 10_001])
 def test_a_rate_at_which_nothing_arrives_is_refused(rate: float) -> None:
     with pytest.raises(ValidationError, match="requests_per_second"):
-        Hospital(display="BV", level="central", base_url="https://bv.example/fhir", requests_per_second=rate)
+        HospitalSettings(
+            display="BV", level="central", base_url="https://bv.example/fhir", requests_per_second=rate
+        )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapter.telemetry import DROPPED_FIELDS, LOGGABLE, configure, get_logger
+from adapter.telemetry import DROPPED_FIELDS, LOGGABLE_FIELDS, configure_logging, get_logger
 
 SECRET = "Nguyễn Văn An 024055000111"
 
@@ -16,9 +16,9 @@ SECRET = "Nguyễn Văn An 024055000111"
 @pytest.fixture
 def lines() -> Iterator[Any]:
     stream = io.StringIO()
-    configure(level="info", json=True, stream=stream)
+    configure_logging(level="info", json=True, stream=stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    configure(level="warning")
+    configure_logging(level="warning")
 
 
 def test_listed_fields_come_out(lines: Any) -> None:
@@ -33,7 +33,7 @@ def test_other_fields_are_dropped_and_counted(lines: Any) -> None:
     get_logger("adapter.x").info("sync.done", cadre_name=SECRET, body={"name": SECRET})
     [line] = lines()
     assert SECRET not in json.dumps(line, ensure_ascii=False)
-    assert set(line) <= LOGGABLE | {"event"}
+    assert set(line) <= LOGGABLE_FIELDS | {"event"}
     assert DROPPED_FIELDS.labels(field="cadre_name")._value.get() == before + 1
 
 
@@ -87,9 +87,9 @@ def test_level_holds(lines: Any) -> None:
 
 
 def test_logs_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    configure(level="info")
+    configure_logging(level="info")
     get_logger("adapter.x").info("a.b", hospital="bv-tinh")
-    configure(level="warning")
+    configure_logging(level="warning")
     out = capsys.readouterr()
     assert out.out == ""
     assert "a.b" in out.err

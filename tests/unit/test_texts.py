@@ -79,9 +79,9 @@ def test_every_text_that_the_code_names_exists() -> None:
 
 def test_say_fills_parameters_in_the_language_chosen() -> None:
     try:
-        texts.use_language("vi")
+        texts.set_language("vi")
         assert texts.say("settings.no_file", path="x.toml").startswith("Không có tệp")
-        texts.use_language("fr")
-        assert texts.language() == "en"
+        texts.set_language("fr")
+        assert texts.current_language() == "en"
     finally:
-        texts.use_language("en")
+        texts.set_language("en")

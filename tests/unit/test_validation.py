@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mapping_support import GOLDEN
 
-from adapter.fhir import codec, formats
-from adapter.fhir.validation import MAX_ISSUES, check, check_bundle
+from adapter.fhir import codec
+from adapter.fhir.validation import primitives
+from adapter.fhir.validation.checker import MAX_ISSUES, check_bundle, check_resource
 
 OBSERVATION: dict[str, Any] = {
     "resourceType": "Observation",
@@ -49,8 +50,8 @@ def with_change(path: str, value: Any) -> dict[str, Any]:
 
 
 def test_a_rich_resource_is_right() -> None:
-    assert check(OBSERVATION) == []
-    assert check(codec.loads(codec.dumps(OBSERVATION))) == []
+    assert check_resource(OBSERVATION) == []
+    assert check_resource(codec.loads(codec.dumps(OBSERVATION))) == []
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_a_rich_resource_is_right() -> None:
     ],
 )
 def test_each_mistake_is_named_by_its_element(path: str, value: Any, expression: str) -> None:
-    issues = check(with_change(path, value))
+    issues = check_resource(with_change(path, value))
     assert [issue.expression for issue in issues] == [expression]
     assert issues[0].is_error
     assert issues[0].text
@@ -135,7 +136,7 @@ def test_each_mistake_is_named_by_its_element(path: str, value: Any, expression:
     ],
 )
 def test_required_elements_and_bindings(resource: dict[str, Any], expressions: set[str]) -> None:
-    assert {issue.expression for issue in check(resource)} == expressions
+    assert {issue.expression for issue in check_resource(resource)} == expressions
 
 
 @pytest.mark.parametrize(
@@ -143,22 +144,22 @@ def test_required_elements_and_bindings(resource: dict[str, Any], expressions: s
     [None, 5, "x", [], {}, {"resourceType": None}, {"resourceType": "Foo"}, {"resourceType": "HumanName"}],
 )
 def test_what_is_no_resource(shape: object) -> None:
-    assert len(check(shape)) == 1
+    assert len(check_resource(shape)) == 1
     assert len(check_bundle(shape)) == 1
 
 
 def test_issues_are_bounded_and_texts_hold_no_value() -> None:
     many = {**OBSERVATION, "identifier": [{"use": "x"}] * 500}
-    found = check(many)
+    found = check_resource(many)
     assert sum(issue.is_error for issue in found) == MAX_ISSUES
     assert len(found) == 2 * MAX_ISSUES  # as many warnings
     secret = "Nguyễn Văn An"
     for path in ("status", "id", "effectiveDateTime", "subject.reference", "valueQuantity.value"):
-        assert all(secret not in issue.text for issue in check(with_change(path, secret)))
+        assert all(secret not in issue.text for issue in check_resource(with_change(path, secret)))
 
 
 def test_an_identifier_without_a_value_is_only_warned_about() -> None:
-    issues = check(with_change("identifier.0.value", None))
+    issues = check_resource(with_change("identifier.0.value", None))
     assert [(issue.severity, issue.expression) for issue in issues] == [
         ("warning", "Observation.identifier[0]")
     ]
@@ -168,7 +169,7 @@ def test_depth_is_bounded() -> None:
     deep: dict[str, Any] = {"url": "http://x"}
     for _ in range(5_000):
         deep = {"url": "http://x", "extension": [deep]}
-    assert [issue.code for issue in check({**OBSERVATION, "extension": [deep]})] == ["too-long"]
+    assert [issue.code for issue in check_resource({**OBSERVATION, "extension": [deep]})] == ["too-long"]
 
 
 def test_bundle_names_the_entry() -> None:
@@ -193,7 +194,7 @@ def test_bundle_names_the_entry() -> None:
     }
     collection = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": OBSERVATION}]}
     assert check_bundle(collection) == []
-    assert check(collection) == []
+    assert check_resource(collection) == []
     assert [issue.expression for issue in check_bundle({"resourceType": "Bundle", "type": "batsch"})] == [
         "Bundle.type"
     ]
@@ -201,11 +202,11 @@ def test_bundle_names_the_entry() -> None:
 
 def test_formats() -> None:
     for right in ("2026", "2026-02", "2024-02-29"):
-        assert formats.is_date(right)
+        assert primitives.is_date(right)
     for wrong in ("2026-00", "2023-02-29", "26-01-01", "2026-1-1", "", "0000"):
-        assert not formats.is_date(wrong)
-    assert not formats.is_instant("2026-03-02T23:59:59+15:00")
-    assert formats.is_instant("2026-03-02T23:59:59.123456789+14:00")
+        assert not primitives.is_date(wrong)
+    assert not primitives.is_instant("2026-03-02T23:59:59+15:00")
+    assert primitives.is_instant("2026-03-02T23:59:59.123456789+14:00")
     for right in (
         "Patient/1",
         "urn:uuid:1-2",
@@ -213,11 +214,11 @@ def test_formats() -> None:
         "#a",
         "Patient?identifier=a|b",
     ):
-        assert formats.is_reference(right)
+        assert primitives.is_reference(right)
     for wrong in ("patient/1", "Patient", "Patient/a b", "Patient/" + "x" * 65, "Patient?identifier"):
-        assert not formats.is_reference(wrong)
-    assert formats.target_of("https://x.example/fhir/Patient/1/_history/3") == "Patient"
-    assert formats.target_of("urn:uuid:1") is None
+        assert not primitives.is_reference(wrong)
+    assert primitives.target_of("https://x.example/fhir/Patient/1/_history/3") == "Patient"
+    assert primitives.target_of("urn:uuid:1") is None
 
 
 _JSON = st.recursive(
@@ -239,7 +240,7 @@ _JSON = st.recursive(
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(sorted(OBSERVATION)), _JSON)
 def test_no_shape_of_any_element_raises(name: str, value: Any) -> None:
-    check({**OBSERVATION, name: value})
+    check_resource({**OBSERVATION, name: value})
     check_bundle(
         {
             "resourceType": "Bundle",
@@ -253,7 +254,7 @@ def test_the_models_agree_on_what_we_send() -> None:
     for path in sorted(GOLDEN.glob("*/*/expected.json")):
         resource = codec.loads(path.read_bytes())
         if resource is not None:
-            assert check(resource) == check(resource, second_opinion=False) == []
+            assert check_resource(resource) == check_resource(resource, second_opinion=False) == []
 
 
 def test_warnings_never_hide_an_error() -> None:
@@ -262,7 +263,7 @@ def test_warnings_never_hide_an_error() -> None:
         "identifier": [{"system": "http://x"}] * (MAX_ISSUES + 50),  # a warning each
         "gender": "none of the codes",
     }
-    found = check(patient)
+    found = check_resource(patient)
     assert [issue.expression for issue in found if issue.is_error] == ["Patient.gender"]
     assert sum(not issue.is_error for issue in found) == MAX_ISSUES
 
@@ -270,35 +271,35 @@ def test_warnings_never_hide_an_error() -> None:
 @pytest.mark.parametrize("path", ["code.text", "subject.display"])
 @pytest.mark.parametrize("blank", [" ", "\u00a0", " \r\n\t"])
 def test_a_text_of_white_space_is_only_warned_of(path: str, blank: str) -> None:
-    found = check(with_change(path, blank))
+    found = check_resource(with_change(path, blank))
     assert [(issue.severity, issue.rule) for issue in found] == [("warning", "format")]
 
 
 @pytest.mark.parametrize("text", ["", "\u000b", "\ud800", "a\udc00b", "\u0000"])
 def test_a_text_that_no_server_can_store_is_refused(text: str) -> None:
-    found = check(with_change("code.text", text), second_opinion=False)
+    found = check_resource(with_change("code.text", text), second_opinion=False)
     assert [(issue.severity, issue.expression) for issue in found] == [("error", "Observation.code.text")]
 
 
 def test_two_contained_resources_of_one_id_are_refused() -> None:
-    found = check(with_change("contained", OBSERVATION["contained"] * 2))
+    found = check_resource(with_change("contained", OBSERVATION["contained"] * 2))
     assert [(issue.expression, issue.is_error) for issue in found] == [("Observation.contained", True)]
 
 
 def test_a_reference_to_the_container_leads_to_its_type() -> None:
     specimen = {"resourceType": "Specimen", "id": "s", "subject": {"reference": "#"}}
-    (found,) = check({**OBSERVATION, "contained": [*OBSERVATION["contained"], specimen]})
+    (found,) = check_resource({**OBSERVATION, "contained": [*OBSERVATION["contained"], specimen]})
     assert found.expression == "Observation.contained[1].subject.reference"
     note = {"resourceType": "Provenance", "id": "s", "target": [{"reference": "#"}]}
     note |= {"recorded": "2026-03-02T09:00:00Z", "agent": [{"who": {"display": "BV"}}]}
-    assert check({**OBSERVATION, "contained": [*OBSERVATION["contained"], note]}) == []
+    assert check_resource({**OBSERVATION, "contained": [*OBSERVATION["contained"], note]}) == []
 
 
 _NAMESPACE = 'xmlns="http://www.w3.org/1999/xhtml"'
 
 
 def narrative(div: str) -> list[tuple[str, str | None]]:
-    found = check(with_change("text.div", div), second_opinion=False)
+    found = check_resource(with_change("text.div", div), second_opinion=False)
     assert {issue.expression for issue in found} <= {"Observation.text.div"}
     return [(issue.severity, issue.rule) for issue in found]
 

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from adapter.fhir.outcome import issues_of, operation_outcome
-from adapter.fhir.validation import check
+from adapter.fhir.operation_outcome import operation_outcome, parse_issues
+from adapter.fhir.validation.checker import check_resource
 
 BASE: dict[str, Any] = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
 UNKNOWN = {"extension": [{"url": "http://x", "valueCode": "unknown"}]}
 
 
 def found(resource: dict[str, Any]) -> list[tuple[str | None, str | None]]:
-    return [(issue.rule, issue.expression) for issue in check(resource) if issue.is_error]
+    return [(issue.rule, issue.expression) for issue in check_resource(resource) if issue.is_error]
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,8 @@ def test_the_second_opinion_does_not_contradict_r4() -> None:
 def test_two_rules_of_one_element_are_both_said_and_an_outcome_keeps_the_rule() -> None:
     concept = {"coding": [{"system": "http://x", "code": "a"}]}
     both = {**BASE, "code": concept, "component": [{"code": concept}], "valueInteger": 1}
-    issues = check({**both, "dataAbsentReason": {"text": "x"}})
+    issues = check_resource({**both, "dataAbsentReason": {"text": "x"}})
     assert [issue.rule for issue in issues] == ["obs-6", "obs-7"]
     outcome = operation_outcome(issues)
-    assert list(issues_of(outcome)) == issues
+    assert list(parse_issues(outcome)) == issues
     assert found(outcome) == []

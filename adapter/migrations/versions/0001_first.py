@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from adapter.database import Instant
+from adapter.database import UtcDateTime
 
 revision = "0001"
 down_revision = None
@@ -30,7 +30,7 @@ def upgrade() -> None:
     op.create_table(
         "audit",
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("at", Instant(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
         sa.Column("actor", sa.String(length=100), nullable=False),
         sa.Column("action", sa.String(length=60), nullable=False),
         sa.Column("subject", sa.String(length=64), nullable=True),
@@ -62,7 +62,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=40), nullable=False),
         sa.Column("reason", sa.String(length=60), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
-        sa.Column("since", Instant(), nullable=False),
+        sa.Column("since", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("hospital", "subject", "kind", "reason", name="pk_disclosure_refusal"),
     )
     op.create_table(
@@ -75,9 +75,9 @@ def upgrade() -> None:
         "hospital_token",
         sa.Column("token", sa.String(length=64), nullable=False),
         sa.Column("hospital", sa.String(length=64), nullable=False),
-        sa.Column("created_at", Instant(), nullable=False),
-        sa.Column("revoked_at", Instant(), nullable=True),
-        sa.Column("last_used", Instant(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("revoked_at", UtcDateTime(), nullable=True),
+        sa.Column("last_used", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("token", name="pk_hospital_token"),
     )
     op.create_index("ix_hospital_token_hospital", "hospital_token", ["hospital"], unique=False)
@@ -101,7 +101,7 @@ def upgrade() -> None:
         sa.Column("identity", sa.String(length=400), nullable=True),
         sa.Column("digest", sa.String(length=32), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
-        sa.Column("received_at", Instant(), nullable=False),
+        sa.Column("received_at", UtcDateTime(), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("reasons", sa.Text(), nullable=False),
         sa.Column("candidates", sa.Text(), nullable=False),
@@ -109,7 +109,7 @@ def upgrade() -> None:
         sa.Column("referral", sa.String(length=200), nullable=True),
         sa.Column("result_key", sa.String(length=120), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("settled_at", Instant(), nullable=True),
+        sa.Column("settled_at", UtcDateTime(), nullable=True),
         sa.Column("settled_by", sa.String(length=100), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_inbox_item"),
         sqlite_autoincrement=True,
@@ -147,8 +147,8 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("reason", sa.String(length=40), nullable=True),
         sa.Column("detail", sa.String(length=500), nullable=True),
-        sa.Column("changed_at", Instant(), nullable=False),
-        sa.Column("delivered_at", Instant(), nullable=True),
+        sa.Column("changed_at", UtcDateTime(), nullable=False),
+        sa.Column("delivered_at", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("hospital", "identity", name="pk_ledger_entry"),
     )
     op.create_index("ix_ledger_entry_cadre", "ledger_entry", ["hospital", "cadre"], unique=False)
@@ -161,8 +161,8 @@ def upgrade() -> None:
         sa.Column("planned_position", sa.Integer(), nullable=False),
         sa.Column("planned_version", sa.String(length=32), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
-        sa.Column("not_before", Instant(), nullable=True),
-        sa.Column("last_contact", Instant(), nullable=True),
+        sa.Column("not_before", UtcDateTime(), nullable=True),
+        sa.Column("last_contact", UtcDateTime(), nullable=True),
         sa.Column("last_error", sa.String(length=500), nullable=True),
         sa.PrimaryKeyConstraint("name", name="pk_ledger_hospital"),
     )
@@ -170,11 +170,11 @@ def upgrade() -> None:
         "ledger_shipment",
         sa.Column("hospital", sa.String(length=64), nullable=False),
         sa.Column("cadre", sa.String(length=200), nullable=False),
-        sa.Column("due_at", Instant(), nullable=True),
+        sa.Column("due_at", UtcDateTime(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("wish", sa.Integer(), nullable=False),
         sa.Column("lease_token", sa.String(length=32), nullable=True),
-        sa.Column("lease_until", Instant(), nullable=True),
+        sa.Column("lease_until", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("hospital", "cadre", name="pk_ledger_shipment"),
     )
     op.create_index("ix_ledger_shipment_due", "ledger_shipment", ["hospital", "due_at"], unique=False)

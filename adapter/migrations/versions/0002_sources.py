@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from adapter.database import Instant
+from adapter.database import UtcDateTime
 
 revision = "0002"
 down_revision = "0001"
@@ -19,7 +19,7 @@ def upgrade() -> None:
         sa.Column("version", sa.String(length=32), nullable=False),
         sa.Column("people", sa.String(length=32), nullable=False),
         sa.Column("value", sa.String(length=200), nullable=True),
-        sa.Column("read_at", Instant(), nullable=False),
+        sa.Column("read_at", UtcDateTime(), nullable=False),
         sa.Column("rows", sa.Integer(), nullable=False),
         sa.Column("whole", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("source", "kind", name="pk_source_cursor"),

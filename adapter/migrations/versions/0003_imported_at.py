@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from adapter.database import Instant
+from adapter.database import UtcDateTime
 
 revision = "0003"
 down_revision = "0002"
@@ -12,4 +12,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("record", sa.Column("imported_at", Instant(), nullable=True))
+    op.add_column("record", sa.Column("imported_at", UtcDateTime(), nullable=True))

@@ -4,7 +4,8 @@
 them. Three people in it are T0: the import must refuse them with everything that belongs to them.
 """
 
-from adapter.records.synthetic.workbook import write_csv, write_workbook
-from adapter.records.synthetic.year import Year, sample_year
+from adapter.records.synthetic.plan import SamplePlan
+from adapter.records.synthetic.sample_files import write_csv, write_workbook
+from adapter.records.synthetic.sample_rows import sample_year
 
-__all__ = ["Year", "sample_year", "write_csv", "write_workbook"]
+__all__ = ["SamplePlan", "sample_year", "write_csv", "write_workbook"]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
 
-__all__ = ["PROVINCES_OF_BIRTH", "Person", "make_person"]
+__all__ = ["PROVINCES_OF_BIRTH", "FictitiousPerson", "make_person"]
 
 # Commoner names stand more often.
 _FAMILY = (
@@ -61,7 +61,7 @@ _WARDS = (
 
 
 @dataclass(frozen=True)
-class Person:
+class FictitiousPerson:
     """One fictitious person; fields as the record's."""
 
     key: str
@@ -79,7 +79,7 @@ class Person:
     consents: str | None
 
 
-def make_person(seed: int, index: int, tier: str, year: int) -> Person:
+def make_person(seed: int, index: int, tier: str, year: int) -> FictitiousPerson:
     """The person number `index` (from 0) of a sample; the same for the same arguments."""
     random = Random(f"{seed}/person/{index}")  # noqa: S311 - a sample must be the same for the same seed
     male = random.random() < (0.72 if tier < "T4" else 0.6)
@@ -88,7 +88,7 @@ def make_person(seed: int, index: int, tier: str, year: int) -> Person:
     # A stride that shares no factor with a million: no two people get the same digits.
     digits = (index * 7919 + seed * 104_729 + 31) % 1_000_000
     national = f"{random.choice(PROVINCES_OF_BIRTH)}{0 if male else 1}{born.year % 100:02}{digits:06}"
-    return Person(
+    return FictitiousPerson(
         key=f"CB-{index + 1:04}",
         name=_name(random, tier, male=male),
         male=male,

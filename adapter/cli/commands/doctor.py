@@ -1,0 +1,261 @@
+"""`adapter doctor`: what hospitals' servers really do, and what the adapter does because of it."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adapter.cli.terminal.context import AsJson, Hospitals, actor, chosen, now, opened, stopping
+from adapter.cli.terminal.output import emit, errors, moment, rows, table
+from adapter.cli.terminal.progress import progress
+from adapter.texts import catalogue, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from rich.console import Console
+
+    from adapter.cli.terminal.progress import ProgressCallback
+    from adapter.delivery.doctor.findings import CardFinding
+    from adapter.operations.measure import ServerCardReport
+    from adapter.pipeline.application import Adapter
+
+__all__ = ["register", "say_unmeasured"]
+
+_OF_A_DAY = ("clock_skew", "tls_until")  # which say nothing of the software
+_MARKS = {"unknown": "level_unknown", "costs": "level_costs", "bad": "level_bad"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command to `app`."""
+    app.command("doctor", help=say("doctor.help"))(doctor)
+
+
+def say_unmeasured(adapter: "Adapter", names: "Sequence[str]") -> None:
+    """Say on standard error which of these hospitals have no card."""
+    for name in names:
+        if adapter.cards.get(name) is None:
+            errors().print(say("doctor.no_card", hospital=name))
+
+
+def doctor(
+    context: typer.Context,
+    hospitals: Hospitals = None,
+    *,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", "--dry-run", help=say("doctor.help_read_only"))
+    ] = False,
+    show: Annotated[bool, typer.Option("--show", help=say("doctor.help_show"))] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help=say("doctor.help_markdown"))] = False,
+    seen: Annotated[bool, typer.Option("--seen", help=say("doctor.help_seen"))] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure hospitals' servers, or show what was measured."""
+    from adapter.errors import UsageError
+    from adapter.operations.measure import stored_card_report
+
+    if show and read_only:
+        raise UsageError("doctor.with_show")
+    if seen and (not hospitals or read_only or show or markdown or as_json):
+        raise UsageError("doctor.with_seen")
+    failed = 0
+    with opened(context) as adapter:
+        names = chosen(adapter, hospitals)
+        if seen:
+            _acknowledge(adapter, names)
+            return
+        if show:
+            found = [stored_card_report(adapter, name, now()) for name in names]
+        else:
+            found, failed = _measured(adapter, names, writes=not read_only, quiet=as_json or markdown)
+        displays = {name: adapter.settings.hospital(name).display for name in names}
+        words = {one.hospital: _strategy(adapter, one) for one in found}
+    if markdown:
+        typer.echo(
+            "\n".join(
+                line for one in found for line in _markdown(one, displays[one.hospital], words[one.hospital])
+            )
+        )
+    else:
+        facts = {one.hospital: {**_facts(one), "strategy": words[one.hospital]} for one in found}
+        emit(facts, as_json, lambda out: _draw_all(out, found, words))
+    raise typer.Exit(max((failed, *(one.exit_code for one in found))))
+
+
+def _acknowledge(adapter: "Adapter", names: "Sequence[str]") -> None:
+    for name in names:
+        adapter.cards.acknowledge(name)
+        typer.echo(say("doctor.drift_seen", hospital=name))
+
+
+def _measured(
+    adapter: "Adapter", names: "Sequence[str]", *, writes: bool, quiet: bool
+) -> "tuple[list[ServerCardReport], int]":
+    """What was measured, and the exit code of what could not be: one hospital's trouble is no other's."""
+    from adapter.errors import Busy, SettingsError
+    from adapter.operations.measure import measure_server
+
+    stop, failed = stopping(), 0
+    found: list[ServerCardReport] = []
+    with progress(quiet=quiet) as callback:
+        for name in names:
+            if stop.is_set():
+                break
+            if not quiet:
+                errors().print(say("doctor.begin" if writes else "doctor.begin_read_only", hospital=name))
+            try:
+                bar = _bar(callback, name)
+                found.append(
+                    measure_server(adapter, name, now, writes=writes, stop=stop, on_progress=bar, by=actor())
+                )
+            except (Busy, SettingsError) as error:
+                errors().print(say("cli.error", problem=str(error)))
+                failed = max(failed, error.exit_code)
+    return found, failed
+
+
+def _bar(callback: "ProgressCallback", name: str) -> Any:
+    return lambda done, total: callback("doctor", name, done, total)
+
+
+def _facts(found: "ServerCardReport") -> dict[str, Any]:
+    facts = {**asdict(found), "exit_code": found.exit_code}
+    facts["lines"] = [
+        {**asdict(line), "effect": say(line.effect) if line.effect else ""} for line in found.lines
+    ]
+    facts["drift"] = [change._asdict() for change in found.drift]
+    if found.examined:
+        facts["examined"].pop("card")
+    return facts
+
+
+def _draw_all(out: "Console", found: "Sequence[ServerCardReport]", words: "Mapping[str, str | None]") -> None:
+    for one in found:
+        _draw(out, one, words[one.hospital])
+
+
+def _draw(out: "Console", found: "ServerCardReport", strategy: str | None) -> None:
+    if found.lines:
+        headers = ["", *(say(f"doctor.col_{word}") for word in ("behaviour", "says", "does", "then"))]
+        title = say("doctor.title", hospital=found.hospital, at=moment(found.measured_at))
+        cells = ((_mark(line), *_cells(line)) for line in found.lines)
+        out.print(rows(table(*headers, title=title), cells))
+        if any(_mark(line) for line in found.lines):
+            out.print(say("doctor.legend"))
+    for line in _remarks(found, strategy):
+        out.print(line)
+
+
+def _mark(line: "CardFinding") -> str:
+    return say(f"doctor.{_MARKS[line.level]}") if line.level in _MARKS else ""
+
+
+def _cells(line: "CardFinding") -> tuple[str, str, str, str]:
+    """Behaviour, what it says, what it does, what the adapter does then."""
+    says = say("doctor.nothing") if line.says is None else _value(line.behaviour, line.says)
+    effect = say(line.effect) if line.effect else say("doctor.nothing")
+    does = _value(line.behaviour, line.does) + (f" ({line.detail})" if line.detail else "")
+    return say(f"doctor.{line.behaviour}"), says, does, effect
+
+
+def _value(behaviour: str, value: Any) -> str:
+    if value is None:
+        return say("doctor.unmeasured")
+    if isinstance(value, bool):
+        return say("doctor.yes" if value else "doctor.no")
+    if behaviour == "max_bytes":
+        return say("doctor.bytes", kilobytes=value // 1000)
+    return say("doctor.seconds_ahead", seconds=f"{value:g}") if behaviour == "clock_skew" else str(value)
+
+
+def _remarks(found: "ServerCardReport", strategy: str | None) -> "Iterator[str]":
+    """What is to be said besides the table: a line each."""
+    name, examined = found.hospital, found.examined
+    if examined:
+        yield from _of_examination(found)
+    if found.measured_at is None and not (examined and examined.trouble):
+        yield say("doctor.no_card_kept", hospital=name)
+    if found.drift:
+        changes = "; ".join(
+            say(
+                "doctor.drift_one",
+                behaviour=say(f"doctor.{change.field}"),
+                before=_read(change.before),
+                after=_read(change.after),
+            )
+            if f"doctor.{change.field}" in catalogue("en")
+            else f"{change.field}: {change.before} -> {change.after}"
+            for change in found.drift
+        )
+        yield say("doctor.drift", hospital=name, changes=changes)
+    if strategy:
+        yield strategy
+    if examined and not examined.trouble:
+        yield say("doctor.look" if found.exit_code else "doctor.good")
+
+
+def _read(value: str) -> str:
+    return {"true": say("doctor.yes"), "false": say("doctor.no")}.get(value, value)
+
+
+def _of_examination(found: "ServerCardReport") -> "Iterator[str]":
+    name, examined = found.hospital, found.examined
+    if examined is None:
+        return
+    if examined.trouble:
+        yield say("doctor.trouble", hospital=name, why=_why(examined.trouble))
+    for probe, why in examined.notes.items():
+        known = f"doctor.{probe}"
+        yield say(
+            "doctor.note",
+            hospital=name,
+            probe=say(known) if known in catalogue("en") else probe,
+            why=_why(why),
+        )
+    if examined.removed:
+        yield say("doctor.removed_before", hospital=name, count=examined.removed)
+    if examined.left:
+        places = ", ".join(examined.left[:10])
+        yield say("doctor.left", hospital=name, count=len(examined.left), places=places)
+    if examined.stopped:
+        yield say("doctor.stopped", hospital=name)
+    yield say("doctor.done", requests=examined.requests, seconds=f"{examined.seconds:.1f}")
+
+
+def _why(word: str) -> str:
+    known = f"doctor.why_{word}"
+    return say(known) if known in catalogue("en") else word
+
+
+def _strategy(adapter: "Adapter", found: "ServerCardReport") -> str | None:
+    """How the adapter writes to this server, in words."""
+    from adapter.delivery.decisions.strategy import choose_strategy
+
+    if not found.lines:
+        return None
+    hospital = adapter.settings.hospital(found.hospital)
+    how = choose_strategy(found.card, max_entries=hospital.max_entries, max_bytes=hospital.max_bytes)
+    form = "together" if how.cross_references else how.form
+    words = [
+        say(f"doctor.form_{form}"),
+        say("doctor.by_condition" if how.conditional_update else "doctor.by_looking"),
+    ]
+    if how.form != "single":
+        words.append(say("doctor.size", entries=how.max_entries, kilobytes=how.max_bytes // 1000))
+    return say("doctor.strategy", hospital=hospital.display, manner="; ".join(words))
+
+
+def _markdown(found: "ServerCardReport", display: str, strategy: str | None) -> "Iterator[str]":
+    """The card as a page."""
+    yield f"# {display}"
+    yield ""
+    headers = [say(f"doctor.col_{word}") for word in ("behaviour", "says", "does", "then")]
+    yield "| " + " | ".join(headers) + " |"
+    yield "|" + "---|" * len(headers)
+    for line in found.lines:
+        if line.behaviour in _OF_A_DAY:
+            continue
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(line)) + " |"
+    if strategy:
+        yield ""
+        yield strategy

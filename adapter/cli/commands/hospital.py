@@ -1,0 +1,173 @@
+"""`adapter hospital`: their tokens, how each is served, and the switch that stops it."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adapter.cli.terminal.context import AsJson, actor, now, opened, settings_of
+from adapter.cli.terminal.output import emit, moment, rows, table
+from adapter.texts import catalogue, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from adapter.insights.hospital_service import HospitalService
+
+__all__ = ["register", "served_lines"]
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help=say("cli.help_hospital_name"))]
+Note = Annotated[str | None, typer.Option("--note", help=say("hospital.help_note"))]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to `app`."""
+    hospital = typer.Typer(help=say("cli.help_hospital"), no_args_is_help=True)
+    hospital.command("list", help=say("cli.help_hospital_list"))(hospital_list)
+    hospital.command("show", help=say("hospital.help_show"))(hospital_show)
+    hospital.command("pause", help=say("hospital.help_pause"))(hospital_pause)
+    hospital.command("drain", help=say("hospital.help_drain"))(hospital_drain)
+    hospital.command("resume", help=say("hospital.help_resume"))(hospital_resume)
+    hospital.command("reset", help=say("hospital.help_reset"))(hospital_reset)
+    hospital.command("token", help=say("cli.help_hospital_token"))(hospital_token)
+    app.add_typer(hospital, name="hospital")
+
+
+def hospital_token(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help=say("cli.help_hospital_name"))],
+    revoke: Annotated[bool, typer.Option("--revoke", help=say("cli.help_revoke"))] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a token with which a hospital may send results; it is shown once."""
+    from adapter.web import bearer_tokens
+
+    with opened(context) as adapter:
+        hospital = adapter.settings.hospital(name)
+        if revoke:
+            count = bearer_tokens.revoke_tokens(adapter.engine, hospital.name, now())
+            done = say("cli.tokens_revoked", count=count, hospital=hospital.name)
+            emit({"hospital": hospital.name, "revoked": count}, as_json, lambda out: out.print(done))
+            return
+        token = bearer_tokens.issue_token(adapter.engine, hospital.name, now())
+    typer.echo(say("cli.token_once", hospital=hospital.name), err=True)
+    emit({"hospital": hospital.name, "token": token}, as_json, lambda _: typer.echo(token))
+
+
+def hospital_list(context: typer.Context, as_json: AsJson = False) -> None:
+    """The hospitals of the settings."""
+    settings = settings_of(context)
+    facts = [
+        {
+            "name": hospital.name,
+            "display": hospital.display,
+            "level": hospital.level,
+            "base_url": hospital.base_url,
+            "schedule": hospital.schedule,
+        }
+        for hospital in settings.hospitals.values()
+    ]
+    headers = [say(f"cli.col_{word}") for word in ("hospital", "display", "level", "address", "schedule")]
+    lines = (tuple({**one, "level": say(f"cli.level_{one['level']}")}.values()) for one in facts)
+    emit(facts, as_json, lambda out: out.print(rows(table(*headers), lines)))
+
+
+def hospital_show(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """How a hospital is served now."""
+    from adapter.insights.hospital_service import hospital_service
+
+    with opened(context) as adapter:
+        found = hospital_service(adapter, name, now())
+    emit(found, as_json, lambda out: _draw(out, found))
+
+
+def hospital_pause(context: typer.Context, name: Name, note: Note = None, as_json: AsJson = False) -> None:
+    """Send it nothing until it is resumed."""
+    _switch(context, name, "paused", note, as_json)
+
+
+def hospital_drain(context: typer.Context, name: Name, note: Note = None, as_json: AsJson = False) -> None:
+    """Send what waits, plan nothing new."""
+    _switch(context, name, "draining", note, as_json)
+
+
+def hospital_resume(context: typer.Context, name: Name, note: Note = None, as_json: AsJson = False) -> None:
+    """Serve it again."""
+    _switch(context, name, "running", note, as_json)
+
+
+def hospital_reset(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """Close its breaker by hand."""
+    from adapter.operations.hospital_switch import reset_breaker
+
+    with opened(context) as adapter:
+        found = reset_breaker(adapter, name, by=actor(), now=now())
+    emit(found, as_json, lambda out: _draw_switched(out, found, "reset"))
+
+
+def _switch(context: typer.Context, name: str, mode: str, note: str | None, as_json: bool) -> None:
+    from adapter.ledger.hospitals.pace import HospitalMode
+    from adapter.operations.hospital_switch import set_hospital_mode
+
+    with opened(context) as adapter:
+        found = set_hospital_mode(adapter, name, HospitalMode(mode), by=actor(), note=note, now=now())
+    emit(found, as_json, lambda out: _draw_switched(out, found, mode))
+
+
+def _draw_switched(out: "Console", found: "HospitalService", done: str) -> None:
+    out.print(say(f"hospital.done_{done}", hospital=found.hospital, count=found.to_go))
+    for line in served_lines(found):
+        out.print(line)
+
+
+def served_lines(found: "HospitalService") -> "Iterator[str]":
+    """A sentence for everything because of which a hospital is not served as usual."""
+    if found.mode != "running":
+        who = {"by": found.mode_by or "-", "at": moment(found.mode_at)}
+        note = f" ({found.mode_note})" if found.mode_note else ""
+        yield say(f"hospital.is_{found.mode}", hospital=found.hospital, count=found.to_go, **who) + note
+    if found.why == "hours":
+        yield say("hospital.is_hours", hospital=found.hospital, until=moment(found.until))
+    if found.breaker != "closed" and found.mode != "paused":
+        facts = {"failures": found.failures, "since": moment(found.failing_since), "why": trouble(found)}
+        word = "half_open" if found.breaker == "half-open" else "open"
+        yield say(f"hospital.is_{word}", hospital=found.hospital, until=moment(found.until), **facts)
+
+
+def trouble(found: "HospitalService") -> str:
+    """What is wrong with a hospital, in words where there are some, with the code that the docs list."""
+    code = found.last_error or "-"
+    known = f"hospital.trouble_{code.replace('-', '_')}"
+    return f"{say(known)} ({code})" if known in catalogue("en") else code
+
+
+def _draw(out: "Console", found: "HospitalService") -> None:
+    out.print(rows(table(found.hospital, found.display), _facts(found)))
+    for line in served_lines(found):
+        out.print(line)
+
+
+def _facts(found: "HospitalService") -> "Iterator[tuple[str, object]]":
+    def word(name: str) -> str:
+        return say(f"hospital.word_{name.replace('-', '_')}")
+
+    yield say("hospital.row_mode"), word(found.mode)
+    yield say("hospital.row_breaker"), word(found.breaker)
+    yield say("hospital.row_last_contact"), moment(found.last_contact)
+    yield say("hospital.row_to_go"), found.to_go
+    yield say("hospital.row_in_flight"), _of(found.in_flight if found.admits else 0, found.concurrency)
+    yield say("hospital.row_rate"), f"{found.requests_per_second:g}" if found.requests_per_second else "-"
+    yield say("hospital.row_entries"), _of(found.entries, found.max_entries)
+    yield say("hospital.row_windows"), ", ".join(found.windows) or "-"
+    yield say("hospital.row_maintenance"), ", ".join(found.maintenance) or "-"
+    yield say("hospital.row_card"), _card(found.card_measured_at)
+
+
+def _of(now_: int, most: int) -> str:
+    return say("hospital.of", now=now_, most=most)
+
+
+def _card(measured_at: datetime | None) -> str:
+    return moment(measured_at) if measured_at else say("hospital.no_card")

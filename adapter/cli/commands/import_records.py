@@ -1,0 +1,104 @@
+"""`adapter import`: a workbook or CSVs into the local record."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adapter.cli.terminal.context import AsJson, now, opened
+from adapter.cli.terminal.output import emit, errors, rows, table
+from adapter.cli.terminal.progress import ProgressCallback, progress
+from adapter.texts import say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from adapter.records.importing.import_report import ImportReport
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to `app`."""
+    app.command("import", help=say("cli.help_import"))(import_files)
+
+
+def import_files(
+    context: typer.Context,
+    *,
+    files: Annotated[list[Path], typer.Argument(help=say("cli.help_import_files"))],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=say("cli.help_dry_run"))] = False,
+    partial: Annotated[bool, typer.Option("--partial", help=say("cli.help_partial"))] = False,
+    allow_deletions: Annotated[
+        bool, typer.Option("--allow-deletions", help=say("cli.help_allow_deletions"))
+    ] = False,
+    full: Annotated[bool, typer.Option("--full", help=say("source.help_full"))] = False,
+    rejects: Annotated[Path | None, typer.Option(help=say("cli.help_rejects"))] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import workbooks, folders of CSVs, databases (source files) or check-up forms."""
+    from adapter.cli.commands.source import inputs, resolved
+    from adapter.pipeline.inbound.inbox import erase_received
+    from adapter.records.importing import importer
+
+    with opened(context) as adapter, progress(quiet=as_json) as callback:
+        files = [resolved(adapter.settings, file) for file in files]
+        report = importer.run_import(
+            adapter.engine,
+            files,
+            dry_run=dry_run,
+            partial=partial,
+            allow_deletions=allow_deletions,
+            max_deletions_percent=adapter.settings.max_deletions_percent,
+            rejects=rejects or _rejects_file(files[0]),
+            known_hospitals=frozenset(adapter.settings.hospitals),
+            known_measures=None,
+            now=now(),
+            progress=_counted(callback),
+            on_scrub=erase_received,
+            inputs=inputs(adapter.settings, full=full),
+        )
+    emit(report.as_json(), as_json, lambda out: _draw(out, report))
+    raise typer.Exit(1 if report.rejected else 0)
+
+
+_COUNTS = ("created", "changed", "unchanged", "deleted", "rejected")
+
+
+def _draw(out: "Console", report: "ImportReport") -> None:
+    """Problems and warnings on standard error, the counts on standard output."""
+    complaints = errors()
+    for line in (*map(str, report.problems), *report.warnings):
+        complaints.print(line)
+    unsaid = report.problem_count + report.warning_count - len(report.problems) - len(report.warnings)
+    if unsaid > 0:
+        complaints.print(say("cli.import_more", count=unsaid))
+    headers = [say(f"cli.col_{word}") for word in ("kind", *_COUNTS)]
+    lines = (
+        (say(f"cli.kind_{kind}"), *(getattr(counts, word) for word in _COUNTS))
+        for kind, counts in report.kinds.items()
+    )
+    out.print(rows(table(*headers, numbers=range(1, 1 + len(_COUNTS))), lines))
+    if report.refused_people:
+        people, count = report.refused_people, report.refused_rows
+        out.print(say("cli.import_t0", people=people, count=count))
+    if report.scrubbed:
+        out.print(say("import.scrubbed", count=report.scrubbed))
+    if report.rejects:
+        copied = report.rejected - report.withheld
+        out.print(say("cli.import_rejects", count=copied, path=str(report.rejects)))
+    if report.withheld:
+        out.print(say("import.withheld", count=report.withheld))
+    if report.dry_run:
+        out.print(say("cli.import_dry"))
+
+
+def _rejects_file(first: Path) -> Path:
+    """Beside the first file: `year.xlsx` is rejected into `year.rejects.xlsx`."""
+    stem = first.with_suffix("") if first.is_file() else first
+    return stem.with_name(f"{stem.name}.rejects{first.suffix if first.is_file() else ''}")
+
+
+def _counted(callback: ProgressCallback) -> Callable[[int, int], None]:
+    return lambda done, total: callback("import", None, done, total)

@@ -1,0 +1,145 @@
+"""`adapter inbox`: what a person decides."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adapter.cli.terminal.context import AsJson, Hospitals, actor, chosen, now, opened
+from adapter.cli.terminal.output import emit, moment, rows, table
+from adapter.texts import catalogue, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from adapter.insights.unanswered import UnansweredReferral
+
+__all__ = ["register"]
+
+_CENTURY = 36_500  # days
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to `app`."""
+    inbox = typer.Typer(help=say("cli.help_inbox"), invoke_without_command=True)
+    inbox.callback()(inbox_list)
+    inbox.command("link", help=say("cli.help_inbox_link"))(inbox_link)
+    inbox.command("unanswered", help=say("unanswered.help"))(inbox_unanswered)
+    inbox.command("unlink", help=say("cli.help_inbox_unlink"))(inbox_unlink)
+    app.add_typer(inbox, name="inbox")
+
+
+def inbox_list(
+    context: typer.Context,
+    state: Annotated[str, typer.Option(help=say("cli.help_inbox_state"))] = "unmatched",
+    as_json: AsJson = False,
+) -> None:
+    """What hospitals sent and what became of it."""
+    if context.invoked_subcommand:
+        return
+    from adapter.errors import UsageError
+    from adapter.inbox.tables import STATES
+
+    if state not in (*STATES, "all"):
+        raise UsageError("cli.unknown_state", state=state, known=", ".join((*STATES, "all")))
+    with opened(context) as adapter:
+        counts = adapter.inbox.counts()
+        items = [_item_facts(item) for item in adapter.inbox.items(None if state == "all" else state)]
+    emit({"counts": counts, "items": items}, as_json, lambda out: _draw_inbox(out, counts, items))
+
+
+def inbox_link(
+    context: typer.Context,
+    item: Annotated[int, typer.Argument(metavar="ID", help=say("cli.help_item"))],
+    cadre: Annotated[str, typer.Argument(metavar="CADRE", help=say("cli.help_cadre"))],
+    referral: Annotated[str | None, typer.Option("--referral", help=say("cli.help_referral"))] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say whose result it is."""
+    from adapter.pipeline.inbound.inbox import link
+
+    with opened(context) as adapter:
+        link(adapter, item, cadre, referral, by=actor(), now=now())
+    facts = {"item": item, "cadre": cadre, "referral": referral}
+    emit(facts, as_json, lambda out: out.print(say("cli.inbox_linked", item=item, cadre=cadre)))
+
+
+def inbox_unlink(
+    context: typer.Context,
+    item: Annotated[int, typer.Argument(metavar="ID", help=say("cli.help_item"))],
+    as_json: AsJson = False,
+) -> None:
+    """Take a match back: the result leaves the record and waits again."""
+    from adapter.pipeline.inbound.inbox import unlink
+
+    with opened(context) as adapter:
+        unlink(adapter, item, by=actor(), now=now())
+    emit({"item": item}, as_json, lambda out: out.print(say("cli.inbox_unlinked", item=item)))
+
+
+def inbox_unanswered(
+    context: typer.Context,
+    hospitals: Hospitals = None,
+    days: Annotated[float | None, typer.Option(min=0, max=_CENTURY, help=say("unanswered.help_days"))] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Referrals that hospitals have and that nothing came back for."""
+    from adapter.insights.unanswered import unanswered_referrals
+
+    with opened(context) as adapter:
+        limit = adapter.settings.alarm.answer_days if days is None else days
+        before = now() - timedelta(days=limit)
+        found = unanswered_referrals(adapter, chosen(adapter, hospitals), before)
+    facts = {"days": limit, "unanswered": [asdict(one) for one in found]}
+    emit(facts, as_json, lambda out: _draw_unanswered(out, found, limit))
+
+
+def _draw_unanswered(out: "Console", found: "Sequence[UnansweredReferral]", days: float) -> None:
+    if not found:
+        out.print(say("unanswered.none", days=f"{days:g}"))
+        return
+    headers = [say(f"unanswered.col_{word}") for word in ("since", "hospital", "referral", "cadre", "said")]
+    lines = (
+        (moment(one.since), one.hospital, one.referral, one.cadre, say(f"unanswered.said_{one.fulfilment}"))
+        for one in found
+    )
+    out.print(rows(table(*headers), lines))
+    out.print(say("unanswered.advice"))
+
+
+def _item_facts(item: Any) -> dict[str, Any]:
+    """An inbox item without its body, which may name people."""
+    wanted = ("id", "hospital", "type", "state", "received_at", "reasons", "cadre", "referral", "settled_by")
+    facts = {name: getattr(item, name) for name in wanted}
+    return {**facts, "candidates": [one.cadre for one in item.candidates]}
+
+
+def _draw_inbox(out: "Console", counts: dict[str, int], items: "Sequence[dict[str, Any]]") -> None:
+    out.print("  ".join(f"{say(f'cli.state_{state}')}: {count}" for state, count in counts.items()))
+    if not items:
+        return
+    headers = [
+        say(f"cli.col_{word}")
+        for word in ("id", "hospital", "type", "received", "state", "why", "candidates")
+    ]
+    lines = (
+        (
+            one["id"],
+            one["hospital"],
+            one["type"],
+            moment(one["received_at"]),
+            say(f"cli.state_{one['state']}"),
+            "; ".join(_reason(reason) for reason in one["reasons"]),
+            ", ".join(one["candidates"][:3]) or one["cadre"] or "-",
+        )
+        for one in items
+    )
+    out.print(rows(table(*headers, numbers=(0,)), lines))
+
+
+def _reason(code: str) -> str:
+    known = f"inbox.{code}"
+    return say(known) if known in catalogue("en") else code

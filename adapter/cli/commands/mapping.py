@@ -1,0 +1,206 @@
+"""`adapter mapping check` and `diff`: a mapping is checked, and a change of it looked at."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adapter.cli.terminal.context import AsJson, Hospitals, actor, chosen, now, opened, settings_of
+from adapter.cli.terminal.output import emit, rows, table
+from adapter.cli.terminal.progress import progress
+from adapter.texts import say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from adapter.fhir.difference import Difference
+    from adapter.insights.mapping_impact import ChangeKind, MappingImpact
+    from adapter.settings import Settings
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to `app`."""
+    mapping = typer.Typer(help=say("cli.help_mapping"), no_args_is_help=True)
+    mapping.command("check", help=say("cli.help_mapping_check"))(mapping_check)
+    mapping.command("diff", help=say("diff.help"))(diff)
+    app.add_typer(mapping, name="mapping")
+
+
+def mapping_check(context: typer.Context, as_json: AsJson = False) -> None:
+    """Check settings, secrets, mappings, code tables and the policy; list everything that is wrong."""
+    from adapter.errors import MappingError
+    from adapter.pipeline.mapping_loading import load_mappings, policy_warnings
+
+    settings = settings_of(context)
+    problems = _secret_problems(settings)
+    facts: dict[str, Any] = {"types": (), "version": None, "warnings": ()}
+    try:
+        mappings = load_mappings(settings)
+        facts = {
+            "types": mappings.types,
+            "version": mappings.version,
+            "warnings": policy_warnings(settings),
+        }
+    except MappingError as error:
+        problems += [str(error), *error.problems]
+    if problems and not as_json:
+        raise MappingError("cli.check_failed", tuple(problems))
+    emit({**facts, "problems": problems}, as_json, lambda _: _draw_check(facts))
+    raise typer.Exit(2 if problems else 0)
+
+
+def _secret_problems(settings: "Settings") -> list[str]:
+    """What is wrong with the identity key and the hospitals' tokens, without saying any of them."""
+    from adapter.errors import SettingsError
+    from adapter.fhir.identity import IdentityFactory
+
+    problems = []
+    try:
+        IdentityFactory(settings.secret(settings.identity_key).get_secret_value().encode())
+    except SettingsError as error:
+        problems.append(str(error))
+    except ValueError:
+        problems.append(say("settings.short_key", reference=settings.identity_key))
+    for hospital in settings.hospitals.values():
+        try:
+            if hospital.token:
+                settings.secret(hospital.token)
+        except SettingsError as error:
+            problems.append(f"hospitals.{hospital.name}.token: {error}")
+    return problems
+
+
+def _draw_check(facts: Mapping[str, Any]) -> None:
+    for warning in facts["warnings"]:
+        typer.echo(warning, err=True)
+    typer.echo(say("cli.mapping_good", types=", ".join(facts["types"]), version=facts["version"][:12]))
+
+
+def diff(
+    context: typer.Context,
+    hospitals: Hospitals = None,
+    sample: Annotated[int, typer.Option("--sample", min=1, max=100, help=say("diff.help_sample"))] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """What the folder's mapping does to the current records, against the one in force; sends nothing."""
+    from adapter.insights.mapping_impact import mapping_impact
+    from adapter.pipeline.access_audit import audit_read
+
+    with opened(context) as adapter:
+        names = chosen(adapter, hospitals)
+        with progress(quiet=as_json) as callback:
+            found = mapping_impact(adapter, names, callback, sample=sample)
+        examples = [one for each in found.values() for kind in each.kinds for one in kind.examples]
+        shown = [(one.record_kind, one.record) for one in examples]
+        audit_read(adapter, shown, command="mapping diff", by=actor(), now=now())
+        limit = adapter.settings.max_resend_percent
+    facts = {name: _facts(one) for name, one in found.items()}
+    emit(facts, as_json, lambda out: _draw(out, found, limit))
+
+
+_EFFECTS = ("change", "new", "vanish", "same")
+
+
+def _facts(found: "MappingImpact") -> dict[str, Any]:
+    """A preview as plain facts."""
+    counts = [
+        {"type": type_, "file": file, **{effect: effects[effect] for effect in _EFFECTS}}
+        for (type_, file), effects in found.counts.items()
+    ]
+    return {
+        "in_force": found.in_force,
+        "working": found.working,
+        **{effect: found.total(effect) for effect in _EFFECTS},
+        "invalid": found.invalid,
+        "resend": found.weight.resend,
+        "held": found.weight.held,
+        "emptied": found.weight.emptied,
+        "requests": found.requests,
+        "needs_accepting": found.needs_accepting,
+        "counts": counts,
+        "kinds": [_kind_facts(kind) for kind in found.kinds],
+    }
+
+
+def _kind_facts(kind: "ChangeKind") -> dict[str, Any]:
+    return {
+        "type": kind.type,
+        "file": kind.file,
+        "effect": kind.effect,
+        "count": kind.count,
+        "elements": kind.elements,
+        "values": [{**asdict(value), "count": count} for value, count in kind.values.most_common()],
+        "examples": kind.examples,
+    }
+
+
+_MOST_LINES = 12
+
+
+def _draw(out: "Console", found: "Mapping[str, MappingImpact]", limit: float) -> None:
+    for one in found.values():
+        _draw_one(out, one, limit)
+
+
+def _draw_one(out: "Console", found: "MappingImpact", limit: float) -> None:
+    name = found.hospital
+    if found.in_force == found.working:
+        out.print(say("diff.nothing", hospital=name, version=found.working[:12]))
+        return
+    before = found.in_force[:12] if found.in_force else "-"
+    out.print(say("diff.title", hospital=name, before=before, after=found.working[:12]))
+    headers = [say(f"diff.col_{word}") for word in ("type", "file", *_EFFECTS)]
+    lines = (
+        (type_, file, *(effects[effect] for effect in _EFFECTS))
+        for (type_, file), effects in found.counts.items()
+    )
+    out.print(rows(table(*headers, numbers=range(2, 6)), lines))
+    if found.in_force is None:
+        out.print(say("diff.first"))
+        return
+    for kind in found.kinds:
+        _draw_kind(out, kind)
+    _draw_cost(out, found, limit)
+
+
+def _draw_kind(out: "Console", kind: "ChangeKind") -> None:
+    """What all of the kind have in common with how many have it, then what is special in the examples."""
+    out.print(say(f"diff.kind_{kind.effect}", type=kind.type, file=kind.file, count=kind.count))
+    common = kind.values.most_common(_MOST_LINES)
+    for value, count in common:
+        out.print(f"    {_line(value)}  ({count})")
+    if len(kind.values) > len(common):
+        out.print("    " + say("diff.more_values", count=len(kind.values) - len(common)))
+    shown = {value for value, _ in common}
+    examples = kind.examples[:1] if kind.effect == "new" else kind.examples  # one shows what is made
+    for example in examples:
+        out.print("  " + say("diff.example", kind=say(f"cli.one_{example.record_kind}"), key=example.record))
+        if kind.effect == "vanish":
+            continue
+        special = [value for value in example.differences if value not in shown]
+        for value in special[:_MOST_LINES]:
+            out.print(f"    {_line(value)}")
+        if len(special) > _MOST_LINES:
+            out.print("    " + say("diff.more_values", count=len(special) - _MOST_LINES))
+    out.print("")
+
+
+def _line(value: "Difference") -> str:
+    before, after = ("-" if one is None else one for one in (value.before, value.after))
+    return f"{value.path}: {before} → {after}"
+
+
+def _draw_cost(out: "Console", found: "MappingImpact", limit: float) -> None:
+    weight = found.weight
+    share = f"{100 * weight.resend / weight.held:.1f}" if weight.held else "0"
+    out.print(say("diff.cost", resend=weight.resend, held=weight.held, share=share, requests=found.requests))
+    if found.invalid:
+        out.print(say("diff.invalid", count=found.invalid))
+    if weight.emptied:
+        types = ", ".join(weight.emptied)
+        out.print(say("diff.needs_accepting_emptied", hospital=found.hospital, types=types))
+    elif found.needs_accepting:
+        out.print(say("diff.needs_accepting", hospital=found.hospital, limit=f"{limit:g}"))

@@ -1,0 +1,83 @@
+"""`adapter serve` and `adapter sandbox`: the processes that stay up."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapter.cli.terminal.context import opened
+from adapter.texts import say
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to `app`."""
+    app.command("serve", help=say("cli.help_serve"))(serve)
+    app.command("sandbox", help=say("cli.help_sandbox"))(sandbox)
+
+
+def serve(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option(help=say("cli.help_host"))] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help=say("cli.help_port"))] = None,
+) -> None:
+    """Take results from hospitals until told to stop."""
+    from adapter.pipeline.mappings.activation import configuration_problems
+    from adapter.web.endpoint import adapter_endpoint
+    from adapter.web.server import run_server as run
+
+    with opened(context, service=True) as adapter:
+        at, on = host or adapter.settings.listen_host, port or adapter.settings.listen_port
+        _must_be_free(at, on)
+        app = adapter_endpoint(adapter)
+        for line in configuration_problems(adapter):
+            typer.echo(line, err=True)
+        typer.echo(say("cli.serve_at", url=f"http://{at}:{on}/fhir"))
+        run(app, at, on)
+
+
+def sandbox(
+    *,
+    name: Annotated[str, typer.Option("--name", help=say("cli.help_sandbox_name"))],
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help=say("cli.help_port"))],
+    data: Annotated[Path | None, typer.Option("--data", help=say("cli.help_sandbox_data"))] = None,
+    faults: Annotated[list[str] | None, typer.Option("--fault", help=say("cli.help_fault"))] = None,
+    seed: Annotated[int, typer.Option(help=say("cli.help_seed"))] = 1,
+    token: Annotated[str | None, typer.Option("--token", help=say("cli.help_sandbox_token"))] = None,
+    doctor: Annotated[bool, typer.Option("--doctor", help=say("cli.help_doctor"))] = False,
+    doctor_delay: Annotated[float, typer.Option(help=say("cli.help_doctor_delay"))] = 2.0,
+    push_to: Annotated[str | None, typer.Option("--push-to", help=say("cli.help_push_to"))] = None,
+    push_token: Annotated[str | None, typer.Option("--push-token", help=say("cli.help_push_token"))] = None,
+    validate: Annotated[bool, typer.Option("--validate", help=say("cli.help_validate"))] = False,
+) -> None:
+    """A hospital to rehearse with."""
+    from adapter.sandbox.run import ClinicianOptions, run_sandbox
+    from adapter.telemetry import configure_logging
+
+    configure_logging()
+    _must_be_free("127.0.0.1", port)
+    run_sandbox(
+        name,
+        port,
+        data or Path("sandbox"),
+        faults=tuple(faults or ()),
+        seed=seed,
+        doctor=ClinicianOptions(doctor_delay, push_to, push_token) if doctor else None,
+        token=token,
+        validate=validate,
+        ready=lambda: typer.echo(say("cli.sandbox_at", name=name, url=f"http://127.0.0.1:{port}/fhir")),
+    )
+
+
+def _must_be_free(host: str, port: int) -> None:
+    """Raises UsageError when nothing can listen there: said at once and in words."""
+    import socket
+
+    from adapter.errors import UsageError
+
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except OSError as error:
+        raise UsageError("cli.port_taken", host=host, port=port, problem=error.strerror or "") from error

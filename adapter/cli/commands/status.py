@@ -1,0 +1,128 @@
+"""`adapter status`, `report`: what happened, and what it adds up to."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adapter.cli.commands.hospital import served_lines
+from adapter.cli.commands.problems import show_problems
+from adapter.cli.terminal.context import AsJson, now, opened
+from adapter.cli.terminal.output import LOCAL, emit, moment, rows, table
+from adapter.cli.terminal.refused import draw_turned_back, waiting_at
+from adapter.texts import say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from adapter.insights.refusals import RefusedResource
+    from adapter.insights.status import HospitalStatus
+    from adapter.ledger.workers.registry import Worker
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to `app`."""
+    app.command("status", help=say("cli.help_status"))(status)
+    app.command("report", help=say("cli.help_report"))(report)
+
+
+def status(
+    context: typer.Context,
+    problems: Annotated[bool, typer.Option("--problems", help=say("alarm.help_problems"))] = False,
+    workers: Annotated[bool, typer.Option("--workers", help=say("worker.help_workers"))] = False,
+    as_json: AsJson = False,
+) -> None:
+    """One line per hospital, or per worker; or what a person must know."""
+    from adapter.errors import UsageError
+    from adapter.insights.status import hospital_statuses as status_of
+
+    if problems and workers:
+        raise UsageError("problems.with_workers")
+    if problems:
+        show_problems(context, as_json)
+    with opened(context) as adapter:
+        there = adapter.ledger.workers.all()
+        if workers:
+            emit(there, as_json, lambda out: _draw_workers(out, there))
+            return
+        lines = status_of(adapter)
+        waiting = waiting_at(
+            adapter, {} if as_json else {line.hospital: line.parked for line in lines}, "status"
+        )
+    emit(lines, as_json, lambda out: _draw_status(out, lines, waiting))
+    if there and not as_json:
+        typer.echo(say("worker.there", count=len(there)))
+
+
+def report(
+    context: typer.Context,
+    year: Annotated[int | None, typer.Option(min=1900, max=2200, help=say("cli.help_report_year"))] = None,
+    for_outsiders: Annotated[
+        bool, typer.Option("--for-outsiders", help=say("cli.help_for_outsiders"))
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The year in figures."""
+    from adapter.cli.terminal.report_chart import draw
+    from adapter.errors import UsageError
+    from adapter.report import latest_year, year_report
+
+    with opened(context) as adapter:
+        of = year or latest_year(adapter.records)
+        if of is None:
+            raise UsageError("cli.report_nothing")
+        figures = year_report(
+            adapter.records,
+            of,
+            levels={hospital.name: hospital.level for hospital in adapter.settings.hospitals.values()},
+            today=now().astimezone(LOCAL).date(),
+            for_outsiders=for_outsiders,
+        )
+    emit(figures, as_json, lambda out: draw(out, figures))
+
+
+def _draw_workers(out: "Console", there: "Sequence[Worker]") -> None:
+    if not there:
+        out.print(say("worker.none"))
+        return
+    words = ("host", "pid", "version", "started", "seen")
+    cells = ((one.host, one.pid, one.version, moment(one.started_at), moment(one.seen_at)) for one in there)
+    out.print(rows(table(*(say(f"worker.col_{word}") for word in words), numbers=(1,)), cells))
+
+
+_STATES = ("desired", "delivered", "waiting", "parked", "unknown", "withheld")
+
+
+def _draw_status(
+    out: "Console", lines: "Sequence[HospitalStatus]", waiting: "Sequence[RefusedResource]"
+) -> None:
+    if not lines:
+        out.print(say("cli.status_none"))
+        return
+    headers = [say(f"cli.col_{word}") for word in ("hospital", *_STATES, "last_contact", "next_try")]
+    drawn = (
+        (
+            line.hospital,
+            *(getattr(line, word) for word in _STATES),
+            moment(line.last_contact),
+            moment(line.next_try),
+        )
+        for line in lines
+    )
+    out.print(rows(table(*headers, numbers=range(1, 1 + len(_STATES))), drawn))
+    for line in lines:
+        if line.served.card_measured_at is None:
+            out.print(say("doctor.no_card", hospital=line.hospital))
+        said = list(served_lines(line.served))
+        for sentence in said:
+            out.print(sentence)
+        if line.last_error and not said:
+            out.print(say("cli.status_error", hospital=line.hospital, error=line.last_error))
+        if line.mapping_kept:
+            out.print(say("cli.sync_problem", hospital=line.hospital, problem=line.mapping_kept))
+    if lines[0].policy_problem:
+        out.print(say("diff.policy_wrong", problem=lines[0].policy_problem))
+    draw_turned_back(out, waiting, values=out.is_terminal, total=sum(line.parked for line in lines))

@@ -1,0 +1,186 @@
+"""`adapter validate`: R4 resources, Bundles or NDJSON, checked as what comes in is.
+
+Files are read a document or a line at a time, so that a large NDJSON is never held as a whole.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from json import JSONDecodeError
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+import typer
+
+from adapter.cli.terminal.context import AsJson
+from adapter.errors import UsageError
+from adapter.texts import say
+
+if TYPE_CHECKING:
+    from adapter.fhir.operation_outcome import Issue
+
+__all__ = ["register"]
+
+_STDIN = "-"
+_EXTENSION = "http://hl7.org/fhir/StructureDefinition/operationoutcome-"
+_EVERY = 100  # documents between two signs of progress
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What was found in one document; `line` is that of an NDJSON, counted from 1, None for a whole file."""
+
+    file: str
+    line: int | None
+    issues: "tuple[Issue, ...]"
+
+
+@dataclass(slots=True)
+class _Counts:
+    resources: int = 0
+    refused: int = 0
+    errors: int = 0
+    warnings: int = 0
+
+    def add(self, found: _Checked) -> None:
+        errors = sum(issue.is_error for issue in found.issues)
+        self.resources += 1
+        self.refused += errors > 0
+        self.errors += errors
+        self.warnings += len(found.issues) - errors
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command to `app`."""
+    app.command("validate", help=say("validate.help"))(validate)
+
+
+def validate(
+    *,
+    files: Annotated[list[str], typer.Argument(help=say("validate.help_files"), metavar="FILE… | -")],
+    as_json: AsJson = False,
+    ndjson: Annotated[bool, typer.Option("--ndjson", help=say("validate.help_ndjson"))] = False,
+    second_opinion: Annotated[
+        bool,
+        typer.Option("--second-opinion/--no-second-opinion", help=say("validate.help_second_opinion")),
+    ] = True,
+) -> None:
+    """Check files; exit 1 when any has an error."""
+    from adapter.cli.terminal.progress import progress
+
+    for file in files:
+        if file != _STDIN and not Path(file).is_file():
+            raise UsageError("validate.no_file", path=file)
+    counts = _Counts()
+    show = _as_lines if ndjson else _as_array if as_json else _as_words
+    # a bar and lines on the same terminal would run into each other
+    with progress(quiet=sys.stdout.isatty() or not sys.stderr.isatty()) as tell:
+        show(_counted(_checked(files, ndjson=ndjson, second_opinion=second_opinion), counts, tell))
+    if not (ndjson or as_json):
+        print(say("validate.summary", **{name: getattr(counts, name) for name in _Counts.__slots__}))
+    raise typer.Exit(1 if counts.errors else 0)
+
+
+def _counted(
+    found: Iterator[_Checked], counts: _Counts, tell: Callable[[str, str | None, int, int], None]
+) -> Iterator[_Checked]:
+    for one in found:
+        counts.add(one)
+        if counts.resources % _EVERY == 0:
+            tell("validate", None, counts.resources, 0)
+        yield one
+
+
+def _checked(files: list[str], *, ndjson: bool, second_opinion: bool) -> Iterator[_Checked]:
+    for file in files:
+        name = os.fsencode(file).decode(errors="replace")  # a name need not be UTF-8, what is printed must
+        for line, data in _documents(file, ndjson=ndjson):
+            yield _Checked(name, line, tuple(_issues(data, second_opinion=second_opinion)))
+
+
+def _documents(file: str, *, ndjson: bool) -> Iterator[tuple[int | None, bytes]]:
+    """(line or None, its JSON), one after the other."""
+    if file == _STDIN:
+        yield from _lines(sys.stdin.buffer) if ndjson else [(None, sys.stdin.buffer.read())]
+    elif file.lower().endswith(".ndjson"):
+        with Path(file).open("rb") as stream:
+            yield from _lines(stream)
+    else:
+        yield None, Path(file).read_bytes()
+
+
+def _lines(stream: BinaryIO) -> Iterator[tuple[int | None, bytes]]:
+    for number, line in enumerate(stream, start=1):
+        if line.strip():
+            yield number, line
+
+
+def _issues(data: bytes, *, second_opinion: bool) -> "list[Issue]":
+    from adapter.fhir import codec
+    from adapter.fhir.validation.checker import check_resource
+
+    try:
+        resource = codec.loads_strictly(data)
+    except JSONDecodeError as problem:
+        text = "validate.several" if _begins_with_json(problem) else "validate.not_json"
+        return [_unreadable(say(text, line=problem.lineno, column=problem.colno))]
+    except UnicodeDecodeError:
+        return [_unreadable(say("validate.not_text"))]
+    except codec.DuplicatePropertyError as problem:
+        name = problem.args[0]
+        return [_unreadable(say("validate.repeated", name=name if name.isidentifier() else "…"))]
+    except ValueError:
+        return [_unreadable(say("validate.bad_number"))]
+    except RecursionError:
+        return [_unreadable(say("validate.too_deep"))]
+    return check_resource(resource, second_opinion=second_opinion)
+
+
+def _begins_with_json(problem: JSONDecodeError) -> bool:
+    """Whether a whole document came before what is wrong, as in an NDJSON of another name."""
+    return problem.msg == "Extra data"
+
+
+def _unreadable(words: str) -> "Issue":
+    from adapter.fhir.operation_outcome import Issue
+
+    return Issue("fatal", "structure", words, rule="structure")
+
+
+def _as_words(found: Iterator[_Checked]) -> None:
+    for one in found:
+        place = one.file if one.line is None else f"{one.file}:{one.line}"
+        for issue in one.issues:
+            severity = say("validate.severity_error" if issue.is_error else "validate.severity_warning")
+            where = f"{issue.expression}: " if issue.expression else ""
+            print(f"{place}: {severity} [{issue.rule}] {where}{issue.text}")
+
+
+def _as_lines(found: Iterator[_Checked]) -> None:
+    from adapter.fhir.codec import dumps
+
+    for one in found:
+        sys.stdout.write(dumps(_outcome(one)).decode() + "\n")
+
+
+def _as_array(found: Iterator[_Checked]) -> None:
+    from adapter.fhir.codec import dumps
+
+    before = "[\n"
+    for one in found:
+        sys.stdout.write(before + dumps(_outcome(one)).decode())
+        before = ",\n"
+    sys.stdout.write("\n]\n" if before == ",\n" else "[]\n")
+
+
+def _outcome(found: _Checked) -> dict[str, Any]:
+    """An OperationOutcome whose issues say their file and line in HL7's extensions for that."""
+    from adapter.fhir.operation_outcome import operation_outcome
+
+    position: list[dict[str, Any]] = [{"url": f"{_EXTENSION}file", "valueString": found.file}]
+    if found.line is not None:
+        position.append({"url": f"{_EXTENSION}issue-line", "valueInteger": found.line})
+    outcome = operation_outcome(found.issues)
+    outcome["issue"] = [{"extension": position, **issue} for issue in outcome["issue"]]
+    return outcome

@@ -1,0 +1,324 @@
+"""HTTP to a hospital's FHIR server: httpx, short retries, bounded answers. The only user of httpx.
+
+Never raises for what a server or network does: every call gives an `HttpResponse`, or a `NoResponse` that
+says whether the request can have reached the server.
+"""
+
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
+from urllib.parse import urljoin
+
+import httpx
+import tenacity
+from tenacity.wait import wait_base
+
+from adapter import __version__
+from adapter.delivery.http.connection import TrackedBackend, TrackedStream, deadline
+from adapter.delivery.http.retry_after import retry_after_seconds
+from adapter.fhir import codec
+
+__all__ = ["HospitalClient", "HttpResponse", "HttpResult", "NoResponse", "RateLimiter", "post_json"]
+
+_MAX_ANSWER = 20_000_000  # bytes after decompression: an endless or exploding body ends here
+_QUICK_TRIES = 3
+_QUICK_WAIT = 5.0  # seconds; what asks for longer is the ledger's business
+_FHIR = "application/fhir+json"
+_CHUNK = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """An HTTP answer that arrived whole. `body` is the parsed JSON, None if it is not JSON."""
+
+    status: int
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    retry_after: float | None = None  # seconds from now
+    is_empty: bool = False  # there was no body at all
+
+    @property
+    def is_fhir(self) -> bool:
+        """Whether the body is a FHIR resource (an HTML error page is not)."""
+        return isinstance(self.body, dict) and isinstance(self.body.get("resourceType"), str)
+
+
+@dataclass(frozen=True, slots=True)
+class NoResponse:
+    """No whole answer. `may_have_arrived`: the request may have reached the server. `why` is a short word."""
+
+    may_have_arrived: bool
+    why: Literal["unreachable", "timeout", "dropped", "tls", "too-large", "foreign-page"]
+
+
+HttpResult = HttpResponse | NoResponse
+
+
+class RateLimiter(Protocol):
+    """What every request of a hospital passes, whichever worker sends it."""
+
+    def acquire(self) -> None:
+        """Wait until a request may go."""
+        ...
+
+    def observe(self, status: int | None, retry_after: float | None) -> None:
+        """It was answered with a status (None: not at all), and asked to be left alone for some seconds."""
+        ...
+
+
+class _RetryAfterOrJitter(wait_base):
+    """What the server asks for, else 0.2 to 2 seconds, growing."""
+
+    _jitter = tenacity.wait_random_exponential(multiplier=0.2, max=2)
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> float:
+        reply = retry_state.outcome.result() if retry_state.outcome else None
+        asked = reply.retry_after if isinstance(reply, HttpResponse) else None
+        return self._jitter(retry_state) if asked is None else min(asked, _QUICK_WAIT)
+
+
+def _passes_soon(reply: HttpResult) -> bool:
+    """Worth another try within this call: surely not processed, and over in seconds."""
+    if isinstance(reply, NoResponse):
+        return not reply.may_have_arrived and reply.why == "unreachable"
+    return reply.status in (429, 503) and (reply.retry_after is None or reply.retry_after <= _QUICK_WAIT)
+
+
+class HospitalClient:
+    """Talks to one hospital; safe to share between threads. Close it, or use it in a `with`."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        token: str | None = None,
+        timeout: float = 30.0,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        gate: RateLimiter | None = None,
+    ) -> None:
+        headers = {"Accept": _FHIR, "User-Agent": f"cadre-fhir-adapter/{__version__}"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        self.base_url = base_url.rstrip("/")
+        self._timeout = timeout
+        self._retrying = tenacity.Retrying(  # what it counts, it counts for each thread
+            retry=tenacity.retry_if_result(_passes_soon),
+            stop=tenacity.stop_after_attempt(_QUICK_TRIES),
+            wait=_RetryAfterOrJitter(),
+            sleep=sleep,
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
+        self._gate = gate
+        self._http = httpx.Client(
+            headers=headers, timeout=httpx.Timeout(timeout, connect=min(timeout, 10)), transport=transport
+        )
+        _watch(self._http)
+        self.requests = 0
+        self.writes = 0
+        self.tls_until: datetime | None = None  # when the server's certificate ends; None before an answer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def post_bundle(self, body: bytes) -> HttpResult:
+        """POST a transaction or batch Bundle to the base. Retried only when surely not processed."""
+        return self.send("POST", "", body)
+
+    def get(self, url: str) -> HttpResult:
+        """GET `url` (relative to the base, or a `next` link as it came), never from a cache."""
+        return self.send("GET", url)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        before_each_try: Callable[[], None] = lambda: None,
+    ) -> HttpResult:
+        """One request with headers of its own; `url` as in `get`, "" is the base itself. Retried only
+        when surely not processed. `before_each_try` is called as the very last thing ahead of every try; what
+        it raises is raised, and nothing is sent.
+        """
+        absolute = url if url.startswith(("http://", "https://")) else f"{self.base_url}/{url}".rstrip("/")
+        return self._quickly(method, absolute, body, headers or {}, before_each_try)
+
+    def search(self, url: str, *, max_pages: int = 20) -> HttpResult:
+        """All matches of a search, over its pages: an Answer whose body is the list of resources
+        (each Type/id once), or the reply that went wrong.
+        """
+        found: dict[tuple[str, str], Any] = {}
+        last: HttpResponse | None = None
+        for page in self.pages(url, max_pages=max_pages):
+            if isinstance(page, NoResponse) or not isinstance(page.body, list):
+                return page
+            found |= {(str(one.get("resourceType")), str(one.get("id"))): one for one in page.body}
+            last = page
+        return HttpResponse(200, list(found.values()), last.headers if last else {})
+
+    def pages(self, url: str, *, max_pages: int) -> Iterator[HttpResult]:
+        """The pages of a search, each an Answer whose body is its list of resources; ends with the reply
+        that went wrong, if one did. A page may repeat what another had.
+        """
+        for _ in range(max_pages):
+            reply = self.get(url)
+            if isinstance(reply, NoResponse) or reply.status != 200 or not _is_searchset(reply.body):
+                yield reply
+                return
+            entries = [one for one in reply.body.get("entry", ()) if isinstance(one, dict)]
+            resources = [one["resource"] for one in entries if isinstance(one.get("resource"), dict)]
+            matches = [one for one in resources if one.get("resourceType") != "OperationOutcome"]
+            yield HttpResponse(200, matches, reply.headers)
+            following = _next_link(reply.body)
+            if following is None:
+                return
+            url = urljoin(self.base_url + "/", following)
+            if httpx.URL(url).host != httpx.URL(self.base_url).host:
+                yield NoResponse(
+                    may_have_arrived=True, why="foreign-page"
+                )  # our token is for this server alone
+                return
+        yield NoResponse(may_have_arrived=True, why="too-large")
+
+    def _quickly(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        before: Callable[[], None],
+    ) -> HttpResult:
+        reply: HttpResult = self._retrying(self._through_the_gate, method, url, body, headers, before)
+        return reply
+
+    def _through_the_gate(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        before: Callable[[], None],
+    ) -> HttpResult:
+        if self._gate is not None:
+            self._gate.acquire()
+        before()
+        reply = self._once(method, url, body, headers)
+        if self._gate is not None:
+            told = (reply.status, reply.retry_after) if isinstance(reply, HttpResponse) else (None, None)
+            self._gate.observe(*told)
+        return reply
+
+    def _once(self, method: str, url: str, body: bytes | None, extra: Mapping[str, str]) -> HttpResult:
+        self.requests += 1
+        self.writes += method != "GET"
+        headers = {"Content-Type": _FHIR} if body is not None else {"Cache-Control": "no-cache"}
+        try:
+            with (
+                deadline(self._timeout * 2),
+                self._http.stream(method, url, content=body, headers={**headers, **extra}) as response,
+            ):
+                wire = response.extensions.get("network_stream")
+                if (
+                    isinstance(wire, TrackedStream) and not wire.read_since_write
+                ):  # an answer to something earlier
+                    wire.close()
+                    return NoResponse(may_have_arrived=True, why="dropped")
+                if self.tls_until is None and url.startswith("https:"):
+                    self.tls_until = _certificate_end(response)
+                content = self._read(response)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            tls = isinstance(error.__cause__, ssl.SSLError) or "SSL" in str(error)
+            return NoResponse(may_have_arrived=False, why="tls" if tls else "unreachable")
+        except httpx.TimeoutException:
+            return NoResponse(may_have_arrived=True, why="timeout")
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL):
+            return NoResponse(may_have_arrived=False, why="unreachable")
+        except httpx.HTTPError:
+            return NoResponse(may_have_arrived=True, why="dropped")
+        if content is None:
+            return NoResponse(may_have_arrived=True, why="too-large")
+        return _answer(response, content)
+
+    @staticmethod
+    def _read(response: httpx.Response) -> bytes | None:
+        """The body, or None when it is too large."""
+        chunks, size = [], 0
+        for chunk in response.iter_bytes(_CHUNK):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > _MAX_ANSWER:
+                return None
+        return b"".join(chunks)
+
+
+def _certificate_end(response: httpx.Response) -> datetime | None:
+    stream = response.extensions.get("network_stream")
+    secured = stream.get_extra_info("ssl_object") if stream is not None else None
+    ends = (secured.getpeercert() or {}).get("notAfter") if secured is not None else None
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) if isinstance(ends, str) else None
+
+
+def _watch(http: httpx.Client) -> None:
+    """Have every connection made as a Wire. httpx has no way to say so: it makes the pools itself."""
+    for transport in (http._transport, *http._mounts.values()):
+        if isinstance(transport, httpx.HTTPTransport):
+            pool = transport._pool
+            pool._network_backend = TrackedBackend(pool._network_backend)
+
+
+def _answer(response: httpx.Response, content: bytes) -> HttpResponse:
+    try:
+        body = codec.loads(content) if content else None
+    except (ValueError, RecursionError):
+        body = None
+    headers = {key.lower(): value for key, value in response.headers.items()}
+    asked = retry_after_seconds(headers, datetime.now(UTC))
+    return HttpResponse(response.status_code, body, headers, asked, is_empty=not content)
+
+
+def _is_searchset(body: object) -> bool:
+    """Whether it answers a search: anything else under a 200 is no proof that nothing is there."""
+    return (
+        isinstance(body, dict)
+        and body.get("resourceType") == "Bundle"
+        and isinstance(body.get("entry", []), list)
+        and isinstance(body.get("link", []), list)
+    )
+
+
+def _next_link(bundle: Mapping[str, Any]) -> str | None:
+    for link in bundle.get("link") or ():
+        if isinstance(link, dict) and link.get("relation") == "next" and link.get("url"):
+            return str(link["url"])
+    return None
+
+
+def post_json(
+    url: str, body: bytes, token: str | None, timeout: float, *, media: str = _FHIR
+) -> tuple[int, bytes]:
+    """POST JSON once (a sandbox hospital pushes results with it, alarms go to webhooks): status and body;
+    status 0 when no answer came.
+    """
+    headers = {"Content-Type": media, "Accept": media}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    try:
+        response = httpx.post(url, content=body, headers=headers, timeout=timeout)
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return 0, b""
+    return response.status_code, response.content

@@ -1,0 +1,38 @@
+"""Reads the policy file."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from adapter.disclosure.policy import Policy, parse_policy
+from adapter.errors import PolicyError
+
+__all__ = ["load_policy"]
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a name that stands twice: YAML itself would silently take the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value!r} stands here a second time", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+def load_policy(path: Path) -> Policy:
+    """The policy in a YAML file. Raises PolicyError with every mistake."""
+    try:
+        data = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506 - a SafeLoader that is stricter
+    except OSError as error:
+        raise PolicyError("disclosure.unreadable", path=str(path)) from error
+    except yaml.YAMLError as error:
+        raise PolicyError("disclosure.invalid", (f"{path.name}: {error}",), path=str(path)) from error
+    if not isinstance(data, dict):
+        raise PolicyError("disclosure.invalid", (f"{path.name}: not a table of rules",), path=str(path))
+    return parse_policy(data, where=path.name)

@@ -1,0 +1,181 @@
+"""The formats of FHIR R4's primitives (http://hl7.org/fhir/R4/datatypes.html#primitive) and of references.
+
+The expressions are R4's own, with two additions of its text: a date must exist, and a text should hold
+something else than white space, which is only a warning (`is_blank`).
+"""
+
+import math
+import re
+from calendar import monthrange
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Final
+
+__all__ = [
+    "PRIMITIVES",
+    "is_base64",
+    "is_blank",
+    "is_code",
+    "is_date",
+    "is_date_time",
+    "is_id",
+    "is_instant",
+    "is_reference",
+    "is_string",
+    "is_time",
+    "is_uri",
+    "target_of",
+]
+
+_YEAR: Final = r"(?!0000)[0-9]{4}"
+_DAY: Final = r"-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+_CLOCK: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?"
+_ZONE: Final = r"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
+_DATE: Final = re.compile(rf"{_YEAR}(?:-(?:0[1-9]|1[0-2])|{_DAY})?").fullmatch
+_INSTANT: Final = re.compile(f"{_YEAR}{_DAY}T{_CLOCK}{_ZONE}").fullmatch
+_TIME: Final = re.compile(_CLOCK).fullmatch
+_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}").fullmatch
+# with re.ASCII, since XML's white space is meant, not the no-break spaces of Unicode
+_CODE: Final = re.compile(r"\S+(?:\s\S+)*", re.ASCII).fullmatch
+_TEXT: Final = re.compile(r"[ \r\n\t\S]+", re.ASCII).fullmatch
+_URI: Final = re.compile(r"\S+", re.ASCII).fullmatch
+_UUID: Final = re.compile(r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+_OID: Final = re.compile(r"urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+").fullmatch
+_BASE64: Final = re.compile(r"[0-9A-Za-z+/]*={0,2}").fullmatch
+_REFERENCE: Final = re.compile(
+    r"(?:[a-z][a-z0-9+.\-]*://\S+/)?([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?"
+    r"|([A-Z][A-Za-z]+)\?[^\s=]+=\S+"
+    r"|urn:(?:uuid|oid):[0-9A-Za-z.\-]+|[a-z][a-z0-9+.\-]*://\S+|#\S*"
+).fullmatch
+
+_MOST_CHARACTERS: Final = 1024 * 1024  # of a string; datatypes.html#string
+_SMALLEST, _LARGEST = -(2**31), 2**31 - 1
+
+
+def is_date(value: str) -> bool:
+    """`YYYY`, `YYYY-MM` or `YYYY-MM-DD` of a day that exists."""
+    return _DATE(value) is not None and _exists(value)
+
+
+def is_date_time(value: str) -> bool:
+    """A date, or a date with a time to the second and an offset."""
+    return is_instant(value) if "T" in value else is_date(value)
+
+
+def is_instant(value: str) -> bool:
+    """A full date with a time to the second and an offset."""
+    return _INSTANT(value) is not None and _exists(value)
+
+
+def _exists(value: str) -> bool:
+    """Whether the day is one of its month's; every month has 28."""
+    return value[8:10] <= "28" or int(value[8:10]) <= monthrange(int(value[:4]), int(value[5:7]))[1]
+
+
+def is_time(value: str) -> bool:
+    """`hh:mm:ss`, without an offset."""
+    return _TIME(value) is not None
+
+
+def is_id(value: str) -> bool:
+    """Letters, digits, `-` and `.`, 64 at most."""
+    return _ID(value) is not None
+
+
+def is_code(value: str) -> bool:
+    """No white space at either end, single white space inside."""
+    return _CODE(value) is not None
+
+
+def is_uri(value: str) -> bool:
+    """No white space; also url and canonical."""
+    return _URI(value) is not None
+
+
+def is_string(value: str) -> bool:
+    """Something else than white space, a million characters at most, no control characters."""
+    if not value or value.isspace() or len(value) > _MOST_CHARACTERS:
+        return False
+    # isprintable is the quick way to say yes; line feeds and no-break spaces take the other one
+    return value.isprintable() or (_TEXT(value) is not None and _has_no_controls(value))
+
+
+def is_blank(value: str) -> bool:
+    """White space only, which R4 advises against in a string and does not forbid."""
+    return value.isspace() and len(value) <= _MOST_CHARACTERS and _has_no_controls(value)
+
+
+def _has_no_controls(value: str) -> bool:
+    """Neither control characters nor half a surrogate pair, which no UTF-8 can hold."""
+    return not any(
+        (character < " " and character not in "\t\r\n") or "\ud800" <= character <= "\udfff"
+        for character in value
+    )
+
+
+def is_base64(value: str) -> bool:
+    """Base 64 with its padding; white space between is allowed, and nothing else."""
+    dense = "".join(value.split())
+    return bool(dense) and len(dense) % 4 == 0 and _BASE64(dense) is not None
+
+
+def is_reference(value: str) -> bool:
+    """Literal, absolute, conditional (`Patient?identifier=…`), `urn:uuid:` or contained (`#id`)."""
+    return _REFERENCE(value) is not None
+
+
+def target_of(reference: str) -> str | None:
+    """The type that a literal or conditional reference points to; None where it does not say."""
+    match = _REFERENCE(reference)
+    return (match[1] or match[2]) if match else None
+
+
+def _is_boolean(value: object) -> bool:
+    return type(value) is bool
+
+
+def _is_integer(value: object) -> bool:
+    return type(value) is int and _SMALLEST <= value <= _LARGEST
+
+
+def _is_unsigned(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _LARGEST
+
+
+def _is_positive(value: object) -> bool:
+    return type(value) is int and 0 < value <= _LARGEST
+
+
+def _is_decimal(value: object) -> bool:
+    if type(value) is int:
+        return True
+    return isinstance(value, Decimal | float) and math.isfinite(value)
+
+
+def _texts(is_right: Callable[[str], bool]) -> Callable[[Any], bool]:
+    return lambda value: type(value) is str and is_right(value)
+
+
+# By primitive: whether a JSON value is one, and the text that says what was expected.
+PRIMITIVES: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
+    "boolean": (_is_boolean, "validation.not_boolean"),
+    "integer": (_is_integer, "validation.not_integer"),
+    "unsignedInt": (_is_unsigned, "validation.not_unsigned"),
+    "positiveInt": (_is_positive, "validation.not_positive"),
+    "decimal": (_is_decimal, "validation.not_number"),
+    "string": (_texts(is_string), "validation.bad_text"),
+    "markdown": (_texts(is_string), "validation.bad_text"),
+    "xhtml": (_texts(lambda value: not value.isspace() and value != ""), "validation.bad_text"),
+    "code": (_texts(is_code), "validation.not_code"),
+    "id": (_texts(is_id), "validation.not_id"),
+    "uri": (_texts(is_uri), "validation.not_uri"),
+    "url": (_texts(is_uri), "validation.not_uri"),
+    "canonical": (_texts(is_uri), "validation.not_uri"),
+    "oid": (_texts(lambda value: _OID(value) is not None), "validation.not_oid"),
+    "uuid": (_texts(lambda value: _UUID(value) is not None), "validation.not_uuid"),
+    "date": (_texts(is_date), "validation.not_date"),
+    "dateTime": (_texts(is_date_time), "validation.not_date_time"),
+    "instant": (_texts(is_instant), "validation.not_instant"),
+    "time": (_texts(is_time), "validation.not_time"),
+    "base64Binary": (_texts(is_base64), "validation.not_base64"),
+}

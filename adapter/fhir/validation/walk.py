@@ -1,0 +1,353 @@
+"""Walks a resource along its shape: structure, cardinality, formats, bindings, references, invariants.
+
+A path is a linked tuple (parent, step) that becomes FHIRPath only where something is wrong, since
+almost everything is right. Texts never repeat a value: values may be personal.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from adapter.fhir.definitions import types
+from adapter.fhir.definitions.types import Element
+from adapter.fhir.operation_outcome import Issue
+from adapter.fhir.validation import primitives
+from adapter.texts import catalogue, say
+
+__all__ = [
+    "MAX_ISSUES",
+    "CompiledInvariant",
+    "ElementCheck",
+    "LinkedPath",
+    "ResourceWalk",
+    "TooDeepError",
+    "TypeShape",
+    "error_issue",
+    "fhirpath",
+]
+
+MAX_ISSUES = 100  # errors, and as many warnings: warnings must never leave no room for an error
+_MAX_DEPTH = 60
+
+Json = dict[str, Any]
+LinkedPath = tuple[Any, str | int]
+ElementCheck = Callable[
+    ["ResourceWalk", Any, LinkedPath, Json], None
+]  # walk, value, the owner's path, the owner
+
+# What a predicate meets in an element of the wrong shape, which is an issue already.
+_WRONG_SHAPE = (TypeError, AttributeError, LookupError, ValueError, ArithmeticError)
+_NOT_TEXTS: Final = frozenset(("boolean", "integer", "unsignedInt", "positiveInt", "decimal"))
+_TEXTS: Final = frozenset(("string", "markdown"))
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+
+
+class TooDeepError(Exception):
+    """The resource is nested too deeply; nothing more is said of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledInvariant:
+    """An invariant made ready: `text` is what is said when `predicate` is false."""
+
+    key: str
+    severity: Literal["error", "warning"]
+    predicate: Callable[[Any], bool]
+    human: str
+    text: str  # a key of the catalogue; HL7's own words stand in where it has none
+
+
+@dataclass(slots=True)
+class TypeShape:
+    """A type made ready to be walked; `adapter.fhir.validation.type_shapes` makes one of each."""
+
+    type: str
+    fields: dict[str, ElementCheck] = field(default_factory=dict)
+    required: tuple[tuple[str, str], ...] = ()  # (name, its name with an underscore)
+    choices: tuple[tuple[str, bool, frozenset[str]], ...] = ()  # (name, required, names of its forms)
+    rules: tuple[CompiledInvariant, ...] = ()
+    has_ele_1: bool = True
+    finish: Callable[["ResourceWalk", Json, LinkedPath], None] | None = (
+        None  # what a type asks for beyond its rules
+    )
+
+
+@dataclass(slots=True)
+class _Scope:
+    """What points where inside one resource and those that it contains."""
+
+    type: str = ""  # the resource's
+    pointers: set[str] = field(default_factory=set)  # "#id" of references, canonicals and URIs
+    references: list[tuple[LinkedPath, str, frozenset[str]]] = field(default_factory=list)
+    inside: str | None = None  # the id of the contained resource being walked, "" without one
+    upwards: set[str] = field(default_factory=set)  # ids of contained resources that refer to "#"
+
+
+def error_issue(
+    code: str, text: str, expression: str | None = None, rule: str = "structure", **params: Any
+) -> Issue:
+    """An error in the user's language."""
+    return Issue("error", code, say(text, **params), expression, rule)
+
+
+class ResourceWalk:
+    """One walk over one resource; `issues` holds what is wrong, `MAX_ISSUES` of each severity at most."""
+
+    __slots__ = ("_depth", "_room", "_shape", "issues", "scope")
+
+    def __init__(self, shape: Callable[[str], TypeShape]) -> None:
+        self.issues: list[Issue] = []
+        self.scope = _Scope()
+        self._depth = 0
+        self._room = {"error": MAX_ISSUES, "warning": MAX_ISSUES}
+        self._shape = shape
+
+    def run(self, resource: Json, only: Json | None = None) -> list[Issue]:
+        """Walk `resource`, whose type must be one that R4 has: into the elements of `only`, where that is
+        given, since nothing is wrong in the others. Raises TooDeepError.
+        """
+        type_name = resource["resourceType"]
+        self._root(resource, type_name, (None, type_name), only)
+        return self.issues
+
+    def walk(self, value: Json, shape: TypeShape, path: LinkedPath, only: Json | None = None) -> None:
+        """An object of a complex type, a backbone element, or a resource; into some of its elements."""
+        if len(value) < 2 and self._is_empty(value, shape, path):
+            return
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise TooDeepError
+        fields = shape.fields
+        for name, item in (value if only is None else only).items():
+            check = fields.get(name)
+            if check is not None:
+                check(self, item, path, value)
+            else:
+                self._unknown(name, path)
+        for name, sibling in shape.required:
+            if name not in value and sibling not in value:
+                self.add("required", "cardinality", "validation.required", (path, name), element=name)
+        if shape.choices:
+            self._choices(value, shape, path)
+        if shape.rules:
+            self.check_invariants(shape.rules, value, path)
+        if shape.finish is not None:
+            shape.finish(self, value, path)
+        self._depth -= 1
+
+    def _is_empty(self, value: Json, shape: TypeShape, path: LinkedPath) -> bool:
+        if not value:
+            self.add("structure", "ele-1", "validation.empty", path)
+            return True
+        if shape.has_ele_1 and "id" in value:
+            self.add("invariant", "ele-1", "validation.empty", path)
+            return True
+        return False
+
+    def _unknown(self, name: object, path: LinkedPath) -> None:
+        if isinstance(name, str) and _NAME.fullmatch(name):
+            self.add("structure", "structure", "validation.unknown_element", (path, name), element=name)
+        else:
+            self.add("structure", "structure", "validation.unknown_name", path)
+
+    def _choices(self, value: Json, shape: TypeShape, path: LinkedPath) -> None:
+        for choice, required, names in shape.choices:
+            found = names.intersection(value)
+            if not found:
+                if required:
+                    self.add(
+                        "required",
+                        "cardinality",
+                        "validation.required",
+                        (path, choice),
+                        element=f"{choice}[x]",
+                    )
+            elif len(found) > 1 and len({name.lstrip("_") for name in found}) > 1:
+                self.add("structure", "cardinality", "validation.one_of", (path, choice), element=choice)
+
+    def check_invariants(self, rules: tuple[CompiledInvariant, ...], value: Any, path: LinkedPath) -> None:
+        """Say which of `rules` the value breaks."""
+        for rule in rules:
+            try:
+                keeps = rule.predicate(value)
+            except _WRONG_SHAPE:
+                continue
+            if not keeps and self._has_room(rule.severity):
+                text = say(rule.text) if rule.text in catalogue("en") else rule.human
+                self.issues.append(Issue(rule.severity, "invariant", text, fhirpath(path), rule.key))
+
+    # Resources inside resources
+
+    def resource(self, item: Any, path: LinkedPath) -> None:
+        """A resource that stands for itself, as in an entry of a Bundle."""
+        if (type_name := self._type_of(item, path)) is not None:
+            scope, self.scope = self.scope, _Scope()
+            self._root(item, type_name, path)
+            self.scope = scope
+
+    def contained(self, item: Any, path: LinkedPath) -> None:
+        """A resource inside another one, whose references lead to its neighbours."""
+        if (type_name := self._type_of(item, path)) is not None:
+            self.scope.inside = str(item.get("id", ""))
+            self.walk(item, self._shape(type_name), path)
+            self.scope.inside = None
+
+    def _type_of(self, item: Any, path: LinkedPath) -> str | None:
+        type_name = item.get("resourceType") if type(item) is dict else None
+        if isinstance(type_name, str) and types.is_resource_type(type_name):
+            return type_name
+        self.add("structure", "structure", "validation.no_type", path)
+        return None
+
+    def _root(self, resource: Json, type_name: str, path: LinkedPath, only: Json | None = None) -> None:
+        self.scope.type = type_name
+        self.walk(resource, self._shape(type_name), path, only)
+        scope = self.scope
+        if "contained" in resource or scope.references:
+            listed = resource.get("contained")
+            self._inner(listed if type(listed) is list else [], path)
+
+    def _inner(self, contained: list[Any], path: LinkedPath) -> None:
+        """Everything contained is referred to, and what is referred to is contained (dom-2 to 5, ref-1)."""
+        named = [one for one in contained if _has_id(one)]
+        known = {one["id"]: _resource_type(one) for one in named}
+        if len(known) < len(named):
+            self.add("invariant", "reference", "validation.same_id", (path, "contained"))
+        for where, name, targets in self.scope.references:
+            if name not in known:
+                self.add("invariant", "ref-1", "invariants.ref-1", where)
+            elif targets and known[name] not in targets and known[name] is not None:
+                self._wrong_target((where, "reference"), targets)
+        lost = [
+            one for one in known if "#" + one not in self.scope.pointers and one not in self.scope.upwards
+        ]
+        metas = [one["meta"] for one in contained if type(one) is dict and type(one.get("meta")) is dict]
+        for rule, is_broken in (
+            ("dom-2", any(type(one) is dict and "contained" in one for one in contained)),
+            ("dom-3", bool(lost)),
+            ("dom-4", any("versionId" in meta or "lastUpdated" in meta for meta in metas)),
+            ("dom-5", any("security" in meta for meta in metas)),
+        ):
+            if is_broken:
+                self.add("invariant", rule, f"invariants.{rule}", path)
+
+    # What shapes call
+
+    def reference(self, value: Json, path: LinkedPath, targets: frozenset[str]) -> None:
+        """A Reference: its form, and the type that it leads to; no `targets` means any type."""
+        text, stated = value.get("reference"), value.get("type")
+        if type(text) is not str:
+            if value and not value.keys() & {"reference", "_reference", "identifier", "display", "extension"}:
+                self.add("invariant", "reference", "validation.empty_reference", path)
+            target = None
+        elif text.startswith("#"):
+            return self._local(text, path, targets)
+        elif not primitives.is_reference(text):
+            return self.add("value", "reference", "validation.not_reference", (path, "reference"))
+        else:
+            target = self._target(text, path)
+        if targets and target is not None and target not in targets:
+            self._wrong_target((path, "reference"), targets)
+        elif type(stated) is str and types.is_resource_type(stated):
+            self._stated(stated, target, path, targets)
+        return None
+
+    def _local(self, text: str, path: LinkedPath, targets: frozenset[str]) -> None:
+        scope = self.scope
+        if text == "#" and scope.inside is not None:  # the resource that contains this one
+            scope.upwards.add(scope.inside)
+            if targets and scope.type not in targets:
+                self._wrong_target((path, "reference"), targets)
+            return
+        scope.pointers.add(text)
+        scope.references.append((path, text[1:], targets))
+
+    def _target(self, text: str, path: LinkedPath) -> str | None:
+        """The type in a reference, where it is one of R4's; a relative one must say such a type."""
+        target = primitives.target_of(text)
+        if target is None or types.is_resource_type(target):
+            return target
+        if text.startswith(target):
+            self.add("value", "reference", "validation.unknown_target", (path, "reference"))
+        return None  # a URL that only looks like one of FHIR's
+
+    def _stated(self, stated: str, target: str | None, path: LinkedPath, targets: frozenset[str]) -> None:
+        if targets and stated not in targets:
+            self._wrong_target((path, "type"), targets)
+        elif target is not None and target != stated:
+            self.add("value", "reference", "validation.other_target", (path, "type"))
+
+    def _wrong_target(self, path: LinkedPath, targets: frozenset[str]) -> None:
+        listed = ", ".join(sorted(targets))
+        self.add("value", "reference", "validation.wrong_target", path, targets=listed)
+
+    def primitive(self, item: Any, element: Element, path: LinkedPath) -> None:
+        """Say what is wrong with a primitive that is not what it should be."""
+        if item is None:
+            self.add("structure", "structure", "validation.null", path)
+        elif type(item) is list:
+            self.add("structure", "cardinality", "validation.list", path, element=element.name)
+        elif type(item) is dict:
+            self.add("structure", "structure", "validation.not_primitive", path, element=element.name)
+        elif type(item) is str and element.primitive in _TEXTS and primitives.is_blank(item):
+            # R4: strings SHOULD hold something else than white space
+            self.add("value", "format", "validation.blank", path, severity="warning")
+        elif type(item) is str and (not item or item.isspace()):
+            self.add("value", "format", "validation.empty", path)
+        else:
+            is_right, problem = primitives.PRIMITIVES[element.primitive]
+            if type(item) is not str and element.primitive not in _NOT_TEXTS:
+                problem = "validation.not_text"
+            elif element.codes is not None and is_right(item):
+                self.add_binding_issue(element, path)
+                return
+            self.add("value", "format", problem, path, element=element.name)
+
+    def add_binding_issue(self, element: Element, path: LinkedPath) -> None:
+        """The value is none of those of a required binding."""
+        listed = ", ".join(sorted(element.codes or ()))
+        self.add("code-invalid", "binding", "validation.not_in_set", path, element=element.name, codes=listed)
+
+    def add(
+        self,
+        code: str,
+        rule: str,
+        text: str,
+        path: LinkedPath,
+        *,
+        severity: Literal["error", "warning"] = "error",
+        **params: Any,
+    ) -> None:
+        """Note an issue at `path`."""
+        if self._has_room(severity):
+            self.issues.append(Issue(severity, code, say(text, **params), fhirpath(path), rule))
+
+    @property
+    def has_internal_references(self) -> bool:
+        """Whether something in the resource points to something else in it."""
+        scope = self.scope
+        return bool(scope.pointers or scope.references or scope.upwards)
+
+    def _has_room(self, severity: str) -> bool:
+        self._room[severity] -= 1
+        return self._room[severity] >= 0
+
+
+def _has_id(item: Any) -> bool:
+    return type(item) is dict and type(item.get("id")) is str
+
+
+def _resource_type(resource: Json) -> str | None:
+    name = resource.get("resourceType")
+    return name if isinstance(name, str) and types.is_resource_type(name) else None
+
+
+def fhirpath(path: LinkedPath) -> str:
+    """`Observation.component[0].value`."""
+    steps: list[str] = []
+    at: LinkedPath | None = path
+    while at is not None:
+        at, step = at
+        steps.append(f"[{step}]" if isinstance(step, int) else f".{step}" if at else str(step))
+    return "".join(reversed(steps))

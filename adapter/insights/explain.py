@@ -1,0 +1,103 @@
+"""Where a record went: for each hospital, what became of it there, or why it is not there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from adapter.ledger.history.record_history import RetractionReceipt
+from adapter.ledger.schema.transitions import Transition
+from adapter.ledger.schema.values import LedgerEntry
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.desired_state.desired import DesiredState, desired_state
+from adapter.records.model import Cadre
+from adapter.records.store import StoredRecord
+
+__all__ = ["RecordAtHospital", "RecordExplanation", "explain_record"]
+
+
+@dataclass(frozen=True)
+class RecordAtHospital:
+    """One record at one hospital: the state of its resource, or the reason why it is not there."""
+
+    hospital: str
+    type: str | None
+    state: str  # a ledger state, "withheld", "not-planned" or "not-mapped"
+    reason: str | None
+    detail: str | None
+    identity: str | None
+    remote_id: str | None
+    delivered_at: datetime | None
+    sent_at: datetime | None = None  # the last time
+    lookups: int = 0  # since then, that did not say whether it arrived
+    history: tuple[Transition, ...] = ()
+
+
+@dataclass(frozen=True)
+class RecordExplanation:
+    """One stored record: where it came from, and where it went; the proofs of where it no longer is.
+    `merged_into`: whose it is since two people were merged, None where it is its own.
+    """
+
+    kind: str
+    key: str
+    deleted: bool
+    source: str | None
+    sheet: str | None
+    row: int | None
+    hospitals: tuple[RecordAtHospital, ...]
+    receipts: tuple[RetractionReceipt, ...] = ()
+    merged_into: str | None = None
+
+
+def explain_record(adapter: Adapter, key: str) -> list[RecordExplanation]:
+    """Every stored record with that key, and what was sent of it where, or why not."""
+    return [_explained(adapter, stored) for stored in adapter.records.find(key)]
+
+
+def _explained(adapter: Adapter, stored: StoredRecord) -> RecordExplanation:
+    entries: dict[str, list[LedgerEntry]] = {}
+    for entry in adapter.ledger.entries_of_record(stored.kind, stored.key):
+        entries.setdefault(entry.hospital, []).append(entry)
+    people = adapter.records.of_cadre(stored.cadre)
+    past = adapter.record_history.transitions(stored.kind, stored.key)
+    lines: list[RecordAtHospital] = []
+    for name in adapter.settings.hospitals:
+        known = entries.get(name, [])
+        lines += [_line(entry, past.get((name, entry.identity), ())) for entry in known]
+        if not known:
+            lines.append(_absent(name, stored, desired_state(adapter.destination(name), people)))
+    return RecordExplanation(
+        stored.kind,
+        stored.key,
+        stored.deleted,
+        stored.source,
+        stored.sheet,
+        stored.row,
+        tuple(lines),
+        adapter.record_history.receipts(stored.kind, stored.key),
+        stored.cadre if stored.kind == Cadre.kind and stored.cadre != stored.key else None,
+    )
+
+
+def _line(entry: LedgerEntry, history: tuple[Transition, ...]) -> RecordAtHospital:
+    return RecordAtHospital(
+        entry.hospital,
+        entry.type,
+        str(entry.state),
+        entry.reason,
+        entry.detail,
+        entry.identity,
+        entry.remote_id,
+        entry.delivered_at,
+        entry.sent_at,
+        entry.lookups,
+        history,
+    )
+
+
+def _absent(hospital: str, stored: StoredRecord, found: DesiredState) -> RecordAtHospital:
+    withheld: Mapping[tuple[str, str], str] = found.withheld or {}
+    reason = withheld.get((stored.kind, stored.key))
+    planned = any((one.kind, one.key) == (stored.kind, stored.key) for one in found.desired)
+    state = "withheld" if reason else "not-planned" if planned else "not-mapped"
+    return RecordAtHospital(hospital, None, state, str(reason) if reason else None, None, None, None, None)

@@ -1,0 +1,316 @@
+"""What a person must know, as one table: from facts (`collect_facts`) to problems (`find_problems`, pure),
+each with since when, where, how much, and the command that helps. Counts and hospitals' names only, nothing
+of a person.
+"""
+
+import base64
+import binascii
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import orjson
+from sqlalchemy import text
+
+from adapter.database import read_transaction
+from adapter.errors import PolicyError, SettingsError
+from adapter.insights.unanswered import backlog_of, unanswered_referrals
+from adapter.ledger.hospitals.pace import HospitalMode
+from adapter.ledger.hospitals.values import HospitalState
+from adapter.ledger.monitoring.overdue import Backlog
+from adapter.ledger.parking import ParkedGroup, ParkedSelection
+from adapter.ledger.server_cards.store import StoredCard
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.mappings.activation_status import inactive_mapping
+from adapter.settings import AlarmSettings
+from adapter.texts import catalogue, say
+
+__all__ = [
+    "CHANNEL_PREFIX",
+    "HospitalFacts",
+    "Problem",
+    "ProblemFacts",
+    "collect_facts",
+    "current_problems",
+    "find_problems",
+    "token_expiry",
+]
+
+_NONE = Backlog(0, None)
+_SILENT = timedelta(minutes=10)  # a worker at work gives a sign every few seconds
+# What helps first where a release would only fail again.
+_PARKED = {
+    "invalid": "adapter import",
+    "multiple-matches": "adapter reconcile {name} --repair",
+    "duplicates": "adapter reconcile {name} --repair",
+}
+CHANNEL_PREFIX = "way-"  # begins the code of a way to tell problems that does not work
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One trouble. `hospital` is "" for the adapter itself; `code` names the trouble, `cause` which of its
+    kind (of what is parked). `since` None: not known.
+    """
+
+    code: str
+    hospital: str
+    since: datetime | None
+    count: int
+    command: str
+    cause: str = ""
+    until: datetime | None = None
+
+    @property
+    def words(self) -> str:
+        """What it is, in the language in use."""
+        until = self.until.strftime("%Y-%m-%d") if self.until else ""
+        known = f"reason.{self.cause}" in catalogue("en")
+        cause = say(f"reason.{self.cause}") if known else self.cause
+        return say(f"problems.{self.code}", count=self.count, cause=cause, until=until)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from others, as the table of alarms has it."""
+        return self.hospital, f"{self.code}-{self.cause}"[:30] if self.cause else self.code
+
+
+@dataclass(frozen=True)
+class HospitalFacts:
+    """What is known of one hospital. `mapping` says why the folder's mapping is not in force there;
+    `token_expires_at` is when our token for it ends, `token_unreadable` that it cannot be read.
+    """
+
+    row: HospitalState
+    parked: tuple[ParkedGroup, ...] = ()
+    unknown: Backlog = _NONE
+    retracting: Backlog = _NONE
+    referrals: Backlog = _NONE
+    idle: Backlog = _NONE
+    unmatched: Backlog = _NONE
+    unanswered: Backlog = _NONE
+    holds: bool = False
+    card: StoredCard | None = None
+    token_expires_at: datetime | None = None
+    token_unreadable: bool = False
+    mapping: str | None = None
+
+
+@dataclass(frozen=True)
+class ProblemFacts:
+    """All that is judged. `disk_free_mb` None: not this host's to know."""
+
+    hospitals: Mapping[str, HospitalFacts] = field(default_factory=dict)
+    removed: Mapping[str, Backlog] = field(default_factory=dict)  # hospitals that the settings no longer have
+    silent_workers: Backlog = _NONE
+    policy_wrong: bool = False
+    disk_free_mb: float | None = None
+    read_only: bool = False
+    failed_channels: tuple[str, ...] = ()
+    orphaned_merges: int = 0  # people merged into somebody who left the records
+
+
+def current_problems(adapter: Adapter, now: datetime) -> list[Problem]:
+    """All there is to know now, the oldest first; where no fact says since when, since it was first found."""
+    known = adapter.alarm_store.all()
+    found = find_problems(collect_facts(adapter, now), adapter.settings.alarm, now)
+    dated = [
+        one if one.since or one.key not in known else replace(one, since=known[one.key].since)
+        for one in found
+    ]
+    return sorted(dated, key=lambda one: (one.since or now, one.hospital, one.key))
+
+
+# -- judging -------------------------------------------------------------------------------
+
+
+def find_problems(known: ProblemFacts, limits: AlarmSettings, now: datetime) -> list[Problem]:
+    """What of the facts a person must know (pure)."""
+    found = [one for name, there in known.hospitals.items() for one in _at(name, there, limits, now)]
+    for name, waits in known.removed.items():
+        found.append(Problem("removed", name, waits.since, waits.count, "adapter hospital list"))
+    if known.policy_wrong:
+        found.append(Problem("policy", "", None, 1, "adapter mapping check"))
+    if known.orphaned_merges:
+        found.append(Problem("merged", "", None, known.orphaned_merges, "adapter cadre merges"))
+    if known.silent_workers.count:
+        found.append(
+            Problem("worker", "", known.silent_workers.since, known.silent_workers.count, "adapter worker")
+        )
+    if known.disk_free_mb is not None and known.disk_free_mb < limits.disk_free_mb:
+        found.append(Problem("disk", "", None, int(known.disk_free_mb), "df -h"))
+    if known.read_only:
+        found.append(Problem("read-only", "", None, 1, "adapter status"))
+    found += [Problem("way", "", None, 1, "adapter alarm --test", cause=way) for way in known.failed_channels]
+    return found
+
+
+def _at(name: str, there: HospitalFacts, limits: AlarmSettings, now: datetime) -> Iterator[Problem]:
+    yield from _reached(name, there, limits, now)
+    for group in there.parked:
+        command = _PARKED.get(group.reason, "adapter release {name} --reason {reason}")
+        command = command.format(name=name, reason=group.reason)
+        yield Problem("parked", name, group.since, group.count, command, cause=group.reason)
+    long = {
+        "unknown": (there.unknown, f"adapter hospital show {name}"),
+        "leaving": (there.retracting, f"adapter reconcile {name}"),
+        "referrals": (there.referrals, f"adapter plan {name} --by-cadre"),
+        "unmatched": (there.unmatched, "adapter inbox"),
+        "unanswered": (there.unanswered, f"adapter inbox unanswered {name}"),
+    }
+    for code, (waits, command) in long.items():
+        if waits.count:
+            yield Problem(code, name, waits.since, waits.count, command)
+    if there.mapping:
+        command = "adapter mapping check" if there.mapping == "broken" else "adapter mapping diff"
+        yield Problem("mapping", name, None, 1, command, cause=there.mapping)
+    yield from _server(name, there, limits, now)
+
+
+def _reached(name: str, there: HospitalFacts, limits: AlarmSettings, now: datetime) -> Iterator[Problem]:
+    """Whether it is served at all: at most one answer."""
+    row, since = there.row, there.row.failing_since
+    if row.mode != HospitalMode.RUNNING:
+        if row.mode_at is None or now - row.mode_at >= timedelta(hours=limits.paused_hours):
+            yield Problem("paused", name, row.mode_at, 1, f"adapter hospital resume {name}")
+    elif since is not None and row.last_error == "auth":
+        yield Problem("auth", name, since, row.failures, f"adapter doctor {name}")
+    elif since is not None and now - since >= timedelta(minutes=limits.unreachable_minutes):
+        yield Problem("unreachable", name, since, row.failures, f"adapter hospital show {name}")
+    elif since is None and there.idle.count and _is_quiet(row.last_contact, limits, now):
+        yield Problem("idle", name, there.idle.since, there.idle.count, f"adapter sync {name}")
+
+
+def _is_quiet(contact: datetime | None, limits: AlarmSettings, now: datetime) -> bool:
+    return contact is None or now - contact >= timedelta(minutes=limits.idle_minutes)
+
+
+def _server(name: str, there: HospitalFacts, limits: AlarmSettings, now: datetime) -> Iterator[Problem]:
+    """Its card, its certificate, and our token for it."""
+    if there.token_unreadable:
+        yield Problem("no-token", name, None, 1, "adapter mapping check")
+    if there.token_expires_at is not None and there.token_expires_at - now < timedelta(
+        days=limits.token_days
+    ):
+        yield Problem("token", name, None, 1, f"adapter doctor {name}", until=there.token_expires_at)
+    if there.card is None:
+        if there.holds:
+            yield Problem("no-card", name, None, 1, f"adapter doctor {name}")
+        return
+    if there.card.drift:
+        changed = there.card.drift.count("; ") + 1
+        yield Problem("card-drift", name, there.card.measured_at, changed, f"adapter doctor --show {name}")
+    ends = _instant(there.card.card.tls_until)
+    if ends is not None and ends - now < timedelta(days=limits.certificate_days):
+        yield Problem("certificate", name, None, 1, f"adapter doctor {name}", until=ends)
+
+
+def _instant(said: str | None) -> datetime | None:
+    with suppress(ValueError):
+        found = datetime.fromisoformat(said or "")
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return None
+
+
+def token_expiry(token: str) -> datetime | None:
+    """When a JSON Web Token ends, as it says itself; None for another token. Nothing is verified."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = orjson.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        return datetime.fromtimestamp(float(claims["exp"]), UTC)
+    except (ValueError, TypeError, KeyError, OverflowError, OSError, binascii.Error):
+        return None
+
+
+# -- gathering -----------------------------------------------------------------------------
+
+
+def collect_facts(adapter: Adapter, now: datetime) -> ProblemFacts:
+    """What the database, the settings and this host say. Writes nothing, asks no hospital."""
+    limits = adapter.settings.alarm
+    unmatched = adapter.inbox.unmatched_backlog(now - timedelta(hours=limits.unmatched_hours))
+    waits = unanswered_referrals(
+        adapter, adapter.settings.hospitals, now - timedelta(days=limits.answer_days)
+    )
+    silent = adapter.overdue.silent_workers(now - _SILENT)
+    ways = tuple(
+        code.removeprefix(CHANNEL_PREFIX)
+        for _, code in adapter.alarm_store.all()
+        if code.startswith(CHANNEL_PREFIX)
+    )
+    return ProblemFacts(
+        hospitals={
+            name: replace(
+                _facts_at(adapter, name, now),
+                unmatched=Backlog(*unmatched.get(name, (0, None))),
+                unanswered=backlog_of(waits, name),
+            )
+            for name in adapter.settings.hospitals
+        },
+        removed=adapter.overdue.unconfigured_hospitals(adapter.settings.hospitals),
+        silent_workers=silent,
+        policy_wrong=_policy_wrong(adapter),
+        disk_free_mb=_disk_free(adapter),
+        read_only=_read_only(adapter),
+        failed_channels=ways,
+        orphaned_merges=len(adapter.records.merges.without_survivor()),
+    )
+
+
+def _facts_at(adapter: Adapter, name: str, now: datetime) -> HospitalFacts:
+    limits, ages = adapter.settings.alarm, adapter.overdue
+    token, no_token = _token(adapter, name)
+    kept = inactive_mapping(adapter, name)
+    return HospitalFacts(
+        row=adapter.ledger.hospitals.row(name),
+        parked=tuple(adapter.parked_store.groups([ParkedSelection(name)])),
+        unknown=ages.unknown(name, now - timedelta(minutes=limits.unknown_minutes)),
+        retracting=ages.retracting(name, now - timedelta(hours=limits.retract_hours)),
+        referrals=ages.undelivered_referrals(name, now - timedelta(hours=limits.referral_hours)),
+        idle=ages.unclaimed_shipments(name, now - timedelta(minutes=limits.idle_minutes), now),
+        holds=ages.has_entries(name),
+        card=adapter.cards.get(name),
+        token_expires_at=token,
+        token_unreadable=no_token,
+        mapping=kept.why if kept and kept.why != "changed" else None,
+    )
+
+
+def _token(adapter: Adapter, name: str) -> tuple[datetime | None, bool]:
+    """When our token for the hospital ends, and whether it cannot even be read."""
+    reference = adapter.settings.hospital(name).token
+    if reference is None:
+        return None, False
+    try:
+        return token_expiry(adapter.settings.secret(reference).get_secret_value()), False
+    except SettingsError:
+        return None, True
+
+
+def _policy_wrong(adapter: Adapter) -> bool:
+    try:
+        _ = adapter.policy
+    except PolicyError:
+        return True
+    return False
+
+
+def _disk_free(adapter: Adapter) -> float | None:
+    try:
+        return shutil.disk_usage(adapter.settings.data_folder).free / 1_000_000
+    except OSError:
+        return None
+
+
+def _read_only(adapter: Adapter) -> bool:
+    """Whether the database can only be read: a standby, or a file system that is mounted so."""
+    if adapter.engine.dialect.name == "postgresql":
+        with read_transaction(adapter.engine) as connection:
+            return bool(connection.execute(text("SHOW transaction_read_only")).scalar_one() == "on")
+    folder = adapter.settings.data_folder
+    return folder.exists() and not os.access(folder, os.W_OK)

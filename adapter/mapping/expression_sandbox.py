@@ -1,0 +1,78 @@
+"""What an expression may touch at run time: the named fields of records, the verbs, and nothing else."""
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any
+
+from jinja2 import StrictUndefined
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import SandboxedEnvironment
+
+from adapter.mapping.transforms.transforms import JINJA_FILTERS
+
+__all__ = ["ExpressionSandbox", "ReadableFields", "RelatedFields"]
+
+_PART_FIELDS = frozenset(("measure", "unit", "value"))
+
+
+class _Given:
+    """What an expression is given beside records; it says by itself what may be read of it. No abstract
+    class: those take Python longer to recognise than all else that reading a field takes.
+    """
+
+    def of(self, name: str) -> Any:
+        """What is called so."""
+        raise NotImplementedError
+
+
+class RelatedFields(_Given):
+    """Other records that go to the same hospital, by kind; none of a kind that is not given."""
+
+    def __init__(self, records: Mapping[str, Sequence[Any]]) -> None:
+        self._records = records
+
+    def of(self, name: str) -> Sequence[Any]:
+        return self._records.get(name, ())
+
+
+class ReadableFields(_Given):
+    """The named fields of something that may be missing: then all of them are None."""
+
+    def __init__(self, owner: object, fields: frozenset[str]) -> None:
+        self._owner = owner
+        self._fields = fields
+
+    def __bool__(self) -> bool:
+        return self._owner is not None
+
+    def of(self, name: str) -> Any:
+        if name not in self._fields:
+            raise SecurityError(f"{name} is not a field that a mapping may read")
+        return None if self._owner is None else getattr(self._owner, name)
+
+
+class ExpressionSandbox(SandboxedEnvironment):
+    """Jinja2's sandbox, narrowed: it reads `fields` of records, calls nothing but `system()` and the
+    verbs, and never sees a private attribute.
+    """
+
+    def __init__(self, fields: frozenset[str]) -> None:
+        super().__init__(undefined=StrictUndefined)
+        self._fields = fields | _PART_FIELDS
+        self.globals.clear()
+        self.filters = {name: self.filters[name] for name in JINJA_FILTERS}
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        # Every call of an expression copies them, and Jinja2's own chain of dictionaries is slow to read.
+        return {**self.globals, **(d or {})}
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if isinstance(obj, _Given):
+            return obj.of(attribute)
+        if attribute not in self._fields:
+            raise SecurityError(f"{attribute} is not a field that a mapping may read")
+        return getattr(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        if isinstance(obj, str) and isinstance(argument, slice):
+            return obj[argument]
+        raise SecurityError("a mapping reads fields by name only")

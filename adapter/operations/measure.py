@@ -1,0 +1,155 @@
+"""A hospital's server card: measured, kept, shown, measured again on a schedule."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from filelock import FileLock, Timeout
+
+from adapter import audit
+from adapter.database import write_transaction
+from adapter.delivery.doctor.examination import ExaminationResult, ProbeLimits, examine_server
+from adapter.delivery.doctor.findings import CardFinding, card_findings
+from adapter.delivery.http.client import HospitalClient
+from adapter.errors import Busy
+from adapter.insights.hospital_service import hospital_service
+from adapter.ledger.server_cards.card import UNMEASURED, CardDifference, ServerCard, parse_drift
+from adapter.pipeline.application import Adapter
+from adapter.settings import HospitalSettings
+from adapter.telemetry import get_logger
+
+__all__ = ["ServerCardReport", "measure_server", "remeasure_server", "stored_card_report"]
+
+_NEW = timedelta(hours=1)  # of a card; it is not measured again so soon
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class ServerCardReport:
+    """A hospital's card and what it means. `examined` is this run's examination, None where the kept card
+    is only shown; `measured_at` None: there is no card.
+    """
+
+    hospital: str
+    card: ServerCard
+    measured_at: datetime | None
+    lines: tuple[CardFinding, ...]
+    drift: tuple[CardDifference, ...]
+    examined: ExaminationResult | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 1 when there is something that a person should see."""
+        found = self.examined
+        failed = found is not None and bool(found.trouble or found.left or found.stopped or found.notes)
+        worse = any(line.level in ("costs", "bad") for line in self.lines)
+        return int(failed or worse or bool(self.drift) or self.measured_at is None)
+
+
+def stored_card_report(adapter: Adapter, name: str, now: datetime) -> ServerCardReport:
+    """What is known of a hospital's server, without asking it."""
+    stored = adapter.cards.get(name)
+    card = stored.card if stored else UNMEASURED
+    return ServerCardReport(
+        name,
+        card,
+        stored.measured_at if stored else None,
+        card_findings(card, _limits(adapter.settings.hospital(name)), now) if stored else (),
+        parse_drift(stored.drift) if stored else (),
+    )
+
+
+def measure_server(
+    adapter: Adapter,
+    name: str,
+    clock: Callable[[], datetime],
+    *,
+    writes: bool = True,
+    stop: threading.Event | None = None,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    by: str = "doctor",
+) -> ServerCardReport:
+    """Measure a hospital's server and keep the card. Without `writes` nothing is written there, and what
+    needs it stays as it was measured before. Raises Busy when the server is being measured already.
+    """
+    hospital = adapter.settings.hospital(name)
+    known = adapter.cards.get(name) is not None
+    with _alone(adapter, name), adapter.client(hospital.name) as client:
+        if writes:
+            _note(adapter, name, by, clock())
+        found = examine_server(
+            client,
+            system=f"{adapter.settings.centre.identifier_system}/doctor",
+            limits=_limits(hospital),
+            writes=writes,
+            stop=stop or threading.Event(),
+            with_token=_stranger(hospital) if hospital.token else None,
+            on_progress=on_progress,
+            clock=clock,
+        )
+    if found.trouble is None and not found.stopped and (writes or known):
+        adapter.cards.put(name, found.card, clock())
+        kept = stored_card_report(adapter, name, clock())
+        return ServerCardReport(name, kept.card, kept.measured_at, kept.lines, kept.drift, found)
+    kept = stored_card_report(adapter, name, clock())
+    shown = found.card if found.trouble is None else kept.card
+    return ServerCardReport(
+        name,
+        shown,
+        kept.measured_at if shown is kept.card else clock(),
+        card_findings(shown, _limits(hospital), clock()) if shown != UNMEASURED else (),
+        kept.drift,
+        found,
+    )
+
+
+def remeasure_server(
+    adapter: Adapter, name: str, clock: Callable[[], datetime], stop: threading.Event | None = None
+) -> bool:
+    """Measure again what a person once measured; whether it was. A hospital that is not served now
+    (paused, outside its hours, its breaker open) is left alone, and so is a card that is new. What
+    changed is kept as drift until a person has seen it. Raises Busy.
+    """
+    kept = adapter.cards.get(name)
+    if kept is None or abs(clock() - kept.measured_at) < _NEW:
+        return False
+    if not hospital_service(adapter, name, clock(), {}).admits:
+        return False
+    found = measure_server(adapter, name, clock, stop=stop, by="schedule")
+    examined = found.examined
+    _log.info(
+        "doctor.measured",
+        hospital=name,
+        trouble=examined.trouble if examined else None,
+        drift=[change.field for change in found.drift],
+        left=len(examined.left) if examined else 0,
+    )
+    return examined is not None and examined.trouble is None
+
+
+def _limits(hospital: HospitalSettings) -> ProbeLimits:
+    return ProbeLimits(hospital.max_entries, hospital.max_bytes)
+
+
+def _stranger(hospital: HospitalSettings) -> Callable[[str], HospitalClient]:
+    return lambda token: HospitalClient(hospital.base_url, token=token, timeout=hospital.timeout_seconds)
+
+
+@contextmanager
+def _alone(adapter: Adapter, name: str) -> Iterator[None]:
+    """One examination of a hospital at a time: another's test resources would look like left ones."""
+    folder = adapter.settings.data_folder
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / f"doctor-{name}.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise Busy("doctor.busy", hospital=name) from error
+
+
+def _note(adapter: Adapter, name: str, by: str, now: datetime) -> None:
+    with write_transaction(adapter.engine) as connection:
+        audit.append(connection, at=now, actor=by, action="hospital.examined", hospital=name)

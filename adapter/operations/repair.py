@@ -1,0 +1,224 @@
+"""What reading a hospital back found wrong is put right, as far as it is ours."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from adapter import audit
+from adapter.database import write_transaction
+from adapter.delivery.http.client import HospitalClient
+from adapter.delivery.read_back.reconciliation import ReadBackVerdict, delete_and_verify
+from adapter.errors import HospitalError
+from adapter.insights.hospital_service import hospital_service
+from adapter.ledger.repairs import RepairStore
+from adapter.ledger.schema.states import EntryState
+from adapter.ledger.schema.values import Lease
+from adapter.operations.reconcile import Discrepancy, ReconcileReport, reconcile_hospital
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.desired_state.changed_people import CENTRE_KEY
+from adapter.pipeline.mappings.activation import ProgressCallback
+from adapter.pipeline.outbound.planning import update_ledger
+from adapter.pipeline.outbound.sync import planning_locks
+
+__all__ = ["RepairSummary", "refresh_ledger", "repair_hospital"]
+
+_ROUNDS = 4
+_NOT_SERVED = ("paused", "hours")
+
+
+@dataclass
+class RepairSummary:
+    """What was put right: entries to be sent or retracted again, copies deleted; `busy`: shipments under way
+    elsewhere, `kept`: copies that the hospital does not delete, with its words, or that are not ours.
+    """
+
+    known_again: int = 0
+    resend: int = 0
+    retract: int = 0
+    removed: int = 0
+    left: int = 0  # findings of the last reading, which proves the repair
+    unknown: int = 0  # of what is retracted, what no record accounts for
+    busy: int = 0
+    kept: dict[str, str] = field(default_factory=dict)  # Type/id -> why
+
+
+def refresh_ledger(
+    adapter: Adapter,
+    name: str,
+    clock: Callable[[], datetime],
+    progress: ProgressCallback,
+    stop: threading.Event | None = None,
+) -> None:
+    """Bring the ledger up to date with the records before a hospital is read back to be put right. Raises
+    HospitalError where it may be sent nothing now, Busy when another process plans for it.
+    """
+    found = hospital_service(adapter, name, clock(), {})
+    if found.why in _NOT_SERVED:
+        raise HospitalError(f"reconcile.not_served_{found.why}", hospital=name)
+    with adapter.as_worker(clock, stop or threading.Event()), planning_locks(adapter, [name]) as turns:
+        update_ledger(adapter, adapter.destination(name), clock(), progress, lock=turns[name])
+
+
+def repair_hospital(
+    adapter: Adapter,
+    found: ReconcileReport,
+    client: HospitalClient,
+    clock: Callable[[], datetime],
+    *,
+    delete_unknown: bool,
+    deliver: Callable[[], None],
+    by: str,
+    stop: threading.Event | None = None,
+) -> RepairSummary:
+    """Put right what is ours: the ledger learns what the hospital holds, `deliver` sends and retracts what
+    is due, and then second copies of what we sent are deleted. What the hospital holds under an identity
+    that nobody knows any more is retracted only if told to `delete_unknown`.
+
+    What was made anew has another id, so what refers to it is read again and put right in turn. Once `stop`
+    is set nothing more is begun, and what was not read again counts as left.
+    """
+    stop = stop or threading.Event()
+    work = _Repairs(adapter, found.hospital, client, clock, stop)
+    with adapter.as_worker(clock, stop):  # so that the leases of a repair that is killed are found free
+        try:
+            _rounds(work, found, deliver, delete_unknown=delete_unknown)
+        finally:
+            work.note(by)
+        work.done.left += work.still_there(found.findings)
+    return work.done
+
+
+def _rounds(
+    work: "_Repairs", found: ReconcileReport, deliver: Callable[[], None], *, delete_unknown: bool
+) -> None:
+    if delete_unknown:
+        work.strangers(found.findings)
+    findings = found.findings
+    for _ in range(_ROUNDS):
+        work.done.left = sum(one.verdict is not ReadBackVerdict.EXTRA for one in findings)
+        work.ledger(findings)
+        if work.done.resend or work.done.retract:
+            deliver()
+        work.thin_out([one for one in findings if one.verdict is ReadBackVerdict.DUPLICATES])
+        if work.stop.is_set():
+            return
+        touched = {
+            one.cadre
+            for one in findings
+            if one.verdict not in (ReadBackVerdict.EXTRA, ReadBackVerdict.RECOVERED)
+        }
+        try:
+            again = work.read_again(touched)
+        except HospitalError:  # what was done is done, and counts as left until it is read
+            return
+        work.done.left = len(again.findings)
+        findings = [one for one in again.findings if not one.foreign and one.cadre not in work.busy]
+        if not findings:
+            return
+
+
+def _quiet(_stage: str, _hospital: str | None, _done: int, _total: int) -> None:
+    """A second reading is short."""
+
+
+class _Repairs:
+    """The repairs of one hospital."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        hospital: str,
+        client: HospitalClient,
+        clock: Callable[[], datetime],
+        stop: threading.Event,
+    ) -> None:
+        self.stop = stop
+        self._adapter = adapter
+        self._hospital = hospital
+        self._client = client
+        self._clock = clock
+        self._ranks = adapter.destination(hospital).dependency_ranks
+        self.done = RepairSummary()
+        self.busy: set[str] = set()
+
+    def ledger(self, findings: Sequence[Discrepancy]) -> None:
+        """Write down what the hospital holds and what must be sent or retracted again."""
+        store = RepairStore(self._adapter.engine)
+        for lease, here in self._leased([one for one in findings if one.repair is not None]):
+            repairs = [one.repair for one in here if one.repair is not None]
+            store.write(lease, repairs, self._clock())
+            for one in repairs:
+                self.done.known_again += one.holds
+                self.done.resend += not one.holds and one.desired is not None
+                self.done.retract += not one.holds and one.desired is None
+
+    def strangers(self, findings: Sequence[Discrepancy]) -> None:
+        """Retract what carries our identifier and nobody knows."""
+        unknown = [
+            (one.type, one.identity, one.copies[0], self._ranks.get(one.type, 0))
+            for one in findings
+            if one.verdict is ReadBackVerdict.EXTRA and one.repair is None
+        ]
+        store = RepairStore(self._adapter.engine)
+        self.done.unknown = store.retract_unknown(self._hospital, unknown, CENTRE_KEY, self._clock())
+        self.done.retract += self.done.unknown
+
+    def read_again(self, cadres: set[str]) -> ReconcileReport:
+        """What is still not as it should be of these people."""
+        return reconcile_hospital(
+            self._adapter, self._hospital, self._client, self._clock, _quiet, only=cadres, stop=self.stop
+        )
+
+    def still_there(self, findings: Sequence[Discrepancy]) -> int:
+        """Of what is extra and known to the ledger, what was not proved to be gone."""
+        extra = [one for one in findings if one.verdict is ReadBackVerdict.EXTRA]
+        lines = [self._adapter.ledger.by_identity(self._hospital, one.type, one.identity) for one in extra]
+        return sum(line is not None and line.state is EntryState.RETRACTING for line in lines)
+
+    def note(self, by: str) -> None:
+        """That somebody had the hospital repaired, for the audit."""
+        counts = {name: getattr(self.done, name) for name in ("known_again", "resend", "retract")}
+        with write_transaction(self._adapter.engine) as connection:
+            audit.append(
+                connection,
+                at=self._clock(),
+                actor=by,
+                action="hospital.repaired",
+                hospital=self._hospital,
+                details=counts,
+            )
+
+    def thin_out(self, twins: Sequence[Discrepancy]) -> None:
+        """Delete second copies, dependants first; one with other content may be the hospital's own."""
+        ordered = sorted(twins, key=lambda one: -self._ranks.get(one.type, 0))
+        for _lease, here in self._leased(ordered):
+            for finding, remote_id in ((one, copy) for one in here for copy in one.copies[1:]):
+                if self.stop.is_set():
+                    return
+                self._remove(finding, remote_id)
+
+    def _remove(self, finding: Discrepancy, remote_id: str) -> None:
+        said = "foreign" if finding.foreign else delete_and_verify(self._client, finding.type, remote_id)
+        if said is None:
+            self.done.removed += 1
+        else:
+            self.done.kept[f"{finding.type}/{remote_id}"] = said
+
+    def _leased(self, findings: Sequence[Discrepancy]) -> Iterator[tuple[Lease, list[Discrepancy]]]:
+        """The findings of each cadre, while nobody else sends for it; counted where somebody does."""
+        grouped: dict[str, list[Discrepancy]] = {}
+        for one in findings:
+            grouped.setdefault(one.cadre, []).append(one)
+        shipments = self._adapter.ledger.shipments
+        for cadre, here in grouped.items():
+            seconds = self._adapter.settings.lease_seconds
+            lease = shipments.claim_one(self._hospital, cadre, self._clock(), seconds)
+            if lease is None:
+                self.busy.add(cadre)
+                self.done.busy = len(self.busy)
+                continue
+            try:
+                yield lease, here
+            finally:
+                shipments.give_back(lease)

@@ -1,0 +1,46 @@
+"""Who looked at whose data: a command that shows a person's content writes it into the audit first.
+
+The audit gets the opaque name of the person and the command; no key, no value, no name.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from adapter import audit
+from adapter.database import write_transaction
+from adapter.pipeline.application import Adapter
+
+__all__ = ["audit_export", "audit_read"]
+
+
+def audit_read(
+    adapter: Adapter, records: Iterable[tuple[str, str]], *, command: str, by: str, now: datetime
+) -> None:
+    """`by` is about to see these records (kind, key): a row for each person that they are of."""
+    stored = (adapter.records.stored_record(kind, key) for kind, key in dict.fromkeys(records))
+    people = dict.fromkeys(one.cadre for one in stored if one is not None and one.cadre)
+    if not people:
+        return
+    with write_transaction(adapter.engine) as connection:
+        for cadre in people:
+            audit.append(
+                connection,
+                at=now,
+                actor=by,
+                action="record.read",
+                subject=adapter.audit_subject(cadre),
+                details={"command": command},
+            )
+
+
+def audit_export(adapter: Adapter, hospital: str, *, command: str, by: str, now: datetime) -> None:
+    """`by` is about to get, as files, what goes to a hospital."""
+    with write_transaction(adapter.engine) as connection:
+        audit.append(
+            connection,
+            at=now,
+            actor=by,
+            action="record.exported",
+            hospital=hospital,
+            details={"command": command},
+        )

@@ -1,0 +1,208 @@
+"""The adapter, opened from its settings: the stores, and what is loaded when it is first needed."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from sqlalchemy import Engine
+
+from adapter.database import migrate, open_database
+from adapter.errors import SettingsError
+from adapter.fhir.identity import IdentityFactory
+from adapter.ledger.active_mappings import ActiveMappingStore
+from adapter.ledger.server_cards.card import UNMEASURED, ServerCard
+from adapter.ledger.server_cards.store import ServerCardStore
+from adapter.ledger.store import LedgerStore
+from adapter.ledger.workers.heartbeat import Heartbeat
+from adapter.pipeline.destination import Destination, pace_limits
+from adapter.pipeline.mapping_editions import MappingEdition, MappingLibrary
+from adapter.pipeline.mapping_loading import load_mappings
+from adapter.settings import Settings
+
+if TYPE_CHECKING:  # a command imports what it needs, and `adapter status` needs little
+    from adapter.delivery.http.client import HospitalClient
+    from adapter.disclosure.policy import Policy
+    from adapter.inbox.store import InboxStore
+    from adapter.ledger.history.record_history import RecordHistoryStore
+    from adapter.ledger.monitoring.alarms import AlarmStore
+    from adapter.ledger.monitoring.overdue import OverdueStore
+    from adapter.ledger.parking import ParkedStore
+    from adapter.mapping.loader import Mappings
+    from adapter.records.store import RecordStore
+
+__all__ = [
+    "Adapter",
+]
+
+
+class Adapter:
+    """Everything opened from the settings. Use it in a `with`, or close it."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.ledger = LedgerStore(engine, {one.name: pace_limits(one) for one in settings.hospitals.values()})
+        self.cards = ServerCardStore(engine)
+        self.editions = ActiveMappingStore(engine)
+        self._work = threading.Lock()
+        self._at_work = 0
+        self._presence: Heartbeat
+        self.library = MappingLibrary(
+            settings.mappings_folder, self.editions, lambda folder: load_mappings(settings, folder)
+        )
+
+    @classmethod
+    def open(cls, settings: Settings) -> "Adapter":
+        """Open the database and bring its schema to the newest version. Raises SchemaNewer."""
+        engine = open_database(settings.resolved_database_url)
+        try:
+            migrate(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(settings, engine)
+
+    @cached_property
+    def records(self) -> "RecordStore":
+        """The centre's records."""
+        from adapter.records.store import RecordStore
+
+        return RecordStore(self.engine)
+
+    @cached_property
+    def inbox(self) -> "InboxStore":
+        """What hospitals sent."""
+        from adapter.inbox.store import InboxStore
+
+        return InboxStore(self.engine)
+
+    @cached_property
+    def record_history(self) -> "RecordHistoryStore":
+        """Histories and receipts."""
+        from adapter.ledger.history.record_history import RecordHistoryStore
+
+        return RecordHistoryStore(self.engine)
+
+    @cached_property
+    def parked_store(self) -> "ParkedStore":
+        """What waits for a person."""
+        from adapter.ledger.parking import ParkedStore
+
+        return ParkedStore(self.engine)
+
+    @cached_property
+    def overdue(self) -> "OverdueStore":
+        """What waits for long."""
+        from adapter.ledger.monitoring.overdue import OverdueStore
+
+        return OverdueStore(self.engine)
+
+    @cached_property
+    def alarm_store(self) -> "AlarmStore":
+        """What was told."""
+        from adapter.ledger.monitoring.alarms import AlarmStore
+
+        return AlarmStore(self.engine)
+
+    @contextmanager
+    def as_worker(self, clock: Callable[[], datetime], stop: threading.Event) -> Iterator[Heartbeat]:
+        """Be one of the workers, for all that claims shipments or takes turns. Several threads may be at it
+        at once. `stop` is set when a newer adapter takes the database over; at the end SchemaNewer is
+        raised then.
+        """
+        with self._work:
+            if not self._at_work:
+                ledger, folder = self.ledger, self.settings.data_folder / "workers"
+                presence = Heartbeat(ledger.worker_id, ledger.workers, ledger.named_locks, folder, clock)
+                self._presence = presence.__enter__()
+            self._at_work += 1
+            presence = self._presence
+        try:
+            with presence.stop_when_outdated(stop):
+                yield presence
+        finally:
+            with self._work:
+                self._at_work -= 1
+                if not self._at_work:
+                    presence.__exit__(None, None, None)
+        presence.check_schema()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all database connections."""
+        self.engine.dispose()
+
+    @cached_property
+    def identities(self) -> IdentityFactory:
+        """The maker of identities. Raises SettingsError when the key is missing or too short."""
+        secret = self.settings.secret(self.settings.identity_key).get_secret_value().encode()
+        try:
+            return IdentityFactory(secret)
+        except ValueError as error:
+            raise SettingsError("settings.short_key", reference=self.settings.identity_key) from error
+
+    @property
+    def mappings(self) -> "Mappings":
+        """The mappings of the folder as it is now. Raises MappingError."""
+        return self.library.mappings(self.library.folder_edition(""))
+
+    @property
+    def policy(self) -> "Policy":
+        """The disclosure policy in use. Raises PolicyError."""
+        return self.library.policy()
+
+    def audit_subject(self, cadre: str) -> str:
+        """A person's opaque name in the audit."""
+        return self.identities.of("", "audit", "cadre", cadre)
+
+    def client(self, name: str) -> "HospitalClient":
+        """Talks to the hospital `name`; close it. Raises SettingsError when its token is missing."""
+        from adapter.delivery.http.client import HospitalClient
+        from adapter.delivery.http.rate_limit import HospitalRateLimiter
+
+        hospital = self.settings.hospital(name)
+        token = self.settings.secret(hospital.token).get_secret_value() if hospital.token else None
+        gate = HospitalRateLimiter(self.ledger.hospitals, name)
+        return HospitalClient(hospital.base_url, token=token, timeout=hospital.timeout_seconds, gate=gate)
+
+    def card(self, name: str) -> ServerCard:
+        """What the hospital's server was measured to do; UNKNOWN when it never was."""
+        stored = self.cards.get(name)
+        return stored.card if stored else UNMEASURED
+
+    def destination(self, name: str) -> Destination:
+        """All that decides what the hospital `name` should hold: with the mapping in force there, before
+        its first sync with that of the folder.
+        """
+        return self._destination(name, self.mapping_edition(name))
+
+    def mapping_edition(self, name: str) -> MappingEdition:
+        """The mapping in force at the hospital `name`, before its first sync that of the folder."""
+        return self.library.active_edition(name) or self.library.folder_edition(name)
+
+    def folder_destination(self, name: str) -> Destination:
+        """What the hospital `name` should hold by the mapping in the folder. Raises MappingError when
+        that cannot be read.
+        """
+        return self._destination(name, self.library.folder_edition(name))
+
+    def _destination(self, name: str, edition: MappingEdition) -> Destination:
+        return Destination(
+            self.settings,
+            name,
+            edition,
+            library=self.library,
+            identities=self.identities,
+            card_of=self.card,
+        )

@@ -1,0 +1,373 @@
+"""What one hospital should hold of one person: mapped, disclosed, checked (no input or output)."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from adapter.disclosure.identifying_terms import IdentifyingTerms, PositionTerm
+from adapter.disclosure.policy import DisclosureDecision, DisclosureFacts, WithholdReason
+from adapter.disclosure.policy_schema import DisclosureForm
+from adapter.disclosure.pseudonymisation import pseudonymised, with_confidentiality_label, without_free_text
+from adapter.disclosure.text_guard import ResourceTexts
+from adapter.errors import MappingError
+from adapter.fhir import codec
+from adapter.fhir.bundle import Target, without_dangling_references
+from adapter.fhir.codec import Resource
+from adapter.fhir.identity import conditional_reference
+from adapter.fhir.validation.checker import check_resource
+from adapter.ledger.schema.values import DesiredResource
+from adapter.pipeline.desired_state.related_records import RecordKey, RelatedRecords, needed_records
+from adapter.pipeline.destination import Destination
+from adapter.records.model import (
+    Cadre,
+    Centre,
+    Diagnosis,
+    Fulfilment,
+    Measurement,
+    Procedure,
+    Record,
+    Referral,
+    Visit,
+)
+
+if TYPE_CHECKING:
+    from adapter.mapping.engine import ResourceMapping
+
+__all__ = ["DesiredState", "RecordOrigin", "centre_desired_state", "desired_state"]
+
+_ORIGIN = "origin"
+_PERSON = "Patient"
+_CONTEXT = frozenset(("subject", "patient", "for", "encounter"))
+# What a hospital said of a referral -> the status with which a later change of it goes out.
+_REACHED: Mapping[str, Mapping[Fulfilment, str]] = {
+    "ServiceRequest": {Fulfilment.COMPLETED: "completed"},
+    "Task": {
+        Fulfilment.IN_PROGRESS: "in-progress",
+        Fulfilment.COMPLETED: "completed",
+        Fulfilment.FAILED: "failed",
+    },
+}
+# What refers to other records: not words that somebody wrote.
+_NOT_WORDS = frozenset(("key", "cadre", "visit", "hospital", "fulfilled_by"))
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOrigin:
+    """Where a record came from: `source` is opaque, `row` counts from 1, `imported_at` is when an import
+    wrote what the record holds now.
+    """
+
+    source: str | None
+    sheet: str | None
+    row: int | None
+    imported_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A resource that may go, the record and the mapping it was made of."""
+
+    record: Record
+    map: "ResourceMapping"
+    resource: Resource
+    parts: codec.SerialisedElements
+    identity: str
+
+    @property
+    def target(self) -> Target:
+        """Type and identity: what others refer to."""
+        return self.map.type, self.identity
+
+
+@dataclass(frozen=True)
+class DesiredState:
+    """What a hospital should hold of one person, what not and why, by record."""
+
+    desired: tuple[DesiredResource, ...] = ()
+    withheld: Mapping[RecordKey, WithholdReason] | None = None
+
+    def withheld_counts(self) -> Counter[tuple[str, str]]:
+        """How many records are withheld, by kind and reason."""
+        return Counter((kind, str(reason)) for (kind, _), reason in (self.withheld or {}).items())
+
+
+def desired_state(
+    outlet: Destination,
+    records: Sequence[Record],
+    valid: Mapping[str, str] | None = None,
+    origins: Mapping[RecordKey, RecordOrigin] | None = None,
+) -> DesiredState:
+    """What the hospital should hold of the person with these records (all of one cadre).
+
+    `valid` gives digests, by identity, of resources that were checked before and need no new check;
+    `origins` says where records came from, for a hospital that is told.
+    """
+    person = next((record for record in records if isinstance(record, Cadre)), None)
+    if person is None:
+        return DesiredState()
+    work = _Work(outlet, person, records, origins or {})
+    for map_ in outlet.resource_maps:  # in dependency order, so that a report meets the results that go
+        for record in work.of_kind.get(map_.kind, ()):
+            work.map(map_, record)
+    return work.wishes(valid or {})
+
+
+def centre_desired_state(
+    outlet: Destination, centre: Centre, valid: Mapping[str, str] | None = None
+) -> DesiredState:
+    """What the hospital should hold of the centre itself: nothing, unless the policy opens it."""
+    if not outlet.rules.discloses_centre:
+        return DesiredState()
+    kept, broken = [], []
+    for map_ in outlet.resource_maps:
+        if map_.kind != centre.kind:
+            continue
+        try:
+            made = outlet.engine.make(map_, centre)
+        except MappingError as error:
+            broken.append(_broken(outlet, map_, centre, error))
+            continue
+        if made is not None:
+            kept.append(
+                _Kept(centre, map_, made.resource, codec.serialise_elements(made.resource), made.identity)
+            )
+    return DesiredState((*_checked(outlet, kept, valid or {}, set()), *broken), {})
+
+
+class _Work:
+    """One person's records on their way to one hospital."""
+
+    def __init__(
+        self,
+        outlet: Destination,
+        person: Cadre,
+        records: Sequence[Record],
+        origins: Mapping[RecordKey, RecordOrigin],
+    ) -> None:
+        self._outlet = outlet
+        self._person = person
+        self._origins = origins
+        self._needed = needed_records(outlet.hospital.name, records)
+        self._visits = {record.key: record for record in records if isinstance(record, Visit)}
+        self._circle = RelatedRecords()
+        self._withheld: dict[RecordKey, WithholdReason] = {}
+        self._kept: list[_Kept] = []
+        self._broken: list[DesiredResource] = []
+        self._restricted: set[str] = set()  # references to what is labelled R
+        self.of_kind: dict[str, list[Record]] = {}
+        for record in records:
+            self.of_kind.setdefault(record.kind, []).append(record)
+
+    def map(self, map_: "ResourceMapping", record: Record) -> None:
+        """Decide, make and disclose what one mapping makes of one record."""
+        outlet, key = self._outlet, (record.kind, record.key)
+        sealed = map_.reads & outlet.rules.sealed_fields
+        if _ORIGIN in sealed:
+            return  # not about the person: not made, and nothing that is kept back
+        decision = outlet.rules.decide(_facts(self._person, record, map_, key in self._needed))
+        if decision.reason is not None:
+            self._withheld[key] = decision.reason
+            return
+        visit = record if isinstance(record, Visit) else self._visits.get(getattr(record, "visit", "") or "")
+        origin = self._origins.get(key)
+        try:
+            made = outlet.engine.make(
+                map_, record, related=self._circle.related_to(record), visit=visit, origin=origin
+            )
+        except MappingError as error:  # one record that no mapping can take delays no other
+            self._broken.append(_broken(outlet, map_, record, error))
+            return
+        if made is None:
+            return
+        if map_.reads & outlet.rules.restricted_fields:
+            decision = replace(decision, label="R")
+        found = (
+            WithholdReason.NEVER_LEAVES if sealed else self._disclosed(made.resource, decision, made.identity)
+        )
+        if isinstance(found, WithholdReason):
+            self._withheld[key] = found
+            return
+        resource, parts = found
+        if any(name not in resource for name in map_.needs):
+            self._withheld[key] = WithholdReason.FREE_TEXT  # it was there before the words were taken away
+        else:
+            self._kept.append(_Kept(record, map_, resource, parts, made.identity))
+            self._circle.add(record)
+            if _is_restricted(resource):
+                self._restricted.add(conditional_reference(map_.type, outlet.system, made.identity))
+
+    def _disclosed(
+        self, resource: Resource, decision: DisclosureDecision, opaque: str
+    ) -> tuple[Resource, codec.SerialisedElements] | WithholdReason:
+        """The resource in the form that was decided, and its elements as bytes; or the reason why its text
+        keeps it here.
+        """
+        outlet = self._outlet
+        if decision.form is DisclosureForm.PSEUDONYM:
+            resource = pseudonymised(resource, outlet.system)
+            if not decision.free_text:
+                resource = without_free_text(
+                    resource, outlet.plain_values_pattern, codec.serialise_elements(resource)
+                )
+        parts = codec.serialise_elements(resource)
+        texts = ResourceTexts.of(resource, parts)
+        if resource["resourceType"] != _PERSON:
+            decision = outlet.rules.reconsider(decision, texts.written, self._person.consents)
+        if decision.reason is not None:
+            return decision.reason
+        if self._restricted and not self._restricted.isdisjoint(_tells_of(resource)):
+            decision = replace(decision, label="R")
+        position, identity = _secrets(self._person, decision.form)
+        refused = outlet.guard.withhold_reason(texts, position=position, identity=identity, opaque=opaque)
+        if refused is not None:
+            return refused
+        resource = with_confidentiality_label(resource, decision.label)
+        parts["meta"] = codec.dumps(resource["meta"])
+        return resource, {name: parts[name] for name in resource}
+
+    def wishes(self, valid: Mapping[str, str]) -> DesiredState:
+        """All of it, checked."""
+        reason = self._withheld.get((self._person.kind, self._person.key))
+        going = {one.map.type for one in self._kept} | {one.type for one in self._broken}
+        if reason is not None and _PERSON not in going:
+            # Nothing goes anywhere about a person who does not, whatever else is made of the person's record.
+            left = {(one.record.kind, one.record.key): reason for one in self._kept}
+            return DesiredState((), self._withheld | left)
+        # What refers to something broken waits for it; only what policy withholds may not be pointed at.
+        there = {(one.type, one.identity) for one in self._broken}
+        return DesiredState(
+            (*_checked(self._outlet, self._kept, valid, there), *self._broken), self._withheld
+        )
+
+
+def _facts(person: Cadre, record: Record, map_: "ResourceMapping", is_needed: bool) -> DisclosureFacts:
+    # Who somebody is tells nothing of an illness: a street may be named after a hospital.
+    words = () if isinstance(record, Cadre) else _word_fields(type(record), map_.reads)
+    return DisclosureFacts(
+        kind=record.kind,
+        tier=person.tier.value,
+        consents=person.consents,
+        needed=is_needed,
+        addressee=record.hospital if isinstance(record, Referral) else None,
+        measure=record.measure if isinstance(record, Measurement) else None,
+        icd10=record.icd10 if isinstance(record, Diagnosis | Procedure | Referral) else None,
+        service=record.service if isinstance(record, Referral) else None,
+        texts=tuple(text for name in words if (text := _word(record, name))),
+    )
+
+
+def _is_restricted(resource: Resource) -> bool:
+    return any(label["code"] == "R" for label in resource["meta"]["security"])
+
+
+def _tells_of(resource: Resource) -> Iterator[str]:
+    """References to what a resource reports, asks for or supports, not to whom and when it concerns."""
+    waiting = [value for name, value in resource.items() if name not in _CONTEXT]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting += node
+        elif isinstance(node, dict):
+            reference = node.get("reference")
+            if isinstance(reference, str):
+                yield reference
+            waiting += node.values()
+
+
+@lru_cache(maxsize=256)
+def _word_fields(type_: type[Record], reads: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted((reads - _NOT_WORDS) & (type_.model_fields.keys() | vars(type_).keys())))
+
+
+def _word(record: Record, field: str) -> str | None:
+    """What stands in that field, where it is text: a value, a reason, what the sheet calls a measure."""
+    found = getattr(record, field, None)
+    return found if isinstance(found, str) else None
+
+
+@lru_cache(maxsize=16)
+def _secrets(
+    person: Cadre, form: DisclosureForm | None
+) -> tuple[PositionTerm | None, IdentifyingTerms | None]:
+    """What the text of this person's resources may not hold."""
+    position = PositionTerm(person.position) if person.position else None
+    if form is not DisclosureForm.PSEUDONYM:
+        return position, None
+    numbers = (person.national_id, person.old_national_id, *person.insurance, person.phone, person.key)
+    return position, IdentifyingTerms(person.name, tuple(one for one in numbers if one), person.address)
+
+
+def _broken(
+    outlet: Destination, map_: "ResourceMapping", record: Record, error: MappingError
+) -> DesiredResource:
+    """What a failing mapping leaves: a line that waits for a person, with nothing in it to send."""
+    problem = str(error)
+    return DesiredResource(
+        identity=outlet.identify(map_.type, map_.identity_kind, record.key),
+        type=map_.type,
+        rank=outlet.dependency_ranks[map_.type],
+        kind=record.kind,
+        key=record.key,
+        digest=codec.digest(f"{problem}\x1f{record.model_dump_json()}".encode()),
+        body=b"",
+        problem=problem,
+    )
+
+
+def _checked(
+    outlet: Destination, kept: Sequence[_Kept], valid: Mapping[str, str], there: set[Target]
+) -> tuple[DesiredResource, ...]:
+    there = there | {one.target for one in kept}
+    desired = []
+    for one in kept:  # in dependency order: what falls away is gone before others refer to it
+        record, identity = one.record, one.identity
+        made = codec.join_elements(one.parts)
+        body = without_dangling_references(made, there)
+        if one.map.needs and any(name not in codec.loads(body) for name in one.map.needs):
+            there.discard(one.target)
+            continue
+        ordered = codec.digest(body)
+        if (status := _reached(one)) is not None:
+            body = without_dangling_references(codec.dumps({**one.resource, "status": status}), there)
+        digest = codec.digest(body)
+        is_valid = valid.get(identity) == digest or (
+            body is made and _problem(one.resource, one.parts) is None
+        )
+        desired.append(
+            DesiredResource(
+                identity=identity,
+                type=one.map.type,
+                rank=outlet.dependency_ranks[one.map.type],
+                kind=record.kind,
+                key=record.key,
+                digest=digest,
+                body=body,
+                problem=None if is_valid else _problem(codec.loads(body)),
+                equivalent_digest=ordered if ordered != digest else None,
+            )
+        )
+    return tuple(desired)
+
+
+def _reached(one: _Kept) -> str | None:
+    """The status of a referral or its Task by what its hospital said, None when that changes nothing. The
+    hospital said so itself and is not told again; but a change of something else must not open it anew
+    (docs/decisions/0006).
+    """
+    record = one.record
+    if not isinstance(record, Referral) or record.status not in ("active", "on-hold"):
+        return None
+    return _REACHED.get(one.map.type, {}).get(record.fulfilment)
+
+
+def _problem(resource: Resource, parts: codec.SerialisedElements | None = None) -> str | None:
+    """The first rule of FHIR that a resource breaks, in words without values, or None."""
+    errors = [
+        issue for issue in check_resource(resource, second_opinion=False, parts=parts) if issue.is_error
+    ]
+    if not errors:
+        return None
+    return f"{errors[0].expression or ''}: {errors[0].text}"

@@ -1,0 +1,72 @@
+"""Which records belong together: what a referral needs, what goes along with a visit (no input or output)."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from adapter.records.model import Cadre, Diagnosis, Fulfilment, Measurement, Record, Referral, Visit
+
+__all__ = ["RecordKey", "RelatedRecords", "needed_records"]
+
+RecordKey = tuple[str, str]  # (kind, key) of a record
+_VOID = ("revoked", "entered-in-error")
+
+
+def needed_records(hospital: str, records: Sequence[Record]) -> frozenset[RecordKey]:
+    """What the referrals and escorted trips to this hospital need, of one person's records: themselves,
+    their visit with its diagnoses, the measurements that a referral names (all of the visit's if it
+    names none), and the person. A withdrawn referral needs itself and the person alone.
+    """
+    found: set[RecordKey] = set()
+    visits: set[str] = set()
+    whole: set[str | None] = set()
+    named: set[tuple[str | None, str]] = set()
+    for record in records:
+        if isinstance(record, Referral) and record.hospital == hospital:
+            found |= {(record.kind, record.key), (Cadre.kind, record.cadre)}
+            if _is_void(record):
+                continue  # the hospital is told that much, and needs nothing for it any more
+            visits.add(record.visit or "")
+            if record.supporting:
+                named |= {(record.visit, measure) for measure in record.supporting}
+            else:
+                whole.add(record.visit)
+        elif isinstance(record, Visit) and record.hospital == hospital:
+            found.add((Cadre.kind, record.cadre))
+            visits.add(record.key)
+    found |= {(Visit.kind, key) for key in visits}
+    for record in records:
+        if isinstance(record, Measurement):
+            of_visit = record.visit in whole or (record.visit, record.measure) in named
+        else:
+            of_visit = isinstance(record, Diagnosis) and record.visit in visits
+        if of_visit:
+            found.add((record.kind, record.key))
+    return frozenset(found)
+
+
+def _is_void(referral: Referral) -> bool:
+    """Withdrawn before the hospital did anything for it."""
+    return referral.status in _VOID and referral.fulfilment is Fulfilment.NONE
+
+
+class RelatedRecords:
+    """The records that go to one hospital so far, by visit: what `related` gives a mapping."""
+
+    def __init__(self) -> None:
+        self._of_visit: dict[str, dict[str, dict[str, Record]]] = defaultdict(lambda: defaultdict(dict))
+
+    def add(self, record: Record) -> None:
+        """This record goes."""
+        visit = getattr(record, "visit", None)
+        if visit is not None:
+            self._of_visit[visit][record.kind][record.key] = record
+
+    def related_to(self, record: Record) -> Mapping[str, Sequence[Record]]:
+        """What goes along with a visit, by kind; with a referral the measurements that it names."""
+        if isinstance(record, Visit):
+            return {kind: tuple(found.values()) for kind, found in self._of_visit[record.key].items()}
+        if isinstance(record, Referral) and record.visit is not None:
+            there = self._of_visit[record.visit][Measurement.kind].values()
+            by_measure = {one.measure: one for one in there if isinstance(one, Measurement)}
+            return {Measurement.kind: [by_measure[one] for one in record.supporting if one in by_measure]}
+        return {}

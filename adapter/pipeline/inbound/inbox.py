@@ -1,0 +1,221 @@
+"""The path back: what a hospital sent is stored, matched, and written into the local record."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from adapter.disclosure.pseudonymisation import pseudonymised
+from adapter.inbox import processing as inbox
+from adapter.inbox.erasure import erase_cadre as erase_items
+from adapter.inbox.evidence import read_evidence
+from adapter.inbox.local_writes import ResultPlan, StoredResult
+from adapter.inbox.matching import FulfilmentEffect, KnownCadre, KnownReferral
+from adapter.inbox.processing import unlink_item
+from adapter.inbox.store import InboxItem
+from adapter.mapping.result_extraction import extract_result
+from adapter.pipeline.application import Adapter
+from adapter.records.model import Cadre, Fulfilment, Referral, Result
+from adapter.repository.erasure import erase_resource
+
+__all__ = ["erase_received", "items_about_merged", "link", "process_inbox", "reassign_items", "unlink"]
+
+_NUMBER_SYSTEMS = frozenset({"citizen_id", "national_id", "insurance_number"})
+
+
+def process_inbox(adapter: Adapter, now: datetime, *, again: bool = True) -> Counter[str]:
+    """Match and apply all that is new; with `again` also what waits unmatched. Counts by outcome."""
+    return inbox.process_items(adapter.inbox, _directories(adapter), _Records(adapter), now, again=again)
+
+
+def link(
+    adapter: Adapter, item: int, cadre: str, referral: str | None = None, *, by: str, now: datetime
+) -> str:
+    """A person says whose an inbox item is. Raises UsageError for what does not exist."""
+    return inbox.link_item(
+        adapter.inbox,
+        item,
+        adapter.records.merges.survivor(cadre),
+        referral,
+        directory_of=_directories(adapter),
+        records=_Records(adapter),
+        by=by,
+        now=now,
+    )
+
+
+def unlink(adapter: Adapter, item: int, *, by: str, now: datetime) -> None:
+    """Undo a match: the result leaves the record and waits again. Raises UsageError."""
+    unlink_item(
+        adapter.inbox, item, directory_of=_directories(adapter), records=_Records(adapter), by=by, now=now
+    )
+
+
+def erase_received(connection: Connection, cadre: str) -> None:
+    """Take away, in the caller's transaction, what hospitals sent about a person who may not be kept."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA secure_delete=ON")  # freed pages are overwritten
+    for sent in erase_items(connection, cadre):
+        erase_resource(connection, sent.hospital, sent.type, sent.id)
+
+
+def items_about_merged(
+    adapter: Adapter, loser: str, survivor: str, records: Collection[tuple[str, str]]
+) -> list[InboxItem]:
+    """Of what hospitals sent about `survivor`, what is about the person who was merged into this one: by the
+    referral that it answers (`records`: kind and key of what is the loser's), else by whom it names.
+    """
+    return [
+        item
+        for item in adapter.inbox.of_cadre(survivor)
+        if (Referral.kind, item.referral) in records
+        or (item.referral is None and item.state == "applied" and _named(adapter, item) == {loser})
+    ]
+
+
+def _named(adapter: Adapter, item: InboxItem) -> set[str]:
+    """Whom an item names, by the names that they were recorded by."""
+    said = read_evidence(
+        item.resource, lambda reference: adapter.inbox.newest_version(item.hospital, reference)
+    )
+    ledger, records = adapter.ledger, adapter.records
+    values = [one.value for one in said.subject_identifiers]
+    lines = [ledger.by_identity(item.hospital, "Patient", value) for value in values]
+    lines += [
+        ledger.by_remote_id(item.hospital, "Patient", one.id) for one in said.subject_ids if one.base is None
+    ]
+    named = {line.key for line in lines if line is not None}
+    return named.union(*(records.names_by_identifier(value) for value in values))
+
+
+def reassign_items(adapter: Adapter, connection: Connection, items: Sequence[InboxItem], cadre: str) -> None:
+    """These results are another person's, in the caller's transaction."""
+    if not items or not adapter.records.lives(cadre, connection=connection):
+        return  # nobody is there who could have them
+    for key in {item.result_key for item in items if item.result_key}:
+        found = adapter.records.get(Result.kind, key)
+        if isinstance(found, Result):
+            result = found.model_copy(update={"cadre": cadre})
+            adapter.records.save_result(result, connection=connection)
+    adapter.inbox.reassign(connection, [item.id for item in items], cadre)
+
+
+class _Directories:
+    """The directory of each hospital."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+
+    def __call__(self, hospital: str) -> "_Directory":
+        return _Directory(self._adapter, hospital)
+
+
+def _directories(adapter: Adapter) -> _Directories:
+    return _Directories(adapter)
+
+
+class _Directory:
+    """Referrals and people as one hospital refers to them: ledger first, then the records."""
+
+    def __init__(self, adapter: Adapter, hospital: str) -> None:
+        self._adapter = adapter
+        self.hospital = hospital
+        self.identifier_system = adapter.settings.centre.identifier_system
+        known = adapter.settings.hospitals.get(hospital)
+        systems = known.systems if known else {}
+        self.number_systems = frozenset(uri for name, uri in systems.items() if name in _NUMBER_SYSTEMS)
+        self.bases = frozenset({known.base_url} if known else ())
+
+    def referral_by_identity(self, value: str) -> KnownReferral | None:
+        for name in (self.hospital, *self._adapter.settings.hospitals):
+            entry = self._adapter.ledger.by_identity(name, "ServiceRequest", value)
+            if entry is not None:
+                return self.referral(entry.key)
+        return None
+
+    def referral_by_remote_id(self, id: str) -> KnownReferral | None:
+        entry = self._adapter.ledger.by_remote_id(self.hospital, "ServiceRequest", id)
+        return self.referral(entry.key) if entry else None
+
+    def cadre_by_identity(self, value: str) -> str | None:
+        entry = self._adapter.ledger.by_identity(self.hospital, "Patient", value)
+        return self._adapter.records.merges.survivor(entry.key) if entry else None
+
+    def cadre_by_remote_id(self, id: str) -> str | None:
+        entry = self._adapter.ledger.by_remote_id(self.hospital, "Patient", id)
+        return self._adapter.records.merges.survivor(entry.key) if entry else None
+
+    def cadres_by_identifier(self, value: str) -> Sequence[str]:
+        return self._adapter.records.cadres_by_identifier(value)
+
+    def referral(self, key: str) -> KnownReferral | None:
+        found = self._adapter.records.get(Referral.kind, key)
+        if not isinstance(found, Referral):
+            return None
+        return KnownReferral(found.key, found.cadre, found.hospital, found.status)
+
+    def cadre(self, key: str) -> KnownCadre | None:
+        found = self._adapter.records.get(Cadre.kind, key)
+        if not isinstance(found, Cadre):
+            return None
+        identity = self._adapter.identities.of(self.hospital, "Patient", Cadre.kind, key)
+        return KnownCadre(found.key, found.name, found.birth_date, self._pseudonym(identity))
+
+    def _pseudonym(self, identity: str) -> str:
+        identifier = {"system": self.identifier_system, "value": identity}
+        hidden = pseudonymised(
+            {"resourceType": "Patient", "identifier": [identifier]}, self.identifier_system
+        )
+        name: str = hidden["name"][0]["text"]
+        return name
+
+    def audit_subject(self, cadre: str) -> str:
+        return self._adapter.audit_subject(cadre)
+
+
+class _Records:
+    """Writes results and fulfilment into the local record."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._records = adapter.records
+
+    def lives(self, cadre: str, *, connection: Connection) -> bool:
+        return self._records.lives(cadre, connection=connection)
+
+    def stored_result(self, result_key: str) -> StoredResult | None:
+        found = self._records.get(Result.kind, result_key)
+        return StoredResult(found.cadre, found.status, found.issued_at) if isinstance(found, Result) else None
+
+    def save_result(self, plan: ResultPlan, *, connection: Connection) -> bool:
+        fields = extract_result(
+            plan.resource,
+            hospital=plan.hospital,
+            key=plan.key,
+            cadre=plan.cadre,
+            referral=plan.referral,
+            received_at=plan.received_at,
+        )
+        result = Result(
+            key=plan.key,
+            cadre=plan.cadre,
+            hospital=plan.hospital,
+            referral=plan.referral,
+            type=plan.type,
+            status=plan.status,
+            code=fields.code,
+            title=fields.title,
+            conclusion=fields.conclusion,
+            value=fields.value,
+            issued_at=plan.issued_at,
+            resource=plan.body,
+        )
+        return self._records.save_result(result, connection=connection)
+
+    def fulfil(
+        self, referral: str, effect: FulfilmentEffect, by: str | None, at: datetime, *, connection: Connection
+    ) -> bool:
+        return self._records.fulfil(referral, Fulfilment(effect), by, at, connection=connection)
+
+    def take_back(self, result_key: str, *, connection: Connection) -> bool:
+        return self._records.take_back(result_key, connection=connection)

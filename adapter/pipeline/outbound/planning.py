@@ -1,0 +1,253 @@
+"""Records against the ledger: what each hospital should hold now. Work is proportional to change."""
+
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import chain
+from pathlib import Path
+from typing import Literal
+
+from adapter import audit
+from adapter.database import write_transaction
+from adapter.delivery.decisions.strategy import (
+    OutboundResource,
+    WriteStrategy,
+    choose_strategy,
+    next_bundle,
+    split_writes,
+)
+from adapter.errors import SettingsError
+from adapter.fhir.bundle import Write, build_bundle
+from adapter.ledger.entries.comparison import PlannedAction, PlannedChange
+from adapter.ledger.history.retention import purge_expired
+from adapter.ledger.hospitals.pace import HospitalMode
+from adapter.ledger.schema.states import EntryState
+from adapter.ledger.schema.values import LedgerEntry
+from adapter.ledger.workers.named_locks import NamedLock
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.desired_state.changed_people import (
+    CENTRE_KEY,
+    PlannedPerson,
+    all_people,
+    changed_pages,
+    selected_people,
+)
+from adapter.pipeline.destination import Destination
+from adapter.pipeline.mappings.activation import ProgressCallback, choose_mapping
+from adapter.pipeline.outbound.outdated import park_outdated
+
+__all__ = ["ProgressCallback", "check_identity_key", "preview_bundles", "update_ledger", "write_bundles"]
+
+
+_TRIES = 10
+_PAUSE = 0.5  # seconds
+_FEW = 50  # resources whose identity is made again to know the key
+_LEAVING = ".leaving"  # ends the version of a plan that holds nothing but what leaves
+
+
+def _since(adapter: Adapter, outlet: Destination, version: str) -> int:
+    """Where planning goes on: from the start when mappings, policy or settings changed."""
+    state = adapter.ledger.hospitals.row(outlet.hospital.name)
+    return state.planned_position if state.planned_version == version else 0
+
+
+def check_identity_key(adapter: Adapter, outlet: Destination) -> None:
+    """Under another identity key all that the hospital holds would be sent anew and retracted. Raises
+    SettingsError when no resource in the ledger has the identity that this key makes.
+    """
+    known = adapter.ledger.sample(outlet.hospital.name, _FEW)
+    kinds = {(map_.type, map_.identity_kind) for map_ in outlet.resource_maps}
+    made = [
+        outlet.identify(one.type, kind, one.key) == one.identity
+        for one in known
+        for type_, kind in kinds
+        if type_ == one.type
+    ]
+    if made and not any(made):
+        raise SettingsError(
+            "settings.other_key",
+            hospital=outlet.hospital.name,
+            reference=adapter.settings.identity_key,
+        )
+
+
+def update_ledger(
+    adapter: Adapter,
+    outlet: Destination,
+    now: datetime,
+    progress: ProgressCallback,
+    stop: threading.Event | None = None,
+    *,
+    only_removals: bool = False,
+    lock: NamedLock | None = None,
+) -> int:
+    """Bring the ledger to what the hospital should hold now; returns how many resources changed.
+    `only_removals`: nothing but what records or policy say must go; a later plan starts anew.
+
+    Each page is one transaction with its place in the feed, so a killed run, or one that `stop` ends
+    early, goes on where it was. Raises LeaseLost, with nothing written, once `lock` is another's.
+    """
+    version = outlet.version[: -len(_LEAVING)] + _LEAVING if only_removals else outlet.version
+    if adapter.ledger.hospitals.row(outlet.hospital.name).mode == HospitalMode.DRAINING:
+        return 0  # what is in the ledger still goes, and nothing new
+    name, since, head = (
+        outlet.hospital.name,
+        _since(adapter, outlet, version),
+        adapter.records.newest_position(),
+    )
+    if since == 0:
+        check_identity_key(adapter, outlet)
+    park_outdated(adapter, name, now)
+    purge_expired(adapter.engine, name, now - timedelta(days=adapter.settings.receipts_days))
+    changed, done = 0, since
+    again = adapter.ledger.cadres_to_replan(name)
+    if since >= head and not again:
+        return 0
+    stop, late = stop or threading.Event(), _Late()
+    parts = (
+        ([one] for one in selected_people(adapter, outlet, again)),
+        changed_pages(adapter, outlet, since),
+    )
+    for people in chain(*parts, late.again(adapter, outlet, stop)):
+        done = max(done, people[-1].position)
+        planned = {one.cadre: one.required_removals() if only_removals else one.changes for one in people}
+        with write_transaction(adapter.engine) as connection:
+            if lock is not None:
+                adapter.ledger.named_locks.verify_held(connection, lock)
+            left_out = adapter.ledger.plan(
+                connection,
+                name,
+                planned,
+                mapping_version=outlet.mapping_version,
+                version=version,
+                position=done,
+                now=now,
+            )
+            if late.note(people, left_out):
+                adapter.ledger.hospitals.record_plan_position(
+                    connection, name, position=late.until(done), version=version
+                )
+            refused = {
+                adapter.audit_subject(one.cadre): one.desired_state.withheld_counts()
+                for one in people
+                if one.cadre != CENTRE_KEY
+            }
+            # Last: all who write in the audit wait for each other, and lock their hospital's row before.
+            audit.set_withheld(connection, name, refused, now)
+        changed += sum(
+            c.action not in (PlannedAction.UNCHANGED, PlannedAction.WAITING)
+            for one in planned.values()
+            for c in one
+        )
+        progress("plan", name, done - since, head - since)
+        if stop.is_set():
+            break
+    return changed
+
+
+class _Late:
+    """For whom something was left out of a plan, since somebody else's shipment that it stands in was under
+    way: they are planned again in the same run, or else by the next, which begins before them.
+    """
+
+    def __init__(self) -> None:
+        self._positions: dict[str, int] = {}
+
+    def note(self, people: Sequence[PlannedPerson], left_out: Collection[str]) -> bool:
+        """Whether anybody is late, after these people were planned. Who was planned out of turn comes again
+        at the position of what was left out.
+        """
+        for one in people:
+            if one.cadre not in left_out:
+                self._positions.pop(one.cadre, None)
+            elif one.position:
+                self._positions[one.cadre] = one.position
+        return bool(self._positions)
+
+    def until(self, position: int) -> int:
+        """How far everybody is planned, of those up to `position`."""
+        return min(position, *(one - 1 for one in self._positions.values()))
+
+    def again(
+        self, adapter: Adapter, outlet: Destination, stop: threading.Event
+    ) -> Iterator[list[PlannedPerson]]:
+        """Those who are late, until what was under way is done, or takes too long."""
+        for _ in range(_TRIES):
+            if not self._positions or stop.wait(_PAUSE):
+                return
+            yield from ([one] for one in selected_people(adapter, outlet, sorted(self._positions)))
+
+
+def preview_bundles(outlet: Destination, changes: list[PlannedChange]) -> Iterator[bytes]:
+    """The Bundles for one person, as the next sync sends them (single requests as Bundles of one). Where one
+    refers to what an earlier one creates, the reference is still by identifier; it becomes the id that the
+    hospital gives.
+    """
+    wanted = {
+        change.desired.identity: (change.desired, change.entry)
+        for change in changes
+        if change.desired is not None and _is_to_send(change)
+    }
+    known = {
+        (change.entry.type, change.entry.identity): change.entry.remote_id
+        for change in changes
+        if change.entry is not None and change.entry.remote_id is not None
+    }
+    how = choose_strategy(
+        outlet.card, max_entries=outlet.hospital.max_entries, max_bytes=outlet.hospital.max_bytes
+    )
+    form: Literal["transaction", "batch"] = "transaction" if how.form == "transaction" else "batch"
+    items = [
+        OutboundResource.of(wish.type, wish.identity, wish.rank, wish.body) for wish, _ in wanted.values()
+    ]
+    reachable = set(known)
+    while batch := next_bundle(
+        items,
+        reachable,
+        max_entries=how.max_entries,
+        max_bytes=how.max_bytes,
+        cross_references=how.cross_references,
+    )[0]:
+        writes = [_write(how, item, wanted[item.identity][1]) for item in batch]
+        yield build_bundle(writes, system=outlet.system, known=known, form=form)
+        reachable |= {(item.type, item.identity) for item in batch}
+        items = [item for item in items if item not in batch]
+    leaving = [change.entry for change in changes if _is_leaving(change) and change.entry is not None]
+    gone = [
+        Write(entry.type, entry.identity, remote_id=entry.remote_id, method="DELETE")
+        for entry in sorted(leaving, key=lambda entry: -entry.rank)
+    ]
+    for part in split_writes(gone, {entry.identity: entry.rank for entry in leaving}, how):
+        yield build_bundle(part, system=outlet.system, known={}, form=form)
+
+
+def _is_to_send(change: PlannedChange) -> bool:
+    waiting = change.action is PlannedAction.WAITING and change.entry is not None
+    parked = change.entry is not None and change.entry.state is EntryState.PARKED
+    return change.action in (PlannedAction.CREATE, PlannedAction.UPDATE) or (waiting and not parked)
+
+
+def _is_leaving(change: PlannedChange) -> bool:
+    retracting = change.entry is not None and change.entry.state is EntryState.RETRACTING
+    return change.action is PlannedAction.RETRACT or (change.action is PlannedAction.WAITING and retracting)
+
+
+def _write(how: WriteStrategy, item: OutboundResource, entry: LedgerEntry | None) -> Write:
+    return how.write(item, entry.remote_id, entry.etag) if entry else how.write(item, None, None)
+
+
+def write_bundles(adapter: Adapter, name: str, folder: Path) -> int:
+    """Write the Bundles that a sync would send into `folder`, one JSON file each; returns how many.
+
+    File names count only; nothing of a person is in them. Earlier Bundles in the folder are removed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("bundle-*.json"):
+        old.unlink()
+    choice, count = choose_mapping(adapter, name), 0
+    for person in all_people(adapter, choice.outlet):
+        changes = person.required_removals() if choice.only_removals else person.changes
+        for body in preview_bundles(choice.outlet, changes):
+            count += 1
+            (folder / f"bundle-{count:06d}.json").write_bytes(body)
+    return count

@@ -1,0 +1,123 @@
+"""What an import did, and what was wrong: frozen, sayable in both languages."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from adapter.texts import say
+
+__all__ = ["CellProblem", "ImportReport", "KindCounts"]
+
+
+@dataclass(frozen=True)
+class CellProblem:
+    """One bad cell, one line. `text` is a key of area `import`; `column` is the header as written.
+
+    `hidden`: the cell is not empty, but its value is not to be shown.
+    """
+
+    source: str
+    sheet: str
+    row: int
+    column: str
+    value: str
+    text: str
+    params: Mapping[str, object] = field(default_factory=dict)
+    hidden: bool = False
+
+    @property
+    def expected(self) -> str:
+        """What is expected, in the language in use."""
+        return say(f"import.{self.text}", **self.params)
+
+    def __str__(self) -> str:
+        place = {"sheet": self.sheet, "row": self.row, "column": self.column}
+        if self.hidden:
+            return say("import.hidden_cell", expected=self.expected, **place)
+        if not self.value:
+            return say("import.missing_cell", expected=self.expected, **place)
+        return say("import.bad_cell", value=self.value, expected=self.expected, **place)
+
+    def as_json(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "source": self.source,
+            "sheet": self.sheet,
+            "row": self.row,
+            "column": self.column,
+            "value": self.value,
+            "expected": self.expected,
+        }
+
+
+@dataclass(frozen=True)
+class KindCounts:
+    """Rows of one kind. `rejected` includes those that wait for another row (`waiting`), and those that
+    are not in the rejects file either, as they may belong to a T0 person (`withheld`).
+    """
+
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    rejected: int = 0
+    waiting: int = 0
+    withheld: int = 0
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """An import's result.
+
+    `problems` and `warnings` hold the first of them only; `problem_count` and `warning_count` all.
+    `refused_people` and `refused_rows` count what belongs to T0 people: rows of the cadre sheet, and
+    all rows; `refused_places` names the first (sheet, row) of them, never a value. `scrubbed` counts
+    stored records whose content was removed because their person is T0 now.
+    """
+
+    kinds: Mapping[str, KindCounts]
+    rows: int
+    refused_people: int
+    refused_rows: int
+    refused_places: tuple[tuple[str, int], ...]
+    scrubbed: int
+    problems: tuple[CellProblem, ...]
+    problem_count: int
+    warnings: tuple[str, ...]
+    warning_count: int
+    rejects: Path | None
+    partial: bool
+    dry_run: bool
+
+    @property
+    def changes(self) -> int:
+        """Records written: created, changed or deleted."""
+        return sum(kind.created + kind.changed + kind.deleted for kind in self.kinds.values())
+
+    @property
+    def rejected(self) -> int:
+        """Rows that were not imported and can be corrected."""
+        return sum(kind.rejected for kind in self.kinds.values())
+
+    @property
+    def withheld(self) -> int:
+        """Rejected rows that are not in the rejects file: they can be corrected in the source alone."""
+        return sum(kind.withheld for kind in self.kinds.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "kinds": {name: vars(counts) for name, counts in self.kinds.items()},
+            "rows": self.rows,
+            "refused_people": self.refused_people,
+            "refused_rows": self.refused_rows,
+            "scrubbed": self.scrubbed,
+            "problems": [problem.as_json() for problem in self.problems],
+            "problem_count": self.problem_count,
+            "warnings": list(self.warnings),
+            "warning_count": self.warning_count,
+            "rejects": str(self.rejects) if self.rejects else None,
+            "partial": self.partial,
+            "dry_run": self.dry_run,
+        }

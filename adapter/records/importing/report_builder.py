@@ -1,0 +1,76 @@
+"""Counts and lines of an import under way; bounded, however bad the file is."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from adapter.records.importing.import_report import CellProblem, ImportReport, KindCounts
+from adapter.texts import say
+
+__all__ = ["ImportReportBuilder"]
+
+_KEPT = 1000
+
+
+class ImportReportBuilder:
+    """What has happened so far."""
+
+    def __init__(self, on_problem: Callable[[CellProblem], None] | None = None) -> None:
+        self._on_problem = on_problem
+        self._kinds: dict[str, KindCounts] = {}
+        self._problems: list[CellProblem] = []
+        self._warnings: dict[str, None] = {}
+        self._places: list[tuple[str, int]] = []
+        self.rows = 0
+        self.problem_count = 0
+        self.warning_count = 0
+        self.refused_people = 0
+        self.refused_rows = 0
+        self.scrubbed = 0
+
+    def add(self, kind: str, **counts: int) -> None:
+        """Add to a kind's counts."""
+        before = asdict(self._kinds.get(kind, KindCounts()))
+        self._kinds[kind] = KindCounts(**before | {name: before[name] + n for name, n in counts.items()})
+
+    def add_problem(self, problem: CellProblem) -> None:
+        """One bad cell."""
+        self.problem_count += 1
+        if len(self._problems) < _KEPT:
+            self._problems.append(problem)
+        if self._on_problem:
+            self._on_problem(problem)
+
+    def warn(self, text: str, **params: object) -> None:
+        """Something worth knowing that costs no row. The same line is said once."""
+        line = say(text, **params)
+        if line in self._warnings:
+            return
+        self.warning_count += 1
+        if len(self._warnings) < _KEPT:
+            self._warnings[line] = None
+
+    def count_refused(self, sheet: str, row: int, *, person: bool) -> None:
+        """A row of, or of something that belongs to, a T0 person."""
+        self.refused_rows += 1
+        self.refused_people += person
+        if len(self._places) < _KEPT:
+            self._places.append((sheet, row))
+
+    def report(self, rejects: Path | None, partial: bool, *, dry_run: bool) -> ImportReport:
+        """The result, frozen."""
+        return ImportReport(
+            kinds=dict(self._kinds),
+            rows=self.rows,
+            refused_people=self.refused_people,
+            refused_rows=self.refused_rows,
+            refused_places=tuple(self._places),
+            scrubbed=self.scrubbed,
+            problems=tuple(self._problems),
+            problem_count=self.problem_count,
+            warnings=tuple(self._warnings),
+            warning_count=self.warning_count,
+            rejects=rejects,
+            partial=partial,
+            dry_run=dry_run,
+        )

@@ -1,0 +1,263 @@
+"""Which rows of a chunk are imported, and why the others are not: T0 first, then keys, then references."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from adapter.records.importing.import_report import CellProblem
+from adapter.records.importing.import_writer import ImportWriter
+from adapter.records.importing.report_builder import ImportReportBuilder
+from adapter.records.importing.row_reader import ParsedRow, RowReader
+from adapter.records.sheets.choices import fold_label
+from adapter.records.sheets.tab import Tab
+from adapter.texts import say
+
+__all__ = ["CheckedRows", "RowChecker"]
+
+
+@dataclass
+class CheckedRows:
+    """The rows of a chunk by what becomes of them; `bad` with the reason for the rejects file."""
+
+    good: list[ParsedRow] = field(default_factory=list)
+    marked: list[ParsedRow] = field(default_factory=list)
+    bad: list[tuple[ParsedRow, str]] = field(default_factory=list)
+    deleted: int = 0
+    keys_readable: bool = True
+    rows: int = 0
+
+    def plus(self, other: "CheckedRows") -> "CheckedRows":
+        """The counts of both."""
+        return CheckedRows(
+            deleted=self.deleted + other.deleted,
+            keys_readable=self.keys_readable and other.keys_readable,
+            rows=self.rows + other.rows,
+        )
+
+    def drop_rows(self) -> None:
+        """Let the rows go, keep the counts."""
+        self.good, self.marked, self.bad = [], [], []
+
+
+class RowChecker:
+    """Sorts chunks. Remembers the keys of T0 people and of their visits, in memory alone.
+
+    The same for people whose tier cannot be read, who may be T0. Keys are compared as they are, but for
+    case: two people's keys may differ by a hyphen alone.
+    """
+
+    def __init__(self, changes: ImportWriter, tally: ImportReportBuilder) -> None:
+        self._changes = changes
+        self._tally = tally
+        self.refused_cadres: set[str] = set()  # those whose own row says T0
+        self._refused = _Owned()
+        self._withheld = _Owned()
+        self._own: set[str] = set()  # keys that this chunk was the first to have
+
+    def check_chunk(self, tab: Tab, reader: RowReader, chunk: list[ParsedRow]) -> CheckedRows:
+        """Sort a chunk of rows of one tab, and say what is wrong."""
+        kind = tab.sheet.kind
+        found = CheckedRows(rows=len(chunk))
+        rows = [row for row in chunk if not self._refuse(tab, row)]
+        for row in rows:
+            found.keys_readable = found.keys_readable and row.key is not None
+        rows = self._withhold(tab, rows)
+        waiting: set[int] = set()  # ids: rows of an XML file may stand on one line
+        rows = self._once(tab, reader, rows, found)
+        self._refer(kind, reader, rows, waiting)
+        for row in rows:
+            if row.bad and self._astray(tab, row):
+                continue
+            if id(row) in waiting:
+                self._wait(tab, row, found)
+            elif row.bad:
+                self._reject(tab, row, found)
+            elif row.deleted:
+                found.marked.append(row)
+            else:
+                self._warn(tab, row)
+                found.good.append(row)
+        self._changes.mark_rejected(kind, [row.key for row, _ in found.bad if row.key in self._own])
+        return found
+
+    def _refuse(self, tab: Tab, row: ParsedRow) -> bool:
+        """Whether the row is a T0 person's. Nothing of it is kept but its key, while this import lasts."""
+        kind = tab.sheet.kind
+        if row.refused and kind == "cadre" and row.key is not None:
+            self.refused_cadres.add(row.key)
+        row.refused = row.refused or self._refused.holds(kind, row)
+        if row.refused:
+            self._refused.add(kind, row.key)
+            self._count_refused(tab, row)
+        return row.refused
+
+    def _count_refused(self, tab: Tab, row: ParsedRow) -> None:
+        self._tally.count_refused(tab.title, row.number, person=tab.sheet.kind == "cadre")
+        row.cells, row.fields, row.bad = [], {}, []
+
+    def _withhold(self, tab: Tab, rows: list[ParsedRow]) -> list[ParsedRow]:
+        """Leave out what may be a T0 person's: counted, and of stored records nothing changes."""
+        kind = tab.sheet.kind
+        others: list[ParsedRow] = []
+        known: dict[str, int] = {}
+        for row in rows:
+            dependent = not row.withheld and self._withheld.holds(kind, row)
+            if (row.deleted and row.key is not None) or not (row.withheld or dependent):
+                others.append(row)
+                continue
+            self._withheld.add(kind, row.key)
+            if row.key is not None:
+                known.setdefault(row.key, row.number)
+            self._count_withheld(tab, row, dependent=dependent)
+        if known:  # Those that are stored stay; other keys are not written down, they may be a T0 person's.
+            stored = (
+                self._changes.live_owners(kind, known).keys()
+                - self._changes.seen_rows(kind, list(known)).keys()
+            )
+            self._changes.mark_seen(kind, tab.title, [(key, known[key]) for key in sorted(stored)])
+        return others
+
+    def _count_withheld(self, tab: Tab, row: ParsedRow, *, dependent: bool) -> None:
+        if not dependent:
+            self._lines(tab, row)
+        self._tally.add(tab.sheet.kind, rejected=1, withheld=1, waiting=int(dependent))
+        row.cells, row.fields, row.bad = [], {}, []
+
+    def _astray(self, tab: Tab, row: ParsedRow) -> bool:
+        """Whether a row that refers to nobody we know means a T0 person, or perhaps one, spelt otherwise.
+
+        Where not everybody's tier was read (`Tab.conceal_unknown`), whoever is unknown may be one.
+        """
+        for bad in row.bad:
+            name = _DANGLING.get(bad.expected)
+            if name and tab.conceal_unknown:
+                row.bad = [replace(bad, hidden=True, value="")]
+                self._withheld.add(tab.sheet.kind, row.key)
+                self._count_withheld(tab, row, dependent=False)
+                return True
+            if name and self._refused.resembles(name, row.fields[name]):
+                self._count_refused(tab, row)
+                return True
+            if name and self._withheld.resembles(name, row.fields[name]):
+                self._count_withheld(tab, row, dependent=True)
+                return True
+        return False
+
+    def _once(
+        self, tab: Tab, reader: RowReader, rows: list[ParsedRow], found: CheckedRows
+    ) -> list[ParsedRow]:
+        """Reject the rows whose key an earlier row has; remember the others' keys."""
+        kind = tab.sheet.kind
+        keyed = [row for row in rows if row.key is not None]
+        met = self._changes.seen_rows(kind, [row.key for row in keyed if row.key])
+        self._own = set()
+        first: list[tuple[str, int]] = []
+        for row in keyed:
+            key = str(row.key)
+            if key in met:
+                sheet, number = met[key]
+                reader.add_invalid_cell(row, "key", "expect_once", sheet=sheet, row=number)
+                continue
+            met[key] = (tab.title, row.number)
+            self._own.add(key)
+            first.append((key, row.number))
+        self._changes.mark_seen(kind, tab.title, first)
+        return rows
+
+    def _refer(self, kind: str, reader: RowReader, rows: list[ParsedRow], waiting: set[int]) -> None:
+        """Check what rows refer to: a person and a visit that are stored by now."""
+        if kind == "cadre":
+            return
+        rows = [row for row in rows if not row.deleted]
+        cadres = self._parents("cadre", rows)
+        visits = self._parents("visit", rows)
+        for row in rows:
+            if "cadre" in row.fields:
+                self._refer_one(reader, row, "cadre", cadres, waiting)
+            if "visit" in row.fields:
+                self._refer_visit(reader, row, visits, waiting)
+
+    def _parents(self, kind: str, rows: list[ParsedRow]) -> "_Parents":
+        keys = {row.fields[kind] for row in rows if kind in row.fields}
+        live = self._changes.live_owners(kind, keys) if keys else {}
+        missing = keys - live.keys()
+        return _Parents(live, self._changes.rejected_keys(kind, missing) if missing else set())
+
+    def _refer_one(
+        self, reader: RowReader, row: ParsedRow, name: str, parents: "_Parents", waiting: set[int]
+    ) -> bool:
+        key = row.fields[name]
+        if key in parents.live:
+            return True
+        if key in parents.rejected:
+            waiting.add(id(row))
+        else:
+            reader.add_invalid_cell(row, name, f"expect_known_{name}")
+        return False
+
+    def _refer_visit(self, reader: RowReader, row: ParsedRow, visits: "_Parents", waiting: set[int]) -> None:
+        if not self._refer_one(reader, row, "visit", visits, waiting):
+            return
+        owner = visits.live[row.fields["visit"]]
+        if row.fields.setdefault("cadre", owner) != owner:
+            reader.add_invalid_cell(row, "cadre", "expect_visits_cadre")
+
+    def _wait(self, tab: Tab, row: ParsedRow, found: CheckedRows) -> None:
+        """A row whose parent was rejected goes with it: in the rejects file, but no line of its own."""
+        reason = [say("import.waits_for_parent"), *self._lines(tab, row)]
+        found.bad.append((row, "; ".join(reason)))
+        self._tally.add(tab.sheet.kind, rejected=1, waiting=1)
+
+    def _reject(self, tab: Tab, row: ParsedRow, found: CheckedRows) -> None:
+        found.bad.append((row, "; ".join(self._lines(tab, row))))
+        self._tally.add(tab.sheet.kind, rejected=1)
+
+    def _lines(self, tab: Tab, row: ParsedRow) -> list[str]:
+        lines = []
+        for bad in row.bad:
+            params: dict[str, Any] = dict(bad.params)
+            problem = CellProblem(
+                tab.source, tab.title, row.number, bad.column, bad.value, bad.expected, params, bad.hidden
+            )
+            self._tally.add_problem(problem)
+            lines.append(f"{bad.column}: {problem.expected}")
+        return lines
+
+    def _warn(self, tab: Tab, row: ParsedRow) -> None:
+        if row.warning == "import.unknown_measure":
+            self._tally.warn(row.warning, measure=row.fields["measure"])
+        elif row.warning:
+            self._tally.warn(row.warning, sheet=tab.title, row=row.number)
+
+
+_DANGLING = {"expect_known_cadre": "cadre", "expect_known_visit": "visit"}
+
+
+class _Owned:
+    """Keys of people and of their visits that are not to be handled."""
+
+    def __init__(self) -> None:
+        self._exact: dict[str, set[str]] = {"cadre": set(), "visit": set()}
+        self._like: dict[str, set[str]] = {"cadre": set(), "visit": set()}
+
+    def add(self, kind: str, key: str | None) -> None:
+        """Remember the key of a row, if others can refer to it."""
+        if key is not None and kind in self._exact:
+            self._exact[kind].add(key.casefold())
+            self._like[kind].add(fold_label(key))
+
+    def holds(self, kind: str, row: ParsedRow) -> bool:
+        """Whether the row is one of these or refers to one."""
+        references = ((kind, row.key), ("cadre", row.fields.get("cadre")), ("visit", row.fields.get("visit")))
+        return any(
+            key is not None and key.casefold() in self._exact.get(name, ()) for name, key in references
+        )
+
+    def resembles(self, kind: str, key: str) -> bool:
+        """Whether the key is one of these but for spaces, marks and case. Only for keys nobody else has."""
+        return fold_label(key) in self._like[kind]
+
+
+@dataclass(frozen=True)
+class _Parents:
+    live: dict[str, str]
+    rejected: set[str]

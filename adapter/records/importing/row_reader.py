@@ -1,0 +1,227 @@
+"""One row of a sheet read into the fields of a record, with every bad cell it has. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from adapter.records.sheets import cell_parsers
+from adapter.records.sheets.cell_parsers import CellError, CellValue
+from adapter.records.sheets.columns import DELETED_COLUMN, HeaderRow, Sheet
+from adapter.records.sheets.tier_cell import TierReading, read_tier
+
+__all__ = ["ImportContext", "InvalidCell", "ParsedRow", "RowReader"]
+
+_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidCell:
+    """A cell that is wrong. `expected` is a text key of area `import`; `hidden`: its value is not shown."""
+
+    column: str
+    value: str
+    expected: str
+    params: dict[str, object] = field(default_factory=dict)
+    hidden: bool = False
+
+
+@dataclass(slots=True)
+class ParsedRow:
+    """A row. `key` is None when its cell cannot be read; `warning` a text key.
+
+    `refused`: a T0 person's. `withheld`: perhaps one's, so it is neither imported nor copied anywhere.
+    """
+
+    number: int
+    cells: list[CellValue]
+    key: str | None
+    fields: dict[str, Any]
+    bad: list[InvalidCell]
+    deleted: bool = False
+    refused: bool = False
+    withheld: bool = False
+    warning: str | None = None
+
+
+@dataclass(frozen=True)
+class ImportContext:
+    """What a row may refer to outside the workbook. `measures` None: any."""
+
+    hospitals: frozenset[str]
+    measures: frozenset[str] | None
+    now: datetime
+
+
+ColumnPlan = tuple[str, int, Callable[[CellValue], Any], bool, str]
+
+
+class RowReader:
+    """Reads the rows of one tab."""
+
+    def __init__(self, sheet: Sheet, headers: HeaderRow, known: ImportContext) -> None:
+        self._kind = sheet.kind
+        self._known = known
+        self._headers = headers
+        self._tier = headers.places.get("tier")
+        self._deleted = headers.places.get(DELETED_COLUMN.field)
+        self._plan: list[ColumnPlan] = [
+            (column.field, place, column.parse, column.required, headers.written[column.field])
+            for column, place in headers.plan(sheet)
+        ]
+
+    def read(self, number: int, cells: list[CellValue]) -> ParsedRow:
+        """The row in full; of the row of a T0 person, or perhaps of one, nothing is looked at but its key."""
+        row = ParsedRow(number, cells, None, {}, [])
+        if self._tier is not None and self._stop(row, self._tier):
+            return row
+        for field_, place, parse, required, title in self._plan:
+            cell = cells[place] if place < len(cells) else ""
+            if cell == "" or cell is None or (cell.__class__ is str and cell.isspace()):
+                if required:
+                    row.bad.append(InvalidCell(title, "", "expect_something"))
+                continue
+            if (
+                cell.__class__ is str
+                and cell[0] == "#"
+                and cell.strip().upper() in cell_parsers.SPREADSHEET_ERRORS
+            ):
+                row.bad.append(InvalidCell(title, cell.strip(), "expect_no_error"))
+                continue
+            try:
+                row.fields[field_] = parse(cell)
+            except CellError as error:
+                shown = cell_parsers.cell_text(cell)[:_SHOWN]
+                row.bad.append(InvalidCell(title, shown, error.expected, error.params))
+        row.key = self._key(row)
+        if row.key is not None:
+            row.fields["key"] = row.key
+        self._mark(row)
+        if not row.bad and not row.deleted:
+            _CHECKS[self._kind](self, row)
+        return row
+
+    def _stop(self, row: ParsedRow, place: int) -> bool:
+        """Whether the tier's cell alone decides about the row."""
+        cell = _at(row.cells, place)
+        tier = read_tier(cell)
+        if tier in (TierReading.KEPT, TierReading.PLAIN):
+            return False
+        row.key = self._refused_key(row.cells)
+        if tier is TierReading.REFUSED:
+            row.refused = True
+            return True
+        self._mark(row)
+        if not row.deleted or row.key is None:
+            hidden = bool(cell_parsers.cell_text(cell))
+            row.bad = [InvalidCell(self._headers.written["tier"], "", "expect_tier", hidden=hidden)]
+            row.deleted, row.withheld = False, True
+        return True
+
+    def _refused_key(self, cells: list[CellValue]) -> str | None:
+        try:
+            return cell_parsers.parse_key(_at(cells, self._headers.places["key"]))
+        except CellError:
+            return None
+
+    def _key(self, row: ParsedRow) -> str | None:
+        found: str | None = row.fields.get("key")
+        if found is not None or self._kind != "measurement":
+            return found
+        place = self._headers.places.get("key")
+        if place is not None and cell_parsers.cell_text(_at(row.cells, place)):
+            return None  # written, but wrong
+        visit, measure = row.fields.get("visit"), row.fields.get("measure")
+        return f"{visit}/{measure}" if visit and measure else None
+
+    def _mark(self, row: ParsedRow) -> None:
+        """A row marked deleted needs its key alone: whatever else is wrong with it goes away."""
+        if self._deleted is None:
+            return
+        cell = _at(row.cells, self._deleted)
+        if not cell_parsers.cell_text(cell):
+            return
+        try:
+            row.deleted = cell_parsers.parse_boolean(cell)
+        except CellError as error:
+            title = self._headers.written[DELETED_COLUMN.field]
+            row.bad.append(InvalidCell(title, cell_parsers.cell_text(cell)[:_SHOWN], error.expected))
+        if row.deleted and row.key:
+            row.bad.clear()
+
+    def add_invalid_cell(self, row: ParsedRow, field_: str, expected: str, /, **params: object) -> None:
+        """Note that a cell is wrong together with others."""
+        if field_ == "key" and "key" not in self._headers.places:
+            field_ = "measure"  # what makes a measurement's key when there is no column for it
+        place = self._headers.places.get(field_)
+        shown = "" if place is None else cell_parsers.cell_text(_at(row.cells, place))[:_SHOWN]
+        row.bad.append(InvalidCell(self._headers.written.get(field_, field_), shown, expected, params))
+
+    def check_cadre(self, row: ParsedRow) -> None:
+        """Born before today and before dying; a CCCD that disagrees is only warned about."""
+        fields = row.fields
+        if fields["birth_date"] > self._known.now.astimezone(cell_parsers.VIETNAM_OFFSET).date():
+            self.add_invalid_cell(row, "birth_date", "expect_past")
+        if (died := fields.get("deceased_on")) and died < fields["birth_date"]:
+            self.add_invalid_cell(row, "deceased_on", "expect_after_birth")
+        number = fields.get("national_id")
+        if number and cell_parsers.citizen_id_disagrees(number, fields["sex"], fields["birth_date"]):
+            row.warning = "import.citizen_id_disagrees"
+
+    def check_visit(self, row: ParsedRow) -> None:
+        """Ends after it starts; a trip says where to."""
+        fields = row.fields
+        if (ended := fields.get("ended_at")) and ended < fields["started_at"]:
+            self.add_invalid_cell(row, "ended_at", "expect_after_start")
+        if fields["type"] == "trip" and "hospital" not in fields:
+            self.add_invalid_cell(row, "hospital", "expect_trip_hospital")
+        self._hospital(row)
+
+    def check_measurement(self, row: ParsedRow) -> None:
+        """The range is the right way round. An unknown measure is kept, with a warning."""
+        low, high = row.fields.get("low"), row.fields.get("high")
+        if low is not None and high is not None and low > high:
+            self.add_invalid_cell(row, "high", "expect_above_low")
+        measures = self._known.measures
+        if measures is not None and row.fields["measure"] not in measures:
+            row.warning = "import.unknown_measure"
+
+    def check_diagnosis(self, row: ParsedRow) -> None:
+        """Nothing more than its cells say."""
+
+    def check_procedure(self, row: ParsedRow) -> None:
+        """Ends after it starts."""
+        if (ended := row.fields.get("ended_at")) and ended < row.fields["started_at"]:
+            self.add_invalid_cell(row, "ended_at", "expect_after_start")
+
+    def check_immunization(self, row: ParsedRow) -> None:
+        """Nothing more than its cells say."""
+
+    def check_referral(self, row: ParsedRow) -> None:
+        """Addressed to a hospital of the settings, due after it was ordered."""
+        due = row.fields.get("due_on")
+        if due and due < row.fields["ordered_at"].date():
+            self.add_invalid_cell(row, "due_on", "expect_after_order")
+        self._hospital(row)
+
+    def _hospital(self, row: ParsedRow) -> None:
+        name = row.fields.get("hospital")
+        if name is not None and name not in self._known.hospitals:
+            known = ", ".join(sorted(self._known.hospitals)) or "-"
+            self.add_invalid_cell(row, "hospital", "expect_known_hospital", known=known)
+
+
+def _at(cells: list[CellValue], place: int) -> CellValue:
+    cell = cells[place] if place < len(cells) else None
+    return "" if cell is None else cell
+
+
+_CHECKS: dict[str, Callable[[RowReader, ParsedRow], None]] = {
+    "cadre": RowReader.check_cadre,
+    "visit": RowReader.check_visit,
+    "measurement": RowReader.check_measurement,
+    "diagnosis": RowReader.check_diagnosis,
+    "procedure": RowReader.check_procedure,
+    "immunization": RowReader.check_immunization,
+    "referral": RowReader.check_referral,
+}

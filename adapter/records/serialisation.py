@@ -1,0 +1,79 @@
+"""A record as it is stored: JSON text without nulls, and the digests of it."""
+
+from typing import Any, cast
+
+import orjson
+
+from adapter.fhir.codec import digest
+from adapter.records.model import RECORD_TYPES, Cadre, Record, Referral
+
+__all__ = [
+    "FULFILMENT_FIELDS",
+    "body_digest",
+    "normalise_identifier",
+    "parse_record",
+    "person_identifiers",
+    "serialise_record",
+    "source_digest",
+    "tombstone_body",
+    "with_stored_fulfilment",
+]
+
+# Written by the inbox alone; an import keeps whatever stands there.
+FULFILMENT_FIELDS = ("fulfilment", "fulfilled_at", "fulfilled_by")
+
+_LOADERS = {kind: type_.__pydantic_validator__.validate_json for kind, type_ in RECORD_TYPES.items()}
+
+
+def serialise_record(record: Record) -> str:
+    """The record as JSON, fields in the model's order, None left out."""
+    return record.__pydantic_serializer__.to_json(record, exclude_none=True).decode()
+
+
+def parse_record(kind: str, body: str) -> Record:
+    """The record again. Types are those of the model."""
+    return cast(Record, _LOADERS[kind](body))
+
+
+def body_digest(body: str) -> str:
+    """Digest of a stored body."""
+    return digest(body.encode())
+
+
+def source_digest(record: Record, body: str) -> str:
+    """Digest of what the source decides: all of it, but a referral's fulfilment."""
+    if isinstance(record, Referral):
+        return digest(
+            record.__pydantic_serializer__.to_json(record, exclude_none=True, exclude=set(FULFILMENT_FIELDS))
+        )
+    return body_digest(body)
+
+
+def with_stored_fulfilment(record: Record, stored: str | None) -> Record:
+    """The imported referral with the fulfilment that is stored; any other record as it is."""
+    if not isinstance(record, Referral) or not stored:
+        return record
+    before: dict[str, Any] = orjson.loads(stored)
+    kept = {name: before[name] for name in FULFILMENT_FIELDS if name in before}
+    return Referral.model_validate(record.model_dump() | kept) if kept else record
+
+
+def tombstone_body(kind: str, body: str | None) -> str | None:
+    """What a tombstone keeps: how far a referral got, in case its row comes back. Nothing else."""
+    if kind != Referral.kind or not body:
+        return None
+    before: dict[str, Any] = orjson.loads(body)
+    if before.get("fulfilment", "none") == "none":
+        return None
+    return orjson.dumps({name: before[name] for name in FULFILMENT_FIELDS if name in before}).decode()
+
+
+def normalise_identifier(value: str) -> str:
+    """A national or insurance number without spaces, dots or dashes, in capitals."""
+    return "".join(letter for letter in value.upper() if letter.isalnum())
+
+
+def person_identifiers(cadre: Cadre) -> set[str]:
+    """Every national and insurance number of a person, in normal form."""
+    values = (cadre.national_id, cadre.old_national_id, *cadre.insurance)
+    return {normalise_identifier(value) for value in values if value}

@@ -1,0 +1,168 @@
+"""Lists of choices: what a cell may say in Vietnamese or English, and the code it means."""
+
+import unicodedata
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from adapter.records.sheets.cell_parsers import CellError, CellValue, cell_text, parse_list
+
+__all__ = ["CHOICE_LISTS", "ChoiceList", "fold_label"]
+
+
+@lru_cache(maxsize=5_000)
+def fold_label(text: str) -> str:
+    """Letters and digits only, without case and diacritics: "Ngày sinh (*)" is "ngaysinh"."""
+    plain_text = unicodedata.normalize("NFD", text.casefold()).replace("đ", "d")
+    return "".join(letter for letter in plain_text if letter.isascii() and letter.isalnum())
+
+
+@dataclass(frozen=True)
+class ChoiceList:
+    """One list. `options` maps a code to its words, Vietnamese first, English second, then aliases."""
+
+    name: str
+    options: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @cached_property
+    def _codes(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for code, words in self.options:
+            for word in (code, *words):
+                found.setdefault(fold_label(word), code)
+        return found
+
+    def labels(self, language: str) -> list[str]:
+        """The words to choose from, in a language."""
+        return [words[0 if language == "vi" else 1] for _, words in self.options]
+
+    def label(self, code: str, language: str) -> str:
+        """The words of a code."""
+        return dict(zip(self.codes, self.labels(language), strict=True))[code]
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes in the list's order."""
+        return [code for code, _ in self.options]
+
+    def parse(self, value: CellValue) -> str:
+        """The code of a cell. Raises BadCell that lists the choices."""
+        code = self._codes.get(fold_label(cell_text(value)))
+        if code is None:
+            raise CellError("expect_choice", choices=self.written)
+        return code
+
+    def parse_several(self, value: CellValue) -> tuple[str, ...]:
+        """The codes of a cell that holds several, joined with ";"."""
+        return tuple(dict.fromkeys(self.parse(part) for part in parse_list(value)))
+
+    @cached_property
+    def written(self) -> str:
+        """All choices in both languages, for a message."""
+        pairs = zip(self.labels("vi"), self.labels("en"), strict=True)
+        return ", ".join(vi if vi == en else f"{vi} ({en})" for vi, en in pairs)
+
+
+def _choice(name: str, **options: tuple[str, ...]) -> ChoiceList:
+    return ChoiceList(name, tuple((code.replace("_", "-"), words) for code, words in options.items()))
+
+
+# DOMAIN, "Two classification scales": never converted into I to V.
+_CADRE_CLASSES = ("A", "B", "B1", "B2", "C", "D")
+
+CHOICE_LISTS = {
+    choice.name: choice
+    for choice in (
+        _choice(
+            "sex",
+            male=("Nam", "Male", "1", "M"),
+            female=("Nữ", "Female", "2", "F"),
+            unknown=("Không rõ", "Unknown", "3"),
+        ),
+        _choice("tier", **{f"T{n}": (f"T{n}", f"T{n}", f"Diện T{n}", str(n)) for n in range(1, 6)}),
+        _choice(
+            "visit_type",
+            checkup=("Khám định kỳ", "Periodic check-up", "Khám sức khỏe định kỳ", "check-up"),
+            congress=("Khám trước đại hội", "Before a congress"),
+            outpatient=("Khám ngoại trú", "Outpatient", "Ngoại trú"),
+            home=("Khám tại nhà", "Home visit", "Thăm khám tại nhà"),
+            trip=("Đưa đi tuyến trên", "Escorted trip", "Đưa đi tuyến trung ương", "Chuyến đi"),
+            council=("Hội chẩn", "Council", "Hội đồng tư vấn"),
+        ),
+        _choice(
+            "advice",
+            normal=("Bình thường", "Normal"),
+            follow_up=("Theo dõi", "Follow up"),
+            **{"continue": ("Tiếp tục điều trị", "Continue treatment")},
+            refer=("Chuyển khám", "Refer", "Chuyển khám chuyên khoa"),
+            other=("Khác", "Other"),
+        ),
+        _choice(
+            "health_class",
+            I=("Loại I", "Class I", "1"),
+            II=("Loại II", "Class II", "2"),
+            III=("Loại III", "Class III", "3"),
+            IV=("Loại IV", "Class IV", "4"),
+            V=("Loại V", "Class V", "5"),
+        ),
+        _choice("cadre_class", **{code: (code, code, f"Loại {code}") for code in _CADRE_CLASSES}),
+        _choice(
+            "flag",
+            H=("Cao", "High"),
+            L=("Thấp", "Low"),
+            A=("Bất thường", "Abnormal"),
+            N=("Bình thường", "Normal"),
+        ),
+        _choice(
+            "measurement_status",
+            final=("Chính thức", "Final"),
+            preliminary=("Sơ bộ", "Preliminary"),
+            corrected=("Đã sửa", "Corrected"),
+            entered_in_error=("Nhập nhầm", "Entered in error"),
+        ),
+        _choice(
+            "certainty",
+            provisional=("Sơ bộ", "Provisional"),
+            confirmed=("Xác định", "Confirmed"),
+        ),
+        _choice(
+            "category",
+            workup=("Khám thêm", "Work-up", "Khám chuyên khoa"),
+            treatment=("Điều trị", "Treatment"),
+            consultation=("Hội chẩn", "Consultation"),
+        ),
+        _choice(
+            "priority",
+            routine=("Thường", "Routine"),
+            urgent=("Khẩn", "Urgent"),
+            asap=("Càng sớm càng tốt", "As soon as possible"),
+            stat=("Cấp cứu", "Immediately"),
+        ),
+        _choice(
+            "referral_status",
+            active=("Đang hiệu lực", "Active"),
+            on_hold=("Tạm dừng", "On hold"),
+            revoked=("Đã hủy", "Revoked"),
+            entered_in_error=("Nhập nhầm", "Entered in error"),
+        ),
+        _choice(
+            "procedure_status",
+            completed=("Đã thực hiện", "Completed", "Hoàn thành"),
+            in_progress=("Đang thực hiện", "In progress"),
+            not_done=("Không thực hiện", "Not done"),
+            entered_in_error=("Nhập nhầm", "Entered in error"),
+        ),
+        _choice(
+            "immunization_status",
+            completed=("Đã tiêm", "Given", "Hoàn thành", "Completed"),
+            entered_in_error=("Nhập nhầm", "Entered in error"),
+            not_done=("Không tiêm", "Not given", "Hoãn tiêm"),
+        ),
+        _choice(
+            "consent",
+            hiv=("HIV", "HIV"),
+            mental=("Tâm thần", "Mental health"),
+            reproductive=("Sinh sản", "Reproductive health"),
+        ),
+        _choice("yes_no", yes=("Có", "Yes"), no=("Không", "No")),
+    )
+}  # fmt: skip

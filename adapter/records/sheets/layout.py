@@ -1,0 +1,305 @@
+"""The sheets of a workbook: every column with its headers in Vietnamese and English."""
+
+from adapter.records.sheets import cell_parsers
+from adapter.records.sheets.choices import CHOICE_LISTS, fold_label
+from adapter.records.sheets.columns import CellParser, Column, Sheet
+
+__all__ = ["SHEETS", "find_sheet"]
+
+
+def _text(field: str, vi: str, en: str, *aliases: str, required: bool = False) -> Column:
+    return Column(field, vi, en, cell_parsers.parse_text, "expect_text", required, None, aliases)
+
+
+def _key(field: str, vi: str, en: str, *aliases: str, required: bool = False) -> Column:
+    return Column(field, vi, en, cell_parsers.parse_key, "expect_key", required, None, aliases)
+
+
+def _day(field: str, vi: str, en: str, *aliases: str, required: bool = False) -> Column:
+    return Column(field, vi, en, cell_parsers.parse_date, "expect_date", required, None, aliases)
+
+
+def _instant(field: str, vi: str, en: str, *aliases: str, required: bool = False) -> Column:
+    return Column(field, vi, en, cell_parsers.parse_datetime, "expect_instant", required, None, aliases)
+
+
+def _one(field: str, vi: str, en: str, choice: str, *aliases: str, required: bool = False) -> Column:
+    return Column(field, vi, en, CHOICE_LISTS[choice].parse, "expect_choice", required, choice, aliases)
+
+
+def _as(
+    field: str, vi: str, en: str, parse: CellParser, expected: str, *aliases: str, required: bool = False
+) -> Column:
+    return Column(field, vi, en, parse, expected, required, None, aliases)
+
+
+_CADRE = _key("cadre", "Mã cán bộ", "Cadre key", "cadre", required=True)
+_VISIT = _key("visit", "Mã lượt khám", "Visit key", "visit")
+_HOSPITAL = Column("hospital", "Bệnh viện", "Hospital", cell_parsers.parse_key, "expect_hospital")
+
+SHEETS = (
+    Sheet(
+        "cadre",
+        "Cán bộ",
+        "Cadres",
+        (
+            _key("key", "Mã cán bộ", "Key", "cadre key", "mã", "mã số", required=True),
+            _as(
+                "name",
+                "Họ và tên",
+                "Name",
+                cell_parsers.parse_name,
+                "expect_name",
+                "họ tên",
+                "full name",
+                required=True,
+            ),
+            _one("sex", "Giới tính", "Sex", "sex", "giới", "gender", required=True),
+            _day("birth_date", "Ngày sinh", "Date of birth", "birth date", required=True),
+            _one("tier", "Diện quản lý", "Tier", "tier", "diện", required=True),
+            _text("position", "Chức vụ", "Position"),
+            _as(
+                "national_id",
+                "Số CCCD",
+                "Citizen id",
+                cell_parsers.parse_citizen_id,
+                "expect_citizen_id",
+                "cccd",
+                "căn cước",
+                "số căn cước",
+            ),
+            _as(
+                "old_national_id",
+                "Số CMND cũ",
+                "Old identity card",
+                cell_parsers.parse_old_citizen_id,
+                "expect_old_citizen_id",
+                "cmnd",
+                "số cmnd",
+            ),
+            _as(
+                "insurance",
+                "Số thẻ BHYT",
+                "Insurance number",
+                cell_parsers.parse_insurance_numbers,
+                "expect_insurance",
+                "bhyt",
+                "thẻ bhyt",
+                "mã thẻ bhyt",
+            ),
+            _as(
+                "phone",
+                "Điện thoại",
+                "Phone",
+                cell_parsers.parse_phone,
+                "expect_phone",
+                "số điện thoại",
+                "sđt",
+                "telephone",
+            ),
+            _text("address", "Địa chỉ", "Address"),
+            _as(
+                "province",
+                "Tỉnh",
+                "Province",
+                cell_parsers.parse_province,
+                "expect_province",
+                "mã tỉnh",
+                "tỉnh/thành phố",
+            ),
+            Column(
+                "ethnic_group",
+                "Dân tộc",
+                "Ethnic group",
+                cell_parsers.parse_ethnic_group,
+                "expect_ethnic_group",
+            ),
+            Column(
+                "consents",
+                "Đồng ý chia sẻ",
+                "Consents",
+                CHOICE_LISTS["consent"].parse_several,
+                "expect_choices",
+                choice="consent",
+            ),
+            _day("deceased_on", "Ngày mất", "Died on", "deceased on"),
+        ),
+        ("cadre", "canbo"),
+    ),
+    Sheet(
+        "visit",
+        "Lượt khám",
+        "Visits",
+        (
+            _key("key", "Mã lượt khám", "Key", "visit key", required=True),
+            _CADRE,
+            _one("type", "Loại", "Type", "visit_type", "loại lượt khám", required=True),
+            _instant("started_at", "Bắt đầu", "Started at", "ngày khám", "start", required=True),
+            _instant("ended_at", "Kết thúc", "Ended at", "end"),
+            _HOSPITAL,
+            _text("reason", "Lý do", "Reason", "lý do khám"),
+            _text("conclusion", "Kết luận", "Conclusion"),
+            _one("advice", "Hướng xử trí", "Advice", "advice", "xử trí"),
+            _one("health_class", "Phân loại sức khỏe", "Health class", "health_class"),
+            _one("cadre_class", "Phân loại cán bộ", "Cadre class", "cadre_class"),
+            _as(
+                "specimens",
+                "Số mẫu",
+                "Specimens",
+                cell_parsers.parse_small_integer,
+                "expect_whole",
+                "số mẫu xét nghiệm",
+            ),
+        ),
+        ("visit", "luotkham"),
+    ),
+    Sheet(
+        "measurement",
+        "Chỉ số",
+        "Measurements",
+        (
+            _key("key", "Mã", "Key", "mã dòng"),
+            _key("visit", "Mã lượt khám", "Visit key", "visit", required=True),
+            _key("cadre", "Mã cán bộ", "Cadre key", "cadre"),
+            _key("measure", "Mã chỉ số", "Measure", "measure code", required=True),
+            _text("name", "Tên chỉ số", "Measure name"),
+            _as(
+                "value",
+                "Giá trị",
+                "Value",
+                cell_parsers.parse_measured_value,
+                "expect_value",
+                "kết quả",
+                "result",
+                required=True,
+            ),
+            _text("unit", "Đơn vị", "Unit", "đơn vị đo"),
+            _as("low", "Ngưỡng dưới", "Low", cell_parsers.parse_decimal, "expect_decimal", "reference low"),
+            _as(
+                "high", "Ngưỡng trên", "High", cell_parsers.parse_decimal, "expect_decimal", "reference high"
+            ),
+            _one("flag", "Cờ", "Flag", "flag"),
+            _instant("taken_at", "Thời điểm lấy", "Taken at"),
+            _one("status", "Trạng thái", "Status", "measurement_status"),
+        ),
+        ("measurement", "chiso", "xét nghiệm", "kết quả đo"),
+    ),
+    Sheet(
+        "diagnosis",
+        "Chẩn đoán",
+        "Diagnoses",
+        (
+            _key("key", "Mã chẩn đoán", "Key", "mã", required=True),
+            _CADRE,
+            _VISIT,
+            _as(
+                "icd10",
+                "ICD-10",
+                "ICD-10",
+                cell_parsers.parse_icd10,
+                "expect_icd10",
+                "mã icd-10",
+                "mã bệnh",
+                required=True,
+            ),
+            _text("text", "Diễn giải", "Text", "tên bệnh", "description"),
+            _one("certainty", "Mức độ", "Certainty", "certainty"),
+            Column(
+                "is_new",
+                "Mới phát hiện",
+                "New",
+                cell_parsers.parse_boolean,
+                "expect_boolean",
+                choice="yes_no",
+            ),
+            _day("recorded_on", "Ngày ghi nhận", "Recorded on"),
+        ),
+        ("diagnosis", "chandoan"),
+    ),
+    Sheet(
+        "referral",
+        "Chuyển khám",
+        "Referrals",
+        (
+            _key("key", "Mã phiếu", "Key", "mã phiếu chuyển", "mã", required=True),
+            _CADRE,
+            _VISIT,
+            Column("hospital", "Bệnh viện", "Hospital", cell_parsers.parse_key, "expect_hospital", True),
+            _one("category", "Loại yêu cầu", "Category", "category"),
+            _key("service", "Dịch vụ", "Service", "mã dịch vụ", required=True),
+            _text("reason", "Lý do", "Reason"),
+            Column("icd10", "ICD-10", "ICD-10", cell_parsers.parse_icd10, "expect_icd10"),
+            _one("priority", "Mức ưu tiên", "Priority", "priority"),
+            _one("status", "Trạng thái", "Status", "referral_status"),
+            _instant("ordered_at", "Ngày chỉ định", "Ordered at", required=True),
+            _day("due_on", "Hạn", "Due on", "hạn hoàn thành"),
+            Column(
+                "supporting", "Chỉ số kèm theo", "Supporting measures", cell_parsers.parse_list, "expect_list"
+            ),
+        ),
+        ("referral", "chuyenkham", "giấy chuyển", "phiếu chuyển"),
+    ),
+    Sheet(
+        "procedure",
+        "Thủ thuật",
+        "Procedures",
+        (
+            _key("key", "Mã thủ thuật", "Key", "mã phiếu", "mã", required=True),
+            _CADRE,
+            _VISIT,
+            _key("code", "Thủ thuật", "Procedure", "mã dịch vụ", "dịch vụ", required=True),
+            _text("name", "Tên thủ thuật", "Procedure name"),
+            _one("status", "Trạng thái", "Status", "procedure_status"),
+            _instant("started_at", "Bắt đầu", "Started at", "ngày thực hiện", "start", required=True),
+            _instant("ended_at", "Kết thúc", "Ended at", "end"),
+            _text("body_site", "Vị trí", "Body site"),
+            _text("outcome", "Kết quả", "Outcome"),
+            Column("icd10", "ICD-10", "ICD-10", cell_parsers.parse_icd10, "expect_icd10"),
+        ),
+        ("procedure", "thuthuat", "can thiệp"),
+    ),
+    Sheet(
+        "immunization",
+        "Tiêm chủng",
+        "Immunizations",
+        (
+            _key("key", "Mã mũi tiêm", "Key", "mã", required=True),
+            _CADRE,
+            _VISIT,
+            _key("vaccine", "Vắc xin", "Vaccine", "mã vắc xin", "vaccin", required=True),
+            _text("name", "Tên vắc xin", "Vaccine name"),
+            _as(
+                "given_at",
+                "Ngày tiêm",
+                "Given at",
+                cell_parsers.parse_date_or_datetime,
+                "expect_moment",
+                required=True,
+            ),
+            _text("lot", "Số lô", "Lot", "lot number"),
+            _as(
+                "dose_number",
+                "Mũi số",
+                "Dose number",
+                cell_parsers.parse_positive_integer,
+                "expect_positive",
+                "mũi thứ",
+            ),
+            _text("series", "Đợt tiêm", "Series"),
+            _text("site", "Vị trí tiêm", "Site", "vị trí"),
+            _day("expires_on", "Hạn dùng", "Expires on", "hạn sử dụng"),
+            _one("status", "Trạng thái", "Status", "immunization_status"),
+            _text("reason_not_done", "Lý do không tiêm", "Reason not given"),
+        ),
+        ("immunization", "tiemchung", "vaccinations", "tiêm phòng"),
+    ),
+)
+
+_BY_NAME = {
+    fold_label(name): sheet for sheet in SHEETS for name in (sheet.kind, sheet.vi, sheet.en, *sheet.aliases)
+}
+
+
+def find_sheet(name: str) -> Sheet | None:
+    """The sheet that a tab's or a file's name means; case, diacritics and spaces do not matter."""
+    return _BY_NAME.get(fold_label(name))

@@ -1,0 +1,115 @@
+"""Large XLSX sheets a slice at a time, so that memory does not grow with the number of rows.
+
+calamine reads fast but holds a whole sheet. A sheet's rows are therefore cut into slices of a few
+megabytes of XML, each handed to calamine as a small workbook of its own with the same styles and
+strings. What remains in memory is one slice and the table of shared strings.
+"""
+
+import re
+import zipfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from posixpath import join, normpath
+from xml.etree import ElementTree
+
+from python_calamine import CalamineWorkbook
+
+from adapter.records.sheets.cell_parsers import CellValue
+
+__all__ = ["SLICING_THRESHOLD_BYTES", "error_cells", "sheet_entries", "sliced_rows"]
+
+SLICING_THRESHOLD_BYTES = 8_000_000  # bytes of XML; below it a sheet is read whole
+_SLICE = 4_000_000
+_BLOCK = 1 << 18
+_PARTS = re.compile(
+    r"\[Content_Types\]\.xml|_rels/\.rels|xl/workbook\.xml|xl/_rels/workbook\.xml\.rels|xl/styles\.xml|xl/sharedStrings\.xml"
+)
+_OPENING = re.compile(rb"<sheetData\s*>")
+_NUMBERED = re.compile(rb"""\s*<row\b[^>]*\sr=["']\d""")
+_ROW = re.compile(rb"<row\b")
+_IS_ERROR = re.compile(rb"""\st=["']e["']""")
+_ERROR = re.compile(
+    rb"""<c (?=[^>]*?\bt=["']e["'])[^>]*?\br=["']([A-Z]+)(\d+)["'][^>]*>"""
+    rb"""(?:<f\b[^>]*/>|<f\b[^>]*>[^<]*</f>)?<v>([^<]*)</v>"""
+)
+_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+
+
+def sheet_entries(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Which entry of an XLSX holds which sheet, by the sheet's name; empty if it is not as we know it."""
+    try:
+        # The entries are the centre's own file; expat refuses entity bombs since 2.4.1.
+        relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314
+        workbook = ElementTree.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314
+    except (KeyError, ElementTree.ParseError, zipfile.BadZipFile):
+        return {}
+    targets = {node.get("Id"): node.get("Target", "") for node in relations}
+    found = {}
+    for node in workbook.iter(f"{_MAIN}sheet"):
+        target = targets.get(node.get(_RELATION), "")
+        entry = target.removeprefix("/") if target.startswith("/") else normpath(join("xl", target))
+        if entry in archive.namelist():
+            found[node.get("name", "")] = entry
+    return found
+
+
+def error_cells(path: Path, entry: str) -> dict[int, dict[int, str]]:
+    """Cells of a sheet that hold an error such as #N/A, which calamine reads as empty: row, column, error."""
+    found: dict[int, dict[int, str]] = {}
+    with zipfile.ZipFile(path) as archive:
+        content = archive.read(entry)
+    for match in _ERROR.finditer(content) if _IS_ERROR.search(content) else ():
+        column = 0
+        for letter in match[1]:
+            column = column * 26 + letter - 64
+        found.setdefault(int(match[2]), {})[column - 1] = match[3].decode("ascii", "replace")
+    return found
+
+
+def sliced_rows(
+    path: Path, name: str, entry: str, *, slice_bytes: int = _SLICE
+) -> Iterator[tuple[int, list[CellValue], int]]:
+    """Rows of the sheet `name`, kept in `entry`: number from 1, cells, and bytes of XML read so far."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {part: archive.read(part) for part in archive.namelist() if _PARTS.fullmatch(part)}
+        # Every slice reads the shared strings again: slices as large as they keep that in proportion.
+        size = max(slice_bytes, len(parts.get("xl/sharedStrings.xml", b"")))
+        past = 0
+        for head, rows, done in _slices(archive, entry, size):
+            sheet = _small_workbook(parts, entry, head + rows + b"</sheetData></worksheet>", name)
+            first, left = sheet.start or (0, 0)
+            base = first if _NUMBERED.match(rows) else past + first
+            past += len(_ROW.findall(rows))
+            for offset, cells in enumerate(sheet.to_python(), 1):
+                yield base + offset, [""] * left + cells, done
+
+
+def _small_workbook(parts: dict[str, bytes], entry: str, sheet: bytes, name: str):  # type: ignore[no-untyped-def] # calamine's sheet class cannot be named at run time
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as small:
+        for part, content in parts.items():
+            small.writestr(part, content)
+        small.writestr(entry, sheet)
+    file.seek(0)
+    return CalamineWorkbook.from_filelike(file).get_sheet_by_name(name)
+
+
+def _slices(archive: zipfile.ZipFile, entry: str, size: int) -> Iterator[tuple[bytes, bytes, int]]:
+    """What stands before the rows, a run of whole rows, and how many bytes were read."""
+    with archive.open(entry) as stream:
+        head, waiting, done = b"", b"", 0
+        while block := stream.read(_BLOCK):
+            done += len(block)
+            waiting += block
+            if not head:
+                opening = _OPENING.search(waiting)
+                if opening is None:
+                    continue
+                head, waiting = waiting[: opening.end()], waiting[opening.end() :]
+            if len(waiting) >= size and (cut := waiting.rfind(b"</row>")) >= 0:
+                yield head, waiting[: cut + 6], done
+                waiting = waiting[cut + 6 :]
+        if (cut := waiting.rfind(b"</row>")) >= 0 and head:
+            yield head, waiting[: cut + 6], done

@@ -1,0 +1,149 @@
+"""Reading interactions in the caller's transaction, alone or as a GET entry of a Bundle."""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import orjson
+from sqlalchemy import Connection
+
+from adapter.fhir.codec import Resource
+from adapter.repository import store
+from adapter.repository.bundle_entries import Interaction
+from adapter.repository.interaction_errors import interaction_error
+from adapter.repository.resource_types import ID_PATTERN, RESOURCE_TYPES
+from adapter.repository.response_bundles import history_bundle, searchset_bundle, version_etag
+from adapter.repository.search_query import SearchQuery, parse_query_string, parse_search
+from adapter.repository.store import VersionRow
+from adapter.repository.stored_content import format_instant
+
+__all__ = [
+    "ResultPage",
+    "get_response",
+    "history_links",
+    "read_current",
+    "read_history",
+    "read_search_page",
+    "read_version",
+]
+
+_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPage:
+    """One page of matches. `more` says that another page follows behind the last row."""
+
+    total: int
+    rows: tuple[VersionRow, ...]
+    more: bool
+
+
+def read_current(connection: Connection, owner: str, kind: str, resource_id: str) -> VersionRow:
+    """The newest version. Raises FhirError 404, or 410 for a deleted resource."""
+    row = store.current_with_bodies(connection, owner, [(kind, resource_id)]).get((kind, resource_id))
+    if row is None:
+        raise interaction_error(404, "not-found", "no_resource_here", type=kind)
+    if row.deleted:
+        raise interaction_error(410, "deleted", "deleted", type=kind)
+    return row
+
+
+def read_version(connection: Connection, owner: str, kind: str, resource_id: str, number: str) -> VersionRow:
+    """One version. Raises FhirError 404, or 410 for the version that deleted the resource."""
+    wanted = int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0
+    row = store.select_version(connection, owner, kind, resource_id, wanted)
+    if row is None:
+        raise interaction_error(404, "not-found", "no_such_version", type=kind)
+    if row.deleted:
+        raise interaction_error(410, "deleted", "deleted", type=kind)
+    return row
+
+
+def read_search_page(connection: Connection, owner: str, query: SearchQuery) -> ResultPage:
+    """One page of a search."""
+    total = store.count_matches(connection, owner, query)
+    if query.count_only:
+        return ResultPage(total, (), False)
+    rows = store.select_page(connection, owner, query)
+    return ResultPage(total, tuple(rows[: query.count]), len(rows) > query.count)
+
+
+def read_history(
+    connection: Connection,
+    owner: str,
+    kind: str,
+    resource_id: str,
+    *,
+    limit: int = _PAGE,
+    before: int | None = None,
+    since: int = 0,
+) -> ResultPage:
+    """The versions of one resource, newest first. Raises FhirError 404 when there never was one."""
+    total, rows = store.select_history(
+        connection, owner, kind, resource_id, limit=limit + 1, before=before, since=since
+    )
+    if not rows and not store.current_versions(connection, owner, [(kind, resource_id)]):
+        raise interaction_error(404, "not-found", "no_resource_here", type=kind)
+    return ResultPage(total, tuple(rows[:limit]), len(rows) > limit)
+
+
+def history_links(
+    base: str, page: ResultPage, kind: str, resource_id: str, *, limit: int, since: str | None
+) -> list[dict[str, str]]:
+    """Links of a page of history: self, and next while older versions remain."""
+    here = f"{base}/{kind}/{resource_id}/_history"
+    params = [("_count", str(limit))] + ([("_since", since)] if since else [])
+    links = [{"relation": "self", "url": f"{here}?{urlencode(params)}"}]
+    if page.more:
+        params.append(("_cursor", str(page.rows[-1].version)))
+        links.append({"relation": "next", "url": f"{here}?{urlencode(params)}"})
+    return links
+
+
+def get_response(connection: Connection, owner: str, entry: Interaction, base: str) -> Resource:
+    """The response entry of a GET or HEAD entry. Raises FhirError at the entry."""
+    path, _, query = entry.url.partition("?")
+    segments = [segment for segment in path.split("/") if segment]
+    where = entry.at("request.url")
+    if not segments or segments[0] not in RESOURCE_TYPES:
+        raise interaction_error(400, "not-supported", "unknown_type", where)
+    kind = segments[0]
+    if len(segments) == 1:
+        found = parse_search(kind, parse_query_string(query), base=base, expression=where)
+        page = read_search_page(connection, owner, found)
+        body = searchset_bundle(found, page.total, page.rows, page.more, base)
+        return _entry(entry, body, {"status": "200 OK"})
+    if (
+        not ID_PATTERN.fullmatch(segments[1])
+        or segments[2:3] not in ([], ["_history"])
+        or len(segments) > 4
+        or query
+    ):
+        raise interaction_error(400, "value", "bad_url", where)
+    if len(segments) == 3:
+        past = read_history(connection, owner, kind, segments[1])
+        links = history_links(base, past, kind, segments[1], limit=_PAGE, since=None)
+        return _entry(entry, history_bundle(past.total, past.rows, base, links), {"status": "200 OK"})
+    if len(segments) == 4:
+        row = read_version(connection, owner, kind, segments[1], segments[3])
+    else:
+        row = read_current(connection, owner, kind, segments[1])
+    return _row_entry(entry, row, base)
+
+
+def _row_entry(entry: Interaction, row: VersionRow, base: str) -> Resource:
+    response = {
+        "status": "200 OK",
+        "etag": version_etag(row.version),
+        "lastModified": format_instant(row.updated),
+    }
+    if entry.if_none_match in (version_etag(row.version), str(row.version)):
+        return {"response": {**response, "status": "304 Not Modified"}}
+    full = _entry(entry, row.body, response)
+    return {"fullUrl": f"{base}/{row.type}/{row.id}", **full} if "resource" in full else full
+
+
+def _entry(entry: Interaction, body: bytes, response: Resource) -> Resource:
+    if entry.method == "HEAD":
+        return {"response": response}
+    return {"resource": orjson.Fragment(body), "response": response}

@@ -1,0 +1,124 @@
+"""Bundles that answer: searchset, history, and the entries of batch and transaction responses. Pure."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+
+from adapter.errors import FhirError
+from adapter.fhir.codec import Resource, dumps
+from adapter.fhir.operation_outcome import operation_outcome
+from adapter.repository.interaction_errors import issues_of_error
+from adapter.repository.search_query import SearchQuery, page_cursor
+from adapter.repository.store import VersionRow
+from adapter.repository.stored_content import format_instant
+from adapter.repository.write_plan import InteractionOutcome
+
+__all__ = [
+    "REASON_PHRASES",
+    "error_response_entry",
+    "history_bundle",
+    "response_bundle",
+    "response_entry",
+    "searchset_bundle",
+    "version_etag",
+]
+
+REASON_PHRASES = {
+    200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified", 400: "Bad Request", 404: "Not Found",
+    405: "Method Not Allowed", 409: "Conflict", 410: "Gone", 412: "Precondition Failed",
+    422: "Unprocessable Entity", 500: "Internal Server Error", 501: "Not Implemented",
+}  # fmt: skip
+
+
+def version_etag(version: int) -> str:
+    """The weak ETag of a version (http://hl7.org/fhir/R4/http.html#versioning)."""
+    return f'W/"{version}"'
+
+
+def _status(code: int) -> str:
+    return f"{code} {REASON_PHRASES.get(code, '')}".rstrip()
+
+
+def searchset_bundle(
+    query: SearchQuery, total: int, rows: Sequence[VersionRow], more: bool, base: str
+) -> bytes:
+    """The Bundle of one page; `next` leads behind its last row."""
+    params = list(query.applied)
+    here = f"{base}/{query.type}"
+    links = [{"relation": "self", "url": _url(here, params)}]
+    if more:
+        last = rows[-1]
+        place = page_cursor(last.id if query.sort == "_id" else last.updated, last.id)
+        links.append({"relation": "next", "url": _url(here, [*params, ("_cursor", place)])})
+    bundle: Resource = {"resourceType": "Bundle", "type": "searchset", "total": total, "link": links}
+    if rows:
+        bundle["entry"] = [
+            {
+                "fullUrl": f"{base}/{row.type}/{row.id}",
+                "resource": orjson.Fragment(row.body),
+                "search": {"mode": "match"},
+            }
+            for row in rows
+        ]
+    return dumps(bundle)
+
+
+def _url(path: str, params: list[tuple[str, str]]) -> str:
+    return f"{path}?{urlencode(params)}" if params else path
+
+
+def history_bundle(total: int, rows: Sequence[VersionRow], base: str, links: list[dict[str, str]]) -> bytes:
+    """The Bundle of some versions of one resource, newest first."""
+    bundle: Resource = {"resourceType": "Bundle", "type": "history", "total": total, "link": links}
+    if rows:
+        bundle["entry"] = [_version_entry(row, base) for row in rows]
+    return dumps(bundle)
+
+
+def _version_entry(row: VersionRow, base: str) -> Resource:
+    entry: Resource = {"fullUrl": f"{base}/{row.type}/{row.id}"}
+    if row.deleted:
+        method, status = "DELETE", 204
+    else:
+        entry["resource"] = orjson.Fragment(row.body)
+        method, status = "PUT", 201 if row.version == 1 else 200
+    entry["request"] = {"method": method, "url": f"{row.type}/{row.id}"}
+    entry["response"] = {
+        "status": _status(status),
+        "etag": version_etag(row.version),
+        "lastModified": format_instant(row.updated),
+    }
+    return entry
+
+
+def response_entry(outcome: InteractionOutcome, base: str, *, body: bytes | None = None) -> Resource:
+    """The response entry of a write, with the resource if `body` is given."""
+    response: Resource = {"status": _status(outcome.status)}
+    if outcome.version and outcome.status != 204:
+        response["location"] = f"{outcome.type}/{outcome.id}/_history/{outcome.version}"
+    if outcome.version:
+        response["etag"] = version_etag(outcome.version)
+        response["lastModified"] = format_instant(outcome.updated)
+    if body is None:
+        return {"response": response}
+    return {
+        "fullUrl": f"{base}/{outcome.type}/{outcome.id}",
+        "resource": orjson.Fragment(body),
+        "response": response,
+    }
+
+
+def error_response_entry(error: FhirError) -> Resource:
+    """The response entry of a refused entry of a batch."""
+    outcome: Any = operation_outcome(issues_of_error(error))
+    return {"response": {"status": _status(error.status), "outcome": outcome}}
+
+
+def response_bundle(kind: str, entries: Iterable[Resource]) -> bytes:
+    """`batch-response` or `transaction-response`, its entries in the order of the request."""
+    bundle: Resource = {"resourceType": "Bundle", "type": f"{kind}-response"}
+    if listed := list(entries):
+        bundle["entry"] = listed
+    return dumps(bundle)

@@ -1,0 +1,241 @@
+"""A set of writes, carried out in the caller's database transaction: all of them, or an exception."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sqlalchemy import Connection
+
+from adapter.fhir.codec import Resource
+from adapter.repository import store
+from adapter.repository.bundle_entries import Interaction
+from adapter.repository.interaction_errors import interaction_error
+from adapter.repository.reference_rewriting import (
+    conditional_type,
+    internal_references,
+    reference_links,
+    rewrite_references,
+)
+from adapter.repository.search_index import business_identifiers
+from adapter.repository.search_query import SearchQuery, parse_condition
+from adapter.repository.store import NewVersion, VersionRow
+from adapter.repository.stored_content import ResourceContent
+from adapter.repository.write_plan import (
+    InteractionOutcome,
+    PlannedWrite,
+    VersionChange,
+    decide_write,
+    plan_write,
+    refuse_overlaps,
+)
+
+__all__ = ["TransactionWriter"]
+
+OnChange = Callable[[Connection, VersionChange], None]
+
+_ORDER = {"DELETE": 0, "POST": 1, "PUT": 2}
+
+
+@dataclass
+class TransactionWriter:
+    """Writes for one owner, at one moment (`now`, milliseconds), in one transaction."""
+
+    connection: Connection
+    owner: str
+    now: int
+    base: str | None = None
+    recognise_repeats: bool = False
+    on_change: OnChange | None = None
+    own_system: str | None = None  # of identifiers the owner was given; what they name is not stored here
+    _known: dict[str, str] = field(default_factory=dict)  # fullUrl or conditional reference -> Type/id
+    _inner: dict[str, str] = field(default_factory=dict)  # urn: reference -> where it stands
+
+    def run(self, entries: Sequence[Interaction]) -> list[InteractionOutcome]:
+        """Carry out POST, PUT and DELETE entries, answered in the order given.
+
+        Raises FhirError, after which the transaction must be rolled back.
+        """
+        store.lock_owner(self.connection, self.owner)
+        found = self._find([e.condition for e in entries if e.condition is not None])
+        works = [plan_write(e, found.get(e.condition, ()) if e.condition else (), self.now) for e in entries]
+        refuse_overlaps(works)
+        self._link(works)
+        return self._settle(works)
+
+    # Conditions
+
+    def _find(self, conditions: Iterable[SearchQuery]) -> dict[SearchQuery, list[str]]:
+        """The matches of each condition; those by one identifier are looked up together."""
+        unique = list(dict.fromkeys(conditions))
+        simple = {query: (query.type, token) for query in unique if (token := query.one_identifier)}
+        by_token = store.ids_by_identifier(self.connection, self.owner, simple.values())
+        return {
+            query: by_token[simple[query]]
+            if query in simple
+            else store.matching_ids(self.connection, self.owner, query, limit=2)
+            for query in unique
+        }
+
+    # References
+
+    def _link(self, works: list[PlannedWrite]) -> None:
+        """Find what every reference points to, and recognise repeats on the way."""
+        wanted = self._conditional(works)
+        stored = self._find(query for query, _ in wanted.values())
+        for text, (query, _) in wanted.items():
+            if len(stored[query]) == 1:
+                self._known[text] = f"{query.type}/{stored[query][0]}"
+        fresh = [
+            place
+            for place, work in enumerate(works)
+            if self.recognise_repeats and work.entry.method == "POST" and not work.entry.condition
+        ]
+        waiting = {works[place].entry.full_url for place in fresh} - {None}
+        for work in works:
+            if work.entry.full_url not in waiting:
+                self._publish(work)
+        self._recognise(works, fresh)
+        self._resolve(works, wanted, stored)
+        self._refuse_dangling()
+
+    def _refuse_dangling(self) -> None:
+        """A urn:uuid that no entry of the Bundle has leads nowhere once it is stored (400)."""
+        for text, where in self._inner.items():
+            if text.partition("/_history/")[0] not in self._known:
+                raise interaction_error(400, "value", "dangling_reference", where)
+
+    def _publish(self, work: PlannedWrite) -> None:
+        if work.entry.full_url and work.id:
+            self._known[work.entry.full_url] = f"{work.entry.type}/{work.id}"
+
+    def _conditional(self, works: Sequence[PlannedWrite]) -> dict[str, tuple[SearchQuery, str]]:
+        """Each conditional reference with its query and the place of its first use.
+
+        References into the Bundle are noted on the way, for `_refuse_dangling`.
+        """
+        wanted: dict[str, tuple[SearchQuery, str]] = {}
+        for work in works:
+            if work.entry.resource is None or work.found:
+                continue
+            for path, text in reference_links(work.entry.resource):
+                if text in wanted:
+                    continue
+                if kind := conditional_type(text):
+                    where = work.entry.at(f"resource{path}")
+                    wanted[text] = (parse_condition(kind, text, expression=where), where)
+                elif text.startswith(("urn:uuid:", "urn:oid:")) and work.entry.where:
+                    self._inner.setdefault(text, work.entry.at(f"resource{path}"))
+        return wanted
+
+    def _recognise(self, works: list[PlannedWrite], fresh: list[int]) -> None:
+        """Point POSTs of content that was sent before at what it made then.
+
+        What refers to other entries is compared after those, so that a Bundle that comes again
+        with new urn:uuids is known too. Entries that refer to each other in a circle are new.
+        """
+        waiting = {url: p for p in fresh if (url := works[p].entry.full_url)}
+        left = list(fresh)
+        while left:
+            ready = [
+                p
+                for p in left
+                if not internal_references(works[p].entry.resource or {}, works[p].entry.full_url, waiting)
+                - {works[p].entry.full_url}
+            ]
+            self._compare(works, ready)
+            for place in ready or left:
+                waiting.pop(works[place].entry.full_url or "", None)
+                self._publish(works[place])
+            left = [p for p in left if p not in set(ready)] if ready else []
+
+    def _compare(self, works: list[PlannedWrite], places: Sequence[int]) -> None:
+        contents = {p: self._content(works[p]) for p in places}
+        keys = {p: (works[p].entry.type, content.digest) for p, content in contents.items()}
+        before = store.ids_by_content(self.connection, self.owner, keys.values())
+        for place, key in keys.items():
+            if key in before:
+                works[place].id, works[place].found = before[key], True
+            else:
+                before[key] = works[place].id  # the same content again in this Bundle
+
+    def _content(self, work: PlannedWrite) -> ResourceContent:
+        entry = work.entry
+        return ResourceContent.of(rewrite_references(entry.resource or {}, entry.full_url, self._known))
+
+    def _resolve(
+        self,
+        works: Sequence[PlannedWrite],
+        wanted: dict[str, tuple[SearchQuery, str]],
+        stored: dict[SearchQuery, list[str]],
+    ) -> None:
+        """Conditional references: exactly one match, stored or in this Bundle (412 otherwise)."""
+        if not wanted:
+            return
+        planned = _planned_identifiers(works)
+        for text, (query, where) in wanted.items():
+            ids = dict.fromkeys(stored[query])
+            if token := query.one_identifier:
+                for system, resource_id in planned.get((query.type, token.value or ""), ()):
+                    if token.system in (None, system):
+                        ids[resource_id] = None
+            if not ids and token and token.system is not None and token.system == self.own_system:
+                continue  # stays as it is, for whoever reads the resource
+            if len(ids) != 1:
+                code = "multiple-matches" if ids else "not-found"
+                name = "several_references" if ids else "no_reference"
+                raise interaction_error(412, code, name, where, type=query.type)
+            self._known[text] = f"{query.type}/{next(iter(ids))}"
+
+    # Writing
+
+    def _settle(self, works: Sequence[PlannedWrite]) -> list[InteractionOutcome]:
+        rows = store.current_versions(self.connection, self.owner, (work.key for work in works if work.id))
+        outcomes: list[InteractionOutcome] = []
+        written: list[NewVersion] = []
+        changes: list[tuple[int, VersionChange]] = []
+        for work in works:
+            row = rows.get(work.key)
+            if work.found:
+                outcomes.append(self._existing(work, row, {w.row.id: w.row for w in written}))
+                continue
+            content = None if work.entry.resource is None else self._content(work)
+            outcome, new, stored = decide_write(
+                work, row, content, now=self.now, base=self.base, remember=self.recognise_repeats
+            )
+            outcomes.append(outcome)
+            if new is not None:
+                written.append(new)
+                changes.append((_ORDER[work.entry.method], self._change(work, new, stored)))
+        store.insert_versions(self.connection, self.owner, written)
+        if self.on_change is not None:
+            for _, change in sorted(changes, key=lambda item: item[0]):
+                self.on_change(self.connection, change)
+        return outcomes
+
+    @staticmethod
+    def _existing(
+        work: PlannedWrite, row: VersionRow | None, new: dict[str, VersionRow]
+    ) -> InteractionOutcome:
+        row = row or new[work.id]
+        return InteractionOutcome(200, row.type, row.id, row.version, row.updated, repeated=True)
+
+    def _change(
+        self, work: PlannedWrite, new: NewVersion, stored: tuple[Resource, bytes] | None
+    ) -> VersionChange:
+        kind, resource_id = work.key
+        resource, body = stored or ({}, b"")
+        action: Literal["create", "update", "delete"] = (
+            "delete" if stored is None else "update" if new.replaced else "create"
+        )
+        return VersionChange(
+            self.owner, kind, resource_id, new.row.version, action, resource, body, False, work.entry.position
+        )
+
+
+def _planned_identifiers(works: Iterable[PlannedWrite]) -> dict[tuple[str, str], list[tuple[str, str]]]:
+    """(type, value) -> (system, id) of everything that these works write."""
+    planned: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for work in works:
+        for system, value in business_identifiers(work.entry.resource or {}):
+            planned.setdefault((work.entry.type, value), []).append((system, work.id))
+    return planned

@@ -1,0 +1,166 @@
+"""What a set of writes comes to, decided before anything is stored. Pure.
+
+The rules of http://hl7.org/fhir/R4/http.html: conditional create (#ccreate), conditional update
+(#cond-update), version aware update (#concurrency), transaction (#trules).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from adapter.fhir.codec import Resource
+from adapter.repository.bundle_entries import Interaction
+from adapter.repository.interaction_errors import interaction_error
+from adapter.repository.search_index import IndexRow, index_rows
+from adapter.repository.search_query import SearchQuery
+from adapter.repository.store import CONTENT_INDEX, NewVersion, VersionRow
+from adapter.repository.stored_content import ResourceContent, new_resource_id
+
+__all__ = [
+    "InteractionOutcome",
+    "PlannedWrite",
+    "VersionChange",
+    "decide_write",
+    "plan_write",
+    "refuse_overlaps",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionChange:
+    """A version that was written, told to `on_change` inside the transaction that stores it."""
+
+    owner: str
+    type: str
+    id: str
+    version: int
+    action: Literal["create", "update", "delete"]
+    resource: Resource
+    body: bytes
+    repeated: bool
+    entry: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionOutcome:
+    """What came of one interaction. `updated` in milliseconds; `body` None where there is none to show."""
+
+    status: int
+    type: str
+    id: str
+    version: int
+    updated: int
+    body: bytes | None = None
+    repeated: bool = False
+
+
+@dataclass(slots=True)
+class PlannedWrite:
+    """An entry on its way: the id it aims at ("" for a delete that found nothing), what it found."""
+
+    entry: Interaction
+    id: str
+    found: bool = False  # a conditional create that matched, or a repeat: nothing is written
+    claimed: bool = False  # a conditional update that matched nothing and brings its own id
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(type, id)."""
+        return self.entry.type, self.id
+
+
+def plan_write(entry: Interaction, matched: Sequence[str], now: int) -> PlannedWrite:
+    """The id that an entry writes to; `matched` is what its condition found.
+
+    Raises FhirError 412 for several matches, 400 for an id that contradicts the match.
+    """
+    if entry.condition is None:
+        return PlannedWrite(entry, entry.id or new_resource_id(now))
+    where = entry.at("request.ifNoneExist" if entry.method == "POST" else "request.url")
+    if len(matched) > 1:
+        raise interaction_error(412, "multiple-matches", "several_matches", where, type=entry.type)
+    if entry.method == "POST":
+        return (
+            PlannedWrite(entry, matched[0], found=True)
+            if matched
+            else PlannedWrite(entry, new_resource_id(now))
+        )
+    if entry.method == "DELETE":
+        return PlannedWrite(entry, matched[0] if matched else "")
+    own_id = (entry.resource or {}).get("id")
+    if matched and own_id not in (None, matched[0]):
+        raise interaction_error(400, "invalid", "id_of_another", entry.at("resource.id"))
+    if matched:
+        return PlannedWrite(entry, matched[0])
+    return PlannedWrite(entry, own_id or new_resource_id(now), claimed=own_id is not None)
+
+
+def refuse_overlaps(works: Iterable[PlannedWrite]) -> None:
+    """A transaction may not touch one resource, nor one absent identity, twice (400)."""
+    first: dict[Any, Interaction] = {}
+    for work in works:
+        if work.found or not work.id:
+            continue
+        keys: list[tuple[str, str | SearchQuery]] = [work.key]
+        if work.entry.condition is not None:
+            keys.append((work.entry.type, work.entry.condition))
+        for key in keys:
+            other = first.setdefault(key, work.entry)
+            if other is not work.entry:
+                where = work.entry.at("request.url")
+                raise interaction_error(400, "duplicate", "same_identity", where, other=other.position)
+
+
+def decide_write(
+    work: PlannedWrite,
+    row: VersionRow | None,
+    content: ResourceContent | None,
+    *,
+    now: int,
+    base: str | None,
+    remember: bool,
+) -> tuple[InteractionOutcome, NewVersion | None, tuple[Resource, bytes] | None]:
+    """What comes of a write, given the newest stored version: (outcome, row to store, resource and bytes).
+
+    Nothing is stored when the content is what is there already. `remember` indexes the content, so
+    that a repeat is recognised later. Raises FhirError 412 or 409.
+    """
+    live = row is not None and not row.deleted
+    _check_version(work, row if live else None)
+    kind, resource_id = work.key
+    updated = max(now, row.updated if row else 0)
+    replaced = row.version if row else 0
+    if content is None:
+        if not live:
+            return InteractionOutcome(204, kind, resource_id, 0, updated), None, None
+        gone = VersionRow(kind, resource_id, replaced + 1, True, updated, "")
+        return (
+            InteractionOutcome(204, kind, resource_id, replaced + 1, updated),
+            NewVersion(gone, (), replaced),
+            None,
+        )
+    if row is not None and live and row.content == content.digest:
+        return InteractionOutcome(200, kind, resource_id, row.version, row.updated), None, None
+    resource, body = content.as_version(resource_id, replaced + 1, updated)
+    stored = VersionRow(kind, resource_id, replaced + 1, False, updated, content.digest, body)
+    index = index_rows(resource, base)
+    if remember:
+        index.add(IndexRow(CONTENT_INDEX, "", content.digest))
+    outcome = InteractionOutcome(200 if live else 201, kind, resource_id, replaced + 1, updated, body)
+    return outcome, NewVersion(stored, index, replaced), (resource, body)
+
+
+def _check_version(work: PlannedWrite, live: VersionRow | None) -> None:
+    """If-Match (-1 stands for `*`), If-None-Match: *, and an id that is taken."""
+    entry = work.entry
+    if entry.if_match is not None:
+        if live is None:
+            raise interaction_error(412, "conflict", "no_version", entry.at("request.ifMatch"))
+        if entry.if_match not in (-1, live.version):
+            raise interaction_error(
+                412, "conflict", "other_version", entry.at("request.ifMatch"), version=live.version
+            )
+    if entry.method == "PUT" and live is not None and (entry.if_none_match or "").strip() == "*":
+        raise interaction_error(412, "duplicate", "exists_already", entry.at("request.ifNoneMatch"))
+    if work.claimed and live is not None:
+        raise interaction_error(409, "conflict", "id_taken", entry.at("resource.id"))

@@ -1,0 +1,55 @@
+"""The CapabilityStatement: only what is true (http://hl7.org/fhir/R4/capabilitystatement.html)."""
+
+from adapter import __version__
+from adapter.fhir.codec import Resource
+from adapter.repository.bundle_entries import InteractionChecks
+from adapter.repository.resource_types import RESOURCE_TYPES, search_parameters
+
+__all__ = ["capability_statement"]
+
+_DATE = "2026-11-22"
+
+
+def capability_statement(
+    checks: InteractionChecks, *, base: str, description: str, secured: bool
+) -> Resource:
+    """What the server at `base` does, for the types that `checks` accepts."""
+    types = sorted(checks.accepts if checks.accepts is not None else RESOURCE_TYPES)
+    rest: Resource = {"mode": "server"}
+    if secured:
+        rest["security"] = {"cors": False, "description": "Authorization: Bearer, one token per hospital"}
+    rest["resource"] = [_resource(kind, checks) for kind in types]
+    rest["interaction"] = [{"code": "transaction"}, {"code": "batch"}]
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": _DATE,
+        "kind": "instance",
+        "software": {"name": "cadre-fhir-adapter", "version": __version__},
+        "implementation": {"description": description, "url": base},
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json", "json"],
+        "rest": [rest],
+    }
+
+
+def _resource(kind: str, checks: InteractionChecks) -> Resource:
+    interactions = ["read", "vread", "update", "history-instance", "create", "search-type"]
+    if checks.deletes:
+        interactions.insert(3, "delete")
+    found: Resource = {
+        "type": kind,
+        "interaction": [{"code": code} for code in interactions],
+        "versioning": "versioned",
+        "readHistory": True,
+        "updateCreate": True,
+        "conditionalCreate": True,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": True,
+        "conditionalDelete": "single" if checks.deletes else "not-supported",
+        "searchParam": [{"name": name, "type": kind_of} for name, kind_of in search_parameters(kind).items()],
+    }
+    if checks.validate is not None:
+        definition = "http://hl7.org/fhir/OperationDefinition/Resource-validate"
+        found["operation"] = [{"name": "validate", "definition": definition}]
+    return found

@@ -1,0 +1,49 @@
+"""The endpoint on the adapter's own stores: deliveries go into the inbox, then into the record."""
+
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+from sqlalchemy import Connection
+
+from adapter.fhir.validation.checker import check_resource
+from adapter.inbox.receive import receive_resource as receive
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.inbound.inbox import process_inbox
+from adapter.repository.write_plan import VersionChange
+from adapter.web.app import endpoint_app
+from adapter.web.request_body import BodyLimits
+
+__all__ = ["adapter_endpoint"]
+
+
+def adapter_endpoint(adapter: Adapter) -> FastAPI:
+    """The application that `adapter serve` runs. What an earlier process left undone is done first."""
+    settings = adapter.settings
+
+    def on_change(connection: Connection, change: VersionChange) -> None:
+        if change.action == "delete" or change.repeated:
+            return
+        receive(
+            connection,
+            hospital=change.owner,
+            type=change.type,
+            id=change.id,
+            version=change.version,
+            resource=change.resource,
+            body=change.body,
+            now=datetime.now(UTC),
+        )
+
+    def after_receive() -> None:
+        process_inbox(adapter, datetime.now(UTC), again=False)
+
+    process_inbox(adapter, datetime.now(UTC))
+    return endpoint_app(
+        adapter.engine,
+        on_change=on_change,
+        after_receive=after_receive,
+        validate=check_resource,
+        own_system=settings.centre.identifier_system,
+        public_url=settings.public_url,
+        limits=BodyLimits(max_bytes=settings.max_body_bytes, max_depth=settings.max_body_depth),
+    )

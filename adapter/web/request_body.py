@@ -1,0 +1,164 @@
+"""Request bodies: read within a limit, unpacked within the same limit, parsed strictly.
+
+FHIR's JSON is stricter than JSON (http://hl7.org/fhir/R4/json.html): a property may stand once in
+an object, and a lone surrogate or a number of a million digits cannot be stored again.
+"""
+
+import codecs
+import json
+import re
+import zlib
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+import orjson
+from fastapi import Request
+
+from adapter.fhir.codec import DuplicatePropertyError, Resource, unique_properties
+from adapter.repository.interaction_errors import interaction_error
+
+__all__ = ["BodyLimits", "parse_json", "parse_resource", "read_body"]
+
+# A sender that is cut off in the middle sees a broken connection instead of our answer, so a body
+# that is a little too long is read to its end and thrown away.
+_PATIENCE: Final = 4
+_LONGEST_NUMBER: Final = 60
+_HIGHEST_EXPONENT: Final = 100
+_ESCAPED_CONTROL: Final = re.compile(rb"\\u00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F]|7[fF])")
+_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """The largest body in bytes, also after unpacking, and the deepest nesting of its JSON."""
+
+    max_bytes: int = 5_000_000
+    max_depth: int = 40
+
+
+async def read_body(request: Request, limits: BodyLimits) -> bytes:
+    """The body, unpacked. Never holds more than the limit. Raises FhirError 413, 415 or 400."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limits.max_bytes * _PATIENCE:
+        raise _too_long(limits, hang_up=True)
+    unpack = _unpacker(request.headers.get("content-encoding", "identity"))
+    body = bytearray()
+    received = 0
+    async for chunk in request.stream():
+        received += len(chunk)
+        if received > limits.max_bytes * _PATIENCE:
+            raise _too_long(limits, hang_up=True)
+        if len(body) <= limits.max_bytes:
+            body += chunk if unpack is None else _unpacked(unpack, chunk, limits.max_bytes - len(body) + 1)
+    if len(body) > limits.max_bytes:
+        raise _too_long(limits, hang_up=False)
+    if unpack is not None and not unpack.eof:
+        raise interaction_error(400, "structure", "bad_gzip")
+    return bytes(body)
+
+
+def _too_long(limits: BodyLimits, *, hang_up: bool) -> Exception:
+    return interaction_error(413, "too-long", "body_too_long", limit=limits.max_bytes, hang_up=hang_up)
+
+
+def _unpacker(encoding: str) -> Any:
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return None
+    if encoding not in ("gzip", "x-gzip"):
+        raise interaction_error(415, "not-supported", "content_encoding")
+    return zlib.decompressobj(wbits=31)
+
+
+def _unpacked(unpack: Any, chunk: bytes, limit: int) -> bytes:
+    try:
+        data: bytes = unpack.decompress(chunk, limit)
+    except zlib.error:
+        raise interaction_error(400, "structure", "bad_gzip") from None
+    return data
+
+
+def parse_resource(body: bytes, limits: BodyLimits) -> Resource:
+    """The body as a resource: an object with a resourceType. Raises FhirError 400."""
+    resource = parse_json(body, limits)
+    if not isinstance(resource, dict):
+        raise interaction_error(400, "structure", "body_no_object")
+    if "resourceType" not in resource:
+        raise interaction_error(400, "required", "no_resource_type", "resourceType")
+    return resource
+
+
+def parse_json(body: bytes, limits: BodyLimits) -> Any:
+    """JSON with its decimals as Decimal. Raises FhirError 400 that says line and column."""
+    body = body.removeprefix(codecs.BOM_UTF8)  # some editors and Windows libraries begin a file with it
+    if not body.strip():
+        raise interaction_error(400, "structure", "body_empty")
+    try:
+        loose = orjson.loads(body)  # strict UTF-8, no lone surrogates, a bounded depth; and fast
+    except orjson.JSONDecodeError as error:
+        raise interaction_error(
+            400, "structure", "not_json", line=error.lineno, column=error.colno, problem=error.msg
+        ) from None
+    _check_depth(loose, limits.max_depth)
+    if _ESCAPED_CONTROL.search(body):
+        _check_characters(loose)
+    try:
+        return json.loads(
+            body,
+            parse_float=_decimal,
+            parse_int=_integer,
+            object_pairs_hook=unique_properties,
+        )
+    except _BadNumberError:
+        raise interaction_error(400, "value", "bad_number") from None
+    except DuplicatePropertyError as error:
+        raise interaction_error(400, "structure", "repeated_property", name=error.args[0]) from None
+    except (ValueError, RecursionError):
+        raise interaction_error(400, "structure", "not_json", line=1, column=1, problem="") from None
+
+
+def _check_depth(value: Any, limit: int) -> None:
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(limit):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return
+    raise interaction_error(400, "too-costly", "too_deep", limit=limit)
+
+
+def _check_characters(value: Any) -> None:
+    """A FHIR string holds no control characters but tab, carriage return and line feed."""
+    if isinstance(value, str):
+        if _CONTROL.search(value):
+            raise interaction_error(400, "value", "control_in_text")
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            _check_characters(name)
+            _check_characters(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_characters(inner)
+
+
+class _BadNumberError(ValueError):
+    """A number that no decimal of FHIR can hold."""
+
+
+def _decimal(text: str) -> Decimal:
+    value = Decimal(text)
+    exponent = value.as_tuple().exponent
+    if len(text) > _LONGEST_NUMBER or not isinstance(exponent, int) or abs(exponent) > _HIGHEST_EXPONENT:
+        raise _BadNumberError
+    return value
+
+
+def _integer(text: str) -> int | Decimal:
+    if len(text) > _LONGEST_NUMBER:
+        raise _BadNumberError
+    return int(text) if len(text) <= 18 else Decimal(text)
