@@ -219,7 +219,7 @@ def test_a_process_that_slept_before_the_request_left_sends_nothing(
         ticks.now += 3600  # the laptop's lid is closed
         return lease
 
-    monkeypatch.setattr(site.ledger, "start_sending", sleeps)
+    monkeypatch.setattr(site.ledger, "start", sleeps)
     site.deliver(patience=1)
     assert site.hospital.writes == 0
     assert site.states() == {EntryState.SENDING: 4}
@@ -236,7 +236,7 @@ def test_what_is_no_longer_wished_for_when_it_is_about_to_leave_does_not_leave(
             planned.append(site.wish("c1"))
         return begin(*given)
 
-    monkeypatch.setattr(site.ledger, "start_sending", withdrawn_meanwhile)
+    monkeypatch.setattr(site.ledger, "start", withdrawn_meanwhile)
     site.deliver()
     assert site.hospital.writes == 0
     assert site.states() == {}
@@ -267,7 +267,7 @@ def test_a_lost_lease_is_noticed_before_a_deletion(site: Site, monkeypatch: pyte
     def lost(*_given: Any) -> Any:
         raise LeaseLost("ledger.lease_lost")
 
-    monkeypatch.setattr(site.ledger, "start_sending", lost)
+    monkeypatch.setattr(site.ledger, "start", lost)
     site.deliver(patience=0.5)
     assert site.hospital.writes == kept
     assert len(site.hospital.resources) == 4
