@@ -11,21 +11,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from code_names import module_files
 
-ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "adapter"
 WITHOUT_DOCSTRING = {"adapter.migrations", "adapter.migrations.versions"}  # Alembic's own
 
 Graph = Mapping[str, set[str]]
-
-
-def module_files(package: Path) -> dict[str, Path]:
-    """Every module below `package` by its dotted name; a package is its `__init__`."""
-    found = {}
-    for path in sorted(package.rglob("*.py")):
-        parts = path.relative_to(package.parent).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
 
 
 def import_graph(files: Mapping[str, Path]) -> dict[str, set[str]]:
@@ -100,7 +90,7 @@ def describe_rooms(circle: list[str], modules: Graph, files: Mapping[str, Path])
     return "\n".join(lines)
 
 
-FILES = module_files(PACKAGE)
+FILES = module_files()
 MODULES = import_graph(FILES)
 ROOMS = sorted(name for name, path in FILES.items() if path.name == "__init__.py")
 
