@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["PACKAGE", "CodeName", "all_names", "find_name", "module_files", "rooms", "short_name"]
+__all__ = ["CodeName", "all_names", "find_name", "identifiers", "module_files", "rooms", "short_name"]
 
 PACKAGE = Path(__file__).parents[1] / "adapter"
 
@@ -54,6 +54,16 @@ def find_name(dotted: str) -> CodeName | None:
 def short_name(dotted: str) -> CodeName | None:
     """What a name without its first packages means, such as `worker.deliver`; None where nothing does."""
     return next((one for name, one in all_names().items() if f".{name}".endswith(f".{dotted}")), None)
+
+
+@cache
+def identifiers() -> frozenset[str]:
+    """Every word that the code uses as a name, its own or somebody else's."""
+    nodes = (
+        node for path in module_files().values() for node in ast.walk(ast.parse(path.read_text("utf-8")))
+    )
+    fields = (getattr(node, field, None) for node in nodes for field in ("id", "attr", "name"))
+    return frozenset(word for one in fields if isinstance(one, str) for word in one.split("."))
 
 
 def _names_of(name: str, path: Path) -> Iterator[CodeName]:
