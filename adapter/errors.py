@@ -9,8 +9,8 @@
     │   └── PolicyError       the disclosure policy is wrong: nothing is sent     exit 2
     ├── ImportRefused         a file as a whole cannot be imported                exit 1
     ├── SourceError           a database that records come from cannot be read    exit 1
-    │   ├── SourceDisconnected  its connection was lost; the import is tried again  exit 1
-    │   └── SourceReplaced    the store became another while it was read      exit 1
+    │   ├── SourceDisconnected  its connection was lost; it is tried again        exit 1
+    │   └── SourceReplaced    the store changed meanwhile; all is read again      exit 1
     ├── HospitalError         a hospital cannot be asked                          exit 1
     ├── Busy                  another process holds the lock                      exit 1
     ├── Outdated              what was decided on has changed since it was seen   exit 1

@@ -1,5 +1,7 @@
 """The command line: what a person types. Typer parses, `terminal` prints, everything else is elsewhere.
 
+In: words and options. Out: lines for people or JSON for programs, errors in words, an exit code.
+
 `main` chooses the language before the commands are imported, because their help is in it; each
 command imports what it needs when it runs, so that `adapter --help` stays quick.
 """

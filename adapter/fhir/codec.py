@@ -98,7 +98,7 @@ class DuplicatePropertyError(ValueError):
 
 
 def unique_properties(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object of these properties. Raises RepeatedError where one is there twice."""
+    """The object of these properties. Raises DuplicatePropertyError where one is there twice."""
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
@@ -110,7 +110,8 @@ def loads_strictly(data: bytes) -> Any:
     """Parse FHIR's JSON, which is stricter than JSON: UTF-8 only, and a property once in an object
     (http://hl7.org/fhir/R4/json.html). A byte order mark is skipped, as editors write one.
 
-    Raises UnicodeDecodeError, json.JSONDecodeError, RepeatedError, ValueError (a number beyond all reason)
+    Raises UnicodeDecodeError, json.JSONDecodeError, DuplicatePropertyError, ValueError (a number beyond all
+    reason)
     or RecursionError.
     """
     data = data.removeprefix(codecs.BOM_UTF8)

@@ -47,7 +47,7 @@ _LIVE_STORED: Select[Any] = select(*_STORED).select_from(_WITH_MERGES).where(_OF
 
 @dataclass(frozen=True)
 class StoredRecord:
-    """A record with where it came from. `record` is None for a tombstone; `stored_record` counts from 1;
+    """A record with where it came from. `record` is None for a tombstone; `row` counts from 1;
     `imported_at` is when an import wrote this content.
     """
 
@@ -64,7 +64,7 @@ class StoredRecord:
 
 
 class RecordStore:
-    """All SQL of the records, but the import's own (`changes`)."""
+    """All SQL of the records, but the import's own (`import_writer`)."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine

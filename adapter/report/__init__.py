@@ -1,4 +1,7 @@
-"""The year in figures, computed from the records and from what came back."""
+"""The year in figures.
+
+In: the records, with what came back. Out: one frozen report, computed and never kept.
+"""
 
 from adapter.report.year_report import Figure, ReferralFigures, YearReport, latest_year, year_report
 

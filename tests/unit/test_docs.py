@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from code_names import find_name, rooms, short_name
 from typer.main import get_command
 
 from adapter.cli.app import app
@@ -30,9 +31,11 @@ from adapter.settings import (
 from adapter.texts import LANGUAGES, catalogue
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OPERATING = (ROOT / "docs" / "operating.md").read_text("utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+NAMING = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"]  # every name on these is of the code
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 TEMPLATES = ROOT / "adapter" / "operations" / "templates"
 
 
@@ -183,11 +186,48 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     assert [page.name for page in PAGES if page.resolve() not in reached] == []
 
 
-def test_the_packages_that_the_architecture_page_names_exist() -> None:
-    named = set(re.findall(r"`(adapter/[a-z_.]+)`", ARCHITECTURE))
-    assert [name for name in named if not (ROOT / name).exists()] == []
-    packages = {f"adapter/{path.parent.name}" for path in (ROOT / "adapter").glob("*/__init__.py")}
-    assert packages - named - {"adapter/migrations", "adapter/report"} == set()
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_files_that_a_page_names_exist(page: Path) -> None:
+    spans = re.findall(r"`([^`\n]+)`", page.read_text("utf-8"))
+    named = {one for span in spans for one in re.findall(r"^(?:adapter|tests|mappings)/[\w./<>-]+", span)}
+    examples = {"mappings/hospitals/NAME.yaml", "mappings/<name>.yaml", "mappings/codes/<table>.csv"}
+    assert [one for one in sorted(named - examples) if not (ROOT / one).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_modules_that_a_page_names_exist(page: Path) -> None:
+    named = set(re.findall(r"`(adapter(?:\.\w+)+)`", page.read_text("utf-8")))
+    files = {"adapter.toml", "adapter.db"}
+    assert [one for one in sorted(named - files) if find_name(one) is None] == []
+
+
+@pytest.mark.parametrize("page", NAMING, ids=lambda page: page.name)
+def test_every_function_and_class_that_a_page_names_exists(page: Path) -> None:
+    named = set(re.findall(r"`([A-Za-z_]\w*(?:\.\w+)+)`", page.read_text("utf-8")))
+    files = {one for one in named if one.endswith((".toml", ".md", ".yaml", ".csv"))}
+    assert named - files
+    assert [one for one in sorted(named - files) if short_name(one) is None] == []
+
+
+def test_the_architecture_page_names_every_package_and_room() -> None:
+    table = ARCHITECTURE.split("## Packages")[1].split("\n## ")[0]
+    missing = []
+    for room in rooms():
+        _, package, *inner = room.split(".")
+        [line] = [line for line in table.splitlines() if line.startswith(f"| `adapter/{package}` ")] or [""]
+        if not line and f"`adapter/{package}`" not in table:
+            missing.append(room)
+        if inner and f"`{inner[0]}`" not in (line or table):
+            missing.append(room)
+    assert missing == []
+
+
+def test_the_architecture_page_shows_the_layers_and_the_pure_modules() -> None:
+    contracts = {one["name"].partition(" (")[0]: one for one in PROJECT["tool"]["importlinter"]["contracts"]}
+    shown = ARCHITECTURE.split("## Who may import whom")[1].split("```")[1].strip().splitlines()
+    assert shown == contracts["who may import whom"]["layers"]
+    named = set(re.findall(r"`(adapter[\w.]+)`", ARCHITECTURE.split("- Pure modules")[1].split("\n- ")[0]))
+    assert named == set(contracts["pure modules do no input or output"]["source_modules"])
 
 
 def test_the_mapping_page_names_every_record_type_and_field_that_a_mapping_may_read() -> None:

@@ -8,16 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MODULES = sorted((ROOT / "adapter").rglob("*.py"))
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock")
-
-
-def test_no_module_is_longer_than_400_lines() -> None:
-    assert MODULES
-    long = {
-        path.name: count for path in MODULES if (count := len(path.read_text("utf-8").splitlines())) > 400
-    }
-    assert long == {}
 
 
 def test_the_help_loads_nothing_heavy() -> None:

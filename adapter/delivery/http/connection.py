@@ -72,7 +72,7 @@ class TrackedStream(httpcore.NetworkStream):
 
 
 class TrackedBackend(httpcore.NetworkBackend):
-    """Makes connections that are Wires."""
+    """Makes connections that are tracked."""
 
     def __init__(self, inner: httpcore.NetworkBackend) -> None:
         self._inner = inner

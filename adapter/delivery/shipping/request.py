@@ -55,7 +55,7 @@ def send_and_settle(
     """Send these writes in one request; the answer to each of them, or that they were refused as a whole.
     They are in flight in the ledger meanwhile. `since`: when they were last sent, or planned.
 
-    Raises HospitalTrouble after settling them as unknown or as not sent; LeaseLost; PlanChanged.
+    Raises HospitalUnavailable after settling them as unknown or as not sent; LeaseLost; PlanChanged.
     """
     to = held.context
     held.start({write.identity: codec.digest(write.body) for write in writes})

@@ -22,7 +22,8 @@ __all__ = ["retract"]
 def retract(held: LeasedShipment, leaving: Sequence[LedgerEntry]) -> bool:
     """Take these back and read back that they are gone. True if something is still there.
 
-    Raises HospitalTrouble or LeaseLost; nothing is settled then, and the next run goes on from what is there.
+    Raises HospitalUnavailable or LeaseLost; nothing is settled then, and the next run goes on from what is
+    there.
     """
     to = held.context
     before = _find(held, leaving)
@@ -152,7 +153,7 @@ def _again(
 
 
 def _refusals(part: Sequence[Write], answers: Sequence[EntryResponse]) -> dict[str, str]:
-    """What was said of each write that was refused. Raises HospitalTrouble where the hospital is to blame."""
+    """What was said of each refused write. Raises HospitalUnavailable where the hospital is to blame."""
     details = {}
     for write, answer in zip(part, answers, strict=True):
         if write.method == "DELETE" and answer.status in (404, 410):

@@ -62,7 +62,7 @@ class PendingSender:
     def run(self) -> bool:
         """Send all that can be sent. True if something must be tried again by itself.
 
-        Raises HospitalTrouble, LeaseLost or PlanChanged. What was answered last may be left to `held`.
+        Raises HospitalUnavailable, LeaseLost or PlanChanged. What was answered last may be left to `held`.
         """
         while True:
             manner = self._manner()

@@ -1,7 +1,7 @@
 """UCUM units (https://ucum.org/ucum, version 2.2): is this one, what does it measure, how to convert.
 
 A small parser of the case-sensitive grammar over the official table of atoms (`ucum.csv`, made by
-`make_ucum.py`). Mole, equivalent, osmole and each arbitrary unit are kinds of their own, so that
+`generate`). Mole, equivalent, osmole and each arbitrary unit are kinds of their own, so that
 mass, substance, number and activity never turn into one another; see docs/decisions/0010.
 """
 

@@ -1,7 +1,7 @@
 """Parsers of single cells in Vietnamese formats (DOMAIN, "Identifiers and formats"). Pure.
 
 A cell is what a spreadsheet holds: text, a number, a date. Every parser returns the value in the
-record's form or raises BadCell with the key of a text in `import` that says what is expected.
+record's form or raises CellError with the key of a text in `import` that says what is expected.
 Nothing is guessed: a number that Excel has cut a zero from is refused, not padded.
 """
 
@@ -171,7 +171,7 @@ def _written_instant(written: str, expected: str) -> datetime:
     try:
         hour_, minute_, second, zone = _clock(clock, expected)
         return datetime(int(year), int(month), int(day_), hour_, minute_, second, tzinfo=zone)
-    except ValueError as error:  # 31/02, 25:00; a BadCell too
+    except ValueError as error:  # 31/02, 25:00; a CellError too
         raise CellError(expected) from error
 
 

@@ -45,7 +45,7 @@ class ChoiceList:
         return [code for code, _ in self.options]
 
     def parse(self, value: CellValue) -> str:
-        """The code of a cell. Raises BadCell that lists the choices."""
+        """The code of a cell. Raises CellError that lists the choices."""
         code = self._codes.get(fold_label(cell_text(value)))
         if code is None:
             raise CellError("expect_choice", choices=self.written)

@@ -24,7 +24,7 @@ class TabSource:
         return None
 
     def begin(self, connection: Connection, now: datetime) -> None:
-        """Before the first row is read. Raises SourceMoved if what was gathered does not hold any more."""
+        """Before the first row is read. Raises SourceReplaced if what was gathered does not hold any more."""
 
     def note_rejected(self, tab: "Tab", rejected: Sequence[int]) -> None:
         """After each chunk of a tab's rows: the numbers of those that were rejected."""

@@ -36,7 +36,7 @@ _SLIP = re.compile(r"(?:t|tier|dien)?[ .\-]?[6-9]{1,2}|[acefghijlmnprsuvwxyz]")
 
 
 def read_tier(value: CellValue) -> TierReading:
-    """How the cell is understood; see TierCell."""
+    """How the cell is understood; see TierReading."""
     if isinstance(value, bool | date | time | timedelta):
         return TierReading.UNREADABLE
     return _read(cell_text(value))

@@ -1,7 +1,7 @@
 """The sample year: wholly fictitious people, seeded, with DOMAIN's figures.
 
-`sample_year` yields rows as a centre would have written them; `write_workbook` and `write_csv` write
-them. Three people in it are T0: the import must refuse them with everything that belongs to them.
+In: a seed, a number of people, a year. Out: rows as a centre would have written them (`sample_year`), or a
+workbook or CSVs of them. Three people are T0: the import must refuse them with all that belongs to them.
 """
 
 from adapter.records.synthetic.plan import SamplePlan

@@ -1,5 +1,7 @@
 """R4's invariants as Python: by element and key, whether an element keeps the rule.
 
+In: an element's JSON. Out: a predicate for each rule of its type, or why a rule is not checked.
+
 Each is written by hand after the FHIRPath of the definition, which `definitions.types.invariants` holds; a
 test evaluates both on the same resources. A predicate gets the element's JSON and may raise on a wrong shape,
 which the walk has reported by then. The rules that need more than their own element are in `walk` and named

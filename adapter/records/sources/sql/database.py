@@ -86,7 +86,7 @@ class SourceDatabase:
 
 @contextmanager
 def open_source_database(source: SqlSource) -> Iterator[SourceDatabase]:
-    """Connect. Raises SourceLost when it does not answer, SourceError when it refuses."""
+    """Connect. Raises SourceDisconnected when it does not answer, SourceError when it refuses."""
     url = _url(source)
     engine = _engine(url, source)
     try:

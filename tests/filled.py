@@ -1,0 +1,394 @@
+"""A database that has been in use for long: enough rows that a planner looks things up in an index.
+
+Three hospitals, some hundred people with eight records each, all planned and mostly delivered, a small part
+in every other state. Only what the stores look at is in the rows.
+"""
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from postgres import Postgres
+from sqlalchemy import Engine, Table, func, insert, select, text
+
+from adapter import audit
+from adapter.database import migrate, open_database, write_transaction
+from adapter.hospital_tokens import hospital_token
+from adapter.inbox.tables import inbox_item
+from adapter.ledger.entries.row_values import REASON_INVALID
+from adapter.ledger.schema import tables as ledger
+from adapter.ledger.schema.states import EntryState
+from adapter.ledger.schema.transitions import pack_transition
+from adapter.records import tables as records
+from adapter.records.model import (
+    Cadre,
+    Fulfilment,
+    Measurement,
+    Record,
+    Referral,
+    Sex,
+    Tier,
+    Visit,
+    VisitKind,
+)
+from adapter.records.serialisation import serialise_record
+from adapter.repository import tables as repository
+from adapter.repository.store import CONTENT_INDEX
+
+__all__ = [
+    "BV",
+    "CHANGES",
+    "GROWING",
+    "NOW",
+    "PEOPLE",
+    "SMALL",
+    "analyze",
+    "cadre",
+    "fill",
+    "identity",
+    "loser",
+    "postgresql",
+    "sqlite",
+    "sqlite_file",
+    "survivor",
+]
+
+# Hospitals, workers, queries, tokens and mappings are few; all else comes with people and with time.
+SMALL = {
+    *(ledger.hospital, ledger.server_card, ledger.alarm, ledger.worker, ledger.turn),
+    *(ledger.mapping_snapshot, ledger.mapping_in_force, records.feed, records.source_cursor),
+    *(audit.audit_head, hospital_token),
+}
+GROWING = {
+    *(ledger.entry, ledger.shipment, ledger.receipt, inbox_item, audit.audit, audit.disclosure_refusal),
+    *(records.record, records.cadre_identifier, records.record_merge, records.import_row),
+    *(repository.repository_resource, repository.repository_version, repository.repository_index),
+}
+
+NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+BV = "bv-1"  # the hospital that is looked at
+PEOPLE = 400
+_HOSPITALS = {BV: PEOPLE, "bv-2": PEOPLE // 3, "bv-3": PEOPLE // 3}
+CHANGES = PEOPLE * 8 + 100  # the newest position in the feed
+_MERGED = 2000  # far more than there will be, so that a scan of them is one
+_MEASURED = 4
+_TYPES = {
+    "cadre": "Patient",
+    "visit": "Encounter",
+    "measurement": "Observation",
+    "referral": "ServiceRequest",
+}
+# One line in each 250 is in each of these; the number is its rest.
+_STATES = {
+    **dict.fromkeys((1, 2), EntryState.PENDING),
+    **{
+        3: EntryState.UNKNOWN,
+        4: EntryState.PARKED,
+        5: EntryState.RETRACTING,
+        6: EntryState.RETRACTED,
+        7: EntryState.SENDING,
+    },
+}
+_OLD = NOW - timedelta(days=400)
+
+Row = dict[str, Any]
+
+
+def cadre(number: int) -> str:
+    """The key of a person."""
+    return f"c{number:04}"
+
+
+def loser(number: int) -> str:
+    """The key of somebody who was merged into the person `survivor`."""
+    return f"{survivor(number)}.was{number}"
+
+
+def survivor(number: int) -> str:
+    """Who somebody that was merged is: none of the first hundred people."""
+    return cadre(100 + number % 300)
+
+
+def identity(hospital: str, kind: str, key: str) -> str:
+    """The identity of a record's resource."""
+    return f"{hospital}.{kind}.{key}"
+
+
+def sqlite_file(path: Path) -> Path:
+    """A full SQLite file, to be copied."""
+    engine = open_database(f"sqlite:///{path}")
+    migrate(engine)
+    fill(engine)
+    engine.dispose()  # the last connection checkpoints, so the one file is all there is
+    return path
+
+
+@contextmanager
+def sqlite(file: Path) -> Iterator[Engine]:
+    """A copy of a full SQLite file, opened."""
+    with TemporaryDirectory() as folder:
+        engine = open_database(f"sqlite:///{shutil.copy(file, folder)}")
+        yield engine
+        engine.dispose()
+
+
+@contextmanager
+def postgresql() -> Iterator[Engine]:
+    """A full PostgreSQL database; skips where there is no PostgreSQL."""
+    postgres = Postgres()  # that of this run, which conftest has begun and ends
+    if not postgres.available:
+        pytest.skip("PostgreSQL not found")
+    name = f"t_{uuid.uuid4().hex}"
+    engine = open_database(postgres.create(name))
+    try:
+        fill(engine)
+        yield engine
+    finally:
+        engine.dispose()
+        postgres.drop(name)
+
+
+def fill(engine: Engine) -> None:
+    """Fill all tables that grow."""
+    with write_transaction(engine) as connection:
+        for table, rows in _rows():
+            if engine.dialect.name == "postgresql":  # as many pages as ten times the rows would take
+                connection.execute(text(f"ALTER TABLE {table.name} SET (fillfactor = 10)"))
+            connection.execute(insert(table), list(rows))
+        if engine.dialect.name == "postgresql":  # ids were given by hand
+            sequence = func.pg_get_serial_sequence(inbox_item.name, "id")
+            connection.execute(select(func.setval(sequence, 100_000)))
+
+
+def analyze(engine: Engine) -> None:
+    """Let the database know how full the tables are, as autovacuum does and nobody on SQLite."""
+    with write_transaction(engine) as connection:
+        connection.execute(text("ANALYZE"))
+
+
+def _rows() -> Iterator[tuple[Table, Iterator[Row]]]:
+    people = [list(_records_of(number)) for number in range(PEOPLE)]
+    yield ledger.hospital, ({"name": name, **_UNPLANNED} for name in _HOSPITALS)
+    yield ledger.entry, _entries(people)
+    yield ledger.shipment, _shipments()
+    yield ledger.receipt, _receipts()
+    yield records.record, _records(people)
+    yield records.feed, iter([{"id": 1, "position": CHANGES}])
+    yield records.cadre_identifier, ({"value": f"{n:012}", "cadre": cadre(n)} for n in range(PEOPLE))
+    yield records.record_merge, (_merge(number) for number in range(_MERGED))
+    yield records.import_row, ({"kind": "visit", "key": f"old{n}", **_MET} for n in range(2000))
+    yield inbox_item, _inbox()
+    yield repository.repository_resource, _resources()
+    yield repository.repository_version, _versions()
+    yield repository.repository_index, _index()
+    yield audit.audit, _audit()
+    yield audit.audit_head, iter([{"id": 1, "seq": 1000, "hash": "h1000"}])
+    yield audit.disclosure_refusal, _refusals()
+
+
+_UNPLANNED = {"planned_position": 0, "planned_version": "", "failures": 0}
+_MET = {"row": 2, "sheet": "s", "rejected": False}
+
+
+# -- records and ledger --------------------------------------------------------------------
+
+
+def _records_of(number: int) -> Iterator[Record]:
+    key = cadre(number)
+    yield _person(key)
+    yield Visit(key=f"{key}.v", cadre=key, type=VisitKind.CHECKUP, started_at=NOW)
+    for place in range(_MEASURED):
+        yield Measurement(
+            key=f"{key}.m{place}", cadre=key, visit=f"{key}.v", measure=f"TEST-{place}", value="5.3"
+        )
+    for place in range(2):
+        done = Fulfilment.COMPLETED if place else Fulfilment.NONE
+        yield Referral(
+            key=f"{key}.r{place}",
+            cadre=key,
+            hospital=BV,
+            service="WORKUP-CARD",
+            ordered_at=NOW,
+            fulfilment=done,
+            fulfilled_by=f"{key}.result" if place else None,
+        )
+
+
+def _person(key: str) -> Cadre:
+    return Cadre(key=key, name="N", sex=Sex.FEMALE, birth_date=date(1960, 7, 1), tier=Tier.T4)
+
+
+def _records(people: list[list[Record]]) -> Iterator[Row]:
+    losers = [_person(loser(number)) for number in range(100)]
+    for position, one in enumerate([record for listed in people for record in listed] + losers, 1):
+        owner: str = one.cadre  # type: ignore[attr-defined] # every concrete record has it
+        yield {
+            "kind": one.kind,
+            "key": one.key,
+            "cadre": owner,
+            "former_cadre": cadre(0) if position % 200 == 9 else None,
+            "body": serialise_record(one),
+            "digest": "d",
+            "source_digest": "d",
+            "position": position,
+            "deleted": position % 300 == 10,
+            "source": "year.xlsx",
+            "sheet": "s",
+            "row": position,
+        }
+
+
+def _entries(people: list[list[Record]]) -> Iterator[Row]:
+    for hospital, count in _HOSPITALS.items():
+        listed = [(number, one) for number in range(count) for one in people[number]]
+        for place, (number, one) in enumerate(listed):
+            yield _entry(hospital, cadre(number), one, _STATES.get(place % 250, EntryState.DELIVERED), place)
+
+
+def _entry(hospital: str, owner: str, one: Record, state: EntryState, place: int) -> Row:
+    waits = state in (EntryState.PENDING, EntryState.PARKED, EntryState.SENDING, EntryState.UNKNOWN)
+    leaves = state in (EntryState.RETRACTING, EntryState.RETRACTED)
+    return {
+        "hospital": hospital,
+        "identity": identity(hospital, one.kind, one.key),
+        "cadre": owner,
+        "type": _TYPES[one.kind],
+        "rank": list(_TYPES).index(one.kind),
+        "kind": one.kind,
+        "key": one.key,
+        "state": state,
+        "desired_digest": None if leaves else "d",
+        "sent_digest": "d",
+        "delivered_digest": "d" if state is EntryState.DELIVERED else None,
+        "body": b"{}" if waits and place % 200 != 1 else None,
+        "mapping_version": "m1",
+        "remote_id": f"r{place}",
+        "etag": None,
+        "attempts": 4 if leaves else 0,
+        "reason": (REASON_INVALID if place % 400 == 4 else "refused") if state is EntryState.PARKED else None,
+        "changed_at": _OLD if place % 3 else NOW,
+        "wished_at": _OLD if place % 3 else NOW,
+        "delivered_at": _OLD,
+        "history": pack_transition(state, NOW),
+    }
+
+
+def _shipments() -> Iterator[Row]:
+    for hospital, count in _HOSPITALS.items():
+        for number in range(5 * count):  # most people have nothing that is to be sent
+            due = {0: NOW - timedelta(hours=1), 1: NOW + timedelta(minutes=10)}.get(number % 100)
+            leased = number % 200 == 7
+            yield {
+                "hospital": hospital,
+                "cadre": cadre(number),
+                "due_at": due,
+                "attempts": 0,
+                "wish": 1,
+                "lease_token": f"worker{number}" if leased else None,
+                "lease_until": NOW if leased else None,
+            }
+
+
+def _receipts() -> Iterator[Row]:
+    for number in range(2000):
+        yield {
+            "hospital": list(_HOSPITALS)[number % 3],
+            "identity": f"gone{number}",
+            "proved_at": _OLD if number % 20 == 0 else NOW,
+            "type": "Observation",
+            "kind": "measurement",
+            "key": f"gone{number}",
+            "how": "deleted",
+        }
+
+
+def _merge(number: int) -> Row:
+    return {"loser": loser(number), "survivor": survivor(number), "merged_at": NOW, "merged_by": "test"}
+
+
+# -- what hospitals sent, and what is told -------------------------------------------------
+
+
+def _inbox() -> Iterator[Row]:
+    for number in range(2000):
+        state = {1: "new", 2: "unmatched"}.get(number % 100, "applied")
+        yield {
+            "id": number + 1,
+            "hospital": list(_HOSPITALS)[number % 3],
+            "type": "DiagnosticReport",
+            "resource_id": f"i{number}",
+            "version": 1,
+            "identity": f"urn:x|{number}" if number % 2 else None,
+            "digest": f"d{number}",
+            "body": '{"resourceType": "DiagnosticReport", "subject": {"reference": "Patient/p1"}}',
+            "received_at": NOW,
+            "state": state,
+            "reasons": "[]",
+            "candidates": "[]",
+            "cadre": cadre(number % PEOPLE) if state == "applied" else None,
+            "attempts": 0,
+        }
+
+
+def _resources() -> Iterator[Row]:
+    for number in range(2000):
+        yield {**_resource(number), "version": 2 if number < 500 else 1}
+
+
+def _versions() -> Iterator[Row]:
+    for number in range(500):
+        yield {**_resource(number), "version": 1}
+
+
+def _resource(number: int) -> Row:
+    return {
+        "owner": list(_HOSPITALS)[number % 3],
+        "type": "Observation",
+        "id": f"o{number:04}",
+        "deleted": False,
+        "updated": number,
+        "content": f"content{number}",
+        "body": b"{}",
+    }
+
+
+def _index() -> Iterator[Row]:
+    for number in range(2000):
+        own = {name: _resource(number)[name] for name in ("owner", "type", "id")}
+        yield {**own, "name": "identifier", "value": f"v{number}", "system": "urn:x"}
+        yield {**own, "name": "subject", "value": f"Patient/p{number // 30}", "system": ""}
+        yield {**own, "name": CONTENT_INDEX, "value": f"content{number}", "system": ""}
+
+
+def _audit() -> Iterator[Row]:
+    for number in range(1, 1001):
+        yield {
+            "seq": number,
+            "at": NOW,
+            "actor": "test",
+            "action": "disclosure.refused",
+            "subject": f"s{number % PEOPLE}",
+            "details": "{}",
+            "previous": f"h{number - 1}",
+            "hash": f"h{number}",
+        }
+
+
+def _refusals() -> Iterator[Row]:
+    for number in range(PEOPLE):
+        for hospital in _HOSPITALS:
+            for kind in ("measurement", "referral"):
+                yield {
+                    "hospital": hospital,
+                    "subject": f"s{number}",
+                    "kind": kind,
+                    "reason": "tier",
+                    "count": 3,
+                    "since": NOW,
+                }

@@ -1,0 +1,91 @@
+"""Who issues statements: the stores that are held to their plans, and who need not be."""
+
+import sys
+from types import ModuleType
+
+from adapter import audit, database
+from adapter.inbox import erasure as inbox_erase
+from adapter.inbox import receive
+from adapter.inbox.store import InboxStore
+from adapter.insights import problems
+from adapter.ledger import reassignment
+from adapter.ledger.active_mappings import ActiveMappingStore
+from adapter.ledger.entries.bulk_statements import EntryInserter
+from adapter.ledger.history import receipts, retention
+from adapter.ledger.history.record_history import RecordHistoryStore
+from adapter.ledger.hospitals.store import HospitalStore
+from adapter.ledger.monitoring.alarms import AlarmStore
+from adapter.ledger.monitoring.overdue import OverdueStore
+from adapter.ledger.parking import ParkedStore
+from adapter.ledger.repairs import RepairStore
+from adapter.ledger.server_cards.store import ServerCardStore
+from adapter.ledger.shipments import ShipmentStore
+from adapter.ledger.store import LedgerStore
+from adapter.ledger.workers.named_locks import NamedLockStore
+from adapter.ledger.workers.registry import WorkerStore
+from adapter.pipeline.inbound import inbox
+from adapter.records import change_feed, reassignments
+from adapter.records.change_feed import ChangeFeed
+from adapter.records.importing import importer
+from adapter.records.importing.import_writer import ImportWriter
+from adapter.records.merges import MergeStore
+from adapter.records.sources.checkup import tabs
+from adapter.records.sources.sql import database as remote
+from adapter.records.sources.sql import source_cursor as cursors
+from adapter.records.store import RecordStore
+from adapter.repository import erasure as repository_erase
+from adapter.repository import store as repository
+from adapter.web import app, bearer_tokens
+
+__all__ = ["NOT_EVERYWHERE", "OTHERS", "STORES", "module_of"]
+
+_ASKS = "asks for no table"
+STORES: tuple[type | ModuleType, ...] = (
+    *(
+        LedgerStore,
+        EntryInserter,
+        receipts,
+        reassignment,
+        ShipmentStore,
+        WorkerStore,
+        RecordHistoryStore,
+        OverdueStore,
+    ),
+    *(
+        ParkedStore,
+        RepairStore,
+        retention,
+        RecordStore,
+        MergeStore,
+        ChangeFeed,
+        change_feed,
+        reassignments,
+        ImportWriter,
+        cursors,
+    ),
+    *(tabs, receive, InboxStore, inbox_erase, repository, repository_erase, audit),
+)
+OTHERS: dict[type | ModuleType, str] = {
+    HospitalStore: "hospitals are few",
+    ServerCardStore: "hospitals are few",
+    ActiveMappingStore: "hospitals and mappings are few",
+    NamedLockStore: "turns are few",
+    AlarmStore: "alarms are few",
+    bearer_tokens: "tokens are few",
+    remote: "another's database",
+    database: _ASKS,
+    importer: _ASKS,
+    inbox: _ASKS,
+    problems: _ASKS,
+    app: _ASKS,
+}
+# What only one of the systems executes, or the first of all writers.
+NOT_EVERYWHERE = {
+    *(ShipmentStore.lock, ShipmentStore._one_claimer, repository.lock_owner),
+    *(ImportWriter.scrub, change_feed._make_row),
+}
+
+
+def module_of(one: type | ModuleType) -> ModuleType:
+    """The module of a store, which may be one itself."""
+    return one if isinstance(one, ModuleType) else sys.modules[one.__module__]

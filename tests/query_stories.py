@@ -1,0 +1,371 @@
+"""Every method of the stores, at work on a database that is full (`filled`): what is issued is watched."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from checkup_forms import document
+from filled import BV, CHANGES, NOW, cadre, identity, loser, survivor
+from ledger_books import wish
+from sqlalchemy import Engine
+
+from adapter import audit
+from adapter.database import read_transaction, write_transaction
+from adapter.errors import PlanChanged
+from adapter.fhir import codec
+from adapter.inbox import erasure as inbox_erase
+from adapter.inbox import receive
+from adapter.inbox.store import InboxStore
+from adapter.ledger import reassignment
+from adapter.ledger.entries.comparison import PlannedChange, compare
+from adapter.ledger.history.record_history import RecordHistoryStore
+from adapter.ledger.history.retention import purge_expired
+from adapter.ledger.monitoring.overdue import OverdueStore
+from adapter.ledger.parking import REASON_TOO_OLD, ParkedSelection, ParkedStore
+from adapter.ledger.repairs import Repair, RepairStore
+from adapter.ledger.schema.states import EntryEvent, EntryState
+from adapter.ledger.schema.values import DeliveryOutcome, Lease, LedgerEntry
+from adapter.ledger.store import LedgerStore
+from adapter.records.importing.import_writer import ImportWriter
+from adapter.records.merges import Merge, MergeStore
+from adapter.records.model import Fulfilment, Result
+from adapter.records.sources.checkup.tabs import form_tabs
+from adapter.records.sources.sql import source_cursor as cursors
+from adapter.records.store import RecordStore
+from adapter.repository import erasure as repository_erase
+from adapter.repository import store as repository
+from adapter.repository.search_index import IndexRow
+from adapter.repository.search_query import TokenCriterion, parse_search
+
+__all__ = ["STORIES"]
+
+LONG_AGO = NOW - timedelta(days=100)
+SECONDS = 60.0
+
+
+class Ledger:
+    """A ledger whose clock is set by hand."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.ticks = 0.0
+        self.store = LedgerStore(engine, clock=lambda: self.ticks)
+
+    def of(self, number: int) -> list[LedgerEntry]:
+        return self.store.entries(BV, [cadre(number)])[cadre(number)]
+
+    def plan(self, changes: dict[str, list[PlannedChange]]) -> None:
+        with write_transaction(self.engine) as connection:
+            marks = {"mapping_version": "m2", "version": "v2", "position": 1}
+            self.store.plan(connection, BV, changes, **marks, now=NOW)
+
+    def lease(self, number: int) -> Lease:
+        lease = self.store.shipments.claim_one(BV, cadre(number), NOW, SECONDS)
+        assert lease is not None
+        return lease
+
+
+def planning(engine: Engine) -> None:
+    """New, changed, withdrawn, dropped and moved lines."""
+    ledger = Ledger(engine)
+    ledger.store.entries(BV, [cadre(number) for number in range(20, 25)])
+    ledger.store.entries_of_records(BV, [("referral", f"{cadre(20)}.r0"), ("unknown", "")])
+    [person, *_] = mine = ledger.of(20)
+    ledger.plan({cadre(20): compare(mine, [wish("new"), wish(person.identity, "v2", type_="Patient")])})
+    ledger.plan({cadre(20): compare(ledger.of(20), [wish(person.identity, "v2", type_="Patient")])})
+    others = [one for one in ledger.of(21) if one.state is EntryState.DELIVERED][:1]
+    ledger.plan({cadre(20): compare(others, [wish(others[0].identity, "v2")])})
+    ledger.store.cadres_to_replan(BV)
+
+
+def sending(engine: Engine) -> None:
+    """Shipments claimed, begun, settled and given back, by workers that live and that stop."""
+    ledger = Ledger(engine)
+    shipments, store = ledger.store.shipments, ledger.store
+    [lease] = shipments.claim(BV, NOW, SECONDS)
+    next_lease = store.finish(lease, (), None, NOW, next_lease_seconds=SECONDS)
+    assert next_lease is not None
+    shipments.finish(next_lease, NOW, NOW)
+    assert shipments.claim_one(BV, "nobody-yet", NOW, SECONDS)
+    lease = ledger.lease(31)
+    delivered = [one.identity for one in ledger.of(31) if one.state is EntryState.DELIVERED]
+    lease = store.start(lease, {delivered[0]: "d"}, NOW, SECONDS)
+    store.settle(lease, [DeliveryOutcome(delivered[0], EntryEvent.CONFIRM, remote_id="another")], NOW)
+    going = _some(store, EntryState.RETRACTING)
+    store.settle(lease, [DeliveryOutcome(going.identity, EntryEvent.GONE, proof="deleted")], NOW)
+    ledger.plan({cadre(31): compare((), [wish("newer")])})
+    with pytest.raises(PlanChanged):
+        store.start(lease, {delivered[0]: "d"}, NOW, SECONDS)
+    store.finish(lease, [DeliveryOutcome(delivered[0], EntryEvent.CONFIRM)], None, NOW)
+    shipments.give_back(ledger.lease(32))
+    ledger.lease(33)
+    shipments.reclaim_expired({BV: SECONDS})
+    ledger.ticks += SECONDS
+    shipments.reclaim_expired({BV: SECONDS})
+    store.workers.remove("worker207")
+
+
+def _some(store: LedgerStore, state: EntryState) -> LedgerEntry:
+    """Any line in that state."""
+    people = [cadre(number) for number in range(200, 240)]
+    return next(one for listed in store.entries(BV, people).values() for one in listed if one.state is state)
+
+
+def queueing(engine: Engine) -> None:
+    """What is due, and who has what under way."""
+    shipments = LedgerStore(engine).shipments
+    shipments.hospitals_due([BV, "bv-2"], NOW)
+    shipments.next_due(BV)
+    shipments.count_in_flight(BV)
+    with write_transaction(engine) as connection:
+        some = [cadre(41), cadre(42), "fresh"]
+        shipments.lock(connection, BV, some)
+        shipments.in_flight_cadres(connection, BV, some)
+        shipments.mark_due(connection, BV, some, NOW)
+
+
+def looking(engine: Engine) -> None:
+    """The ledger as commands and the way back ask it."""
+    store, past = LedgerStore(engine), RecordHistoryStore(engine)
+    store.sample(BV, 50)
+    store.entries_of_record("visit", f"{cadre(50)}.v")
+    store.hospitals_of([cadre(50), cadre(51)])
+    assert store.by_identity(BV, "Encounter", identity(BV, "visit", f"{cadre(50)}.v"))
+    assert store.by_remote_id(BV, "Patient", "r400")
+    assert list(store.parked(BV))
+    assert store.count_stuck_retractions(BV)
+    assert store.counts(BV)
+    assert past.transitions("visit", f"{cadre(50)}.v")
+    assert past.receipts("measurement", "gone7")
+    waiting = OverdueStore(engine)
+    assert waiting.has_entries(BV)
+    waiting.unknown(BV, NOW)
+    waiting.retracting(BV, NOW)
+    waiting.undelivered_referrals(BV, NOW)
+    assert waiting.delivered_referrals(BV)
+    waiting.unclaimed_shipments(BV, NOW, NOW)
+    assert waiting.unconfigured_hospitals([BV])
+    waiting.silent_workers(NOW)
+
+
+def mending(engine: Engine) -> None:
+    """What a person and reading back correct, what passes to somebody else, what is forgotten."""
+    ledger = Ledger(engine)
+    repairs, parked = RepairStore(engine), ParkedStore(engine)
+    lease, other = ledger.lease(60), ledger.lease(61)
+    held = next(one for one in ledger.of(60) if one.state is EntryState.DELIVERED)
+    assert repairs.write(lease, [Repair(held, holds=False, desired=wish(held.identity))], NOW)
+    assert repairs.retract_unknown(BV, [("Observation", "strange", "r-strange", 3)], cadre(60), NOW)
+    with write_transaction(engine) as connection:
+        assert reassignment.reassign_records(connection, lease, other, [("visit", f"{cadre(60)}.v")], NOW)
+    choice = ParkedSelection(BV, reason="refused")
+    assert parked.groups([choice, ParkedSelection(BV, key=f"{cadre(70)}.v")])
+    assert parked.count_too_old(choice, LONG_AGO)
+    assert parked.cadres(choice)
+    with write_transaction(engine) as connection:
+        assert all(parked.release(connection, choice, LONG_AGO, NOW))
+        parked.release(connection, ParkedSelection(BV, reason=REASON_TOO_OLD), LONG_AGO, NOW)
+    assert parked.park_outdated(BV, LONG_AGO, NOW)
+    assert purge_expired(engine, BV, LONG_AGO)
+
+
+def recording(engine: Engine) -> None:
+    """Records looked up, followed and written by the inbox."""
+    store = RecordStore(engine)
+    some = [cadre(number) for number in range(20, 26)]
+    assert store.get("visit", f"{cadre(20)}.v")
+    assert store.stored_record("visit", f"{cadre(20)}.v")
+    assert store.find(f"{cadre(20)}.v")
+    assert store.of_cadre(cadre(20))
+    assert store.of_cadres(some)
+    assert store.stored_of_cadres(some[:2])
+    assert store.changed_cadres(CHANGES - 40, 20)
+    store.reassigned_to(some)
+    store.reassigned_among([("visit", f"{cadre(20)}.v"), ("referral", f"{cadre(20)}.r0")])
+    assert store.keys_recorded_under(cadre(20))
+    assert store.newest_position()
+    assert not list(store.iterate("result"))  # of a whole page it asks who each was merged into
+    assert store.counts()
+    assert store.cadres_by_identifier(f"{20:012}")
+    assert store.names_by_identifier(f"{20:012}")
+    result = Result(
+        key=f"{cadre(20)}.result",
+        cadre=cadre(20),
+        hospital=BV,
+        type="DiagnosticReport",
+        status="final",
+        resource="{}",
+    )
+    assert store.save_result(result)
+    assert store.save_result(result.model_copy(update={"status": "entered-in-error"}))
+    assert store.fulfil(f"{cadre(21)}.r0", Fulfilment.IN_PROGRESS, None, NOW)
+    with write_transaction(engine) as connection:
+        assert store.lives(cadre(20), connection=connection)
+        assert store.take_back(result.key, connection=connection)
+
+
+def merging(engine: Engine) -> None:
+    """Who turned out to be whom."""
+    merges = MergeStore(engine)
+    some = [survivor(number) for number in range(6)]
+    assert merges.list()
+    assert merges.survivor(loser(3)) == survivor(3)
+    merges.without_survivor()
+    assert merges.losers_of(some)
+    with write_transaction(engine) as connection:
+        assert merges.recorded_names(connection, some)
+        assert len(merges.same_people(connection, some)) > len(some)
+        merges.add(connection, Merge(cadre(37), cadre(38), NOW, "test"))
+        assert merges.undo(connection, cadre(37)) == cadre(38)
+    assert merges.survivors([loser(3), loser(4)])
+
+
+def importing(engine: Engine) -> None:
+    """What an import asks and writes, and whose a check-up form is."""
+    store = RecordStore(engine)
+    visit = store.get("visit", f"{cadre(80)}.v")
+    person = store.get("cadre", cadre(81))
+    referral = store.get("referral", f"{cadre(82)}.r1")
+    assert visit
+    assert person
+    assert referral
+    with write_transaction(engine) as connection:
+        changes = ImportWriter(connection)
+        changes.mark_seen("visit", "s", [(f"{cadre(number)}.v", number) for number in range(90)])
+        changes.seen_rows("visit", [visit.key])
+        changes.mark_rejected("visit", [visit.key])
+        assert changes.rejected_keys("visit", [visit.key])
+        assert changes.live_owners("visit", [visit.key])
+        assert changes.count("visit")
+        assert next(changes.unseen_keys("visit", "year.xlsx"))
+        new = person.model_copy(update={"key": "new-person", "national_id": "024055000111"})
+        changes.upsert([(person.model_copy(update={"name": "M"}), 7), (new, 8)], "new.xlsx", "s", NOW)
+        changes.upsert([(visit, 7)], "new.xlsx", "s", NOW)
+        changes.upsert([(referral.model_copy(update={"reason": "R"}), 7)], "new.xlsx", "s", NOW)
+        changes.tombstone("visit", [visit.key])
+        changes.tombstone("cadre", [cadre(83)])
+        changes.same_people([cadre(84)])
+        assert changes.scrub(cadre(84))
+        changes.close()
+        cursors.load_cursors(connection)
+        cursors.load_cursors(connection, "his")
+        cursors.save_cursor(connection, cursors.SourceCursor("his", "visit", "v", "p", None, NOW, 1, True))
+        cursors.people_digest(connection)
+
+
+def asking_whose_a_form_is(engine: Engine) -> None:
+    """The look-up of a person by all that a check-up form names."""
+    person = f"<HANH_CHINH><MA_CAN_BO>{cadre(90)}</MA_CAN_BO><SO_CCCD>{90:012}</SO_CCCD></HANH_CHINH>"
+    with TemporaryDirectory() as folder, read_transaction(engine) as connection:
+        file = Path(folder) / "a.xml"
+        file.write_bytes(document(f"<HO_SO_KSK>{person}</HO_SO_KSK>"))
+        [tab, *_] = form_tabs([file], None)
+        assert tab.origin is not None
+        tab.origin.begin(connection, NOW)
+        [_, (_, cells)] = tab.rows()
+        assert cells[0] == cadre(90)
+
+
+def receiving(engine: Engine) -> None:
+    """What hospitals send, and what becomes of it."""
+    inbox = InboxStore(engine)
+
+    def accept(id_: str, **said: object) -> int:
+        resource = {"resourceType": "DiagnosticReport", "status": "final", **said}
+        with write_transaction(engine) as connection:
+            return receive.receive_resource(
+                connection,
+                hospital=BV,
+                type="DiagnosticReport",
+                id=id_,
+                version=1,
+                resource=resource,
+                body=codec.dumps(resource),
+                now=NOW,
+            )
+
+    number = accept("a1", identifier=[{"system": "urn:x", "value": "a1"}])
+    assert accept("a2", conclusion="c") == accept("a3", conclusion="c")  # said anew without an identity
+    item, plain = inbox.get(number), inbox.get(number + 1)
+    assert item
+    assert plain
+    assert inbox.new_items()
+    assert inbox.unmatched()
+    assert next(inbox.items(hospital=BV))
+    assert inbox.of_cadre(cadre(0))
+    assert inbox.counts()
+    assert inbox.counts(BV)
+    inbox.unmatched_backlog(NOW)
+    assert inbox.newest_version(BV, "DiagnosticReport/i0")
+    with write_transaction(engine) as connection:
+        assert inbox.versions(connection, item)
+        assert inbox.versions(connection, plain)
+        inbox.reassign(connection, [number], cadre(5))
+    inbox.record_failure(number, now=NOW, give_up=True)
+    inbox.settle(number, "applied", now=NOW, cadre=cadre(5))
+    with write_transaction(engine) as connection:
+        assert inbox_erase.erase_cadre(connection, cadre(6))
+
+
+def keeping(engine: Engine) -> None:
+    """The endpoint's resources: written, found, and taken away."""
+    kind, key = "Observation", ("Observation", "o0000")
+    token, subject = ("identifier", "urn:x|v3"), ("subject", "Patient/p3")
+    searches = [
+        [token],
+        [subject],
+        [token, subject],
+        [("_id", "o0003,o0006")],
+        [("_lastUpdated", "ge2026-11-22")],
+        [subject, ("_sort", "-_lastUpdated")],
+    ]
+    with write_transaction(engine) as connection:
+        repository.lock_owner(connection, BV)
+        assert repository.current_versions(connection, BV, [key])
+        assert repository.current_with_bodies(connection, BV, [key])
+        assert repository.ids_by_identifier(connection, BV, [(kind, TokenCriterion("urn:x", "v3"))])
+        assert repository.ids_by_content(connection, BV, [(kind, "content3")])
+        assert repository.select_version(connection, BV, *key, 1)
+        assert repository.select_history(connection, BV, *key, limit=10, before=None, since=0)
+        for search in searches:
+            query = parse_search(kind, search)
+            repository.matching_ids(connection, BV, query, 2)
+            repository.count_matches(connection, BV, query)
+            repository.select_page(connection, BV, query)
+        repository.select_page(
+            connection, BV, replace(parse_search(kind, [subject]), after=("o0003", "o0003"))
+        )
+        repository.insert_versions(
+            connection, BV, [_written("o0000", 3), _written("new", 1), _written("o0003", 3, gone=True)]
+        )
+        assert repository.count_by_type(connection, BV)
+        repository_erase.erase_resource(connection, BV, *key)
+
+
+def _written(id_: str, version: int, *, gone: bool = False) -> repository.NewVersion:
+    row = repository.VersionRow("Observation", id_, version, gone, 1, "new content", b"{}")
+    index = [
+        IndexRow("identifier", "urn:x", f"new {id_}"),
+        IndexRow(repository.CONTENT_INDEX, "", "new content"),
+    ]
+    return repository.NewVersion(row, [] if gone else index, version - 1)
+
+
+def telling(engine: Engine) -> None:
+    """The audit, and what is kept back."""
+    with write_transaction(engine) as connection:
+        audit.append(connection, at=NOW, actor="test", action="test.done")
+        audit.set_withheld(connection, BV, {"s1": {("measurement", "tier"): 5}, "s2": {}}, NOW)
+    audit.chain_head(engine)
+    audit.verify_chain(engine)
+    assert audit.withheld_of_subject(engine, BV, "s1")
+    assert audit.withheld_counts(engine, BV)
+
+
+STORIES: tuple[Callable[[Engine], None], ...] = (
+    *(planning, sending, queueing, looking, mending),
+    *(recording, merging, importing, asking_whose_a_form_is, receiving, keeping, telling),
+)
