@@ -9,9 +9,11 @@
     │   └── PolicyError       the disclosure policy is wrong: nothing is sent     exit 2
     ├── ImportRefused         a file as a whole cannot be imported                exit 1
     ├── SourceError           a database that records come from cannot be read    exit 1
-    │   └── SourceLost        its connection was lost; the import is tried again  exit 1
+    │   ├── SourceDisconnected  its connection was lost; the import is tried again  exit 1
+    │   └── SourceReplaced    the store became another while it was read      exit 1
     ├── HospitalError         a hospital cannot be asked                          exit 1
     ├── Busy                  another process holds the lock                      exit 1
+    ├── Outdated              what was decided on has changed since it was seen   exit 1
     ├── SchemaNewer           a newer adapter has taken the database over         exit 2
     ├── LeaseLost             another worker owns this shipment now               (internal)
     ├── PlanChanged           a newer plan was written for this shipment          (internal)
@@ -32,6 +34,7 @@ __all__ = [
     "ImportRefused",
     "LeaseLost",
     "MappingError",
+    "Outdated",
     "PlanChanged",
     "PolicyError",
     "SchemaNewer",
@@ -112,6 +115,10 @@ class HospitalError(AdapterError):
 
 class Busy(AdapterError):
     """Another process is doing the same thing."""
+
+
+class Outdated(AdapterError):
+    """What a person decided on has changed since it was seen; nothing was done."""
 
 
 class SchemaNewer(AdapterError):

@@ -43,13 +43,13 @@ class Directory:
     def referral_by_identity(self, value: str) -> KnownReferral | None:
         return self.referral(self.referral_identities.get(value, ""))
 
-    def referral_by_remote(self, id: str) -> KnownReferral | None:
+    def referral_by_remote_id(self, id: str) -> KnownReferral | None:
         return self.referral(self.remote_referrals.get(id, ""))
 
     def cadre_by_identity(self, value: str) -> str | None:
         return self.cadre_identities.get(value)
 
-    def cadre_by_remote(self, id: str) -> str | None:
+    def cadre_by_remote_id(self, id: str) -> str | None:
         return self.remote_cadres.get(id)
 
     def cadres_by_identifier(self, value: str) -> list[str]:
@@ -67,7 +67,7 @@ class Directory:
             return None
         return KnownCadre(found.key, found.name, found.birth_date, PSEUDONYMS.get(found.key))
 
-    def opaque(self, cadre: str) -> str:
+    def audit_subject(self, cadre: str) -> str:
         return codec.digest(cadre.encode())
 
 
@@ -80,7 +80,7 @@ class Records:
     def lives(self, cadre: str, *, connection: Connection) -> bool:
         return self.store.lives(cadre, connection=connection)
 
-    def known(self, result_key: str) -> StoredResult | None:
+    def stored_result(self, result_key: str) -> StoredResult | None:
         found = self.store.get("result", result_key)
         return StoredResult(found.cadre, found.status, found.issued_at) if isinstance(found, Result) else None
 

@@ -14,7 +14,7 @@ from adapter.demo.inspection import inspect
 from adapter.demo.processes import Commands, free_port, until
 from adapter.demo.spoiling import spoil
 from adapter.errors import AdapterError, UsageError
-from adapter.operations.settings_files import write_key
+from adapter.operations.starting_files import write_key
 from adapter.texts import say
 
 __all__ = ["Demo"]

@@ -11,7 +11,7 @@ from adapter.duties.card_measurement import MeasureCard
 from adapter.duties.duty import Duty, no_progress
 from adapter.duties.planning import PlanHospital
 from adapter.duties.schedule import SharedSchedule, run_jobs
-from adapter.duties.sources import ImportSource, ReadSource
+from adapter.duties.sources import ReadSource
 from adapter.duties.syncing import SyncHospital
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.outbound.crews import DeliveryCrews
@@ -22,32 +22,26 @@ __all__ = ["run_duties", "run_schedule", "run_worker", "schedule_duties", "worke
 Clock = Callable[[], datetime]
 
 
-def schedule_duties(
-    adapter: Adapter, clock: Clock, stop: threading.Event, import_source: ImportSource
-) -> list[Duty]:
+def schedule_duties(adapter: Adapter, clock: Clock, stop: threading.Event) -> list[Duty]:
     """What `adapter schedule` does: all hospitals, all sources."""
     hospitals = list(adapter.settings.hospitals)
     return [
         *(SyncHospital(adapter, clock, name, stop) for name in hospitals),
         *_measurements(adapter, clock, stop, hospitals),
-        *_sources(adapter, clock, import_source),
+        *_sources(adapter, clock),
         SendAlarms(adapter, clock),
     ]
 
 
 def worker_duties(
-    adapter: Adapter,
-    clock: Clock,
-    stop: threading.Event,
-    import_source: ImportSource,
-    hospitals: Sequence[str] | None = None,
+    adapter: Adapter, clock: Clock, stop: threading.Event, hospitals: Sequence[str] | None = None
 ) -> list[Duty]:
     """What `adapter worker` does on beats: for these hospitals alone, or all there is."""
     names = list(hospitals or adapter.settings.hospitals)
     return [
         *(PlanHospital(adapter, clock, name, stop) for name in names),
         *_measurements(adapter, clock, stop, names),
-        *([] if hospitals else _sources(adapter, clock, import_source)),
+        *([] if hospitals else _sources(adapter, clock)),
         SendAlarms(adapter, clock),
     ]
 
@@ -59,8 +53,8 @@ def _measurements(
     return [one for one in measurements if one.cron]
 
 
-def _sources(adapter: Adapter, clock: Clock, import_source: ImportSource) -> list[Duty]:
-    return [ReadSource(adapter, clock, name, import_source) for name in adapter.settings.sources]
+def _sources(adapter: Adapter, clock: Clock) -> list[Duty]:
+    return [ReadSource(adapter, clock, name) for name in adapter.settings.sources]
 
 
 def run_duties(

@@ -5,14 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapter.duties.duty import job_lock
+from adapter.operations.import_records import import_source
 from adapter.pipeline.application import Adapter
-from adapter.records.importing.import_report import ImportReport
 from adapter.telemetry import get_logger
 
-__all__ = ["ImportSource", "ReadSource"]
-
-ImportSource = Callable[[Adapter, str, datetime], ImportReport]
-"""Imports a source of the settings by its name."""
+__all__ = ["ReadSource"]
 
 _log = get_logger(__name__)
 
@@ -24,7 +21,6 @@ class ReadSource:
     adapter: Adapter
     clock: Callable[[], datetime]
     source: str
-    import_source: ImportSource
 
     @property
     def name(self) -> str:
@@ -39,7 +35,7 @@ class ReadSource:
     def run(self) -> None:
         """See Duty."""
         with job_lock(self.adapter, self.name):
-            report = self.import_source(self.adapter, self.source, self.clock())
+            report = import_source(self.adapter, self.source, self.clock())
             _log.info(
                 "schedule.imported",
                 hospital=self.name,

@@ -30,6 +30,10 @@ _PAGE = 200
 _PATIENCE = 5  # attempts that may fail before the item waits for a person
 
 
+def _unchecked() -> None:
+    """Whatever it was when somebody looked."""
+
+
 def process_items(
     store: InboxStore,
     directory_of: Callable[[str], ReferenceDirectory],
@@ -189,11 +193,13 @@ def link_item(
     records: ReversibleRecordWriter,
     by: str,
     now: datetime,
+    unchanged: Callable[[], None] = _unchecked,
 ) -> str:
     """A person says whose an item is, and which referral it answers; the item's new state.
 
     Without `referral`, the one that the item itself names is taken if it is that person's. An item
-    that was applied to somebody else moves over. Raises UsageError for what does not exist.
+    that was applied to somebody else moves over. `unchanged` may raise while the item is locked: then nothing
+    is done. Raises UsageError for what does not exist.
     """
     item = _result_item(store, item_id)
     directory = directory_of(item.hospital)
@@ -210,6 +216,7 @@ def link_item(
     with write_transaction(store.engine) as connection:
         records.lives(cadre, connection=connection)
         versions = store.versions(connection, item)
+        unchanged()
         if item.result_key and (item.cadre, item.referral) != (cadre, referral):
             records.take_back(item.result_key, connection=connection)
         return _settle(
@@ -235,18 +242,21 @@ def unlink_item(
     records: ReversibleRecordWriter,
     by: str,
     now: datetime,
+    unchanged: Callable[[], None] = _unchecked,
 ) -> None:
     """Undo a match: the result leaves the person's record, and all its versions wait again.
 
-    They stay unmatched until a person links them, however certain they look.
+    They stay unmatched until a person links them, however certain they look. `unchanged` as for `link_item`.
     """
     item = _result_item(store, item_id)
     if item.state not in ("applied", "linked") or item.cadre is None:
         raise UsageError("inbox.not_linked", item=item_id)
     with write_transaction(store.engine) as connection:
+        versions = store.versions(connection, item)
+        unchanged()
         if item.result_key:
             records.take_back(item.result_key, connection=connection)
-        for version in store.versions(connection, item):
+        for version in versions:
             if version.state in ("applied", "linked"):
                 store.settle(
                     version.id, "unmatched", now=now, by=by, reasons=("unlinked",), connection=connection

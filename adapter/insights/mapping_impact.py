@@ -21,7 +21,7 @@ from adapter.pipeline.mappings.activation import (
 from adapter.pipeline.mappings.activation_status import ResendWeight
 from adapter.pipeline.outbound.planning import preview_bundles
 
-__all__ = ["ChangeExample", "ChangeKind", "MappingEffect", "MappingImpact", "mapping_impact"]
+__all__ = ["ChangeExample", "ChangeKind", "Difference", "MappingEffect", "MappingImpact", "mapping_impact"]
 
 _MOST_VALUES = 200  # different values that one kind of change remembers
 

@@ -7,11 +7,12 @@ from adapter import audit
 from adapter.errors import PolicyError
 from adapter.insights.hospital_service import HospitalService, hospital_service
 from adapter.ledger.schema.states import EntryState
+from adapter.ledger.workers.registry import Worker
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.mappings.activation_status import InactiveMapping
 from adapter.pipeline.mappings.activation_status import inactive_mapping as waiting_mapping
 
-__all__ = ["HospitalStatus", "hospital_statuses"]
+__all__ = ["HospitalStatus", "Worker", "hospital_statuses"]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from adapter.mapping.terminology.gaps import Gap
     from adapter.pipeline.application import Adapter
 
-__all__ = ["find_gaps"]
+__all__ = ["Gap", "find_gaps"]
 
 
 def find_gaps(

@@ -5,6 +5,7 @@ they end. Counts and hospitals' names only.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 import orjson
 
@@ -13,13 +14,22 @@ from adapter.delivery.mail import send_mail
 from adapter.errors import SettingsError
 from adapter.insights.problems import CHANNEL_PREFIX, Problem, current_problems
 from adapter.ledger.monitoring.alarms import AlarmChanges, AlarmKey, AlarmState, compare_alarms
+from adapter.operations.operation import Operation, OperationContext
 from adapter.pipeline.application import Adapter
 from adapter.service_hours import VIETNAM_ZONE
 from adapter.settings import AlarmSettings
 from adapter.telemetry import get_logger
 from adapter.texts import say
 
-__all__ = ["AlarmRun", "Channel", "alarm_channels", "send_alarms", "test_channels"]
+__all__ = [
+    "AlarmRun",
+    "Channel",
+    "SendAlarms",
+    "TestChannels",
+    "alarm_channels",
+    "send_alarms",
+    "test_channels",
+]
 
 _SECONDS = 15.0  # for one webhook
 _log = get_logger(__name__)
@@ -87,6 +97,41 @@ def alarm_channels(adapter: Adapter) -> dict[str, Channel]:
     if limits.mail:
         found["mail"] = lambda message: _mail(adapter, limits, message)
     return found
+
+
+@dataclass(frozen=True)
+class SendAlarms(Operation[tuple[Problem, ...], AlarmRun]):
+    """Look for problems once and tell what is new. Nothing undoes it."""
+
+    name: ClassVar[str] = "alarms.send"
+    audited_as: ClassVar[tuple[str, ...]] = ()
+
+    def look(self, context: OperationContext) -> tuple[Problem, ...]:
+        """The problems that there are."""
+        return tuple(current_problems(context.adapter, context.clock()))
+
+    def act(self, context: OperationContext, unchanged: Callable[[], None]) -> AlarmRun:
+        """Tell what is new by every way."""
+        unchanged()
+        return send_alarms(context.adapter, context.clock())
+
+
+@dataclass(frozen=True)
+class TestChannels(Operation[tuple[str, ...], dict[str, str | None]]):
+    """Send a test by every way of the settings: way -> None, or what went wrong. Nothing undoes it."""
+
+    name: ClassVar[str] = "alarms.test"
+    audited_as: ClassVar[tuple[str, ...]] = ()
+    __test__: ClassVar[bool] = False  # pytest takes it for a test by its name
+
+    def look(self, context: OperationContext) -> tuple[str, ...]:
+        """The ways that the settings name."""
+        return tuple(alarm_channels(context.adapter))
+
+    def act(self, context: OperationContext, unchanged: Callable[[], None]) -> dict[str, str | None]:
+        """Send it."""
+        unchanged()
+        return test_channels(context.adapter, context.clock())
 
 
 def _send(adapter: Adapter, message: AlarmMessage) -> dict[str, str]:

@@ -1,25 +1,78 @@
 """The switch that stops a hospital for all workers, and its breaker closed by hand."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from adapter.insights.hospital_service import HospitalService, hospital_service
 from adapter.ledger.hospitals.pace import HospitalMode
-from adapter.pipeline.application import Adapter
+from adapter.operations.operation import Operation, OperationContext
 
-__all__ = ["reset_breaker", "set_hospital_mode"]
-
-
-def set_hospital_mode(
-    adapter: Adapter, name: str, mode: HospitalMode, *, by: str, note: str | None, now: datetime
-) -> HospitalService:
-    """Pause, drain or resume the hospital for all workers; they see it at their next claim."""
-    hospital = adapter.settings.hospital(name)
-    adapter.ledger.hospitals.set_mode(hospital.name, mode, by=by, note=note, now=now)
-    return hospital_service(adapter, name, now)
+__all__ = ["HospitalMode", "ResetBreaker", "SetHospitalMode", "SwitchState"]
 
 
-def reset_breaker(adapter: Adapter, name: str, *, by: str, now: datetime) -> HospitalService:
-    """Close the hospital's breaker by hand: it is tried at once, and its pace learnt anew."""
-    hospital = adapter.settings.hospital(name)
-    adapter.ledger.hospitals.reset(hospital.name, by=by, now=now)
-    return hospital_service(adapter, name, now)
+@dataclass(frozen=True, slots=True)
+class SwitchState:
+    """How a hospital's switch stands, and who put it there."""
+
+    hospital: str
+    mode: str
+    mode_by: str | None
+    mode_at: datetime | None
+
+
+def _switch(context: OperationContext, name: str) -> SwitchState:
+    hospital = context.adapter.settings.hospital(name).name
+    row = context.adapter.ledger.hospitals.row(hospital)
+    return SwitchState(hospital, row.mode, row.mode_by, row.mode_at)
+
+
+@dataclass(frozen=True)
+class SetHospitalMode(Operation[SwitchState, HospitalService]):
+    """Pause, drain or resume a hospital for all workers, from their next claim on. Gives how it is served."""
+
+    name: ClassVar[str] = "hospital.switch"
+    audited_as: ClassVar[tuple[str, ...]] = ("hospital.paused", "hospital.draining", "hospital.running")
+    hospital: str
+    mode: HospitalMode
+    note: str | None = None
+
+    def look(self, context: OperationContext) -> SwitchState:
+        """How the switch stands. Raises SettingsError for a hospital that is not in the settings."""
+        return _switch(context, self.hospital)
+
+    def act(self, context: OperationContext, unchanged: Callable[[], None]) -> HospitalService:
+        """Move the switch."""
+        adapter, now = context.adapter, context.clock()
+        name = adapter.settings.hospital(self.hospital).name
+        adapter.ledger.hospitals.set_mode(
+            name, self.mode, by=context.by, note=self.note, now=now, unchanged=unchanged
+        )
+        return hospital_service(adapter, name, now)
+
+    def undo(self, before: SwitchState) -> "SetHospitalMode":
+        """Back to how it stood."""
+        return SetHospitalMode(self.hospital, HospitalMode(before.mode))
+
+
+@dataclass(frozen=True)
+class ResetBreaker(Operation[SwitchState, HospitalService]):
+    """Close a hospital's breaker by hand: it is tried at once, and its pace is learnt anew. Nothing undoes
+    it: the next failure opens it again.
+    """
+
+    name: ClassVar[str] = "hospital.reset"
+    audited_as: ClassVar[tuple[str, ...]] = ("hospital.reset",)
+    hospital: str
+
+    def look(self, context: OperationContext) -> SwitchState:
+        """How the switch stands. Raises SettingsError for a hospital that is not in the settings."""
+        return _switch(context, self.hospital)
+
+    def act(self, context: OperationContext, unchanged: Callable[[], None]) -> HospitalService:
+        """Close the breaker."""
+        adapter, now = context.adapter, context.clock()
+        name = adapter.settings.hospital(self.hospital).name
+        adapter.ledger.hospitals.reset(name, by=context.by, now=now, unchanged=unchanged)
+        return hospital_service(adapter, name, now)

@@ -5,61 +5,29 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from filelock import FileLock, Timeout
 
 from adapter import audit
 from adapter.database import write_transaction
-from adapter.delivery.doctor.examination import ExaminationResult, ProbeLimits, examine_server
-from adapter.delivery.doctor.findings import CardFinding, card_findings
+from adapter.delivery.doctor.examination import examine_server
+from adapter.delivery.doctor.findings import card_findings
 from adapter.delivery.http.client import HospitalClient
 from adapter.errors import Busy
 from adapter.insights.hospital_service import hospital_service
-from adapter.ledger.server_cards.card import UNMEASURED, CardDifference, ServerCard, parse_drift
+from adapter.insights.server_card_report import ServerCardReport, probe_limits, stored_card_report
+from adapter.ledger.server_cards.card import UNMEASURED
+from adapter.operations.operation import Operation, OperationContext
 from adapter.pipeline.application import Adapter
 from adapter.settings import HospitalSettings
 from adapter.telemetry import get_logger
 
-__all__ = ["ServerCardReport", "measure_server", "remeasure_server", "stored_card_report"]
+__all__ = ["AcknowledgeDrift", "MeasureServer", "measure_server", "remeasure_server"]
 
 _NEW = timedelta(hours=1)  # of a card; it is not measured again so soon
 
 _log = get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class ServerCardReport:
-    """A hospital's card and what it means. `examined` is this run's examination, None where the kept card
-    is only shown; `measured_at` None: there is no card.
-    """
-
-    hospital: str
-    card: ServerCard
-    measured_at: datetime | None
-    lines: tuple[CardFinding, ...]
-    drift: tuple[CardDifference, ...]
-    examined: ExaminationResult | None = None
-
-    @property
-    def exit_code(self) -> int:
-        """0, or 1 when there is something that a person should see."""
-        found = self.examined
-        failed = found is not None and bool(found.trouble or found.left or found.stopped or found.notes)
-        worse = any(line.level in ("costs", "bad") for line in self.lines)
-        return int(failed or worse or bool(self.drift) or self.measured_at is None)
-
-
-def stored_card_report(adapter: Adapter, name: str, now: datetime) -> ServerCardReport:
-    """What is known of a hospital's server, without asking it."""
-    stored = adapter.cards.get(name)
-    card = stored.card if stored else UNMEASURED
-    return ServerCardReport(
-        name,
-        card,
-        stored.measured_at if stored else None,
-        card_findings(card, _limits(adapter.settings.hospital(name)), now) if stored else (),
-        parse_drift(stored.drift) if stored else (),
-    )
 
 
 def measure_server(
@@ -83,7 +51,7 @@ def measure_server(
         found = examine_server(
             client,
             system=f"{adapter.settings.centre.identifier_system}/doctor",
-            limits=_limits(hospital),
+            limits=probe_limits(hospital),
             writes=writes,
             stop=stop or threading.Event(),
             with_token=_stranger(hospital) if hospital.token else None,
@@ -100,7 +68,7 @@ def measure_server(
         name,
         shown,
         kept.measured_at if shown is kept.card else clock(),
-        card_findings(shown, _limits(hospital), clock()) if shown != UNMEASURED else (),
+        card_findings(shown, probe_limits(hospital), clock()) if shown != UNMEASURED else (),
         kept.drift,
         found,
     )
@@ -130,10 +98,6 @@ def remeasure_server(
     return examined is not None and examined.trouble is None
 
 
-def _limits(hospital: HospitalSettings) -> ProbeLimits:
-    return ProbeLimits(hospital.max_entries, hospital.max_bytes)
-
-
 def _stranger(hospital: HospitalSettings) -> Callable[[str], HospitalClient]:
     return lambda token: HospitalClient(hospital.base_url, token=token, timeout=hospital.timeout_seconds)
 
@@ -148,6 +112,53 @@ def _alone(adapter: Adapter, name: str) -> Iterator[None]:
             yield
     except Timeout as error:
         raise Busy("doctor.busy", hospital=name) from error
+
+
+@dataclass(frozen=True)
+class MeasureServer(Operation[ServerCardReport, ServerCardReport]):
+    """Measure a hospital's server and keep the card. Without `writes` nothing is written there, and what
+    needs it stays as it was measured before. Nothing undoes it: the next measuring replaces the card.
+    """
+
+    name: ClassVar[str] = "hospital.measure"
+    audited_as: ClassVar[tuple[str, ...]] = ("hospital.examined",)
+    hospital: str
+    writes: bool = True
+
+    def look(self, context: OperationContext) -> ServerCardReport:
+        """The card that there is."""
+        return stored_card_report(context.adapter, self.hospital, context.clock())
+
+    def act(self, context: OperationContext, unchanged: Callable[[], None]) -> ServerCardReport:
+        """Measure. Raises Busy when the server is being measured already."""
+        unchanged()
+        return measure_server(
+            context.adapter,
+            self.hospital,
+            context.clock,
+            writes=self.writes,
+            stop=context.stop,
+            on_progress=lambda done, total: context.progress("doctor", self.hospital, done, total),
+            by=context.by,
+        )
+
+
+@dataclass(frozen=True)
+class AcknowledgeDrift(Operation[ServerCardReport, None]):
+    """Say that a person has seen how a hospital's server changed. Nothing undoes it."""
+
+    name: ClassVar[str] = "hospital.acknowledge_drift"
+    audited_as: ClassVar[tuple[str, ...]] = ()
+    hospital: str
+
+    def look(self, context: OperationContext) -> ServerCardReport:
+        """The card with its drift."""
+        return stored_card_report(context.adapter, self.hospital, context.clock())
+
+    def act(self, context: OperationContext, unchanged: Callable[[], None]) -> None:
+        """Forget the drift."""
+        unchanged()
+        context.adapter.cards.acknowledge(self.hospital)
 
 
 def _note(adapter: Adapter, name: str, by: str, now: datetime) -> None:

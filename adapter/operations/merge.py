@@ -7,6 +7,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import ClassVar
+
+from sqlalchemy import Connection
 
 from adapter import audit
 from adapter.database import write_transaction
@@ -14,13 +17,14 @@ from adapter.errors import Busy, UsageError
 from adapter.ledger.reassignment import reassign_records
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.values import Lease
+from adapter.operations.operation import Operation, OperationContext
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.inbox import items_about_merged, reassign_items
 from adapter.pipeline.outbound.sync import planning_locks
 from adapter.records.merges import Merge, MergeStore
 from adapter.records.model import Cadre
 
-__all__ = ["MergePreview", "merge", "preview_merge", "unmerge"]
+__all__ = ["MergeCadres", "MergePreview", "UnmergeCadre"]
 
 _COMPARED = ("name", "sex", "birth_date", "tier", "national_id", "old_national_id", "insurance", "phone")
 _NUMBERS = ("national_id", "old_national_id")
@@ -44,8 +48,8 @@ class MergePreview:
     numbers: tuple[str, ...] = field(default=())
 
 
-def preview_merge(adapter: Adapter, loser: str, survivor: str) -> MergePreview:
-    """What `merge` would do; changes nothing. Raises UsageError for people who are not there, one and
+def _preview(adapter: Adapter, loser: str, survivor: str) -> MergePreview:
+    """What a merge would do; changes nothing. Raises UsageError for people who are not there, one and
     the same, or merged already.
     """
     if loser == survivor:
@@ -73,61 +77,93 @@ def _person(adapter: Adapter, key: str) -> Cadre:
     return found
 
 
-def merge(
-    adapter: Adapter,
-    wanted: MergePreview,
-    clock: Callable[[], datetime],
-    by: str,
-    *,
-    despite_numbers: bool = False,
-) -> None:
-    """Do it: the loser's records are the survivor's from now on, and the next sync moves the references
-    and retracts the loser. Raises Busy when one of them is being sent just now.
+@dataclass(frozen=True)
+class MergeCadres(Operation[MergePreview, None]):
+    """Make two people in the records one: the loser's records are the survivor's from now on, and the next
+    sync moves the references and retracts the loser. `despite_numbers`: although they have two numbers that
+    no one person can have.
     """
-    if wanted.numbers and not despite_numbers:
-        raise UsageError("merge.numbers", fields=", ".join(wanted.numbers))
-    with (
-        _both(adapter, wanted.loser, wanted.survivor, clock) as leases,
-        write_transaction(adapter.engine) as connection,
-    ):
-        now = clock()
-        MergeStore.add(connection, Merge(wanted.loser, wanted.survivor, now, by))
-        for source, target in leases:
-            reassign_records(connection, source, target, None, now)
-        audit.append(
-            connection,
-            at=now,
-            actor=by,
-            action="cadre.merged",
-            subject=adapter.audit_subject(wanted.loser),
-            details={"into": adapter.audit_subject(wanted.survivor)},
-        )
+
+    name: ClassVar[str] = "cadre.merge"
+    audited_as: ClassVar[tuple[str, ...]] = ("cadre.merged",)
+    loser: str
+    survivor: str
+    despite_numbers: bool = False
+
+    def look(self, context: OperationContext) -> MergePreview:
+        """What would become of them. Raises UsageError for people who are not there, one and the same, or
+        merged already.
+        """
+        return _preview(context.adapter, self.loser, self.survivor)
+
+    def act(self, context: OperationContext, unchanged: Callable[[], None]) -> None:
+        """Merge them. Raises UsageError, Busy when one of them is being sent just now."""
+        adapter, clock = context.adapter, context.clock
+        wanted = _preview(adapter, self.loser, self.survivor)
+        if wanted.numbers and not self.despite_numbers:
+            raise UsageError("merge.numbers", fields=", ".join(wanted.numbers))
+        with _both(adapter, self.loser, self.survivor, clock) as leases:
+            unchanged()
+            with write_transaction(adapter.engine) as connection:
+                now = clock()
+                MergeStore.add(connection, Merge(self.loser, self.survivor, now, context.by))
+                for source, target in leases:
+                    reassign_records(connection, source, target, None, now)
+                _note(connection, context, "cadre.merged", self.loser, into=self.survivor)
+
+    def undo(self, before: MergePreview) -> "UnmergeCadre":
+        """Take it back."""
+        return UnmergeCadre(self.loser)
 
 
-def unmerge(adapter: Adapter, loser: str, clock: Callable[[], datetime], by: str) -> str:
-    """Take a merge back, with what hospitals sent about the loser meanwhile; returns whom the loser was
-    merged into. Raises UsageError, Busy.
+@dataclass(frozen=True)
+class UnmergeCadre(Operation[str, str]):
+    """Take a merge back, with what hospitals sent about the loser meanwhile. Gives whom the loser was merged
+    into.
     """
-    survivor = adapter.records.merges.survivor(loser)
-    if survivor == loser:
-        raise UsageError("merge.not_merged", key=loser)
-    records = adapter.records.keys_recorded_under(loser)
-    with _both(adapter, survivor, loser, clock) as leases, write_transaction(adapter.engine) as connection:
-        now = clock()
-        results = items_about_merged(adapter, loser, survivor, records)
-        MergeStore.undo(connection, loser)
-        reassign_items(adapter, connection, results, loser)
-        for source, target in leases:
-            reassign_records(connection, source, target, records, now)
-        audit.append(
-            connection,
-            at=now,
-            actor=by,
-            action="cadre.unmerged",
-            subject=adapter.audit_subject(loser),
-            details={"from": adapter.audit_subject(survivor)},
-        )
-    return survivor
+
+    name: ClassVar[str] = "cadre.unmerge"
+    audited_as: ClassVar[tuple[str, ...]] = ("cadre.unmerged",)
+    loser: str
+
+    def look(self, context: OperationContext) -> str:
+        """Whom the loser was merged into. Raises UsageError where there is nobody."""
+        survivor = context.adapter.records.merges.survivor(self.loser)
+        if survivor == self.loser:
+            raise UsageError("merge.not_merged", key=self.loser)
+        return survivor
+
+    def act(self, context: OperationContext, unchanged: Callable[[], None]) -> str:
+        """Take it back. Raises UsageError, Busy when one of them is being sent just now."""
+        adapter, clock, survivor = context.adapter, context.clock, self.look(context)
+        records = adapter.records.keys_recorded_under(self.loser)
+        with _both(adapter, survivor, self.loser, clock) as leases:
+            unchanged()
+            with write_transaction(adapter.engine) as connection:
+                now = clock()
+                results = items_about_merged(adapter, self.loser, survivor, records)
+                MergeStore.undo(connection, self.loser)
+                reassign_items(adapter, connection, results, self.loser)
+                for source, target in leases:
+                    reassign_records(connection, source, target, records, now)
+                _note(connection, context, "cadre.unmerged", self.loser, **{"from": survivor})
+        return survivor
+
+    def undo(self, before: str) -> MergeCadres:
+        """Merge them again."""
+        return MergeCadres(self.loser, before, despite_numbers=True)
+
+
+def _note(connection: Connection, context: OperationContext, action: str, loser: str, **other: str) -> None:
+    adapter = context.adapter
+    audit.append(
+        connection,
+        at=context.clock(),
+        actor=context.by,
+        action=action,
+        subject=adapter.audit_subject(loser),
+        details={name: adapter.audit_subject(key) for name, key in other.items()},
+    )
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import ClassVar
 
 from adapter import audit
 from adapter.database import write_transaction
@@ -14,14 +15,15 @@ from adapter.insights.hospital_service import hospital_service
 from adapter.ledger.repairs import RepairStore
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.values import Lease
+from adapter.operations.operation import Operation, OperationContext
 from adapter.operations.reconcile import Discrepancy, ReconcileReport, reconcile_hospital
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.desired_state.changed_people import CENTRE_KEY
 from adapter.pipeline.mappings.activation import ProgressCallback
 from adapter.pipeline.outbound.planning import update_ledger
-from adapter.pipeline.outbound.sync import planning_locks
+from adapter.pipeline.outbound.sync import planning_locks, sync
 
-__all__ = ["RepairSummary", "refresh_ledger", "repair_hospital"]
+__all__ = ["RepairHospital", "RepairSummary", "refresh_ledger", "repair_hospital"]
 
 _ROUNDS = 4
 _NOT_SERVED = ("paused", "hours")
@@ -41,6 +43,59 @@ class RepairSummary:
     unknown: int = 0  # of what is retracted, what no record accounts for
     busy: int = 0
     kept: dict[str, str] = field(default_factory=dict)  # Type/id -> why
+
+
+@dataclass(frozen=True)
+class RepairHospital(Operation[ReconcileReport, tuple[ReconcileReport, RepairSummary | None]]):
+    """Read a hospital back, and put right what is ours: `agreed` is shown what was found, and says whether to
+    go on. With `delete_unknown` also what it holds of ours that nobody knows any more is taken back. Nothing
+    undoes it: it makes the hospital hold what it should.
+    """
+
+    name: ClassVar[str] = "hospital.repair"
+    audited_as: ClassVar[tuple[str, ...]] = ("hospital.repaired",)
+    hospital: str
+    delete_unknown: bool = False
+    agreed: Callable[[ReconcileReport], bool] = field(default=lambda _found: True, compare=False)
+
+    def look(self, context: OperationContext) -> ReconcileReport:
+        """What reading it back finds. Raises HospitalError when it cannot be asked."""
+        with context.adapter.client(self.hospital) as client:
+            return reconcile_hospital(context.adapter, self.hospital, client, context.clock, context.progress)
+
+    def act(
+        self, context: OperationContext, unchanged: Callable[[], None]
+    ) -> tuple[ReconcileReport, RepairSummary | None]:
+        """Plan, read back, ask, and put right; None where nothing was. Raises HospitalError, Busy."""
+        adapter, clock = context.adapter, context.clock
+        refresh_ledger(adapter, self.hospital, clock, context.progress)
+        unchanged()
+        with adapter.client(self.hospital) as client:
+            found = reconcile_hospital(adapter, self.hospital, client, clock, context.progress)
+            if not self.agreed(found) or not found.findings:
+                return found, None
+            return found, repair_hospital(
+                adapter,
+                found,
+                client,
+                clock,
+                delete_unknown=self.delete_unknown,
+                deliver=lambda: _deliver(context, self.hospital),
+                by=context.by,
+                stop=context.stop,
+            )
+
+
+def _deliver(context: OperationContext, hospital: str) -> None:
+    sync(
+        context.adapter,
+        [hospital],
+        context.clock,
+        context.progress,
+        context.stop,
+        keep=True,
+        by=context.by,
+    )
 
 
 def refresh_ledger(

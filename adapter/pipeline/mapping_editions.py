@@ -26,7 +26,7 @@ _MOST_LOADED = 8  # editions kept in memory by a process that stays up
 
 @dataclass(frozen=True, slots=True)
 class MappingEdition:
-    """A mapping as it was at one moment. `folder_version` is the hospital's, `digest` names the files of all
+    """A mapping as it was at one moment. `version` is the hospital's, `digest` names the files of all
     hospitals; `snapshot` is None where they are in the database.
     """
 

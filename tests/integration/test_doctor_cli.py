@@ -20,8 +20,9 @@ from adapter.errors import Busy
 from adapter.ledger.hospitals.pace import HospitalMode
 from adapter.ledger.server_cards.card import ServerCard
 from adapter.ledger.server_cards.store import ServerCardStore
-from adapter.operations.hospital_switch import set_hospital_mode
+from adapter.operations.hospital_switch import SetHospitalMode
 from adapter.operations.measure import remeasure_server
+from adapter.operations.operation import OperationContext
 from adapter.pipeline.application import Adapter
 from adapter.sandbox.app import SandboxHospital
 from adapter.settings import load_settings
@@ -182,10 +183,10 @@ def test_it_is_measured_again_only_where_a_person_once_did_and_it_is_served(site
         assert "if_match: true -> false" in (kept.drift or "")
         asked = len(site.deviant.requests)
         ahead = timedelta(days=14)
-        set_hospital_mode(adapter, "bv", HospitalMode.PAUSED, by="test", note=None, now=clock())
+        SetHospitalMode("bv", HospitalMode.PAUSED).perform(OperationContext(adapter, "test", clock))
         assert remeasure_server(adapter, "bv", clock) is False
         assert len(site.deviant.requests) == asked
-        set_hospital_mode(adapter, "bv", HospitalMode.RUNNING, by="test", note=None, now=clock())
+        SetHospitalMode("bv", HospitalMode.RUNNING).perform(OperationContext(adapter, "test", clock))
         with FileLock(adapter.settings.data_folder / "doctor-bv.lock"), pytest.raises(Busy):
             remeasure_server(adapter, "bv", clock)
 

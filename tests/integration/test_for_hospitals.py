@@ -19,12 +19,12 @@ from sqlalchemy import Connection, Engine
 
 from adapter.fhir import codec
 from adapter.fhir.validation.checker import check_bundle, check_resource
+from adapter.hospital_tokens import issue_token
 from adapter.inbox.matching import fulfilment_effect
 from adapter.inbox.processing import process_items
 from adapter.inbox.receive import RESULT_TYPES, receive_resource
 from adapter.records.model import Fulfilment
 from adapter.web.app import endpoint_app
-from adapter.web.bearer_tokens import issue_token
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "for-hospitals.md").read_text("utf-8")

@@ -13,7 +13,8 @@ from adapter.cli import main
 from adapter.database import read_transaction
 from adapter.insights.hospital_service import hospital_service
 from adapter.ledger.hospitals.pace import HospitalMode
-from adapter.operations.hospital_switch import set_hospital_mode
+from adapter.operations.hospital_switch import SetHospitalMode
+from adapter.operations.operation import OperationContext
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.outbound.planning import update_ledger
 from adapter.settings import load_settings
@@ -94,15 +95,21 @@ def test_nothing_new_is_planned_for_a_hospital_that_is_drained(
 ) -> None:
     with Adapter.open(load_settings(folder / "adapter.toml")) as adapter:
         now = datetime.now(UTC)
-        set_hospital_mode(adapter, "bv-tinh", HospitalMode.DRAINING, by="cli:an", note=None, now=now)
+        SetHospitalMode("bv-tinh", HospitalMode.DRAINING).perform(
+            OperationContext(adapter, "cli:an", lambda: now)
+        )
         assert hospital_service(adapter, "bv-tinh", now).mode == "paused"  # nothing is left to send
         run(capsys, "sample", "year.xlsx", "--small")
         run(capsys, "import", "year.xlsx")
         outlet = adapter.destination("bv-tinh")
         assert update_ledger(adapter, outlet, now, lambda *_: None) == 0
-        set_hospital_mode(adapter, "bv-tinh", HospitalMode.RUNNING, by="cli:an", note=None, now=now)
+        SetHospitalMode("bv-tinh", HospitalMode.RUNNING).perform(
+            OperationContext(adapter, "cli:an", lambda: now)
+        )
         assert update_ledger(adapter, outlet, now, lambda *_: None) > 0
-        set_hospital_mode(adapter, "bv-tinh", HospitalMode.DRAINING, by="cli:an", note=None, now=now)
+        SetHospitalMode("bv-tinh", HospitalMode.DRAINING).perform(
+            OperationContext(adapter, "cli:an", lambda: now)
+        )
         assert hospital_service(adapter, "bv-tinh", now).mode == "draining"
 
 

@@ -1,7 +1,7 @@
 """Two people who are one: a real database, two real hospitals over HTTP."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from adapter.inbox.receive import receive_resource
 from adapter.insights.explain import explain_record
 from adapter.insights.problems import current_problems
 from adapter.ledger.schema.states import EntryState
-from adapter.operations.merge import merge, preview_merge, unmerge
+from adapter.operations.merge import MergeCadres, MergePreview, UnmergeCadre
+from adapter.operations.operation import OperationContext
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound import inbox
 from adapter.pipeline.inbound.inbox import process_inbox
@@ -41,6 +42,14 @@ def silent(_stage: str, _hospital: str | None, _done: int, _total: int) -> None:
 
 def clock() -> datetime:
     return datetime.now(UTC)
+
+
+def acting(adapter: Adapter, now: Callable[[], datetime] = clock) -> OperationContext:
+    return OperationContext(adapter, "test", now)
+
+
+def preview_merge(adapter: Adapter, loser: str, survivor: str) -> MergePreview:
+    return MergeCadres(loser, survivor).look(acting(adapter))
 
 
 class Site:
@@ -89,7 +98,7 @@ class Site:
         assert all(one.parked == one.unknown == one.waiting == 0 for one in summary.hospitals.values())
 
     def merge(self, **how: Any) -> None:
-        merge(self.adapter, preview_merge(self.adapter, self.loser, self.survivor), clock, "test", **how)
+        MergeCadres(self.loser, self.survivor, **how).perform(acting(self.adapter))
 
     def patient(self, hospital: str, cadre: str) -> dict[str, Any] | None:
         identity = self.adapter.destination(hospital).identify("Patient", "cadre", cadre)
@@ -151,7 +160,7 @@ def test_a_merge_taken_back_leaves_everything_as_it_was(site: Site) -> None:
     theirs = site.about(RETRACTS, before["id"])
     site.merge(despite_numbers=True)
     site.sync()
-    assert unmerge(site.adapter, site.loser, clock, "test") == site.survivor
+    assert UnmergeCadre(site.loser).perform(acting(site.adapter)) == site.survivor
     site.sync()
     after = site.patient(RETRACTS, site.loser)
     assert after is not None
@@ -278,7 +287,7 @@ def test_what_hospitals_sent_about_the_loser_goes_back_when_the_merge_is_taken_b
     results = [one for one in site.adapter.records.of_cadre(site.survivor) if isinstance(one, Result)]
     assert {one.cadre for one in results} == {site.survivor}
     assert len(results) == 2
-    unmerge(site.adapter, site.loser, clock, "test")
+    UnmergeCadre(site.loser).perform(acting(site.adapter))
     for number, key in enumerate((site.loser, site.survivor)):
         theirs = [one for one in site.adapter.records.of_cadre(key) if isinstance(one, Result)]
         assert [one.cadre for one in theirs] == [key]
@@ -301,8 +310,8 @@ def test_nobody_plans_for_two_people_while_they_become_one(
         seen.extend(one.id for one in site.adapter.ledger.workers.all())
         return clock()
 
-    wanted = preview_merge(site.adapter, site.loser, site.survivor)
-    merge(site.adapter, wanted, watched, "test", despite_numbers=True)
+    merging = MergeCadres(site.loser, site.survivor, despite_numbers=True)
+    merging.perform(acting(site.adapter, watched))
     assert set(seen) == {site.adapter.ledger.worker_id}  # whose leases are found free when it is killed
     assert site.adapter.ledger.workers.all() == []
 
@@ -318,5 +327,5 @@ def test_somebody_merged_into_a_person_who_left_is_told(site: Site) -> None:
         connection.execute(gone.values(deleted=True))
     [problem] = [one for one in current_problems(site.adapter, clock()) if one.code == "merged"]
     assert (problem.count, problem.command) == (1, "adapter cadre merges")
-    unmerge(site.adapter, site.loser, clock, "test")
+    UnmergeCadre(site.loser).perform(acting(site.adapter))
     assert site.adapter.records.merges.without_survivor() == []

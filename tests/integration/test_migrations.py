@@ -8,9 +8,6 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DatabaseError
 
-import adapter.pipeline
-import adapter.repository.tables
-import adapter.web.tables  # noqa: F401 - imported for the tables they declare
 from adapter.database import metadata, migrate, read_transaction, write_transaction
 from adapter.migrations import versions
 

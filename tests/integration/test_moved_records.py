@@ -20,7 +20,8 @@ from adapter.ledger.schema import tables
 from adapter.ledger.schema.states import EntryEvent, EntryState
 from adapter.ledger.schema.transitions import unpack_transitions
 from adapter.ledger.schema.values import DeliveryOutcome, LedgerEntry
-from adapter.operations.merge import merge, preview_merge
+from adapter.operations.merge import MergeCadres
+from adapter.operations.operation import OperationContext
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.desired_state import changed_people
 from adapter.pipeline.desired_state.changed_people import CENTRE_KEY
@@ -513,8 +514,8 @@ def test_a_repair_leaves_what_stands_under_somebody_else(site: Site) -> None:
 
 
 def test_what_leaves_a_merged_name_leaves_the_survivor(site: Site) -> None:
-    wanted = preview_merge(site.adapter, site.former, site.third)
-    merge(site.adapter, wanted, clock, "test", despite_numbers=True)
+    merging = MergeCadres(site.former, site.third, despite_numbers=True)
+    merging.perform(OperationContext(site.adapter, "test", clock))
     site.sync()
     site.check(site.third)
     head = site.adapter.records.newest_position()

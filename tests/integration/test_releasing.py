@@ -3,8 +3,8 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,10 @@ from sqlalchemy import Engine, select
 from adapter import audit
 from adapter.database import read_transaction
 from adapter.errors import PlanChanged, UsageError
+from adapter.insights import parked
 from adapter.ledger.schema.states import EntryEvent, EntryState
-from adapter.operations import release
+from adapter.operations.operation import OperationContext
+from adapter.operations.release import ReleaseParked
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.outbound.outdated import park_outdated
 from adapter.settings import HospitalSettings, Settings, load_settings
@@ -53,14 +55,27 @@ def books(adapter: Adapter) -> Books:
     return books
 
 
-def words(found: list[release.ParkedCause]) -> dict[tuple[str, str], tuple[int, int, int]]:
+def words(found: Sequence[parked.ParkedCause]) -> dict[tuple[str, str], tuple[int, int, int]]:
     return {(one.hospital, one.reason): (one.released, one.too_old, one.kept) for one in found}
+
+
+def let_go(
+    adapter: Adapter,
+    at: datetime,
+    words: Sequence[str],
+    reason: str | None = None,
+    *,
+    everything: bool = False,
+) -> Sequence[parked.ParkedCause]:
+    """A person releases what is parked."""
+    operation = ReleaseParked(tuple(words), reason, everything)
+    return operation.perform(OperationContext(adapter, "cli:it", lambda: at))
 
 
 def test_what_is_parked_is_counted_by_cause_with_the_command_that_helps(
     adapter: Adapter, books: Books
 ) -> None:
-    found = release.parked_causes(adapter, release.select_parked(adapter, [], everything=True), books.now)
+    found = parked.parked_causes(adapter, parked.select_parked(adapter, [], everything=True), books.now)
     assert words(found) == {
         ("bv", "refused"): (2, 0, 0),
         ("bv", "multiple-matches"): (1, 0, 0),
@@ -78,7 +93,7 @@ def test_a_release_by_cause_takes_that_cause_alone_and_wakes_its_shipment(
     adapter: Adapter, books: Books
 ) -> None:
     lease = None
-    release.release(adapter, release.select_parked(adapter, ["bv"], "refused"), books.now, "cli:it")
+    let_go(adapter, books.now, ["bv"], "refused")
     assert {key: books.entry(key).state for key in ("a", "r", "b", "bad")} == {
         "a": EntryState.PENDING,
         "r": EntryState.PENDING,
@@ -95,7 +110,7 @@ def test_a_release_by_cause_takes_that_cause_alone_and_wakes_its_shipment(
 
 
 def test_a_release_of_everything_leaves_what_is_not_valid(adapter: Adapter, books: Books) -> None:
-    done = release.release(adapter, release.select_parked(adapter, [], everything=True), books.now, "cli:it")
+    done = let_go(adapter, books.now, [], everything=True)
     assert sum(one.released for one in done) == 4
     assert books.entry("bad").state is EntryState.PARKED
     assert books.entry("bad").reason == "invalid"
@@ -103,7 +118,7 @@ def test_a_release_of_everything_leaves_what_is_not_valid(adapter: Adapter, book
 
 
 def test_one_record_is_released_by_its_key(adapter: Adapter, books: Books) -> None:
-    release.release(adapter, release.select_parked(adapter, ["a"]), books.now, "cli:it")
+    let_go(adapter, books.now, ["a"])
     assert books.entry("a").state is EntryState.PENDING
     assert books.entry("r").state is EntryState.PARKED
 
@@ -113,25 +128,25 @@ def test_a_release_of_nothing_says_so(
     adapter: Adapter, books: Books, said: tuple[tuple[str, ...], str | None]
 ) -> None:
     with pytest.raises(UsageError):
-        release.select_parked(adapter, *said)
+        parked.select_parked(adapter, *said)
 
 
 def test_a_cause_that_does_not_exist_is_a_mistake(adapter: Adapter) -> None:
     with pytest.raises(UsageError, match="refusd"):
-        release.select_parked(adapter, [], "refusd")
-    assert release.select_parked(adapter, [], "too-large")
+        parked.select_parked(adapter, [], "refusd")
+    assert parked.select_parked(adapter, [], "too-large")
 
 
 def test_what_is_not_valid_is_not_released_by_its_key_either(adapter: Adapter, books: Books) -> None:
-    release.release(adapter, release.select_parked(adapter, ["bad"]), books.now, "cli:it")
+    let_go(adapter, books.now, ["bad"])
     assert books.entry("bad").state is EntryState.PARKED
     books.wish(wish("a"), wish("b", "v2"), wish("r", type_="ServiceRequest"), wish("bad"), wish("fine"))
     assert books.entry("bad").state is EntryState.PENDING  # the checker finds it valid now
 
 
 def test_releases_are_audited_without_a_key(adapter: Adapter, books: Books) -> None:
-    release.release(adapter, release.select_parked(adapter, ["bv"], "refused"), books.now, "cli:it")
-    release.release(adapter, release.select_parked(adapter, ["b"]), books.now, "cli:it")
+    let_go(adapter, books.now, ["bv"], "refused")
+    let_go(adapter, books.now, ["b"])
     table = audit.audit.c
     query = select(table.actor, table.hospital, table.subject, table.details).where(
         table.action == "parked.released"
@@ -151,24 +166,24 @@ def test_what_never_arrived_for_weeks_waits_for_a_word(adapter: Adapter, books: 
     assert books.entry("fine").state is EntryState.PARKED
     assert books.steps("fine")[-1] == (EntryState.PARKED, "too-old")
     assert park_outdated(adapter, "bv", later) == 0
-    everything = release.select_parked(adapter, ["bv"])
-    assert words(release.parked_causes(adapter, everything, later))["bv", "too-old"] == (0, 0, 2)
-    meant = release.select_parked(adapter, ["bv"], "too-old")
-    assert words(release.parked_causes(adapter, meant, later)) == {("bv", "too-old"): (2, 0, 0)}
-    release.release(adapter, meant, later, "cli:it")
+    everything = parked.select_parked(adapter, ["bv"])
+    assert words(parked.parked_causes(adapter, everything, later))["bv", "too-old"] == (0, 0, 2)
+    meant = parked.select_parked(adapter, ["bv"], "too-old")
+    assert words(parked.parked_causes(adapter, meant, later)) == {("bv", "too-old"): (2, 0, 0)}
+    let_go(adapter, later, ["bv"], "too-old")
     assert books.entry("fine").state is EntryState.PENDING
     assert park_outdated(adapter, "bv", later + 29 * DAY) == 0  # as of the release
 
 
 def test_what_was_parked_long_ago_is_not_replayed_by_cause(adapter: Adapter, books: Books) -> None:
     later = books.now + 31 * DAY
-    by_cause = release.select_parked(adapter, ["bv"], "refused")
-    assert words(release.parked_causes(adapter, by_cause, later)) == {("bv", "refused"): (0, 2, 0)}
-    release.release(adapter, by_cause, later, "cli:it")
+    by_cause = parked.select_parked(adapter, ["bv"], "refused")
+    assert words(parked.parked_causes(adapter, by_cause, later)) == {("bv", "refused"): (0, 2, 0)}
+    let_go(adapter, later, ["bv"], "refused")
     assert {(books.entry(key).state, books.entry(key).reason) for key in ("a", "r")} == {
         (EntryState.PARKED, "too-old")
     }
-    release.release(adapter, release.select_parked(adapter, ["a"]), later, "cli:it")
+    let_go(adapter, later, ["a"])
     assert books.entry("a").state is EntryState.PENDING  # asked for by name
 
 

@@ -18,11 +18,16 @@ from serving import serving
 from sqlalchemy import Engine, select
 
 from adapter.database import open_database, read_transaction
+from adapter.hospital_tokens import (
+    hospital_of_token,
+    hospital_token,
+    issue_token,
+    list_tokens,
+    revoke_tokens,
+)
 from adapter.repository.tables import repository_resource
 from adapter.repository.write_plan import VersionChange
 from adapter.web.app import endpoint_app
-from adapter.web.bearer_tokens import hospital_of_token, issue_token, list_tokens, revoke_tokens
-from adapter.web.tables import hospital_token
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 HOSPITAL = "bv-tinh"

@@ -21,7 +21,6 @@ from adapter.duties.schedule import next_run
 from adapter.duties.services import schedule_duties, worker_duties
 from adapter.duties.syncing import SyncHospital
 from adapter.pipeline.application import Adapter
-from adapter.records.importing.import_report import ImportReport
 from adapter.settings import HospitalSettings, Settings, SourceSettings
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -40,10 +39,6 @@ def classes(module: str) -> list[type]:
 DUTIES = {found[0] for module in ROOM if (found := classes(module))}
 
 
-def no_import(_adapter: Adapter, _source: str, _now: datetime) -> ImportReport:
-    raise AssertionError
-
-
 @pytest.fixture
 def adapter(tmp_path: Path) -> Adapter:
     """Two hospitals, one of them never measured, and a source of the same name as the other."""
@@ -58,7 +53,7 @@ def adapter(tmp_path: Path) -> Adapter:
 
 
 def services(adapter: Adapter) -> Sequence[list[Duty]]:
-    with_all = (adapter, lambda: NOON, threading.Event(), no_import)
+    with_all = (adapter, lambda: NOON, threading.Event())
     return schedule_duties(*with_all), worker_duties(*with_all), worker_duties(*with_all, ["bv-huyen"])
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, actor, now, opened
+from adapter.cli.terminal.context import AsJson, insights, opened, operating
 from adapter.cli.terminal.output import emit, moment, rows, table
 from adapter.texts import say
 
@@ -41,29 +41,27 @@ def merge(
     as_json: AsJson = False,
 ) -> None:
     """Merge two people who are one."""
-    from adapter.operations.merge import merge as do
-    from adapter.operations.merge import preview_merge
-    from adapter.pipeline.access_audit import audit_read
+    from adapter.operations.merge import MergeCadres
 
     with opened(context) as adapter:
-        wanted = preview_merge(adapter, loser, survivor)
-        people = [("cadre", loser), ("cadre", survivor)]
-        audit_read(adapter, people, command="cadre merge", by=actor(), now=now())
+        operation, acting = MergeCadres(loser, survivor, despite_numbers), operating(adapter)
+        seen = operation.preview(acting)
+        insights(adapter).audit_read([("cadre", loser), ("cadre", survivor)], "cadre merge")
         if not as_json:
-            emit(None, False, lambda out: _draw(out, wanted))
+            emit(None, False, lambda out: _draw(out, seen.shown))
         done = not dry_run and _agreed(yes=yes, as_json=as_json)
         if done:
-            do(adapter, wanted, now, actor(), despite_numbers=despite_numbers)
-    facts = {"preview": wanted, "merged": done}
+            operation.perform(acting, seen.version)
+    facts = {"preview": seen.shown, "merged": done}
     emit(facts, as_json, lambda out: out.print(say("merge.done" if done else "merge.nothing_done")))
 
 
 def unmerge(context: typer.Context, loser: _Loser, as_json: AsJson = False) -> None:
     """Take a merge back."""
-    from adapter.operations.merge import unmerge as undo
+    from adapter.operations.merge import UnmergeCadre
 
     with opened(context) as adapter:
-        survivor = undo(adapter, loser, now, actor())
+        survivor = UnmergeCadre(loser).perform(operating(adapter))
     facts = {"loser": loser, "survivor": survivor}
     emit(facts, as_json, lambda out: out.print(say("merge.undone", **facts)))
 
@@ -71,7 +69,7 @@ def unmerge(context: typer.Context, loser: _Loser, as_json: AsJson = False) -> N
 def merges(context: typer.Context, as_json: AsJson = False) -> None:
     """The merges that hold."""
     with opened(context) as adapter:
-        found = adapter.records.merges.list()
+        found = insights(adapter).merges()
     made = table(*(say(f"merge.col_{word}") for word in ("loser", "survivor", "at", "by")))
     lines = [(one.loser, one.survivor, moment(one.merged_at), one.merged_by) for one in found]
     emit(found, as_json, lambda out: out.print(rows(made, lines) if lines else say("merge.none")))

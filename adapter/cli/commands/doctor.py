@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, Hospitals, actor, chosen, now, opened, stopping
+from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, opened, operating, stopping
 from adapter.cli.terminal.output import emit, errors, moment, rows, table
 from adapter.cli.terminal.progress import progress
 from adapter.texts import catalogue, say
@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from adapter.cli.terminal.progress import ProgressCallback
-    from adapter.delivery.doctor.findings import CardFinding
-    from adapter.operations.measure import ServerCardReport
+    from adapter.insights.server_card_report import CardFinding, ServerCardReport
     from adapter.pipeline.application import Adapter
 
 __all__ = ["register", "say_unmeasured"]
@@ -33,9 +31,8 @@ def register(app: typer.Typer) -> None:
 
 def say_unmeasured(adapter: "Adapter", names: "Sequence[str]") -> None:
     """Say on standard error which of these hospitals have no card."""
-    for name in names:
-        if adapter.cards.get(name) is None:
-            errors().print(say("doctor.no_card", hospital=name))
+    for name in insights(adapter).unmeasured(names):
+        errors().print(say("doctor.no_card", hospital=name))
 
 
 def doctor(
@@ -52,7 +49,6 @@ def doctor(
 ) -> None:
     """Measure hospitals' servers, or show what was measured."""
     from adapter.errors import UsageError
-    from adapter.operations.measure import stored_card_report
 
     if show and read_only:
         raise UsageError("doctor.with_show")
@@ -65,7 +61,7 @@ def doctor(
             _acknowledge(adapter, names)
             return
         if show:
-            found = [stored_card_report(adapter, name, now()) for name in names]
+            found = [insights(adapter).server_card(name) for name in names]
         else:
             found, failed = _measured(adapter, names, writes=not read_only, quiet=as_json or markdown)
         displays = {name: adapter.settings.hospital(name).display for name in names}
@@ -83,8 +79,10 @@ def doctor(
 
 
 def _acknowledge(adapter: "Adapter", names: "Sequence[str]") -> None:
+    from adapter.operations.measure import AcknowledgeDrift
+
     for name in names:
-        adapter.cards.acknowledge(name)
+        AcknowledgeDrift(name).perform(operating(adapter))
         typer.echo(say("doctor.drift_seen", hospital=name))
 
 
@@ -93,7 +91,7 @@ def _measured(
 ) -> "tuple[list[ServerCardReport], int]":
     """What was measured, and the exit code of what could not be: one hospital's trouble is no other's."""
     from adapter.errors import Busy, SettingsError
-    from adapter.operations.measure import measure_server
+    from adapter.operations.measure import MeasureServer
 
     stop, failed = stopping(), 0
     found: list[ServerCardReport] = []
@@ -104,18 +102,11 @@ def _measured(
             if not quiet:
                 errors().print(say("doctor.begin" if writes else "doctor.begin_read_only", hospital=name))
             try:
-                bar = _bar(callback, name)
-                found.append(
-                    measure_server(adapter, name, now, writes=writes, stop=stop, on_progress=bar, by=actor())
-                )
+                found.append(MeasureServer(name, writes).perform(operating(adapter, callback, stop)))
             except (Busy, SettingsError) as error:
                 errors().print(say("cli.error", problem=str(error)))
                 failed = max(failed, error.exit_code)
     return found, failed
-
-
-def _bar(callback: "ProgressCallback", name: str) -> Any:
-    return lambda done, total: callback("doctor", name, done, total)
 
 
 def _facts(found: "ServerCardReport") -> dict[str, Any]:
@@ -229,12 +220,12 @@ def _why(word: str) -> str:
 
 def _strategy(adapter: "Adapter", found: "ServerCardReport") -> str | None:
     """How the adapter writes to this server, in words."""
-    from adapter.delivery.decisions.strategy import choose_strategy
+    from adapter.insights.server_card_report import write_strategy
 
-    if not found.lines:
+    how = write_strategy(adapter, found)
+    if how is None:
         return None
     hospital = adapter.settings.hospital(found.hospital)
-    how = choose_strategy(found.card, max_entries=hospital.max_entries, max_bytes=hospital.max_bytes)
     form = "together" if how.cross_references else how.form
     words = [
         say(f"doctor.form_{form}"),

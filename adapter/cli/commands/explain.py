@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, actor, now, opened
+from adapter.cli.terminal.context import AsJson, insights, opened
 from adapter.cli.terminal.output import emit, moment, rows, table, why
 from adapter.cli.terminal.refused import draw_turned_back
 from adapter.texts import say
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from adapter.insights.explain import RecordAtHospital, RecordExplanation
     from adapter.insights.provenance import TracedResource, TracedValue
     from adapter.insights.refusals import RefusedResource
-    from adapter.pipeline.application import Adapter
 
 __all__ = ["register"]
 
@@ -48,18 +47,15 @@ def explain(
 
 def _record(context: typer.Context, key: str, hospital: str | None, as_json: bool) -> None:
     from adapter.errors import UsageError
-    from adapter.insights.explain import explain_record as explained
-    from adapter.insights.refusals import refused_resources
 
     if hospital is not None:
         raise UsageError("explain.hospital_without_type")
     with opened(context) as adapter:
-        found = explained(adapter, key)
-        waiting: list[RefusedResource] = []
+        shown = insights(adapter)
+        found = shown.explain(key)
+        waiting: Sequence[RefusedResource] = ()
         if not as_json and any(line.state == "parked" for one in found for line in one.hospitals):
-            names = adapter.settings.hospitals
-            waiting = [one for name in names for one in refused_resources(adapter, name, _SHOWN, key)]
-        _note(adapter, found)
+            waiting = shown.refused(adapter.settings.hospitals, _SHOWN, key=key)
     if not found:
         raise UsageError("cli.no_record", key=key)
     emit(found, as_json, lambda out: _draw_explained(out, found, waiting))
@@ -69,21 +65,12 @@ def _resource(
     context: typer.Context, resource_type: str, key: str, hospital: str | None, as_json: bool
 ) -> None:
     from adapter.errors import UsageError
-    from adapter.insights.provenance import trace_resources
 
     with opened(context) as adapter:
-        found = trace_resources(adapter, resource_type, key, hospital)
-        _note(adapter, found)
+        found = insights(adapter).provenance(resource_type, key, hospital)
     if not found:
         raise UsageError("explain.no_resource", type=resource_type)
     emit(_as_numbers(found) if as_json else found, as_json, lambda out: _draw_traced(out, found))
-
-
-def _note(adapter: "Adapter", found: "Iterable[RecordExplanation | TracedResource]") -> None:
-    """Whose data are about to be shown, for the audit."""
-    from adapter.pipeline.access_audit import audit_read
-
-    audit_read(adapter, [(one.kind, one.key) for one in found], command="explain", by=actor(), now=now())
 
 
 def _as_numbers(found: "Sequence[TracedResource]") -> list[dict[str, Any]]:

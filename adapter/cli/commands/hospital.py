@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, actor, now, opened, settings_of
+from adapter.cli.terminal.context import AsJson, insights, opened, operating, settings_of
 from adapter.cli.terminal.output import emit, moment, rows, table
 from adapter.texts import catalogue, say
 
@@ -42,18 +42,18 @@ def hospital_token(
     as_json: AsJson = False,
 ) -> None:
     """Make a token with which a hospital may send results; it is shown once."""
-    from adapter.web import bearer_tokens
+    from adapter.operations.hospital_tokens import IssueToken, RevokeTokens
 
     with opened(context) as adapter:
-        hospital = adapter.settings.hospital(name)
+        hospital = adapter.settings.hospital(name).name
         if revoke:
-            count = bearer_tokens.revoke_tokens(adapter.engine, hospital.name, now())
-            done = say("cli.tokens_revoked", count=count, hospital=hospital.name)
-            emit({"hospital": hospital.name, "revoked": count}, as_json, lambda out: out.print(done))
+            count = RevokeTokens(hospital).perform(operating(adapter))
+            done = say("cli.tokens_revoked", count=count, hospital=hospital)
+            emit({"hospital": hospital, "revoked": count}, as_json, lambda out: out.print(done))
             return
-        token = bearer_tokens.issue_token(adapter.engine, hospital.name, now())
-    typer.echo(say("cli.token_once", hospital=hospital.name), err=True)
-    emit({"hospital": hospital.name, "token": token}, as_json, lambda _: typer.echo(token))
+        token = IssueToken(hospital).perform(operating(adapter))
+    typer.echo(say("cli.token_once", hospital=hospital), err=True)
+    emit({"hospital": hospital, "token": token}, as_json, lambda _: typer.echo(token))
 
 
 def hospital_list(context: typer.Context, as_json: AsJson = False) -> None:
@@ -76,10 +76,8 @@ def hospital_list(context: typer.Context, as_json: AsJson = False) -> None:
 
 def hospital_show(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """How a hospital is served now."""
-    from adapter.insights.hospital_service import hospital_service
-
     with opened(context) as adapter:
-        found = hospital_service(adapter, name, now())
+        found = insights(adapter).hospital(name)
     emit(found, as_json, lambda out: _draw(out, found))
 
 
@@ -100,19 +98,18 @@ def hospital_resume(context: typer.Context, name: Name, note: Note = None, as_js
 
 def hospital_reset(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """Close its breaker by hand."""
-    from adapter.operations.hospital_switch import reset_breaker
+    from adapter.operations.hospital_switch import ResetBreaker
 
     with opened(context) as adapter:
-        found = reset_breaker(adapter, name, by=actor(), now=now())
+        found = ResetBreaker(name).perform(operating(adapter))
     emit(found, as_json, lambda out: _draw_switched(out, found, "reset"))
 
 
 def _switch(context: typer.Context, name: str, mode: str, note: str | None, as_json: bool) -> None:
-    from adapter.ledger.hospitals.pace import HospitalMode
-    from adapter.operations.hospital_switch import set_hospital_mode
+    from adapter.operations.hospital_switch import HospitalMode, SetHospitalMode
 
     with opened(context) as adapter:
-        found = set_hospital_mode(adapter, name, HospitalMode(mode), by=actor(), note=note, now=now())
+        found = SetHospitalMode(name, HospitalMode(mode), note).perform(operating(adapter))
     emit(found, as_json, lambda out: _draw_switched(out, found, mode))
 
 

@@ -1,20 +1,19 @@
 """`adapter import`: a workbook or CSVs into the local record."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, now, opened
+from adapter.cli.terminal.context import AsJson, opened, operating
 from adapter.cli.terminal.output import emit, errors, rows, table
-from adapter.cli.terminal.progress import ProgressCallback, progress
+from adapter.cli.terminal.progress import progress
 from adapter.texts import say
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from adapter.records.importing.import_report import ImportReport
+    from adapter.operations.import_records import ImportReport
 
 __all__ = ["register"]
 
@@ -38,27 +37,11 @@ def import_files(
     as_json: AsJson = False,
 ) -> None:
     """Import workbooks, folders of CSVs, databases (source files) or check-up forms."""
-    from adapter.cli.commands.source import inputs, resolved
-    from adapter.pipeline.inbound.inbox import erase_received
-    from adapter.records.importing import importer
+    from adapter.operations.import_records import ImportRecords
 
+    operation = ImportRecords(tuple(files), dry_run, partial, allow_deletions, full, rejects)
     with opened(context) as adapter, progress(quiet=as_json) as callback:
-        files = [resolved(adapter.settings, file) for file in files]
-        report = importer.run_import(
-            adapter.engine,
-            files,
-            dry_run=dry_run,
-            partial=partial,
-            allow_deletions=allow_deletions,
-            max_deletions_percent=adapter.settings.max_deletions_percent,
-            rejects=rejects or _rejects_file(files[0]),
-            known_hospitals=frozenset(adapter.settings.hospitals),
-            known_measures=None,
-            now=now(),
-            progress=_counted(callback),
-            on_scrub=erase_received,
-            inputs=inputs(adapter.settings, full=full),
-        )
+        report = operation.perform(operating(adapter, callback))
     emit(report.as_json(), as_json, lambda out: _draw(out, report))
     raise typer.Exit(1 if report.rejected else 0)
 
@@ -92,13 +75,3 @@ def _draw(out: "Console", report: "ImportReport") -> None:
         out.print(say("import.withheld", count=report.withheld))
     if report.dry_run:
         out.print(say("cli.import_dry"))
-
-
-def _rejects_file(first: Path) -> Path:
-    """Beside the first file: `year.xlsx` is rejected into `year.rejects.xlsx`."""
-    stem = first.with_suffix("") if first.is_file() else first
-    return stem.with_name(f"{stem.name}.rejects{first.suffix if first.is_file() else ''}")
-
-
-def _counted(callback: ProgressCallback) -> Callable[[int, int], None]:
-    return lambda done, total: callback("import", None, done, total)

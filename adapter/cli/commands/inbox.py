@@ -1,12 +1,11 @@
 """`adapter inbox`: what a person decides."""
 
 from dataclasses import asdict
-from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, Hospitals, actor, chosen, now, opened
+from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, opened, operating
 from adapter.cli.terminal.output import emit, moment, rows, table
 from adapter.texts import catalogue, say
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from adapter.insights.inbox_list import InboxList
     from adapter.insights.unanswered import UnansweredReferral
 
 __all__ = ["register"]
@@ -40,15 +40,9 @@ def inbox_list(
     """What hospitals sent and what became of it."""
     if context.invoked_subcommand:
         return
-    from adapter.errors import UsageError
-    from adapter.inbox.tables import STATES
-
-    if state not in (*STATES, "all"):
-        raise UsageError("cli.unknown_state", state=state, known=", ".join((*STATES, "all")))
     with opened(context) as adapter:
-        counts = adapter.inbox.counts()
-        items = [_item_facts(item) for item in adapter.inbox.items(None if state == "all" else state)]
-    emit({"counts": counts, "items": items}, as_json, lambda out: _draw_inbox(out, counts, items))
+        found = insights(adapter).inbox(None if state == "all" else state)
+    emit(found, as_json, lambda out: _draw_inbox(out, found))
 
 
 def inbox_link(
@@ -59,10 +53,10 @@ def inbox_link(
     as_json: AsJson = False,
 ) -> None:
     """Say whose result it is."""
-    from adapter.pipeline.inbound.inbox import link
+    from adapter.operations.inbox import LinkItem
 
     with opened(context) as adapter:
-        link(adapter, item, cadre, referral, by=actor(), now=now())
+        LinkItem(item, cadre, referral).perform(operating(adapter))
     facts = {"item": item, "cadre": cadre, "referral": referral}
     emit(facts, as_json, lambda out: out.print(say("cli.inbox_linked", item=item, cadre=cadre)))
 
@@ -73,10 +67,10 @@ def inbox_unlink(
     as_json: AsJson = False,
 ) -> None:
     """Take a match back: the result leaves the record and waits again."""
-    from adapter.pipeline.inbound.inbox import unlink
+    from adapter.operations.inbox import UnlinkItem
 
     with opened(context) as adapter:
-        unlink(adapter, item, by=actor(), now=now())
+        UnlinkItem(item).perform(operating(adapter))
     emit({"item": item}, as_json, lambda out: out.print(say("cli.inbox_unlinked", item=item)))
 
 
@@ -87,12 +81,9 @@ def inbox_unanswered(
     as_json: AsJson = False,
 ) -> None:
     """Referrals that hospitals have and that nothing came back for."""
-    from adapter.insights.unanswered import unanswered_referrals
-
     with opened(context) as adapter:
         limit = adapter.settings.alarm.answer_days if days is None else days
-        before = now() - timedelta(days=limit)
-        found = unanswered_referrals(adapter, chosen(adapter, hospitals), before)
+        found = insights(adapter).unanswered(chosen(adapter, hospitals), limit)
     facts = {"days": limit, "unanswered": [asdict(one) for one in found]}
     emit(facts, as_json, lambda out: _draw_unanswered(out, found, limit))
 
@@ -110,16 +101,9 @@ def _draw_unanswered(out: "Console", found: "Sequence[UnansweredReferral]", days
     out.print(say("unanswered.advice"))
 
 
-def _item_facts(item: Any) -> dict[str, Any]:
-    """An inbox item without its body, which may name people."""
-    wanted = ("id", "hospital", "type", "state", "received_at", "reasons", "cadre", "referral", "settled_by")
-    facts = {name: getattr(item, name) for name in wanted}
-    return {**facts, "candidates": [one.cadre for one in item.candidates]}
-
-
-def _draw_inbox(out: "Console", counts: dict[str, int], items: "Sequence[dict[str, Any]]") -> None:
-    out.print("  ".join(f"{say(f'cli.state_{state}')}: {count}" for state, count in counts.items()))
-    if not items:
+def _draw_inbox(out: "Console", found: "InboxList") -> None:
+    out.print("  ".join(f"{say(f'cli.state_{state}')}: {count}" for state, count in found.counts.items()))
+    if not found.items:
         return
     headers = [
         say(f"cli.col_{word}")
@@ -127,15 +111,15 @@ def _draw_inbox(out: "Console", counts: dict[str, int], items: "Sequence[dict[st
     ]
     lines = (
         (
-            one["id"],
-            one["hospital"],
-            one["type"],
-            moment(one["received_at"]),
-            say(f"cli.state_{one['state']}"),
-            "; ".join(_reason(reason) for reason in one["reasons"]),
-            ", ".join(one["candidates"][:3]) or one["cadre"] or "-",
+            one.id,
+            one.hospital,
+            one.type,
+            moment(one.received_at),
+            say(f"cli.state_{one.state}"),
+            "; ".join(_reason(reason) for reason in one.reasons),
+            ", ".join(one.candidates[:3]) or one.cadre or "-",
         )
-        for one in items
+        for one in found.items
     )
     out.print(rows(table(*headers, numbers=(0,)), lines))
 

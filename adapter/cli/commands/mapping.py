@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, Hospitals, actor, chosen, now, opened, settings_of
+from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, opened, settings_of
 from adapter.cli.terminal.output import emit, rows, table
 from adapter.cli.terminal.progress import progress
 from adapter.texts import say
@@ -14,9 +14,8 @@ from adapter.texts import say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from adapter.fhir.difference import Difference
-    from adapter.insights.mapping_impact import ChangeKind, MappingImpact
-    from adapter.settings import Settings
+    from adapter.insights.mapping_check import MappingCheck
+    from adapter.insights.mapping_impact import ChangeKind, Difference, MappingImpact
 
 __all__ = ["register"]
 
@@ -32,51 +31,20 @@ def register(app: typer.Typer) -> None:
 def mapping_check(context: typer.Context, as_json: AsJson = False) -> None:
     """Check settings, secrets, mappings, code tables and the policy; list everything that is wrong."""
     from adapter.errors import MappingError
-    from adapter.pipeline.mapping_loading import load_mappings, policy_warnings
+    from adapter.insights.mapping_check import mapping_check as check
 
-    settings = settings_of(context)
-    problems = _secret_problems(settings)
-    facts: dict[str, Any] = {"types": (), "version": None, "warnings": ()}
-    try:
-        mappings = load_mappings(settings)
-        facts = {
-            "types": mappings.types,
-            "version": mappings.version,
-            "warnings": policy_warnings(settings),
-        }
-    except MappingError as error:
-        problems += [str(error), *error.problems]
-    if problems and not as_json:
-        raise MappingError("cli.check_failed", tuple(problems))
-    emit({**facts, "problems": problems}, as_json, lambda _: _draw_check(facts))
-    raise typer.Exit(2 if problems else 0)
+    found = check(settings_of(context))
+    if found.problems and not as_json:
+        raise MappingError("cli.check_failed", found.problems)
+    emit(found, as_json, lambda _: _draw_check(found))
+    raise typer.Exit(2 if found.problems else 0)
 
 
-def _secret_problems(settings: "Settings") -> list[str]:
-    """What is wrong with the identity key and the hospitals' tokens, without saying any of them."""
-    from adapter.errors import SettingsError
-    from adapter.fhir.identity import IdentityFactory
-
-    problems = []
-    try:
-        IdentityFactory(settings.secret(settings.identity_key).get_secret_value().encode())
-    except SettingsError as error:
-        problems.append(str(error))
-    except ValueError:
-        problems.append(say("settings.short_key", reference=settings.identity_key))
-    for hospital in settings.hospitals.values():
-        try:
-            if hospital.token:
-                settings.secret(hospital.token)
-        except SettingsError as error:
-            problems.append(f"hospitals.{hospital.name}.token: {error}")
-    return problems
-
-
-def _draw_check(facts: Mapping[str, Any]) -> None:
-    for warning in facts["warnings"]:
+def _draw_check(found: "MappingCheck") -> None:
+    for warning in found.warnings:
         typer.echo(warning, err=True)
-    typer.echo(say("cli.mapping_good", types=", ".join(facts["types"]), version=facts["version"][:12]))
+    version = (found.version or "")[:12]
+    typer.echo(say("cli.mapping_good", types=", ".join(found.types), version=version))
 
 
 def diff(
@@ -86,16 +54,10 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """What the folder's mapping does to the current records, against the one in force; sends nothing."""
-    from adapter.insights.mapping_impact import mapping_impact
-    from adapter.pipeline.access_audit import audit_read
-
     with opened(context) as adapter:
         names = chosen(adapter, hospitals)
         with progress(quiet=as_json) as callback:
-            found = mapping_impact(adapter, names, callback, sample=sample)
-        examples = [one for each in found.values() for kind in each.kinds for one in kind.examples]
-        shown = [(one.record_kind, one.record) for one in examples]
-        audit_read(adapter, shown, command="mapping diff", by=actor(), now=now())
+            found = insights(adapter).mapping_impact(names, callback, sample=sample, command="mapping diff")
         limit = adapter.settings.max_resend_percent
     facts = {name: _facts(one) for name, one in found.items()}
     emit(facts, as_json, lambda out: _draw(out, found, limit))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, Hospitals, actor, chosen, now, opened
+from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, opened, operating
 from adapter.cli.terminal.output import emit, moment, pages, rows, table, why
 from adapter.texts import say
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from adapter.operations.release import ParkedCause
+    from adapter.insights.parked import ParkedCause
 
 __all__ = ["register"]
 
@@ -27,12 +27,8 @@ def register(app: typer.Typer) -> None:
 
 def parked(context: typer.Context, hospitals: Hospitals = None, as_json: AsJson = False) -> None:
     """What waits for a person, by cause."""
-    from adapter.ledger.parking import ParkedSelection
-    from adapter.operations import release as releasing
-
     with opened(context) as adapter:
-        choices = [ParkedSelection(name) for name in chosen(adapter, hospitals)]
-        found = releasing.parked_causes(adapter, choices, now())
+        found = insights(adapter).parked(chosen(adapter, hospitals))
     emit(found, as_json, lambda out: _draw_parked(out, found))
 
 
@@ -49,20 +45,21 @@ def release(  # noqa: PLR0917 - Typer passes them by name
 ) -> None:
     """Send again what is parked."""
     from adapter.errors import UsageError
-    from adapter.operations import release as releasing
+    from adapter.operations.release import ReleaseParked
 
     asks = not (yes or dry_run)
     if asks and (as_json or not sys.stdin.isatty()):
         raise UsageError("release.say_yes")
     with opened(context) as adapter:
-        choices = releasing.select_parked(adapter, words or [], reason, everything=everything)
-        found = releasing.parked_causes(adapter, choices, now())
+        operation, acting = ReleaseParked(tuple(words or ()), reason, everything), operating(adapter)
+        seen = operation.preview(acting)
+        found = seen.shown
         count = sum(one.released + one.too_old for one in found)
         if asks:
             emit(found, False, lambda out: _draw_release(out, found, "preview"))
         agreed = not dry_run and count > 0 and (yes or typer.confirm(say("release.ask", count=count)))
         if agreed:
-            releasing.release(adapter, choices, now(), actor())
+            operation.perform(acting, seen.version)
     if asks:
         typer.echo(say("release.done" if agreed else "release.not_done"))
         return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adapter.cli.commands.doctor import say_unmeasured
-from adapter.cli.terminal.context import AsJson, Hospitals, actor, chosen, now, opened
+from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, opened
 from adapter.cli.terminal.output import emit, errors, rows, table, why
 from adapter.cli.terminal.progress import progress
 from adapter.texts import catalogue, say
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from adapter.insights.insights import Insights
     from adapter.insights.plan_report import PersonReport, PlanReport
-    from adapter.pipeline.application import Adapter
 
 __all__ = ["register"]
 
@@ -39,17 +39,13 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Show what a sync would send, what not, and why."""
-    from adapter.insights.plan_report import plan_reports as make_plan
-    from adapter.pipeline.access_audit import audit_read
-
     with opened(context) as adapter:
-        names = chosen(adapter, hospitals)
+        names, shown = chosen(adapter, hospitals), insights(adapter)
         if cadre is not None:
-            cadre = _somebody(adapter, cadre)
-            audit_read(adapter, [("cadre", cadre)], command="plan", by=actor(), now=now())
+            cadre = _somebody(shown, cadre)
         with progress(quiet=as_json) as callback:
-            plans = make_plan(adapter, names, callback)
-        written = _written(adapter, names, out) if out else {}
+            plans = shown.plan(names, callback, cadre=cadre)
+        written = {name: shown.write_bundles(name, out / name) for name in names} if out else {}
         say_unmeasured(adapter, names)
     people = {name: _people(found, by_cadre, cadre) for name, found in plans.items()}
     facts = {name: _facts(found, people[name], written.get(name)) for name, found in plans.items()}
@@ -65,25 +61,16 @@ def plan(
     emit(facts, as_json, draw)
 
 
-def _somebody(adapter: "Adapter", key: str) -> str:
+def _somebody(shown: "Insights", key: str) -> str:
     """Whose plan it is: of somebody who was merged into another, the other's. Raises UsageError."""
     from adapter.errors import UsageError
 
-    if adapter.records.stored_record("cadre", key) is None:
+    survivor = shown.survivor(key)
+    if survivor is None:
         raise UsageError("merge.nobody", key=key)
-    if (survivor := adapter.records.merges.survivor(key)) != key:
+    if survivor != key:
         errors().print(say("merge.explained", key=key, survivor=survivor))
     return survivor
-
-
-def _written(adapter: "Adapter", names: "Sequence[str]", out: Path) -> dict[str, int]:
-    """How many Bundles were written for each hospital; that they were is in the audit."""
-    from adapter.pipeline.access_audit import audit_export
-    from adapter.pipeline.outbound.planning import write_bundles
-
-    for name in names:
-        audit_export(adapter, name, command="plan", by=actor(), now=now())
-    return {name: write_bundles(adapter, name, out / name) for name in names}
 
 
 def _people(found: "PlanReport", by_cadre: bool, cadre: str | None) -> "list[PersonReport] | None":

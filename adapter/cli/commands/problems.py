@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, now, opened
+from adapter.cli.terminal.context import AsJson, insights, opened, operating
 from adapter.cli.terminal.output import emit, moment, rows, table
 from adapter.texts import say
 
@@ -24,10 +24,8 @@ def register(app: typer.Typer) -> None:
 
 def show_problems(context: typer.Context, as_json: bool) -> None:
     """List them, one row each; ends with 0 where there is none, 1 where there is."""
-    from adapter.insights.problems import current_problems
-
     with opened(context) as adapter:
-        found = current_problems(adapter, now())
+        found = insights(adapter).problems()
     emit(_facts(found), as_json, lambda out: _draw(out, found))
     raise typer.Exit(1 if found else 0)
 
@@ -39,17 +37,17 @@ def alarm(
 ) -> None:
     """Look for problems once and tell what is new; or try the ways."""
     from adapter.errors import UsageError
-    from adapter.operations.alarms import alarm_channels, send_alarms, test_channels
+    from adapter.operations.alarms import SendAlarms, TestChannels
 
     with opened(context) as adapter:
-        names = list(alarm_channels(adapter))
         if test:
-            if not names:
+            acting = operating(adapter)
+            if not TestChannels().preview(acting).shown:
                 raise UsageError("alarm.no_way")
-            tried = test_channels(adapter, now())
+            tried = TestChannels().perform(acting)
             emit(tried, as_json, lambda out: _draw_tried(out, tried))
             raise typer.Exit(1 if any(tried.values()) else 0)
-        raised = send_alarms(adapter, now())
+        raised = SendAlarms().perform(operating(adapter))
     facts = {"problems": _facts(raised.problems), "told": raised.told, "failed": raised.failed}
     emit(facts, as_json, lambda out: _draw(out, raised.problems))
     for way, why in raised.failed.items():

@@ -1,12 +1,12 @@
 """`adapter reconcile`: a hospital read back, and put right."""
 
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, Hospitals, actor, chosen, now, opened, stopping
+from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, opened, operating, stopping
 from adapter.cli.terminal.output import emit, errors, rows, table
 from adapter.cli.terminal.progress import progress, still
 from adapter.texts import catalogue, say
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from adapter.cli.terminal.progress import ProgressCallback
-    from adapter.delivery.http.client import HospitalClient
     from adapter.operations.reconcile import ReconcileReport
     from adapter.operations.repair import RepairSummary
     from adapter.pipeline.application import Adapter
@@ -84,13 +83,14 @@ class _Wanted:
 
 
 @contextmanager
-def _stoppable() -> "Iterator[threading.Event]":
-    """The event that Ctrl+C and SIGTERM set, for as long as something is put right."""
+def _stoppable(stop: "threading.Event") -> "Iterator[None]":
+    """Ctrl+C and SIGTERM set the event, for as long as something is put right."""
     import signal
 
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield stopping()
+        stopping(stop)
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -99,50 +99,42 @@ def _stoppable() -> "Iterator[threading.Event]":
 def _one(
     adapter: "Adapter", name: str, callback: "ProgressCallback", wanted: _Wanted
 ) -> "tuple[ReconcileReport, RepairSummary | None]":
-    from adapter.operations.reconcile import reconcile_hospital as read_back
-    from adapter.operations.repair import refresh_ledger
-    from adapter.pipeline.access_audit import audit_read
+    import threading
 
-    if wanted.repair:
-        refresh_ledger(adapter, name, now, callback)
-    with adapter.client(name) as client:
-        found = read_back(adapter, name, client, now, callback)
-        known = [(one.kind, one.key) for one in found.findings if one.key]
-        audit_read(adapter, known, command="reconcile", by=actor(), now=now())
-        with still(callback):
-            if not wanted.as_json:
-                emit(None, False, lambda out: _draw(out, found, wanted))
-            if not (wanted.repair and found.findings and _agreed(wanted)):
-                return found, None
-        done = _put_right(adapter, found, client, callback, wanted)
-    if not wanted.as_json:
+    from adapter.operations.repair import RepairHospital
+
+    stop = threading.Event()
+    with ExitStack() as repairing:
+
+        def agreed(found: "ReconcileReport") -> bool:
+            with still(callback):
+                _show(adapter, found, wanted)
+                goes_on = bool(found.findings) and _agreed(wanted)
+            if goes_on:
+                repairing.enter_context(_stoppable(stop))
+            return goes_on
+
+        operation = RepairHospital(name, wanted.delete_unknown, agreed)
+        acting = operating(adapter, callback, stop)
+        if not wanted.repair:
+            found = operation.look(acting)
+            with still(callback):
+                _show(adapter, found, wanted)
+            return found, None
+        try:
+            found, done = operation.perform(acting)
+        finally:
+            wanted.stopped = stop.is_set()
+    if done is not None and not wanted.as_json:
         with still(callback):
             emit(None, False, lambda out: _draw_repaired(out, name, done))
     return found, done
 
 
-def _put_right(
-    adapter: "Adapter",
-    found: "ReconcileReport",
-    client: "HospitalClient",
-    callback: "ProgressCallback",
-    wanted: _Wanted,
-) -> "RepairSummary":
-    from adapter.operations.repair import repair_hospital
-    from adapter.pipeline.outbound.sync import sync
-
-    with _stoppable() as stop:
-
-        def deliver() -> None:
-            sync(adapter, [found.hospital], now, callback, stop, keep=True, by=actor())
-
-        delete = wanted.delete_unknown
-        try:
-            return repair_hospital(
-                adapter, found, client, now, delete_unknown=delete, deliver=deliver, by=actor(), stop=stop
-            )
-        finally:
-            wanted.stopped = stop.is_set()
+def _show(adapter: "Adapter", found: "ReconcileReport", wanted: _Wanted) -> None:
+    insights(adapter).audit_read([(one.kind, one.key) for one in found.findings if one.key], "reconcile")
+    if not wanted.as_json:
+        emit(None, False, lambda out: _draw(out, found, wanted))
 
 
 def _agreed(wanted: _Wanted) -> bool:

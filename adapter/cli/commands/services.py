@@ -9,10 +9,7 @@ from adapter.cli.terminal.context import Hospitals, chosen, now, opened, stoppin
 from adapter.texts import say
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from adapter.pipeline.application import Adapter
-    from adapter.records.importing.import_report import ImportReport
 
 __all__ = ["register"]
 
@@ -37,7 +34,7 @@ def schedule(context: typer.Context) -> None:
             raise SettingsError("cli.schedule_none")
         _say_problems(adapter)
         typer.echo(say("cli.schedule_runs", count=count))
-        run_schedule(adapter, schedule_duties(adapter, now, stop, _read), now, stop)
+        run_schedule(adapter, schedule_duties(adapter, now, stop), now, stop)
     typer.echo(say("cli.stopped"))
 
 
@@ -53,17 +50,11 @@ def worker(
     stop = stopping()
     with opened(context, service=True) as adapter:
         names = chosen(adapter, hospitals)
-        duties = worker_duties(adapter, now, stop, _read, names if hospitals else None)
+        duties = worker_duties(adapter, now, stop, names if hospitals else None)
         _say_problems(adapter)
         typer.echo(say("worker.works", count=len(names)))
         run_worker(adapter, names, duties, now, stop, threads=threads, once=once)
     typer.echo(say("cli.stopped"))
-
-
-def _read(adapter: "Adapter", source: str, _now: "datetime") -> "ImportReport":
-    from adapter.cli.commands.source import read_source
-
-    return read_source(adapter, source)
 
 
 def _say_problems(adapter: "Adapter") -> None:

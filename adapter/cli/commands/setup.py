@@ -8,7 +8,7 @@ import typer
 from adapter.cli.terminal.context import AsJson, choices
 from adapter.cli.terminal.output import emit
 from adapter.errors import UsageError
-from adapter.operations.settings_files import write_key, write_settings
+from adapter.operations.starting_files import write_key, write_settings
 from adapter.texts import current_language, say
 
 __all__ = ["register"]
@@ -42,7 +42,7 @@ def template(
     file: Annotated[Path, typer.Argument(help=say("cli.help_template_file"))] = Path("template.xlsx"),
 ) -> None:
     """Write an empty workbook with all sheets."""
-    from adapter.records.sheets.template import write_template
+    from adapter.operations.starting_files import write_template
 
     _must_be_new(file)
     write_template(file, current_language())
@@ -57,11 +57,10 @@ def sample(
     as_json: AsJson = False,
 ) -> None:
     """Write the sample year."""
-    from adapter.records.synthetic import write_csv, write_workbook
+    from adapter.operations.starting_files import write_sample
 
     _must_be_new(file)
-    write = write_workbook if file.suffix else write_csv
-    counts = write(file, seed=seed, cadres=_FEW if small else _CADRES, year=year)
+    counts = write_sample(file, seed=seed, cadres=_FEW if small else _CADRES, year=year)
     facts = {"file": str(file), "seed": seed, "year": year, "rows": counts}
     done = say("cli.sample_done", path=str(file), people=counts["cadre"], measurements=counts["measurement"])
     emit(facts, as_json, lambda out: out.print(done))

@@ -1,27 +1,24 @@
 """`adapter source check`, `adapter source list`: what records come from besides workbooks."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, now, opened
+from adapter.cli.terminal.context import AsJson, insights, opened, operating
 from adapter.cli.terminal.output import emit, errors, moment, rows, table
 from adapter.cli.terminal.progress import progress
 from adapter.texts import say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rich.console import Console
 
-    from adapter.pipeline.application import Adapter
-    from adapter.records.importing.import_report import ImportReport
-    from adapter.records.model import Record
-    from adapter.records.sources.open_tabs import InputOptions
-    from adapter.settings import Settings
+    from adapter.insights.source_list import SourceState
+    from adapter.operations.import_records import ImportReport, Record
 
-__all__ = ["inputs", "read_source", "register", "resolved"]
+__all__ = ["register"]
 
 _SHOWN = 5  # records of each kind
 
@@ -32,39 +29,6 @@ def register(app: typer.Typer) -> None:
     group.command("check", help=say("source.help_check"))(source_check)
     group.command("list", help=say("source.help_list"))(source_list)
     app.add_typer(group, name="source")
-
-
-def resolved(settings: "Settings", path: Path) -> Path:
-    """The file of a source of the settings, if the path is such a name and no file; else the path."""
-    if path.exists() or str(path) not in settings.sources:
-        return path
-    return settings.folder / settings.sources[str(path)].file
-
-
-def inputs(settings: "Settings", *, full: bool = False) -> "InputOptions":
-    """How sources are read: the province's own form, if its mappings folder has one."""
-    from adapter.records.sources.open_tabs import InputOptions
-
-    form = settings.mappings_folder / "sources" / "checkup.yaml"
-    return InputOptions(full=full, form=form if form.is_file() else None)
-
-
-def read_source(adapter: "Adapter", name: str) -> "ImportReport":
-    """Import a source of the settings; its rejects go into the data folder."""
-    from adapter.pipeline.inbound.inbox import erase_received
-    from adapter.records.importing import importer
-
-    settings = adapter.settings
-    return importer.run_import(
-        adapter.engine,
-        [settings.folder / settings.sources[name].file],
-        max_deletions_percent=settings.max_deletions_percent,
-        rejects=settings.data_folder / f"{name}.rejects",
-        known_hospitals=frozenset(settings.hospitals),
-        now=now(),
-        on_scrub=erase_received,
-        inputs=inputs(settings),
-    )
 
 
 class _Samples:
@@ -88,27 +52,16 @@ def source_check(
 ) -> None:
     """Import without storing, and show what came."""
     from adapter.errors import UsageError
-    from adapter.records.importing import importer
+    from adapter.operations.import_records import check_source, source_file
 
     samples = _Samples()
     with opened(context) as adapter, progress(quiet=as_json) as callback:
-        path = resolved(adapter.settings, Path(source))
+        path = source_file(adapter, Path(source))
         if not path.exists():
             known = ", ".join(sorted(adapter.settings.sources)) or "-"
             raise UsageError("source.no_source", name=source, known=known)
-        report = importer.run_import(
-            adapter.engine,
-            [path],
-            dry_run=True,
-            allow_deletions=True,
-            max_deletions_percent=100,
-            known_hospitals=frozenset(adapter.settings.hospitals),
-            now=now(),
-            progress=_counted(callback),
-            on_record=samples,
-            inputs=inputs(adapter.settings, full=True),
-        )
-        resources = _preview(adapter, samples)
+        report = check_source(operating(adapter, callback), path, samples)
+        resources = insights(adapter).as_resources(samples.kept)
     facts = {
         "rows": {
             kind: samples.counts.get(kind, 0) + counts.rejected for kind, counts in report.kinds.items()
@@ -121,29 +74,8 @@ def source_check(
     raise typer.Exit(1 if report.rejected else 0)
 
 
-def _preview(adapter: "Adapter", samples: _Samples) -> dict[str, list[Any]]:
-    """The samples as FHIR resources, as the first hospital would see them before any policy."""
-    from adapter.errors import MappingError
-
-    if not adapter.settings.hospitals:
-        return {}
-    outlet = adapter.destination(next(iter(adapter.settings.hospitals)))
-    found: dict[str, list[Any]] = {}
-    for kind, records in samples.kept.items():
-        for record in records:
-            try:
-                found.setdefault(kind, []).extend(one.resource for one in outlet.engine.map(record))
-            except MappingError as error:
-                found.setdefault(kind, []).append(say("source.check_problem", problem=str(error)))
-    return found
-
-
-def _counted(callback: Callable[[str, str | None, int, int], None]) -> Callable[[int, int], None]:
-    return lambda done, total: callback("import", None, done, total)
-
-
 def _draw_check(
-    out: "Console", report: "ImportReport", samples: _Samples, resources: dict[str, list[Any]]
+    out: "Console", report: "ImportReport", samples: _Samples, resources: "Mapping[str, Sequence[Any]]"
 ) -> None:
     from adapter.fhir.codec import dumps
 
@@ -162,48 +94,14 @@ def _draw_check(
     out.print(say("source.check_good"))
 
 
-@dataclass(frozen=True)
-class _Listed:
-    """A line of `source list`: a source, and one of its queries as far as it was read."""
-
-    name: str
-    file: str
-    schedule: str
-    kind: str | None = None
-    read_at: Any = None
-    rows: int | None = None
-    whole: bool | None = None
-    changes_up_to: Any = None
-
-
 def source_list(context: typer.Context, as_json: AsJson = False) -> None:
     """A line for each source and kind."""
     with opened(context) as adapter:
-        lines = _listed(adapter)
+        lines = insights(adapter).sources()
     emit(lines, as_json, lambda out: _draw_list(out, lines))
 
 
-def _listed(adapter: "Adapter") -> list[_Listed]:
-    from adapter.database import read_transaction
-    from adapter.records.sources.sql import source_cursor
-    from adapter.records.sources.sql.source_file import load_source
-
-    lines = []
-    for name, source in adapter.settings.sources.items():
-        about = (name, str(source.file), source.schedule)
-        path = adapter.settings.folder / source.file
-        read_from = {}
-        if path.suffix.lower() in (".yaml", ".yml"):
-            with read_transaction(adapter.engine) as connection:
-                read_from = source_cursor.load_cursors(connection, load_source(path).source)
-        lines += [
-            _Listed(*about, one.kind, one.read_at, one.rows, one.whole, one.value)
-            for one in read_from.values()
-        ] or [_Listed(*about)]
-    return lines
-
-
-def _draw_list(out: "Console", lines: list[_Listed]) -> None:
+def _draw_list(out: "Console", lines: "Sequence[SourceState]") -> None:
     if not lines:
         out.print(say("source.none"))
         return

@@ -6,7 +6,7 @@ import typer
 
 from adapter.cli.commands.hospital import served_lines
 from adapter.cli.commands.problems import show_problems
-from adapter.cli.terminal.context import AsJson, now, opened
+from adapter.cli.terminal.context import AsJson, insights, now, opened
 from adapter.cli.terminal.output import LOCAL, emit, moment, rows, table
 from adapter.cli.terminal.refused import draw_turned_back, waiting_at
 from adapter.texts import say
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from adapter.insights.refusals import RefusedResource
-    from adapter.insights.status import HospitalStatus
-    from adapter.ledger.workers.registry import Worker
+    from adapter.insights.status import HospitalStatus, Worker
 
 __all__ = ["register"]
 
@@ -37,18 +36,18 @@ def status(
 ) -> None:
     """One line per hospital, or per worker; or what a person must know."""
     from adapter.errors import UsageError
-    from adapter.insights.status import hospital_statuses as status_of
 
     if problems and workers:
         raise UsageError("problems.with_workers")
     if problems:
         show_problems(context, as_json)
     with opened(context) as adapter:
-        there = adapter.ledger.workers.all()
+        shown = insights(adapter)
+        there = shown.workers()
         if workers:
             emit(there, as_json, lambda out: _draw_workers(out, there))
             return
-        lines = status_of(adapter)
+        lines = shown.status()
         waiting = waiting_at(
             adapter, {} if as_json else {line.hospital: line.parked for line in lines}, "status"
         )
@@ -68,19 +67,13 @@ def report(
     """The year in figures."""
     from adapter.cli.terminal.report_chart import draw
     from adapter.errors import UsageError
-    from adapter.report import latest_year, year_report
 
     with opened(context) as adapter:
-        of = year or latest_year(adapter.records)
-        if of is None:
-            raise UsageError("cli.report_nothing")
-        figures = year_report(
-            adapter.records,
-            of,
-            levels={hospital.name: hospital.level for hospital in adapter.settings.hospitals.values()},
-            today=now().astimezone(LOCAL).date(),
-            for_outsiders=for_outsiders,
+        figures = insights(adapter).report(
+            year, for_outsiders=for_outsiders, today=now().astimezone(LOCAL).date()
         )
+    if figures is None:
+        raise UsageError("cli.report_nothing")
     emit(figures, as_json, lambda out: draw(out, figures))
 
 

@@ -6,7 +6,15 @@ import typer
 
 from adapter.cli.commands.doctor import say_unmeasured
 from adapter.cli.commands.hospital import served_lines
-from adapter.cli.terminal.context import AsJson, Hospitals, actor, chosen, now, opened, stopping
+from adapter.cli.terminal.context import (
+    AsJson,
+    Hospitals,
+    chosen,
+    insights,
+    opened,
+    operating,
+    stopping,
+)
 from adapter.cli.terminal.output import emit, rows, table
 from adapter.cli.terminal.progress import progress
 from adapter.cli.terminal.refused import draw_turned_back, waiting_at
@@ -36,17 +44,16 @@ def sync(
     as_json: AsJson = False,
 ) -> None:
     """Send what changed, once."""
-    from adapter.insights.hospital_service import hospital_service
-    from adapter.pipeline.outbound.sync import sync as run_sync
+    from adapter.operations.sync import SyncHospitals
 
     stop = stopping()
     with opened(context) as adapter:
-        names = chosen(adapter, hospitals)
+        names, shown = chosen(adapter, hospitals), insights(adapter)
         with progress(quiet=as_json) as callback:
-            summary = run_sync(adapter, names, now, callback, stop, accept=accept, by=actor())
+            summary = SyncHospitals(tuple(names), accept).perform(operating(adapter, callback, stop))
         parked = {name: found.parked for name, found in summary.hospitals.items()}
         waiting = waiting_at(adapter, {} if as_json else parked, "sync")
-        how = [hospital_service(adapter, name, now()) for name in names]
+        how = [shown.hospital(name) for name in names]
         say_unmeasured(adapter, names)
     facts = {
         "hospitals": summary.hospitals,

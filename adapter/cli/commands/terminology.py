@@ -1,11 +1,12 @@
 """`adapter terminology gaps`, `export`: what the code tables lack, and what they hold, for others."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, opened, settings_of
+from adapter.cli.terminal.context import AsJson, insights, opened, settings_of
 from adapter.cli.terminal.output import emit, rows, table
 from adapter.cli.terminal.progress import progress
 from adapter.texts import say
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from adapter.mapping.terminology.gaps import Gap
+    from adapter.insights.terminology_gaps import Gap
 
 __all__ = ["register"]
 
@@ -34,11 +35,10 @@ def gaps(
     as_json: AsJson = False,
 ) -> None:
     """List the codes that no table knows, most frequent first."""
-    from adapter.insights.terminology_gaps import find_gaps as find
-
     with opened(context) as adapter, progress(quiet=as_json) as callback:
-        people = adapter.records.counts()["cadre"]
-        found = find(adapter, hospital, lambda done: callback(say("terms.reading"), None, done, people))
+        found = insights(adapter).terminology_gaps(
+            hospital, lambda _stage, _hospital, done, total: callback(say("terms.reading"), None, done, total)
+        )
     emit({"gaps": found}, as_json, lambda out: _draw(out, found))
 
 
@@ -65,17 +65,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the code tables as FHIR CodeSystem, ValueSet and ConceptMap."""
-    import orjson
+    from adapter.operations.terminology_export import export_code_tables
 
-    from adapter.mapping.terminology.fhir_publication import code_table_resources
-    from adapter.pipeline.mapping_loading import load_mappings
-
-    mappings = load_mappings(settings_of(context))
-    version = mappings.version[:12]
-    resources = code_table_resources(mappings.codes, version)
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, resource in resources.items():
-        content = orjson.dumps(resource, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-        (directory / name).write_bytes(content)
-    facts = {"directory": str(directory), "version": version, "files": sorted(resources)}
-    emit(facts, as_json, lambda out: out.print(say("terms.exported", count=len(resources), **facts)))
+    facts = export_code_tables(settings_of(context), directory)
+    count = len(facts.files)
+    emit(facts, as_json, lambda out: out.print(say("terms.exported", count=count, **asdict(facts))))

@@ -7,9 +7,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from json import JSONDecodeError
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -18,12 +17,11 @@ from adapter.errors import UsageError
 from adapter.texts import say
 
 if TYPE_CHECKING:
-    from adapter.fhir.operation_outcome import Issue
+    from adapter.insights.document_check import Issue
 
 __all__ = ["register"]
 
 _STDIN = "-"
-_EXTENSION = "http://hl7.org/fhir/StructureDefinition/operationoutcome-"
 _EVERY = 100  # documents between two signs of progress
 
 
@@ -93,10 +91,12 @@ def _counted(
 
 
 def _checked(files: list[str], *, ndjson: bool, second_opinion: bool) -> Iterator[_Checked]:
+    from adapter.insights.document_check import check_document
+
     for file in files:
         name = os.fsencode(file).decode(errors="replace")  # a name need not be UTF-8, what is printed must
         for line, data in _documents(file, ndjson=ndjson):
-            yield _Checked(name, line, tuple(_issues(data, second_opinion=second_opinion)))
+            yield _Checked(name, line, tuple(check_document(data, second_opinion=second_opinion)))
 
 
 def _documents(file: str, *, ndjson: bool) -> Iterator[tuple[int | None, bytes]]:
@@ -116,38 +116,6 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int | None, bytes]]:
             yield number, line
 
 
-def _issues(data: bytes, *, second_opinion: bool) -> "list[Issue]":
-    from adapter.fhir import codec
-    from adapter.fhir.validation.checker import check_resource
-
-    try:
-        resource = codec.loads_strictly(data)
-    except JSONDecodeError as problem:
-        text = "validate.several" if _begins_with_json(problem) else "validate.not_json"
-        return [_unreadable(say(text, line=problem.lineno, column=problem.colno))]
-    except UnicodeDecodeError:
-        return [_unreadable(say("validate.not_text"))]
-    except codec.DuplicatePropertyError as problem:
-        name = problem.args[0]
-        return [_unreadable(say("validate.repeated", name=name if name.isidentifier() else "…"))]
-    except ValueError:
-        return [_unreadable(say("validate.bad_number"))]
-    except RecursionError:
-        return [_unreadable(say("validate.too_deep"))]
-    return check_resource(resource, second_opinion=second_opinion)
-
-
-def _begins_with_json(problem: JSONDecodeError) -> bool:
-    """Whether a whole document came before what is wrong, as in an NDJSON of another name."""
-    return problem.msg == "Extra data"
-
-
-def _unreadable(words: str) -> "Issue":
-    from adapter.fhir.operation_outcome import Issue
-
-    return Issue("fatal", "structure", words, rule="structure")
-
-
 def _as_words(found: Iterator[_Checked]) -> None:
     for one in found:
         place = one.file if one.line is None else f"{one.file}:{one.line}"
@@ -158,29 +126,17 @@ def _as_words(found: Iterator[_Checked]) -> None:
 
 
 def _as_lines(found: Iterator[_Checked]) -> None:
-    from adapter.fhir.codec import dumps
+    from adapter.insights.document_check import outcome_text
 
     for one in found:
-        sys.stdout.write(dumps(_outcome(one)).decode() + "\n")
+        sys.stdout.write(outcome_text(one.file, one.line, one.issues) + "\n")
 
 
 def _as_array(found: Iterator[_Checked]) -> None:
-    from adapter.fhir.codec import dumps
+    from adapter.insights.document_check import outcome_text
 
     before = "[\n"
     for one in found:
-        sys.stdout.write(before + dumps(_outcome(one)).decode())
+        sys.stdout.write(before + outcome_text(one.file, one.line, one.issues))
         before = ",\n"
     sys.stdout.write("\n]\n" if before == ",\n" else "[]\n")
-
-
-def _outcome(found: _Checked) -> dict[str, Any]:
-    """An OperationOutcome whose issues say their file and line in HL7's extensions for that."""
-    from adapter.fhir.operation_outcome import operation_outcome
-
-    position: list[dict[str, Any]] = [{"url": f"{_EXTENSION}file", "valueString": found.file}]
-    if found.line is not None:
-        position.append({"url": f"{_EXTENSION}issue-line", "valueInteger": found.line})
-    outcome = operation_outcome(found.issues)
-    outcome["issue"] = [{"extension": position, **issue} for issue in outcome["issue"]]
-    return outcome

@@ -5,7 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +15,9 @@ import typer
 from adapter.texts import say, set_language
 
 if TYPE_CHECKING:
+    from adapter.cli.terminal.progress import ProgressCallback
+    from adapter.insights.insights import Insights
+    from adapter.operations.operation import OperationContext
     from adapter.pipeline.application import Adapter
     from adapter.settings import Settings
 
@@ -25,8 +28,10 @@ __all__ = [
     "actor",
     "choices",
     "chosen",
+    "insights",
     "now",
     "opened",
+    "operating",
     "settings_of",
     "stopping",
 ]
@@ -93,6 +98,25 @@ def chosen(adapter: "Adapter", hospitals: Sequence[str] | None) -> list[str]:
     return [adapter.settings.hospital(name).name for name in dict.fromkeys(names)]
 
 
+def insights(adapter: "Adapter") -> "Insights":
+    """What the adapter can tell to whoever is at the terminal."""
+    from adapter.insights.insights import Insights
+
+    return Insights(adapter, actor(), now)
+
+
+def operating(
+    adapter: "Adapter",
+    progress: "ProgressCallback | None" = None,
+    stop: threading.Event | None = None,
+) -> "OperationContext":
+    """Whoever is at the terminal acts, watched by `progress`, until `stop` is set."""
+    from adapter.operations.operation import OperationContext
+
+    context = OperationContext(adapter, actor(), now, stop=stop or threading.Event())
+    return replace(context, progress=progress) if progress else context
+
+
 def now() -> datetime:
     """The clock; the one place where the command line reads it."""
     return datetime.now(UTC)
@@ -108,11 +132,11 @@ def actor() -> str:
         return "cli"
 
 
-def stopping() -> threading.Event:
+def stopping(stop: threading.Event | None = None) -> threading.Event:
     """An event that SIGTERM and Ctrl+C set, so that work ends at a good place; a second one kills."""
     import signal
 
-    stop = threading.Event()
+    stop = stop or threading.Event()
 
     def told(number: int, _frame: object) -> None:
         stop.set()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from adapter.cli.terminal.context import actor, now
+from adapter.cli.terminal.context import insights
 from adapter.cli.terminal.output import console, pages
 from adapter.texts import say
 
@@ -18,26 +18,15 @@ __all__ = ["draw_turned_back", "sentence", "waiting_at"]
 _SHOWN = 5  # of each hospital; `explain` says more of one record
 
 
-def waiting_at(adapter: "Adapter", parked: "Mapping[str, int]", command: str) -> "list[RefusedResource]":
+def waiting_at(adapter: "Adapter", parked: "Mapping[str, int]", command: str) -> "Sequence[RefusedResource]":
     """The first of what waits for a person at each hospital; nothing is loaded where nothing does. What
     the terminal shows of people, `command` says in the audit.
     """
-    from adapter.errors import MappingError
-
     names = [name for name, count in parked.items() if count]
     if not names:
         return []
-    from adapter.insights.refusals import refused_resources
-    from adapter.pipeline.access_audit import audit_read
-
-    try:
-        found = [one for name in names for one in refused_resources(adapter, name, _SHOWN)]
-    except MappingError:
-        return []  # a mapping that cannot be loaded traces nothing; `mapping check` lists why
-    if console().is_terminal:  # elsewhere the values of the cells are not shown
-        shown = [(one.kind, one.key) for one in found]
-        audit_read(adapter, shown, command=command, by=actor(), now=now())
-    return found
+    shown = command if console().is_terminal else None  # elsewhere the values of the cells are not shown
+    return insights(adapter).refused(names, _SHOWN, command=shown)
 
 
 def draw_turned_back(

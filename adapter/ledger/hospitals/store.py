@@ -46,6 +46,10 @@ _PLANNED = (
 _CONTACT_NEWS = timedelta(seconds=10)
 
 
+def _unchecked() -> None:
+    """Whatever it was when somebody looked."""
+
+
 class HospitalStore:
     """What all workers must know of a hospital. Every method is one transaction, but those that take a
     connection, which take part in the caller's. `limits` by name: what the settings say; a hospital that
@@ -217,10 +221,23 @@ class HospitalStore:
 
     # -- what a person says ----------------------------------------------------------------
 
-    def set_mode(self, name: str, mode: HospitalMode, *, by: str, note: str | None, now: datetime) -> None:
-        """Pause, drain or resume. Audited; the note is not, being words."""
+    def set_mode(
+        self,
+        name: str,
+        mode: HospitalMode,
+        *,
+        by: str,
+        note: str | None,
+        now: datetime,
+        unchanged: Callable[[], None] = _unchecked,
+    ) -> None:
+        """Pause, drain or resume. Audited; the note is not, being words. `unchanged` may raise while the row
+        is locked: then nothing is done.
+        """
         with write_transaction(self._engine) as connection:
             self.ensure(connection, name)
+            self._row(connection, name, lock=True)
+            unchanged()
             values = {
                 "mode": mode,
                 "mode_by": by[:100],
@@ -231,11 +248,12 @@ class HospitalStore:
             audit.append(connection, at=now, actor=by, action=f"hospital.{mode}", hospital=name)
         self._well.pop(name, None)
 
-    def reset(self, name: str, *, by: str, now: datetime) -> None:
-        """Close the breaker by hand, and forget what was learnt of its pace. Audited."""
+    def reset(self, name: str, *, by: str, now: datetime, unchanged: Callable[[], None] = _unchecked) -> None:
+        """Close the breaker by hand, forget what was learnt of its pace. Audited; `unchanged` as above."""
         with write_transaction(self._engine) as connection:
             self.ensure(connection, name)
             health = pace.after_reset(self._row(connection, name, lock=True).health)
+            unchanged()
             self._put(connection, name, health, entries=None, tokens=None, tokens_at=None)
             audit.append(connection, at=now, actor=by, action="hospital.reset", hospital=name)
         self._well.pop(name, None)

@@ -1,7 +1,7 @@
 """The path back: what a hospital sent is stored, matched, and written into the local record."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -12,7 +12,6 @@ from adapter.inbox.erasure import erase_cadre as erase_items
 from adapter.inbox.evidence import read_evidence
 from adapter.inbox.local_writes import ResultPlan, StoredResult
 from adapter.inbox.matching import FulfilmentEffect, KnownCadre, KnownReferral
-from adapter.inbox.processing import unlink_item
 from adapter.inbox.store import InboxItem
 from adapter.mapping.result_extraction import extract_result
 from adapter.pipeline.application import Adapter
@@ -30,9 +29,18 @@ def process_inbox(adapter: Adapter, now: datetime, *, again: bool = True) -> Cou
 
 
 def link(
-    adapter: Adapter, item: int, cadre: str, referral: str | None = None, *, by: str, now: datetime
+    adapter: Adapter,
+    item: int,
+    cadre: str,
+    referral: str | None = None,
+    *,
+    by: str,
+    now: datetime,
+    unchanged: Callable[[], None] = lambda: None,
 ) -> str:
-    """A person says whose an inbox item is. Raises UsageError for what does not exist."""
+    """A person says whose an inbox item is. `unchanged` may raise while the item is locked. Raises UsageError
+    for what does not exist.
+    """
     return inbox.link_item(
         adapter.inbox,
         item,
@@ -42,13 +50,24 @@ def link(
         records=_Records(adapter),
         by=by,
         now=now,
+        unchanged=unchanged,
     )
 
 
-def unlink(adapter: Adapter, item: int, *, by: str, now: datetime) -> None:
-    """Undo a match: the result leaves the record and waits again. Raises UsageError."""
-    unlink_item(
-        adapter.inbox, item, directory_of=_directories(adapter), records=_Records(adapter), by=by, now=now
+def unlink(
+    adapter: Adapter, item: int, *, by: str, now: datetime, unchanged: Callable[[], None] = lambda: None
+) -> None:
+    """Undo a match: the result leaves the record and waits again. `unchanged` as for `link`. Raises
+    UsageError.
+    """
+    inbox.unlink_item(
+        adapter.inbox,
+        item,
+        directory_of=_directories(adapter),
+        records=_Records(adapter),
+        by=by,
+        now=now,
+        unchanged=unchanged,
     )
 
 

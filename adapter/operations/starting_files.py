@@ -1,4 +1,4 @@
-"""The files that `adapter init` writes."""
+"""The files that one starts with: settings and key, an empty workbook, a sample year."""
 
 import os
 import secrets
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from adapter.errors import UsageError
 
-__all__ = ["write_key", "write_settings"]
+__all__ = ["write_key", "write_sample", "write_settings", "write_template"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -33,3 +33,20 @@ def write_key(file: Path) -> bool:
     with os.fdopen(descriptor, "w", encoding="ascii") as stream:
         stream.write(secrets.token_hex(32) + "\n")
     return True
+
+
+def write_template(file: Path, lang: str) -> None:
+    """Write an empty workbook with a sheet for each kind of record, explained in that language."""
+    from adapter.records.sheets.template import write_template as write
+
+    write(file, lang)
+
+
+def write_sample(path: Path, *, seed: int, cadres: int, year: int) -> dict[str, int]:
+    """Write a sample year of wholly fictitious people as a workbook, or as CSVs where `path` has no suffix;
+    the rows written, by kind.
+    """
+    from adapter.records.synthetic import write_csv, write_workbook
+
+    write = write_workbook if path.suffix else write_csv
+    return write(path, seed=seed, cadres=cadres, year=year)

@@ -1,0 +1,58 @@
+"""What hospitals sent, and what became of it: without any body, which may name people."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from adapter.errors import UsageError
+from adapter.inbox.store import InboxItem
+from adapter.inbox.tables import STATES
+from adapter.pipeline.application import Adapter
+
+__all__ = ["InboxList", "ListedItem", "inbox_list"]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedItem:
+    """An inbox item as it may be listed. `candidates` are keys of people, the likeliest first."""
+
+    id: int
+    hospital: str
+    type: str
+    state: str
+    received_at: datetime
+    reasons: tuple[str, ...]
+    cadre: str | None
+    referral: str | None
+    settled_by: str | None
+    candidates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InboxList:
+    """How many items are in each state (every state is there), and some of them, oldest first."""
+
+    counts: Mapping[str, int]
+    items: tuple[ListedItem, ...]
+
+
+def inbox_list(adapter: Adapter, state: str | None) -> InboxList:
+    """The items in that state, None: all. Raises UsageError for a word that is no state."""
+    if state is not None and state not in STATES:
+        raise UsageError("cli.unknown_state", state=state, known=", ".join((*STATES, "all")))
+    return InboxList(adapter.inbox.counts(), tuple(_listed(one) for one in adapter.inbox.items(state)))
+
+
+def _listed(item: InboxItem) -> ListedItem:
+    return ListedItem(
+        item.id,
+        item.hospital,
+        item.type,
+        item.state,
+        item.received_at,
+        item.reasons,
+        item.cadre,
+        item.referral,
+        item.settled_by,
+        tuple(one.cadre for one in item.candidates),
+    )

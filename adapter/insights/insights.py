@@ -1,0 +1,232 @@
+"""The read side: all that is shown to a person or a program comes from here, as frozen values.
+
+Each question imports what it needs when it is asked: `adapter status` needs no mapping engine. What shows a
+person's content writes that into the audit before it gives anything: who, and by which command.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adapter.pipeline.application import Adapter
+
+if TYPE_CHECKING:
+    from adapter.insights.explain import RecordExplanation
+    from adapter.insights.hospital_service import HospitalService
+    from adapter.insights.inbox_list import InboxList
+    from adapter.insights.mapping_impact import MappingImpact
+    from adapter.insights.parked import ParkedCause
+    from adapter.insights.plan_report import PlanReport
+    from adapter.insights.problems import Problem
+    from adapter.insights.provenance import TracedResource
+    from adapter.insights.refusals import RefusedResource
+    from adapter.insights.server_card_report import ServerCardReport
+    from adapter.insights.source_list import SourceState
+    from adapter.insights.status import HospitalStatus
+    from adapter.insights.unanswered import UnansweredReferral
+    from adapter.ledger.workers.registry import Worker
+    from adapter.mapping.terminology.gaps import Gap
+    from adapter.pipeline.mappings.activation import ProgressCallback
+    from adapter.records.merges import Merge
+    from adapter.records.model import Record
+    from adapter.report import YearReport
+
+__all__ = ["Insights"]
+
+
+@dataclass(frozen=True)
+class Insights:
+    """What `adapter` can tell to `viewer` (as the audit names who looks). Nothing here changes anything but
+    the audit.
+    """
+
+    adapter: Adapter
+    viewer: str
+    clock: Callable[[], datetime]
+
+    # -- hospitals -------------------------------------------------------------------------
+
+    def status(self) -> "Sequence[HospitalStatus]":
+        """A line for each hospital of the settings, without loading any mapping."""
+        from adapter.insights.status import hospital_statuses
+
+        return hospital_statuses(self.adapter, self.clock())
+
+    def hospital(self, name: str) -> "HospitalService":
+        """Whether and how fast a hospital is served. Raises SettingsError for one that nobody named."""
+        from adapter.insights.hospital_service import hospital_service
+
+        return hospital_service(self.adapter, name, self.clock())
+
+    def server_card(self, name: str) -> "ServerCardReport":
+        """What a hospital's server was measured to do, without asking it."""
+        from adapter.insights.server_card_report import stored_card_report
+
+        return stored_card_report(self.adapter, name, self.clock())
+
+    def unmeasured(self, hospitals: Iterable[str]) -> Sequence[str]:
+        """Those that have no card."""
+        return [name for name in hospitals if self.adapter.cards.get(name) is None]
+
+    def workers(self) -> "Sequence[Worker]":
+        """The processes that work on the ledger."""
+        return self.adapter.ledger.workers.all()
+
+    def problems(self) -> "Sequence[Problem]":
+        """What a person must know, worst first."""
+        from adapter.insights.problems import current_problems
+
+        return current_problems(self.adapter, self.clock())
+
+    def configuration_problems(self) -> Sequence[str]:
+        """What in settings, mappings and policy keeps a service from its work: a line each."""
+        from adapter.pipeline.mappings.activation import configuration_problems
+
+        return list(configuration_problems(self.adapter))
+
+    # -- what goes out ---------------------------------------------------------------------
+
+    def plan(
+        self,
+        hospitals: Sequence[str],
+        progress: "ProgressCallback",
+        *,
+        cadre: str | None = None,
+        command: str = "plan",
+    ) -> "Mapping[str, PlanReport]":
+        """What a sync would do at each hospital, and why. `cadre`: whose part of it will be shown."""
+        from adapter.insights.plan_report import plan_reports
+
+        if cadre is not None:
+            self.audit_read([("cadre", cadre)], command)
+        return plan_reports(self.adapter, list(hospitals), progress)
+
+    def write_bundles(self, hospital: str, folder: Path, command: str = "plan") -> int:
+        """Write the Bundles that a sync would send, a file each; gives how many. Audited as an export."""
+        from adapter.pipeline.access_audit import audit_export
+        from adapter.pipeline.outbound.planning import write_bundles
+
+        audit_export(self.adapter, hospital, command=command, by=self.viewer, now=self.clock())
+        return write_bundles(self.adapter, hospital, folder)
+
+    def mapping_impact(
+        self, hospitals: Sequence[str], progress: "ProgressCallback", *, sample: int, command: str
+    ) -> "Mapping[str, MappingImpact]":
+        """What the folder's mapping does to the current records, against the one in force, with examples."""
+        from adapter.insights.mapping_impact import mapping_impact
+
+        found = mapping_impact(self.adapter, list(hospitals), progress, sample=sample)
+        examples = [one for each in found.values() for kind in each.kinds for one in kind.examples]
+        self.audit_read(((one.record_kind, one.record) for one in examples), command)
+        return found
+
+    def terminology_gaps(self, hospital: str | None, progress: "ProgressCallback") -> "Sequence[Gap]":
+        """Codes of the current records that no code table knows, most frequent first."""
+        from adapter.insights.terminology_gaps import find_gaps
+
+        people = self.adapter.records.counts()["cadre"]
+        return find_gaps(self.adapter, hospital, lambda done: progress("terminology", None, done, people))
+
+    # -- what waits ------------------------------------------------------------------------
+
+    def parked(self, hospitals: Sequence[str]) -> "Sequence[ParkedCause]":
+        """What is parked at these hospitals, by cause, referrals first."""
+        from adapter.insights.parked import ParkedSelection, parked_causes
+
+        return parked_causes(self.adapter, [ParkedSelection(name) for name in hospitals], self.clock())
+
+    def refused(
+        self, hospitals: Iterable[str], most: int, *, key: str | None = None, command: str | None = None
+    ) -> "Sequence[RefusedResource]":
+        """What waits for a person, said of the local record: `most` at each hospital, or of `key` alone.
+        `command` is given where what the cells hold will be shown, and audited. Nothing where a mapping
+        cannot be loaded.
+        """
+        from adapter.errors import MappingError
+        from adapter.insights.refusals import refused_resources
+
+        try:
+            found = [one for name in hospitals for one in refused_resources(self.adapter, name, most, key)]
+        except MappingError:
+            return []  # it traces nothing; `mapping check` lists why
+        if command is not None:
+            self.audit_read(((one.kind, one.key) for one in found), command)
+        return found
+
+    def inbox(self, state: str | None = None) -> "InboxList":
+        """What hospitals sent: how many items are in each state, and those in `state` (None: all)."""
+        from adapter.insights.inbox_list import inbox_list
+
+        return inbox_list(self.adapter, state)
+
+    def unanswered(self, hospitals: Sequence[str], days: float) -> "Sequence[UnansweredReferral]":
+        """Referrals that a hospital has for so many days and that nothing came back for."""
+        from adapter.insights.unanswered import unanswered_referrals
+
+        return unanswered_referrals(self.adapter, hospitals, self.clock() - timedelta(days=days))
+
+    # -- records ---------------------------------------------------------------------------
+
+    def explain(self, key: str, command: str = "explain") -> "Sequence[RecordExplanation]":
+        """Where a record went: for each hospital what became of it there, or why it is not there."""
+        from adapter.insights.explain import explain_record
+
+        found = explain_record(self.adapter, key)
+        self.audit_read(((one.kind, one.key) for one in found), command)
+        return found
+
+    def provenance(
+        self, resource_type: str, key: str, hospital: str | None, command: str = "explain"
+    ) -> "Sequence[TracedResource]":
+        """Where every value of a record's resources came from."""
+        from adapter.insights.provenance import trace_resources
+
+        found = trace_resources(self.adapter, resource_type, key, hospital)
+        self.audit_read(((one.kind, one.key) for one in found), command)
+        return found
+
+    def survivor(self, key: str) -> str | None:
+        """Who a person is now, if need be whom he was merged into; None where nobody has that key."""
+        records = self.adapter.records
+        return records.merges.survivor(key) if records.stored_record("cadre", key) is not None else None
+
+    def merges(self) -> "Sequence[Merge]":
+        """The merges that hold."""
+        return self.adapter.records.merges.list()
+
+    def sources(self) -> "Sequence[SourceState]":
+        """Where records come from besides workbooks, and how far each was read."""
+        from adapter.insights.source_list import source_list
+
+        return source_list(self.adapter)
+
+    def as_resources(self, records: "Mapping[str, Sequence[Record]]") -> Mapping[str, Sequence[Any]]:
+        """Records of each kind as the first hospital would see them before any policy: resources, or words
+        where one cannot be mapped.
+        """
+        from adapter.insights.resource_preview import as_resources
+
+        return as_resources(self.adapter, records)
+
+    def report(self, year: int | None, *, for_outsiders: bool, today: date) -> "YearReport | None":
+        """The year in figures, by default the newest; None where there are no records."""
+        from adapter.report import latest_year, year_report
+
+        of = year or latest_year(self.adapter.records)
+        if of is None:
+            return None
+        return year_report(
+            self.adapter.records,
+            of,
+            levels={one.name: one.level for one in self.adapter.settings.hospitals.values()},
+            today=today,
+            for_outsiders=for_outsiders,
+        )
+
+    def audit_read(self, records: Iterable[tuple[str, str]], command: str) -> None:
+        """Note that `viewer` is about to see these records (kind, key)."""
+        from adapter.pipeline.access_audit import audit_read
+
+        audit_read(self.adapter, records, command=command, by=self.viewer, now=self.clock())

@@ -1,0 +1,96 @@
+"""A person says whose a result is, or takes that back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from adapter.errors import UsageError
+from adapter.operations.operation import Operation, OperationContext
+from adapter.pipeline.inbound.inbox import link, unlink
+
+__all__ = ["ItemState", "LinkItem", "UnlinkItem"]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemState:
+    """What an inbox item is now: whose it is and which referral it answers, as far as that is known."""
+
+    item: int
+    hospital: str
+    type: str
+    state: str
+    cadre: str | None
+    referral: str | None
+    settled_at: datetime | None
+    settled_by: str | None
+
+
+def _state(context: OperationContext, item: int) -> ItemState:
+    found = context.adapter.inbox.get(item)
+    if found is None:
+        raise UsageError("inbox.no_item", item=item)
+    return ItemState(
+        found.id,
+        found.hospital,
+        found.type,
+        found.state,
+        found.cadre,
+        found.referral,
+        found.settled_at,
+        found.settled_by,
+    )
+
+
+@dataclass(frozen=True)
+class LinkItem(Operation[ItemState, str]):
+    """Say that inbox item `item` is about `cadre`, and which `referral` it answers. Gives its new state."""
+
+    name: ClassVar[str] = "inbox.link"
+    audited_as: ClassVar[tuple[str, ...]] = ("inbox.linked",)
+    item: int
+    cadre: str
+    referral: str | None = None
+
+    def look(self, context: OperationContext) -> ItemState:
+        """The item as it is."""
+        return _state(context, self.item)
+
+    def act(self, context: OperationContext, unchanged: Callable[[], None]) -> str:
+        """Write the result into the record. Raises UsageError for what does not exist."""
+        return link(
+            context.adapter,
+            self.item,
+            self.cadre,
+            self.referral,
+            by=context.by,
+            now=context.clock(),
+            unchanged=unchanged,
+        )
+
+    def undo(self, before: ItemState) -> "LinkItem | UnlinkItem":
+        """Back to whose it was, or to waiting."""
+        if before.state == "linked" and before.cadre:
+            return LinkItem(self.item, before.cadre, before.referral)
+        return UnlinkItem(self.item)
+
+
+@dataclass(frozen=True)
+class UnlinkItem(Operation[ItemState, None]):
+    """Take a match back: the result leaves the record and waits again until a person links it."""
+
+    name: ClassVar[str] = "inbox.unlink"
+    audited_as: ClassVar[tuple[str, ...]] = ("inbox.unlinked",)
+    item: int
+
+    def look(self, context: OperationContext) -> ItemState:
+        """The item as it is."""
+        return _state(context, self.item)
+
+    def act(self, context: OperationContext, unchanged: Callable[[], None]) -> None:
+        """Take the result out of the record. Raises UsageError where it is in none."""
+        unlink(context.adapter, self.item, by=context.by, now=context.clock(), unchanged=unchanged)
+
+    def undo(self, before: ItemState) -> LinkItem | None:
+        """Link it again to whom it belonged."""
+        return LinkItem(self.item, before.cadre, before.referral) if before.cadre else None
