@@ -1,6 +1,6 @@
-"""Runs each hospital's work on its own cron expression, in Viet Nam's time.
+"""The loop of all duties: each on its own cron expression, in Viet Nam's time.
 
-One thread per hospital, so a slow hospital delays nobody; a beat that comes while the former one
+One thread per duty, so a slow hospital delays nobody; a beat that comes while the former one
 still runs is skipped, not piled up. When told to stop, no new beat starts and the running ones end.
 Any number of processes may share the beats: each is taken once.
 """
@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from adapter.errors import Busy, SettingsError
+from adapter.ledger.workers.named_locks import NamedLockStore
 from adapter.telemetry import SCHEDULED_RUNS, get_logger
 
-__all__ = ["VIETNAM_ZONE", "Schedule", "next_run", "run_jobs"]
+__all__ = ["VIETNAM_ZONE", "Schedule", "SharedSchedule", "next_run", "run_jobs"]
 
 VIETNAM_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _LONGEST_NAP = timedelta(seconds=30)  # a clock that was set, or a machine that slept, is noticed by then
@@ -62,6 +63,27 @@ class _InMemorySchedule:
     def claim_run(self, name: str, seen: datetime | None, following: datetime) -> bool:
         self._next[name] = following
         return True
+
+
+class SharedSchedule:
+    """The beats that all processes of one database share."""
+
+    def __init__(self, turns: NamedLockStore) -> None:
+        self._turns = turns
+
+    def next_runs(self, names: Sequence[str]) -> Mapping[str, datetime | None]:
+        """See Schedule."""
+        found = self._turns.next_runs([_key(name) for name in names])
+        return {name: found[_key(name)] for name in names}
+
+    def claim_run(self, name: str, seen: datetime | None, following: datetime) -> bool:
+        """See Schedule."""
+        return self._turns.claim_run(_key(name), seen, following)
+
+
+def _key(job: str) -> str:
+    """A hospital's beat is that of planning for it; other jobs have a colon in their names."""
+    return job if ":" in job else f"plan:{job}"
 
 
 def run_jobs(

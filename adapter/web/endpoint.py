@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from fastapi import FastAPI
 from sqlalchemy import Connection
 
+from adapter.duties.inbox_retries import RetryInbox
 from adapter.fhir.validation.checker import check_resource
 from adapter.inbox.receive import receive_resource as receive
 from adapter.pipeline.application import Adapter
@@ -37,7 +38,7 @@ def adapter_endpoint(adapter: Adapter) -> FastAPI:
     def after_receive() -> None:
         process_inbox(adapter, datetime.now(UTC), again=False)
 
-    process_inbox(adapter, datetime.now(UTC))
+    RetryInbox(adapter, lambda: datetime.now(UTC)).run()
     return endpoint_app(
         adapter.engine,
         on_change=on_change,

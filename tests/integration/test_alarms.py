@@ -19,7 +19,8 @@ from adapter.insights.problems import current_problems
 from adapter.ledger.hospitals.pace import HospitalMode
 from adapter.ledger.schema import tables
 from adapter.ledger.schema.states import EntryEvent
-from adapter.operations.alarms import send_alarms, test_channels
+from adapter.operations.alarms import send_alarms
+from adapter.operations.alarms import test_channels as channel_troubles
 from adapter.pipeline.application import Adapter
 from adapter.settings import AlarmSettings, HospitalSettings, MailSettings, Settings, load_settings
 from adapter.texts import set_language
@@ -231,7 +232,7 @@ def test_the_letter_says_it_in_the_language_of_the_centre(engine: Engine, tmp_pa
         set_language("vi")
         with Mailbox(port) as box:
             assert send_alarms(adapter, books.now).told
-            assert test_channels(adapter, books.now) == {"mail": None}
+            assert channel_troubles(adapter, books.now) == {"mail": None}
     finally:
         set_language("en")
     [(_, alarm), (_, test)] = box.letters

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,15 +17,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from adapter.database import open_database
 from adapter.delivery.http.client import HospitalClient
 from adapter.delivery.worker import DeliverySummary, deliver
-from adapter.duties.schedule import run_jobs as run_beats
+from adapter.duties.duty import Duty
+from adapter.duties.planning import PlanHospital
+from adapter.duties.services import run_worker
 from adapter.fhir import codec
 from adapter.insights.problems import current_problems
 from adapter.ledger.schema.states import EntryEvent, EntryState
 from adapter.ledger.schema.values import DeliveryOutcome, DesiredResource
 from adapter.ledger.store import LedgerStore
 from adapter.pipeline.application import Adapter
-from adapter.pipeline.outbound.worker import RunJobs, SharedSchedule
-from adapter.pipeline.outbound.worker import run_worker as run_work
 from adapter.sandbox.app import SandboxHospital
 from adapter.settings import HospitalSettings, Settings
 
@@ -60,8 +60,8 @@ def adapter(engine: Engine, tmp_path: Path) -> Iterator[Adapter]:
     store.dispose()
 
 
-def work(adapter: Adapter, stop: threading.Event, beats: RunJobs = run_beats) -> None:
-    run_work(adapter, [NAME], now, stop, jobs={}, beats=beats)
+def planning(adapter: Adapter, stop: threading.Event) -> list[Duty]:
+    return [PlanHospital(adapter, now, NAME, stop)]
 
 
 def until(found: Callable[[], bool], seconds: float) -> bool:
@@ -73,25 +73,13 @@ def until(found: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-def no_beats(
-    _jobs: Mapping[str, str],
-    _work: Callable[[str], None],
-    stop: threading.Event,
-    _clock: Callable[[], datetime],
-    _beats: SharedSchedule,
-    *,
-    once: bool,
-) -> None:
-    stop.wait()
-
-
 def test_what_a_dead_host_had_under_way_goes_on_though_nothing_else_is_due(
     adapter: Adapter, engine: Engine
 ) -> None:
     Books(engine, NAME).wish(PERSON)
     assert LedgerStore(engine).shipments.claim(NAME, now() + timedelta(days=1), 10)
     stop = threading.Event()
-    thread = threading.Thread(target=work, args=(adapter, stop))
+    thread = threading.Thread(target=run_worker, args=(adapter, [NAME], planning(adapter, stop), now, stop))
     thread.start()
     try:
         assert until(lambda: adapter.ledger.counts(NAME) == {EntryState.DELIVERED: 1}, 30)
@@ -126,25 +114,25 @@ def test_a_run_waits_until_the_leases_of_the_dead_end(engine: Engine) -> None:
 def test_a_plan_for_which_the_database_was_away_is_made_when_it_is_back(
     adapter: Adapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapter.pipeline.outbound.worker._AWAY", 0.01)
+    monkeypatch.setattr("adapter.duties.planning._AWAY", 0.01)
     tried: list[str] = []
     stop = threading.Event()
 
-    def plan(_now: object, name: str, _quiet: object) -> None:
-        tried.append(name)
+    def plan(duty: PlanHospital) -> None:
+        tried.append(duty.hospital)
         if len(tried) < 3:
             raise OperationalError("SELECT 1", None, Exception("away"))
         stop.set()
 
-    monkeypatch.setattr("adapter.pipeline.outbound.worker._plan", plan)
-    run_work(adapter, [NAME], now, stop, jobs={}, beats=run_beats, once=True)
+    monkeypatch.setattr(PlanHospital, "_plan", plan)
+    run_worker(adapter, [NAME], planning(adapter, stop), now, stop, once=True)
     assert tried == [NAME] * 3
 
 
 def test_a_worker_outlives_connections_that_are_all_in_use(
     adapter: Adapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapter.pipeline.outbound.worker._AWAY", 0.01)
+    monkeypatch.setattr("adapter.pipeline.outbound.crews._AWAY", 0.01)
     stop, looks = threading.Event(), 0
 
     def due(_names: object, _now: datetime) -> list[str]:
@@ -156,7 +144,7 @@ def test_a_worker_outlives_connections_that_are_all_in_use(
         return []
 
     monkeypatch.setattr(adapter.ledger.shipments, "hospitals_due", due)
-    work(adapter, stop, no_beats)
+    run_worker(adapter, [NAME], (), now, stop)
     assert looks == 3
 
 
@@ -169,7 +157,7 @@ def test_a_worker_that_cannot_go_on_ends_as_a_whole(
     monkeypatch.setattr(adapter.ledger.shipments, "hospitals_due", due)
     stop = threading.Event()
     with pytest.raises(ZeroDivisionError):
-        work(adapter, stop, no_beats)
+        run_worker(adapter, [NAME], (), now, stop)
     assert stop.is_set()
 
 

@@ -1,20 +1,68 @@
-"""`adapter serve` and `adapter sandbox`: the processes that stay up."""
+"""`adapter schedule`, `worker`, `serve` and `sandbox`: the processes that stay up."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.terminal.context import opened
+from adapter.cli.terminal.context import Hospitals, chosen, now, opened, stopping
 from adapter.texts import say
+
+if TYPE_CHECKING:
+    from adapter.pipeline.application import Adapter
 
 __all__ = ["register"]
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
+    app.command("schedule", help=say("cli.help_schedule"))(schedule)
+    app.command("worker", help=say("worker.help"))(worker)
     app.command("serve", help=say("cli.help_serve"))(serve)
     app.command("sandbox", help=say("cli.help_sandbox"))(sandbox)
+
+
+def schedule(context: typer.Context) -> None:
+    """Sync each hospital on its own schedule until told to stop."""
+    from adapter.duties.services import run_schedule, schedule_duties
+    from adapter.errors import SettingsError
+
+    stop = stopping()
+    with opened(context, service=True) as adapter:
+        count = len(adapter.settings.hospitals) + len(adapter.settings.sources)
+        if not count:
+            raise SettingsError("cli.schedule_none")
+        _say_problems(adapter)
+        typer.echo(say("cli.schedule_runs", count=count))
+        run_schedule(adapter, schedule_duties(adapter, now, stop), now, stop)
+    typer.echo(say("cli.stopped"))
+
+
+def worker(
+    context: typer.Context,
+    hospitals: Hospitals = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=64, help=say("worker.help_threads"))] = None,
+    once: Annotated[bool, typer.Option("--once", help=say("worker.help_once"))] = False,
+) -> None:
+    """Plan and deliver, beside any number of other workers, until told to stop."""
+    from adapter.duties.services import run_worker, worker_duties
+
+    stop = stopping()
+    with opened(context, service=True) as adapter:
+        names = chosen(adapter, hospitals)
+        duties = worker_duties(adapter, now, stop, names if hospitals else None)
+        _say_problems(adapter)
+        typer.echo(say("worker.works", count=len(names)))
+        run_worker(adapter, names, duties, now, stop, threads=threads, once=once)
+    typer.echo(say("cli.stopped"))
+
+
+def _say_problems(adapter: "Adapter") -> None:
+    """Say on standard error what is wrong with mappings or policy: a service goes on without it."""
+    from adapter.pipeline.mappings.activation import configuration_problems
+
+    for line in configuration_problems(adapter):
+        typer.echo(line, err=True)
 
 
 def serve(
@@ -23,7 +71,6 @@ def serve(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help=say("cli.help_port"))] = None,
 ) -> None:
     """Take results from hospitals until told to stop."""
-    from adapter.pipeline.mappings.activation import configuration_problems
     from adapter.web.endpoint import adapter_endpoint
     from adapter.web.server import run_server as run
 
@@ -31,8 +78,7 @@ def serve(
         at, on = host or adapter.settings.listen_host, port or adapter.settings.listen_port
         _must_be_free(at, on)
         app = adapter_endpoint(adapter)
-        for line in configuration_problems(adapter):
-            typer.echo(line, err=True)
+        _say_problems(adapter)
         typer.echo(say("cli.serve_at", url=f"http://{at}:{on}/fhir"))
         run(app, at, on)
 

@@ -1,7 +1,5 @@
-"""`adapter plan`, `sync`, `schedule`, `worker`: the path out."""
+"""`adapter sync`: the path out, once."""
 
-from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +11,6 @@ from adapter.cli.terminal.context import (
     Hospitals,
     chosen,
     insights,
-    now,
     opened,
     operating,
     stopping,
@@ -25,30 +22,19 @@ from adapter.texts import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from threading import Event
 
     from rich.console import Console
 
     from adapter.insights.hospital_service import HospitalService
     from adapter.insights.refusals import RefusedResource
-    from adapter.pipeline.application import Adapter
-    from adapter.pipeline.outbound.sync import HospitalSyncSummary, SyncSummary
-    from adapter.pipeline.outbound.worker import ScheduledJob
-    from adapter.records.importing.import_report import ImportReport
+    from adapter.pipeline.outbound.sync import SyncSummary
 
 __all__ = ["register"]
 
-_QUIET = timedelta(seconds=5)  # that a folder of mappings rests before a service reads it
-_ALARM = "*/5 * * * *"  # how often a service looks for what a person must know
-_DOCTOR = "doctor:"
-_SOURCE = "source:"  # before the name of a job that reads one: a hospital may have the same name
-
 
 def register(app: typer.Typer) -> None:
-    """Add these commands to `app`."""
+    """Add this command to `app`."""
     app.command("sync", help=say("cli.help_sync"))(sync)
-    app.command("schedule", help=say("cli.help_schedule"))(schedule)
-    app.command("worker", help=say("worker.help"))(worker)
 
 
 def sync(
@@ -76,131 +62,6 @@ def sync(
     }
     emit(facts, as_json, lambda console: _draw_summary(console, summary, waiting, how))
     raise typer.Exit(summary.exit_code)
-
-
-def schedule(context: typer.Context) -> None:
-    """Sync each hospital on its own schedule until told to stop."""
-    from adapter.duties import schedule as scheduler
-    from adapter.errors import SettingsError
-    from adapter.pipeline.mappings.activation import configuration_problems
-    from adapter.pipeline.outbound.sync import sync as run_sync
-    from adapter.pipeline.outbound.worker import SharedSchedule, job_lock
-
-    stop = stopping()
-    with opened(context, service=True) as adapter, progress(quiet=True) as silent:
-        others = _jobs(adapter, stop)
-        jobs = {hospital.name: hospital.schedule for hospital in adapter.settings.hospitals.values()}
-        jobs |= {name: job.cron for name, job in others.items()}
-        if not jobs:
-            raise SettingsError("cli.schedule_none")
-        count = len(adapter.settings.hospitals) + len(adapter.settings.sources)
-        others |= _alarm(adapter)
-        jobs |= {name: job.cron for name, job in others.items()}
-
-        def work(name: str) -> None:
-            if name in others:
-                with job_lock(adapter, name):
-                    others[name].run()
-                return
-            summary = run_sync(adapter, [name], now, silent, stop, keep=True, settle_time=_QUIET)
-            _log_beat(name, summary.hospitals[name], summary.exit_code)
-
-        for line in configuration_problems(adapter):
-            typer.echo(line, err=True)
-        typer.echo(say("cli.schedule_runs", count=count))
-        with adapter.as_worker(now, stop):
-            scheduler.run_jobs(jobs, work, stop, now, SharedSchedule(adapter.ledger.named_locks))
-    typer.echo(say("cli.stopped"))
-
-
-def worker(
-    context: typer.Context,
-    hospitals: Hospitals = None,
-    threads: Annotated[int | None, typer.Option(min=1, max=64, help=say("worker.help_threads"))] = None,
-    once: Annotated[bool, typer.Option("--once", help=say("worker.help_once"))] = False,
-) -> None:
-    """Plan and deliver, beside any number of other workers, until told to stop."""
-    from adapter.duties import schedule as scheduler
-    from adapter.pipeline.mappings.activation import configuration_problems
-    from adapter.pipeline.outbound.worker import run_worker as run_work
-
-    stop = stopping()
-    with opened(context, service=True) as adapter:
-        names = chosen(adapter, hospitals)
-        jobs = _alarm(adapter) | _jobs(adapter, stop, names if hospitals else None)
-        for line in configuration_problems(adapter):
-            typer.echo(line, err=True)
-        typer.echo(say("worker.works", count=len(names)))
-        run_work(
-            adapter,
-            names,
-            now,
-            stop,
-            jobs=jobs,
-            beats=scheduler.run_jobs,
-            threads=threads,
-            once=once,
-            quiet=_QUIET,
-        )
-    typer.echo(say("cli.stopped"))
-
-
-def _jobs(
-    adapter: "Adapter", stop: "Event", hospitals: "Sequence[str] | None" = None
-) -> "dict[str, ScheduledJob]":
-    """What is done on a schedule besides planning for hospitals: for these alone, or all there is."""
-    from adapter.operations.import_records import import_source
-    from adapter.operations.measure import remeasure_server
-    from adapter.pipeline.outbound.worker import ScheduledJob
-
-    def read(name: str) -> None:
-        _log_source(f"{_SOURCE}{name}", import_source(adapter, name, now()))
-
-    def measure(name: str) -> None:
-        remeasure_server(adapter, name, now, stop)
-
-    known, sources = adapter.settings.hospitals, adapter.settings.sources
-    crons = {name: known[name].doctor_schedule for name in hospitals or known}
-    jobs = {
-        f"{_DOCTOR}{name}": ScheduledJob(cron, partial(measure, name)) for name, cron in crons.items() if cron
-    }
-    if not hospitals:
-        jobs |= {
-            f"{_SOURCE}{name}": ScheduledJob(source.schedule, partial(read, name))
-            for name, source in sources.items()
-        }
-    return jobs
-
-
-def _alarm(adapter: "Adapter") -> "dict[str, ScheduledJob]":
-    """Looking for what a person must know, and telling it, every few minutes."""
-    from adapter.operations.alarms import send_alarms
-    from adapter.pipeline.outbound.worker import ScheduledJob
-
-    def look() -> None:
-        send_alarms(adapter, now())
-
-    return {"alarm:": ScheduledJob(_ALARM, look)}
-
-
-def _log_beat(hospital: str, done: "HospitalSyncSummary", exit_code: int) -> None:
-    from adapter.telemetry import get_logger
-
-    words = ("delivered", "retracted", "waiting", "parked", "unknown", "withheld", "requests")
-    counts = {word: getattr(done, word) for word in words}
-    get_logger(__name__).info("schedule.synced", hospital=hospital, exit_code=exit_code, **counts)
-
-
-def _log_source(job: str, report: "ImportReport") -> None:
-    from adapter.telemetry import get_logger
-
-    counts = {
-        "changes": report.changes,
-        "rows": report.rows,
-        "rejected": report.rejected,
-        "refused": report.refused_rows,
-    }
-    get_logger(__name__).info("schedule.imported", hospital=job, **counts)
 
 
 _OUTCOMES = (

@@ -36,8 +36,14 @@ from adapter.pipeline.destination import Destination
 from adapter.pipeline.mappings.activation import ProgressCallback, choose_mapping
 from adapter.pipeline.outbound.outdated import park_outdated
 
-__all__ = ["ProgressCallback", "check_identity_key", "preview_bundles", "update_ledger", "write_bundles"]
-
+__all__ = [
+    "ProgressCallback",
+    "check_identity_key",
+    "forget_expired",
+    "preview_bundles",
+    "update_ledger",
+    "write_bundles",
+]
 
 _TRIES = 10
 _PAUSE = 0.5  # seconds
@@ -71,6 +77,15 @@ def check_identity_key(adapter: Adapter, outlet: Destination) -> None:
         )
 
 
+def forget_expired(adapter: Adapter, hospital: str, now: datetime) -> int:
+    """Forget what is past its retention (`receipts_days` of the settings); returns how much. For who has the
+    hospital's turn: what a plan goes by does not go meanwhile. A hospital that drains is left as it is.
+    """
+    if adapter.ledger.hospitals.row(hospital).mode == HospitalMode.DRAINING:
+        return 0
+    return purge_expired(adapter.engine, hospital, now - timedelta(days=adapter.settings.receipts_days))
+
+
 def update_ledger(
     adapter: Adapter,
     outlet: Destination,
@@ -98,7 +113,6 @@ def update_ledger(
     if since == 0:
         check_identity_key(adapter, outlet)
     park_outdated(adapter, name, now)
-    purge_expired(adapter.engine, name, now - timedelta(days=adapter.settings.receipts_days))
     changed, done = 0, since
     again = adapter.ledger.cadres_to_replan(name)
     if since >= head and not again:

@@ -25,7 +25,7 @@ from adapter.pipeline.mappings.activation import (
     record_choice,
 )
 from adapter.pipeline.mappings.activation_status import InactiveMapping
-from adapter.pipeline.outbound.planning import update_ledger
+from adapter.pipeline.outbound.planning import forget_expired, update_ledger
 from adapter.settings import HospitalSettings
 from adapter.telemetry import get_logger
 from adapter.texts import say
@@ -186,6 +186,7 @@ def sync(
                 raise Busy("sync.busy", hospital=name)
             chosen = partial(choose_mapping, accept=accept, keep=keep, settled=settled)
             choice = activate_mapping(work, name, chosen, by)
+            forget_expired(adapter, name, clock())
             with ThreadPoolExecutor(1, thread_name_prefix=f"plan-{name}") as planner:
                 planning = planner.submit(plan_with_lock, work, choice, turns[name])
                 with server_client(adapter, choice.outlet.hospital, clock()) as client:
