@@ -8,7 +8,7 @@ from adapter.errors import MappingError
 from adapter.operations.operation import Operation, OperationContext
 from adapter.pipeline.outbound.sync import SyncSummary, sync
 
-__all__ = ["HospitalMapping", "SyncHospitals"]
+__all__ = ["HospitalMapping", "SyncHospitals", "SyncSummary"]
 
 
 @dataclass(frozen=True, slots=True)

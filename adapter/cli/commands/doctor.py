@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from adapter.cli.terminal.context import Adapter
     from adapter.insights.server_card_report import CardFinding, ServerCardReport
-    from adapter.pipeline.application import Adapter
 
 __all__ = ["register", "say_unmeasured"]
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from adapter.cli.terminal.context import Adapter
     from adapter.cli.terminal.progress import ProgressCallback
     from adapter.operations.reconcile import ReconcileReport
     from adapter.operations.repair import RepairSummary
-    from adapter.pipeline.application import Adapter
 
 __all__ = ["register"]
 

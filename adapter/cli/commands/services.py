@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.terminal.context import Hospitals, chosen, now, opened, stopping
+from adapter.cli.terminal.context import Hospitals, chosen, insights, now, opened, stopping
 from adapter.texts import say
 
 if TYPE_CHECKING:
-    from adapter.pipeline.application import Adapter
+    from adapter.cli.terminal.context import Adapter
 
 __all__ = ["register"]
 
@@ -59,9 +59,8 @@ def worker(
 
 def _say_problems(adapter: "Adapter") -> None:
     """Say on standard error what is wrong with mappings or policy: a service goes on without it."""
-    from adapter.pipeline.mappings.activation import configuration_problems
 
-    for line in configuration_problems(adapter):
+    for line in insights(adapter).configuration_problems():
         typer.echo(line, err=True)
 
 

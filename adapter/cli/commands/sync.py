@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from adapter.insights.hospital_service import HospitalService
     from adapter.insights.refusals import RefusedResource
-    from adapter.pipeline.outbound.sync import SyncSummary
+    from adapter.operations.sync import SyncSummary
 
 __all__ = ["register"]
 

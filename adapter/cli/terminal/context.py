@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from adapter.cli.terminal.progress import ProgressCallback
     from adapter.insights.insights import Insights
     from adapter.operations.operation import OperationContext
-    from adapter.pipeline.application import Adapter
+    from adapter.pipeline.application import Adapter as Adapter  # noqa: PLC0414 - the commands take it here
     from adapter.settings import Settings
 
 __all__ = [

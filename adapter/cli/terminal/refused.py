@@ -10,8 +10,8 @@ from adapter.texts import say
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from adapter.cli.terminal.context import Adapter
     from adapter.insights.refusals import RefusedResource, SourceCell
-    from adapter.pipeline.application import Adapter
 
 __all__ = ["draw_turned_back", "sentence", "waiting_at"]
 
