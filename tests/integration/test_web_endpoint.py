@@ -14,12 +14,12 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import serving
 from sqlalchemy import Engine, select
 
 from adapter.database import open_database, read_transaction
 from adapter.repository.tables import repository_resource
 from adapter.repository.write_plan import VersionChange
+from adapter.testing import serving
 from adapter.web.app import endpoint_app
 from adapter.web.bearer_tokens import hospital_of_token, issue_token, list_tokens, revoke_tokens
 from adapter.web.tables import hospital_token
