@@ -123,12 +123,14 @@ class FakeHospital(FakeResources):
         if request.content:
             entry["resource"] = json.loads(request.content)
         answer = self.process(entry, self.target(entry), {})["response"]
-        headers = {"ETag": answer["etag"]} if "etag" in answer else {}
-        if "location" in answer:
-            headers["Location"] = f"{self.base}/{answer['location']}"
+        status = int(answer["status"])
         if "outcome" in answer:
-            return fhir_response(int(answer["status"]), answer["outcome"], headers)
-        return httpx.Response(int(answer["status"]), headers=headers)
+            return fhir_response(status, answer["outcome"])
+        if "location" not in answer:
+            return httpx.Response(status)
+        headers = {"Location": f"{self.base}/{answer['location']}", "ETag": answer["etag"]}
+        kind, id_ = answer["location"].split("/")[:2]
+        return fhir_response(status, self.resources[kind, id_], headers)
 
     def _get(self, path: str) -> httpx.Response:
         where = urlsplit(path)

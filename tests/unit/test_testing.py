@@ -98,6 +98,7 @@ def test_what_is_created_can_be_read_under_the_location_it_was_given(server: htt
     assert (read.status_code, read.headers["ETag"]) == (200, 'W/"1"')
     assert read.headers["Content-Type"].startswith("application/fhir+json")
     assert (read.json()["active"], read.json()["meta"]["versionId"]) == (True, "1")
+    assert answer.json() == read.json()
     assert refused(server.get("Patient/never-was"), 404)
 
 
