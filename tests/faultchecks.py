@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import create_engine, insert, select, text
 
 from adapter.database import migrate, open_database
-from adapter.demo.hospital import HospitalView
 from adapter.fhir.bundle import identities_of
 from adapter.records import tables
+from adapter.testing import HospitalView
 
 __all__ = ["copy_records", "differences", "imported", "personal_in", "personal_values", "shelf"]
 

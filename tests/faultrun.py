@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,10 +28,9 @@ import httpx
 import troubles
 from faultproxy import FaultProxy
 from postgres import Postgres
-from processes import ROOT, Centre
+from sample import ROOT
 
-from adapter.demo.hospital import HospitalView
-from adapter.demo.processes import until
+from adapter.testing import HOSPITALS, Centre, HospitalView, until
 
 __all__ = ["Result", "run_seed"]
 
@@ -41,7 +40,7 @@ SHARE = 0.2  # of the requests meet a fault
 SLOW = 10.0  # seconds that the next kill waits for requests at most
 LINGER = 80  # requests that meet faults once the kills are over
 DISK = 200  # megabytes
-EAGER = f'timeout_seconds = {TIMEOUT}\nmax_entries = 6\nschedule = "*/2 * * * * *"'
+EAGER = {"timeout_seconds": TIMEOUT, "max_entries": 6, "schedule": "*/2 * * * * *"}
 DRAIN = 60.0  # seconds until all must have arrived once the faults have ended
 _FIRST, _LAST = 22000, 22900  # ports below the ephemeral ones: free while a process is dead
 _EACH = 40  # ports between the first ones of runs that are started beside each other
@@ -82,19 +81,16 @@ def _port() -> int:
     raise AssertionError("unreachable")
 
 
-class FaultyCentre(Centre):
-    """A centre that reaches its hospitals through proxies."""
-
-    def __init__(self, folder: Path, database_url: str | None, via: dict[str, int] | None) -> None:
-        super().__init__(folder, database_url)
-        text = (folder / "adapter.toml").read_text("utf-8")
-        ports = {name: _port() for name in self.ports}
-        for name, port in self.ports.items():
-            text = text.replace(f":{port}/fhir", f":{(via or ports)[name]}/fhir")
-        text = text.replace(f"listen_port = {self.port}", f"listen_port = {(port := _port())}")
-        text = text.replace("timeout_seconds = 5", EAGER)
-        (folder / "adapter.toml").write_text(text, "utf-8")
-        self.ports, self.port = ports, port
+def _centre(folder: Path, database_url: str | None = None, via: Mapping[str, int] | None = None) -> Centre:
+    """A centre in `folder`; it reaches its hospitals by the ports of `via`, else directly."""
+    ports = via or {name: _port() for name in HOSPITALS}
+    hospitals = {
+        name: {**section, **EAGER, "base_url": f"http://127.0.0.1:{ports[name]}/fhir"}
+        for name, section in HOSPITALS.items()
+    }
+    centre = Centre(folder, hospitals=hospitals, database_url=database_url, port=_port())
+    centre.ports = dict(ports)
+    return centre
 
 
 class Rows:
@@ -195,7 +191,7 @@ class Run:
             proxy = FaultProxy(port, seed=seed * 10 + offset, timeout=TIMEOUT, port=_port())
             self.proxies[name] = stack.enter_context(proxy)
         self.url = postgres.create(f"faults_{seed}") if postgres else None
-        self.centre = FaultyCentre(folder, self.url, {n: p.port for n, p in self.proxies.items()})
+        self.centre = _centre(folder, self.url, {n: p.port for n, p in self.proxies.items()})
         self.centre.ports = sandboxes
         stack.callback(self.centre.close)
         self.clock = troubles.Clock(folder)
@@ -264,7 +260,7 @@ class Run:
             process = self.centre.start("import", "import", str(self.rows.folder), "--allow-deletions")
             time.sleep(self.dice.uniform(0.2, 1.2))
             self.result.kills["import"] += process.poll() is None
-            self.centre.end("import", signal.SIGKILL)
+            self.centre.stop("import", signal.SIGKILL)
         assert until(self._imported, 60, every=0.5), "the import does not end"
 
     def _imported(self) -> bool:
@@ -311,7 +307,7 @@ class Run:
         token = self.centre.run("hospital", "token", "bv-tinh").strip()
         self.result.measured = bool(self.result.seed % 3)
         if self.result.measured:
-            self.centre.measured()
+            self.centre.put_server_cards()
         self.start("serve")
         reporter = Reporter(f"http://127.0.0.1:{self.centre.port}/fhir", token)
         self.centre.run("import", str(self.rows.folder))
@@ -364,11 +360,11 @@ class Run:
 
     def _waiting(self) -> int:
         keys = ("waiting", "parked", "unknown")
-        return sum(int(line[key] or 0) for line in self.centre.facts("status") for key in keys)
+        return sum(int(line[key] or 0) for line in self.centre.run_json("status") for key in keys)
 
     def check(self, reporter: Reporter, token: str) -> None:
         wrong = self.result.wrong
-        views = {name: self.centre.look(name) for name in self.centre.ports}
+        views = {name: self.centre.hospital_view(name) for name in self.centre.ports}
         for name, should in self.reference().items():
             holds, odd = faultchecks.shelf(views[name])
             wrong += odd + faultchecks.differences(name, should, holds)
@@ -380,7 +376,7 @@ class Run:
             f"result {value} was acknowledged and is lost" for value in reporter.acknowledged - set(stored)
         ]
         wrong += [f"result {value} is stored {n} times" for value, n in stored.items() if n > 1]
-        inbox = sum(self.centre.facts("inbox")["counts"].values())
+        inbox = sum(self.centre.run_json("inbox")["counts"].values())
         if inbox != len(stored):
             wrong.append(f"{len(stored)} results are stored and {inbox} are in the inbox")
         logs = self.folder.glob("*.log")
@@ -392,10 +388,9 @@ class Run:
         are compared with one import of the last rows.
         """
         folder = self.folder / "without-faults"
-        folder.mkdir()
-        centre = FaultyCentre(folder, None, None)
+        centre = _centre(folder)
         try:
-            views = [centre.hospital(name) for name in centre.ports]
+            views = [centre.start_hospital(name) for name in centre.ports]
             url = f"sqlite:///{folder / 'data' / 'adapter.db'}"
             centre.run("import", str(self.rows.folder))
             if faultchecks.imported(self.database) != faultchecks.imported(url):

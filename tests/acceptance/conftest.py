@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import Centre
+
+from adapter.testing import Centre
 
 
 @pytest.fixture
 def centre(tmp_path: Path) -> Iterator[Centre]:
     """A centre with an empty SQLite database."""
     centre = Centre(tmp_path)
-    centre.measured()
+    centre.put_server_cards()
     yield centre
     centre.close()
 
@@ -19,7 +20,7 @@ def centre(tmp_path: Path) -> Iterator[Centre]:
 @pytest.fixture
 def postgres_centre(tmp_path: Path, postgres_url: str) -> Iterator[Centre]:
     """A centre with an empty PostgreSQL database."""
-    centre = Centre(tmp_path, postgres_url)
-    centre.measured()
+    centre = Centre(tmp_path, database_url=postgres_url)
+    centre.put_server_cards()
     yield centre
     centre.close()

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import SMALL, Centre
+from sample import SMALL
 
-from adapter.demo.processes import until
+from adapter.testing import Centre, until
 
 SYSTEM = "https://cadre-health.example/fhir/sid/record"
 
@@ -47,37 +47,37 @@ def test_an_acknowledged_result_survives_kill_9_and_a_repeat_adds_nothing(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
     centre: Centre = request.getfixturevalue(kind)
-    view = centre.hospital("bv-tinh")
+    view = centre.start_hospital("bv-tinh")
     centre.run("import", str(SMALL))
     centre.run("sync", "bv-tinh")
     body = _report(next(view.all("ServiceRequest")))
     token = centre.run("hospital", "token", "bv-tinh").strip()
-    url = f"{centre.endpoint()}/DiagnosticReport"
+    url = f"{centre.start_endpoint()}/DiagnosticReport"
 
     status, stored = _curl(url, token, body, centre.folder)
-    assert centre.end("serve", signal.SIGKILL) == -signal.SIGKILL
+    assert centre.stop("serve", signal.SIGKILL) == -signal.SIGKILL
     assert status == 201
     assert stored["id"]
 
-    centre.endpoint()
+    centre.start_endpoint()
     status, again = _curl(url, token, body, centre.folder)
     assert (status, again["id"]) == (200, stored["id"])
-    assert until(lambda: centre.facts("inbox")["counts"]["applied"] == 1, 30)
-    assert sum(centre.facts("inbox")["counts"].values()) == 1
-    levels = centre.facts("report")["referrals"]
+    assert until(lambda: centre.run_json("inbox")["counts"]["applied"] == 1, 30)
+    assert sum(centre.run_json("inbox")["counts"].values()) == 1
+    levels = centre.run_json("report")["referrals"]
     assert levels["provincial"]["completed"] == 1
-    assert centre.end("serve") == 0
+    assert centre.stop("serve") == 0
 
 
 def test_wrong_tokens_and_wrong_bodies_are_refused_with_an_outcome(centre: Centre) -> None:
     token = centre.run("hospital", "token", "bv-tinh").strip()
-    url = f"{centre.endpoint()}/DiagnosticReport"
+    url = f"{centre.start_endpoint()}/DiagnosticReport"
     status, outcome = _curl(url, "wrong", {"resourceType": "DiagnosticReport"}, centre.folder)
     assert (status, outcome["resourceType"]) == (401, "OperationOutcome")
     status, outcome = _curl(url, token, {"resourceType": "DiagnosticReport", "status": "done"}, centre.folder)
     assert 400 <= status < 500
     assert any("DiagnosticReport.status" in str(issue.get("expression")) for issue in outcome["issue"])
-    assert sum(centre.facts("inbox")["counts"].values()) == 0
+    assert sum(centre.run_json("inbox")["counts"].values()) == 0
     centre.run("hospital", "token", "bv-tinh", "--revoke")
     status, _ = _curl(url, token, {"resourceType": "DiagnosticReport"}, centre.folder)
     assert status == 401

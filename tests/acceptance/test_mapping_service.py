@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from processes import SMALL, Centre
+from sample import SMALL
 
-from adapter.demo.processes import until
+from adapter.testing import Centre, until
 
 _EACH_SECOND = '\nschedule = "* * * * * *"'
 _NAMES = ("bv-tinh", "bv-trung-uong")
@@ -27,7 +27,7 @@ class Site:
         for name in _NAMES:
             text = text.replace(f"[hospitals.{name}]", f"[hospitals.{name}]{_EACH_SECOND}")
         settings.write_text(text, "utf-8")
-        self.views = {name: centre.hospital(name) for name in _NAMES}
+        self.views = {name: centre.start_hospital(name) for name in _NAMES}
         centre.run("import", str(SMALL))
         centre.run("sync")
 
@@ -40,7 +40,7 @@ class Site:
         return lambda: path.write_text(before, "utf-8") and None
 
     def why(self, name: str) -> str | None:
-        line = next(one for one in self.centre.facts("status") if one["hospital"] == name)
+        line = next(one for one in self.centre.run_json("status") if one["hospital"] == name)
         kept = line["mapping_kept"]
         return kept["why"] if kept else None
 
@@ -78,14 +78,14 @@ def site(request: pytest.FixtureRequest) -> Site:
 def test_services_go_on_with_the_last_good_mapping_and_find_the_repaired_one(site: Site) -> None:
     centre, name = site.centre, "bv-tinh"
     centre.start("schedule", "schedule")
-    centre.endpoint()
+    centre.start_endpoint()
     before = site.writes(name)
 
     repair = site.edit("observation.yaml", "body:", "body: [")
     assert site.is_kept(name, "broken")
     assert "mapping.kept" in site.log("schedule")
-    centre.end("serve")
-    centre.endpoint()  # starts nevertheless, and says so
+    centre.stop("serve")
+    centre.start_endpoint()  # starts nevertheless, and says so
     assert "observation.yaml" in site.log("serve")
     assert "observation.yaml" in site.refused()
     repair()
@@ -108,7 +108,7 @@ def test_services_go_on_with_the_last_good_mapping_and_find_the_repaired_one(sit
     (site.mappings / "observation.yaml").unlink()
     assert until(lambda: site.why(name) in ("broken", "emptying"), 40)
     assert site.writes(name) == before
-    assert centre.end("schedule") == 0
+    assert centre.stop("schedule") == 0
     assert "Traceback" not in site.log("schedule") + site.log("serve")
 
 
@@ -139,7 +139,7 @@ def test_killed_while_it_sends_an_accepted_mapping_it_goes_on_where_it_was(site:
         before = site.writes(name)
         centre.start("sync", "sync", name, "--accept")
         assert until(lambda before=before: site.writes(name) > before, 60)
-        centre.end("sync", signal.SIGKILL)
+        centre.stop("sync", signal.SIGKILL)
     assert until(lambda: centre.attempt("sync", name).returncode == 0, 60)
     assert site.why(name) is None
     assert (site.views[name].count("Observation"), site.with_language(name, "Observation")) == (total, total)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adapter.demo.processes import free_port, until
+from adapter.testing import free_port, until
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")

@@ -5,9 +5,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from processes import LEVELS, SMALL, Centre
+from sample import SMALL
 
-from adapter.demo.processes import until
+from adapter.testing import HOSPITALS, Centre, until
 
 _OFTEN = 'schedule = "*/2 * * * * *"'
 _TYPES = ("Patient", "Encounter", "Observation", "ServiceRequest", "CarePlan")
@@ -20,14 +20,14 @@ class Site:
         self.centre = centre
         settings = centre.folder / "adapter.toml"
         text = settings.read_text("utf-8").replace("lease_seconds = 10", f"lease_seconds = {lease_seconds}")
-        for name in LEVELS:
+        for name in HOSPITALS:
             text = text.replace(f"[hospitals.{name}]", f"[hospitals.{name}]\n{_OFTEN}\nconcurrency = 4")
         settings.write_text(text, "utf-8")
-        self.views = {name: centre.hospital(name, "--fault", "slow:1:0.1") for name in LEVELS}
+        self.views = {name: centre.start_hospital(name, "--fault", "slow:1:0.1") for name in HOSPITALS}
         centre.run("import", str(SMALL))
 
     def status(self) -> list[dict[str, Any]]:
-        lines: list[dict[str, Any]] = self.centre.facts("status")
+        lines: list[dict[str, Any]] = self.centre.run_json("status")
         return lines
 
     def delivered(self) -> int:
@@ -39,7 +39,7 @@ class Site:
         return settled and sum(line["desired"] for line in lines) > 1000
 
     def workers(self) -> list[int]:
-        return [worker["pid"] for worker in self.centre.facts("status", "--workers")]
+        return [worker["pid"] for worker in self.centre.run_json("status", "--workers")]
 
     def works(self, *names: str) -> None:
         for name in names:
@@ -70,12 +70,12 @@ def test_workers_are_restarted_one_after_another_while_the_load_goes_on(any_cent
     site.works("worker-1", "worker-2")
     assert until(lambda: site.delivered() > 0, 60), site.logs()
     for number in (1, 2):
-        assert any_centre.end(f"worker-{number}") == 0, site.logs()
+        assert any_centre.stop(f"worker-{number}") == 0, site.logs()
         site.works(f"worker-{number + 2}")
     assert until(site.is_done, 120), (site.status(), site.logs())
     site.has_no_duplicates()
     for name in site.running():
-        assert any_centre.end(name) == 0
+        assert any_centre.stop(name) == 0
     assert site.workers() == []
     assert "Traceback" not in site.logs()
 
@@ -84,7 +84,7 @@ def test_what_a_killed_worker_had_under_way_goes_on_at_once(any_centre: Centre) 
     site = Site(any_centre, lease_seconds=600)
     site.works("worker-1", "worker-2")
     assert until(lambda: site.delivered() > 0, 60), site.logs()
-    any_centre.end("worker-1", signal.SIGKILL)
+    any_centre.stop("worker-1", signal.SIGKILL)
     assert until(lambda: len(site.workers()) == 1, 30), site.logs()
     assert until(site.is_done, 120), (site.status(), site.logs())  # far sooner than the lease ends
     site.has_no_duplicates()
@@ -105,4 +105,4 @@ def test_a_worker_that_hangs_longer_than_its_lease_is_replaced_and_does_no_harm_
     assert site.is_done()
     assert {name: view.stats()["write_requests"] for name, view in site.views.items()} == requests
     site.has_no_duplicates()
-    assert postgres_centre.end("worker-1") == 0, site.logs()
+    assert postgres_centre.stop("worker-1") == 0, site.logs()

@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 from alarm_places import Hook, Mailbox, certificate, webhook
 from ledger_books import START, Books, wish
-from processes import Centre
 from sqlalchemy import Engine, insert
 
 from adapter.database import write_transaction
 from adapter.delivery.mail import send_mail
-from adapter.demo.processes import free_port
 from adapter.insights.problems import current_problems
 from adapter.ledger.hospitals.pace import HospitalMode
 from adapter.ledger.schema import tables
@@ -22,7 +20,8 @@ from adapter.ledger.schema.states import EntryEvent
 from adapter.operations.alarms import send_alarms
 from adapter.operations.alarms import test_channels as channel_troubles
 from adapter.pipeline.application import Adapter
-from adapter.settings import AlarmSettings, HospitalSettings, MailSettings, Settings, load_settings
+from adapter.settings import AlarmSettings, HospitalSettings, MailSettings, Settings
+from adapter.testing import Centre, free_port
 from adapter.texts import set_language
 
 HOUR = timedelta(hours=1)
@@ -251,8 +250,8 @@ def centre(tmp_path: Path) -> Iterator[Centre]:
 def test_the_commands_end_as_monitoring_wants_it(centre: Centre) -> None:
     quiet = centre.run("status", "--problems")
     assert quiet.startswith("OK")
-    assert centre.facts("status", "--problems") == []
-    with Adapter.open(load_settings(centre.folder / "adapter.toml")) as adapter:
+    assert centre.run_json("status", "--problems") == []
+    with centre.open() as adapter:
         books = Books(adapter.engine, "bv-tinh")
         books.wish(wish("a"))
         books.send(wish("a"), event=EntryEvent.REFUSE, reason="refused")
@@ -260,22 +259,22 @@ def test_the_commands_end_as_monitoring_wants_it(centre: Centre) -> None:
     assert said.startswith("WARNING")
     assert "adapter release bv-tinh --reason refused" in said
     assert centre.run("status", "--problems", "--lang", "vi", code=1).startswith("CẢNH BÁO")
-    listed = centre.facts("status", "--problems", code=1)
+    listed = centre.run_json("status", "--problems", code=1)
     assert {(one["hospital"], one["code"]) for one in listed} >= {("bv-tinh", "parked")}
-    assert centre.facts("alarm")["told"] is False
+    assert centre.run_json("alarm")["told"] is False
     assert centre.attempt("alarm", "--test").returncode == 2
     port = free_port()
     centre.environment["ADAPTER_ALARM__WEBHOOK"] = f"http://127.0.0.1:{port}/"
     assert "unreachable" in centre.run("alarm", "--test", code=1)
     with webhook(port) as hook:
-        assert centre.facts("alarm", "--test") == {"webhook": None}
-        assert centre.facts("alarm")["told"] is True
+        assert centre.run_json("alarm", "--test") == {"webhook": None}
+        assert centre.run_json("alarm")["told"] is True
     assert sorted(hook.posts[0][1]) == ["at", "centre", "subject", "test", "text"]
 
 
 def test_a_worker_tells_by_itself(centre: Centre) -> None:
     centre.run("status")
-    with Adapter.open(load_settings(centre.folder / "adapter.toml")) as adapter:
+    with centre.open() as adapter:
         books = Books(adapter.engine, "bv-tinh")
         books.wish(wish("a"))
         books.send(wish("a"), event=EntryEvent.REFUSE, reason="refused")

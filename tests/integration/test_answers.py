@@ -8,7 +8,6 @@ from typing import Any
 import inbox_centre
 import pytest
 from ledger_books import START, Books, wish
-from processes import Centre
 from sqlalchemy import Engine, update
 
 from adapter.database import write_transaction
@@ -18,7 +17,8 @@ from adapter.ledger.schema.states import EntryEvent
 from adapter.ledger.schema.values import DeliveryOutcome
 from adapter.pipeline.application import Adapter
 from adapter.records.tables import record
-from adapter.settings import AlarmSettings, HospitalSettings, Settings, load_settings
+from adapter.settings import AlarmSettings, HospitalSettings, Settings
+from adapter.testing import Centre
 
 DAY = timedelta(days=1)
 NAME = "bv-tinh"
@@ -169,13 +169,13 @@ def centre(tmp_path: Path) -> Iterator[Centre]:
 
 def test_the_command_lists_them(centre: Centre) -> None:
     assert "30 days" in centre.run("inbox", "unanswered")
-    with Adapter.open(load_settings(centre.folder / "adapter.toml")) as adapter:
+    with centre.open() as adapter:
         inbox_centre.Centre(adapter.engine)
         books = Books(adapter.engine, NAME)
         books.wish(FIRST)
         books.send(FIRST)
-    assert centre.facts("inbox", "unanswered")["unanswered"] == []  # it has not been there long
-    facts = centre.facts("inbox", "unanswered", "--days", "0")
+    assert centre.run_json("inbox", "unanswered")["unanswered"] == []  # it has not been there long
+    facts = centre.run_json("inbox", "unanswered", "--days", "0")
     [one] = facts["unanswered"]
     assert (one["hospital"], one["referral"], one["cadre"], one["fulfilment"]) == (
         NAME, "GT-1", "CB-1", "none",

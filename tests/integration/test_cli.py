@@ -9,17 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from processes import ADAPTER, ROOT, SMALL, Centre
+from sample import ROOT, SMALL
 from sqlalchemy import insert, select
 
 from adapter import audit
 from adapter.cli import main
 from adapter.database import read_transaction, write_transaction
-from adapter.demo.processes import until
 from adapter.ledger.schema import tables
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.outbound.planning import update_ledger
 from adapter.settings import load_settings
+from adapter.testing import ADAPTER, Centre, until
 from adapter.texts import set_language
 
 
@@ -177,10 +177,10 @@ def test_what_is_written_is_for_its_account_alone(centre: Centre) -> None:
 def test_an_interrupted_sync_says_so(centre: Centre) -> None:
     centre.run("import", str(SMALL))
     try:
-        view = centre.hospital("bv-tinh", "--fault", "slow:1:0.5s")
+        view = centre.start_hospital("bv-tinh", "--fault", "slow:1:0.5s")
         centre.start("sync", "sync", "bv-tinh")
         assert until(lambda: view.stats()["write_requests"] > 0, 30)
-        assert centre.end("sync") == 1
+        assert centre.stop("sync") == 1
     finally:
         centre.close()
     said = (centre.folder / "sync.log").read_text("utf-8")
@@ -235,22 +235,22 @@ def test_a_wrong_variable_is_blamed_and_not_the_file(centre: Centre) -> None:
 
 
 def test_json_is_all_that_standard_output_holds(centre: Centre) -> None:
-    report = centre.facts("import", str(SMALL))
+    report = centre.run_json("import", str(SMALL))
     assert report["kinds"]["cadre"]["created"] == 20
-    assert centre.facts("import", str(SMALL))["kinds"]["cadre"] == {
+    assert centre.run_json("import", str(SMALL))["kinds"]["cadre"] == {
         "created": 0, "changed": 0, "unchanged": 20, "deleted": 0, "rejected": 0, "waiting": 0, "withheld": 0,
     }  # fmt: skip
-    assert [line["hospital"] for line in centre.facts("status")] == ["bv-tinh", "bv-trung-uong"]
-    assert centre.facts("plan")["bv-tinh"]["types"]["Patient"] == {"create": 19}
-    assert centre.facts("report")["managed_total"] == 20
-    assert centre.facts("inbox")["counts"]["new"] == 0
-    assert [line["name"] for line in centre.facts("hospital", "list")] == ["bv-tinh", "bv-trung-uong"]
+    assert [line["hospital"] for line in centre.run_json("status")] == ["bv-tinh", "bv-trung-uong"]
+    assert centre.run_json("plan")["bv-tinh"]["types"]["Patient"] == {"create": 19}
+    assert centre.run_json("report")["managed_total"] == 20
+    assert centre.run_json("inbox")["counts"]["new"] == 0
+    assert [line["name"] for line in centre.run_json("hospital", "list")] == ["bv-tinh", "bv-trung-uong"]
 
 
 def test_explain_says_where_it_came_from_and_why_it_was_not_sent(centre: Centre) -> None:
     centre.run("import", str(SMALL))
     held = _key_of_tier(centre, "T1")
-    (found,) = [one for one in centre.facts("explain", held) if one["kind"] == "cadre"]
+    (found,) = [one for one in centre.run_json("explain", held) if one["kind"] == "cadre"]
     assert found["sheet"] == "Cán bộ"
     assert {(at["state"], at["reason"]) for at in found["hospitals"]} == {("withheld", "tier-held")}
     assert "leave only after a decision" in centre.run("explain", held)
@@ -268,7 +268,7 @@ def test_explain_tells_what_became_of_a_record_and_that_it_is_gone(centre: Centr
             connection.execute(
                 insert(tables.receipt).values(**gone, proved_at=at, remote_id="77", how="deleted")
             )
-    [found] = [one for one in centre.facts("explain", person) if one["kind"] == "cadre"]
+    [found] = [one for one in centre.run_json("explain", person) if one["kind"] == "cadre"]
     assert [one["how"] for one in found["receipts"]] == ["deleted"]
     [there] = [one for one in found["hospitals"] if one["hospital"] == "bv-tinh"]
     assert there["history"] == [
@@ -282,7 +282,7 @@ def test_explain_tells_what_became_of_a_record_and_that_it_is_gone(centre: Centr
 def test_explain_of_a_resource_leads_every_value_back(centre: Centre) -> None:
     centre.run("import", str(SMALL))
     person = _key_of_tier(centre, "T5")
-    [found] = centre.facts("explain", "Patient", person, "--hospital", "bv-tinh")
+    [found] = centre.run_json("explain", "Patient", person, "--hospital", "bv-tinh")
     assert found["resource"]["resourceType"] == "Patient"
     birth = next(leaf for leaf in found["leaves"] if leaf["path"] == "Patient.birthDate")
     assert (birth["by"], birth["file"], birth["verbs"]) == ("mapping", "patient.yaml", ["date"])
@@ -304,7 +304,7 @@ def _key_of_tier(centre: Centre, tier: str) -> str:
 
 
 def test_the_year_of_the_sample_and_its_seed_decide_its_bytes(centre: Centre) -> None:
-    facts = centre.facts("sample", "one.xlsx", "--small")
+    facts = centre.run_json("sample", "one.xlsx", "--small")
     centre.run("sample", "two.xlsx", "--small")
     assert (centre.folder / "one.xlsx").read_bytes() == (centre.folder / "two.xlsx").read_bytes()
     assert facts["rows"]["cadre"] == 23
@@ -315,7 +315,7 @@ def test_the_year_of_the_sample_and_its_seed_decide_its_bytes(centre: Centre) ->
 
 def test_a_template_can_be_imported_as_it_is(centre: Centre) -> None:
     centre.run("template", "empty.xlsx", "--lang", "vi")
-    report = centre.facts("import", "empty.xlsx")
+    report = centre.run_json("import", "empty.xlsx")
     assert (report["problem_count"], report["rows"]) == (0, 0)
 
 
@@ -363,7 +363,7 @@ def test_mapping_check_names_types(centre: Centre) -> None:
 
 
 def test_mapping_check_lists_all_that_is_missing(centre: Centre) -> None:
-    facts = centre.facts("mapping", "check")
+    facts = centre.run_json("mapping", "check")
     assert facts["problems"] == []
     assert "Patient" in facts["types"]
     (centre.folder / "identity.key").unlink()
@@ -372,12 +372,15 @@ def test_mapping_check_lists_all_that_is_missing(centre: Centre) -> None:
     assert done.returncode == 2
     assert "identity.key" in done.stderr
     assert "disclosure.yaml" in done.stderr
-    assert len(centre.facts("mapping", "check", code=2)["problems"]) >= 2
+    assert len(centre.run_json("mapping", "check", code=2)["problems"]) >= 2
 
 
 def test_tokens_as_json(centre: Centre) -> None:
-    assert len(centre.facts("hospital", "token", "bv-tinh")["token"]) > 40
-    assert centre.facts("hospital", "token", "bv-tinh", "--revoke") == {"hospital": "bv-tinh", "revoked": 1}
+    assert len(centre.run_json("hospital", "token", "bv-tinh")["token"]) > 40
+    assert centre.run_json("hospital", "token", "bv-tinh", "--revoke") == {
+        "hospital": "bv-tinh",
+        "revoked": 1,
+    }
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
@@ -419,9 +422,9 @@ def test_a_changed_mapping_is_shown_refused_and_accepted(centre: Centre) -> None
     shutil.copytree(ROOT / "mappings", centre.folder / "mappings")
     file = centre.folder / "adapter.toml"
     file.write_text(f'mappings = "mappings"\n{file.read_text("utf-8")}', "utf-8")
-    centre.hospital("bv-tinh")
+    centre.start_hospital("bv-tinh")
     centre.run("import", str(SMALL), "--rejects", str(centre.folder / "rejects.xlsx"))
-    centre.measured()
+    centre.put_server_cards()
     centre.run("sync", "bv-tinh")
     assert "nothing changes" in centre.run("mapping", "diff", "bv-tinh")
     changed = centre.folder / "mappings" / "patient.yaml"
@@ -431,16 +434,16 @@ def test_a_changed_mapping_is_shown_refused_and_accepted(centre: Centre) -> None
     shown = centre.run("mapping", "diff", "bv-tinh", "--sample", "1")
     assert "Patient.language: - → vi" in shown
     assert "adapter sync bv-tinh --accept" in shown
-    facts = centre.facts("mapping", "diff", "bv-tinh")["bv-tinh"]
+    facts = centre.run_json("mapping", "diff", "bv-tinh")["bv-tinh"]
     assert facts["needs_accepting"]
     assert {kind["file"] for kind in facts["kinds"]} == {"patient.yaml", "observation.yaml"}
     refused = centre.run("sync", "bv-tinh", code=1)
     assert f"{facts['resend']} of {facts['held']}" in refused
     assert "is unreachable" not in refused
     assert f"{facts['resend']} of {facts['held']}" in centre.run("status")
-    accepted = centre.facts("sync", "bv-tinh", "--accept")["hospitals"]["bv-tinh"]
+    accepted = centre.run_json("sync", "bv-tinh", "--accept")["hospitals"]["bv-tinh"]
     assert (accepted["delivered"], accepted["write_requests"]) == (facts["resend"], facts["requests"])
-    assert centre.facts("sync", "bv-tinh")["hospitals"]["bv-tinh"]["requests"] == 0
+    assert centre.run_json("sync", "bv-tinh")["hospitals"]["bv-tinh"]["requests"] == 0
 
 
 def test_who_looked_at_a_person_is_in_the_audit_and_no_value_is(centre: Centre, tmp_path: Path) -> None:

@@ -1,16 +1,12 @@
 """Ledger, worker and client against a hospital that misbehaves: nothing lost, nothing doubled."""
 
-import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import fakes
 import httpx
 import pytest
-from fakes import GOOD, FakeHospital
 from sqlalchemy import Engine
 
 from adapter.database import write_transaction
@@ -23,32 +19,19 @@ from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.values import DesiredResource
 from adapter.ledger.server_cards.card import ServerCard
 from adapter.ledger.store import LedgerStore
+from adapter.testing import (
+    CAPABLE_SERVER,
+    FakeHospital,
+    Fault,
+    ManualClock,
+    answers,
+    drops,
+    refuses_connection,
+    times_out,
+)
 
 SYSTEM = "https://centre.test/sid"
 NAME = "bv"
-
-
-class Clock:
-    """Time that only moves when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        self.now += timedelta(milliseconds=1)
-        return self.now
-
-
-class Skipping(threading.Event):
-    """An event whose waiting moves the clock instead of passing time."""
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__()
-        self.clock = clock
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self.clock.now += timedelta(seconds=timeout or 0)
-        return self.is_set()
 
 
 def identity(kind: str, key: str) -> str:
@@ -79,7 +62,7 @@ class Site:
         self.engine = engine
         self.ledger = LedgerStore(engine)
         self.hospital = FakeHospital()
-        self.clock = Clock()
+        self.clock = ManualClock(datetime(2026, 11, 22, 8, 0, tzinfo=UTC), step=timedelta(milliseconds=1))
         self.position = 0
 
     def wish(self, cadre: str, *wanted: DesiredResource) -> None:
@@ -97,7 +80,7 @@ class Site:
             )
 
     def deliver(
-        self, *, max_entries: int = 50, patience: float = 60, card: ServerCard = GOOD, **more: Any
+        self, *, max_entries: int = 50, patience: float = 60, card: ServerCard = CAPABLE_SERVER, **more: Any
     ) -> DeliverySummary:
         with HospitalClient(
             self.hospital.base, transport=self.hospital.transport, sleep=lambda _seconds: None
@@ -114,7 +97,7 @@ class Site:
                 concurrency=1,
                 patience=patience,
                 clock=self.clock,
-                stop=Skipping(self.clock),
+                stop=self.clock.event(),
                 card=card,
                 **more,
             )
@@ -179,12 +162,12 @@ def test_going_back_to_what_is_there_sends_nothing(site: Site) -> None:
     assert site.states() == {EntryState.DELIVERED: 4}
 
 
-@pytest.mark.parametrize("fault", [fakes.drops, fakes.times_out], ids=["dropped", "timeout"])
+@pytest.mark.parametrize("fault", [drops, times_out], ids=["dropped", "timeout"])
 def test_an_answer_that_never_came_is_looked_up_and_not_sent_again(
     site: Site, fault: Callable[..., object]
 ) -> None:
     site.wish("c1", *family("c1"))
-    site.hospital.after = [fault]  # type: ignore[list-item]
+    site.hospital.faults_after_commit = [fault]  # type: ignore[list-item]
     assert site.deliver().resources == 4
     assert site.hospital.writes == 1
     assert all(
@@ -197,15 +180,15 @@ def test_an_answer_that_never_came_is_looked_up_and_not_sent_again(
 
 def test_what_was_dropped_before_it_arrived_is_found_absent_and_sent(site: Site) -> None:
     site.wish("c1", *family("c1"))
-    site.hospital.before = [fakes.drops]
+    site.hospital.faults = [drops]
     site.deliver()
     assert site.hospital.writes == 2
     assert len(identities(site.hospital)) == 4
     assert site.states() == {EntryState.DELIVERED: 4}
 
 
-@pytest.mark.parametrize("answer", [fakes.times_out, fakes.drops, fakes.answers(504)])
-def test_what_is_still_under_way_is_not_sent_a_second_time(site: Site, answer: fakes.Fault) -> None:
+@pytest.mark.parametrize("answer", [times_out, drops, answers(504)])
+def test_what_is_still_under_way_is_not_sent_a_second_time(site: Site, answer: Fault) -> None:
     site.wish("c1", *family("c1"))
     under_way = []
 
@@ -214,11 +197,11 @@ def test_what_is_still_under_way_is_not_sent_a_second_time(site: Site, answer: f
         return answer(request)
 
     def looked_up_too_early(request: httpx.Request) -> httpx.Response:
-        empty = site.hospital._get(str(request.url))
-        site.hospital._transaction(json.loads(under_way[0].content))
+        empty = site.hospital.answer(request)
+        site.hospital.answer(under_way[0])
         return empty
 
-    site.hospital.before = [goes_on, looked_up_too_early]
+    site.hospital.faults = [goes_on, looked_up_too_early]
     site.deliver()
     assert site.hospital.writes == 1
     assert len(identities(site.hospital)) == len(set(identities(site.hospital))) == 4
@@ -226,7 +209,7 @@ def test_what_is_still_under_way_is_not_sent_a_second_time(site: Site, answer: f
 
 
 def test_a_server_that_tells_no_location_is_asked_for_the_ids(site: Site) -> None:
-    site.hospital.tells_location = False
+    site.hospital.returns_location = False
     site.wish("c1", *family("c1", 7))
     site.deliver(max_entries=3)
     assert site.states() == {EntryState.DELIVERED: 8}
@@ -237,8 +220,8 @@ def test_a_server_that_tells_no_location_is_asked_for_the_ids(site: Site) -> Non
 @pytest.mark.parametrize("status", [200, 404, 405])
 def test_a_server_that_answers_no_bundle_is_left_alone_after_a_while(site: Site, status: int) -> None:
     site.wish("c1", *family("c1"))
-    site.hospital.before = [
-        lambda request: fakes.answers(status)(request) if request.method == "POST" else None
+    site.hospital.faults = [
+        lambda request: answers(status)(request) if request.method == "POST" else None
     ] * 1000
     assert site.deliver(patience=20).unreachable
     assert site.hospital.writes < 10
@@ -248,7 +231,7 @@ def test_a_server_that_answers_no_bundle_is_left_alone_after_a_while(site: Site,
 def test_what_a_hospital_does_not_delete_is_counted_and_blocks_nothing_else(site: Site) -> None:
     site.wish("c1", *family("c1"))
     site.deliver()
-    site.hospital.keeps = {"Patient"}
+    site.hospital.undeletable_types = {"Patient"}
     site.wish("c1")
     site.deliver(patience=120)
     assert site.states() == {EntryState.RETRACTING: 1, EntryState.RETRACTED: 3}
@@ -266,7 +249,7 @@ def test_a_worker_killed_after_sending_leaves_what_the_next_one_looks_up(site: S
     def killed(_request: object) -> None:
         raise Killed
 
-    site.hospital.after = [killed]  # type: ignore[list-item]
+    site.hospital.faults_after_commit = [killed]  # type: ignore[list-item]
     with pytest.raises(Killed):
         site.deliver()
     assert site.states() == {EntryState.SENDING: 4}
@@ -280,7 +263,7 @@ def test_a_worker_killed_after_sending_leaves_what_the_next_one_looks_up(site: S
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_busy_hospital_is_tried_again_and_burns_no_attempt(site: Site, status: int) -> None:
     site.wish("c1", *family("c1"))
-    site.hospital.before = [fakes.answers(status, headers={"Retry-After": "7"})] * 4
+    site.hospital.faults = [answers(status, headers={"Retry-After": "7"})] * 4
     started = site.clock.now
     assert site.deliver().resources == 4
     assert site.clock.now - started >= timedelta(seconds=7)
@@ -289,10 +272,10 @@ def test_a_busy_hospital_is_tried_again_and_burns_no_attempt(site: Site, status:
 
 def test_a_hospital_that_is_down_is_given_up_and_catches_up_later(site: Site) -> None:
     site.wish("c1", *family("c1"))
-    site.hospital.before = [fakes.refuses_connection] * 100
+    site.hospital.faults = [refuses_connection] * 100
     assert site.deliver(patience=20).unreachable
     assert site.states() == {EntryState.PENDING: 4}
-    site.hospital.before = []
+    site.hospital.faults = []
     site.ledger.hospitals.allow_probe(NAME, site.clock())
     assert not site.deliver().unreachable
     assert site.states() == {EntryState.DELIVERED: 4}
@@ -302,7 +285,7 @@ def test_a_hospital_that_is_down_is_given_up_and_catches_up_later(site: Site) ->
 def test_a_wrong_token_stops_at_once_and_blames_no_message(site: Site, status: int) -> None:
     for number in range(5):
         site.wish(f"c{number}", *family(f"c{number}"))
-    site.hospital.before = [fakes.answers(status)] * 100
+    site.hospital.faults = [answers(status)] * 100
     assert site.deliver(patience=0.5).unreachable
     assert site.hospital.writes == 1
     assert site.states() == {EntryState.PENDING: 20}
@@ -311,7 +294,7 @@ def test_a_wrong_token_stops_at_once_and_blames_no_message(site: Site, status: i
 
 def test_a_web_page_instead_of_fhir_is_the_hospitals_fault(site: Site) -> None:
     site.wish("c1", *family("c1"))
-    site.hospital.before = [fakes.answers(404, text="<h1>Not here</h1>")]
+    site.hospital.faults = [answers(404, text="<h1>Not here</h1>")]
     site.deliver()
     assert site.states() == {EntryState.DELIVERED: 4}
 
@@ -382,7 +365,7 @@ def test_only_what_refers_to_a_parked_resource_waits_directly_or_through_another
 
 
 def test_refusals_inside_a_200_are_read_entry_by_entry(site: Site) -> None:
-    site.hospital.batchlike = True
+    site.hospital.atomic = False
     site.hospital.refuses = lambda resource: resource.get("valueQuantity", {}).get("value") == 999
     site.wish("c1", *family("c1"), observation("c1-bad", "c1", "999"))
     site.deliver()
@@ -449,11 +432,15 @@ def test_what_arrives_after_it_was_to_be_retracted_is_deleted_all_the_same(site:
     writes = [Write(wish.type, wish.identity, wish.body) for wish in wanted]
 
     def looked_up_too_early(request: httpx.Request) -> httpx.Response:
-        empty = site.hospital._get(str(request.url))
-        site.hospital._transaction(json.loads(build_transaction(writes, system=SYSTEM, known={})))
+        empty = site.hospital.answer(request)
+        site.hospital.answer(
+            httpx.Request(
+                "POST", site.hospital.base, content=build_transaction(writes, system=SYSTEM, known={})
+            )
+        )
         return empty
 
-    site.hospital.before = [None, looked_up_too_early]
+    site.hospital.faults = [None, looked_up_too_early]
     site.deliver()
     assert site.hospital.resources == {}
     assert site.states() == {EntryState.RETRACTED: 4}
@@ -472,7 +459,7 @@ def test_a_wish_written_while_its_shipment_is_under_way_is_not_lost(site: Site) 
     def meanwhile(_request: object) -> None:
         site.wish("c1", patient("c1", "Nguyễn Văn B"), *family("c1")[1:])
 
-    site.hospital.before = [meanwhile]  # type: ignore[list-item]
+    site.hospital.faults = [meanwhile]  # type: ignore[list-item]
     site.deliver()
     assert site.states() == {EntryState.DELIVERED: 4}
     assert site.hospital.of_type("Patient")[0]["name"] == [{"text": "Nguyễn Văn B"}]

@@ -2,9 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
 
-import fakes
 import httpx
 import pytest
 from integration.test_delivery import NAME, Site, family, observation
@@ -12,6 +10,7 @@ from sqlalchemy import Engine
 
 from adapter.fhir.bundle import normalised_etag, server_id
 from adapter.ledger.schema.states import EntryState
+from adapter.testing import drops
 
 
 @pytest.fixture
@@ -21,14 +20,14 @@ def site(engine: Engine) -> Site:
 
 def garbled(site: Site, change: Callable[[bytes], bytes]) -> None:
     """Every answer of the hospital is changed so before it leaves."""
-    handle = site.hospital._handle
+    handle = site.hospital.handle
 
     def handled(request: httpx.Request) -> httpx.Response:
         answer = handle(request)
         headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
         return httpx.Response(answer.status_code, content=change(answer.content), headers=headers)
 
-    site.hospital._handle = handled  # type: ignore[method-assign]
+    site.hospital.handle = handled  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("said", ["\\u0000", "\\ud800", "\\u001b[31m"])
@@ -53,16 +52,16 @@ def test_a_version_of_any_length_delivers(site: Site) -> None:
 
 def test_an_id_that_no_url_takes_is_never_spoken_of_and_nothing_is_doubled(site: Site) -> None:
     """Then there is no saying what is there, and the ledger says so, until the server can be read."""
-    site.hospital.after = [fakes.drops]  # type: ignore[list-item]
-    handle = site.hospital._handle
+    site.hospital.faults_after_commit = [drops]  # type: ignore[list-item]
+    handle = site.hospital.handle
     garbled(site, lambda body: re.sub(rb'"id":\s*"(s\d+)"', rb'"id":"\1 and more"', body))
     site.wish("c1", *family("c1", 3))
     for _ in range(3):
         site.deliver()
-        site.clock.now += timedelta(days=1)
+        site.clock.advance(days=1)
     assert site.states() == {EntryState.UNKNOWN: 4}
     assert site.hospital.writes == 1
-    site.hospital._handle = handle  # type: ignore[method-assign]
+    site.hospital.handle = handle  # type: ignore[method-assign]
     site.deliver()
     assert site.states() == {EntryState.DELIVERED: 4}
     assert (site.hospital.writes, len(site.hospital.resources)) == (1, 4)

@@ -2,24 +2,22 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
-import fakes
 import httpx
 import pytest
-from fakes import GOOD
 from integration.test_delivery import NAME, Site, family, identities, identity, observation, patient
 
 from adapter.database import open_database
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.values import LedgerEntry
 from adapter.ledger.server_cards.card import UNMEASURED, ServerCard
+from adapter.testing import CAPABLE_SERVER, answers, drops, entry_answer, times_out
 
-SINGLE = replace(GOOD, paired=False)
-BATCH = replace(GOOD, atomic=False)
+SINGLE = replace(CAPABLE_SERVER, paired=False)
+BATCH = replace(CAPABLE_SERVER, atomic=False)
 ANY = pytest.mark.parametrize(
-    "card", [GOOD, UNMEASURED, SINGLE, BATCH], ids=["good", "unknown", "single", "batch"]
+    "card", [CAPABLE_SERVER, UNMEASURED, SINGLE, BATCH], ids=["good", "unknown", "single", "batch"]
 )
 
 
@@ -89,9 +87,9 @@ def test_what_is_too_large_alone_is_parked(site: Site) -> None:
 
 
 @ANY
-@pytest.mark.parametrize("status", ["409", "412"])
+@pytest.mark.parametrize("status", [409, 412])
 def test_what_the_hospital_changed_is_read_again_and_written_over(
-    site: Site, card: ServerCard, status: str
+    site: Site, card: ServerCard, status: int
 ) -> None:
     site.hospital.stale_status = status
     site.wish("c1", *family("c1"))
@@ -130,7 +128,7 @@ def test_what_changes_there_each_time_is_parked_after_a_while(site: Site) -> Non
 
     def always(_entry: dict[str, Any]) -> dict[str, Any]:
         there["meta"]["versionId"] = str(int(there["meta"]["versionId"]) + 1)
-        return fakes.entry_answer(412, "conflict")
+        return entry_answer(412, "conflict")
 
     site.hospital.entry_answers = [always] * 100
     site.wish("c1", patient("c1", "Nguyễn Văn B"))
@@ -142,8 +140,8 @@ def test_what_changes_there_each_time_is_parked_after_a_while(site: Site) -> Non
 @ANY
 @pytest.mark.parametrize("gone", ["404", "409-for-ever", "created-again"])
 def test_an_id_that_was_deleted_there_is_forgotten(site: Site, card: ServerCard, gone: str) -> None:
-    site.hospital.takes_unknown_ids = gone == "created-again"
-    site.hospital.forgets_deleted = gone != "409-for-ever"
+    site.hospital.update_as_create = gone == "created-again"
+    site.hospital.recreates_deleted = gone != "409-for-ever"
     site.wish("c1", patient("c1"))
     site.deliver(card=card)
     site.hospital.deleted |= set(site.hospital.resources)
@@ -172,14 +170,14 @@ def test_several_matches_are_parked_with_a_page_to_read(site: Site, card: Server
 def test_what_refers_to_something_deleted_there_waits_and_is_parked(site: Site, card: ServerCard) -> None:
     site.wish("c1", patient("c1"))
     site.deliver(card=card)
-    site.hospital.checks_references = True
+    site.hospital.referential_integrity = True
     person = site.hospital.resources.copy()
     site.hospital.resources.clear()
     site.wish("c1", patient("c1"), observation("o", "c1"))
     site.deliver(card=card, patience=3)
     assert (entry(site, "o").state, entry(site, "o").reason) == (EntryState.PENDING, "missing-reference")
     site.hospital.resources.update(person)
-    site.clock.now += timedelta(hours=1)
+    site.clock.advance(hours=1)
     site.deliver(card=card)
     assert site.states() == {EntryState.DELIVERED: 2}
 
@@ -187,7 +185,7 @@ def test_what_refers_to_something_deleted_there_waits_and_is_parked(site: Site, 
 def test_a_target_that_never_comes_back_parks_what_refers_to_it(site: Site) -> None:
     site.wish("c1", patient("c1"))
     site.deliver()
-    site.hospital.checks_references = True
+    site.hospital.referential_integrity = True
     site.hospital.resources.clear()
     site.wish("c1", patient("c1"), observation("o", "c1"))
     site.deliver(patience=5000)
@@ -199,7 +197,7 @@ def test_a_429_inside_a_200_is_the_hospitals_and_only_that_entry_goes_again(
     site: Site, card: ServerCard
 ) -> None:
     site.hospital.entry_answers = [
-        lambda e: None if e["resource"]["resourceType"] == "Patient" else fakes.entry_answer(429, "throttled")
+        lambda e: None if e["resource"]["resourceType"] == "Patient" else entry_answer(429, "throttled")
     ] * 2
     site.wish("c1", *family("c1"))
     site.deliver(card=card)
@@ -210,7 +208,7 @@ def test_a_429_inside_a_200_is_the_hospitals_and_only_that_entry_goes_again(
 
 def test_an_entry_refused_under_a_success_is_not_delivered(site: Site) -> None:
     def stored_says_it(_entry: dict[str, Any]) -> dict[str, Any]:
-        return fakes.entry_answer(201, "invalid")
+        return entry_answer(201, "invalid")
 
     site.hospital.entry_answers = [stored_says_it]
     site.wish("c1", patient("c1"))
@@ -220,10 +218,10 @@ def test_an_entry_refused_under_a_success_is_not_delivered(site: Site) -> None:
 
 def test_what_was_not_executed_because_of_another_goes_again(site: Site) -> None:
     site.hospital.refuses = is_bad
-    site.hospital.batchlike = True
+    site.hospital.atomic = False
 
     def microsoft(one: dict[str, Any]) -> dict[str, Any] | None:
-        return None if is_bad(one["resource"]) else fakes.entry_answer(424, "processing")
+        return None if is_bad(one["resource"]) else entry_answer(424, "processing")
 
     site.hospital.entry_answers = [lambda _one: None] + [microsoft] * 4
     site.wish("c1", *family("c1"), observation("bad", "c1", "999"))
@@ -233,9 +231,9 @@ def test_what_was_not_executed_because_of_another_goes_again(site: Site) -> None
 
 def test_one_that_the_server_fails_on_delays_nobody_else_and_is_found(site: Site) -> None:
     def fails(request: httpx.Request) -> httpx.Response | None:
-        return fakes.answers(500)(request) if b"999" in request.content else None
+        return answers(500)(request) if b"999" in request.content else None
 
-    site.hospital.before = [fails] * 5000
+    site.hospital.faults = [fails] * 5000
     site.wish("c0", *family("c0", 30), observation("bad", "c0", "999"))
     for number in range(1, 40):
         site.wish(f"c{number}", patient(f"c{number}"))
@@ -243,7 +241,7 @@ def test_one_that_the_server_fails_on_delays_nobody_else_and_is_found(site: Site
     others = [one for n in range(1, 40) for one in site.ledger.entries(NAME, [f"c{n}"])[f"c{n}"]]
     assert {one.state for one in others} == {EntryState.DELIVERED}
     for day in range(1, 30):  # every day somebody else's goes, and this one's is tried again
-        site.clock.now += timedelta(days=1)
+        site.clock.advance(days=1)
         site.wish("c1", patient("c1", f"day {day}"))
         site.deliver(patience=200)
     states = {one.key: one.state for one in site.ledger.entries(NAME, ["c0"])["c0"]}
@@ -253,25 +251,23 @@ def test_one_that_the_server_fails_on_delays_nobody_else_and_is_found(site: Site
 
 
 def test_a_hospital_that_fails_on_everything_parks_nothing(site: Site) -> None:
-    site.hospital.before = [
-        lambda request: fakes.answers(500)(request) if request.method != "GET" else None
-    ] * 5000
+    site.hospital.faults = [lambda request: answers(500)(request) if request.method != "GET" else None] * 5000
     for number in range(5):
         site.wish(f"c{number}", *family(f"c{number}"))
     for _ in range(20):
-        site.clock.now += timedelta(hours=6)
+        site.clock.advance(hours=6)
         site.deliver(patience=100)
     assert EntryState.PARKED not in site.states()
     assert {e.attempts for n in range(5) for e in site.ledger.entries(NAME, [f"c{n}"])[f"c{n}"]} == {0}
 
 
 @ANY
-@pytest.mark.parametrize("fault", [fakes.drops, fakes.times_out], ids=["dropped", "timeout"])
+@pytest.mark.parametrize("fault", [drops, times_out], ids=["dropped", "timeout"])
 def test_a_write_without_an_answer_is_looked_up_whatever_the_way(
     site: Site, card: ServerCard, fault: Callable[..., Any]
 ) -> None:
     site.wish("c1", *family("c1"))
-    site.hospital.after = [None, fault] if card is not GOOD else [fault]
+    site.hospital.faults_after_commit = [None, fault] if card is not CAPABLE_SERVER else [fault]
     site.deliver(card=card, patience=300)
     assert site.states() == {EntryState.DELIVERED: 4}
     assert len(identities(site.hospital)) == len(set(identities(site.hospital))) == 4

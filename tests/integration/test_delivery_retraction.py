@@ -1,22 +1,20 @@
 """What a hospital should no longer hold is taken back, proved by reading, and receipted."""
 
 from dataclasses import replace
-from datetime import timedelta
 
-import fakes
 import pytest
-from fakes import GOOD
 from integration.test_delivery import NAME, Site, desired, family, patient
 from sqlalchemy import Engine
 
 from adapter.ledger.history.record_history import RecordHistoryStore
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.server_cards.card import UNMEASURED, ServerCard
+from adapter.testing import CAPABLE_SERVER, drops, entry_answer
 
-SINGLE = replace(GOOD, paired=False)
-BATCH = replace(GOOD, atomic=False)
+SINGLE = replace(CAPABLE_SERVER, paired=False)
+BATCH = replace(CAPABLE_SERVER, atomic=False)
 ANY = pytest.mark.parametrize(
-    "card", [GOOD, UNMEASURED, SINGLE, BATCH], ids=["good", "unknown", "single", "batch"]
+    "card", [CAPABLE_SERVER, UNMEASURED, SINGLE, BATCH], ids=["good", "unknown", "single", "batch"]
 )
 
 
@@ -54,10 +52,10 @@ def test_each_retraction_has_its_own_receipt(site: Site) -> None:
 
 def test_what_had_never_arrived_is_receipted_as_not_there(site: Site) -> None:
     site.wish("c1", patient("c1"))
-    site.hospital.before = [fakes.drops]
+    site.hospital.faults = [drops]
     site.deliver(patience=0.5)
     site.wish("c1")
-    site.clock.now += timedelta(minutes=5)
+    site.clock.advance(minutes=5)
     site.deliver()
     assert site.states() == {EntryState.RETRACTED: 1}
     assert receipts(site, "patient", "c1") == ["not-there"]
@@ -100,7 +98,7 @@ def test_what_changed_between_reading_and_marking_is_marked_the_next_time(site: 
     site.wish("c1", status)
     site.deliver()
     site.wish("c1")
-    site.hospital.entry_answers = [lambda _entry: fakes.entry_answer(412, "conflict")]
+    site.hospital.entry_answers = [lambda _entry: entry_answer(412, "conflict")]
     site.deliver(retract="entered-in-error")
     assert site.states() == {EntryState.RETRACTED: 1}
     assert [one["status"] for one in site.hospital.of_type("Observation")] == ["entered-in-error"]
@@ -110,7 +108,7 @@ def test_what_changed_between_reading_and_marking_is_marked_the_next_time(site: 
 def test_what_others_refer_to_stays_counted_with_the_hospitals_words(site: Site, card: ServerCard) -> None:
     site.wish("c1", *family("c1"))
     site.deliver(card=card)
-    site.hospital.keeps = {"Patient"}
+    site.hospital.undeletable_types = {"Patient"}
     site.wish("c1")
     site.deliver(card=card, patience=120)
     assert site.states() == {EntryState.RETRACTING: 1, EntryState.RETRACTED: 3}
@@ -131,7 +129,7 @@ def test_gone_is_not_believed_of_a_search_that_is_not_proven(site: Site) -> None
     def pretends(_entry: object) -> dict[str, object]:
         for resource in site.hospital.resources.values():
             resource["identifier"] = []
-        return fakes.entry_answer(204)
+        return entry_answer(204)
 
     site.hospital.entry_answers = [pretends]
     site.deliver(card=UNMEASURED, patience=1)

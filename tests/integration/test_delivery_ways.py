@@ -7,10 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import fakes
 import httpx
 import pytest
-from fakes import GOOD, FakeHospital
 from integration.test_delivery import NAME, SYSTEM, Site, family, identities, identity, patient
 
 from adapter.database import open_database
@@ -18,14 +16,15 @@ from adapter.errors import LeaseLost
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.server_cards.card import UNMEASURED, ServerCard
 from adapter.ledger.store import LedgerStore
+from adapter.testing import CAPABLE_SERVER, FakeHospital, Fault, ManualClock, answers, drops
 
-SINGLE = replace(GOOD, paired=False)
-BATCH = replace(GOOD, atomic=False)
-LAYERS = replace(GOOD, urn_references=False)
-SEARCHED = replace(GOOD, conditional_update=False)
+SINGLE = replace(CAPABLE_SERVER, paired=False)
+BATCH = replace(CAPABLE_SERVER, atomic=False)
+LAYERS = replace(CAPABLE_SERVER, urn_references=False)
+SEARCHED = replace(CAPABLE_SERVER, conditional_update=False)
 ALONE = replace(SINGLE, conditional_update=False, conditional_create=False, search_several=False)
 CARDS = {
-    "transaction": GOOD,
+    "transaction": CAPABLE_SERVER,
     "unknown": UNMEASURED,
     "single": SINGLE,
     "batch": BATCH,
@@ -46,9 +45,9 @@ def able(hospital: FakeHospital, card: ServerCard) -> None:
     """Make the hospital capable of no more than its card says."""
     hospital.conditional_update = card.conditional_update is True
     hospital.conditional_create = card.conditional_create is True
-    hospital.batchlike = card.atomic is not True
+    hospital.atomic = card.atomic is True
     if card.paired is False:
-        hospital.no_bundles = fakes.answers(500)
+        hospital.bundle_fault = answers(500)
 
 
 def bundles(hospital: FakeHospital) -> list[dict[str, Any]]:
@@ -78,14 +77,16 @@ def test_whatever_the_server_can_do_everything_arrives_once(site: Site, card: Se
 
 
 def test_entries_refer_to_each_other_only_where_that_is_proven(site: Site) -> None:
-    for number, card in enumerate((GOOD, UNMEASURED, BATCH, LAYERS)):
+    for number, card in enumerate((CAPABLE_SERVER, UNMEASURED, BATCH, LAYERS)):
         site.hospital.requests.clear()
         site.wish(f"c{number}", *family(f"c{number}", 11))
         site.deliver(card=card)
         sent = bundles(site.hospital)
         urns = [re.findall(r'"reference": "urn:uuid', json.dumps(one)) for one in sent]
-        assert [len(found) for found in urns] == ([11] if card is GOOD else [0] * len(sent))
-        assert {one["type"] for one in sent} == ({"transaction"} if card in (GOOD, LAYERS) else {"batch"})
+        assert [len(found) for found in urns] == ([11] if card is CAPABLE_SERVER else [0] * len(sent))
+        assert {one["type"] for one in sent} == (
+            {"transaction"} if card in (CAPABLE_SERVER, LAYERS) else {"batch"}
+        )
         limit = 8 if card is UNMEASURED else 50
         assert max(len(one["entry"]) for one in sent) <= limit
 
@@ -121,18 +122,18 @@ def test_without_conditions_what_is_there_is_looked_up_and_what_is_the_same_is_n
 @pytest.mark.parametrize(
     "answer",
     [
-        fakes.answers(400, text="<h1>no</h1>"),
-        fakes.answers(404),
-        fakes.answers(404, text="<h1>no</h1>"),
-        fakes.answers(405, text=""),
-        fakes.answers(501),
+        answers(400, text="<h1>no</h1>"),
+        answers(404),
+        answers(404, text="<h1>no</h1>"),
+        answers(405, text=""),
+        answers(501),
     ],
     ids=["400-page", "404", "404-page", "405-page", "501"],
 )
 def test_a_server_that_takes_no_bundles_gets_single_requests_in_the_same_run(
-    site: Site, answer: fakes.Fault
+    site: Site, answer: Fault
 ) -> None:
-    site.hospital.no_bundles = answer
+    site.hospital.bundle_fault = answer
     site.wish("c1", *family("c1"))
     site.wish("c2", *family("c2"))
     done = site.deliver(card=UNMEASURED)
@@ -141,7 +142,7 @@ def test_a_server_that_takes_no_bundles_gets_single_requests_in_the_same_run(
 
 
 def test_a_400_for_every_bundle_is_told_from_a_refused_entry(site: Site) -> None:
-    site.hospital.no_bundles = fakes.answers(400)
+    site.hospital.bundle_fault = answers(400)
     for number in range(3):
         site.wish(f"c{number}", *family(f"c{number}"))
     assert site.deliver(card=UNMEASURED).resources == 12
@@ -166,13 +167,13 @@ def test_nothing_is_written_where_a_search_answers_with_anything(site: Site, car
 
 def test_what_was_never_answered_is_not_sent_again_where_a_search_answers_with_anything(site: Site) -> None:
     site.wish("c1", *family("c1"))
-    site.hospital.after = [fakes.drops]
+    site.hospital.faults_after_commit = [drops]
     site.hospital.searches = False
     site.deliver(patience=200)
     # What is there is ours here, so every search shows what was asked for; one more makes it useless.
     site.hospital.resources["Patient", "x"] = {"resourceType": "Patient", "id": "x", "identifier": []}
     site.wish("c2", *family("c2"))
-    site.hospital.after = [fakes.drops]
+    site.hospital.faults_after_commit = [drops]
     writes = site.hospital.writes
     assert site.deliver(patience=200).unreachable
     assert site.hospital.writes == writes + 1
@@ -190,33 +191,23 @@ def test_a_guarded_create_that_finds_one_is_no_delivery(site: Site) -> None:
     def stale(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json={"resourceType": "Bundle", "type": "searchset"})
 
-    site.hospital.before = [stale]
+    site.hospital.faults = [stale]
     site.deliver(card=UNMEASURED)
     assert site.states() == {EntryState.DELIVERED: 1}
     assert [one["name"] for one in site.hospital.of_type("Patient")] == [[{"text": "Nguyễn Văn B"}]]
 
 
-class Ticks:
-    """A machine's clock since it started."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def test_a_process_that_slept_before_the_request_left_sends_nothing(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ticks = Ticks()
-    site.ledger = LedgerStore(site.engine, clock=ticks)
+    clock = ManualClock()
+    site.ledger = LedgerStore(site.engine, clock=clock.uptime)
     site.wish("c1", *family("c1"))
     begin = site.ledger.start
 
     def sleeps(*given: Any) -> Any:
         lease = begin(*given)
-        ticks.now += 3600  # the laptop's lid is closed
+        clock.advance(hours=1)  # the laptop's lid is closed
         return lease
 
     monkeypatch.setattr(site.ledger, "start", sleeps)
@@ -242,18 +233,16 @@ def test_what_is_no_longer_wished_for_when_it_is_about_to_leave_does_not_leave(
     assert site.states() == {}
 
 
-def test_a_lease_outlasts_long_searching(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = Ticks()
-    site.ledger = LedgerStore(site.engine, clock=ticks)
+def test_a_lease_outlasts_long_searching(site: Site) -> None:
+    clock = ManualClock()
+    site.ledger = LedgerStore(site.engine, clock=clock.uptime)
     able(site.hospital, ALONE)
     site.wish("c1", *family("c1", 20))
-    get = site.hospital._get
 
-    def slow(url: str) -> httpx.Response:
-        ticks.now += 8
-        return get(url)
+    def slow(request: httpx.Request) -> None:
+        clock.advance(seconds=8 if request.method == "GET" else 0)
 
-    monkeypatch.setattr(site.hospital, "_get", slow)
+    site.hospital.faults = [slow] * 1000
     site.deliver(card=ALONE)
     assert site.states() == {EntryState.DELIVERED: 21}
 
@@ -274,10 +263,10 @@ def test_a_lost_lease_is_noticed_before_a_deletion(site: Site, monkeypatch: pyte
 
 
 def test_absence_is_believed_later_where_searches_may_be_old(site: Site) -> None:
-    for card, seconds in ((GOOD, 5), (replace(GOOD, search_is_fresh=None), 65)):
+    for card, seconds in ((CAPABLE_SERVER, 5), (replace(CAPABLE_SERVER, search_is_fresh=None), 65)):
         site.hospital.requests.clear()
         site.wish("c1", patient("c1", f"Nguyễn {seconds}"))
-        site.hospital.before = [fakes.drops]
+        site.hospital.faults = [drops]
         began = site.clock.now
         site.deliver(card=card, patience=200)
         assert timedelta(seconds=seconds) <= site.clock.now - began < timedelta(seconds=seconds + 10)
@@ -296,12 +285,12 @@ def test_conditions_are_percent_encoded_everywhere(site: Site) -> None:
 @pytest.mark.parametrize("leaves", [False, True], ids=["wished", "retracted"])
 def test_a_clock_that_is_set_back_costs_a_grace_and_no_flood_of_requests(site: Site, leaves: bool) -> None:
     site.wish("c1", *family("c1"))
-    site.hospital.before = [fakes.drops]
+    site.hospital.faults = [drops]
     site.deliver(patience=0)
     assert EntryState.UNKNOWN in site.states()
     if leaves:
         site.wish("c1")
-    site.clock.now -= timedelta(hours=1)
+    site.clock.set(site.clock.now - timedelta(hours=1))
     site.ledger.hospitals.allow_probe(NAME, site.clock())  # as every sync does
     site.hospital.requests.clear()
     began = site.clock.now

@@ -11,11 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import fakes
 import httpx
 import pytest
 import yaml
-from serving import serving
 from sqlalchemy import select, text
 
 from adapter.database import open_database, read_transaction
@@ -27,6 +25,7 @@ from adapter.records.importing import importer
 from adapter.records.model import Fulfilment, Referral
 from adapter.sandbox.app import SandboxHospital
 from adapter.settings import CentreSettings, HospitalSettings, Settings
+from adapter.testing import CAPABLE_SERVER, serving
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 PROVINCIAL, CENTRAL = "bv-tinh", "bv-trung-uong"
@@ -191,7 +190,7 @@ class Site:
     def sync(self) -> None:
         adapter = self.adapter()
         for name in (PROVINCIAL, CENTRAL):
-            adapter.cards.put(name, fakes.GOOD, datetime.now(UTC))
+            adapter.cards.put(name, CAPABLE_SERVER, datetime.now(UTC))
         done = run_sync(
             adapter,
             [PROVINCIAL, CENTRAL],

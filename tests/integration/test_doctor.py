@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from deviant import Deviant
-from serving import serving
 from sqlalchemy import Engine
 
 from adapter.database import open_database
@@ -25,6 +24,7 @@ from adapter.fhir.validation.checker import check_resource
 from adapter.ledger.server_cards.card import ServerCard
 from adapter.sandbox.app import SandboxHospital
 from adapter.sandbox.faults import parse_fault
+from adapter.testing import serving
 
 SYSTEM = "https://cadre-health.example/fhir/sid/record/doctor"
 LIMITS = ProbeLimits(20, 200_000)

@@ -9,13 +9,10 @@ from pathlib import Path
 import pytest
 from deviant import Deviant
 from filelock import FileLock
-from processes import ADAPTER
-from serving import serving
 from sqlalchemy import Engine
 
 from adapter.cli import main
 from adapter.database import open_database
-from adapter.demo.processes import until
 from adapter.errors import Busy
 from adapter.ledger.hospitals.pace import HospitalMode
 from adapter.ledger.server_cards.card import ServerCard
@@ -26,6 +23,7 @@ from adapter.operations.operation import OperationContext
 from adapter.pipeline.application import Adapter
 from adapter.sandbox.app import SandboxHospital
 from adapter.settings import load_settings
+from adapter.testing import ADAPTER, serving, until
 from adapter.texts import set_language
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import GOOD, FakeHospital
 from sqlalchemy import text
 
 from adapter.cli.terminal.refused import sentence
@@ -25,6 +24,7 @@ from adapter.pipeline.outbound.planning import update_ledger
 from adapter.records.importing import importer
 from adapter.records.model import Cadre, Measurement, Tier
 from adapter.settings import HospitalSettings, Settings
+from adapter.testing import CAPABLE_SERVER, FakeHospital, ManualClock
 from adapter.texts import set_language
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -71,17 +71,6 @@ def creatinine(adapter: Adapter, *tiers: Tier) -> Measurement:
     )
 
 
-class Clock:
-    """Time that moves a little whenever it is asked."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        self.now += timedelta(milliseconds=1)
-        return self.now
-
-
 def sent(adapter: Adapter, hospital: FakeHospital, name: str = "bv-tinh") -> None:
     planned(adapter, name)
     with HospitalClient(hospital.base, transport=hospital.transport, sleep=lambda _seconds: None) as client:
@@ -96,8 +85,8 @@ def sent(adapter: Adapter, hospital: FakeHospital, name: str = "bv-tinh") -> Non
             max_bytes=1_000_000,
             concurrency=1,
             patience=5,
-            card=GOOD,
-            clock=Clock(),
+            card=CAPABLE_SERVER,
+            clock=ManualClock(NOW, step=timedelta(milliseconds=1)),
             stop=threading.Event(),
         )
 

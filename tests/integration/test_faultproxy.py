@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from faultproxy import KINDS, FaultProxy, decide
-from serving import serving
 
 from adapter.delivery.http.client import HospitalClient, HttpResponse, HttpResult, NoResponse
+from adapter.testing import serving
 
 TIMEOUT = 1.5  # seconds: more than a busy machine needs for an answer
 _SEEDS = range(4)  # so that each variant of a fault has its turn

@@ -19,27 +19,18 @@ from adapter.ledger.schema.states import EntryEvent
 from adapter.ledger.schema.values import DeliveryOutcome, Lease
 from adapter.ledger.store import LedgerStore
 from adapter.ledger.workers.liveness import MAX_RETRY_DELAY
+from adapter.testing import ManualClock
 
 NAME = "bv"
 LATER = timedelta(days=400)  # clocks of two hosts may be that far apart
 
 
-class Ticks:
-    """A clock that nobody can set."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Host:
-    """A worker on a host of its own: its own ticks, and a wall clock that is wrong."""
+    """A worker on a host of its own: its own uptime, and a wall clock that is wrong."""
 
     def __init__(self, engine: Engine, wrong: timedelta = timedelta()) -> None:
-        self.ticks = Ticks()
-        self.ledger = LedgerStore(engine, clock=self.ticks)
+        self.clock = ManualClock()
+        self.ledger = LedgerStore(engine, clock=self.clock.uptime)
         self.wrong = wrong
 
     def claim(self, want: int = 1) -> list[Lease]:
@@ -57,9 +48,9 @@ def test_a_lease_is_taken_over_only_after_it_was_seen_unchanged_for_its_length(e
     first, second = Host(engine), Host(engine, LATER)
     [lease] = first.claim()
     assert second.claim() == []  # however late it is there
-    second.ticks.now += 59
+    second.clock.advance(seconds=59)
     assert second.claim() == []
-    second.ticks.now += 2
+    second.clock.advance(seconds=2)
     [taken] = second.claim()
     assert (taken.cadre, taken.token != lease.token) == ("c1", True)
     assert taken.token.startswith(second.ledger.worker_id)
@@ -70,14 +61,14 @@ def test_a_lease_that_was_prolonged_meanwhile_is_watched_anew(engine: Engine) ->
     first, second = Host(engine), Host(engine)
     [lease] = first.claim()
     assert second.claim() == []
-    second.ticks.now += 50
-    first.ticks.now += 50
+    second.clock.advance(seconds=50)
+    first.clock.advance(seconds=50)
     longer = first.ledger.start(lease, {"bv-c1": "v1"}, START + timedelta(hours=2), 60)
-    assert longer.deadline == first.ticks.now + 60
+    assert longer.deadline == first.clock.uptime() + 60
     assert second.claim() == []
-    second.ticks.now += 50
+    second.clock.advance(seconds=50)
     assert second.claim() == []
-    second.ticks.now += 11
+    second.clock.advance(seconds=11)
     assert len(second.claim()) == 1
 
 
@@ -85,7 +76,7 @@ def test_who_waits_starts_to_count_when_he_first_looks(engine: Engine) -> None:
     shipments(engine, "c1")
     first, second = Host(engine), Host(engine)
     first.claim()
-    second.ticks.now += 10_000
+    second.clock.advance(seconds=10_000)
     assert second.claim() == []
 
 
@@ -96,7 +87,7 @@ def test_a_late_settle_is_refused_and_the_late_worker_sends_nothing_more(engine:
     second.claim()
     first.ledger.shipments.ensure_remaining(lease, 30)
     for host in (first, second):
-        host.ticks.now += 61
+        host.clock.advance(seconds=61)
     [taken] = second.claim()
     with pytest.raises(LeaseLost):
         first.ledger.shipments.ensure_remaining(lease, 0)
@@ -115,7 +106,7 @@ def test_the_owner_knows_before_anybody_else_that_a_lease_ended(engine: Engine) 
     shipments(engine, "c1")
     host = Host(engine)
     [lease] = host.claim()
-    host.ticks.now += 31
+    host.clock.advance(seconds=31)
     with pytest.raises(LeaseLost):
         host.ledger.shipments.ensure_remaining(lease, 30)  # a request may take that long
     host.ledger.shipments.ensure_remaining(lease, 29)
@@ -139,10 +130,10 @@ def test_a_lease_that_ended_is_taken_back_where_nobody_claims(engine: Engine) ->
     first.claim()
     now = START + timedelta(hours=1)
     for seconds in (0, 59):
-        second.ticks.now += seconds
+        second.clock.advance(seconds=seconds)
         second.ledger.shipments.reclaim_expired({NAME: 60, "other": 60})
         assert second.ledger.shipments.hospitals_due([NAME], now) == []
-    second.ticks.now += 1
+    second.clock.advance(seconds=1)
     second.ledger.shipments.reclaim_expired({NAME: 60, "other": 60})
     assert second.ledger.shipments.hospitals_due([NAME], now) == [NAME]
 
@@ -212,10 +203,10 @@ def test_a_turn_without_a_sign_of_life_is_taken_over_and_its_late_holder_writes_
     turn = first.ledger.named_locks.acquire("plan:bv", 60)
     assert turn is not None
     assert second.ledger.named_locks.acquire("plan:bv", 60) is None
-    second.ticks.now += 40
+    second.clock.advance(seconds=40)
     first.ledger.named_locks.renew()
     assert second.ledger.named_locks.acquire("plan:bv", 60) is None
-    second.ticks.now += 61
+    second.clock.advance(seconds=61)
     taken = second.ledger.named_locks.acquire("plan:bv", 60)
     assert taken is not None
     with pytest.raises(LeaseLost), write_transaction(engine) as connection:

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import GOOD
-from serving import serving
 from sqlalchemy import Engine, select, text
 
 from adapter import audit
@@ -32,6 +30,7 @@ from adapter.pipeline.outbound.sync import sync as run_sync
 from adapter.records.importing import importer
 from adapter.sandbox.app import SandboxHospital
 from adapter.settings import HospitalSettings, Settings
+from adapter.testing import CAPABLE_SERVER, serving
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 SMALL = Path("fixtures/sample/small.xlsx")
@@ -63,7 +62,7 @@ class Site:
         importer.run_import(
             engine, [SMALL], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=NOW
         )
-        self.adapter().cards.put(NAME, GOOD, NOW)  # measured before: fifty entries a Bundle
+        self.adapter().cards.put(NAME, CAPABLE_SERVER, NOW)  # measured before: fifty entries a Bundle
 
     def adapter(self, **changed: Any) -> Adapter:
         """A new process, as it were."""

@@ -6,10 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import fakes
 import httpx
 import pytest
-from serving import serving
 from sqlalchemy import Engine, update
 
 from adapter.database import open_database, write_transaction
@@ -31,6 +29,7 @@ from adapter.records.model import Cadre, Referral, Result, Tier
 from adapter.records.tables import record
 from adapter.sandbox.app import SandboxHospital
 from adapter.settings import HospitalSettings, Settings
+from adapter.testing import CAPABLE_SERVER, serving
 
 SMALL = Path("fixtures/sample/small.xlsx")
 RETRACTS, LINKS = "bv-tinh", "bv-tinh-2"
@@ -81,7 +80,7 @@ class Site:
         )
         self.adapter = Adapter(settings, engine)
         for name in bases:
-            self.adapter.cards.put(name, fakes.GOOD, clock())
+            self.adapter.cards.put(name, CAPABLE_SERVER, clock())
         known = frozenset((*bases, "bv-trung-uong"))
         importer.run_import(engine, [SMALL], max_deletions_percent=3, known_hospitals=known, now=clock())
         people = [one for one in self.adapter.records.iterate("cadre") if isinstance(one, Cadre)]

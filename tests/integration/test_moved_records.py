@@ -7,11 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import fakes
 import httpx
 import pytest
 from openpyxl import load_workbook
-from serving import serving
 from sqlalchemy import Engine, delete, select, update
 
 from adapter.database import open_database, read_transaction, write_transaction
@@ -34,6 +32,7 @@ from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.model import Cadre, Measurement, Record, Tier
 from adapter.sandbox.app import SandboxHospital
 from adapter.settings import HospitalSettings, Settings
+from adapter.testing import CAPABLE_SERVER, serving
 
 SMALL = Path("fixtures/sample/small.xlsx")
 NAME = "bv-tinh"
@@ -94,7 +93,7 @@ class Site:
             },
         )
         self.adapter = Adapter(settings, engine)
-        self.adapter.cards.put(NAME, fakes.GOOD, clock())
+        self.adapter.cards.put(NAME, CAPABLE_SERVER, clock())
         self.load(few)
         found = [one for one in self.adapter.records.iterate("cadre") if isinstance(one, Cadre)]
         full = [one.key for one in found if one.tier in (Tier.T4, Tier.T5)]

@@ -6,10 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import fakes
 import httpx
 import pytest
-from serving import serving
 from sqlalchemy import Engine
 
 from adapter.database import open_database
@@ -28,6 +26,7 @@ from adapter.records.importing import importer
 from adapter.repository.resource_types import RESOURCE_TYPES
 from adapter.sandbox.app import SandboxHospital
 from adapter.settings import HospitalSettings, Settings
+from adapter.testing import CAPABLE_SERVER, serving
 
 NAME, SYSTEM = "bv-tinh", "https://cadre-health.example/fhir/sid/record"
 SEALED = "open: [centre]"
@@ -98,7 +97,7 @@ def test_opened_origins_and_classes_go_once_and_come_back(engine: Engine, tmp_pa
 
     def sync() -> Any:
         adapter = Adapter(settings, engine)
-        adapter.cards.put(NAME, fakes.GOOD, now)
+        adapter.cards.put(NAME, CAPABLE_SERVER, now)
         return run_sync(adapter, [NAME], lambda: datetime.now(UTC), silent).hospitals[NAME]
 
     # Answers that are lost: what they were about is looked up before anything is sent again.

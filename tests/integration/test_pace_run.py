@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
-from fakes import GOOD, FakeHospital
 from sqlalchemy import Engine
 
 from adapter.database import open_database, write_transaction
@@ -22,6 +21,7 @@ from adapter.ledger.hospitals.pace import BreakerState, HospitalMode, PaceLimits
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.values import DesiredResource
 from adapter.ledger.store import LedgerStore
+from adapter.testing import CAPABLE_SERVER, FakeHospital
 
 SYSTEM = "https://centre.test/sid"
 NAME = "bv"
@@ -48,7 +48,7 @@ class Slow(FakeHospital):
         self.at_once = self.most_at_once = 0
         self._one = threading.Lock()
 
-    def _handle(self, request: httpx.Request) -> httpx.Response:
+    def handle(self, request: httpx.Request) -> httpx.Response:
         with self._one:
             self.asked_at.append(time.monotonic())
             self.at_once += 1
@@ -56,7 +56,7 @@ class Slow(FakeHospital):
         time.sleep(self.seconds)
         with self._one:
             self.at_once -= 1
-            return super()._handle(request)
+            return super().handle(request)
 
 
 Ledgers = Callable[[PaceLimits], LedgerStore]
@@ -106,7 +106,7 @@ def run(
             patience=patience,
             clock=clock,
             stop=threading.Event(),
-            card=GOOD,
+            card=CAPABLE_SERVER,
             bundle_size=size,
         )
 
@@ -172,7 +172,7 @@ def test_a_hospital_that_is_back_gets_everything_after_its_first_answer(
     wish(engine, 12)
     hospital = Slow(0)
     down = [lambda _request: httpx.Response(503, json={"resourceType": "OperationOutcome"})]
-    hospital.before = [*down * 3]
+    hospital.faults = [*down * 3]
     one = ledger(PaceLimits(concurrency=4))
     done = run(one, hospital, threads=4, patience=20)
     assert (done.resources, done.unreachable) == (12, False)
@@ -188,15 +188,15 @@ def test_bundles_become_as_large_as_a_slow_server_manages_in_time(engine: Engine
     class PerEntry(Slow):
         sizes: list[int]
 
-        def _handle(self, request: httpx.Request) -> httpx.Response:
+        def handle(self, request: httpx.Request) -> httpx.Response:
             if request.method == "GET":
-                return FakeHospital._handle(self, request)
+                return FakeHospital.handle(self, request)
             entries = len(json.loads(request.content)["entry"])
             self.sizes.append(entries)
             if entries * 0.05 > 1:
                 raise httpx.ReadTimeout("timed out")
             self.seconds = entries * 0.05
-            return super()._handle(request)
+            return super().handle(request)
 
     wish(engine, 2, each=50)
     hospital, one = PerEntry(0), ledger(PaceLimits(concurrency=1))
@@ -218,8 +218,8 @@ def test_a_line_that_breaks_early_says_nothing_of_the_size_of_bundles(
     class Breaks(Slow):
         broken = False
 
-        def _handle(self, request: httpx.Request) -> httpx.Response:
-            answer = super()._handle(request)
+        def handle(self, request: httpx.Request) -> httpx.Response:
+            answer = super().handle(request)
             if request.method == "POST" and not self.broken:
                 self.broken = True
                 raise error("no answer")

@@ -18,6 +18,7 @@ from adapter.ledger.store import LedgerStore
 from adapter.ledger.workers.heartbeat import Heartbeat
 from adapter.pipeline.application import Adapter
 from adapter.settings import Settings
+from adapter.testing import ManualClock
 
 NAME = "bv"
 _AT_WORK = """
@@ -89,17 +90,17 @@ def test_a_process_that_ends_leaves_nothing(engine: Engine, tmp_path: Path) -> N
 
 
 def test_workers_of_other_hosts_are_forgotten_after_a_while_and_come_back_with_a_sign(engine: Engine) -> None:
-    ticks = [0.0]
-    here, there = LedgerStore(engine, clock=lambda: ticks[0]), LedgerStore(engine)
+    ticks = ManualClock()
+    here, there = LedgerStore(engine, clock=ticks.uptime), LedgerStore(engine)
     presence = Heartbeat(there.worker_id, there.workers, there.named_locks, Path("unused"), lambda: START)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Heartbeat, "reap_dead", lambda _self: None)
         presence.beat()
         here.workers.remove_silent(60)
-        ticks[0] += 59
+        ticks.advance(seconds=59)
         here.workers.remove_silent(60)
         assert [one.id for one in here.workers.all()] == [there.worker_id]
-        ticks[0] += 2
+        ticks.advance(seconds=2)
         here.workers.remove_silent(60)
         assert here.workers.all() == []
         presence.beat()

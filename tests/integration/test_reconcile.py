@@ -7,10 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import fakes
 import httpx
 import pytest
-from serving import serving
 from sqlalchemy import Engine
 
 from adapter.database import migrate, open_database
@@ -28,6 +26,7 @@ from adapter.pipeline.outbound.sync import sync as run_sync
 from adapter.records.importing import importer
 from adapter.sandbox.app import SandboxHospital
 from adapter.settings import HospitalSettings, Settings
+from adapter.testing import CAPABLE_SERVER, serving
 
 SMALL = Path("fixtures/sample/small.xlsx")
 NAME = "bv-trung-uong"
@@ -62,7 +61,7 @@ class Site:
     def use(self, engine: Engine) -> None:
         self.engine = engine
         self.adapter = Adapter(self.settings, engine)
-        self.adapter.cards.put(NAME, fakes.GOOD, clock())
+        self.adapter.cards.put(NAME, CAPABLE_SERVER, clock())
         importer.run_import(
             engine, [SMALL], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=clock()
         )

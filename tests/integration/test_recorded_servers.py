@@ -15,7 +15,7 @@ import respx
 from contents import desired, difference, holding, opened
 from recorded.products import PRODUCTS, Blaze, Microsoft
 from recorded.server import RecordedServer, Resource
-from workbooks import few, with_cells
+from sample import SMALL
 
 from adapter.ledger.schema.values import LedgerEntry
 from adapter.ledger.server_cards.card import ServerCard
@@ -25,6 +25,7 @@ from adapter.pipeline.outbound.sync import HospitalSyncSummary
 from adapter.pipeline.outbound.sync import sync as run_sync
 from adapter.records.importing import importer
 from adapter.settings import HospitalSettings, Settings
+from adapter.testing import ManualClock, first_people, with_cells
 
 NAME = "bv-tinh"
 SYSTEM = "https://centre.test/sid"
@@ -41,7 +42,7 @@ class Centre:
     def __init__(self, server: RecordedServer, folder: Path, database_url: str) -> None:
         self.server = server
         self.folder = folder
-        self.now = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+        self.clock = ManualClock(datetime(2026, 11, 22, 8, 0, tzinfo=UTC), step=timedelta(milliseconds=1))
         (folder / "identity.key").write_text("0123456789abcdef" * 2)
         hospital = HospitalSettings(display="BV", level="provincial", base_url=server.base, concurrency=1)
         self.settings = Settings(
@@ -53,11 +54,6 @@ class Centre:
             patience_seconds=0,
         )
         self.adapter = Adapter.open(self.settings)
-
-    def clock(self) -> datetime:
-        """Time passes a little whenever somebody looks."""
-        self.now += timedelta(milliseconds=1)
-        return self.now
 
     def take(self, workbook: Path) -> None:
         """Import a workbook, deletions and all."""
@@ -80,7 +76,7 @@ class Centre:
             assert found.problems == ()
             if not (found.waiting or found.unknown):
                 return found
-            self.now += timedelta(hours=1)
+            self.clock.advance(hours=1)
         raise AssertionError(f"it never ends: {found}")
 
     def parked(self) -> list[LedgerEntry]:
@@ -89,7 +85,7 @@ class Centre:
 
     def gap(self) -> dict[str, list[object]]:
         """How what the server holds differs from what the records make, by way of an empty ledger."""
-        wanted = desired(self.settings, NAME, self.folder / f"wanted-{self.now.timestamp()}")
+        wanted = desired(self.settings, NAME, self.folder / f"wanted-{self.clock.now.timestamp()}")
         return difference(wanted, holding(self.server.of(), SYSTEM))
 
     def pulse(self) -> Resource:
@@ -135,7 +131,7 @@ def _centre(server: RecordedServer, folder: Path, url: str, *, known: bool) -> I
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workbook of one person with a dozen measurements."""
-    return few(tmp_path_factory.mktemp("records") / "one.xlsx", measures=12)
+    return first_people(SMALL, tmp_path_factory.mktemp("records") / "one.xlsx", measures=12)
 
 
 @pytest.fixture
@@ -234,7 +230,7 @@ def test_a_duplicate_there_parks_that_alone(centre: Centre, records: Path) -> No
     doubled = [centre.server.put(dict(bare)) for _ in range(2)]
     for _ in range(3):
         found = centre.sync()
-        centre.now += timedelta(hours=1)
+        centre.clock.advance(hours=1)
     assert (found.parked, found.unknown, found.waiting) == (1, 0, 1)  # its Provenance waits for it
     (parked,) = centre.parked()
     assert parked.reason in ("multiple-matches", "duplicates")  # as the server said, or as it was seen
@@ -318,7 +314,7 @@ def test_a_search_that_ignores_the_identifier_overwrites_nobody(
             centre.take(records)
             for _ in range(3):
                 centre.sync()
-                centre.now += timedelta(hours=1)
+                centre.clock.advance(hours=1)
             assert {one["id"]: one for one in server.of() if one["id"] in before} == before
             ours = [one for one in server.of() if one["id"] not in before]
             assert {"Patient", "Observation", "Encounter"}.isdisjoint(one["resourceType"] for one in ours)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from ledger_books import START, Books, wish
-from processes import ADAPTER, Centre
 from sqlalchemy import Engine, select
 
 from adapter import audit
@@ -22,6 +21,7 @@ from adapter.operations.release import ReleaseParked
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.outbound.outdated import park_outdated
 from adapter.settings import HospitalSettings, Settings, load_settings
+from adapter.testing import ADAPTER, Centre
 
 DAY = timedelta(days=1)
 NAMES = ("bv", "bv2")
@@ -254,7 +254,7 @@ def test_the_commands(centre: Centre) -> None:
         assert asked.returncode == 2  # nobody there to ask
         assert "--yes" in asked.stderr
         assert centre.attempt("release", "--yes").returncode == 2
-        would = centre.facts("release", "bv-tinh", "--dry-run")
+        would = centre.run_json("release", "bv-tinh", "--dry-run")
         assert would["released"] is False
         assert {one["reason"]: one["released"] for one in would["causes"]} == {"refused": 1, "invalid": 0}
         assert books.entry("a").state is EntryState.PARKED
@@ -266,4 +266,4 @@ def test_the_commands(centre: Centre) -> None:
         said = centre.run("release", "bv-tinh", "--yes", "--lang", "vi")
         assert "không hợp lệ" in said
         assert books.entry("a").state is EntryState.PENDING
-        assert centre.facts("release", "bv-tinh", "--yes")["released"] is False
+        assert centre.run_json("release", "bv-tinh", "--yes")["released"] is False

@@ -1,7 +1,7 @@
 """The repository's interactions on a real database: http://hl7.org/fhir/R4/http.html."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,24 +16,16 @@ from adapter.repository.interaction_errors import issues_of_error
 from adapter.repository.repository import Repository
 from adapter.repository.search_query import parse_condition, parse_search
 from adapter.repository.write_plan import VersionChange
+from adapter.testing import ManualClock
 
 BASE = "https://here/fhir"
 SYSTEM = "urn:x"
 ME, OTHER = "bv-tinh", "bv-trung-uong"
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = datetime(2026, 3, 1, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        self.now += timedelta(seconds=1)
-        return self.now
-
-
 @pytest.fixture
 def repository(engine: Engine) -> Repository:
-    return Repository(engine, base=BASE, clock=Clock())
+    return Repository(engine, base=BASE, clock=ManualClock(step=timedelta(seconds=1)))
 
 
 def patient(value: str = "1", **more: Any) -> dict[str, Any]:
@@ -457,7 +449,10 @@ def test_an_empty_transaction_is_answered(repository: Repository) -> None:
 def told(engine: Engine) -> tuple[Repository, list[VersionChange]]:
     changes: list[VersionChange] = []
     repository = Repository(
-        engine, recognise_repeats=True, on_change=lambda _, change: changes.append(change), clock=Clock()
+        engine,
+        recognise_repeats=True,
+        on_change=lambda _, change: changes.append(change),
+        clock=ManualClock(step=timedelta(seconds=1)),
     )
     return repository, changes
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import serving
 from sqlalchemy import Engine
 
 from adapter.database import open_database
@@ -18,6 +17,7 @@ from adapter.fhir.codec import loads
 from adapter.fhir.validation.checker import check_resource
 from adapter.sandbox.app import SANDBOX_OWNER, SandboxHospital
 from adapter.sandbox.clinician import Clinician
+from adapter.testing import serving
 
 FHIR = {"Content-Type": "application/fhir+json"}
 SYSTEM = "urn:x"

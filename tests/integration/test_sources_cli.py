@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from checkup_forms import document
 from his import SOURCE, engine_of, fill
-from processes import Centre
 
-from adapter.demo.processes import until
+from adapter.testing import Centre, until
 
 FORM = (
     "<HO_SO_KSK><HANH_CHINH><MA_LK>LK1</MA_LK><SO_CCCD>024064104760</SO_CCCD>"
@@ -67,4 +66,4 @@ def test_the_schedule_reads_it(centre: Centre) -> None:
     centre.start("schedule", "schedule")
     listed = lambda: json.loads(centre.run("source", "list", "--json"))  # noqa: E731
     assert until(lambda: listed()[0]["read_at"] is not None, 60, every=1)
-    centre.end("schedule")
+    centre.stop("schedule")

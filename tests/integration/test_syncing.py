@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from fakes import GOOD
-from serving import serving
 from sqlalchemy import Engine
 
 from adapter.database import open_database
@@ -19,6 +17,7 @@ from adapter.pipeline.outbound.sync import sync as run_sync
 from adapter.records.importing import importer
 from adapter.sandbox.app import SandboxHospital
 from adapter.settings import HospitalSettings, Settings
+from adapter.testing import CAPABLE_SERVER, serving
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 SMALL = Path("fixtures/sample/small.xlsx")
@@ -41,7 +40,7 @@ def adapter(engine: Engine, tmp_path: Path) -> Iterator[Adapter]:
             engine, [SMALL], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=NOW
         )
         opened = Adapter(settings, engine)
-        opened.cards.put(NAME, GOOD, NOW)
+        opened.cards.put(NAME, CAPABLE_SERVER, NOW)
         yield opened
     store.dispose()
 

@@ -6,7 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from processes import SMALL, Centre
+from sample import SMALL
+
+from adapter.testing import Centre
 
 _NAME = "Nguyễn Thị Bí Mật"
 
@@ -32,7 +34,7 @@ def centre(tmp_path: Path) -> Centre:
 
 
 def test_gaps_are_listed_and_no_text_that_could_be_a_persons(centre: Centre) -> None:
-    found = centre.facts("terminology", "gaps")["gaps"]
+    found = centre.run_json("terminology", "gaps")["gaps"]
     counts = {(gap["table"], gap["code"]): gap["count"] for gap in found}
     assert counts["measures", "BIO-GLUK"] == 3
     assert counts["unfit", "BIO-VITD ng/mL"] == 1  # the other one was of a person whom the import refuses
@@ -43,13 +45,13 @@ def test_gaps_are_listed_and_no_text_that_could_be_a_persons(centre: Centre) -> 
     shown = centre.run("terminology", "gaps")
     assert "BIO-GLUK" in shown
     assert _NAME not in shown
-    assert centre.facts("terminology", "gaps", "--hospital", "bv-tinh")["gaps"] == found
+    assert centre.run_json("terminology", "gaps", "--hospital", "bv-tinh")["gaps"] == found
 
 
 def test_export_writes_the_same_files_every_time(tmp_path: Path) -> None:
     centre = Centre(tmp_path)
     first, second = tmp_path / "a" / "deep", tmp_path / "b"
-    facts = centre.facts("terminology", "export", str(first))
+    facts = centre.run_json("terminology", "export", str(first))
     centre.run("terminology", "export", str(second))
     names = sorted(file.name for file in first.iterdir())
     assert names == facts["files"]

@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import serving
 from sqlalchemy import Engine, select
 
 from adapter.database import open_database, read_transaction
@@ -27,6 +26,7 @@ from adapter.hospital_tokens import (
 )
 from adapter.repository.tables import repository_resource
 from adapter.repository.write_plan import VersionChange
+from adapter.testing import serving
 from adapter.web.app import endpoint_app
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -9,13 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import serving
 
 from adapter.database import open_database
 from adapter.fhir.codec import loads
 from adapter.fhir.operation_outcome import Issue
 from adapter.repository import store
 from adapter.repository.repository import Repository
+from adapter.testing import serving
 from adapter.web.app import fhir_app
 from adapter.web.request_body import BodyLimits
 

@@ -7,9 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from fakes import GOOD, FakeHospital
 from ledger_books import Books
-from serving import serving
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -28,6 +26,7 @@ from adapter.ledger.store import LedgerStore
 from adapter.pipeline.application import Adapter
 from adapter.sandbox.app import SandboxHospital
 from adapter.settings import HospitalSettings, Settings
+from adapter.testing import CAPABLE_SERVER, FakeHospital, serving
 
 NAME = "bv"
 _IDENTITY = codec.digest(b"a")
@@ -55,7 +54,7 @@ def adapter(engine: Engine, tmp_path: Path) -> Iterator[Adapter]:
         )
         settings._folder = tmp_path
         opened = Adapter(settings, engine)
-        opened.cards.put(NAME, GOOD, now())
+        opened.cards.put(NAME, CAPABLE_SERVER, now())
         yield opened
     store.dispose()
 
@@ -106,7 +105,7 @@ def test_a_run_waits_until_the_leases_of_the_dead_end(engine: Engine) -> None:
             patience=0.5,
             clock=now,
             stop=threading.Event(),
-            card=GOOD,
+            card=CAPABLE_SERVER,
         )
     assert done.resources == 1
 

@@ -19,7 +19,7 @@ if __name__ == "__main__":
 from interop.fetch import HAPI_JAR, MEDPLUM, node
 from postgres import Postgres
 
-from adapter.demo.processes import free_port, until
+from adapter.testing import free_port, until
 
 __all__ = ["SERVERS", "hapi", "hapi_on_postgresql", "medplum", "serving"]
 

@@ -7,14 +7,13 @@ from typing import Any
 from urllib.parse import quote
 
 from contents import Content, Resource, desired, difference, holding, identity, opened
-from processes import Centre
 
 from adapter.delivery.http.client import HospitalClient, HttpResponse
 from adapter.fhir.bundle import identities_of
 from adapter.fhir.identity import TYPES_WITHOUT_IDENTIFIER
 from adapter.ledger.schema.values import LedgerEntry
 from adapter.pipeline.application import Adapter
-from adapter.settings import Settings, load_settings
+from adapter.testing import Centre
 
 __all__ = ["HOSPITAL", "Site"]
 
@@ -35,31 +34,33 @@ class Site(Centre):
         key: str | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        super().__init__(folder, database_url)
-        self.base = base
-        self.database_url = database_url
         self.key = key or secrets.token_hex(32)
         self.system = f"https://centre.test/sid/{self.key[:16]}"
-        hospital = {"timeout_seconds": 15, **(settings or {})}
-        lines = [
-            'identity_key = "file:identity.key"',
-            'mappings = "mappings"',
-            *([f'database_url = "{database_url}"'] if database_url else ()),
-            "patience_seconds = 20",
-            "[centre]",
-            f'identifier_system = "{self.system}"',
-            f"[hospitals.{HOSPITAL}]",
-            'display = "Bệnh viện tỉnh"',
-            'level = "provincial"',
-            f'base_url = "{base}"',
-            *(f"{name} = {value}" for name, value in hospital.items()),
-            "[hospitals.bv-trung-uong]",  # the sample's referrals name it; nothing is sent there
-            'display = "Bệnh viện Trung ương"',
-            'level = "central"',
-            'base_url = "http://127.0.0.1:9/fhir"',
-        ]
-        (folder / "adapter.toml").write_text("\n".join(lines), "utf-8")
+        hospital = {
+            "display": "Bệnh viện tỉnh",
+            "level": "provincial",
+            "base_url": base,
+            "timeout_seconds": 15,
+        }
+        elsewhere = {
+            "display": "Bệnh viện Trung ương",
+            "level": "central",
+            "base_url": "http://127.0.0.1:9/fhir",
+        }
+        super().__init__(
+            folder,
+            # The sample's referrals name the second one; nothing is sent there.
+            hospitals={HOSPITAL: hospital | dict(settings or {}), "bv-trung-uong": elsewhere},
+            database_url=database_url,
+            settings={
+                "mappings": "mappings",
+                "patience_seconds": 20,
+                "lease_seconds": 120,
+                "centre": {"identifier_system": self.system},
+            },
+        )
+        self.base = base
+        self.database_url = database_url
         (folder / "identity.key").write_text(self.key)
         opened(folder / "mappings")
         self.client = HospitalClient(base, timeout=120)
@@ -75,7 +76,7 @@ class Site(Centre):
 
     def sync(self, code: int = 0) -> dict[str, Any]:
         """One sync that must end with `code`; what it says of the hospital."""
-        said: dict[str, Any] = self.facts("sync", HOSPITAL, code=code)["hospitals"][HOSPITAL]
+        said: dict[str, Any] = self.run_json("sync", HOSPITAL, code=code)["hospitals"][HOSPITAL]
         return said
 
     def wanted(self) -> Content:
@@ -88,10 +89,6 @@ class Site(Centre):
         """What waits for a person, as the ledger has it."""
         with Adapter.open(self.settings()) as adapter:
             return list(adapter.ledger.parked(HOSPITAL))
-
-    def settings(self) -> Settings:
-        """The settings that its commands read."""
-        return load_settings(self.folder / "adapter.toml")
 
     def identity(self, resource: Resource) -> str:
         """Our one identifier of it."""

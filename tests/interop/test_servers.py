@@ -11,11 +11,11 @@ import pytest
 from faultproxy import FaultProxy
 from interop.conftest import Server
 from interop.site import HOSPITAL, Site
-from workbooks import few, with_cells
+from sample import SMALL
 
 from adapter.delivery.http.client import HttpResponse
-from adapter.demo.processes import until
 from adapter.fhir import codec
+from adapter.testing import first_people, until, with_cells
 
 PULSE = "VS-HR"
 CARDS = Path(__file__).parents[2] / "docs" / "cards"
@@ -24,7 +24,7 @@ CARDS = Path(__file__).parents[2] / "docs" / "cards"
 @pytest.fixture(scope="session")
 def all_of_them(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Everybody in the small sample, with fewer measurements."""
-    return few(tmp_path_factory.mktemp("workbooks") / "all.xlsx", people=9999)
+    return first_people(SMALL, tmp_path_factory.mktemp("workbooks") / "all.xlsx", people=9999)
 
 
 @pytest.fixture
@@ -78,13 +78,13 @@ def _without(source: Path, target: Path, measure: str) -> Path:
 @pytest.fixture(scope="session")
 def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workbook of one person."""
-    return few(tmp_path_factory.mktemp("workbooks") / "one.xlsx")
+    return first_people(SMALL, tmp_path_factory.mktemp("workbooks") / "one.xlsx")
 
 
 @pytest.fixture(scope="session")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workbook of two people."""
-    return few(tmp_path_factory.mktemp("workbooks") / "two.xlsx", people=2, measures=6)
+    return first_people(SMALL, tmp_path_factory.mktemp("workbooks") / "two.xlsx", people=2, measures=6)
 
 
 def test_all_that_was_planned_arrives_as_it_was_planned(site: Site, sample: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_duplicate_at_the_hospital_parks_that_and_nothing_else(site: Site, two
 def test_half_of_the_answers_lost_after_the_hospital_did_it_double_nothing(
     server: Server, new_site: Callable[..., Site], tmp_path: Path, figures: list[str]
 ) -> None:
-    workbook = few(tmp_path / "some.xlsx", people=2 if server.is_slow else 6, measures=4)
+    workbook = first_people(SMALL, tmp_path / "some.xlsx", people=2 if server.is_slow else 6, measures=4)
     port = urlsplit(server.base).port
     assert port
     with FaultProxy(port, seed=5, kinds=("drop-after",), writes_only=True) as proxy:
@@ -217,7 +217,7 @@ def test_a_sync_that_was_killed_half_way_is_finished_by_the_next(
     enough = 3 if server.is_slow else 60
     site.start("sync", "sync", HOSPITAL)
     assert until(lambda: len(site.search("Observation")) >= enough, 60)
-    site.end("sync", signal.SIGKILL)
+    site.stop("sync", signal.SIGKILL)
     assert until(lambda: site.attempt("sync", HOSPITAL).returncode == 0, 120)
     site.check()
     assert site.sync()["requests"] == 0

@@ -14,12 +14,12 @@ import pytest
 from contents import holding
 from interop.conftest import Server
 from interop.site import HOSPITAL, Site
-from workbooks import few, with_cells
+from sample import SMALL
 
-from adapter.demo.processes import until
 from adapter.ledger.schema.states import EntryState
 from adapter.pipeline.application import Adapter
 from adapter.records.importing import importer
+from adapter.testing import first_people, until, with_cells
 
 WORKERS = 8
 ROUNDS = 40
@@ -30,7 +30,7 @@ _OPEN = (EntryState.PENDING, EntryState.SENDING, EntryState.UNKNOWN, EntryState.
 @pytest.fixture
 def workers(new_site: Callable[..., Site], database_url: str) -> Site:
     """A centre with eight worker processes on one database, which plan every second."""
-    site = new_site(database_url=database_url, settings={"schedule": '"* * * * * *"', "concurrency": 2})
+    site = new_site(database_url=database_url, settings={"schedule": "* * * * * *", "concurrency": 2})
     for number in range(WORKERS):
         site.start(f"worker-{number}", "worker", HOSPITAL)
     return site
@@ -56,7 +56,7 @@ def _round(people: Path, folder: Path, number: int) -> Path:
 def test_eight_workers_on_the_same_people_make_no_duplicate(
     server: Server, workers: Site, tmp_path: Path, figures: list[str]
 ) -> None:
-    people = few(tmp_path / "people.xlsx", people=PEOPLE, measures=4)
+    people = first_people(SMALL, tmp_path / "people.xlsx", people=PEOPLE, measures=4)
     with Adapter.open(workers.settings()) as adapter:
 
         def arrived(before: int) -> bool:

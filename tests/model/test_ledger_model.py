@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from model.hospital import Arrived, ModelHospital, outcome
-from model.workers import LEASE, NAME, SYSTEM, TIMEOUT, Clock, Process, Worker, open_quickly
+from model.workers import LEASE, NAME, SYSTEM, TIMEOUT, Process, Worker, open_quickly
 from sqlalchemy import text
 
 from adapter.database import migrate, open_database, write_transaction
@@ -30,6 +31,7 @@ from adapter.ledger.parking import ParkedSelection, ParkedStore
 from adapter.ledger.schema.states import EntryEvent, EntryState, next_state
 from adapter.ledger.schema.values import DesiredResource
 from adapter.ledger.store import LedgerStore
+from adapter.testing import ManualClock
 
 STORIES = int(os.environ.get("ADAPTER_MODEL_STORIES", "40"))
 STEPS = 50
@@ -107,7 +109,7 @@ class LedgerModel(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="adapter-model-", dir=memory if memory.is_dir() else None))
         self.file = self.folder / "adapter.db"
         shutil.copy(_template(), self.file)
-        self.clock = Clock()
+        self.clock = ManualClock(step=timedelta(milliseconds=1))
         self.engine = open_quickly(self.file)
         self.engines = [open_quickly(self.file) for _ in range(4)]
         self.processes = [Process(engine, self.clock) for engine in self.engines]
@@ -139,7 +141,7 @@ class LedgerModel(RuleBasedStateMachine):
         if fault == "lost":
             return httpx.RemoteProtocolError("gone")
         if fault == "timeout":
-            self.clock.pass_(TIMEOUT)
+            self.clock.advance(seconds=TIMEOUT)
             return httpx.ReadTimeout("late")
         if fault in ("503", "429", "500", "401"):
             headers = {"retry-after": "7"} if fault == "429" else None
@@ -275,7 +277,7 @@ class LedgerModel(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from((0.5, TIMEOUT, TIMEOUT * 2, LEASE + 1, 3700.0)))
     def time_passes(self, seconds: float) -> None:
-        self.clock.pass_(seconds)
+        self.clock.advance(seconds=seconds)
         self.commit_due()
 
     def _gone(self) -> None:
@@ -355,7 +357,7 @@ class LedgerModel(RuleBasedStateMachine):
             worker = Worker(self.processes[3], self.clock, self.serve, "none", 50)
             while not worker.done:
                 worker.go_on("none")
-            self.clock.pass_(3700)
+            self.clock.advance(seconds=3700)
             if not self._open():
                 break
         assert not self._open(), self._lines()

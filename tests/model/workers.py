@@ -7,7 +7,6 @@ until it is told to go on, or to die there: from then on nothing of it reaches t
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,9 @@ from adapter.delivery.http.client import HospitalClient
 from adapter.delivery.worker import deliver
 from adapter.ledger.hospitals.pace import PaceLimits
 from adapter.ledger.store import LedgerStore
+from adapter.testing import ManualClock
 
-__all__ = ["LEASE", "NAME", "SYSTEM", "TIMEOUT", "Clock", "Process", "Worker", "open_quickly"]
+__all__ = ["LEASE", "NAME", "SYSTEM", "TIMEOUT", "Process", "Worker", "open_quickly"]
 
 NAME = "bv"
 SYSTEM = "https://centre.test/sid"
@@ -31,24 +31,6 @@ _STUCK = 30.0  # real seconds
 
 Reply = httpx.Response | httpx.HTTPError
 Serve = Callable[[httpx.Request, str], Reply]
-
-
-class Clock:
-    """One clock for all, that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        self.now += timedelta(milliseconds=1)
-        return self.now
-
-    def ticks(self) -> float:
-        """The same, as seconds of a clock that nobody can set."""
-        return self.now.timestamp()
-
-    def pass_(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
 
 
 class _Killed(BaseException):
@@ -77,15 +59,17 @@ def open_quickly(file: Path) -> Engine:
 class Process:
     """What a process remembers from one delivery to the next; another one begins with nothing."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: ManualClock) -> None:
         self.engine = engine
-        self.ledger = LedgerStore(engine, {NAME: PaceLimits(concurrency=4)}, clock.ticks)
+        self.ledger = LedgerStore(engine, {NAME: PaceLimits(concurrency=4)}, clock.uptime)
 
 
 class Worker:
     """One worker, stopped before its first request's answer. `fault` befalls its next request."""
 
-    def __init__(self, process: Process, clock: Clock, serve: Serve, fault: str, max_entries: int) -> None:
+    def __init__(
+        self, process: Process, clock: ManualClock, serve: Serve, fault: str, max_entries: int
+    ) -> None:
         self._process = process
         self._serve = serve
         self._fault = fault
@@ -123,7 +107,7 @@ class Worker:
         if self._dead:
             raise _Killed
 
-    def _work(self, clock: Clock, max_entries: int) -> None:
+    def _work(self, clock: ManualClock, max_entries: int) -> None:
         try:
             self._deliver(clock, max_entries)
         except _Killed:
@@ -134,7 +118,7 @@ class Worker:
             self.done = True
             self._here.release()
 
-    def _deliver(self, clock: Clock, max_entries: int) -> None:
+    def _deliver(self, clock: ManualClock, max_entries: int) -> None:
         transport = httpx.MockTransport(self._answer)
         with HospitalClient(BASE, transport=transport, timeout=TIMEOUT, sleep=lambda _: None) as client:
             deliver(

@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fakes import GOOD
 
 from adapter.delivery.decisions.strategy import (
     SAFE_MAX_ENTRIES,
@@ -16,6 +15,7 @@ from adapter.delivery.decisions.strategy import (
 )
 from adapter.fhir.bundle import Write
 from adapter.ledger.server_cards.card import UNMEASURED, ServerCard
+from adapter.testing import CAPABLE_SERVER
 
 
 def of(card: ServerCard, max_entries: int = 50) -> Any:
@@ -25,23 +25,23 @@ def of(card: ServerCard, max_entries: int = 50) -> Any:
 @pytest.mark.parametrize(
     ("card", "form", "together", "conditional", "proven"),
     [
-        (GOOD, "transaction", True, True, True),
+        (CAPABLE_SERVER, "transaction", True, True, True),
         (UNMEASURED, "batch", False, False, False),
-        (replace(GOOD, atomic=False), "batch", False, True, True),
-        (replace(GOOD, atomic=None), "batch", False, True, True),
-        (replace(GOOD, atomic=False, batch=False), "transaction", False, True, True),
-        (replace(GOOD, atomic=False, batch=None), "transaction", False, True, True),
-        (replace(GOOD, urn_references=False), "transaction", False, True, True),
-        (replace(GOOD, urn_references=None), "transaction", False, True, True),
-        (replace(GOOD, paired=None), "transaction", False, True, True),
-        (replace(GOOD, paired=False), "single", False, True, True),
-        (replace(GOOD, transaction=False), "batch", False, True, True),
-        (replace(GOOD, transaction=False, batch=False), "single", False, True, True),
-        (replace(GOOD, transaction=False, batch=None), "batch", False, True, False),
-        (replace(GOOD, conditional_update=False), "transaction", True, False, True),
-        (replace(GOOD, conditional_update=None), "transaction", True, False, True),
-        (replace(GOOD, encoded_urls=False), "transaction", True, False, True),
-        (replace(GOOD, encoded_urls=None, paired=False), "single", False, True, True),
+        (replace(CAPABLE_SERVER, atomic=False), "batch", False, True, True),
+        (replace(CAPABLE_SERVER, atomic=None), "batch", False, True, True),
+        (replace(CAPABLE_SERVER, atomic=False, batch=False), "transaction", False, True, True),
+        (replace(CAPABLE_SERVER, atomic=False, batch=None), "transaction", False, True, True),
+        (replace(CAPABLE_SERVER, urn_references=False), "transaction", False, True, True),
+        (replace(CAPABLE_SERVER, urn_references=None), "transaction", False, True, True),
+        (replace(CAPABLE_SERVER, paired=None), "transaction", False, True, True),
+        (replace(CAPABLE_SERVER, paired=False), "single", False, True, True),
+        (replace(CAPABLE_SERVER, transaction=False), "batch", False, True, True),
+        (replace(CAPABLE_SERVER, transaction=False, batch=False), "single", False, True, True),
+        (replace(CAPABLE_SERVER, transaction=False, batch=None), "batch", False, True, False),
+        (replace(CAPABLE_SERVER, conditional_update=False), "transaction", True, False, True),
+        (replace(CAPABLE_SERVER, conditional_update=None), "transaction", True, False, True),
+        (replace(CAPABLE_SERVER, encoded_urls=False), "transaction", True, False, True),
+        (replace(CAPABLE_SERVER, encoded_urls=None, paired=False), "single", False, True, True),
     ],
 )
 def test_only_what_is_proven_is_relied_on(
@@ -57,14 +57,17 @@ def test_only_what_is_proven_is_relied_on(
 
 
 def test_the_smallest_limit_holds() -> None:
-    assert of(GOOD).max_entries == 50
-    assert of(replace(GOOD, max_entries=25)).max_entries == 25
-    assert of(replace(GOOD, max_entries=None)).max_entries == SAFE_MAX_ENTRIES
+    assert of(CAPABLE_SERVER).max_entries == 50
+    assert of(replace(CAPABLE_SERVER, max_entries=25)).max_entries == 25
+    assert of(replace(CAPABLE_SERVER, max_entries=None)).max_entries == SAFE_MAX_ENTRIES
     assert of(UNMEASURED).max_entries == SAFE_MAX_ENTRIES
     assert of(UNMEASURED, max_entries=3).max_entries == 3
-    assert of(replace(GOOD, paired=False)).max_entries == 1
-    assert choose_strategy(replace(GOOD, max_bytes=500), max_entries=50, max_bytes=900).max_bytes == 500
-    assert of(GOOD).at_most(0).max_entries == 1
+    assert of(replace(CAPABLE_SERVER, paired=False)).max_entries == 1
+    assert (
+        choose_strategy(replace(CAPABLE_SERVER, max_bytes=500), max_entries=50, max_bytes=900).max_bytes
+        == 500
+    )
+    assert of(CAPABLE_SERVER).at_most(0).max_entries == 1
 
 
 def test_a_create_is_guarded_and_an_update_checked_unless_the_server_is_known_not_to_read_that() -> None:
@@ -72,19 +75,19 @@ def test_a_create_is_guarded_and_an_update_checked_unless_the_server_is_known_no
     assert of(UNMEASURED).write(item, None, None) == Write(
         "Patient", "a", b"{}", method="POST", if_none_exist=True
     )
-    careless = of(replace(GOOD, conditional_update=False, conditional_create=False, if_match=False))
+    careless = of(replace(CAPABLE_SERVER, conditional_update=False, conditional_create=False, if_match=False))
     assert careless.write(item, None, None).if_none_exist is False
     assert careless.write(item, "7", 'W/"1"').etag is None
     assert of(UNMEASURED).write(item, "7", 'W/"1"').etag == 'W/"1"'
-    assert of(GOOD).write(item, None, None) == Write("Patient", "a", b"{}")
+    assert of(CAPABLE_SERVER).write(item, None, None) == Write("Patient", "a", b"{}")
 
 
 def test_searches_ask_for_one_where_several_are_measured_not_to_work() -> None:
     assert of(UNMEASURED).identifiers_per_search == 20
-    assert of(GOOD).identifiers_per_search == 20
-    assert of(replace(GOOD, search_several=False)).identifiers_per_search == 1
-    assert of(replace(GOOD, paging=False)).identifiers_per_search == 8
-    assert of(replace(GOOD, search_several=None)).identifiers_per_search == 1
+    assert of(CAPABLE_SERVER).identifiers_per_search == 20
+    assert of(replace(CAPABLE_SERVER, search_several=False)).identifiers_per_search == 1
+    assert of(replace(CAPABLE_SERVER, paging=False)).identifiers_per_search == 8
+    assert of(replace(CAPABLE_SERVER, search_several=None)).identifiers_per_search == 1
 
 
 PATIENT = OutboundResource("Patient", "p", 0, b"{}", ())
@@ -122,6 +125,6 @@ def test_deletions_go_by_rank_where_a_server_may_take_any_order() -> None:
     writes = [Write("Observation", "o", method="DELETE"), Write("Observation", "q", method="DELETE")]
     writes.append(Write("Patient", "p", method="DELETE"))
     ranks = {"o": 2, "q": 2, "p": 0}
-    assert [len(part) for part in split_writes(writes, ranks, of(GOOD))] == [3]
+    assert [len(part) for part in split_writes(writes, ranks, of(CAPABLE_SERVER))] == [3]
     assert [len(part) for part in split_writes(writes, ranks, of(UNMEASURED))] == [2, 1]
-    assert [len(part) for part in split_writes(writes, ranks, of(GOOD, max_entries=2))] == [2, 1]
+    assert [len(part) for part in split_writes(writes, ranks, of(CAPABLE_SERVER, max_entries=2))] == [2, 1]

@@ -1,4 +1,4 @@
-"""Small workbooks made from the sample: a few people of it, or with some cells changed."""
+"""Workbooks made from another: its first people alone, or with some cells changed."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,14 +7,13 @@ from typing import Any
 from openpyxl import Workbook
 from python_calamine import CalamineWorkbook
 
-__all__ = ["few", "with_cells"]
+__all__ = ["first_people", "with_cells"]
 
-SMALL = Path(__file__).parents[1] / "fixtures" / "sample" / "small.xlsx"
 Row = dict[str, Any]
 
 
-def few(target: Path, people: int = 1, measures: int = 10, *, source: Path = SMALL) -> Path:
-    """A workbook of the sample's first people with a few measurements each."""
+def first_people(source: Path, target: Path, people: int = 1, measures: int = 10) -> Path:
+    """A workbook of a sample's first people with a few measurements each."""
     seen: dict[str, int] = {}
 
     def keep(sheet: str, row: Row) -> bool:
