@@ -9,10 +9,11 @@ OWN := pyproject.toml requirements-build.lock
 .DEFAULT_GOAL := help
 # Else every process that tests and benchmarks start would compile the adapter anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help install demo test faults conformance interop lint bench bench-ledger bench-workers bench-hapi clean
+.PHONY: help install demo check unit test faults conformance interop lint bench bench-ledger bench-workers bench-hapi clean
 
 help:  ## say what there is
 	@echo "make demo    a year of a centre's records goes out to two hospitals and their results come back"
+	@echo "make check   what says within a minute whether a change is sound: lint, types, contracts, unit tests"
 	@echo "make test    all tests; the store tests on SQLite and, where it is installed, on PostgreSQL"
 	@echo "make faults  SEEDS=20 runs of real processes with faults on purpose, kills, full disks, jumping clocks"
 	@echo "make conformance  all that leaves, for the official examples and two other R4 validators (npm, Maven, a JDK)"
@@ -33,6 +34,12 @@ demo: .venv/runtime.stamp  ## import, sync through faults, results come back, re
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 test: .venv/dev.stamp  ## pytest; e.g. make test TESTS=tests/unit
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
+
+check: .venv/dev.stamp  ## the inner loop: lint and types beside the unit tests
+	@$(MAKE) --no-print-directory --jobs 2 lint unit
+
+unit: .venv/dev.stamp  ## the unit tests alone
+	@$(BIN)/python -m pytest -q -n $$($(BIN)/python -c 'import os; print(os.cpu_count() or 1)') --dist worksteal tests/unit
 
 SEEDS ?= 20
 faults: .venv/dev.stamp  ## SEEDS runs of about a minute with a table of what was injected, and the ledger's model

@@ -1,30 +1,53 @@
 """Fixtures that every test may use. Store tests run on SQLite and on PostgreSQL alike."""
 
+import gc
 import os
 import shutil
+import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import forking
 import pytest
 from mariadb import MariaDB
 from postgres import Postgres
 from sqlalchemy import Engine
 
 from adapter.database import migrate, open_database
+from adapter.mapping.loader import Mappings
+from adapter.testing.commands import Commands
 
 NO_SKIPS_VARIABLE = "ADAPTER_TEST_NO_SKIPS"  # CI: a skipped test is a failed run
 _NOT_FOUND = "PostgreSQL not found"
 _NO_MARIADB = "MariaDB not found"
+_MEMORY = Path("/dev/shm")  # noqa: S108 - where files are that nobody keeps
+_ROOM = 8_000_000_000  # bytes that must be free there
 _postgres = pytest.StashKey[Postgres]()
 _mariadb = pytest.StashKey[MariaDB]()
 _figures = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    _write_into_memory()
+    Commands.launch = staticmethod(forking.launch)
     config.stash[_postgres] = Postgres()
     config.stash[_mariadb] = MariaDB()
     config.stash[_figures] = []
+
+
+def _write_into_memory() -> None:
+    """Temporary files, databases too, wait for no disk where there is room in memory."""
+    if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM:
+        os.environ["TMPDIR"] = str(_MEMORY)
+        tempfile.tempdir = None  # it may have been looked up before
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What is loaded now stays to the end: the collector need not walk it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -74,6 +97,29 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def figures(pytestconfig: pytest.Config) -> list[str]:
     """Lines that are printed when all tests are done."""
     return pytestconfig.stash[_figures]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _mappings_once() -> Iterator[None]:
+    """The same files are checked and compiled once in a process. What comes of them is never changed, and
+    nothing but their bytes and the fields that may leave goes into it.
+    """
+    load, known = Mappings.load, {}
+
+    def once(_class: type[Mappings], folder: Path, record_fields: Mapping[str, frozenset[str]]) -> Mappings:
+        files = tuple(
+            (path.relative_to(folder), path.read_bytes())
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        )
+        asked = (files, frozenset(record_fields.items()))
+        if asked not in known:
+            known[asked] = load(folder, record_fields)  # what is wrong is raised, and not kept
+        return known[asked]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Mappings, "load", classmethod(once))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from adapter.fhir import codec
+from adapter.testing.serving import listening
 
 __all__ = ["KINDS", "FaultProxy", "decide"]
 
@@ -145,7 +146,7 @@ class FaultProxy:
         self._connections: set[asyncio.Task[None] | None] = set()  # asyncio itself holds them weakly
 
     def __enter__(self) -> Self:
-        self._socket = socket.create_server(("127.0.0.1", self.port))
+        self._socket = listening(self.port)
         self.port = self._socket.getsockname()[1]
         self._loop = asyncio.new_event_loop()
         self._thread.start()

@@ -1,5 +1,6 @@
 """Reads the policy file."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,16 @@ class _Loader(yaml.SafeLoader):
 def load_policy(path: Path) -> Policy:
     """The policy in a YAML file. Raises PolicyError with every mistake."""
     try:
-        data = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506 - a SafeLoader that is stricter
+        written = path.read_bytes()
     except OSError as error:
         raise PolicyError("disclosure.unreadable", path=str(path)) from error
+    return _parsed(written, path)
+
+
+@lru_cache(maxsize=4)  # mappings are checked against it, and whoever plans asks for it again
+def _parsed(written: bytes, path: Path) -> Policy:
+    try:
+        data = yaml.load(written, Loader=_Loader)  # noqa: S506 - a SafeLoader that is stricter
     except yaml.YAMLError as error:
         raise PolicyError("disclosure.invalid", (f"{path.name}: {error}",), path=str(path)) from error
     if not isinstance(data, dict):

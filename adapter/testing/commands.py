@@ -6,14 +6,15 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Protocol, Self
 
 from adapter.demo.hospital import HospitalView
 from adapter.demo.processes import until
 
-__all__ = ["ADAPTER", "Commands"]
+__all__ = ["ADAPTER", "Commands", "Launch", "Process", "execute"]
 
 ADAPTER = Path(sys.executable).with_name("adapter")
 """The command that is installed beside this Python."""
@@ -23,16 +24,58 @@ _START_SECONDS = 30.0
 _END_SECONDS = 30.0
 
 
+class Process(Protocol):
+    """A process that was started, as far as it is used here: what `subprocess.Popen` is."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """The exit code, None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, -N if signal N ended it. Raises subprocess.TimeoutExpired."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Send a signal, unless it has ended."""
+
+    def kill(self) -> None:
+        """End it."""
+
+
+class Launch(Protocol):
+    """Starts `adapter ARGUMENTS` as a process."""
+
+    def __call__(
+        self,
+        arguments: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        stdout: IO[bytes],
+        stderr: IO[bytes],
+    ) -> Process: ...
+
+
+def execute(
+    arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdout: IO[bytes], stderr: IO[bytes]
+) -> Process:
+    """Start the installed command by its path."""
+    return subprocess.Popen([ADAPTER, *arguments], cwd=cwd, env=env, stdout=stdout, stderr=stderr)  # noqa: S603 - our own
+
+
 class Commands:
     """Runs `adapter …` in `folder` and in `environment`, which may be changed between two commands: this
     process's without ADAPTER_…, and with what is given. Use it in a `with`, or close it.
     """
 
+    launch: Launch = staticmethod(execute)
+    """How a command becomes a process."""
+
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ADAPTER_")}
         self.environment = {**kept, **(environment or {})}
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, Process] = {}
         self.views: list[HospitalView] = []
 
     def __enter__(self) -> Self:
@@ -43,15 +86,14 @@ class Commands:
 
     def attempt(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run a command, whatever comes of it."""
-        return subprocess.run(  # noqa: S603 - our own command
-            [ADAPTER, *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=_RUN_SECONDS,
-            check=False,
-        )
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            process = self._launch(arguments, out, err)
+            try:
+                code = process.wait(_RUN_SECONDS)
+            finally:
+                process.kill()
+            said = [_text(stream) for stream in (out, err)]
+        return subprocess.CompletedProcess([str(ADAPTER), *arguments], code, *said)
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """Run a command; its standard output. AssertionError when it does not end with `code`."""
@@ -64,14 +106,15 @@ class Commands:
         """Run a command with --json; what it says."""
         return json.loads(self.run(*arguments, "--json", code=code))
 
-    def start(self, name: str, *arguments: str) -> "subprocess.Popen[bytes]":
+    def start(self, name: str, *arguments: str) -> Process:
         """Start a command in the background under a name; its output goes to NAME.log."""
         with self.log(name).open("ab") as log:
-            process = subprocess.Popen(  # noqa: S603 - our own command
-                [ADAPTER, *arguments], cwd=self.folder, env=self.environment, stdout=log, stderr=log
-            )
+            process = self._launch(arguments, log, log)
         self.processes[name] = process
         return process
+
+    def _launch(self, arguments: Sequence[str], out: IO[bytes], err: IO[bytes]) -> Process:
+        return self.launch(arguments, cwd=self.folder, env=self.environment, stdout=out, stderr=err)
 
     def log(self, name: str) -> Path:
         """Where the output of what was started under that name goes."""
@@ -114,5 +157,10 @@ def _takes_connections(port: int) -> bool:
     return True
 
 
-def _has_ended(process: "subprocess.Popen[bytes] | None") -> bool:
+def _has_ended(process: Process | None) -> bool:
     return process is not None and process.poll() is not None
+
+
+def _text(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read().decode()

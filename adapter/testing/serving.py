@@ -1,5 +1,6 @@
 """An ASGI application over real HTTP, for the length of a `with`."""
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-__all__ = ["serving"]
+__all__ = ["listening", "serving"]
 
 
 @contextmanager
@@ -29,16 +30,27 @@ def serving(app: Any, **tls: Path) -> Iterator[str]:
         **{name: str(path) for name, path in tls.items()},  # type: ignore[arg-type]  # all paths are strings
     )
     server = uvicorn.Server(config)
-    socket = config.bind_socket()
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)
+    listener = listening()
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
         while not server.started:
             if not thread.is_alive():
                 raise RuntimeError("the server ended before it was up")
             time.sleep(0.005)
-        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(10)
-        socket.close()
+        listener.close()
+
+
+def listening(port: int = 0) -> socket.socket:
+    """A socket of 127.0.0.1 that listens. asyncio answers at once, without Nagle's 40 ms, where a socket
+    says that its protocol is TCP, and only there; `socket.create_server` and uvicorn leave that open.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(2048)
+    return listener

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import plainly
 import pytest
 import yaml
 from sqlalchemy import select, text
@@ -203,7 +203,7 @@ class Site:
         """All that a hospital's server has."""
         found = []
         for type_ in TYPES:
-            bundle = httpx.get(f"{self.bases[name]}/fhir/{type_}", params={"_count": "1000"}).json()
+            bundle = plainly.get(f"{self.bases[name]}/fhir/{type_}", params={"_count": "1000"}).json()
             found += [entry["resource"] for entry in bundle.get("entry", ())]
         return found
 
@@ -371,7 +371,7 @@ body:
     site.hold(joined({"Cán bộ": [person("P4")]}, care("P4", 1, "ổn")))
     site.sync()
     assert site.types(PROVINCIAL)["Patient"] == 1
-    assert httpx.get(f"{site.bases[PROVINCIAL]}/fhir/Flag").json().get("entry", []) == []
+    assert plainly.get(f"{site.bases[PROVINCIAL]}/fhir/Flag").json().get("entry", []) == []
 
 
 def test_the_origin_goes_only_where_it_is_opened_and_names_no_file(site: Site) -> None:

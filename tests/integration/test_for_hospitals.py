@@ -2,18 +2,14 @@
 
 import re
 import shlex
-import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Thread
-from time import monotonic, sleep
 from typing import Any
 
 import pytest
-import uvicorn
 from inbox_centre import Centre, Directory
 from sqlalchemy import Connection, Engine
 
@@ -24,6 +20,7 @@ from adapter.inbox.matching import fulfilment_effect
 from adapter.inbox.processing import process_items
 from adapter.inbox.receive import RESULT_TYPES, receive_resource
 from adapter.records.model import Fulfilment
+from adapter.testing.serving import serving
 from adapter.web.app import endpoint_app
 
 ROOT = Path(__file__).parents[2]
@@ -54,18 +51,8 @@ def base(engine: Engine) -> Iterator[str]:
             )
 
     app = endpoint_app(engine, on_change=on_change, validate=check_resource)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", access_log=False))
-        thread = Thread(target=server.run, kwargs={"sockets": [free]})
-        thread.start()
-        end = monotonic() + 20
-        while not server.started:
-            assert monotonic() < end
-            sleep(0.01)
-        yield f"http://127.0.0.1:{free.getsockname()[1]}/fhir"
-        server.should_exit = True
-        thread.join(20)
+    with serving(app) as base:
+        yield f"{base}/fhir"
 
 
 def _curl(command: str, base: str, token: str) -> tuple[int, Any]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import plainly
 import pytest
 from sqlalchemy import Engine, update
 
@@ -102,7 +102,7 @@ class Site:
     def patient(self, hospital: str, cadre: str) -> dict[str, Any] | None:
         identity = self.adapter.destination(hospital).identify("Patient", "cadre", cadre)
         url = f"{self.bases[hospital]}/fhir/Patient?identifier={identity}"
-        entries = httpx.get(url).json().get("entry", [])
+        entries = plainly.get(url).json().get("entry", [])
         assert len(entries) <= 1
         return entries[0]["resource"] if entries else None
 
@@ -110,7 +110,9 @@ class Site:
         found = set()
         for kind in ("Encounter", "Observation", "Condition", "ServiceRequest", "DiagnosticReport"):
             url = f"{self.bases[hospital]}/fhir/{kind}?subject=Patient/{patient}&_count=500"
-            found |= {f"{kind}/{entry['resource']['id']}" for entry in httpx.get(url).json().get("entry", [])}
+            found |= {
+                f"{kind}/{entry['resource']['id']}" for entry in plainly.get(url).json().get("entry", [])
+            }
         return found
 
 

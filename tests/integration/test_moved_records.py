@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import plainly
 import pytest
 from openpyxl import load_workbook
 from sqlalchemy import Engine, delete, select, update
@@ -194,7 +194,7 @@ class Site:
 
     def found(self, resource_type: str, identity: str) -> list[dict[str, Any]]:
         url = f"{self.base}/fhir/{resource_type}?identifier={identity}"
-        return [entry["resource"] for entry in httpx.get(url).json().get("entry", [])]
+        return [entry["resource"] for entry in plainly.get(url).json().get("entry", [])]
 
     def patient(self, cadre: str) -> str:
         identity = self.adapter.destination(NAME).identify("Patient", "cadre", cadre)
@@ -420,7 +420,7 @@ def test_nothing_that_is_under_way_is_taken(site: Site, state: EntryState) -> No
         ledger.settle(lease, outcome, clock())
     if state is EntryState.RETRACTING:
         for one in before:
-            httpx.delete(f"{site.base}/fhir/{one.type}/{one.remote_id}")
+            plainly.delete(f"{site.base}/fhir/{one.type}/{one.remote_id}")
     ledger.shipments.give_back(lease)
     site.sync()
     site.check(site.owner)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import plainly
 import pytest
 from sqlalchemy import Engine
 
@@ -69,7 +69,7 @@ def base(tmp_path: Path) -> Iterator[str]:
 def held(base: str, type_: str) -> list[dict[str, Any]]:
     resources, url = [], f"{base}/fhir/{type_}?_count=500"
     while url:
-        page = httpx.get(url).json()
+        page = plainly.get(url).json()
         resources += [entry["resource"] for entry in page.get("entry", ())]
         url = next((link["url"] for link in page["link"] if link["relation"] == "next"), "")
     return resources
@@ -101,9 +101,9 @@ def test_opened_origins_and_classes_go_once_and_come_back(engine: Engine, tmp_pa
         return run_sync(adapter, [NAME], lambda: datetime.now(UTC), silent).hospitals[NAME]
 
     # Answers that are lost: what they were about is looked up before anything is sent again.
-    httpx.post(f"{base}/$sandbox/faults", json={"faults": ["drop-after-commit:0.3"]}).raise_for_status()
+    plainly.post(f"{base}/$sandbox/faults", json={"faults": ["drop-after-commit:0.3"]}).raise_for_status()
     sync()
-    httpx.post(f"{base}/$sandbox/faults", json={"faults": []}).raise_for_status()
+    plainly.post(f"{base}/$sandbox/faults", json={"faults": []}).raise_for_status()
     done = sync()
     assert (done.unknown, done.parked) == (0, 0)
     visits = held(base, "Encounter")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import plainly
 import pytest
 from sqlalchemy import Engine
 
@@ -86,7 +86,7 @@ class Site:
             )
 
     def search(self, resource_type: str, query: str = "") -> list[dict[str, Any]]:
-        bundle = httpx.get(f"{self.base}/{resource_type}?_count=500&{query}").json()
+        bundle = plainly.get(f"{self.base}/{resource_type}?_count=500&{query}").json()
         return [entry["resource"] for entry in bundle.get("entry", ())]
 
     @property
@@ -112,13 +112,13 @@ def only(found: ReconcileReport) -> Discrepancy:
 
 def put(site: Site, resource: dict[str, Any]) -> None:
     url = f"{site.base}/{resource['resourceType']}/{resource['id']}"
-    httpx.put(url, json=resource).raise_for_status()
+    plainly.put(url, json=resource).raise_for_status()
 
 
 def twin(site: Site, resource: dict[str, Any], **changed: Any) -> str:
     """A second resource with the same identifier, as two writers at once make it."""
     body = {key: value for key, value in resource.items() if key not in ("id", "meta")} | changed
-    answer = httpx.post(f"{site.base}/{resource['resourceType']}", json=body).raise_for_status()
+    answer = plainly.post(f"{site.base}/{resource['resourceType']}", json=body).raise_for_status()
     return str(answer.json()["id"])
 
 
@@ -140,8 +140,8 @@ def test_what_is_missing_is_found_and_sent_again(site: Site) -> None:
     victim = site.search("ServiceRequest")[0]
     for task in site.search("Task"):
         if any(victim["id"] in json.dumps(task.get(name, "")) for name in ("focus", "basedOn")):
-            httpx.delete(f"{site.base}/Task/{task['id']}").raise_for_status()
-    httpx.delete(f"{site.base}/ServiceRequest/{victim['id']}").raise_for_status()
+            plainly.delete(f"{site.base}/Task/{task['id']}").raise_for_status()
+    plainly.delete(f"{site.base}/ServiceRequest/{victim['id']}").raise_for_status()
     found = site.read_back()
     assert {(one.type, one.verdict) for one in found.findings} >= {
         ("ServiceRequest", ReadBackVerdict.MISSING)
@@ -159,7 +159,7 @@ def test_what_the_hospital_changed_is_found_by_element_and_put_right(site: Site)
     assert "Patient.gender" in one.elements
     done = site.put_right(found)
     assert (done.resend, done.kept) == (1, {})
-    after = httpx.get(f"{site.base}/Patient/{changed['id']}").json()
+    after = plainly.get(f"{site.base}/Patient/{changed['id']}").json()
     assert after["gender"] == changed["gender"]
     assert site.read_back().findings == []
 
@@ -186,7 +186,7 @@ def test_a_second_copy_that_is_the_hospitals_own_is_left_to_it(site: Site) -> No
     one = only(found := site.read_back())
     assert one.foreign
     assert site.put_right(found).kept == {f"Patient/{theirs}": "foreign"}
-    assert httpx.get(f"{site.base}/Patient/{theirs}").status_code == 200
+    assert plainly.get(f"{site.base}/Patient/{theirs}").status_code == 200
 
 
 def test_what_was_retracted_and_is_there_again_is_retracted_again(site: Site) -> None:
@@ -201,16 +201,16 @@ def test_what_was_retracted_and_is_there_again_is_retracted_again(site: Site) ->
     extra = {**before[0], "identifier": [{**before[0]["identifier"][0], "value": "0" * 32}]}
     extra.pop("id")
     extra.pop("meta", None)
-    made = httpx.post(f"{site.base}/{extra['resourceType']}", json=extra).raise_for_status().json()["id"]
+    made = plainly.post(f"{site.base}/{extra['resourceType']}", json=extra).raise_for_status().json()["id"]
     one = only(found := site.read_back())
     assert (one.verdict, one.copies, one.repair) == (ReadBackVerdict.EXTRA, (made,), None)
     site.put_right(found)
     assert only(site.read_back()).verdict is ReadBackVerdict.EXTRA  # nobody knows it: only when told to
     assert site.put_right(found, delete_unknown=True).retract == 1
     assert site.read_back().findings == []
-    assert httpx.get(f"{site.base}/{extra['resourceType']}/{made}").status_code in (404, 410)
+    assert plainly.get(f"{site.base}/{extra['resourceType']}/{made}").status_code in (404, 410)
     # Now the ledger knows it as retracted: it comes back, and goes again by itself.
-    httpx.post(f"{site.base}/{extra['resourceType']}", json=extra).raise_for_status()
+    plainly.post(f"{site.base}/{extra['resourceType']}", json=extra).raise_for_status()
     again = only(found := site.read_back())
     assert again.repair is not None
     site.put_right(found)

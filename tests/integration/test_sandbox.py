@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import plainly
 import pytest
 from sqlalchemy import Engine
 
@@ -49,35 +50,35 @@ def bundle(*resources: dict[str, Any]) -> str:
 
 
 def faults(url: str, *specs: str) -> None:
-    httpx.post(f"{url}/$sandbox/faults", json={"faults": specs}).raise_for_status()
+    plainly.post(f"{url}/$sandbox/faults", json={"faults": specs}).raise_for_status()
 
 
 def stats(url: str) -> dict[str, Any]:
-    return httpx.get(f"{url}/$sandbox/stats").json()  # type: ignore[no-any-return]
+    return plainly.get(f"{url}/$sandbox/stats").json()  # type: ignore[no-any-return]
 
 
 def test_faults_can_be_changed_while_it_runs(store: Engine) -> None:
     with serving(SandboxHospital(store, "bv-tinh").app) as url:
-        assert httpx.get(f"{url}/fhir/Patient").status_code == 200
+        assert plainly.get(f"{url}/fhir/Patient").status_code == 200
         faults(url, "503:1")
-        assert httpx.get(f"{url}/fhir/Patient").status_code == 503
+        assert plainly.get(f"{url}/fhir/Patient").status_code == 503
         faults(url, "429:1:7")
-        seconds = httpx.get(f"{url}/fhir/Patient")
+        seconds = plainly.get(f"{url}/fhir/Patient")
         assert (seconds.status_code, seconds.headers["retry-after"]) == (429, "7")
         assert seconds.json()["issue"][0]["code"] == "throttled"
         faults(url, "429:1:date")
-        date = parsedate_to_datetime(httpx.get(f"{url}/fhir/Patient").headers["retry-after"])
+        date = parsedate_to_datetime(plainly.get(f"{url}/fhir/Patient").headers["retry-after"])
         assert abs((date - datetime.now(UTC)).total_seconds()) < 5
         faults(url, "slow:1:0.3s")
         before = time.perf_counter()
-        httpx.get(f"{url}/fhir/Patient")
+        plainly.get(f"{url}/fhir/Patient")
         assert time.perf_counter() - before >= 0.3
         faults(url, "down")
         with pytest.raises(httpx.TransportError):
-            httpx.get(f"{url}/fhir/Patient")
-        assert httpx.post(f"{url}/$sandbox/faults", json={"faults": ["?"]}).status_code == 400
+            plainly.get(f"{url}/fhir/Patient")
+        assert plainly.post(f"{url}/$sandbox/faults", json={"faults": ["?"]}).status_code == 400
         faults(url)
-        assert httpx.get(f"{url}/fhir/Patient").status_code == 200
+        assert plainly.get(f"{url}/fhir/Patient").status_code == 200
         shown = stats(url)
         assert shown["faults"]["fired"] == {"503": 1, "429": 2, "slow": 1, "down": 1}
         assert shown["requests"]["by_interaction"] == {"search": 7}
@@ -90,8 +91,8 @@ def test_drop_after_commit_has_done_the_work(store: Engine) -> None:
         with pytest.raises(httpx.RemoteProtocolError), httpx.Client() as client:
             client.post(f"{url}/fhir", content=bundle(patient("1")), headers=FHIR)
         faults(url)
-        assert httpx.get(f"{url}/fhir/Patient?identifier={SYSTEM}|1").json()["total"] == 1
-        assert httpx.post(f"{url}/fhir", content=bundle(patient("1")), headers=FHIR).status_code == 200
+        assert plainly.get(f"{url}/fhir/Patient?identifier={SYSTEM}|1").json()["total"] == 1
+        assert plainly.post(f"{url}/fhir", content=bundle(patient("1")), headers=FHIR).status_code == 200
         shown = stats(url)
         assert shown["resources"] == {"Patient": 1}
         assert shown["entries_written"] == {"total": 1, "create": 1}
@@ -103,18 +104,18 @@ def test_a_refused_resource_takes_its_whole_transaction_with_it(store: Engine) -
         faults(url, "refuse-one:Patient")
         organization = {"resourceType": "Organization", "identifier": [{"system": SYSTEM, "value": "o"}]}
         for _ in range(2):
-            answer = httpx.post(f"{url}/fhir", content=bundle(organization, patient("1")), headers=FHIR)
+            answer = plainly.post(f"{url}/fhir", content=bundle(organization, patient("1")), headers=FHIR)
             assert answer.status_code == 422
             assert answer.json()["issue"][0]["expression"] == ["Bundle.entry[1].resource"]
         assert stats(url)["resources"] == {}
-        assert httpx.post(f"{url}/fhir", content=bundle(patient("2")), headers=FHIR).status_code == 200
+        assert plainly.post(f"{url}/fhir", content=bundle(patient("2")), headers=FHIR).status_code == 200
 
 
 def test_a_token_can_be_asked_for(store: Engine) -> None:
     with serving(SandboxHospital(store, "bv-tinh", token="s3cret").app) as url:
-        assert httpx.get(f"{url}/fhir/Patient").status_code == 401
+        assert plainly.get(f"{url}/fhir/Patient").status_code == 401
         right = {"Authorization": "Bearer s3cret"}
-        assert httpx.get(f"{url}/fhir/Patient", headers=right).status_code == 200
+        assert plainly.get(f"{url}/fhir/Patient", headers=right).status_code == 200
 
 
 def referral(value: str, category: str) -> dict[str, Any]:

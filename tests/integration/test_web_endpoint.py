@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import plainly
 import pytest
 from sqlalchemy import Engine, select
 
@@ -77,21 +78,21 @@ def url(engine: Engine, told: list[VersionChange]) -> Iterator[str]:
 def send(url: str, body: dict[str, Any], token: str | None, **headers: str) -> httpx.Response:
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
-    return httpx.post(url, content=json.dumps(body), headers={**FHIR, **headers})
+    return plainly.post(url, content=json.dumps(body), headers={**FHIR, **headers})
 
 
 def test_only_a_token_lets_in(engine: Engine, url: str, told: list[VersionChange]) -> None:
     token = issue_token(engine, HOSPITAL, NOW)
     for wrong in (None, "wrong", "", token[:-1], "tokén"):
         headers = {"Authorization": f"Bearer {wrong}".encode()} if wrong else {}
-        answer = httpx.post(
+        answer = plainly.post(
             f"{url}/DiagnosticReport", content=json.dumps(REPORT), headers={**FHIR, **headers}
         )
         assert answer.status_code == 401, wrong
         assert answer.headers["www-authenticate"].startswith("Bearer")
         assert answer.json()["issue"][0]["code"] == "login"
     assert send(f"{url}/DiagnosticReport", REPORT, None, Authorization=f"Basic {token}").status_code == 401
-    assert httpx.get(f"{url}/metadata").status_code == 200
+    assert plainly.get(f"{url}/metadata").status_code == 200
     assert told == []
     assert send(f"{url}/DiagnosticReport", REPORT, token, Authorization=f"bearer {token}").status_code == 201
     revoke_tokens(engine, HOSPITAL, NOW)
@@ -113,7 +114,7 @@ def test_hospitals_do_not_see_each_other(engine: Engine, url: str) -> None:
     made = send(f"{url}/DiagnosticReport", REPORT, mine)
     for token, status in ((mine, 200), (theirs, 404)):
         headers = {"Authorization": f"Bearer {token}"}
-        assert httpx.get(made.headers["location"], headers=headers).status_code == status
+        assert plainly.get(made.headers["location"], headers=headers).status_code == status
 
 
 def test_what_is_no_result_is_not_accepted(engine: Engine, url: str, told: list[VersionChange]) -> None:
@@ -135,12 +136,12 @@ def test_what_is_no_result_is_not_accepted(engine: Engine, url: str, told: list[
     assert "DiagnosticReport" in issue["diagnostics"]
     headers = {"Authorization": f"Bearer {token}"}
     for path, allowed in (("/1", "GET, HEAD, PUT"), ("?identifier=a|b", "GET, HEAD, POST, PUT")):
-        refused = httpx.delete(f"{url}/DiagnosticReport{path}", headers=headers)
+        refused = plainly.delete(f"{url}/DiagnosticReport{path}", headers=headers)
         assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
         refused = httpx.patch(f"{url}/DiagnosticReport{path}", headers=headers)
         assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
     assert told == []
-    statement = httpx.get(f"{url}/metadata").json()
+    statement = plainly.get(f"{url}/metadata").json()
     assert {r["type"] for r in statement["rest"][0]["resource"]} >= {"DiagnosticReport", "Task"}
     assert "delete" not in json.dumps(statement["rest"])
 
@@ -160,7 +161,7 @@ def started(engine: Engine, port: int) -> subprocess.Popen[bytes]:
     process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(SERVER), url, str(port)])
     for _ in range(400):
         try:
-            httpx.get(f"http://127.0.0.1:{port}/health")
+            plainly.get(f"http://127.0.0.1:{port}/health")
         except httpx.TransportError:
             time.sleep(0.05)
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import plainly
 import pytest
 
 from adapter.database import open_database
@@ -511,7 +512,7 @@ def test_an_unexpected_failure_tells_nothing(tmp_path: Path, capfd: pytest.Captu
 
     app = fhir_app(Repository(engine, validate=broken), identify=lambda _: "me", description="test")
     with serving(app) as url:
-        answer = httpx.post(f"{url}/fhir/Patient", content=json.dumps(patient("0123456789")), headers=FHIR)
+        answer = plainly.post(f"{url}/fhir/Patient", content=json.dumps(patient("0123456789")), headers=FHIR)
     assert answer.status_code == 500
     assert issue(answer)["code"] == "exception"
     printed = "".join(capfd.readouterr())
@@ -523,10 +524,10 @@ def test_a_database_that_is_away_is_a_503(tmp_path: Path) -> None:
     engine = open_database(f"sqlite:///{tmp_path / 'empty.db'}")  # without tables
     app = fhir_app(Repository(engine), identify=lambda _: "me", description="test")
     with serving(app) as url:
-        answer = httpx.get(f"{url}/fhir/Patient")
-        assert httpx.get(f"{url}/health").json() == {"status": "ok"}
-        assert httpx.get(f"{url}/health/live").status_code == 200
-        assert httpx.get(f"{url}/elsewhere").json()["resourceType"] == "OperationOutcome"
+        answer = plainly.get(f"{url}/fhir/Patient")
+        assert plainly.get(f"{url}/health").json() == {"status": "ok"}
+        assert plainly.get(f"{url}/health/live").status_code == 200
+        assert plainly.get(f"{url}/elsewhere").json()["resourceType"] == "OperationOutcome"
     assert (answer.status_code, issue(answer)["code"]) == (503, "transient")
     assert answer.headers["retry-after"] == "5"
 

@@ -4,11 +4,13 @@ Never raises for what a server or network does: every call gives an `HttpRespons
 says whether the request can have reached the server.
 """
 
+import os
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 from urllib.parse import urljoin
@@ -115,7 +117,10 @@ class HospitalClient:
         )
         self._gate = gate
         self._http = httpx.Client(
-            headers=headers, timeout=httpx.Timeout(timeout, connect=min(timeout, 10)), transport=transport
+            headers=headers,
+            timeout=httpx.Timeout(timeout, connect=min(timeout, 10)),
+            transport=transport,
+            verify=_trusted(),
         )
         _watch(self._http)
         self.requests = 0
@@ -271,6 +276,26 @@ def _certificate_end(response: httpx.Response) -> datetime | None:
     secured = stream.get_extra_info("ssl_object") if stream is not None else None
     ends = (secured.getpeercert() or {}).get("notAfter") if secured is not None else None
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) if isinstance(ends, str) else None
+
+
+def _trusted() -> ssl.SSLContext:
+    """Whom clients trust: httpx's authorities, or those that the environment names. To read them takes
+    longer than most requests, so they are read again only when they have changed.
+    """
+    places = [place for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if (place := os.environ.get(name))]
+    return _trusted_as_of(tuple((place, _written(place)) for place in places))
+
+
+@lru_cache(maxsize=1)
+def _trusted_as_of(_places: tuple[tuple[str, int], ...]) -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+def _written(place: str) -> int:
+    try:
+        return os.stat(place).st_mtime_ns
+    except OSError:  # httpx says what is wrong
+        return 0
 
 
 def _watch(http: httpx.Client) -> None:

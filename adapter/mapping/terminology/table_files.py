@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from pathlib import Path
 
 from adapter.fhir.definitions import types
@@ -143,9 +144,14 @@ def _misspelt(system: str) -> str | None:
     """What a code system's URI should be, where it is none, or almost that of a system known here:
     otherwise its codes would go unchecked.
     """
-    known = {_host(uri): uri for uri in (LOINC_SYSTEM, *types.code_systems())}
-    right = known.get(_host(system), system if re.match(r"[A-Za-z][\w.+-]*:\S+$", system) else "http://…")
+    otherwise = system if re.match(r"[A-Za-z][\w.+-]*:\S+$", system) else "http://…"
+    right = _systems_by_host().get(_host(system), otherwise)
     return None if right == system else right
+
+
+@cache
+def _systems_by_host() -> Mapping[str, str]:
+    return {_host(uri): uri for uri in (LOINC_SYSTEM, *types.code_systems())}
 
 
 def _host(uri: str) -> str:

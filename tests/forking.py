@@ -1,0 +1,245 @@
+"""Processes of the command `adapter` that need not import everything first.
+
+A server with everything imported, and nothing opened, forks for each command: what comes of it is a
+process like any other, with a number, signals, an exit code, and an environment, a folder and streams of
+its own. Only the second that every process spends importing and compiling is spent once.
+
+What starts the command as a person does, by its path, is tested in tests/acceptance and tests/unit.
+"""
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+from adapter.testing.commands import Process, execute
+
+__all__ = ["Forked", "can_fork", "launch", "start"]
+
+_MOST = 1_000_000  # bytes of a request
+_OTHERS = (
+    "adapter.migrations",
+    "adapter.fhir.definitions.generate",
+    "adapter.mapping.units.generate",
+)  # not run here
+_LATER = (  # what commands import while they run
+    "alembic.command",
+    "encodings.idna",
+    "openpyxl",
+    "psycopg",
+    "pydantic.v1",
+    "pymysql",
+    "rich._emoji_codes",
+    "rich.progress",
+    "rich.traceback",
+    "sqlite3",
+    "structlog",
+    "typer._adapters",
+    "uvicorn.loops.auto",
+    "uvicorn.protocols.http.auto",
+)
+
+
+class Forked:
+    """What `subprocess.Popen` is, as far as tests use it."""
+
+    def __init__(self, pid: int, answer: socket.socket, args: Sequence[str]) -> None:
+        self.pid = pid
+        self.args = args
+        self.returncode: int | None = None
+        self._answer = answer
+
+    def poll(self) -> int | None:
+        """The exit code, or None while it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, -N if signal N ended it. Raises subprocess.TimeoutExpired."""
+        if self.returncode is None:
+            if not select.select([self._answer], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(list(self.args), timeout or 0)
+            self.returncode = int(self._answer.recv(100))
+            self._answer.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(signal.SIGKILL)
+
+
+def can_fork(environment: Mapping[str, str]) -> bool:
+    """Whether a fork can be what these variables ask for: some are read by the loader, before Python."""
+    return sys.platform == "linux" and "LD_PRELOAD" not in environment
+
+
+def launch(
+    arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdout: IO[bytes], stderr: IO[bytes]
+) -> Process:
+    """Start `adapter ARGUMENTS`: forked where that can be, else by its path."""
+    begin = start if can_fork(env) else execute
+    return begin(arguments, cwd=cwd, env=env, stdout=stdout, stderr=stderr)
+
+
+def start(
+    arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdout: IO[bytes], stderr: IO[bytes]
+) -> Forked:
+    """Start `adapter ARGUMENTS`."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    request = json.dumps({"arguments": list(arguments), "cwd": str(cwd), "env": dict(env)}).encode()
+    with theirs, open(os.devnull, "rb") as nothing:
+        files = [theirs.fileno(), nothing.fileno(), stdout.fileno(), stderr.fileno()]
+        socket.send_fds(_server(), [request], files)
+    return Forked(int(ours.recv(100)), ours, ["adapter", *arguments])
+
+
+@cache
+def _server() -> socket.socket:
+    """The server of this process; it ends with it."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in (ours, theirs):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MOST)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, __file__, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl+C is for the tests, which then end it
+        )
+
+    def end() -> None:
+        ours.close()
+        process.wait(30)
+
+    atexit.register(end)
+    return ours
+
+
+# -- the server ----------------------------------------------------------------------------------------
+
+
+def _import_all() -> None:
+    import adapter
+
+    for found in pkgutil.walk_packages(adapter.__path__, "adapter."):
+        if not found.name.startswith(_OTHERS):
+            importlib.import_module(found.name)
+    for name in _LATER:
+        with contextlib.suppress(ImportError):  # another version has it elsewhere
+            importlib.import_module(name)
+    _know_mappings()
+    gc.collect()
+    gc.freeze()  # no fork need look at it, and copy it by that
+
+
+def _know_mappings() -> None:
+    """What a process remembers once it has mapped something: the expressions, compiled."""
+    from adapter.mapping.engine import HospitalContext
+    from adapter.mapping.loader import Mappings
+    from adapter.records.model import MAPPED_TYPES
+
+    fields = {kind: frozenset(type_.model_fields) for kind, type_ in MAPPED_TYPES.items()}
+    mappings = Mappings.load(Path(__file__).parents[1] / "mappings", fields)
+    engine = mappings.engine(HospitalContext("", "", "", {}, "", "", "", lambda *_: ""))
+    for listed in engine.maps_of.values():
+        for map_ in listed:
+            engine.evaluator(map_)
+
+
+def _serve(requests: socket.socket) -> list[str]:
+    """Fork for each request until there will be none. Returns in each forked process: its arguments."""
+    running: dict[int, socket.socket] = {}
+    woken, wakes = socket.socketpair()
+    for end in (woken, wakes):
+        end.setblocking(False)
+    signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    while True:
+        ready, _, _ = select.select([requests, woken], [], [])
+        if woken in ready:
+            woken.recv(1000)
+            _reap(running)
+        if requests not in ready:
+            continue
+        request, files, _, _ = socket.recv_fds(requests, _MOST, 4)
+        if not request:
+            sys.exit()
+        pid = os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for one in (requests, woken, wakes, *running.values()):
+                one.close()
+            return _become(json.loads(request), files)
+        answer = socket.socket(fileno=files[0])
+        running[pid] = answer
+        for file in files[1:]:
+            os.close(file)
+        answer.send(str(pid).encode())
+
+
+def _reap(running: dict[int, socket.socket]) -> None:
+    while running:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        with running.pop(pid) as answer, contextlib.suppress(OSError):  # nobody may want to know
+            answer.send(str(os.waitstatus_to_exitcode(status)).encode())
+
+
+def _become(request: dict[str, object], files: list[int]) -> list[str]:
+    """This process is the command from now on."""
+    answer, *streams = files
+    os.close(answer)
+    for number, file in enumerate(streams):
+        os.dup2(file, number)
+        os.close(file)
+    os.chdir(str(request["cwd"]))
+    environment, arguments = request["env"], request["arguments"]
+    assert isinstance(environment, dict)
+    assert isinstance(arguments, list)
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    if "ADAPTER_LANG" in environment or any(word.startswith("--lang") for word in arguments):
+        for name in [name for name in sys.modules if name.startswith("adapter.cli")]:
+            del sys.modules[name]  # their help is in the language that they were imported in
+    sys.argv = [str(Path(sys.executable).with_name("adapter")), *arguments]
+    return arguments
+
+
+def _main(serve: Callable[[socket.socket], list[str]] = _serve) -> None:
+    _import_all()
+    serve(socket.socket(fileno=int(sys.argv[1])))
+    from adapter.cli import main
+
+    main()
+
+
+if __name__ == "__main__":
+    sys.path.pop(0)  # the tests' folder, where this file is
+    _main()
