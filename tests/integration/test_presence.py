@@ -26,14 +26,14 @@ import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
 from adapter.database import open_database
-from adapter.ledger.workers.heartbeat import Presence
+from adapter.ledger.workers.heartbeat import Heartbeat
 from adapter.ledger.store import LedgerStore
 
 ledger = LedgerStore(open_database(sys.argv[1]))
 clock = lambda: datetime.now(UTC)
-with Presence(ledger.worker, ledger.workers, ledger.turns, Path(sys.argv[2]), clock):
+with Heartbeat(ledger.worker_id, ledger.workers, ledger.named_locks, Path(sys.argv[2]), clock):
     print(len(ledger.shipments.claim("bv", clock(), 3600)), flush=True)
-    ledger.turns.take("plan:bv", 3600)
+    ledger.named_locks.acquire("plan:bv", 3600)
     print("holds", flush=True)
     time.sleep(600)
 """
