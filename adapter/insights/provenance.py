@@ -65,7 +65,7 @@ class TracedValue:
     tables: tuple[CodeTableRow, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TracedResource:
     """What one mapping makes of a record for one hospital, with the origin of every leaf.
 

@@ -34,7 +34,7 @@ class SourceCell:
     value: Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RefusedResource:
     """One resource that waits for a person. `reason` is "invalid" where the adapter's own checker keeps it
     here. `subject` names it: a measure's display, else None; `visit` is the visit it belongs to. `element`
