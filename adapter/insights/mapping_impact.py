@@ -117,7 +117,7 @@ class _Effect:
     effect: MappingEffect
     resource: DesiredResource
     file: str
-    spoils: bool = False  # it could be sent, and can no longer be
+    is_spoilt: bool = False  # it could be sent, and can no longer be
     differences: tuple[Difference, ...] = ()
 
     @property
@@ -148,17 +148,17 @@ class _Comparison:
         touching = [one for one in effects if one.effect is not MappingEffect.SAME]
         for one in touching:
             self._describe(one)
-        changes: Sequence[PlannedChange] = person.changes
+        changes = person.changes
         if self._before is not None:
             touched = {one.resource.identity for one in touching}
             changes = [_quiet(change, touched) for change in changes]
         self._scale.add(person, filter(affects_held_content, changes))
-        self._requests += sum(1 for _ in preview_bundles(self._after, list(changes)))
+        self._requests += sum(1 for _ in preview_bundles(self._after, changes))
 
     def _describe(self, one: _Effect) -> None:
         kind = one.kind
         self._kinds[kind] += 1
-        self._invalid += one.spoils
+        self._invalid += one.is_spoilt
         values = self._values[kind]
         for line in one.differences if one.effect is MappingEffect.CHANGE else ():
             if line in values or len(values) < _MOST_VALUES:
@@ -212,10 +212,10 @@ def _effect_on(
     file = _file(after if is_ else before, one)
     if effect is MappingEffect.SAME:
         return _Effect(effect, one, file)
-    spoils = bool(is_ is not None and is_.problem and not (was is not None and was.problem))
+    is_spoilt = bool(is_ is not None and is_.problem and not (was is not None and was.problem))
     known = was is None or is_ is None or (was.body and is_.body)
     found = differences(_resource(was), _resource(is_)) if known else ()
-    return _Effect(effect, one, file, spoils, tuple(found))
+    return _Effect(effect, one, file, is_spoilt, tuple(found))
 
 
 def _without_body(entry: LedgerEntry) -> DesiredResource:

@@ -22,8 +22,8 @@ from adapter.operations import reconcile
 from adapter.operations.reconcile import Discrepancy, ReconcileReport, reconcile_hospital
 from adapter.operations.repair import RepairSummary, refresh_ledger, repair_hospital
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.outbound import sync
 from adapter.pipeline.outbound.planning import update_ledger
-from adapter.pipeline.outbound.sync import sync
 from adapter.pipeline.outbound.sync import sync as run_sync
 from adapter.records.importing import importer
 from adapter.sandbox.app import SandboxHospital
