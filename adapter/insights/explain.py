@@ -15,7 +15,7 @@ from adapter.records.store import StoredRecord
 __all__ = ["RecordAtHospital", "RecordExplanation", "explain_record"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RecordAtHospital:
     """One record at one hospital: the state of its resource, or the reason why it is not there."""
 
@@ -32,7 +32,7 @@ class RecordAtHospital:
     history: tuple[Transition, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RecordExplanation:
     """One stored record: where it came from, and where it went; the proofs of where it no longer is.
     `merged_into`: whose it is since two people were merged, None where it is its own.

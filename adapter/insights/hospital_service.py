@@ -18,7 +18,7 @@ __all__ = [
 _TO_GO = (EntryState.PENDING, EntryState.SENDING, EntryState.UNKNOWN, EntryState.RETRACTING)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class HospitalService:
     """How a hospital is served. `mode` is running, draining (with `to_go` resources to go) or paused;
     `admits` shipments may be in flight now, and where none may, `why` (paused, hours, breaker) and `until`

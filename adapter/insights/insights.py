@@ -84,7 +84,7 @@ class Insights:
         """What in settings, mappings and policy keeps a service from its work: a line each."""
         from adapter.pipeline.mappings.activation import configuration_problems
 
-        return list(configuration_problems(self.adapter))
+        return configuration_problems(self.adapter)
 
     # -- what goes out ---------------------------------------------------------------------
 
@@ -202,7 +202,9 @@ class Insights:
 
         return source_list(self.adapter)
 
-    def as_resources(self, records: "Mapping[str, Sequence[Record]]") -> Mapping[str, Sequence[Any]]:
+    def as_resources(
+        self, records: "Mapping[str, Sequence[Record]]"
+    ) -> Mapping[str, Sequence[Mapping[str, Any] | str]]:
         """Records of each kind as the first hospital would see them before any policy: resources, or words
         where one cannot be mapped.
         """

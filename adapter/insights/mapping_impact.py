@@ -1,12 +1,13 @@
 """What a changed mapping does to the current records, before it is in force. Writes nothing."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from adapter.fhir import codec
 from adapter.fhir.difference import Difference, differences, without_positions
+from adapter.insights.grouped_counts import grouped_counts
 from adapter.ledger.entries.comparison import PlannedAction, PlannedChange
 from adapter.ledger.schema.values import DesiredResource, LedgerEntry
 from adapter.pipeline.application import Adapter
@@ -44,22 +45,22 @@ class ChangeExample:
     differences: tuple[Difference, ...]
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class ChangeKind:
     """One kind of change: the same elements differ, in `count` resources. `values`: how many of them
-    have which difference; only the first 200 different ones are remembered.
+    have which difference, most first; only the first 200 different ones are remembered.
     """
 
     type: str
     file: str
     effect: MappingEffect
     elements: tuple[str, ...]
-    count: int = 0
-    values: Counter[Difference] = field(default_factory=Counter)
-    examples: list[ChangeExample] = field(default_factory=list)
+    count: int
+    values: Mapping[Difference, int]
+    examples: tuple[ChangeExample, ...]
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class MappingImpact:
     """What the folder's mapping does at one hospital against the one in force (None: none is known).
 
@@ -72,16 +73,16 @@ class MappingImpact:
     hospital: str
     in_force: str | None
     working: str
-    counts: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
-    kinds: list[ChangeKind] = field(default_factory=list)
+    counts: Mapping[tuple[str, str], Mapping[str, int]] = field(default_factory=dict)
+    kinds: tuple[ChangeKind, ...] = ()
     invalid: int = 0
-    weight: ResendWeight = field(default_factory=lambda: ResendWeight(0, 0))
+    weight: ResendWeight = field(default=ResendWeight(0, 0))
     requests: int = 0
     needs_accepting: bool = False
 
     def total(self, effect: str) -> int:
         """Resources of one effect."""
-        return sum(counts[effect] for counts in self.counts.values())
+        return sum(counts.get(effect, 0) for counts in self.counts.values())
 
 
 def mapping_impact(
@@ -94,94 +95,131 @@ def mapping_impact(
 def _preview(adapter: Adapter, name: str, progress: ProgressCallback, sample: int) -> MappingImpact:
     edition, after = adapter.library.active_edition(name), adapter.folder_destination(name)
     _ = after.mappings  # a broken one is not compared
-    found = MappingImpact(name, edition.version if edition else None, after.mapping_edition.version)
-    if edition is not None and edition.version == after.mapping_edition.version:
-        return found
+    nothing = MappingImpact(name, edition.version if edition else None, after.mapping_edition.version)
+    if nothing.in_force == nothing.working:
+        return nothing
     before = if_readable(adapter.destination(name)) if edition else None
-    comparison = _Comparison(found, before, after, sample)
+    comparison = _Comparison(before, after, sample)
     total = adapter.records.counts()["cadre"]
     for done, person in enumerate(all_people(adapter, after), 1):
         comparison.add(person)
         progress("compare", name, done, max(done, total))
-    comparison.finish(adapter.settings.max_resend_percent)
-    return found
+    return comparison.impact(nothing, adapter.settings.max_resend_percent)
+
+
+_Kind = tuple[str, str, MappingEffect, tuple[str, ...]]  # all that a ChangeKind begins with
+
+
+@dataclass(frozen=True, slots=True)
+class _Effect:
+    """What the mapping does to one resource, `resource` as it will be, or was where it vanishes."""
+
+    effect: MappingEffect
+    resource: DesiredResource
+    file: str
+    is_spoilt: bool = False  # it could be sent, and can no longer be
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def kind(self) -> _Kind:
+        changed = self.differences if self.effect is MappingEffect.CHANGE else ()
+        elements = tuple(sorted({without_positions(line.path) for line in changed}))
+        return self.resource.type, self.file, self.effect, elements
 
 
 class _Comparison:
-    """Adds up one hospital's preview, person by person."""
+    """Adds up one hospital's impact, person by person."""
 
-    def __init__(
-        self, found: MappingImpact, before: Destination | None, after: Destination, sample: int
-    ) -> None:
-        self._found = found
+    def __init__(self, before: Destination | None, after: Destination, sample: int) -> None:
         self._before = before
         self._after = after
         self._sample = sample
-        self._kinds: dict[tuple[str, str, MappingEffect, tuple[str, ...]], ChangeKind] = {}
+        self._counts: Counter[tuple[tuple[str, str], str]] = Counter()  # ((type, file), effect)
+        self._kinds: Counter[_Kind] = Counter()
+        self._values: defaultdict[_Kind, Counter[Difference]] = defaultdict(Counter)
+        self._examples: defaultdict[_Kind, list[ChangeExample]] = defaultdict(list)
+        self._invalid = 0
         self._scale = ResendCounter()
+        self._requests = 0
 
     def add(self, person: PlannedPerson) -> None:
-        new = {wish.identity: wish for wish in person.desired_state.desired}
-        old = self._former(person, new)
-        touched = set()
-        for identity in {**old, **new}:
-            was, is_ = old.get(identity), new.get(identity)
-            if self._count(was, is_) is not MappingEffect.SAME:
-                touched.add(identity)
+        effects = _effects(person, self._before, self._after)
+        self._counts.update(((one.resource.type, one.file), one.effect) for one in effects)
+        touching = [one for one in effects if one.effect is not MappingEffect.SAME]
+        for one in touching:
+            self._describe(one)
         changes = person.changes
         if self._before is not None:
+            touched = {one.resource.identity for one in touching}
             changes = [_quiet(change, touched) for change in changes]
         self._scale.add(person, filter(affects_held_content, changes))
-        self._found.requests += sum(1 for _ in preview_bundles(self._after, changes))
+        self._requests += sum(1 for _ in preview_bundles(self._after, changes))
 
-    def _former(
-        self, person: PlannedPerson, new: Mapping[str, DesiredResource]
-    ) -> dict[str, DesiredResource]:
-        """What the mapping in force makes of the same records."""
-        if self._before is None:
-            return {entry.identity: _wished(entry) for entry in person.entries if entry.desired_digest}
-        good = {wish.identity: wish.digest for wish in new.values() if wish.problem is None}
-        return {wish.identity: wish for wish in desired_state_of(person, self._before, good).desired}
+    def _describe(self, one: _Effect) -> None:
+        kind = one.kind
+        self._kinds[kind] += 1
+        self._invalid += one.is_spoilt
+        values = self._values[kind]
+        for line in one.differences if one.effect is MappingEffect.CHANGE else ():
+            if line in values or len(values) < _MOST_VALUES:
+                values[line] += 1
+        if len(self._examples[kind]) < self._sample:
+            self._examples[kind].append(ChangeExample(one.resource.kind, one.resource.key, one.differences))
 
-    def _count(self, was: DesiredResource | None, is_: DesiredResource | None) -> MappingEffect:
-        effect = _effect(was, is_)
-        one = is_ or was
-        assert one is not None  # noqa: S101 - identities come from either side
-        file = _file(self._after if is_ else self._before, one)
-        self._found.counts.setdefault((one.type, file), Counter())[effect] += 1
-        if effect is MappingEffect.SAME:
-            return effect
-        if is_ is not None and is_.problem and not (was is not None and was.problem):
-            self._found.invalid += 1
-        known = was is None or is_ is None or (was.body and is_.body)
-        self._describe(one, file, effect, differences(_resource(was), _resource(is_)) if known else ())
-        return effect
+    def impact(self, nothing: MappingImpact, percent: float) -> MappingImpact:
+        """All of it; `nothing` says between which mappings. `percent` may be sent again unasked."""
+        weight = self._scale.weight
+        return replace(
+            nothing,
+            counts=dict(sorted(grouped_counts(self._counts).items())),
+            kinds=tuple(self._kind(*counted) for counted in self._kinds.most_common()),
+            invalid=self._invalid,
+            weight=weight,
+            requests=self._requests,
+            needs_accepting=not weight.is_within(percent),
+        )
 
-    def _describe(
-        self, one: DesiredResource, file: str, effect: MappingEffect, found: Sequence[Difference]
-    ) -> None:
-        changed = effect is MappingEffect.CHANGE
-        elements = tuple(sorted({without_positions(line.path) for line in found})) if changed else ()
-        key = (one.type, file, effect, elements)
-        kind = self._kinds.setdefault(key, ChangeKind(*key))
-        kind.count += 1
-        if changed:
-            for line in found:
-                if line in kind.values or len(kind.values) < _MOST_VALUES:
-                    kind.values[line] += 1
-        if len(kind.examples) < self._sample:
-            kind.examples.append(ChangeExample(one.kind, one.key, tuple(found)))
-
-    def finish(self, percent: float) -> None:
-        found = self._found
-        found.counts = dict(sorted(found.counts.items()))
-        found.kinds = sorted(self._kinds.values(), key=lambda kind: -kind.count)
-        found.weight = self._scale.weight
-        found.needs_accepting = not found.weight.is_within(percent)
+    def _kind(self, kind: _Kind, count: int) -> ChangeKind:
+        values = dict(self._values[kind].most_common())
+        return ChangeKind(*kind, count, values, tuple(self._examples[kind]))
 
 
-def _wished(entry: LedgerEntry) -> DesiredResource:
-    """What the ledger knows of a wish: all but its content."""
+def _effects(person: PlannedPerson, before: Destination | None, after: Destination) -> list[_Effect]:
+    """What becomes of each resource of one person."""
+    new = {desired.identity: desired for desired in person.desired_state.desired}
+    old = _former(person, before, new)
+    return [_effect_on(old.get(identity), new.get(identity), before, after) for identity in {**old, **new}]
+
+
+def _former(
+    person: PlannedPerson, before: Destination | None, new: Mapping[str, DesiredResource]
+) -> dict[str, DesiredResource]:
+    """What the mapping in force makes of the same records."""
+    if before is None:
+        return {entry.identity: _without_body(entry) for entry in person.entries if entry.desired_digest}
+    good = {desired.identity: desired.digest for desired in new.values() if desired.problem is None}
+    return {desired.identity: desired for desired in desired_state_of(person, before, good).desired}
+
+
+def _effect_on(
+    was: DesiredResource | None,
+    is_: DesiredResource | None,
+    before: Destination | None,
+    after: Destination,
+) -> _Effect:
+    effect, one = _effect(was, is_), is_ or was
+    assert one is not None  # noqa: S101 - identities come from either side
+    file = _file(after if is_ else before, one)
+    if effect is MappingEffect.SAME:
+        return _Effect(effect, one, file)
+    is_spoilt = bool(is_ is not None and is_.problem and not (was is not None and was.problem))
+    known = was is None or is_ is None or (was.body and is_.body)
+    found = differences(_resource(was), _resource(is_)) if known else ()
+    return _Effect(effect, one, file, is_spoilt, tuple(found))
+
+
+def _without_body(entry: LedgerEntry) -> DesiredResource:
+    """What the ledger knows of a desired resource: all but its content."""
     return DesiredResource(
         identity=entry.identity,
         type=entry.type,
@@ -209,10 +247,10 @@ def _quiet(change: PlannedChange, touched: set[str]) -> PlannedChange:
     return PlannedChange(PlannedAction.UNCHANGED, change.entry, change.desired)
 
 
-def _resource(wish: DesiredResource | None) -> codec.Resource | None:
-    return codec.loads(wish.body) if wish is not None and wish.body else None
+def _resource(desired: DesiredResource | None) -> codec.Resource | None:
+    return codec.loads(desired.body) if desired is not None and desired.body else None
 
 
-def _file(outlet: Destination | None, wish: DesiredResource) -> str:
+def _file(destination: Destination | None, desired: DesiredResource) -> str:
     """The mapping file that makes the resource; nothing where it is not known any more."""
-    return outlet.mapping_file(wish) if outlet else "-"
+    return destination.mapping_file(desired) if destination else "-"

@@ -1,12 +1,15 @@
 """What a sync would do at each hospital, and why: for the eyes, nothing is written."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
+from adapter.insights.grouped_counts import grouped_counts
 from adapter.ledger.entries.comparison import PlannedAction, PlannedChange
 from adapter.ledger.hospitals.pace import PaceLimits
 from adapter.ledger.schema.states import EntryState
+from adapter.ledger.schema.values import DesiredResource, LedgerEntry
 from adapter.ledger.server_cards.card import ServerCard
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.desired_state.changed_people import PlannedPerson, all_people
@@ -20,7 +23,14 @@ __all__ = ["PersonReport", "PlanReport", "PlanReportLine", "plan_reports"]
 _SHOWN = (PlannedAction.CREATE, PlannedAction.UPDATE, PlannedAction.RETRACT, PlannedAction.UNCHANGED)
 
 
-@dataclass(frozen=True)
+class _Unsent(StrEnum):
+    """Why a resource is not sent although its record is not withheld."""
+
+    INVALID = "invalid"
+    PARKED = "parked"
+
+
+@dataclass(frozen=True, slots=True)
 class PlanReportLine:
     """One resource that changes. `why` is a word: "new", "record", "mapping", "moved", "waiting" of what is
     sent; "deleted", "unmapped" or a reason of the policy of what is taken away.
@@ -33,18 +43,25 @@ class PlanReportLine:
     key: str
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class PersonReport:
-    """What concerns one cadre. `withheld`: how many of the records; `requests`: that it takes."""
+    """What concerns one cadre. `counts`: action -> how many resources; `withheld`: how many of the records;
+    `requests`: that it takes.
+    """
 
     cadre: str
-    counts: Counter[str] = field(default_factory=Counter)
-    withheld: int = 0
-    requests: int = 0
-    lines: list[PlanReportLine] = field(default_factory=list)
+    counts: Mapping[str, int]
+    withheld: int
+    requests: int
+    lines: tuple[PlanReportLine, ...]
+
+    @property
+    def is_concerned(self) -> bool:
+        """Whether anything is sent, taken away or withheld."""
+        return bool(self.requests or self.withheld or self.counts.keys() - {str(PlannedAction.UNCHANGED)})
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class PlanReport:
     """What a sync would do at one hospital. `counts`: type -> action -> how many; `reasons`: (action, why)
     -> how many; `withheld`: (kind, reason, how many records), for the people that changed and those that
@@ -54,15 +71,15 @@ class PlanReport:
     """
 
     hospital: str
-    counts: dict[str, Counter[str]] = field(default_factory=dict)
-    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
-    withheld: list[tuple[str, str, int]] = field(default_factory=list)
-    invalid: int = 0
-    parked: int = 0
-    requests: int = 0
-    seconds: float | None = None
-    kept: InactiveMapping | None = None
-    people: list[PersonReport] = field(default_factory=list)
+    counts: Mapping[str, Mapping[str, int]]
+    reasons: Mapping[tuple[str, str], int]
+    withheld: tuple[tuple[str, str, int], ...]
+    invalid: int
+    parked: int
+    requests: int
+    seconds: float | None
+    kept: InactiveMapping | None
+    people: tuple[PersonReport, ...]
 
 
 def plan_reports(adapter: Adapter, hospitals: list[str], progress: ProgressCallback) -> dict[str, PlanReport]:
@@ -72,70 +89,113 @@ def plan_reports(adapter: Adapter, hospitals: list[str], progress: ProgressCallb
 
 def _plan(adapter: Adapter, name: str, progress: ProgressCallback) -> PlanReport:
     choice = choose_mapping(adapter, name, progress)
-    found = PlanReport(name, kept=choice.kept)
-    withheld: Counter[tuple[str, str]] = Counter()
+    tally = _Tally(choice)
     total = adapter.records.counts()["cadre"]
-    for done, person in enumerate(all_people(adapter, choice.outlet), 1):
-        withheld += person.desired_state.withheld_counts()
-        one = _of_person(found, choice, person)
-        if one.requests or one.withheld or one.counts.keys() - {str(PlannedAction.UNCHANGED)}:
-            found.people.append(one)
+    for done, person in enumerate(all_people(adapter, choice.destination), 1):
+        tally.add(person)
         progress("plan", name, done, max(done, total))
-    found.withheld = [(kind, reason, count) for (kind, reason), count in sorted(withheld.items())]
-    limits = adapter.ledger.hospitals.limits(name)
-    found.seconds = _seconds(found, choice.outlet.card, limits)
-    return found
+    return tally.report(name, adapter.ledger.hospitals.limits(name))
 
 
-def _of_person(found: PlanReport, choice: MappingChoice, person: PlannedPerson) -> PersonReport:
-    one = PersonReport(person.cadre, withheld=len(person.desired_state.withheld or {}))
-    changes = person.required_removals() if choice.only_removals else person.changes
-    for change in changes:
-        action = _action(found, change)
-        if action is None:
-            continue
-        resource_type = change.desired.type if change.desired else change.entry.type if change.entry else ""
-        found.counts.setdefault(resource_type, Counter())[str(action)] += 1
-        one.counts[str(action)] += 1
-        if action is not PlannedAction.UNCHANGED:
-            line = _line(choice.outlet, person, change, action)
-            found.reasons[line.action, line.why] += 1
-            one.lines.append(line)
-    one.requests = sum(1 for _ in preview_bundles(choice.outlet, changes))
-    found.requests += one.requests
-    return one
+class _Tally:
+    """Adds up one hospital's plan, person by person."""
 
+    def __init__(self, choice: MappingChoice) -> None:
+        self._choice = choice
+        self._actions: Counter[tuple[str, str]] = Counter()  # (type, action)
+        self._unsent: Counter[_Unsent] = Counter()
+        self._reasons: Counter[tuple[str, str]] = Counter()
+        self._withheld: Counter[tuple[str, str]] = Counter()
+        self._requests = 0
+        self._people: list[PersonReport] = []
 
-def _action(found: PlanReport, change: PlannedChange) -> PlannedAction | None:
-    """What is done with a resource; None for what is counted otherwise, or nothing is done with."""
-    action, entry = change.action, change.entry
-    if action is PlannedAction.INVALID or (
-        entry is not None and entry.reason == "invalid" and action is PlannedAction.WAITING
-    ):
-        found.invalid += 1
-        return None
-    if action is PlannedAction.WAITING and entry is not None:
-        if entry.state is EntryState.PARKED:
-            found.parked += 1
-            return None
-        there = entry.remote_id is not None
-        action = (
-            PlannedAction.RETRACT
-            if change.desired is None
-            else PlannedAction.UPDATE
-            if there
-            else PlannedAction.CREATE
+    def add(self, person: PlannedPerson) -> None:
+        destination = self._choice.destination
+        changes = person.required_removals() if self._choice.only_removals else person.changes
+        outcomes = [(change, _outcome(change)) for change in changes]
+        acted = [(change, outcome) for change, outcome in outcomes if isinstance(outcome, PlannedAction)]
+        requests = sum(1 for _ in preview_bundles(destination, changes))
+        report = _person_report(destination, person, acted, requests)
+        self._actions.update((_resource(change).type, str(action)) for change, action in acted)
+        self._unsent.update(outcome for _, outcome in outcomes if isinstance(outcome, _Unsent))
+        self._reasons.update((line.action, line.why) for line in report.lines)
+        self._withheld.update(person.desired_state.withheld_counts())
+        self._requests += requests
+        if report.is_concerned:
+            self._people.append(report)
+
+    def report(self, hospital: str, limits: PaceLimits) -> PlanReport:
+        return PlanReport(
+            hospital,
+            counts=grouped_counts(self._actions),
+            reasons=dict(self._reasons),
+            withheld=tuple((kind, why, count) for (kind, why), count in sorted(self._withheld.items())),
+            invalid=self._unsent[_Unsent.INVALID],
+            parked=self._unsent[_Unsent.PARKED],
+            requests=self._requests,
+            seconds=_seconds(self._requests, self._entries(), self._choice.destination.card, limits),
+            kept=self._choice.kept,
+            people=tuple(self._people),
         )
+
+    def _entries(self) -> int:
+        """Resources that a request is about."""
+        unchanged = str(PlannedAction.UNCHANGED)
+        return sum(count for (_, action), count in self._actions.items() if action != unchanged)
+
+
+def _person_report(
+    destination: Destination,
+    person: PlannedPerson,
+    acted: Sequence[tuple[PlannedChange, PlannedAction]],
+    requests: int,
+) -> PersonReport:
+    return PersonReport(
+        person.cadre,
+        counts=dict(Counter(str(action) for _, action in acted)),
+        withheld=len(person.desired_state.withheld or {}),
+        requests=requests,
+        lines=tuple(
+            _line(destination, person, change, action)
+            for change, action in acted
+            if action is not PlannedAction.UNCHANGED
+        ),
+    )
+
+
+def _outcome(change: PlannedChange) -> PlannedAction | _Unsent | None:
+    """What is done with a resource, or why nothing is; None for what is of no interest."""
+    action, entry = change.action, change.entry
+    if action is PlannedAction.INVALID:
+        return _Unsent.INVALID
+    if action is PlannedAction.WAITING and entry is not None:
+        if entry.reason == "invalid":
+            return _Unsent.INVALID
+        if entry.state is EntryState.PARKED:
+            return _Unsent.PARKED
+        action = _waiting_action(change, entry)
     gone = entry is not None and entry.state is EntryState.RETRACTED and change.desired is None
     return action if action in _SHOWN and not gone else None
 
 
+def _waiting_action(change: PlannedChange, entry: LedgerEntry) -> PlannedAction:
+    """What was planned before and is yet to be done."""
+    if change.desired is None:
+        return PlannedAction.RETRACT
+    return PlannedAction.CREATE if entry.remote_id is None else PlannedAction.UPDATE
+
+
+def _resource(change: PlannedChange) -> DesiredResource | LedgerEntry:
+    resource = change.desired or change.entry
+    assert resource is not None  # noqa: S101 - a change is of something
+    return resource
+
+
 def _line(
-    outlet: Destination, person: PlannedPerson, change: PlannedChange, action: PlannedAction
+    destination: Destination, person: PlannedPerson, change: PlannedChange, action: PlannedAction
 ) -> PlanReportLine:
-    made = change.desired or change.entry
-    assert made is not None  # noqa: S101 - a change is of something
-    why = _why_gone(person, change) if action is PlannedAction.RETRACT else _why_sent(outlet, change)
+    made = _resource(change)
+    why = _why_gone(person, change) if action is PlannedAction.RETRACT else _why_sent(destination, change)
     return PlanReportLine(made.type, str(action), why, made.kind, made.key)
 
 
@@ -149,7 +209,7 @@ def _why_gone(person: PlannedPerson, change: PlannedChange) -> str:
     return "unmapped" if any((one.kind, one.key) == record for one in person.records) else "deleted"
 
 
-def _why_sent(outlet: Destination, change: PlannedChange) -> str:
+def _why_sent(destination: Destination, change: PlannedChange) -> str:
     entry = change.entry
     if entry is None or entry.state is EntryState.RETRACTED:
         return "new"
@@ -157,16 +217,12 @@ def _why_sent(outlet: Destination, change: PlannedChange) -> str:
         return "moved"
     if change.action is PlannedAction.WAITING:
         return "waiting"
-    return "record" if entry.mapping_version == outlet.mapping_version else "mapping"
+    return "record" if entry.mapping_version == destination.mapping_version else "mapping"
 
 
-def _seconds(found: PlanReport, card: ServerCard, limits: PaceLimits) -> float | None:
+def _seconds(requests: int, entries: int, card: ServerCard, limits: PaceLimits) -> float | None:
     """How long it takes at least: what the server was measured to need, and the rate it is allowed."""
-    by_rate = found.requests / limits.per_second if limits.per_second else 0.0
+    by_rate = requests / limits.per_second if limits.per_second else 0.0
     if card.seconds_an_entry is None:
         return by_rate or None
-    counts = Counter[str]()
-    for of_type in found.counts.values():
-        counts += of_type
-    entries = sum(count for action, count in counts.items() if action != str(PlannedAction.UNCHANGED))
     return max(by_rate, entries * card.seconds_an_entry / max(1, limits.concurrency))

@@ -78,7 +78,7 @@ class Problem:
         return self.hospital, f"{self.code}-{self.cause}"[:30] if self.cause else self.code
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class HospitalFacts:
     """What is known of one hospital. `mapping` says why the folder's mapping is not in force there;
     `token_expires_at` is when our token for it ends, `token_unreadable` that it cannot be read.
@@ -99,7 +99,7 @@ class HospitalFacts:
     mapping: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ProblemFacts:
     """All that is judged. `disk_free_mb` None: not this host's to know."""
 

@@ -65,7 +65,7 @@ class TracedValue:
     tables: tuple[CodeTableRow, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TracedResource:
     """What one mapping makes of a record for one hospital, with the origin of every leaf.
 
@@ -119,17 +119,17 @@ class TracedPerson:
         self._adapter = adapter
         self._rows: dict[tuple[str, str], StoredRecord | None] = {}
         self.records = adapter.records.of_cadre(cadre)
-        self.outlet = _TracedDestination(adapter, hospital, wanted)
-        self.wishes: DesiredState = desired_state(self.outlet, self.records)
-        self._desired: dict[str, DesiredResource] = {one.identity: one for one in self.wishes.desired}
+        self.destination = _TracedDestination(adapter, hospital, wanted)
+        self.desired_state: DesiredState = desired_state(self.destination, self.records)
+        self._desired: dict[str, DesiredResource] = {one.identity: one for one in self.desired_state.desired}
 
     def should_hold(self, kind: str, key: str) -> bool:
         """Whether the hospital should hold anything made of that record."""
-        return any((one.kind, one.key) == (kind, key) for one in self.wishes.desired)
+        return any((one.kind, one.key) == (kind, key) for one in self.desired_state.desired)
 
     def traced(self) -> list[TracedResource]:
         """All that was traced."""
-        return [self._resource(one) for one in self.outlet.engine.found]
+        return [self._resource(one) for one in self.destination.engine.found]
 
     def trace_withheld(self, record: Record) -> None:
         """Trace what the mapping alone makes of a record that policy keeps back."""
@@ -137,7 +137,7 @@ class TracedPerson:
             (one for one in self.records if (one.kind, one.key) == ("visit", getattr(record, "visit", None))),
             None,
         )
-        self.outlet.engine.map(record, visit=visit)
+        self.destination.engine.map(record, visit=visit)
 
     def stored_record(self, kind: str, key: str) -> StoredRecord | None:
         """The stored record, asked for once."""
@@ -151,14 +151,14 @@ class TracedPerson:
         identity = mapped.identity
         desired = self._desired.get(identity)
         sent = codec.loads(desired.body) if desired is not None and desired.body else made
-        entry = self._adapter.ledger.by_identity(self.outlet.hospital.name, mapped.type, identity)
+        entry = self._adapter.ledger.by_identity(self.destination.hospital.name, mapped.type, identity)
         # Of a record that is withheld in part, what goes is not withheld.
-        kept_back = {} if desired is not None else self.wishes.withheld or {}
+        kept_back = {} if desired is not None else self.desired_state.withheld or {}
         reason = kept_back.get((mapped.kind, mapped.key))
         stored = self.stored_record(mapped.kind, mapped.key)
         leaves, removed = self._leaves(one, made, sent)
         return TracedResource(
-            hospital=self.outlet.hospital.name,
+            hospital=self.destination.hospital.name,
             type=mapped.type,
             name=mapped.name,
             kind=mapped.kind,
@@ -252,7 +252,7 @@ def trace_resources(
     found: list[TracedResource] = []
     for one in stored:
         person = _person(adapter, names, one)
-        if one.record is not None and not person.outlet.engine.found:
+        if one.record is not None and not person.destination.engine.found:
             person.trace_withheld(one.record)
         found += [resource for resource in person.traced() if resource.type == resource_type]
     return found

@@ -34,7 +34,7 @@ class SourceCell:
     value: Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RefusedResource:
     """One resource that waits for a person. `reason` is "invalid" where the adapter's own checker keeps it
     here. `subject` names it: a measure's display, else None; `visit` is the visit it belongs to. `element`
@@ -112,7 +112,7 @@ def _measured(person: TracedPerson, record: Record | None) -> str | None:
     """What a measurement measured, as the code table says it."""
     if not isinstance(record, Measurement):
         return None
-    table = person.outlet.mappings.codes.tables.get("measures")
+    table = person.destination.mappings.codes.tables.get("measures")
     concept = table.find(record.measure) if table is not None else None
     return (concept.display if concept is not None else None) or record.name or record.measure
 

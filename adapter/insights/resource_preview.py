@@ -11,14 +11,16 @@ from adapter.texts import say
 __all__ = ["as_resources"]
 
 
-def as_resources(adapter: Adapter, records: Mapping[str, Sequence[Record]]) -> dict[str, list[Any]]:
+def as_resources(
+    adapter: Adapter, records: Mapping[str, Sequence[Record]]
+) -> dict[str, list[Mapping[str, Any] | str]]:
     """Kind -> the resources of its records as the first hospital of the settings would see them, or words
     where one cannot be mapped; nothing where there is no hospital.
     """
     if not adapter.settings.hospitals:
         return {}
     engine = adapter.destination(next(iter(adapter.settings.hospitals))).engine
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[Mapping[str, Any] | str]] = {}
     for kind, listed in records.items():
         for record in listed:
             try:

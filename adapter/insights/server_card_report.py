@@ -13,7 +13,7 @@ from adapter.settings import HospitalSettings
 __all__ = ["CardFinding", "ServerCardReport", "probe_limits", "stored_card_report", "write_strategy"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ServerCardReport:
     """A hospital's card and what it means. `examined` is this run's examination, None where the kept card
     is only shown; `measured_at` None: there is no card.

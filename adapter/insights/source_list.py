@@ -1,7 +1,7 @@
 """Where records come from besides workbooks, and how far each source was read."""
 
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
 from adapter.database import read_transaction
 from adapter.pipeline.application import Adapter
@@ -11,7 +11,7 @@ from adapter.records.sources.sql.source_file import load_source
 __all__ = ["SourceState", "source_list"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceState:
     """A source, and one of its queries as far as it was read: `changes_up_to` the newest change met, `whole`
     whether all of it was read the last time.
@@ -21,10 +21,10 @@ class SourceState:
     file: str
     schedule: str
     kind: str | None = None
-    read_at: Any = None
+    read_at: datetime | None = None
     rows: int | None = None
     whole: bool | None = None
-    changes_up_to: Any = None
+    changes_up_to: source_cursor.ChangeValue | None = None
 
 
 def source_list(adapter: Adapter) -> list[SourceState]:

@@ -15,7 +15,7 @@ from adapter.pipeline.mappings.activation_status import inactive_mapping as wait
 __all__ = ["HospitalStatus", "Worker", "hospital_statuses"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class HospitalStatus:
     """One hospital's line in `adapter status`."""
 

@@ -35,7 +35,7 @@ _SECONDS = 15.0  # for one webhook
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AlarmMessage:
     """What is told: in words, and as plain facts."""
 
@@ -48,11 +48,11 @@ Channel = Callable[[AlarmMessage], str | None]
 """Sends a message: None when it went, else what went wrong, in a word."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AlarmRun:
     """What one look came to. `failed`: way -> what went wrong."""
 
-    problems: Sequence[Problem]
+    problems: tuple[Problem, ...]
     told: bool
     failed: Mapping[str, str]
 
@@ -61,7 +61,7 @@ def send_alarms(adapter: Adapter, now: datetime) -> AlarmRun:
     """Look for problems and tell what is new. Told is what went by one way at least; what went by none is
     tried again next time. Raises nothing for what a mail server or a webhook does.
     """
-    found = current_problems(adapter, now)
+    found = tuple(current_problems(adapter, now))
     before = adapter.alarm_store.all()
     troubles = {one.key: (one.since, one.count) for one in found}
     news = compare_alarms(before, troubles, now, timedelta(hours=adapter.settings.alarm.repeat_hours))
@@ -117,7 +117,7 @@ class SendAlarms(Operation[tuple[Problem, ...], AlarmRun]):
 
 
 @dataclass(frozen=True)
-class TestChannels(Operation[tuple[str, ...], dict[str, str | None]]):
+class TestChannels(Operation[tuple[str, ...], Mapping[str, str | None]]):
     """Send a test by every way of the settings: way -> None, or what went wrong. Nothing undoes it."""
 
     name: ClassVar[str] = "alarms.test"
@@ -128,7 +128,7 @@ class TestChannels(Operation[tuple[str, ...], dict[str, str | None]]):
         """The ways that the settings name."""
         return tuple(alarm_channels(context.adapter))
 
-    def act(self, context: OperationContext, unchanged: Callable[[], None]) -> dict[str, str | None]:
+    def act(self, context: OperationContext, unchanged: Callable[[], None]) -> Mapping[str, str | None]:
         """Send it."""
         unchanged()
         return test_channels(context.adapter, context.clock())

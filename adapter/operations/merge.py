@@ -33,7 +33,7 @@ _TRIES = 20
 _PAUSE = 0.5  # seconds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MergePreview:
     """What a merge would do: `records` of the loser by kind, `held` resources of the loser's at each
     hospital, `differ` the fields in which the two people differ, `numbers` those of them that no two

@@ -5,7 +5,7 @@ right.
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -23,6 +23,7 @@ from adapter.delivery.read_back.reconciliation import (
 )
 from adapter.errors import HospitalError
 from adapter.fhir.bundle import Target
+from adapter.insights.grouped_counts import grouped_counts
 from adapter.ledger.repairs import Repair
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.values import DesiredResource, LedgerEntry
@@ -46,7 +47,7 @@ _PASSING = ("timeout", "dropped", "unreachable", "HTTP 429", "HTTP 500", "HTTP 5
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0  # seconds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Discrepancy:
     """One resource that is not as it should be. `kind` and `key` are of the record, empty where none is
     known; `elements` are those that differ; `copies` the ids it has at the hospital.
@@ -64,7 +65,7 @@ class Discrepancy:
     repair: Repair | None = field(default=None, repr=False)
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class ReconcileReport:
     """A hospital, read back. `counts`: type -> verdict -> how many; `unlisted`: type -> why what is extra
     could not be listed.
@@ -72,19 +73,15 @@ class ReconcileReport:
 
     hospital: str
     read_at: datetime
-    counts: dict[str, Counter[str]] = field(default_factory=dict)
-    findings: list[Discrepancy] = field(default_factory=list)
-    unlisted: dict[str, str] = field(default_factory=dict)
-    requests: int = 0
+    counts: Mapping[str, Mapping[str, int]]
+    findings: tuple[Discrepancy, ...]
+    unlisted: Mapping[str, str]
+    requests: int
 
     @property
     def exit_code(self) -> int:
         """0: the hospital holds exactly what it should, or what is yet to be sent; 1: it does not."""
         return 1 if self.findings or self.unlisted else 0
-
-    def count(self, resource_type: str, verdict: ReadBackVerdict) -> None:
-        """One more resource of that type."""
-        self.counts.setdefault(resource_type, Counter())[str(verdict)] += 1
 
 
 def reconcile_hospital(
@@ -102,21 +99,18 @@ def reconcile_hospital(
     waited for as a sync does, until `stop` is set. Raises HospitalError when it cannot be asked, and
     SettingsError under another identity key, when nothing there could be told to be ours.
     """
-    outlet = adapter.destination(name)
-    check_identity_key(adapter, outlet)
+    destination, read_at = adapter.destination(name), clock()
+    check_identity_key(adapter, destination)
     patience = _Patience(adapter.settings.patience_seconds, stop or threading.Event(), only is not None)
-    reader = _Reader(outlet, client, ReconcileReport(name, clock()), patience)
+    reader = _Reader(destination, client, patience)
     total = adapter.records.counts()["cadre"] if only is None else len(only)
-    people = (
-        all_people(adapter, reader.outlet) if only is None else selected_people(adapter, reader.outlet, only)
-    )
+    people = all_people(adapter, destination) if only is None else selected_people(adapter, destination, only)
     for done, person in enumerate(people, 1):
         reader.person(person)
         progress("reconcile", name, done, max(done, total))
     if only is None:
         reader.extra()
-    reader.found.requests = client.requests
-    return reader.found
+    return reader.report(read_at)
 
 
 class _Patience:
@@ -144,15 +138,26 @@ class _Patience:
 class _Reader:
     """Reads one hospital back. `ours`: the identities of each type that may be there."""
 
-    def __init__(
-        self, outlet: Destination, client: HospitalClient, found: ReconcileReport, patience: _Patience
-    ) -> None:
-        self.patience = patience
-        self.outlet = outlet
-        self.client = client
-        self.found = found
-        self._ours: dict[str, set[str]] = {map_.type: set() for map_ in outlet.resource_maps}
+    def __init__(self, destination: Destination, client: HospitalClient, patience: _Patience) -> None:
+        self._patience = patience
+        self._destination = destination
+        self._client = client
+        self._ours: dict[str, set[str]] = {map_.type: set() for map_ in destination.resource_maps}
         self._gone: dict[str, LedgerEntry] = {}
+        self._counts: Counter[tuple[str, str]] = Counter()  # (type, verdict)
+        self._findings: list[Discrepancy] = []
+        self._unlisted: dict[str, str] = {}
+
+    def report(self, read_at: datetime) -> ReconcileReport:
+        """All that was read."""
+        return ReconcileReport(
+            self._destination.hospital.name,
+            read_at,
+            grouped_counts(self._counts),
+            tuple(self._findings),
+            self._unlisted,
+            self._client.requests,
+        )
 
     def person(self, person: PlannedPerson) -> None:
         """What should be there of one person."""
@@ -162,85 +167,98 @@ class _Reader:
                 self._ours.setdefault(entry.type, set())
             else:
                 self._ours.setdefault(entry.type, set()).add(entry.identity)
-        for wish in person.desired_state.desired:
-            self._ours.setdefault(wish.type, set()).add(wish.identity)
-        self._compare(person, [wish for wish in person.desired_state.desired if wish.problem is None])
+        for desired in person.desired_state.desired:
+            self._ours.setdefault(desired.type, set()).add(desired.identity)
+        self._compare(person, [one for one in person.desired_state.desired if one.problem is None])
 
-    def _compare(self, person: PlannedPerson, wishes: Sequence[DesiredResource]) -> None:
-        targets = [(one.type, one.identity) for one in wishes]
-        there = self.patience.asked(
-            lambda: lookup.find_by_identifier(self.client, self.outlet.system, targets)
-        )
-        if isinstance(there, str):
-            raise HospitalError("reconcile.unreadable", hospital=self.found.hospital, why=there)
+    def _compare(self, person: PlannedPerson, desired_state: Sequence[DesiredResource]) -> None:
+        there = self._there(desired_state)
         entries = {entry.identity: entry for entry in person.entries}
         known: dict[Target, str] = {
-            (wish.type, wish.identity): str(there[wish.identity][0].get("id"))
-            for wish in wishes
-            if there.get(wish.identity)
+            (desired.type, desired.identity): str(there[desired.identity][0].get("id"))
+            for desired in desired_state
+            if there.get(desired.identity)
         }
         known |= {(one.type, one.identity): one.remote_id for one in person.entries if one.remote_id}
-        for wish in wishes:
-            entry = entries.get(wish.identity)
-            reading = judge_copies(wish, entry, remote_copies(wish, there.get(wish.identity, ()), known))
-            self.found.count(wish.type, reading.verdict)
-            if reading.verdict in _AS_IT_SHOULD:
-                continue
-            differs = reading.verdict is ReadBackVerdict.DIFFERENT and reading.keep is not None
-            self.found.findings.append(
-                Discrepancy(
-                    reading.verdict,
-                    wish.type,
-                    wish.identity,
-                    person.cadre,
-                    wish.kind,
-                    wish.key,
-                    copies=tuple(sorted((one.id for one in reading.copies), key=_first(reading))),
-                    elements=first_differing_elements(wish, reading.keep, known)
-                    if differs and reading.keep
-                    else (),
-                    foreign=any(not one.is_as_desired for one in reading.copies if one is not reading.keep),
-                    repair=_repair(entry, wish, reading) if entry is not None else None,
-                )
-            )
+        for desired in desired_state:
+            entry = entries.get(desired.identity)
+            copies = remote_copies(desired, there.get(desired.identity, ()), known)
+            reading = judge_copies(desired, entry, copies)
+            self._counts[desired.type, str(reading.verdict)] += 1
+            if reading.verdict not in _AS_IT_SHOULD:
+                self._findings.append(_discrepancy(person.cadre, desired, entry, reading, known))
+
+    def _there(self, desired_state: Sequence[DesiredResource]) -> lookup.FoundResources:
+        """What the hospital holds under these identities. Raises HospitalError."""
+        targets = [(one.type, one.identity) for one in desired_state]
+        there = self._patience.asked(
+            lambda: lookup.find_by_identifier(self._client, self._destination.system, targets)
+        )
+        if isinstance(there, str):
+            raise HospitalError("reconcile.unreadable", hospital=self._destination.hospital.name, why=there)
+        return there
 
     def extra(self) -> None:
         """What is there of ours besides."""
         for resource_type, known in self._ours.items():
             listed: list[tuple[str, str]] = []
-            why = self.patience.asked(partial(self._listed, resource_type, known, listed))
+            why = self._patience.asked(partial(self._listed, resource_type, known, listed))
             if isinstance(why, str):
-                self.found.unlisted[resource_type] = why
+                self._unlisted[resource_type] = why
             held: dict[str, list[str]] = {}
             for identity, remote_id in listed:
                 held.setdefault(identity, []).append(remote_id)
             for identity, ids in held.items():
-                self._extra(resource_type, identity, tuple(ids))
+                self._counts[resource_type, str(ReadBackVerdict.EXTRA)] += 1
+                entry = self._gone.get(identity)
+                self._findings.append(_unexpected(resource_type, identity, tuple(ids), entry))
 
     def _listed(self, resource_type: str, known: set[str], listed: list[tuple[str, str]]) -> str | None:
         """List what is there besides; None when that is all, else why the rest could not be had."""
         listed.clear()
-        for one in find_unexpected(self.client, self.outlet.system, resource_type, known):
+        for one in find_unexpected(self._client, self._destination.system, resource_type, known):
             if isinstance(one, str):
                 return one
             listed.append(one)
         return None
 
-    def _extra(self, resource_type: str, identity: str, ids: tuple[str, ...]) -> None:
-        entry = self._gone.get(identity)
-        self.found.count(resource_type, ReadBackVerdict.EXTRA)
-        self.found.findings.append(
-            Discrepancy(
-                ReadBackVerdict.EXTRA,
-                resource_type,
-                identity,
-                entry.cadre if entry else CENTRE_KEY,
-                entry.kind if entry else "",
-                entry.key if entry else "",
-                copies=ids,
-                repair=Repair(entry, False, None, ids[0]) if entry else None,
-            )
-        )
+
+def _discrepancy(
+    cadre: str,
+    desired: DesiredResource,
+    entry: LedgerEntry | None,
+    reading: ReadBackResult,
+    known: Mapping[Target, str],
+) -> Discrepancy:
+    keep, differs = reading.keep, reading.verdict is ReadBackVerdict.DIFFERENT
+    return Discrepancy(
+        reading.verdict,
+        desired.type,
+        desired.identity,
+        cadre,
+        desired.kind,
+        desired.key,
+        copies=tuple(sorted((one.id for one in reading.copies), key=_first(reading))),
+        elements=first_differing_elements(desired, keep, known) if keep and differs else (),
+        foreign=any(not one.is_as_desired for one in reading.copies if one is not keep),
+        repair=_repair(entry, desired, reading) if entry is not None else None,
+    )
+
+
+def _unexpected(
+    resource_type: str, identity: str, copies: tuple[str, ...], entry: LedgerEntry | None
+) -> Discrepancy:
+    """What the hospital holds although it should not; `entry` says of what, where that is known."""
+    return Discrepancy(
+        ReadBackVerdict.EXTRA,
+        resource_type,
+        identity,
+        entry.cadre if entry else CENTRE_KEY,
+        entry.kind if entry else "",
+        entry.key if entry else "",
+        copies=copies,
+        repair=Repair(entry, False, None, copies[0]) if entry else None,
+    )
 
 
 def _first(reading: ReadBackResult) -> Callable[[str], bool]:
@@ -248,11 +266,11 @@ def _first(reading: ReadBackResult) -> Callable[[str], bool]:
     return lambda remote_id: reading.keep is None or remote_id != reading.keep.id
 
 
-def _repair(entry: LedgerEntry, wish: DesiredResource, reading: ReadBackResult) -> Repair:
+def _repair(entry: LedgerEntry, desired: DesiredResource, reading: ReadBackResult) -> Repair:
     keep = reading.keep
     holds = (
         keep is not None
         and keep.is_as_desired
-        and entry.desired_digest in (wish.digest, wish.equivalent_digest)
+        and entry.desired_digest in (desired.digest, desired.equivalent_digest)
     )
-    return Repair(entry, holds, wish, keep.id if keep else None, keep.etag if keep else None)
+    return Repair(entry, holds, desired, keep.id if keep else None, keep.etag if keep else None)

@@ -1,9 +1,11 @@
 """What reading a hospital back found wrong is put right, as far as it is ours."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import ClassVar
 
 from adapter import audit
@@ -12,7 +14,7 @@ from adapter.delivery.http.client import HospitalClient
 from adapter.delivery.read_back.reconciliation import ReadBackVerdict, delete_and_verify
 from adapter.errors import HospitalError
 from adapter.insights.hospital_service import hospital_service
-from adapter.ledger.repairs import RepairStore
+from adapter.ledger.repairs import Repair, RepairStore
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.values import Lease
 from adapter.operations.operation import Operation, OperationContext
@@ -29,20 +31,20 @@ _ROUNDS = 4
 _NOT_SERVED = ("paused", "hours")
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class RepairSummary:
     """What was put right: entries to be sent or retracted again, copies deleted; `busy`: shipments under way
     elsewhere, `kept`: copies that the hospital does not delete, with its words, or that are not ours.
     """
 
-    known_again: int = 0
-    resend: int = 0
-    retract: int = 0
-    removed: int = 0
-    left: int = 0  # findings of the last reading, which proves the repair
-    unknown: int = 0  # of what is retracted, what no record accounts for
-    busy: int = 0
-    kept: dict[str, str] = field(default_factory=dict)  # Type/id -> why
+    known_again: int
+    resend: int
+    retract: int
+    removed: int
+    left: int  # findings of the last reading, which proves the repair
+    unknown: int  # of what is retracted, what no record accounts for
+    busy: int
+    kept: Mapping[str, str]  # Type/id -> why
 
 
 @dataclass(frozen=True)
@@ -137,27 +139,29 @@ def repair_hospital(
     work = _Repairs(adapter, found.hospital, client, clock, stop)
     with adapter.as_worker(clock, stop):  # so that the leases of a repair that is killed are found free
         try:
-            _rounds(work, found, deliver, delete_unknown=delete_unknown)
+            left = _rounds(work, found, deliver, delete_unknown=delete_unknown)
         finally:
             work.note(by)
-        work.done.left += work.still_there(found.findings)
-    return work.done
+        return work.summary(left + work.still_there(found.findings))
 
 
 def _rounds(
     work: "_Repairs", found: ReconcileReport, deliver: Callable[[], None], *, delete_unknown: bool
-) -> None:
+) -> int:
+    """Repair until a reading finds nothing more; gives how many findings are left, what is extra not counted
+    until it was read again.
+    """
     if delete_unknown:
         work.strangers(found.findings)
-    findings = found.findings
+    findings, left = found.findings, 0
     for _ in range(_ROUNDS):
-        work.done.left = sum(one.verdict is not ReadBackVerdict.EXTRA for one in findings)
+        left = sum(one.verdict is not ReadBackVerdict.EXTRA for one in findings)
         work.ledger(findings)
-        if work.done.resend or work.done.retract:
+        if work.has_to_deliver:
             deliver()
         work.thin_out([one for one in findings if one.verdict is ReadBackVerdict.DUPLICATES])
         if work.stop.is_set():
-            return
+            return left
         touched = {
             one.cadre
             for one in findings
@@ -166,15 +170,31 @@ def _rounds(
         try:
             again = work.read_again(touched)
         except HospitalError:  # what was done is done, and counts as left until it is read
-            return
-        work.done.left = len(again.findings)
-        findings = [one for one in again.findings if not one.foreign and one.cadre not in work.busy]
+            return left
+        left = len(again.findings)
+        findings = tuple(one for one in again.findings if not one.foreign and one.cadre not in work.busy)
         if not findings:
-            return
+            break
+    return left
 
 
 def _quiet(_stage: str, _hospital: str | None, _done: int, _total: int) -> None:
     """A second reading is short."""
+
+
+class _Deed(StrEnum):
+    """What was done about one finding, as RepairSummary and the audit name it."""
+
+    KNOWN_AGAIN = "known_again"
+    RESEND = "resend"
+    RETRACT = "retract"
+    REMOVED = "removed"
+
+
+def _deed(repair: Repair) -> _Deed:
+    if repair.holds:
+        return _Deed.KNOWN_AGAIN
+    return _Deed.RETRACT if repair.desired is None else _Deed.RESEND
 
 
 class _Repairs:
@@ -194,8 +214,28 @@ class _Repairs:
         self._client = client
         self._clock = clock
         self._ranks = adapter.destination(hospital).dependency_ranks
-        self.done = RepairSummary()
+        self._done: Counter[_Deed] = Counter()
+        self._unknown = 0
+        self._kept: dict[str, str] = {}
         self.busy: set[str] = set()
+
+    @property
+    def has_to_deliver(self) -> bool:
+        """Whether something is to be sent or retracted again."""
+        return bool(self._done[_Deed.RESEND] or self._done[_Deed.RETRACT])
+
+    def summary(self, left: int) -> RepairSummary:
+        """What was done, when so many findings are left."""
+        return RepairSummary(
+            known_again=self._done[_Deed.KNOWN_AGAIN],
+            resend=self._done[_Deed.RESEND],
+            retract=self._done[_Deed.RETRACT],
+            removed=self._done[_Deed.REMOVED],
+            left=left,
+            unknown=self._unknown,
+            busy=len(self.busy),
+            kept=self._kept,
+        )
 
     def ledger(self, findings: Sequence[Discrepancy]) -> None:
         """Write down what the hospital holds and what must be sent or retracted again."""
@@ -203,10 +243,7 @@ class _Repairs:
         for lease, here in self._leased([one for one in findings if one.repair is not None]):
             repairs = [one.repair for one in here if one.repair is not None]
             store.write(lease, repairs, self._clock())
-            for one in repairs:
-                self.done.known_again += one.holds
-                self.done.resend += not one.holds and one.desired is not None
-                self.done.retract += not one.holds and one.desired is None
+            self._done.update(map(_deed, repairs))
 
     def strangers(self, findings: Sequence[Discrepancy]) -> None:
         """Retract what carries our identifier and nobody knows."""
@@ -216,8 +253,8 @@ class _Repairs:
             if one.verdict is ReadBackVerdict.EXTRA and one.repair is None
         ]
         store = RepairStore(self._adapter.engine)
-        self.done.unknown = store.retract_unknown(self._hospital, unknown, CENTRE_KEY, self._clock())
-        self.done.retract += self.done.unknown
+        self._unknown = store.retract_unknown(self._hospital, unknown, CENTRE_KEY, self._clock())
+        self._done[_Deed.RETRACT] += self._unknown
 
     def read_again(self, cadres: set[str]) -> ReconcileReport:
         """What is still not as it should be of these people."""
@@ -233,7 +270,8 @@ class _Repairs:
 
     def note(self, by: str) -> None:
         """That somebody had the hospital repaired, for the audit."""
-        counts = {name: getattr(self.done, name) for name in ("known_again", "resend", "retract")}
+        noted = (_Deed.KNOWN_AGAIN, _Deed.RESEND, _Deed.RETRACT)
+        counts = {str(deed): self._done[deed] for deed in noted}
         with write_transaction(self._adapter.engine) as connection:
             audit.append(
                 connection,
@@ -256,9 +294,9 @@ class _Repairs:
     def _remove(self, finding: Discrepancy, remote_id: str) -> None:
         said = "foreign" if finding.foreign else delete_and_verify(self._client, finding.type, remote_id)
         if said is None:
-            self.done.removed += 1
+            self._done[_Deed.REMOVED] += 1
         else:
-            self.done.kept[f"{finding.type}/{remote_id}"] = said
+            self._kept[f"{finding.type}/{remote_id}"] = said
 
     def _leased(self, findings: Sequence[Discrepancy]) -> Iterator[tuple[Lease, list[Discrepancy]]]:
         """The findings of each cadre, while nobody else sends for it; counted where somebody does."""
@@ -271,7 +309,6 @@ class _Repairs:
             lease = shipments.claim_one(self._hospital, cadre, self._clock(), seconds)
             if lease is None:
                 self.busy.add(cadre)
-                self.done.busy = len(self.busy)
                 continue
             try:
                 yield lease, here

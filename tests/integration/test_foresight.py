@@ -67,8 +67,8 @@ def delivered(adapter: Adapter) -> None:
 
 def test_people_and_types_add_up(adapter: Adapter) -> None:
     found = plan(adapter)
-    total = sum(counts["create"] for counts in found.counts.values())
-    assert sum(one.counts["create"] for one in found.people) == total > 1000
+    total = sum(counts.get("create", 0) for counts in found.counts.values())
+    assert sum(one.counts.get("create", 0) for one in found.people) == total > 1000
     assert found.reasons == {("create", "new"): total}
     assert sum(one.requests for one in found.people) == found.requests
     assert sum(one.withheld for one in found.people) == sum(count for _, _, count in found.withheld)
@@ -76,7 +76,7 @@ def test_people_and_types_add_up(adapter: Adapter) -> None:
 
 def test_each_change_says_why(adapter: Adapter) -> None:
     delivered(adapter)
-    assert plan(adapter).people == [one for one in plan(adapter).people if not one.lines]
+    assert plan(adapter).people == tuple(one for one in plan(adapter).people if not one.lines)
     [person, other] = [
         one
         for one in adapter.records.iterate("cadre")
@@ -113,5 +113,5 @@ def test_time_is_what_the_rate_allows_and_the_server_needs(adapter: Adapter) -> 
     assert found.seconds == found.requests / 2  # two requests a second
     adapter.cards.put(NAME, ServerCard(transaction=True, seconds_an_entry=10.0), NOW)
     slow = plan(adapter)
-    entries = sum(counts["create"] for counts in slow.counts.values())
+    entries = sum(counts.get("create", 0) for counts in slow.counts.values())
     assert slow.seconds == pytest.approx(entries * 10.0 / 4)  # four at a time

@@ -187,7 +187,7 @@ def shown_refused_accepted(site: Site) -> None:
     writes = site.writes
     assert site.sync().hospitals[NAME].requests == 0
     assert site.writes == writes
-    assert site.diff().kinds == []
+    assert site.diff().kinds == ()
     with read_transaction(site.engine) as connection:
         query = select(audit.audit.c.actor, audit.audit.c.details).where(
             audit.audit.c.action == "mapping.in-force"
@@ -228,7 +228,7 @@ def test_changed_records_and_settings_are_never_weighed(site: Site) -> None:
     adapter = site.adapter(hospitals=named)
     done = run_sync(adapter, [NAME], lambda: datetime.now(UTC), silent)
     assert done.exit_code == 0
-    assert mapping_impact(adapter, [NAME], silent)[NAME].kinds == []
+    assert mapping_impact(adapter, [NAME], silent)[NAME].kinds == ()
 
 
 def test_nothing_delivered_is_nothing_to_refuse(site: Site) -> None:
@@ -466,14 +466,14 @@ def test_a_service_waits_until_nobody_writes(site: Site) -> None:
     site.edit("immunization.yaml", "body:", "body:\n  language: vi")
     _, policy_written = site.adapter().library.last_written()
     quiet = (datetime.now(UTC) - policy_written) / 2  # the policy rested for that long, the mapping not
-    done = site.sync(keep=True, quiet=quiet)
+    done = site.sync(keep=True, settle_time=quiet)
     assert done.hospitals[NAME].delivered == 0
     [line] = hospital_statuses(site.adapter())
     assert line.mapping_kept is not None
     assert line.mapping_kept.why == "changed"
     with pytest.raises(Busy):
-        site.sync(keep=True, quiet=timedelta(hours=1))
-    assert site.sync(keep=True, quiet=timedelta(microseconds=1)).hospitals[NAME].delivered > 0
+        site.sync(keep=True, settle_time=timedelta(hours=1))
+    assert site.sync(keep=True, settle_time=timedelta(microseconds=1)).hospitals[NAME].delivered > 0
 
 
 def test_what_was_taken_away_or_put_into_a_folder_was_written_too(site: Site) -> None:

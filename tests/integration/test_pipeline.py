@@ -76,7 +76,7 @@ def plan(adapter: Adapter, name: str = "bv-tinh") -> PlanReport:
 def totals(found: PlanReport) -> Counter[str]:
     total: Counter[str] = Counter()
     for counts in found.counts.values():
-        total += counts
+        total.update(counts)
     return total
 
 

@@ -20,8 +20,8 @@ from adapter.operations import reconcile
 from adapter.operations.reconcile import Discrepancy, ReconcileReport, reconcile_hospital
 from adapter.operations.repair import RepairSummary, refresh_ledger, repair_hospital
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.outbound import sync
 from adapter.pipeline.outbound.planning import update_ledger
-from adapter.pipeline.outbound.sync import sync
 from adapter.pipeline.outbound.sync import sync as run_sync
 from adapter.records.importing import importer
 from adapter.sandbox.app import SandboxHospital
@@ -124,8 +124,8 @@ def twin(site: Site, resource: dict[str, Any], **changed: Any) -> str:
 
 def test_a_hospital_that_holds_what_it_should_has_no_findings(site: Site) -> None:
     found = site.read_back()
-    assert (found.findings, found.unlisted, found.exit_code) == ([], {}, 0)
-    held = sum(counts[ReadBackVerdict.SAME] for counts in found.counts.values())
+    assert (found.findings, found.unlisted, found.exit_code) == ((), {}, 0)
+    held = sum(counts.get(ReadBackVerdict.SAME, 0) for counts in found.counts.values())
     assert held == site.adapter.ledger.counts(NAME)[EntryState.DELIVERED] > 50
 
 
@@ -148,7 +148,7 @@ def test_what_is_missing_is_found_and_sent_again(site: Site) -> None:
     }
     assert all(one.verdict is ReadBackVerdict.MISSING for one in found.findings)
     site.put_right(found)
-    assert site.read_back().findings == []
+    assert site.read_back().findings == ()
 
 
 def test_what_the_hospital_changed_is_found_by_element_and_put_right(site: Site) -> None:
@@ -161,7 +161,7 @@ def test_what_the_hospital_changed_is_found_by_element_and_put_right(site: Site)
     assert (done.resend, done.kept) == (1, {})
     after = plainly.get(f"{site.base}/Patient/{changed['id']}").json()
     assert after["gender"] == changed["gender"]
-    assert site.read_back().findings == []
+    assert site.read_back().findings == ()
 
 
 def test_a_second_copy_is_deleted_and_the_known_one_stays(site: Site) -> None:
@@ -177,7 +177,7 @@ def test_a_second_copy_is_deleted_and_the_known_one_stays(site: Site) -> None:
     assert [one["id"] for one in site.search("Patient") if one["identifier"] == patient["identifier"]] == [
         patient["id"]
     ]
-    assert site.read_back().findings == []
+    assert site.read_back().findings == ()
 
 
 def test_a_second_copy_that_is_the_hospitals_own_is_left_to_it(site: Site) -> None:
@@ -207,14 +207,14 @@ def test_what_was_retracted_and_is_there_again_is_retracted_again(site: Site) ->
     site.put_right(found)
     assert only(site.read_back()).verdict is ReadBackVerdict.EXTRA  # nobody knows it: only when told to
     assert site.put_right(found, delete_unknown=True).retract == 1
-    assert site.read_back().findings == []
+    assert site.read_back().findings == ()
     assert plainly.get(f"{site.base}/{extra['resourceType']}/{made}").status_code in (404, 410)
     # Now the ledger knows it as retracted: it comes back, and goes again by itself.
     plainly.post(f"{site.base}/{extra['resourceType']}", json=extra).raise_for_status()
     again = only(found := site.read_back())
     assert again.repair is not None
     site.put_right(found)
-    assert site.read_back().findings == []
+    assert site.read_back().findings == ()
 
 
 def test_the_ledger_is_made_anew_from_the_hospital_without_a_write(site: Site, tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_the_ledger_is_made_anew_from_the_hospital_without_a_write(site: Site, t
     assert site.adapter.ledger.counts(NAME) == {EntryState.DELIVERED: delivered}
     site.sync()
     assert site.writes == writes
-    assert site.read_back().findings == []
+    assert site.read_back().findings == ()
     engine.dispose()
 
 
@@ -246,14 +246,14 @@ def test_a_ledger_made_anew_believes_only_what_is_there_as_it_should_be(site: Si
     site.put_right(found)
     site.sync()
     assert site.search("Patient", f"_id={changed['id']}")[0]["gender"] == changed["gender"]
-    assert site.read_back().findings == []
+    assert site.read_back().findings == ()
     engine.dispose()
 
 
 def test_a_referral_that_the_hospital_completed_is_not_opened_anew(site: Site, tmp_path: Path) -> None:
     done = site.search("ServiceRequest")[0]
     put(site, {**done, "status": "completed"})
-    assert site.read_back().findings == []
+    assert site.read_back().findings == ()
     engine = open_database(f"sqlite:///{tmp_path / 'new.db'}")
     migrate(engine)
     site.use(engine)

@@ -69,7 +69,7 @@ _EFFECTS = ("change", "new", "vanish", "same")
 def _facts(found: "MappingImpact") -> dict[str, Any]:
     """A preview as plain facts."""
     counts = [
-        {"type": type_, "file": file, **{effect: effects[effect] for effect in _EFFECTS}}
+        {"type": type_, "file": file, **{effect: effects.get(effect, 0) for effect in _EFFECTS}}
         for (type_, file), effects in found.counts.items()
     ]
     return {
@@ -94,7 +94,7 @@ def _kind_facts(kind: "ChangeKind") -> dict[str, Any]:
         "effect": kind.effect,
         "count": kind.count,
         "elements": kind.elements,
-        "values": [{**asdict(value), "count": count} for value, count in kind.values.most_common()],
+        "values": [{**asdict(value), "count": count} for value, count in kind.values.items()],
         "examples": kind.examples,
     }
 
@@ -116,7 +116,7 @@ def _draw_one(out: "Console", found: "MappingImpact", limit: float) -> None:
     out.print(say("diff.title", hospital=name, before=before, after=found.working[:12]))
     headers = [say(f"diff.col_{word}") for word in ("type", "file", *_EFFECTS)]
     lines = (
-        (type_, file, *(effects[effect] for effect in _EFFECTS))
+        (type_, file, *(effects.get(effect, 0) for effect in _EFFECTS))
         for (type_, file), effects in found.counts.items()
     )
     out.print(rows(table(*headers, numbers=range(2, 6)), lines))
@@ -131,7 +131,7 @@ def _draw_one(out: "Console", found: "MappingImpact", limit: float) -> None:
 def _draw_kind(out: "Console", kind: "ChangeKind") -> None:
     """What all of the kind have in common with how many have it, then what is special in the examples."""
     out.print(say(f"diff.kind_{kind.effect}", type=kind.type, file=kind.file, count=kind.count))
-    common = kind.values.most_common(_MOST_LINES)
+    common = list(kind.values.items())[:_MOST_LINES]
     for value, count in common:
         out.print(f"    {_line(value)}  ({count})")
     if len(kind.values) > len(common):

@@ -73,7 +73,7 @@ def _somebody(shown: "Insights", key: str) -> str:
     return survivor
 
 
-def _people(found: "PlanReport", by_cadre: bool, cadre: str | None) -> "list[PersonReport] | None":
+def _people(found: "PlanReport", by_cadre: bool, cadre: str | None) -> "Sequence[PersonReport] | None":
     if cadre is not None:
         return [one for one in found.people if one.cadre == cadre]
     return found.people if by_cadre else None
@@ -152,7 +152,7 @@ def _draw_people(out: "Console", people: "Sequence[PersonReport]") -> None:
     lines = (
         (
             one.cadre or say("plan.centre"),
-            *(one.counts[action] for action in _ACTIONS),
+            *(one.counts.get(action, 0) for action in _ACTIONS),
             one.withheld,
             one.requests,
         )

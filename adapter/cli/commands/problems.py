@@ -10,6 +10,8 @@ from adapter.cli.terminal.output import emit, moment, rows, table
 from adapter.texts import say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
     from adapter.insights.problems import Problem
@@ -84,6 +86,6 @@ def _draw(out: "Console", found: "Sequence[Problem]") -> None:
     out.print(rows(table(*headers, numbers=(3,)), lines))
 
 
-def _draw_tried(out: "Console", tried: dict[str, str | None]) -> None:
+def _draw_tried(out: "Console", tried: "Mapping[str, str | None]") -> None:
     for way, why in tried.items():
         out.print(say("alarm.failed", way=way, why=why) if why else say("alarm.went", way=way))

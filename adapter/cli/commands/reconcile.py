@@ -181,13 +181,13 @@ def _facts(found: "ReconcileReport", done: "RepairSummary | None") -> dict[str, 
 
 def _draw(out: "Console", found: "ReconcileReport", wanted: _Wanted) -> None:
     headers = [say("cli.col_type"), *(say(f"reconcile.col_{word}") for word in _VERDICTS)]
-    lines = ((name, *(counts[word] for word in _VERDICTS)) for name, counts in found.counts.items())
+    lines = ((name, *(counts.get(word, 0) for word in _VERDICTS)) for name, counts in found.counts.items())
     title = say("reconcile.title", hospital=found.hospital, requests=found.requests)
     out.print(rows(table(*headers, numbers=range(1, 1 + len(_VERDICTS)), title=title), lines))
     _draw_findings(out, found)
     for resource_type, why in found.unlisted.items():
         out.print(say("reconcile.unlisted", hospital=found.hospital, type=resource_type, why=why))
-    waiting = sum(counts["under-way"] for counts in found.counts.values())
+    waiting = sum(counts.get("under-way", 0) for counts in found.counts.values())
     if waiting:
         out.print(say("reconcile.under_way", count=waiting, hospital=found.hospital))
     if not found.findings and not found.unlisted and not waiting:

@@ -75,7 +75,10 @@ def source_check(
 
 
 def _draw_check(
-    out: "Console", report: "ImportReport", samples: _Samples, resources: "Mapping[str, Sequence[Any]]"
+    out: "Console",
+    report: "ImportReport",
+    samples: _Samples,
+    resources: "Mapping[str, Sequence[Mapping[str, Any] | str]]",
 ) -> None:
     from adapter.fhir.codec import dumps
 

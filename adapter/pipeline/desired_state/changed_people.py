@@ -74,16 +74,16 @@ class PlannedPerson:
         ]
 
 
-def changed_pages(adapter: Adapter, outlet: Destination, since: int) -> Iterator[list[PlannedPerson]]:
+def changed_pages(adapter: Adapter, destination: Destination, since: int) -> Iterator[list[PlannedPerson]]:
     """Everybody with a change after `since`, in pages; from the start on, the centre itself before them."""
-    name = outlet.hospital.name
+    name = destination.hospital.name
     if since == 0:
-        yield [_nobody(adapter, outlet)]
+        yield [_nobody(adapter, destination)]
     strangers = _strangers(adapter, name)
     sizes = chain(_FIRST_PAGES, repeat(_PAGE))
     while changed := adapter.records.changed_cadres(since, _AHEAD):
         for page in paginate(changed, sizes):
-            yield _people(adapter, outlet, page, strangers)
+            yield _people(adapter, destination, page, strangers)
         since = changed[-1][1]
 
 
@@ -101,20 +101,23 @@ def paginate(changed: Sequence[FeedChange], sizes: Iterator[int]) -> Iterator[Se
 
 
 def _people(
-    adapter: Adapter, outlet: Destination, page: Sequence[FeedChange], strangers: Mapping[str, LedgerEntry]
+    adapter: Adapter,
+    destination: Destination,
+    page: Sequence[FeedChange],
+    strangers: Mapping[str, LedgerEntry],
 ) -> list[PlannedPerson]:
     cadres = [cadre for cadre, _ in page]
-    origins = _origins(adapter, cadres) if outlet.rules.discloses_origin else {}
+    origins = _origins(adapter, cadres) if destination.rules.discloses_origin else {}
     records = adapter.records.of_cadres(cadres)
-    entries = _lines(adapter, outlet.hospital.name, records)
-    losers = adapter.records.merges.losers_of(cadres) if outlet.hospital.merged == "link" else {}
+    entries = _lines(adapter, destination.hospital.name, records)
+    losers = adapter.records.merges.losers_of(cadres) if destination.hospital.merged == "link" else {}
     people = (
         PlannedPerson(
             cadre, position, records[cadre], origins.get(cadre, {}), entries[cadre], losers.get(cadre, ())
         )
         for cadre, position in page
     )
-    return [_planned(outlet, person, strangers) for person in people]
+    return [_planned(destination, person, strangers) for person in people]
 
 
 def _lines(
@@ -149,38 +152,38 @@ def _strangers(adapter: Adapter, hospital: str) -> dict[str, LedgerEntry]:
 
 
 def selected_people(
-    adapter: Adapter, outlet: Destination, cadres: Collection[str]
+    adapter: Adapter, destination: Destination, cadres: Collection[str]
 ) -> Iterator[PlannedPerson]:
     """These people; the centre, if it is among them."""
     if CENTRE_KEY in cadres:
-        yield _nobody(adapter, outlet)
-    strangers = _strangers(adapter, outlet.hospital.name) if cadres else {}
+        yield _nobody(adapter, destination)
+    strangers = _strangers(adapter, destination.hospital.name) if cadres else {}
     for cadre in cadres:
         if cadre != CENTRE_KEY:
-            yield from _people(adapter, outlet, [(cadre, 0)], strangers)
+            yield from _people(adapter, destination, [(cadre, 0)], strangers)
 
 
-def all_people(adapter: Adapter, outlet: Destination) -> Iterator[PlannedPerson]:
+def all_people(adapter: Adapter, destination: Destination) -> Iterator[PlannedPerson]:
     """Everybody there is a record of, and the centre."""
-    for page in changed_pages(adapter, outlet, 0):
+    for page in changed_pages(adapter, destination, 0):
         yield from page
 
 
-def _nobody(adapter: Adapter, outlet: Destination) -> PlannedPerson:
+def _nobody(adapter: Adapter, destination: Destination) -> PlannedPerson:
     """The centre itself."""
-    entries = adapter.ledger.entries(outlet.hospital.name, [CENTRE_KEY])[CENTRE_KEY]
-    return _planned(outlet, PlannedPerson(CENTRE_KEY, 0, (), {}, entries))
+    entries = adapter.ledger.entries(destination.hospital.name, [CENTRE_KEY])[CENTRE_KEY]
+    return _planned(destination, PlannedPerson(CENTRE_KEY, 0, (), {}, entries))
 
 
 def _planned(
-    outlet: Destination, person: PlannedPerson, strangers: Mapping[str, LedgerEntry] | None = None
+    destination: Destination, person: PlannedPerson, strangers: Mapping[str, LedgerEntry] | None = None
 ) -> PlannedPerson:
-    wanted = desired_state_of(person, outlet)
+    wanted = desired_state_of(person, destination)
     if person.losers:
-        linked = merged_patient_links(outlet, wanted.desired, person.losers, person.entries)
+        linked = merged_patient_links(destination, wanted.desired, person.losers, person.entries)
         wanted = replace(wanted, desired=(*wanted.desired, *linked))
     if strangers:
-        known = [strangers[wish.identity] for wish in wanted.desired if wish.identity in strangers]
+        known = [strangers[one.identity] for one in wanted.desired if one.identity in strangers]
         own = {entry.identity for entry in person.entries}
         person = replace(
             person, entries=[*person.entries, *(one for one in known if one.identity not in own)]
@@ -189,15 +192,15 @@ def _planned(
 
 
 def desired_state_of(
-    person: PlannedPerson, outlet: Destination, valid: Mapping[str, str] | None = None
+    person: PlannedPerson, destination: Destination, valid: Mapping[str, str] | None = None
 ) -> DesiredState:
-    """What the hospital should hold of these records by the mapping of `outlet`. `valid` gives digests, by
-    identity, of content that needs no check, besides what was checked before.
+    """What the hospital should hold of these records by the mapping of `destination`. `valid` gives digests,
+    by identity, of content that needs no check, besides what was checked before.
     """
     known = {**_checked(person.entries), **(valid or {})}
     if person.cadre == CENTRE_KEY:
-        return centre_desired_state(outlet, outlet.centre, known)
-    return desired_state(outlet, person.records, known, person.origins)
+        return centre_desired_state(destination, destination.centre, known)
+    return desired_state(destination, person.records, known, person.origins)
 
 
 def _checked(entries: Sequence[LedgerEntry]) -> dict[str, str]:

@@ -95,7 +95,7 @@ class DesiredState:
 
 
 def desired_state(
-    outlet: Destination,
+    destination: Destination,
     records: Sequence[Record],
     valid: Mapping[str, str] | None = None,
     origins: Mapping[RecordKey, RecordOrigin] | None = None,
@@ -108,33 +108,33 @@ def desired_state(
     person = next((record for record in records if isinstance(record, Cadre)), None)
     if person is None:
         return DesiredState()
-    work = _Work(outlet, person, records, origins or {})
-    for map_ in outlet.resource_maps:  # in dependency order, so that a report meets the results that go
+    work = _Work(destination, person, records, origins or {})
+    for map_ in destination.resource_maps:  # in dependency order, so that a report meets the results that go
         for record in work.of_kind.get(map_.kind, ()):
             work.map(map_, record)
-    return work.wishes(valid or {})
+    return work.desired_state(valid or {})
 
 
 def centre_desired_state(
-    outlet: Destination, centre: Centre, valid: Mapping[str, str] | None = None
+    destination: Destination, centre: Centre, valid: Mapping[str, str] | None = None
 ) -> DesiredState:
     """What the hospital should hold of the centre itself: nothing, unless the policy opens it."""
-    if not outlet.rules.discloses_centre:
+    if not destination.rules.discloses_centre:
         return DesiredState()
     kept, broken = [], []
-    for map_ in outlet.resource_maps:
+    for map_ in destination.resource_maps:
         if map_.kind != centre.kind:
             continue
         try:
-            made = outlet.engine.make(map_, centre)
+            made = destination.engine.make(map_, centre)
         except MappingError as error:
-            broken.append(_broken(outlet, map_, centre, error))
+            broken.append(_broken(destination, map_, centre, error))
             continue
         if made is not None:
             kept.append(
                 _Kept(centre, map_, made.resource, codec.serialise_elements(made.resource), made.identity)
             )
-    return DesiredState((*_checked(outlet, kept, valid or {}, set()), *broken), {})
+    return DesiredState((*_checked(destination, kept, valid or {}, set()), *broken), {})
 
 
 class _Work:
@@ -142,15 +142,15 @@ class _Work:
 
     def __init__(
         self,
-        outlet: Destination,
+        destination: Destination,
         person: Cadre,
         records: Sequence[Record],
         origins: Mapping[RecordKey, RecordOrigin],
     ) -> None:
-        self._outlet = outlet
+        self._destination = destination
         self._person = person
         self._origins = origins
-        self._needed = needed_records(outlet.hospital.name, records)
+        self._needed = needed_records(destination.hospital.name, records)
         self._visits = {record.key: record for record in records if isinstance(record, Visit)}
         self._circle = RelatedRecords()
         self._withheld: dict[RecordKey, WithholdReason] = {}
@@ -163,26 +163,26 @@ class _Work:
 
     def map(self, map_: "ResourceMapping", record: Record) -> None:
         """Decide, make and disclose what one mapping makes of one record."""
-        outlet, key = self._outlet, (record.kind, record.key)
-        sealed = map_.reads & outlet.rules.sealed_fields
+        destination, key = self._destination, (record.kind, record.key)
+        sealed = map_.reads & destination.rules.sealed_fields
         if _ORIGIN in sealed:
             return  # not about the person: not made, and nothing that is kept back
-        decision = outlet.rules.decide(_facts(self._person, record, map_, key in self._needed))
+        decision = destination.rules.decide(_facts(self._person, record, map_, key in self._needed))
         if decision.reason is not None:
             self._withheld[key] = decision.reason
             return
         visit = record if isinstance(record, Visit) else self._visits.get(getattr(record, "visit", "") or "")
         origin = self._origins.get(key)
         try:
-            made = outlet.engine.make(
+            made = destination.engine.make(
                 map_, record, related=self._circle.related_to(record), visit=visit, origin=origin
             )
         except MappingError as error:  # one record that no mapping can take delays no other
-            self._broken.append(_broken(outlet, map_, record, error))
+            self._broken.append(_broken(destination, map_, record, error))
             return
         if made is None:
             return
-        if map_.reads & outlet.rules.restricted_fields:
+        if map_.reads & destination.rules.restricted_fields:
             decision = replace(decision, label="R")
         found = (
             WithholdReason.NEVER_LEAVES if sealed else self._disclosed(made.resource, decision, made.identity)
@@ -197,7 +197,7 @@ class _Work:
             self._kept.append(_Kept(record, map_, resource, parts, made.identity))
             self._circle.add(record)
             if _is_restricted(resource):
-                self._restricted.add(conditional_reference(map_.type, outlet.system, made.identity))
+                self._restricted.add(conditional_reference(map_.type, destination.system, made.identity))
 
     def _disclosed(
         self, resource: Resource, decision: DisclosureDecision, opaque: str
@@ -205,30 +205,32 @@ class _Work:
         """The resource in the form that was decided, and its elements as bytes; or the reason why its text
         keeps it here.
         """
-        outlet = self._outlet
+        destination = self._destination
         if decision.form is DisclosureForm.PSEUDONYM:
-            resource = pseudonymised(resource, outlet.system)
+            resource = pseudonymised(resource, destination.system)
             if not decision.free_text:
                 resource = without_free_text(
-                    resource, outlet.plain_values_pattern, codec.serialise_elements(resource)
+                    resource, destination.plain_values_pattern, codec.serialise_elements(resource)
                 )
         parts = codec.serialise_elements(resource)
         texts = ResourceTexts.of(resource, parts)
         if resource["resourceType"] != _PERSON:
-            decision = outlet.rules.reconsider(decision, texts.written, self._person.consents)
+            decision = destination.rules.reconsider(decision, texts.written, self._person.consents)
         if decision.reason is not None:
             return decision.reason
         if self._restricted and not self._restricted.isdisjoint(_tells_of(resource)):
             decision = replace(decision, label="R")
         position, identity = _secrets(self._person, decision.form)
-        refused = outlet.guard.withhold_reason(texts, position=position, identity=identity, opaque=opaque)
+        refused = destination.guard.withhold_reason(
+            texts, position=position, identity=identity, opaque=opaque
+        )
         if refused is not None:
             return refused
         resource = with_confidentiality_label(resource, decision.label)
         parts["meta"] = codec.dumps(resource["meta"])
         return resource, {name: parts[name] for name in resource}
 
-    def wishes(self, valid: Mapping[str, str]) -> DesiredState:
+    def desired_state(self, valid: Mapping[str, str]) -> DesiredState:
         """All of it, checked."""
         reason = self._withheld.get((self._person.kind, self._person.key))
         going = {one.map.type for one in self._kept} | {one.type for one in self._broken}
@@ -239,7 +241,7 @@ class _Work:
         # What refers to something broken waits for it; only what policy withholds may not be pointed at.
         there = {(one.type, one.identity) for one in self._broken}
         return DesiredState(
-            (*_checked(self._outlet, self._kept, valid, there), *self._broken), self._withheld
+            (*_checked(self._destination, self._kept, valid, there), *self._broken), self._withheld
         )
 
 
@@ -301,14 +303,14 @@ def _secrets(
 
 
 def _broken(
-    outlet: Destination, map_: "ResourceMapping", record: Record, error: MappingError
+    destination: Destination, map_: "ResourceMapping", record: Record, error: MappingError
 ) -> DesiredResource:
     """What a failing mapping leaves: a line that waits for a person, with nothing in it to send."""
     problem = str(error)
     return DesiredResource(
-        identity=outlet.identify(map_.type, map_.identity_kind, record.key),
+        identity=destination.identify(map_.type, map_.identity_kind, record.key),
         type=map_.type,
-        rank=outlet.dependency_ranks[map_.type],
+        rank=destination.dependency_ranks[map_.type],
         kind=record.kind,
         key=record.key,
         digest=codec.digest(f"{problem}\x1f{record.model_dump_json()}".encode()),
@@ -318,7 +320,7 @@ def _broken(
 
 
 def _checked(
-    outlet: Destination, kept: Sequence[_Kept], valid: Mapping[str, str], there: set[Target]
+    destination: Destination, kept: Sequence[_Kept], valid: Mapping[str, str], there: set[Target]
 ) -> tuple[DesiredResource, ...]:
     there = there | {one.target for one in kept}
     desired = []
@@ -340,7 +342,7 @@ def _checked(
             DesiredResource(
                 identity=identity,
                 type=one.map.type,
-                rank=outlet.dependency_ranks[one.map.type],
+                rank=destination.dependency_ranks[one.map.type],
                 kind=record.kind,
                 key=record.key,
                 digest=digest,

@@ -15,7 +15,7 @@ _PATIENT = "Patient"
 
 
 def merged_patient_links(
-    outlet: Destination,
+    destination: Destination,
     desired: Iterable[DesiredResource],
     losers: Sequence[str],
     entries: Iterable[LedgerEntry],
@@ -23,19 +23,19 @@ def merged_patient_links(
     """An inactive Patient without any detail for each of `losers` that the hospital holds, replaced by the
     survivor's (http://hl7.org/fhir/R4/patient.html#links); none where the survivor's does not go there.
     """
-    survivor = next((wish for wish in desired if (wish.type, wish.kind) == (_PATIENT, Cadre.kind)), None)
+    survivor = next((one for one in desired if (one.type, one.kind) == (_PATIENT, Cadre.kind)), None)
     if survivor is None:
         return
     held = {entry.identity for entry in entries if entry.sent_digest or entry.remote_id}
-    other = {"reference": conditional_reference(_PATIENT, outlet.system, survivor.identity)}
+    other = {"reference": conditional_reference(_PATIENT, destination.system, survivor.identity)}
     body: dict[str, Any] = {"active": False, "link": [{"other": other, "type": "replaced-by"}]}
     if meta := codec.loads(survivor.body).get("meta"):
         body = {"meta": meta, **body}
     for loser in losers:
-        identity = outlet.identify(_PATIENT, Cadre.kind, loser)
+        identity = destination.identify(_PATIENT, Cadre.kind, loser)
         if identity not in held:
             continue
-        made = codec.dumps(with_identity(_PATIENT, outlet.system, identity, body))
+        made = codec.dumps(with_identity(_PATIENT, destination.system, identity, body))
         yield DesiredResource(
             identity=identity,
             type=_PATIENT,

@@ -67,9 +67,11 @@ class ResendCounter:
 
 @dataclass(frozen=True, slots=True)
 class MappingChoice:
-    """The outlet to plan with. `needs_activation`: its mapping is to be put in force, for the reason `by`."""
+    """The destination to plan with. `needs_activation`: its mapping is to be put in force, for the reason
+    `by`.
+    """
 
-    outlet: Destination
+    destination: Destination
     kept: InactiveMapping | None = None
     needs_activation: bool = False
     by: str = ""
@@ -123,9 +125,9 @@ def choose_mapping(
     return _judged(adapter, held, current, working, progress, accept=accept)
 
 
-def _load(outlet: Destination) -> None:
+def _load(destination: Destination) -> None:
     """Raises MappingError when it cannot be loaded."""
-    _ = outlet.mappings
+    _ = destination.mappings
 
 
 def _judged(
@@ -166,7 +168,7 @@ def record_choice(adapter: Adapter, choice: MappingChoice, now: datetime, by: st
     """Write down what was chosen: a mapping that is now in force, or one that waits and why.
     `by` is who asked for the sync.
     """
-    name, edition, kept = choice.outlet.hospital.name, choice.outlet.mapping_edition, choice.kept
+    name, edition, kept = choice.destination.hospital.name, choice.destination.mapping_edition, choice.kept
     if choice.needs_activation:
         files = (edition.snapshot or MappingSnapshot({})).to_zip()
         with write_transaction(adapter.engine) as connection:
@@ -199,22 +201,24 @@ def configuration_problems(adapter: Adapter) -> tuple[str, ...]:
     return ()
 
 
-def if_readable(outlet: Destination) -> Destination | None:
-    """The outlet, or None where its mapping, put in force by an older adapter, cannot be read any more."""
+def if_readable(destination: Destination) -> Destination | None:
+    """The destination, or None where its mapping, put in force by an older adapter, cannot be read any
+    more.
+    """
     try:
-        _load(outlet)
+        _load(destination)
     except PolicyError:
         raise
     except MappingError:
         return None
-    return outlet
+    return destination
 
 
 def resend_weight(
     adapter: Adapter, before: Destination | None, working: Destination, progress: ProgressCallback
 ) -> ResendWeight:
     """How much of what the hospital holds the mapping of `working` would send again or take away, that of
-    `before` not. Without one, what the ledger wishes for is all there is to compare with.
+    `before` not. Without one, what the ledger desires is all there is to compare with.
     """
     scale, done = ResendCounter(), 0
     total = adapter.records.counts()["cadre"]
@@ -232,9 +236,9 @@ def _resent(person: PlannedPerson, before: Destination | None) -> list[PlannedCh
     return [change for change in suspects if former.get(_identity(change)) != _digest(change)]
 
 
-def _digests(outlet: Destination, person: PlannedPerson) -> dict[str, str]:
-    found = desired_state_of(person, outlet).desired
-    return {wish.identity: wish.digest for wish in found}
+def _digests(destination: Destination, person: PlannedPerson) -> dict[str, str]:
+    found = desired_state_of(person, destination).desired
+    return {desired.identity: desired.digest for desired in found}
 
 
 def _identity(change: PlannedChange) -> str:

@@ -51,20 +51,20 @@ _FEW = 50  # resources whose identity is made again to know the key
 _LEAVING = ".leaving"  # ends the version of a plan that holds nothing but what leaves
 
 
-def _since(adapter: Adapter, outlet: Destination, version: str) -> int:
+def _since(adapter: Adapter, destination: Destination, version: str) -> int:
     """Where planning goes on: from the start when mappings, policy or settings changed."""
-    state = adapter.ledger.hospitals.row(outlet.hospital.name)
+    state = adapter.ledger.hospitals.row(destination.hospital.name)
     return state.planned_position if state.planned_version == version else 0
 
 
-def check_identity_key(adapter: Adapter, outlet: Destination) -> None:
+def check_identity_key(adapter: Adapter, destination: Destination) -> None:
     """Under another identity key all that the hospital holds would be sent anew and retracted. Raises
     SettingsError when no resource in the ledger has the identity that this key makes.
     """
-    known = adapter.ledger.sample(outlet.hospital.name, _FEW)
-    kinds = {(map_.type, map_.identity_kind) for map_ in outlet.resource_maps}
+    known = adapter.ledger.sample(destination.hospital.name, _FEW)
+    kinds = {(map_.type, map_.identity_kind) for map_ in destination.resource_maps}
     made = [
-        outlet.identify(one.type, kind, one.key) == one.identity
+        destination.identify(one.type, kind, one.key) == one.identity
         for one in known
         for type_, kind in kinds
         if type_ == one.type
@@ -72,7 +72,7 @@ def check_identity_key(adapter: Adapter, outlet: Destination) -> None:
     if made and not any(made):
         raise SettingsError(
             "settings.other_key",
-            hospital=outlet.hospital.name,
+            hospital=destination.hospital.name,
             reference=adapter.settings.identity_key,
         )
 
@@ -88,7 +88,7 @@ def forget_expired(adapter: Adapter, hospital: str, now: datetime) -> int:
 
 def update_ledger(
     adapter: Adapter,
-    outlet: Destination,
+    destination: Destination,
     now: datetime,
     progress: ProgressCallback,
     stop: threading.Event | None = None,
@@ -102,16 +102,16 @@ def update_ledger(
     Each page is one transaction with its place in the feed, so a killed run, or one that `stop` ends
     early, goes on where it was. Raises LeaseLost, with nothing written, once `lock` is another's.
     """
-    version = outlet.version[: -len(_LEAVING)] + _LEAVING if only_removals else outlet.version
-    if adapter.ledger.hospitals.row(outlet.hospital.name).mode == HospitalMode.DRAINING:
+    version = destination.version[: -len(_LEAVING)] + _LEAVING if only_removals else destination.version
+    if adapter.ledger.hospitals.row(destination.hospital.name).mode == HospitalMode.DRAINING:
         return 0  # what is in the ledger still goes, and nothing new
     name, since, head = (
-        outlet.hospital.name,
-        _since(adapter, outlet, version),
+        destination.hospital.name,
+        _since(adapter, destination, version),
         adapter.records.newest_position(),
     )
     if since == 0:
-        check_identity_key(adapter, outlet)
+        check_identity_key(adapter, destination)
     park_outdated(adapter, name, now)
     changed, done = 0, since
     again = adapter.ledger.cadres_to_replan(name)
@@ -119,10 +119,10 @@ def update_ledger(
         return 0
     stop, late = stop or threading.Event(), _Late()
     parts = (
-        ([one] for one in selected_people(adapter, outlet, again)),
-        changed_pages(adapter, outlet, since),
+        ([one] for one in selected_people(adapter, destination, again)),
+        changed_pages(adapter, destination, since),
     )
-    for people in chain(*parts, late.again(adapter, outlet, stop)):
+    for people in chain(*parts, late.again(adapter, destination, stop)):
         done = max(done, people[-1].position)
         planned = {one.cadre: one.required_removals() if only_removals else one.changes for one in people}
         with write_transaction(adapter.engine) as connection:
@@ -132,7 +132,7 @@ def update_ledger(
                 connection,
                 name,
                 planned,
-                mapping_version=outlet.mapping_version,
+                mapping_version=destination.mapping_version,
                 version=version,
                 position=done,
                 now=now,
@@ -183,16 +183,16 @@ class _Late:
         return min(position, *(one - 1 for one in self._positions.values()))
 
     def again(
-        self, adapter: Adapter, outlet: Destination, stop: threading.Event
+        self, adapter: Adapter, destination: Destination, stop: threading.Event
     ) -> Iterator[list[PlannedPerson]]:
         """Those who are late, until what was under way is done, or takes too long."""
         for _ in range(_TRIES):
             if not self._positions or stop.wait(_PAUSE):
                 return
-            yield from ([one] for one in selected_people(adapter, outlet, sorted(self._positions)))
+            yield from ([one] for one in selected_people(adapter, destination, sorted(self._positions)))
 
 
-def preview_bundles(outlet: Destination, changes: list[PlannedChange]) -> Iterator[bytes]:
+def preview_bundles(destination: Destination, changes: list[PlannedChange]) -> Iterator[bytes]:
     """The Bundles for one person, as the next sync sends them (single requests as Bundles of one). Where one
     refers to what an earlier one creates, the reference is still by identifier; it becomes the id that the
     hospital gives.
@@ -208,11 +208,14 @@ def preview_bundles(outlet: Destination, changes: list[PlannedChange]) -> Iterat
         if change.entry is not None and change.entry.remote_id is not None
     }
     how = choose_strategy(
-        outlet.card, max_entries=outlet.hospital.max_entries, max_bytes=outlet.hospital.max_bytes
+        destination.card,
+        max_entries=destination.hospital.max_entries,
+        max_bytes=destination.hospital.max_bytes,
     )
     form: Literal["transaction", "batch"] = "transaction" if how.form == "transaction" else "batch"
     items = [
-        OutboundResource.of(wish.type, wish.identity, wish.rank, wish.body) for wish, _ in wanted.values()
+        OutboundResource.of(desired.type, desired.identity, desired.rank, desired.body)
+        for desired, _ in wanted.values()
     ]
     reachable = set(known)
     while batch := next_bundle(
@@ -223,7 +226,7 @@ def preview_bundles(outlet: Destination, changes: list[PlannedChange]) -> Iterat
         cross_references=how.cross_references,
     )[0]:
         writes = [_write(how, item, wanted[item.identity][1]) for item in batch]
-        yield build_bundle(writes, system=outlet.system, known=known, form=form)
+        yield build_bundle(writes, system=destination.system, known=known, form=form)
         reachable |= {(item.type, item.identity) for item in batch}
         items = [item for item in items if item not in batch]
     leaving = [change.entry for change in changes if _is_leaving(change) and change.entry is not None]
@@ -232,7 +235,7 @@ def preview_bundles(outlet: Destination, changes: list[PlannedChange]) -> Iterat
         for entry in sorted(leaving, key=lambda entry: -entry.rank)
     ]
     for part in split_writes(gone, {entry.identity: entry.rank for entry in leaving}, how):
-        yield build_bundle(part, system=outlet.system, known={}, form=form)
+        yield build_bundle(part, system=destination.system, known={}, form=form)
 
 
 def _is_to_send(change: PlannedChange) -> bool:
@@ -259,9 +262,9 @@ def write_bundles(adapter: Adapter, name: str, folder: Path) -> int:
     for old in folder.glob("bundle-*.json"):
         old.unlink()
     choice, count = choose_mapping(adapter, name), 0
-    for person in all_people(adapter, choice.outlet):
+    for person in all_people(adapter, choice.destination):
         changes = person.required_removals() if choice.only_removals else person.changes
-        for body in preview_bundles(choice.outlet, changes):
+        for body in preview_bundles(choice.destination, changes):
             count += 1
             (folder / f"bundle-{count:06d}.json").write_bytes(body)
     return count

@@ -189,11 +189,11 @@ def sync(
             forget_expired(adapter, name, clock())
             with ThreadPoolExecutor(1, thread_name_prefix=f"plan-{name}") as planner:
                 planning = planner.submit(plan_with_lock, work, choice, turns[name])
-                with server_client(adapter, choice.outlet.hospital, clock()) as client:
+                with server_client(adapter, choice.destination.hospital, clock()) as client:
                     adapter.ledger.hospitals.allow_probe(name, clock())
                     delivered = deliver_due(
                         work,
-                        choice.outlet.hospital,
+                        choice.destination.hospital,
                         client,
                         patience=adapter.settings.patience_seconds,
                         more=lambda: not planning.done(),
@@ -223,7 +223,7 @@ def activate_mapping(
     """Choose the hospital's mapping and write that down. For who has the hospital's turn."""
     try:
         choice = chosen(work.adapter, name, work.progress)
-        _ = choice.outlet.policy
+        _ = choice.destination.policy
     except PolicyError:
         _log.error("policy.broken", hospital=name)
         raise
@@ -233,12 +233,12 @@ def activate_mapping(
 
 def plan_with_lock(work: RunContext, choice: MappingChoice, turn: NamedLock) -> PlanningResult:
     """Plan for a hospital, and give its turn back."""
-    adapter, outlet, only = work.adapter, choice.outlet, choice.only_removals
+    adapter, destination, only = work.adapter, choice.destination, choice.only_removals
     try:
         changed = update_ledger(
-            adapter, outlet, work.clock(), work.progress, work.stop, only_removals=only, lock=turn
+            adapter, destination, work.clock(), work.progress, work.stop, only_removals=only, lock=turn
         )
-        reached = adapter.ledger.hospitals.row(outlet.hospital.name).planned_position
+        reached = adapter.ledger.hospitals.row(destination.hospital.name).planned_position
         return PlanningResult(
             changed, is_complete=not work.stop.is_set() or reached >= adapter.records.newest_position()
         )
