@@ -3,7 +3,7 @@
 import sys
 from types import ModuleType
 
-from adapter import audit, database
+from adapter import audit, database, hospital_tokens
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
 from adapter.inbox.store import InboxStore
@@ -35,7 +35,7 @@ from adapter.records.sources.sql import source_cursor as cursors
 from adapter.records.store import RecordStore
 from adapter.repository import erasure as repository_erase
 from adapter.repository import store as repository
-from adapter.web import app, bearer_tokens
+from adapter.web import app
 
 __all__ = ["NOT_EVERYWHERE", "OTHERS", "STORES", "module_of"]
 
@@ -71,7 +71,7 @@ OTHERS: dict[type | ModuleType, str] = {
     ActiveMappingStore: "hospitals and mappings are few",
     NamedLockStore: "turns are few",
     AlarmStore: "alarms are few",
-    bearer_tokens: "tokens are few",
+    hospital_tokens: "tokens are few",
     remote: "another's database",
     database: _ASKS,
     importer: _ASKS,

@@ -18,7 +18,7 @@ from adapter.errors import Busy
 from adapter.insights.hospital_service import hospital_service
 from adapter.insights.server_card_report import ServerCardReport, probe_limits, stored_card_report
 from adapter.ledger.server_cards.card import UNMEASURED
-from adapter.operations.operation import Operation, OperationContext
+from adapter.operations.operation import Operation, OperationContext, version_of
 from adapter.pipeline.application import Adapter
 from adapter.settings import HospitalSettings
 from adapter.telemetry import get_logger
@@ -129,6 +129,10 @@ class MeasureServer(Operation[ServerCardReport, ServerCardReport]):
         """The card that there is."""
         return stored_card_report(context.adapter, self.hospital, context.clock())
 
+    def version(self, shown: ServerCardReport) -> str:
+        """The card; not what its age means today."""
+        return version_of((shown.card, shown.measured_at, shown.drift))
+
     def act(self, context: OperationContext, unchanged: Callable[[], None]) -> ServerCardReport:
         """Measure. Raises Busy when the server is being measured already."""
         unchanged()
@@ -154,6 +158,10 @@ class AcknowledgeDrift(Operation[ServerCardReport, None]):
     def look(self, context: OperationContext) -> ServerCardReport:
         """The card with its drift."""
         return stored_card_report(context.adapter, self.hospital, context.clock())
+
+    def version(self, shown: ServerCardReport) -> str:
+        """The card; not what its age means today."""
+        return version_of((shown.card, shown.measured_at, shown.drift))
 
     def act(self, context: OperationContext, unchanged: Callable[[], None]) -> None:
         """Forget the drift."""

@@ -68,7 +68,7 @@ class Operation(ABC, Generic[Shown, Done]):
         what does not exist.
         """
         shown = self.look(context)
-        return Preview(shown, version_of(shown))
+        return Preview(shown, self.version(shown))
 
     def perform(self, context: OperationContext, seen: str | None = None) -> Done:
         """Do it. `seen` is the version of the preview that it was decided on; None where nobody looked.
@@ -76,7 +76,7 @@ class Operation(ABC, Generic[Shown, Done]):
         """
 
         def unchanged() -> None:
-            if seen is not None and version_of(self.look(context)) != seen:
+            if seen is not None and self.version(self.look(context)) != seen:
                 raise Outdated("operation.outdated")
 
         return self.act(context, unchanged)
@@ -88,6 +88,10 @@ class Operation(ABC, Generic[Shown, Done]):
     @abstractmethod
     def act(self, context: OperationContext, unchanged: Callable[[], None]) -> Done:
         """Do it, and write it into the audit. Calls `unchanged` where nobody can come between any more."""
+
+    def version(self, shown: Shown) -> str:
+        """What names the state that `shown` was worked out from: all of it, unless a part passes by itself."""
+        return version_of(shown)
 
     def undo(self, before: Shown) -> "Operation[Any, Any] | None":
         """What takes it back, given the preview of how it was before; None where nothing does."""

@@ -17,7 +17,7 @@ from adapter.insights.hospital_service import hospital_service
 from adapter.ledger.repairs import Repair, RepairStore
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.values import Lease
-from adapter.operations.operation import Operation, OperationContext
+from adapter.operations.operation import Operation, OperationContext, version_of
 from adapter.operations.reconcile import Discrepancy, ReconcileReport, reconcile_hospital
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.desired_state.changed_people import CENTRE_KEY
@@ -64,6 +64,10 @@ class RepairHospital(Operation[ReconcileReport, tuple[ReconcileReport, RepairSum
         """What reading it back finds. Raises HospitalError when it cannot be asked."""
         with context.adapter.client(self.hospital) as client:
             return reconcile_hospital(context.adapter, self.hospital, client, context.clock, context.progress)
+
+    def version(self, shown: ReconcileReport) -> str:
+        """What was found; not when, nor in how many requests."""
+        return version_of((shown.findings, shown.unlisted))
 
     def act(
         self, context: OperationContext, unchanged: Callable[[], None]

@@ -471,7 +471,7 @@ class Dying(t.Records):
 
 engine = open_database(sys.argv[1])
 store = RecordStore(engine)
-t.processing.process_all(
+t.processing.process_items(
     t.InboxStore(engine), lambda name: t.Directory(store, name), Dying(store), t.NOW
 )
 """

@@ -22,7 +22,6 @@ from adapter.operations.operation import OperationContext
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound import inbox
 from adapter.pipeline.inbound.inbox import process_inbox
-from adapter.pipeline.outbound.sync import sync
 from adapter.pipeline.outbound.sync import sync as run_sync
 from adapter.records.importing import importer
 from adapter.records.model import Cadre, Referral, Result, Tier
@@ -196,7 +195,7 @@ def test_a_result_for_the_loser_is_the_survivors(site: Site) -> None:
     assert loser is not None
     site.merge(despite_numbers=True)
     directory = inbox._directories(site.adapter)(RETRACTS)
-    assert directory.cadre_by_remote(loser["id"]) == site.survivor
+    assert directory.cadre_by_remote_id(loser["id"]) == site.survivor
     number = next(one["value"] for one in loser["identifier"] if "record" in one["system"])
     assert directory.cadre_by_identity(number) == site.survivor
     referrals = [one for one in site.adapter.records.of_cadre(site.survivor) if isinstance(one, Referral)]
@@ -298,7 +297,7 @@ def test_what_hospitals_sent_about_the_loser_goes_back_when_the_merge_is_taken_b
 def test_nobody_plans_for_two_people_while_they_become_one(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sync, "_WAIT", 0)
+    monkeypatch.setattr("adapter.pipeline.outbound.sync._WAIT", 0)
     turn = site.adapter.ledger.named_locks.acquire(f"plan:{LINKS}", 60)
     assert turn is not None
     with pytest.raises(Busy):

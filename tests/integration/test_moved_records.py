@@ -383,7 +383,7 @@ def test_what_moved_and_was_deleted_before_anybody_planned_is_retracted(site: Si
 def test_while_nothing_can_be_updated_it_leaves(site: Site) -> None:
     site.sync()
     site.give(site.owner)
-    site.plan(only_leaving=True)
+    site.plan(only_removals=True)
     assert site.states() == {(site.owner, EntryState.RETRACTING)}
     site.sync()
     site.check(site.owner)

@@ -170,19 +170,19 @@ _SENDER = """
 import sys, time
 from datetime import UTC, datetime
 from adapter.database import open_database
-from adapter.delivery.http.rate_limit import HospitalGate
+from adapter.delivery.http.rate_limit import HospitalRateLimiter
 from adapter.ledger.hospitals.store import HospitalStore
-from adapter.ledger.hospitals.pace import Limits
+from adapter.ledger.hospitals.pace import PaceLimits
 
 url, rate, seconds = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
-hospitals = HospitalStore(open_database(url), {"bv": Limits(per_second=rate)})
-gate = HospitalGate(hospitals, "bv", lambda: datetime.now(UTC))
-gate.before()
+hospitals = HospitalStore(open_database(url), {"bv": PaceLimits(per_second=rate)})
+limiter = HospitalRateLimiter(hospitals, "bv", lambda: datetime.now(UTC))
+limiter.acquire()
 print("ready", flush=True)
 sys.stdin.readline()
 end = time.time() + seconds
 while True:
-    gate.before()
+    limiter.acquire()
     if time.time() > end:
         break
     print(time.time())

@@ -273,10 +273,10 @@ import os, signal, sys
 from datetime import datetime, UTC
 from pathlib import Path
 from adapter.database import open_database
-from adapter.records.importing.importer import run
+from adapter.records.importing.importer import run_import
 def progress(done, total):
     os.kill(os.getpid(), signal.SIGKILL)
-run(open_database(sys.argv[1]), [Path(sys.argv[2])], max_deletions_percent=3, now=datetime.now(UTC),
+run_import(open_database(sys.argv[1]), [Path(sys.argv[2])], max_deletions_percent=3, now=datetime.now(UTC),
     known_hospitals=frozenset(), progress=progress, rejects=Path(sys.argv[3]))
 """
 

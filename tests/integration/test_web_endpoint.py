@@ -150,9 +150,9 @@ SERVER = """
     import sys
     from adapter.database import open_database
     from adapter.web.app import endpoint_app
-    from adapter.web.server import serve
+    from adapter.web.server import run_server
     engine = open_database(sys.argv[1])
-    serve(endpoint_app(engine, on_change=lambda connection, change: None), "127.0.0.1", int(sys.argv[2]))
+    run_server(endpoint_app(engine, on_change=lambda connection, change: None), "127.0.0.1", int(sys.argv[2]))
 """
 
 
