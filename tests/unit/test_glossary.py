@@ -59,9 +59,9 @@ RETIRED_NAMES = {
 }
 # Still called so; to be renamed, and taken out of here.
 STILL_THERE = {
-    "adapter.cli.commands.hospital.trouble",
-    "adapter.cli.terminal.context.opened",
-    "adapter.cli.terminal.refused.draw_turned_back",
+    "adapter.cli.commands.hospital.describe_last_error",
+    "adapter.cli.terminal.context.open_adapter",
+    "adapter.cli.terminal.refused.draw_refused",
 }
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, insights, opened, operating
+from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
 from adapter.cli.terminal.output import emit, moment, rows, table
 from adapter.texts import say
 
@@ -43,7 +43,7 @@ def merge(
     """Merge two people who are one."""
     from adapter.operations.merge import MergeCadres
 
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         operation, acting = MergeCadres(loser, survivor, despite_numbers), operating(adapter)
         seen = operation.preview(acting)
         insights(adapter).audit_read([("cadre", loser), ("cadre", survivor)], "cadre merge")
@@ -60,7 +60,7 @@ def unmerge(context: typer.Context, loser: _Loser, as_json: AsJson = False) -> N
     """Take a merge back."""
     from adapter.operations.merge import UnmergeCadre
 
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         survivor = UnmergeCadre(loser).perform(operating(adapter))
     facts = {"loser": loser, "survivor": survivor}
     emit(facts, as_json, lambda out: out.print(say("merge.undone", **facts)))
@@ -68,7 +68,7 @@ def unmerge(context: typer.Context, loser: _Loser, as_json: AsJson = False) -> N
 
 def merges(context: typer.Context, as_json: AsJson = False) -> None:
     """The merges that hold."""
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         found = insights(adapter).merges()
     made = table(*(say(f"merge.col_{word}") for word in ("loser", "survivor", "at", "by")))
     lines = [(one.loser, one.survivor, moment(one.merged_at), one.merged_by) for one in found]

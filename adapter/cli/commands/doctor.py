@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, opened, operating, stopping
+from adapter.cli.terminal.context import (
+    AsJson,
+    Hospitals,
+    chosen,
+    insights,
+    open_adapter,
+    operating,
+    stopping,
+)
 from adapter.cli.terminal.output import emit, errors, moment, rows, table
 from adapter.cli.terminal.progress import progress
 from adapter.texts import catalogue, say
@@ -55,7 +63,7 @@ def doctor(
     if seen and (not hospitals or read_only or show or markdown or as_json):
         raise UsageError("doctor.with_seen")
     failed = 0
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         names = chosen(adapter, hospitals)
         if seen:
             _acknowledge(adapter, names)

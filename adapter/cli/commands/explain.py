@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, insights, opened
+from adapter.cli.terminal.context import AsJson, insights, open_adapter
 from adapter.cli.terminal.output import emit, moment, rows, table, why
-from adapter.cli.terminal.refused import draw_turned_back
+from adapter.cli.terminal.refused import draw_refused
 from adapter.texts import say
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _record(context: typer.Context, key: str, hospital: str | None, as_json: boo
 
     if hospital is not None:
         raise UsageError("explain.hospital_without_type")
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         shown = insights(adapter)
         found = shown.explain(key)
         waiting: Sequence[RefusedResource] = ()
@@ -66,7 +66,7 @@ def _resource(
 ) -> None:
     from adapter.errors import UsageError
 
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         found = insights(adapter).provenance(resource_type, key, hospital)
     if not found:
         raise UsageError("explain.no_resource", type=resource_type)
@@ -117,7 +117,7 @@ def _draw_explained(
         )
         out.print(rows(table(*headers), lines))
         _draw_past(out, record)
-    draw_turned_back(out, waiting, values=True)
+    draw_refused(out, waiting, values=True)
 
 
 def _draw_past(out: "Console", record: "RecordExplanation") -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, insights, opened, operating, settings_of
+from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating, settings_of
 from adapter.cli.terminal.output import emit, moment, rows, table
 from adapter.texts import catalogue, say
 
@@ -44,7 +44,7 @@ def hospital_token(
     """Make a token with which a hospital may send results; it is shown once."""
     from adapter.operations.hospital_tokens import IssueToken, RevokeTokens
 
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         hospital = adapter.settings.hospital(name).name
         if revoke:
             count = RevokeTokens(hospital).perform(operating(adapter))
@@ -76,7 +76,7 @@ def hospital_list(context: typer.Context, as_json: AsJson = False) -> None:
 
 def hospital_show(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """How a hospital is served now."""
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         found = insights(adapter).hospital(name)
     emit(found, as_json, lambda out: _draw(out, found))
 
@@ -100,7 +100,7 @@ def hospital_reset(context: typer.Context, name: Name, as_json: AsJson = False) 
     """Close its breaker by hand."""
     from adapter.operations.hospital_switch import ResetBreaker
 
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         found = ResetBreaker(name).perform(operating(adapter))
     emit(found, as_json, lambda out: _draw_switched(out, found, "reset"))
 
@@ -108,7 +108,7 @@ def hospital_reset(context: typer.Context, name: Name, as_json: AsJson = False) 
 def _switch(context: typer.Context, name: str, mode: str, note: str | None, as_json: bool) -> None:
     from adapter.operations.hospital_switch import HospitalMode, SetHospitalMode
 
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         found = SetHospitalMode(name, HospitalMode(mode), note).perform(operating(adapter))
     emit(found, as_json, lambda out: _draw_switched(out, found, mode))
 
@@ -128,12 +128,16 @@ def served_lines(found: "HospitalService") -> "Iterator[str]":
     if found.why == "hours":
         yield say("hospital.is_hours", hospital=found.hospital, until=moment(found.until))
     if found.breaker != "closed" and found.mode != "paused":
-        facts = {"failures": found.failures, "since": moment(found.failing_since), "why": trouble(found)}
+        facts = {
+            "failures": found.failures,
+            "since": moment(found.failing_since),
+            "why": describe_last_error(found),
+        }
         word = "half_open" if found.breaker == "half-open" else "open"
         yield say(f"hospital.is_{word}", hospital=found.hospital, until=moment(found.until), **facts)
 
 
-def trouble(found: "HospitalService") -> str:
+def describe_last_error(found: "HospitalService") -> str:
     """What is wrong with a hospital, in words where there are some, with the code that the docs list."""
     code = found.last_error or "-"
     known = f"hospital.trouble_{code.replace('-', '_')}"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, opened, operating
+from adapter.cli.terminal.context import AsJson, open_adapter, operating
 from adapter.cli.terminal.output import emit, errors, rows, table
 from adapter.cli.terminal.progress import progress
 from adapter.texts import say
@@ -40,7 +40,7 @@ def import_files(
     from adapter.operations.import_records import ImportRecords
 
     operation = ImportRecords(tuple(files), dry_run, partial, allow_deletions, full, rejects)
-    with opened(context) as adapter, progress(quiet=as_json) as callback:
+    with open_adapter(context) as adapter, progress(quiet=as_json) as callback:
         report = operation.perform(operating(adapter, callback))
     emit(report.as_json(), as_json, lambda out: _draw(out, report))
     raise typer.Exit(1 if report.rejected else 0)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, opened, operating
+from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, open_adapter, operating
 from adapter.cli.terminal.output import emit, moment, rows, table
 from adapter.texts import catalogue, say
 
@@ -40,7 +40,7 @@ def inbox_list(
     """What hospitals sent and what became of it."""
     if context.invoked_subcommand:
         return
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         found = insights(adapter).inbox(None if state == "all" else state)
     emit(found, as_json, lambda out: _draw_inbox(out, found))
 
@@ -55,7 +55,7 @@ def inbox_link(
     """Say whose result it is."""
     from adapter.operations.inbox import LinkItem
 
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         LinkItem(item, cadre, referral).perform(operating(adapter))
     facts = {"item": item, "cadre": cadre, "referral": referral}
     emit(facts, as_json, lambda out: out.print(say("cli.inbox_linked", item=item, cadre=cadre)))
@@ -69,7 +69,7 @@ def inbox_unlink(
     """Take a match back: the result leaves the record and waits again."""
     from adapter.operations.inbox import UnlinkItem
 
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         UnlinkItem(item).perform(operating(adapter))
     emit({"item": item}, as_json, lambda out: out.print(say("cli.inbox_unlinked", item=item)))
 
@@ -81,7 +81,7 @@ def inbox_unanswered(
     as_json: AsJson = False,
 ) -> None:
     """Referrals that hospitals have and that nothing came back for."""
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         limit = adapter.settings.alarm.answer_days if days is None else days
         found = insights(adapter).unanswered(chosen(adapter, hospitals), limit)
     facts = {"days": limit, "unanswered": [asdict(one) for one in found]}

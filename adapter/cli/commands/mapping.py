@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, opened, settings_of
+from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, open_adapter, settings_of
 from adapter.cli.terminal.output import emit, rows, table
 from adapter.cli.terminal.progress import progress
 from adapter.texts import say
@@ -54,7 +54,7 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """What the folder's mapping does to the current records, against the one in force; sends nothing."""
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         names = chosen(adapter, hospitals)
         with progress(quiet=as_json) as callback:
             found = insights(adapter).mapping_impact(names, callback, sample=sample, command="mapping diff")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, opened, operating
+from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, open_adapter, operating
 from adapter.cli.terminal.output import emit, moment, pages, rows, table, why
 from adapter.texts import say
 
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 def parked(context: typer.Context, hospitals: Hospitals = None, as_json: AsJson = False) -> None:
     """What waits for a person, by cause."""
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         found = insights(adapter).parked(chosen(adapter, hospitals))
     emit(found, as_json, lambda out: _draw_parked(out, found))
 
@@ -50,7 +50,7 @@ def release(  # noqa: PLR0917 - Typer passes them by name
     asks = not (yes or dry_run)
     if asks and (as_json or not sys.stdin.isatty()):
         raise UsageError("release.say_yes")
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         operation, acting = ReleaseParked(tuple(words or ()), reason, everything), operating(adapter)
         seen = operation.preview(acting)
         found = seen.shown

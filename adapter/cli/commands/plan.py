@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adapter.cli.commands.doctor import say_unmeasured
-from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, opened
+from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, open_adapter
 from adapter.cli.terminal.output import emit, errors, rows, table, why
 from adapter.cli.terminal.progress import progress
 from adapter.texts import catalogue, say
@@ -39,7 +39,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Show what a sync would send, what not, and why."""
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         names, shown = chosen(adapter, hospitals), insights(adapter)
         if cadre is not None:
             cadre = _somebody(shown, cadre)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, insights, opened, operating
+from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
 from adapter.cli.terminal.output import emit, moment, rows, table
 from adapter.texts import say
 
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 def show_problems(context: typer.Context, as_json: bool) -> None:
     """List them, one row each; ends with 0 where there is none, 1 where there is."""
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         found = insights(adapter).problems()
     emit(_facts(found), as_json, lambda out: _draw(out, found))
     raise typer.Exit(1 if found else 0)
@@ -41,7 +41,7 @@ def alarm(
     from adapter.errors import UsageError
     from adapter.operations.alarms import SendAlarms, TestChannels
 
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         if test:
             acting = operating(adapter)
             if not TestChannels().preview(acting).shown:

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, opened, operating, stopping
+from adapter.cli.terminal.context import (
+    AsJson,
+    Hospitals,
+    chosen,
+    insights,
+    open_adapter,
+    operating,
+    stopping,
+)
 from adapter.cli.terminal.output import emit, errors, rows, table
 from adapter.cli.terminal.progress import progress, still
 from adapter.texts import catalogue, say
@@ -52,7 +60,7 @@ def reconcile(
     wanted = _Wanted(repair, delete_unknown, yes, as_json)
     facts: dict[str, Any] = {}
     exit_code = 0
-    with opened(context) as adapter, progress(quiet=as_json) as callback:
+    with open_adapter(context) as adapter, progress(quiet=as_json) as callback:
         for name in chosen(adapter, hospitals):
             try:
                 found, done = _one(adapter, name, callback, wanted)

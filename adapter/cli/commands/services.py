@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.terminal.context import Hospitals, chosen, insights, now, opened, stopping
+from adapter.cli.terminal.context import Hospitals, chosen, insights, now, open_adapter, stopping
 from adapter.texts import say
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def schedule(context: typer.Context) -> None:
     from adapter.errors import SettingsError
 
     stop = stopping()
-    with opened(context, service=True) as adapter:
+    with open_adapter(context, service=True) as adapter:
         count = len(adapter.settings.hospitals) + len(adapter.settings.sources)
         if not count:
             raise SettingsError("cli.schedule_none")
@@ -48,7 +48,7 @@ def worker(
     from adapter.duties.services import run_worker, worker_duties
 
     stop = stopping()
-    with opened(context, service=True) as adapter:
+    with open_adapter(context, service=True) as adapter:
         names = chosen(adapter, hospitals)
         duties = worker_duties(adapter, now, stop, names if hospitals else None)
         _say_problems(adapter)
@@ -73,7 +73,7 @@ def serve(
     from adapter.web.endpoint import adapter_endpoint
     from adapter.web.server import run_server as run
 
-    with opened(context, service=True) as adapter:
+    with open_adapter(context, service=True) as adapter:
         at, on = host or adapter.settings.listen_host, port or adapter.settings.listen_port
         _must_be_free(at, on)
         app = adapter_endpoint(adapter)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, insights, opened, operating
+from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
 from adapter.cli.terminal.output import emit, errors, moment, rows, table
 from adapter.cli.terminal.progress import progress
 from adapter.texts import say
@@ -55,7 +55,7 @@ def source_check(
     from adapter.operations.import_records import check_source, source_file
 
     samples = _Samples()
-    with opened(context) as adapter, progress(quiet=as_json) as callback:
+    with open_adapter(context) as adapter, progress(quiet=as_json) as callback:
         path = source_file(adapter, Path(source))
         if not path.exists():
             known = ", ".join(sorted(adapter.settings.sources)) or "-"
@@ -99,7 +99,7 @@ def _draw_check(
 
 def source_list(context: typer.Context, as_json: AsJson = False) -> None:
     """A line for each source and kind."""
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         lines = insights(adapter).sources()
     emit(lines, as_json, lambda out: _draw_list(out, lines))
 

@@ -6,9 +6,9 @@ import typer
 
 from adapter.cli.commands.hospital import served_lines
 from adapter.cli.commands.problems import show_problems
-from adapter.cli.terminal.context import AsJson, insights, now, opened
+from adapter.cli.terminal.context import AsJson, insights, now, open_adapter
 from adapter.cli.terminal.output import LOCAL, emit, moment, rows, table
-from adapter.cli.terminal.refused import draw_turned_back, waiting_at
+from adapter.cli.terminal.refused import draw_refused, waiting_at
 from adapter.texts import say
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def status(
         raise UsageError("problems.with_workers")
     if problems:
         show_problems(context, as_json)
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         shown = insights(adapter)
         there = shown.workers()
         if workers:
@@ -68,7 +68,7 @@ def report(
     from adapter.cli.terminal.report_chart import draw
     from adapter.errors import UsageError
 
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         figures = insights(adapter).report(
             year, for_outsiders=for_outsiders, today=now().astimezone(LOCAL).date()
         )
@@ -118,4 +118,4 @@ def _draw_status(
             out.print(say("cli.sync_problem", hospital=line.hospital, problem=line.mapping_kept))
     if lines[0].policy_problem:
         out.print(say("diff.policy_wrong", problem=lines[0].policy_problem))
-    draw_turned_back(out, waiting, values=out.is_terminal, total=sum(line.parked for line in lines))
+    draw_refused(out, waiting, values=out.is_terminal, total=sum(line.parked for line in lines))

@@ -11,13 +11,13 @@ from adapter.cli.terminal.context import (
     Hospitals,
     chosen,
     insights,
-    opened,
+    open_adapter,
     operating,
     stopping,
 )
 from adapter.cli.terminal.output import emit, rows, table
 from adapter.cli.terminal.progress import progress
-from adapter.cli.terminal.refused import draw_turned_back, waiting_at
+from adapter.cli.terminal.refused import draw_refused, waiting_at
 from adapter.texts import say
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def sync(
     from adapter.operations.sync import SyncHospitals
 
     stop = stopping()
-    with opened(context) as adapter:
+    with open_adapter(context) as adapter:
         names, shown = chosen(adapter, hospitals), insights(adapter)
         with progress(quiet=as_json) as callback:
             summary = SyncHospitals(tuple(names), accept).perform(operating(adapter, callback, stop))
@@ -97,7 +97,7 @@ def _draw_summary(
         for problem in found.problems:
             out.print(say("cli.sync_problem", hospital=name, problem=problem))
     parked = sum(found.parked for found in summary.hospitals.values())
-    draw_turned_back(out, waiting, values=out.is_terminal, total=parked)
+    draw_refused(out, waiting, values=out.is_terminal, total=parked)
     if summary.stopped:
         out.print(
             say("cli.sync_stopped", count=sum(h.waiting + h.unknown for h in summary.hospitals.values()))

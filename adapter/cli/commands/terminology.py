@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, insights, opened, settings_of
+from adapter.cli.terminal.context import AsJson, insights, open_adapter, settings_of
 from adapter.cli.terminal.output import emit, rows, table
 from adapter.cli.terminal.progress import progress
 from adapter.texts import say
@@ -35,7 +35,7 @@ def gaps(
     as_json: AsJson = False,
 ) -> None:
     """List the codes that no table knows, most frequent first."""
-    with opened(context) as adapter, progress(quiet=as_json) as callback:
+    with open_adapter(context) as adapter, progress(quiet=as_json) as callback:
         found = insights(adapter).terminology_gaps(
             hospital, lambda _stage, _hospital, done, total: callback(say("terms.reading"), None, done, total)
         )

@@ -30,7 +30,7 @@ __all__ = [
     "chosen",
     "insights",
     "now",
-    "opened",
+    "open_adapter",
     "operating",
     "settings_of",
     "stopping",
@@ -72,7 +72,7 @@ def settings_of(context: typer.Context) -> "Settings":
 
 
 @contextmanager
-def opened(context: typer.Context, *, service: bool = False) -> Iterator["Adapter"]:
+def open_adapter(context: typer.Context, *, service: bool = False) -> Iterator["Adapter"]:
     """The adapter of the settings, closed at the end. A service logs what the settings say; a
     command that answers a person logs only what went wrong (or everything, at level debug).
     """

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from adapter.cli.terminal.context import Adapter
     from adapter.insights.refusals import RefusedResource, SourceCell
 
-__all__ = ["draw_turned_back", "sentence", "waiting_at"]
+__all__ = ["draw_refused", "sentence", "waiting_at"]
 
 _SHOWN = 5  # of each hospital; `explain` says more of one record
 
@@ -29,7 +29,7 @@ def waiting_at(adapter: "Adapter", parked: "Mapping[str, int]", command: str) ->
     return insights(adapter).refused(names, _SHOWN, command=shown)
 
 
-def draw_turned_back(
+def draw_refused(
     out: "Console", found: "Sequence[RefusedResource]", *, values: bool, total: int | None = None
 ) -> None:
     """A sentence for each, and the words it was refused with. `values` shows what the cells hold: for a
