@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from sqlalchemy import text
 
 from adapter.database import open_database, write_transaction
-from adapter.ledger.hospitals.pace import PaceLimits
+from adapter.ledger.hospitals.circuit_breaker import PaceLimits
 from adapter.ledger.store import LedgerStore
 
 HOSPITALS = ("bv-a", "bv-b")

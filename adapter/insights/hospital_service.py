@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from adapter.ledger.hospitals.pace import Admission, BreakerState, HospitalMode, max_in_flight
-from adapter.ledger.hospitals.pace import admission as judged
+from adapter.ledger.hospitals.circuit_breaker import Admission, BreakerState, HospitalMode, max_in_flight
+from adapter.ledger.hospitals.circuit_breaker import admission as judged
 from adapter.ledger.hospitals.values import HospitalState
 from adapter.ledger.schema.states import EntryState
 from adapter.pipeline.application import Adapter

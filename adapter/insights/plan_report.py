@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from adapter.insights.grouped_counts import grouped_counts
 from adapter.ledger.entries.comparison import PlannedAction, PlannedChange
-from adapter.ledger.hospitals.pace import PaceLimits
+from adapter.ledger.hospitals.circuit_breaker import PaceLimits
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.values import DesiredResource, LedgerEntry
 from adapter.ledger.server_cards.card import ServerCard

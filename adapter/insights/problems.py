@@ -18,7 +18,7 @@ from sqlalchemy import text
 from adapter.database import read_transaction
 from adapter.errors import PolicyError, SettingsError
 from adapter.insights.unanswered import backlog_of, unanswered_referrals
-from adapter.ledger.hospitals.pace import HospitalMode
+from adapter.ledger.hospitals.circuit_breaker import HospitalMode
 from adapter.ledger.hospitals.values import HospitalState
 from adapter.ledger.monitoring.overdue import Backlog
 from adapter.ledger.parking import ParkedGroup, ParkedSelection

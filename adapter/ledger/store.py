@@ -31,7 +31,7 @@ from adapter.ledger.entries.row_values import (
     settlement_row,
 )
 from adapter.ledger.history import receipts
-from adapter.ledger.hospitals.pace import PaceLimits
+from adapter.ledger.hospitals.circuit_breaker import PaceLimits
 from adapter.ledger.hospitals.store import HospitalStore
 from adapter.ledger.schema import tables
 from adapter.ledger.schema.states import EntryEvent, EntryState, next_state

@@ -90,7 +90,7 @@ class Operation(ABC, Generic[Shown, Done]):
         """Do it, and write it into the audit. Calls `unchanged` where nobody can come between any more."""
 
     def version(self, shown: Shown) -> str:
-        """What names the state that `shown` was worked out from: all of it, unless a part passes by itself."""
+        """Names the state that `shown` was worked out from: all of it, unless a part passes by itself."""
         return version_of(shown)
 
     def undo(self, before: Shown) -> "Operation[Any, Any] | None":

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from adapter.fhir.identity import IdentityFactory
-from adapter.ledger.hospitals.pace import PaceLimits
+from adapter.ledger.hospitals.circuit_breaker import PaceLimits
 from adapter.ledger.schema.values import DesiredResource
 from adapter.ledger.server_cards.card import ServerCard
 from adapter.pipeline.mapping_editions import MappingEdition, MappingLibrary

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, insert
 from adapter.database import write_transaction
 from adapter.delivery.mail import send_mail
 from adapter.insights.problems import current_problems
-from adapter.ledger.hospitals.pace import HospitalMode
+from adapter.ledger.hospitals.circuit_breaker import HospitalMode
 from adapter.ledger.schema import tables
 from adapter.ledger.schema.states import EntryEvent
 from adapter.operations.alarms import send_alarms

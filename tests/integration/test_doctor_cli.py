@@ -14,10 +14,10 @@ from sqlalchemy import Engine
 from adapter.cli import main
 from adapter.database import open_database
 from adapter.errors import Busy
-from adapter.ledger.hospitals.pace import HospitalMode
+from adapter.ledger.hospitals.circuit_breaker import HospitalMode
 from adapter.ledger.server_cards.card import ServerCard
 from adapter.ledger.server_cards.store import ServerCardStore
-from adapter.operations.hospital_switch import SetHospitalMode
+from adapter.operations.hospital_mode import SetHospitalMode
 from adapter.operations.measure import remeasure_server
 from adapter.operations.operation import OperationContext
 from adapter.pipeline.application import Adapter

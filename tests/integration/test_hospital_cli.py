@@ -12,8 +12,8 @@ from adapter import audit
 from adapter.cli import main
 from adapter.database import read_transaction
 from adapter.insights.hospital_service import hospital_service
-from adapter.ledger.hospitals.pace import HospitalMode
-from adapter.operations.hospital_switch import SetHospitalMode
+from adapter.ledger.hospitals.circuit_breaker import HospitalMode
+from adapter.operations.hospital_mode import SetHospitalMode
 from adapter.operations.operation import OperationContext
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.outbound.planning import update_ledger

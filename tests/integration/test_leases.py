@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 
 from adapter.database import read_transaction, write_transaction
 from adapter.errors import LeaseLost
-from adapter.ledger.hospitals.pace import PaceLimits
+from adapter.ledger.hospitals.circuit_breaker import PaceLimits
 from adapter.ledger.schema.states import EntryEvent
 from adapter.ledger.schema.values import DeliveryOutcome, Lease
 from adapter.ledger.store import LedgerStore

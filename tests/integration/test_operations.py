@@ -20,7 +20,7 @@ from adapter import audit
 from adapter.database import read_transaction
 from adapter.errors import Outdated, UsageError
 from adapter.ledger.schema.states import EntryEvent, EntryState
-from adapter.operations.hospital_switch import HospitalMode, ResetBreaker, SetHospitalMode
+from adapter.operations.hospital_mode import HospitalMode, ResetBreaker, SetHospitalMode
 from adapter.operations.hospital_tokens import IssueToken, RevokeTokens
 from adapter.operations.import_records import ImportRecords
 from adapter.operations.inbox import LinkItem, UnlinkItem

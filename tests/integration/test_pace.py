@@ -16,7 +16,7 @@ from sqlalchemy import Engine, select
 from adapter import audit
 from adapter.database import open_database, read_transaction, write_transaction
 from adapter.delivery.http.rate_limit import AdaptiveBundleSize, HospitalRateLimiter
-from adapter.ledger.hospitals.pace import BreakerState, HospitalMode, PaceLimits
+from adapter.ledger.hospitals.circuit_breaker import BreakerState, HospitalMode, PaceLimits
 from adapter.ledger.hospitals.store import HospitalStore
 from adapter.service_hours import ServiceHours
 
@@ -172,7 +172,7 @@ from datetime import UTC, datetime
 from adapter.database import open_database
 from adapter.delivery.http.rate_limit import HospitalRateLimiter
 from adapter.ledger.hospitals.store import HospitalStore
-from adapter.ledger.hospitals.pace import PaceLimits
+from adapter.ledger.hospitals.circuit_breaker import PaceLimits
 
 url, rate, seconds = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
 hospitals = HospitalStore(open_database(url), {"bv": PaceLimits(per_second=rate)})

@@ -17,7 +17,7 @@ from adapter.delivery.http.rate_limit import AdaptiveBundleSize, HospitalRateLim
 from adapter.delivery.worker import DeliverySummary, deliver
 from adapter.fhir import codec
 from adapter.ledger.entries.comparison import compare
-from adapter.ledger.hospitals.pace import BreakerState, HospitalMode, PaceLimits
+from adapter.ledger.hospitals.circuit_breaker import BreakerState, HospitalMode, PaceLimits
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.values import DesiredResource
 from adapter.ledger.store import LedgerStore

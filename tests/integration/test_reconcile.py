@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from adapter.database import migrate, open_database
 from adapter.delivery.read_back.reconciliation import ReadBackVerdict
 from adapter.errors import Busy, HospitalError, SettingsError
-from adapter.ledger.hospitals.pace import HospitalMode
+from adapter.ledger.hospitals.circuit_breaker import HospitalMode
 from adapter.ledger.schema.states import EntryState
 from adapter.operations import reconcile
 from adapter.operations.reconcile import Discrepancy, ReconcileReport, reconcile_hospital

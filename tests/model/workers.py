@@ -17,7 +17,7 @@ from sqlalchemy import Engine, event
 from adapter.database import open_database
 from adapter.delivery.http.client import HospitalClient
 from adapter.delivery.worker import deliver
-from adapter.ledger.hospitals.pace import PaceLimits
+from adapter.ledger.hospitals.circuit_breaker import PaceLimits
 from adapter.ledger.store import LedgerStore
 from adapter.testing import ManualClock
 

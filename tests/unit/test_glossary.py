@@ -12,7 +12,7 @@ import pytest
 from code_names import all_names, find_name, module_files, rooms
 
 from adapter.inbox.tables import STATES
-from adapter.ledger.hospitals.pace import BreakerState, HospitalMode
+from adapter.ledger.hospitals.circuit_breaker import BreakerState, HospitalMode
 from adapter.ledger.schema.states import EntryState
 
 PAGE = (Path(__file__).parents[2] / "docs" / "glossary.md").read_text("utf-8")

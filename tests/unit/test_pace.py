@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapter.ledger.hospitals import pace
-from adapter.ledger.hospitals.pace import (
+from adapter.ledger.hospitals import bundle_size, circuit_breaker, token_bucket
+from adapter.ledger.hospitals.circuit_breaker import (
     Admission,
     BreakerState,
     HospitalHealth,
     HospitalMode,
     PaceLimits,
-    TokenBucket,
 )
+from adapter.ledger.hospitals.token_bucket import TokenBucket
 from adapter.service_hours import ServiceHours
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)  # 15:00 in Viet Nam
@@ -33,7 +33,7 @@ def failed(
     at: float = 0,
     jitter: float = 0,
 ) -> HospitalHealth:
-    return pace.after_failure(health, why, asked, after(at), limits=FOUR, jitter=jitter)
+    return circuit_breaker.after_failure(health, why, asked, after(at), limits=FOUR, jitter=jitter)
 
 
 OPEN = HospitalHealth(
@@ -63,7 +63,7 @@ NIGHT = PaceLimits(concurrency=4, hours=ServiceHours.of(["22:00-05:00"], ["2026-
     ],
 )
 def test_what_may_be_in_flight(health: HospitalHealth, limits: PaceLimits, expected: Admission) -> None:
-    assert pace.admission(health, limits, NOW) == expected
+    assert circuit_breaker.admission(health, limits, NOW) == expected
 
 
 def test_the_breaker_opens_longer_each_time_that_the_probe_fails_and_closes_when_one_is_answered() -> None:
@@ -75,19 +75,19 @@ def test_the_breaker_opens_longer_each_time_that_the_probe_fails_and_closes_when
         assert health.not_before is not None
         waits.append((health.not_before - after(now)).total_seconds())
         now += waits[-1]
-        assert pace.admission(health, FOUR, after(now)) == Admission(1, probing=True)
-        health = pace.half_opened(health)
+        assert circuit_breaker.admission(health, FOUR, after(now)) == Admission(1, probing=True)
+        health = circuit_breaker.half_opened(health)
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900]
     assert health.failing_since == NOW
-    assert pace.after_success(health) == HospitalHealth()
+    assert circuit_breaker.after_success(health) == HospitalHealth()
 
 
 def test_what_was_under_way_when_it_opened_neither_counts_nor_closes() -> None:
     opened = failed(HospitalHealth())
     assert failed(opened, at=0.5) == opened
     assert failed(opened, at=3) == opened
-    assert pace.after_success(opened) == opened
-    assert pace.after_success(pace.half_opened(opened)).breaker is BreakerState.CLOSED
+    assert circuit_breaker.after_success(opened) == opened
+    assert circuit_breaker.after_success(circuit_breaker.half_opened(opened)).breaker is BreakerState.CLOSED
 
 
 @pytest.mark.parametrize(
@@ -126,29 +126,29 @@ def test_jitter_only_makes_it_later() -> None:
 
 def test_a_row_from_before_breakers_had_states_is_waited_for_and_then_served() -> None:
     old = HospitalHealth(failures=5, not_before=after(10), last_error="timeout")
-    assert pace.admission(old, FOUR, NOW) == Admission(0, "breaker", after(10))
-    assert pace.admission(old, FOUR, after(10)) == Admission(2)
-    assert pace.after_success(old) == HospitalHealth()
+    assert circuit_breaker.admission(old, FOUR, NOW) == Admission(0, "breaker", after(10))
+    assert circuit_breaker.admission(old, FOUR, after(10)) == Admission(2)
+    assert circuit_breaker.after_success(old) == HospitalHealth()
 
 
 def test_concurrency_starts_with_half_grows_by_one_a_round_and_halves_once_for_one_crowd() -> None:
     health = HospitalHealth()
-    rounds = [pace.max_in_flight(health, FOUR)]
+    rounds = [circuit_breaker.max_in_flight(health, FOUR)]
     for second in range(3):
         for _ in range(rounds[-1]):
-            health = pace.after_good_answers(health, FOUR, 1, after(second))
-        rounds.append(pace.max_in_flight(health, FOUR))
+            health = circuit_breaker.after_good_answers(health, FOUR, 1, after(second))
+        rounds.append(circuit_breaker.max_in_flight(health, FOUR))
     assert rounds == [2, 3, 4, 4]
-    halved = pace.after_throttling(health, FOUR, after(10))
-    assert pace.max_in_flight(halved, FOUR) == 2
-    assert pace.after_throttling(halved, FOUR, after(11)) == halved
-    assert pace.after_good_answers(halved, FOUR, 8, after(11)) == halved
-    assert pace.max_in_flight(pace.after_throttling(halved, FOUR, after(13)), FOUR) == 1
+    halved = circuit_breaker.after_throttling(health, FOUR, after(10))
+    assert circuit_breaker.max_in_flight(halved, FOUR) == 2
+    assert circuit_breaker.after_throttling(halved, FOUR, after(11)) == halved
+    assert circuit_breaker.after_good_answers(halved, FOUR, 8, after(11)) == halved
+    assert circuit_breaker.max_in_flight(circuit_breaker.after_throttling(halved, FOUR, after(13)), FOUR) == 1
     assert (
-        pace.max_in_flight(pace.after_throttling(halved, FOUR, after(-3600)), FOUR) == 1
+        circuit_breaker.max_in_flight(circuit_breaker.after_throttling(halved, FOUR, after(-3600)), FOUR) == 1
     )  # the clock was set back
     for why, left in (("busy", 2), ("timeout", 2), ("unreachable", 4), ("auth", 4)):
-        assert pace.max_in_flight(failed(health, why, at=20), FOUR) == left
+        assert circuit_breaker.max_in_flight(failed(health, why, at=20), FOUR) == left
 
 
 EVENTS = st.lists(
@@ -172,21 +172,21 @@ def test_whatever_happens_and_whatever_clocks_do_it_is_served_again_within_the_l
         now += timedelta(seconds=passed)
         match what:
             case "success":
-                health = pace.after_success(health)
+                health = circuit_breaker.after_success(health)
             case "failure":
-                health = pace.after_failure(health, why, asked, now, limits=limits, jitter=0.5)
-            case "probe" if pace.admission(health, limits, now).probing:
-                health = pace.half_opened(health)
+                health = circuit_breaker.after_failure(health, why, asked, now, limits=limits, jitter=0.5)
+            case "probe" if circuit_breaker.admission(health, limits, now).probing:
+                health = circuit_breaker.half_opened(health)
             case "crowd":
-                health = pace.after_throttling(health, limits, now)
+                health = circuit_breaker.after_throttling(health, limits, now)
             case "good":
-                health = pace.after_good_answers(health, limits, 3, now)
+                health = circuit_breaker.after_good_answers(health, limits, 3, now)
             case "at once":
-                health = pace.without_wait(health)
+                health = circuit_breaker.without_wait(health)
             case "reset":
-                health = pace.after_reset(health)
-        assert 1 <= pace.max_in_flight(health, limits) <= concurrency
-        found = pace.admission(health, limits, now)
+                health = circuit_breaker.after_reset(health)
+        assert 1 <= circuit_breaker.max_in_flight(health, limits) <= concurrency
+        found = circuit_breaker.admission(health, limits, now)
         assert found.max_in_flight <= concurrency
         assert found.max_in_flight or (found.until and found.until - now <= timedelta(hours=1.5))
         if health.breaker is not BreakerState.CLOSED:
@@ -202,14 +202,14 @@ def test_whatever_happens_and_whatever_clocks_do_it_is_served_again_within_the_l
 def test_a_bucket_gives_the_rate_and_its_burst_also_by_a_clock_that_is_set_back(
     rate: float, gaps: list[float], start: float
 ) -> None:
-    count = pace.reservation_size(rate)
+    count = token_bucket.reservation_size(rate)
     bucket: TokenBucket | None = TokenBucket(start, NOW)
     burst = max(1.0, rate / 4)
     given_at: list[float] = []
     passed = back = 0.0
     for gap in gaps:
         passed, back = passed + max(gap, 0), back + min(gap, 0)
-        bucket, wait = pace.reserve_tokens(bucket, after(passed + back), rate, count)
+        bucket, wait = token_bucket.reserve_tokens(bucket, after(passed + back), rate, count)
         assert wait >= 0
         given_at += [passed + wait + number / rate for number in range(count)]
     for at in given_at:
@@ -219,9 +219,9 @@ def test_a_bucket_gives_the_rate_and_its_burst_also_by_a_clock_that_is_set_back(
 
 def test_a_clock_that_was_set_back_or_a_broken_row_stops_no_request() -> None:
     later = TokenBucket(0.0, after(3600))
-    bucket, wait = pace.reserve_tokens(later, NOW, 10, 1)
+    bucket, wait = token_bucket.reserve_tokens(later, NOW, 10, 1)
     assert (bucket.at, wait) == (NOW, 0.1)
-    assert pace.reserve_tokens(TokenBucket(float("nan"), NOW), NOW, 10, 1)[1] == 0
+    assert token_bucket.reserve_tokens(TokenBucket(float("nan"), NOW), NOW, 10, 1)[1] == 0
 
 
 @pytest.mark.parametrize(
@@ -243,15 +243,15 @@ def test_a_clock_that_was_set_back_or_a_broken_row_stops_no_request() -> None:
 def test_the_size_of_a_bundle_follows_the_time_that_it_takes(
     entries: int | None, took: int, seconds: float | None, expected: int
 ) -> None:
-    assert pace.next_bundle_size(entries, took, seconds, 30, 50) == expected
+    assert bundle_size.next_bundle_size(entries, took, seconds, 30, 50) == expected
 
 
 def test_bundles_that_timed_out_together_make_the_next_half_as_large_once() -> None:
     size: int | None = None
     for _ in range(8):  # all were sent before the first of them had no answer
-        size = pace.next_bundle_size(size, 50, None, 30, 50)
+        size = bundle_size.next_bundle_size(size, 50, None, 30, 50)
     assert size == 25
-    assert pace.next_bundle_size(size, 25, None, 30, 50) == 12
+    assert bundle_size.next_bundle_size(size, 25, None, 30, 50) == 12
 
 
 @settings(deadline=None)
@@ -263,7 +263,7 @@ def test_bundles_settle_at_what_a_slow_server_manages_in_time(per_entry: float, 
         took = size or 50
         seconds = took * per_entry
         timeouts += seconds > timeout and number >= 20
-        size = pace.next_bundle_size(size, took, None if seconds > timeout else seconds, timeout, 50)
+        size = bundle_size.next_bundle_size(size, took, None if seconds > timeout else seconds, timeout, 50)
     assert size is not None
     assert timeouts == 0
     assert size * per_entry <= timeout / 2 or size == 1

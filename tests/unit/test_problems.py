@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from adapter.cli.app import app
 from adapter.insights.problems import HospitalFacts, Problem, ProblemFacts, find_problems, token_expiry
-from adapter.ledger.hospitals.pace import BreakerState, HospitalMode
+from adapter.ledger.hospitals.circuit_breaker import BreakerState, HospitalMode
 from adapter.ledger.hospitals.values import HospitalState
 from adapter.ledger.monitoring.alarms import AlarmState, compare_alarms
 from adapter.ledger.monitoring.overdue import Backlog

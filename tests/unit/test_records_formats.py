@@ -92,12 +92,12 @@ def test_what_is_no_instant(cell: object) -> None:
     ],
 )
 def test_measured_values(cell: object, expected: str) -> None:
-    assert cell_parsers.parse_measured_value(cell) == expected
+    assert cell_parsers.parse_value_as_written(cell) == expected
 
 
 def test_a_value_that_excel_made_a_date_of_is_refused() -> None:
     with pytest.raises(CellError) as refused:
-        cell_parsers.parse_measured_value(date(2026, 10, 8))
+        cell_parsers.parse_value_as_written(date(2026, 10, 8))
     assert refused.value.expected == "expect_value"
 
 
@@ -125,7 +125,7 @@ def test_no_cell_breaks_a_parser(cell: object) -> None:
         ),
         *(
             cell_parsers.parse_small_integer,
-            cell_parsers.parse_measured_value,
+            cell_parsers.parse_value_as_written,
             cell_parsers.parse_boolean,
             cell_parsers.parse_citizen_id,
             cell_parsers.parse_old_citizen_id,

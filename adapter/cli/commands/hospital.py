@@ -98,7 +98,7 @@ def hospital_resume(context: typer.Context, name: Name, note: Note = None, as_js
 
 def hospital_reset(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """Close its breaker by hand."""
-    from adapter.operations.hospital_switch import ResetBreaker
+    from adapter.operations.hospital_mode import ResetBreaker
 
     with open_adapter(context) as adapter:
         found = ResetBreaker(name).perform(operating(adapter))
@@ -106,7 +106,7 @@ def hospital_reset(context: typer.Context, name: Name, as_json: AsJson = False) 
 
 
 def _switch(context: typer.Context, name: str, mode: str, note: str | None, as_json: bool) -> None:
-    from adapter.operations.hospital_switch import HospitalMode, SetHospitalMode
+    from adapter.operations.hospital_mode import HospitalMode, SetHospitalMode
 
     with open_adapter(context) as adapter:
         found = SetHospitalMode(name, HospitalMode(mode), note).perform(operating(adapter))

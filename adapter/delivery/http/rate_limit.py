@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapter.ledger.hospitals import pace
+from adapter.ledger.hospitals import bundle_size, token_bucket
 from adapter.ledger.hospitals.store import HospitalStore
 from adapter.ledger.hospitals.values import HospitalState
 from adapter.telemetry import get_logger
@@ -86,7 +86,7 @@ class HospitalRateLimiter:
             self._lost = True
         if not self._slots:
             self._block = (
-                self._block if self._lost else min(self._block * 2, pace.reservation_size(self._rate))
+                self._block if self._lost else min(self._block * 2, token_bucket.reservation_size(self._rate))
             )
             self._lost = False
             first = now + self._reserved(self._block)
@@ -140,7 +140,7 @@ class AdaptiveBundleSize:
         """A Bundle of so many entries was answered in so many seconds; None: not in time, or too large."""
         with self._lock:
             self._good += seconds is not None and seconds <= self._timeout / 2
-            size = pace.next_bundle_size(self._size, entries, seconds, self._timeout, self._ceiling)
+            size = bundle_size.next_bundle_size(self._size, entries, seconds, self._timeout, self._ceiling)
             smaller, larger = size < (self._size or self._ceiling), size > (self._size or self._ceiling)
             better = larger or (self._good > 0 and self._allowed < self._most)
             if smaller or (better and self._elapsed() - self._written_at >= _SETTLED):

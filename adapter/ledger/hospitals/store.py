@@ -14,15 +14,15 @@ from sqlalchemy import Connection, Engine, bindparam, func, select, text, update
 
 from adapter import audit
 from adapter.database import read_transaction, write_transaction
-from adapter.ledger.hospitals import pace
-from adapter.ledger.hospitals.pace import (
+from adapter.ledger.hospitals import circuit_breaker, token_bucket
+from adapter.ledger.hospitals.circuit_breaker import (
     Admission,
     BreakerState,
     HospitalHealth,
     HospitalMode,
     PaceLimits,
-    TokenBucket,
 )
+from adapter.ledger.hospitals.token_bucket import TokenBucket
 from adapter.ledger.hospitals.values import HospitalState
 from adapter.ledger.schema import tables
 
@@ -80,13 +80,13 @@ class HospitalStore:
 
     def limits(self, name: str) -> PaceLimits:
         """What the settings say of its pace."""
-        return self._limits.get(name, pace.UNLIMITED)
+        return self._limits.get(name, circuit_breaker.UNLIMITED)
 
     # -- whether it is served --------------------------------------------------------------
 
     def admission(self, name: str, now: datetime) -> Admission:
         """How many shipments may be in flight now over all workers; where none, why and until when."""
-        return pace.admission(self.row(name).health, self.limits(name), now)
+        return circuit_breaker.admission(self.row(name).health, self.limits(name), now)
 
     def max_in_flight(self, connection: Connection, name: str, now: datetime) -> int:
         """How many shipments may be in flight at the hospital now over all workers: 0 where it is paused,
@@ -94,12 +94,14 @@ class HospitalStore:
         that are held, and is the only one to do so until his transaction ends.
         """
         health = self._row(connection, name).health
-        found = pace.admission(health, self.limits(name), now)
+        found = circuit_breaker.admission(health, self.limits(name), now)
         if found.probing or not found.max_in_flight:
             self._well.pop(name, None)
         if found.probing and health.breaker is BreakerState.OPEN:
             opened = (_H.c.name == name) & (_H.c.breaker == BreakerState.OPEN)
-            connection.execute(update(_H).where(opened).values(breaker=pace.half_opened(health).breaker))
+            connection.execute(
+                update(_H).where(opened).values(breaker=circuit_breaker.half_opened(health).breaker)
+            )
         return found.max_in_flight
 
     def record_success(self, name: str, now: datetime) -> None:
@@ -111,11 +113,11 @@ class HospitalStore:
             return
         state = self.row(name)
         recently = state.last_contact is not None and abs(now - state.last_contact) < _CONTACT_NEWS
-        if not recently or pace.after_success(state.health) != state.health:
+        if not recently or circuit_breaker.after_success(state.health) != state.health:
             with write_transaction(self._engine) as connection:
                 self.ensure(connection, name)
                 state = self._row(connection, name, lock=True)
-                self._put(connection, name, pace.after_success(state.health), last_contact=now)
+                self._put(connection, name, circuit_breaker.after_success(state.health), last_contact=now)
         if state.breaker != BreakerState.OPEN:
             self._well[name] = now
 
@@ -128,14 +130,14 @@ class HospitalStore:
         self._well.pop(name, None)
         return self._change(
             name,
-            lambda health: pace.after_failure(
+            lambda health: circuit_breaker.after_failure(
                 health, why, retry_after, now, limits=self.limits(name), jitter=self._jitter.random()
             ),
         )
 
     def record_throttling(self, name: str, now: datetime) -> None:
         """The hospital said that this is too much at a time, in an answer that was tried again at once."""
-        self._change(name, lambda health: pace.after_throttling(health, self.limits(name), now))
+        self._change(name, lambda health: circuit_breaker.after_throttling(health, self.limits(name), now))
 
     def allow_probe(self, name: str, now: datetime) -> None:
         """A person's run may try at once, unless the hospital asked to be left alone, or refuses our token:
@@ -143,8 +145,8 @@ class HospitalStore:
         """
 
         def at_once(health: HospitalHealth) -> HospitalHealth:
-            asked = pace.pending_until(health.asked_until, now)
-            return health if asked or not health.not_before else pace.without_wait(health)
+            asked = circuit_breaker.pending_until(health.asked_until, now)
+            return health if asked or not health.not_before else circuit_breaker.without_wait(health)
 
         self._change(name, at_once)
 
@@ -160,7 +162,9 @@ class HospitalStore:
             self.ensure(connection, name)
             health = self._row(connection, name, lock=True).health
             refused = health.last_error == "auth" and health.breaker is BreakerState.OPEN
-            self._put(connection, name, pace.without_wait(health) if refused else health, token_mark=mark)
+            self._put(
+                connection, name, circuit_breaker.without_wait(health) if refused else health, token_mark=mark
+            )
 
     def _change(self, name: str, how: Callable[[HospitalHealth], HospitalHealth]) -> HospitalHealth:
         """The row's health as `how` changes it, written where it does."""
@@ -190,7 +194,7 @@ class HospitalStore:
             held = (
                 TokenBucket(row.tokens, row.tokens_at) if row.tokens_at and row.tokens is not None else None
             )
-            bucket, wait = pace.reserve_tokens(held, self._now(connection), rate, count)
+            bucket, wait = token_bucket.reserve_tokens(held, self._now(connection), rate, count)
             connection.execute(
                 update(_H).where(_H.c.name == name).values(tokens=bucket.tokens, tokens_at=bucket.at)
             )
@@ -211,7 +215,9 @@ class HospitalStore:
             self.ensure(connection, name)
             state = self._row(connection, name, lock=True)
             after = (
-                pace.after_good_answers(state.health, self.limits(name), good, now) if good else state.health
+                circuit_breaker.after_good_answers(state.health, self.limits(name), good, now)
+                if good
+                else state.health
             )
             size = state.entries if entries is None else entries
             if (after, size) == (state.health, state.entries):
@@ -252,7 +258,7 @@ class HospitalStore:
         """Close the breaker by hand, forget what was learnt of its pace. Audited; `unchanged` as above."""
         with write_transaction(self._engine) as connection:
             self.ensure(connection, name)
-            health = pace.after_reset(self._row(connection, name, lock=True).health)
+            health = circuit_breaker.after_reset(self._row(connection, name, lock=True).health)
             unchanged()
             self._put(connection, name, health, entries=None, tokens=None, tokens_at=None)
             audit.append(connection, at=now, actor=by, action="hospital.reset", hospital=name)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from adapter.ledger.hospitals.pace import BreakerState, HospitalHealth, HospitalMode
+from adapter.ledger.hospitals.circuit_breaker import BreakerState, HospitalHealth, HospitalMode
 
 __all__ = ["HospitalState"]
 

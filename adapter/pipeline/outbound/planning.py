@@ -20,7 +20,7 @@ from adapter.errors import SettingsError
 from adapter.fhir.bundle import Write, build_bundle
 from adapter.ledger.entries.comparison import PlannedAction, PlannedChange
 from adapter.ledger.history.retention import purge_expired
-from adapter.ledger.hospitals.pace import HospitalMode
+from adapter.ledger.hospitals.circuit_breaker import HospitalMode
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.values import LedgerEntry
 from adapter.ledger.workers.named_locks import NamedLock

@@ -32,7 +32,6 @@ __all__ = [
     "parse_insurance_numbers",
     "parse_key",
     "parse_list",
-    "parse_measured_value",
     "parse_name",
     "parse_old_citizen_id",
     "parse_phone",
@@ -40,6 +39,7 @@ __all__ = [
     "parse_province",
     "parse_small_integer",
     "parse_text",
+    "parse_value_as_written",
 ]
 
 CellValue = Any  # str | int | float | bool | date | datetime | time | timedelta, as calamine gives them
@@ -245,7 +245,7 @@ def parse_positive_integer(value: CellValue) -> int:
     return int(found)
 
 
-def parse_measured_value(value: CellValue) -> str:
+def parse_value_as_written(value: CellValue) -> str:
     """A measured value in normal form: "5.30", "<0.1", "120/80", or text such as "âm tính"."""
     if _is_number(value) and (isinstance(value, int) or isfinite(value)):
         return number_text(value)

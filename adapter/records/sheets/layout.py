@@ -167,7 +167,7 @@ SHEETS = (
                 "value",
                 "Giá trị",
                 "Value",
-                cell_parsers.parse_measured_value,
+                cell_parsers.parse_value_as_written,
                 "expect_value",
                 "kết quả",
                 "result",

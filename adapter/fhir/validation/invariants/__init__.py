@@ -8,13 +8,13 @@ which the walk has reported by then. The rules that need more than their own ele
 in `CHECKED_BY_WALK`; what is left out is named by `unchecked_reason`, with the reason.
 """
 
-from adapter.fhir.validation.invariants import clinical, conformance, datatypes, knowledge
+from adapter.fhir.validation.invariants import administrative_and_clinical, conformance, datatypes, knowledge
 from adapter.fhir.validation.invariants.fhirpath_functions import Predicate
 
 __all__ = ["CHECKED_BY_WALK", "PREDICATES", "Predicate", "unchecked_reason"]
 
 PREDICATES: dict[str, dict[str, Predicate]] = {}
-for _module in (datatypes, clinical, conformance, knowledge):
+for _module in (datatypes, administrative_and_clinical, conformance, knowledge):
     for _path, _rules in _module.RULES.items():
         PREDICATES.setdefault(_path, {}).update(_rules)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from adapter.insights.hospital_service import HospitalService, hospital_service
-from adapter.ledger.hospitals.pace import HospitalMode
+from adapter.ledger.hospitals.circuit_breaker import HospitalMode
 from adapter.operations.operation import Operation, OperationContext
 
 __all__ = ["HospitalMode", "ResetBreaker", "SetHospitalMode", "SwitchState"]

@@ -1,4 +1,4 @@
-"""How fast a hospital is served, and when it is left alone (pure). The facts are in its row, for all workers.
+"""A hospital's circuit breaker, and how many shipments may be in flight (pure). The facts are in its row.
 
 ::
 
@@ -17,19 +17,17 @@ it holds nobody up.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from math import ceil, isfinite
+from math import ceil
 
 from adapter.service_hours import ALWAYS_OPEN, ServiceHours
 
 __all__ = [
-    "BURST_SECONDS",
     "UNLIMITED",
     "Admission",
     "BreakerState",
     "HospitalHealth",
     "HospitalMode",
     "PaceLimits",
-    "TokenBucket",
     "admission",
     "after_failure",
     "after_good_answers",
@@ -39,10 +37,7 @@ __all__ = [
     "backoff",
     "half_opened",
     "max_in_flight",
-    "next_bundle_size",
     "pending_until",
-    "reservation_size",
-    "reserve_tokens",
     "without_wait",
 ]
 
@@ -55,7 +50,6 @@ _LONGEST_UNASKED = timedelta(seconds=_MAX_BACKOFF * (1 + _JITTER) + 60)
 _CROWDED = frozenset(("busy", "timeout"))  # what says: too much at a time
 _BREATH = timedelta(seconds=2)  # the answers to one crowd halve once, and nothing grows meanwhile
 _WAITING = 10.0  # seconds of its own rate that a hospital's shipments may wait for
-BURST_SECONDS = 0.25  # seconds: as much of its rate may go at once, and a process reserves no more
 
 
 class BreakerState(StrEnum):
@@ -232,53 +226,3 @@ def without_wait(health: HospitalHealth) -> HospitalHealth:
 def after_reset(health: HospitalHealth) -> HospitalHealth:
     """A person says that the hospital is well: only whether it is served remains."""
     return HospitalHealth(mode=health.mode)
-
-
-# -- requests a second -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class TokenBucket:
-    """`tokens` requests may go as of `at`; below 0 they are promised already."""
-
-    tokens: float
-    at: datetime
-
-
-def reservation_size(per_second: float) -> int:
-    """Requests that a process reserves at a time at most, so that the row is written four times a second
-    for each process, or once for each request of one that sends few.
-    """
-    return max(1, int(per_second * BURST_SECONDS))
-
-
-def reserve_tokens(
-    bucket: TokenBucket | None, now: datetime, per_second: float, count: int
-) -> tuple[TokenBucket, float]:
-    """Reserve `count` requests: the bucket after it, and the seconds until the first of them may go. The
-    others follow 1 / `per_second` apart.
-    """
-    burst = max(1.0, per_second * BURST_SECONDS)
-    held = burst
-    if bucket is not None and isfinite(bucket.tokens):
-        passed = max(0.0, (now - bucket.at).total_seconds())
-        held = min(burst, bucket.tokens + passed * per_second)
-    return TokenBucket(held - count, now), max(0.0, (1 - held) / per_second)
-
-
-# -- size of a Bundle ------------------------------------------------------------------------
-
-
-def next_bundle_size(
-    entries: int | None, took: int, seconds: float | None, timeout: float, ceiling: int
-) -> int:
-    """Entries of the next Bundle, after one of `took` was answered in `seconds` (None: it was too much,
-    or no answer came in time). Half of what it was after that or after half of `timeout`: several that
-    were under way together say so once. A tenth more after a full one in less than a quarter of it.
-    """
-    size = ceiling if entries is None else max(1, min(entries, ceiling))
-    if seconds is None or seconds > timeout / 2:
-        return min(size, max(1, took // 2))
-    if took >= size and seconds <= timeout / 4:
-        return min(ceiling, size + max(1, size // 10))
-    return size
