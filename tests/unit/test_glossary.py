@@ -57,12 +57,6 @@ RETIRED_NAMES = {
     "cli.start": "setup",
     "cli.exchange": "sync",
 }
-# Still called so; to be renamed, and taken out of here.
-STILL_THERE = {
-    "adapter.cli.commands.hospital.describe_last_error",
-    "adapter.cli.terminal.context.open_adapter",
-    "adapter.cli.terminal.refused.draw_refused",
-}
 
 
 @dataclass(frozen=True)
@@ -166,4 +160,4 @@ def test_no_retired_word_comes_back() -> None:
         whole = {name, f"{one.dotted.split('.')[1]}.{name}" if "." in one.dotted else name}
         if RETIRED_WORDS.keys() & ({*words} | joined) or RETIRED_NAMES.keys() & whole:
             found.add(one.dotted)
-    assert found == STILL_THERE, "retired words: see the tables above for what is said instead"
+    assert found == set(), "retired words: see the tables above for what is said instead"
