@@ -20,7 +20,7 @@ from adapter.errors import LeaseLost
 from adapter.ledger.schema.values import Lease
 from adapter.ledger.server_cards.card import UNMEASURED, ServerCard
 from adapter.ledger.store import LedgerStore
-from adapter.ledger.workers.liveness import MAX_RETRY_DELAY
+from adapter.ledger.workers.death_detection import MAX_RETRY_DELAY
 from adapter.telemetry import get_logger
 
 __all__ = ["DeliverySummary", "deliver", "effective_lease_seconds"]

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from adapter.pipeline.application import Adapter
 
 if TYPE_CHECKING:
-    from adapter.insights.explain import RecordExplanation
+    from adapter.insights.explain_record import RecordExplanation
+    from adapter.insights.explain_values import TracedResource
     from adapter.insights.hospital_service import HospitalService
     from adapter.insights.inbox_list import InboxList
     from adapter.insights.mapping_impact import MappingImpact
     from adapter.insights.parked import ParkedCause
     from adapter.insights.plan_report import PlanReport
     from adapter.insights.problems import Problem
-    from adapter.insights.provenance import TracedResource
     from adapter.insights.refusals import RefusedResource
     from adapter.insights.server_card_report import ServerCardReport
     from adapter.insights.source_list import SourceState
@@ -171,7 +171,7 @@ class Insights:
 
     def explain(self, key: str, command: str = "explain") -> "Sequence[RecordExplanation]":
         """Where a record went: for each hospital what became of it there, or why it is not there."""
-        from adapter.insights.explain import explain_record
+        from adapter.insights.explain_record import explain_record
 
         found = explain_record(self.adapter, key)
         self.audit_read(((one.kind, one.key) for one in found), command)
@@ -181,7 +181,7 @@ class Insights:
         self, resource_type: str, key: str, hospital: str | None, command: str = "explain"
     ) -> "Sequence[TracedResource]":
         """Where every value of a record's resources came from."""
-        from adapter.insights.provenance import trace_resources
+        from adapter.insights.explain_values import trace_resources
 
         found = trace_resources(self.adapter, resource_type, key, hospital)
         self.audit_read(((one.kind, one.key) for one in found), command)

@@ -8,7 +8,7 @@ from adapter.errors import UsageError
 from adapter.ledger.entries.row_values import REASON_INVALID
 from adapter.ledger.parking import REASON_TOO_OLD, ParkedGroup, ParkedSelection
 from adapter.pipeline.application import Adapter
-from adapter.pipeline.outbound.outdated import too_old_before
+from adapter.pipeline.outbound.too_old import too_old_before
 from adapter.texts import catalogue
 
 __all__ = ["ParkedCause", "ParkedSelection", "parked_causes", "select_parked"]

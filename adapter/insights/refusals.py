@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapter.fhir.paths import Path, matching_paths, parse_path
-from adapter.insights.provenance import TracedPerson, TracedResource, TracedValue, ValueSource
+from adapter.insights.explain_values import TracedPerson, TracedResource, TracedValue, ValueSource
 from adapter.ledger.schema.values import LedgerEntry
 from adapter.pipeline.application import Adapter
 from adapter.records.model import Measurement, Record

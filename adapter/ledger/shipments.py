@@ -27,7 +27,7 @@ from adapter.errors import LeaseLost
 from adapter.ledger.hospitals.store import HospitalStore
 from adapter.ledger.schema import tables
 from adapter.ledger.schema.values import Lease
-from adapter.ledger.workers.liveness import MAX_RETRY_DELAY, LivenessMonitor, UptimeClock, uptime
+from adapter.ledger.workers.death_detection import MAX_RETRY_DELAY, LivenessMonitor, UptimeClock, uptime
 
 __all__ = ["ShipmentStore"]
 

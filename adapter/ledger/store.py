@@ -38,8 +38,8 @@ from adapter.ledger.schema.states import EntryEvent, EntryState, next_state
 from adapter.ledger.schema.transitions import pack_transition
 from adapter.ledger.schema.values import UNKNOWN_RECORD, DeliveryOutcome, Lease, LedgerEntry
 from adapter.ledger.shipments import ShipmentStore
+from adapter.ledger.workers.death_detection import UptimeClock, uptime
 from adapter.ledger.workers.heartbeat import new_worker_id
-from adapter.ledger.workers.liveness import UptimeClock, uptime
 from adapter.ledger.workers.named_locks import NamedLockStore
 from adapter.ledger.workers.registry import WorkerStore
 

@@ -8,7 +8,7 @@ from adapter import audit
 from adapter.database import write_transaction
 from adapter.insights.parked import ParkedCause, ParkedSelection, parked_causes, select_parked
 from adapter.operations.operation import Operation, OperationContext
-from adapter.pipeline.outbound.outdated import too_old_before
+from adapter.pipeline.outbound.too_old import too_old_before
 
 __all__ = ["ReleaseParked"]
 

@@ -113,7 +113,7 @@ class MappingLibrary:
 
     def policy(self) -> "Policy":
         """The policy as its file is now. Raises PolicyError."""
-        from adapter.disclosure.policy_file import load_policy
+        from adapter.disclosure.policy_loader import load_policy
 
         digest = self.policy_digest()
         with self._lock:

@@ -20,7 +20,7 @@ def load_mappings(settings: Settings, folder: Path | None = None) -> "Mappings":
     """The mappings of the settings, or an edition of them in `folder`, checked, with the policy as it is
     now. Raises MappingError with every mistake, PolicyError with the policy's.
     """
-    from adapter.disclosure.policy_file import load_policy
+    from adapter.disclosure.policy_loader import load_policy
     from adapter.mapping.loader import Mappings
     from adapter.records.model import MAPPED_TYPES
 
@@ -53,7 +53,7 @@ def _unknown_codes(policy: "Policy", mappings: "Mappings", settings: Settings) -
 
 def policy_warnings(settings: Settings) -> tuple[str, ...]:
     """What in the policy and the overlays is not wrong, but perhaps not meant: one line each."""
-    from adapter.disclosure.policy_file import load_policy
+    from adapter.disclosure.policy_loader import load_policy
     from adapter.mapping.language.keywords import closest_choices
 
     folder, known = settings.mappings_folder, settings.hospitals

@@ -20,7 +20,7 @@ from adapter.repository import store
 from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.repository import Repository
 from adapter.repository.write_plan import VersionChange
-from adapter.sandbox.faults import Fault, FaultDecision, FaultInjector, parse_fault
+from adapter.sandbox.fault_injection import Fault, FaultDecision, FaultInjector, parse_fault
 from adapter.sandbox.request_stats import RequestStats, interaction_of, is_write
 from adapter.texts import say
 from adapter.web.app import Receive, Scope, Send, fhir_app

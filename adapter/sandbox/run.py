@@ -11,7 +11,7 @@ from adapter.fhir.codec import Resource
 from adapter.fhir.operation_outcome import Issue
 from adapter.sandbox.app import SANDBOX_OWNER, SandboxHospital
 from adapter.sandbox.clinician import Clinician
-from adapter.sandbox.faults import parse_fault
+from adapter.sandbox.fault_injection import parse_fault
 from adapter.settings import is_valid_name, read_secret
 from adapter.web.server import run_server
 

@@ -23,7 +23,7 @@ from adapter.fhir.codec import dumps
 from adapter.fhir.validation.checker import check_resource
 from adapter.ledger.server_cards.card import ServerCard
 from adapter.sandbox.app import SandboxHospital
-from adapter.sandbox.faults import parse_fault
+from adapter.sandbox.fault_injection import parse_fault
 from adapter.testing import serving
 
 SYSTEM = "https://cadre-health.example/fhir/sid/record/doctor"

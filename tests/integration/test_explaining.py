@@ -16,7 +16,7 @@ from adapter.delivery.worker import deliver
 from adapter.errors import UsageError
 from adapter.fhir import codec
 from adapter.fhir.paths import leaf_values, path_text
-from adapter.insights.provenance import TracedResource, trace_resources
+from adapter.insights.explain_values import TracedResource, trace_resources
 from adapter.insights.refusals import RefusedResource, locate_refused_values, refused_resources
 from adapter.ledger.schema.states import EntryState
 from adapter.pipeline.application import Adapter

@@ -18,7 +18,7 @@ from adapter.ledger.hospitals.circuit_breaker import PaceLimits
 from adapter.ledger.schema.states import EntryEvent
 from adapter.ledger.schema.values import DeliveryOutcome, Lease
 from adapter.ledger.store import LedgerStore
-from adapter.ledger.workers.liveness import MAX_RETRY_DELAY
+from adapter.ledger.workers.death_detection import MAX_RETRY_DELAY
 from adapter.testing import ManualClock
 
 NAME = "bv"

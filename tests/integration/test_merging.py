@@ -14,7 +14,7 @@ from adapter.database import open_database, write_transaction
 from adapter.errors import Busy, UsageError
 from adapter.fhir import codec
 from adapter.inbox.receive import receive_resource
-from adapter.insights.explain import explain_record
+from adapter.insights.explain_record import explain_record
 from adapter.insights.problems import current_problems
 from adapter.ledger.schema.states import EntryState
 from adapter.operations.merge import MergeCadres, MergePreview, UnmergeCadre

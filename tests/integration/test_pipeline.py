@@ -16,7 +16,7 @@ from adapter.delivery.decisions.strategy import OutboundResource, next_bundle
 from adapter.errors import SettingsError
 from adapter.fhir import codec
 from adapter.fhir.validation.checker import check_bundle, check_resource
-from adapter.insights.explain import explain_record
+from adapter.insights.explain_record import explain_record
 from adapter.insights.plan_report import PlanReport
 from adapter.insights.plan_report import plan_reports as make_plan
 from adapter.ledger.schema.states import EntryState

@@ -19,7 +19,7 @@ from adapter.ledger.schema.states import EntryEvent, EntryState
 from adapter.operations.operation import OperationContext
 from adapter.operations.release import ReleaseParked
 from adapter.pipeline.application import Adapter
-from adapter.pipeline.outbound.outdated import park_outdated
+from adapter.pipeline.outbound.too_old import park_outdated
 from adapter.settings import HospitalSettings, Settings, load_settings
 from adapter.testing import ADAPTER, Centre
 

@@ -15,7 +15,7 @@ from adapter.database import open_database, read_transaction, write_transaction
 from adapter.errors import SourceError, SourceReplaced
 from adapter.records.importing import importer
 from adapter.records.importing.import_report import ImportReport
-from adapter.records.sources.sql import source_cursor, tabs
+from adapter.records.sources.sql import changed_and_gone_rows, source_cursor
 from adapter.records.tables import record
 from adapter.texts import set_language
 
@@ -86,7 +86,7 @@ def test_others_write_while_a_database_is_read(pull: Pull) -> None:
 def test_an_import_that_was_overtaken_reads_again(pull: Pull, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows read before another import's are not written over it."""
     pull()
-    reading = tabs._SqlOrigin._read_all
+    reading = changed_and_gone_rows._SqlOrigin._read_all
     overtaken: list[int] = []
 
     def slowly(self: Any, told: Any) -> None:
@@ -99,7 +99,7 @@ def test_an_import_that_was_overtaken_reads_again(pull: Pull, monkeypatch: pytes
                 connection.execute(update(VALUES).where(mine).values(gia_tri="91", cap_nhat_luc=hour))
             pull()
 
-    monkeypatch.setattr(tabs._SqlOrigin, "_read_all", slowly)
+    monkeypatch.setattr(changed_and_gone_rows._SqlOrigin, "_read_all", slowly)
     assert pull().changes == 0
     assert len(overtaken) == 3
     with read_transaction(pull.store) as connection:
@@ -109,7 +109,7 @@ def test_an_import_that_was_overtaken_reads_again(pull: Pull, monkeypatch: pytes
 
 def test_one_that_is_overtaken_again_and_again_says_so(pull: Pull, monkeypatch: pytest.MonkeyPatch) -> None:
     pull()
-    reading = tabs._SqlOrigin._read_all
+    reading = changed_and_gone_rows._SqlOrigin._read_all
 
     def overtaken(self: Any, told: Any) -> None:
         reading(self, told)
@@ -118,7 +118,7 @@ def test_one_that_is_overtaken_again_and_again_says_so(pull: Pull, monkeypatch: 
             later = one.read_at + timedelta(seconds=1)
             source_cursor.save_cursor(connection, type(one)(**{**_fields(one), "read_at": later}))
 
-    monkeypatch.setattr(tabs._SqlOrigin, "_read_all", overtaken)
+    monkeypatch.setattr(changed_and_gone_rows._SqlOrigin, "_read_all", overtaken)
     with pytest.raises(SourceReplaced, match="Import again"):
         pull()
 

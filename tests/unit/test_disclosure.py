@@ -8,7 +8,7 @@ import pytest
 
 from adapter.disclosure.identifying_terms import IdentifyingTerms, PositionTerm
 from adapter.disclosure.policy import DisclosureFacts, Policy, WithholdReason, parse_policy
-from adapter.disclosure.policy_file import load_policy
+from adapter.disclosure.policy_loader import load_policy
 from adapter.disclosure.policy_schema import DisclosureForm
 from adapter.disclosure.pseudonymisation import pseudonymised, with_confidentiality_label, without_free_text
 from adapter.disclosure.text_guard import ResourceTexts, TextGuard

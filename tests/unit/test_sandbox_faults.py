@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from adapter.errors import UsageError
-from adapter.sandbox.faults import FaultInjector, parse_fault
+from adapter.sandbox.fault_injection import FaultInjector, parse_fault
 from adapter.sandbox.request_stats import RequestStats, interaction_of, is_write
 
 

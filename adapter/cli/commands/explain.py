@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from adapter.insights.explain import RecordAtHospital, RecordExplanation
-    from adapter.insights.provenance import TracedResource, TracedValue
+    from adapter.insights.explain_record import RecordAtHospital, RecordExplanation
+    from adapter.insights.explain_values import TracedResource, TracedValue
     from adapter.insights.refusals import RefusedResource
 
 __all__ = ["register"]

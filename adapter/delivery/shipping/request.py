@@ -21,7 +21,7 @@ from adapter.fhir.bundle import (
 from adapter.fhir.operation_outcome import Issue, parse_issues
 from adapter.ledger.schema.states import EntryEvent
 from adapter.ledger.schema.values import DeliveryOutcome
-from adapter.ledger.workers.liveness import uptime
+from adapter.ledger.workers.death_detection import uptime
 
 __all__ = ["RefusedBundle", "send_and_settle", "send_writes"]
 

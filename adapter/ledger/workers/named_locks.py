@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Row, and_, bindparam, or_, select, te
 from adapter.database import read_transaction, write_transaction
 from adapter.errors import LeaseLost
 from adapter.ledger.schema import tables
-from adapter.ledger.workers.liveness import LivenessMonitor, UptimeClock, uptime
+from adapter.ledger.workers.death_detection import LivenessMonitor, UptimeClock, uptime
 
 __all__ = ["NamedLock", "NamedLockStore"]
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from adapter.database import read_transaction, write_transaction
 from adapter.ledger.schema import tables
-from adapter.ledger.workers.liveness import LivenessMonitor, UptimeClock, uptime
+from adapter.ledger.workers.death_detection import LivenessMonitor, UptimeClock, uptime
 
 __all__ = ["Worker", "WorkerStore"]
 

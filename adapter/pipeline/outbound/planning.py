@@ -34,7 +34,7 @@ from adapter.pipeline.desired_state.changed_people import (
 )
 from adapter.pipeline.destination import Destination
 from adapter.pipeline.mappings.activation import ProgressCallback, choose_mapping
-from adapter.pipeline.outbound.outdated import park_outdated
+from adapter.pipeline.outbound.too_old import park_outdated
 
 __all__ = [
     "ProgressCallback",

@@ -72,7 +72,7 @@ def open_tabs(
 def _other_tabs(path: Path, inputs: InputOptions) -> list[Tab]:
     """The tabs of a database or of check-up forms; none if the path is neither."""
     if path.suffix.lower() in (".yaml", ".yml") and path.is_file():
-        from adapter.records.sources.sql.tabs import source_tabs
+        from adapter.records.sources.sql.changed_and_gone_rows import source_tabs
 
         return source_tabs(path, full=inputs.full)
     forms = [path] if path.is_file() else sorted(path.glob("*"))
