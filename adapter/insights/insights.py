@@ -177,7 +177,7 @@ class Insights:
         self.audit_read(((one.kind, one.key) for one in found), command)
         return found
 
-    def provenance(
+    def explain_values(
         self, resource_type: str, key: str, hospital: str | None, command: str = "explain"
     ) -> "Sequence[TracedResource]":
         """Where every value of a record's resources came from."""

@@ -67,7 +67,7 @@ def _resource(
     from adapter.errors import UsageError
 
     with open_adapter(context) as adapter:
-        found = insights(adapter).provenance(resource_type, key, hospital)
+        found = insights(adapter).explain_values(resource_type, key, hospital)
     if not found:
         raise UsageError("explain.no_resource", type=resource_type)
     emit(_as_numbers(found) if as_json else found, as_json, lambda out: _draw_traced(out, found))
