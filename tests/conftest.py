@@ -23,6 +23,33 @@ _NOT_FOUND = "PostgreSQL not found"
 _NO_MARIADB = "MariaDB not found"
 _MEMORY = Path("/dev/shm")  # noqa: S108 - where files are that nobody keeps
 _ROOM = 8_000_000_000  # bytes that must be free there
+_LONGEST_FIRST = {  # by what a test of the file takes, as last measured
+    name: place
+    for place, name in enumerate(
+        (
+            "test_faults.py",
+            "test_mapping_service.py",
+            "test_workers.py",
+            "test_demo.py",
+            "test_out.py",
+            "test_back.py",
+            "test_opened.py",
+            "test_readme.py",
+            "test_ledger_model.py",
+            "test_reconcile.py",
+            "test_merging.py",
+            "test_mapping_change.py",
+            "test_explaining.py",
+            "test_doctor_cli.py",
+            "test_doctor.py",
+            "test_disclosed.py",
+            "test_syncing.py",
+            "test_moved_records.py",
+            "test_foresight.py",
+            "test_recorded_servers.py",
+        )
+    )
+}
 _postgres = pytest.StashKey[Postgres]()
 _mariadb = pytest.StashKey[MariaDB]()
 _figures = pytest.StashKey[list[str]]()
@@ -41,6 +68,16 @@ def _write_into_memory() -> None:
     if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM:
         os.environ["TMPDIR"] = str(_MEMORY)
         tempfile.tempdir = None  # it may have been looked up before
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits for long begins first, a share of it with each worker of xdist: else some would wait alone
+    at the end. Each worker begins with a piece of the list and takes from others' when its own is done.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        items.sort(key=lambda item: _LONGEST_FIRST.get(item.path.name, len(_LONGEST_FIRST)))
+        items[:] = [item for worker in range(workers) for item in items[worker::workers]]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

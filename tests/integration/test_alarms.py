@@ -52,7 +52,7 @@ def codes(adapter: Adapter, books: Books) -> dict[str, int]:
 
 def test_nothing_wrong_is_nothing_to_tell(adapter: Adapter) -> None:
     assert current_problems(adapter, START) == []
-    assert send_alarms(adapter, START).problems == []
+    assert send_alarms(adapter, START).problems == ()
 
 
 def test_what_waits_too_long_is_found(adapter: Adapter) -> None:
