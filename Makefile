@@ -30,8 +30,8 @@ install: .venv/runtime.stamp  ## .venv/bin/adapter and what it needs
 demo: .venv/runtime.stamp  ## import, sync through faults, results come back, report; checks itself
 	@$(BIN)/adapter demo $(DEMO)
 
-# Three for each core: many tests wait for a time-out or a process most of the time.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(3 * (os.cpu_count() or 1))')
+# Two for each core: many tests wait for a time-out or a process most of the time.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 test: .venv/dev.stamp  ## pytest; e.g. make test TESTS=tests/unit
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
 

@@ -52,7 +52,7 @@ def _hash(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
-def issue_token(engine: Engine, hospital: str, now: datetime, *, by: str = "setup") -> str:
+def issue_token(engine: Engine, hospital: str, now: datetime, *, by: str) -> str:
     """Make a token for `hospital`. It is returned this once and cannot be shown again. Audited."""
     token = _PREFIX + secrets.token_urlsafe(32)
     row = {"hospital": hospital, "token": _hash(token), "created_at": now}
@@ -62,9 +62,7 @@ def issue_token(engine: Engine, hospital: str, now: datetime, *, by: str = "setu
     return token
 
 
-def revoke_tokens(
-    engine: Engine, hospital: str, now: datetime, *, name: str | None = None, by: str = "setup"
-) -> int:
+def revoke_tokens(engine: Engine, hospital: str, now: datetime, *, by: str, name: str | None = None) -> int:
     """End the tokens of `hospital`, or the one whose name (IssuedToken.name) is given. Returns how many.
     Audited.
     """

@@ -72,12 +72,17 @@ def _write_into_memory() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What waits for long begins first, a share of it with each worker of xdist: else some would wait alone
-    at the end. Each worker begins with a piece of the list and takes from others' when its own is done.
+    at the end. Each worker begins with a piece of the list and takes from others' when its own is done. A
+    file's tests stay together.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    if workers > 1:
-        items.sort(key=lambda item: _LONGEST_FIRST.get(item.path.name, len(_LONGEST_FIRST)))
-        items[:] = [item for worker in range(workers) for item in items[worker::workers]]
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for path in sorted(files, key=lambda path: _LONGEST_FIRST.get(path.name, len(_LONGEST_FIRST))):
+        min(hands, key=len).extend(files[path])
+    items[:] = [item for hand in hands for item in hand]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

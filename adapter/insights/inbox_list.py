@@ -9,7 +9,7 @@ from adapter.inbox.store import InboxItem
 from adapter.inbox.tables import STATES
 from adapter.pipeline.application import Adapter
 
-__all__ = ["InboxList", "ListedItem", "inbox_list"]
+__all__ = ["InboxList", "ListedItem", "checked_state", "inbox_list"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,15 @@ class InboxList:
     items: tuple[ListedItem, ...]
 
 
+def checked_state(word: str) -> str | None:
+    """The state that a person named, None for "all". Raises UsageError for a word that is no state."""
+    if word not in (*STATES, "all"):
+        raise UsageError("cli.unknown_state", state=word, known=", ".join((*STATES, "all")))
+    return None if word == "all" else word
+
+
 def inbox_list(adapter: Adapter, state: str | None) -> InboxList:
-    """The items in that state, None: all. Raises UsageError for a word that is no state."""
-    if state is not None and state not in STATES:
-        raise UsageError("cli.unknown_state", state=state, known=", ".join((*STATES, "all")))
+    """The items in that state, None: all."""
     return InboxList(adapter.inbox.counts(), tuple(_listed(one) for one in adapter.inbox.items(state)))
 
 

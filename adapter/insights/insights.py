@@ -141,16 +141,12 @@ class Insights:
         self, hospitals: Iterable[str], most: int, *, key: str | None = None, command: str | None = None
     ) -> "Sequence[RefusedResource]":
         """What waits for a person, said of the local record: `most` at each hospital, or of `key` alone.
-        `command` is given where what the cells hold will be shown, and audited. Nothing where a mapping
-        cannot be loaded.
+        `command` is given where what the cells hold will be shown, and audited. Raises MappingError
+        where a mapping cannot be loaded.
         """
-        from adapter.errors import MappingError
         from adapter.insights.refusals import refused_resources
 
-        try:
-            found = [one for name in hospitals for one in refused_resources(self.adapter, name, most, key)]
-        except MappingError:
-            return []  # it traces nothing; `mapping check` lists why
+        found = [one for name in hospitals for one in refused_resources(self.adapter, name, most, key)]
         if command is not None:
             self.audit_read(((one.kind, one.key) for one in found), command)
         return found

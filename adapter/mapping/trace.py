@@ -92,7 +92,7 @@ class TracingEngine(MappingEngine):
         super().__init__(maps, self._watch.codes(engine.codes), engine.context)
 
     def make(self, map_: ResourceMapping, record: Any, **beside: Any) -> MappedResource | None:
-        """As `Engine.make`."""
+        """As `MappingEngine.make`."""
         made = super().make(map_, record, **beside)
         if made is not None and self._wanted(record.kind, record.key):
             known = expression_context(map_, self._watch.record(record), **_watched(self._watch, beside))

@@ -9,7 +9,7 @@ from adapter.insights.hospital_service import HospitalService, hospital_service
 from adapter.ledger.hospitals.circuit_breaker import HospitalMode
 from adapter.operations.operation import Operation, OperationContext
 
-__all__ = ["HospitalMode", "ResetBreaker", "SetHospitalMode", "SwitchState"]
+__all__ = ["BreakerView", "HospitalMode", "ResetBreaker", "SetHospitalMode", "SwitchState"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,16 @@ class SwitchState:
     mode: str
     mode_by: str | None
     mode_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerView:
+    """How a hospital's breaker stands, after how many failures in a row, and what the last one was."""
+
+    hospital: str
+    breaker: str
+    failures: int
+    last_error: str | None
 
 
 def _switch(context: OperationContext, name: str) -> SwitchState:
@@ -57,7 +67,7 @@ class SetHospitalMode(Operation[SwitchState, HospitalService]):
 
 
 @dataclass(frozen=True)
-class ResetBreaker(Operation[SwitchState, HospitalService]):
+class ResetBreaker(Operation[BreakerView, HospitalService]):
     """Close a hospital's breaker by hand: it is tried at once, and its pace is learnt anew. Nothing undoes
     it: the next failure opens it again.
     """
@@ -66,9 +76,11 @@ class ResetBreaker(Operation[SwitchState, HospitalService]):
     audited_as: ClassVar[tuple[str, ...]] = ("hospital.reset",)
     hospital: str
 
-    def look(self, context: OperationContext) -> SwitchState:
-        """How the switch stands. Raises SettingsError for a hospital that is not in the settings."""
-        return _switch(context, self.hospital)
+    def look(self, context: OperationContext) -> BreakerView:
+        """How the breaker stands. Raises SettingsError for a hospital that is not in the settings."""
+        hospital = context.adapter.settings.hospital(self.hospital).name
+        row = context.adapter.ledger.hospitals.row(hospital)
+        return BreakerView(hospital, row.breaker, row.failures, row.last_error)
 
     def act(self, context: OperationContext, unchanged: Callable[[], None]) -> HospitalService:
         """Close the breaker."""

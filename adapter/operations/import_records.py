@@ -134,8 +134,10 @@ def _rejects_file(first: Path) -> Path:
 
 
 def _digest(path: Path) -> str:
-    """Of a file's content, or of the names and sizes in a folder; empty where there is nothing."""
+    """Of a file's content, or of all files in a folder; empty where there is nothing. Of a source file it is
+    the file's, not its database's.
+    """
     if path.is_dir():
-        listed = sorted((one.name, one.stat().st_size) for one in path.iterdir())
+        listed = [(one.name, _digest(one)) for one in sorted(path.iterdir()) if one.is_file()]
         return blake2b(repr(listed).encode(), digest_size=12).hexdigest()
     return blake2b(path.read_bytes(), digest_size=12).hexdigest() if path.is_file() else ""

@@ -7,7 +7,9 @@ undoing.
     operation.perform(context, seen.version)    # refused when what was seen has changed since
 
 Who previews and who performs may be minutes apart, and another person may have acted in between: the version
-is compared where nobody can come between any more, in the transaction or under the locks that the act takes.
+is compared as late as the act allows. What says whose something is (link, merge) and what moves a switch
+compare it in their transaction or under their locks, where nobody can come between; the others right before
+they begin.
 """
 
 import threading

@@ -88,7 +88,7 @@ def test_the_page_followed_from_top_to_bottom(engine: Engine, base: str) -> None
     centre = Centre(engine)
     referral = centre.referral("GT-1").model_copy(update={"key": "GT-1b", "category": "treatment"})
     centre.add(referral)
-    token = issue_token(engine, "bv-tinh", datetime.now(UTC))
+    token = issue_token(engine, "bv-tinh", datetime.now(UTC), by="test")
     assert len(COMMANDS) >= 10
     counts: list[int] = []
     for command, expected in COMMANDS:

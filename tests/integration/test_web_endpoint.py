@@ -37,8 +37,11 @@ REPORT = {"resourceType": "DiagnosticReport", "status": "final", "code": {"text"
 
 
 def test_tokens_are_stored_as_hashes_and_can_be_ended(engine: Engine) -> None:
-    first, second = issue_token(engine, HOSPITAL, NOW), issue_token(engine, HOSPITAL, NOW)
-    other = issue_token(engine, "bv-trung-uong", NOW)
+    first, second = (
+        issue_token(engine, HOSPITAL, NOW, by="test"),
+        issue_token(engine, HOSPITAL, NOW, by="test"),
+    )
+    other = issue_token(engine, "bv-trung-uong", NOW, by="test")
     assert len({first, second, other}) == 3
     assert [hospital_of_token(engine, token, NOW) for token in (first, second, other)] == [
         HOSPITAL, HOSPITAL, "bv-trung-uong",
@@ -51,10 +54,10 @@ def test_tokens_are_stored_as_hashes_and_can_be_ended(engine: Engine) -> None:
 
     assert all(token.last_used == NOW for token in list_tokens(engine))
     one = list_tokens(engine)[0]
-    assert revoke_tokens(engine, HOSPITAL, NOW, name=one.name) == 1
-    assert revoke_tokens(engine, HOSPITAL, NOW, name="%") == 0
+    assert revoke_tokens(engine, HOSPITAL, NOW, name=one.name, by="test") == 1
+    assert revoke_tokens(engine, HOSPITAL, NOW, name="%", by="test") == 0
     assert sum(hospital_of_token(engine, token, NOW) is not None for token in (first, second)) == 1
-    assert revoke_tokens(engine, HOSPITAL, NOW) == 1
+    assert revoke_tokens(engine, HOSPITAL, NOW, by="test") == 1
     assert hospital_of_token(engine, other, NOW) == "bv-trung-uong"
 
 
@@ -82,7 +85,7 @@ def send(url: str, body: dict[str, Any], token: str | None, **headers: str) -> h
 
 
 def test_only_a_token_lets_in(engine: Engine, url: str, told: list[VersionChange]) -> None:
-    token = issue_token(engine, HOSPITAL, NOW)
+    token = issue_token(engine, HOSPITAL, NOW, by="test")
     for wrong in (None, "wrong", "", token[:-1], "tokén"):
         headers = {"Authorization": f"Bearer {wrong}".encode()} if wrong else {}
         answer = plainly.post(
@@ -95,14 +98,14 @@ def test_only_a_token_lets_in(engine: Engine, url: str, told: list[VersionChange
     assert plainly.get(f"{url}/metadata").status_code == 200
     assert told == []
     assert send(f"{url}/DiagnosticReport", REPORT, token, Authorization=f"bearer {token}").status_code == 201
-    revoke_tokens(engine, HOSPITAL, NOW)
+    revoke_tokens(engine, HOSPITAL, NOW, by="test")
     assert send(f"{url}/DiagnosticReport", REPORT, token).status_code == 401
 
 
 def test_a_delivery_is_told_once_and_failing_afterwards_does_not_matter(
     engine: Engine, url: str, told: list[VersionChange]
 ) -> None:
-    token = issue_token(engine, HOSPITAL, NOW)
+    token = issue_token(engine, HOSPITAL, NOW, by="test")
     first, second = (send(f"{url}/DiagnosticReport", REPORT, token) for _ in range(2))
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.headers["location"] == second.headers["location"]
@@ -110,7 +113,10 @@ def test_a_delivery_is_told_once_and_failing_afterwards_does_not_matter(
 
 
 def test_hospitals_do_not_see_each_other(engine: Engine, url: str) -> None:
-    mine, theirs = issue_token(engine, HOSPITAL, NOW), issue_token(engine, "bv-trung-uong", NOW)
+    mine, theirs = (
+        issue_token(engine, HOSPITAL, NOW, by="test"),
+        issue_token(engine, "bv-trung-uong", NOW, by="test"),
+    )
     made = send(f"{url}/DiagnosticReport", REPORT, mine)
     for token, status in ((mine, 200), (theirs, 404)):
         headers = {"Authorization": f"Bearer {token}"}
@@ -118,7 +124,7 @@ def test_hospitals_do_not_see_each_other(engine: Engine, url: str) -> None:
 
 
 def test_what_is_no_result_is_not_accepted(engine: Engine, url: str, told: list[VersionChange]) -> None:
-    token = issue_token(engine, HOSPITAL, NOW)
+    token = issue_token(engine, HOSPITAL, NOW, by="test")
     medication = {"resourceType": "Medication"}
     assert send(f"{url}/Medication", medication, token).status_code == 404
     bundle = {
@@ -179,7 +185,7 @@ def free_port() -> int:
 
 
 def test_what_was_acknowledged_survives_kill_9_and_sigterm_ends_cleanly(engine: Engine) -> None:
-    token, port = issue_token(engine, HOSPITAL, NOW), free_port()
+    token, port = issue_token(engine, HOSPITAL, NOW, by="test"), free_port()
     process = started(engine, port)
     answer = send(f"http://127.0.0.1:{port}/fhir/DiagnosticReport", REPORT, token)
     os.kill(process.pid, signal.SIGKILL)

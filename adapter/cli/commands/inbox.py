@@ -40,8 +40,11 @@ def inbox_list(
     """What hospitals sent and what became of it."""
     if context.invoked_subcommand:
         return
+    from adapter.insights.inbox_list import checked_state
+
+    wanted = checked_state(state)
     with open_adapter(context) as adapter:
-        found = insights(adapter).inbox(None if state == "all" else state)
+        found = insights(adapter).inbox(wanted)
     emit(found, as_json, lambda out: _draw_inbox(out, found))
 
 

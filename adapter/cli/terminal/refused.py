@@ -25,8 +25,13 @@ def waiting_at(adapter: "Adapter", parked: "Mapping[str, int]", command: str) ->
     names = [name for name, count in parked.items() if count]
     if not names:
         return []
+    from adapter.errors import MappingError
+
     shown = command if console().is_terminal else None  # elsewhere the values of the cells are not shown
-    return insights(adapter).refused(names, _SHOWN, command=shown)
+    try:
+        return insights(adapter).refused(names, _SHOWN, command=shown)
+    except MappingError:
+        return ()  # a mapping that cannot be loaded traces nothing; `mapping check` lists why
 
 
 def draw_refused(

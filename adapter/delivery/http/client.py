@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 from urllib.parse import urljoin
 
+import certifi
 import httpx
 import tenacity
 from tenacity.wait import wait_base
@@ -164,7 +165,7 @@ class HospitalClient:
         return self._quickly(method, absolute, body, headers or {}, before_each_try)
 
     def search(self, url: str, *, max_pages: int = 20) -> HttpResult:
-        """All matches of a search, over its pages: an Answer whose body is the list of resources
+        """All matches of a search, over its pages: an HttpResponse whose body is the list of resources
         (each Type/id once), or the reply that went wrong.
         """
         found: dict[tuple[str, str], Any] = {}
@@ -177,8 +178,8 @@ class HospitalClient:
         return HttpResponse(200, list(found.values()), last.headers if last else {})
 
     def pages(self, url: str, *, max_pages: int) -> Iterator[HttpResult]:
-        """The pages of a search, each an Answer whose body is its list of resources; ends with the reply
-        that went wrong, if one did. A page may repeat what another had.
+        """The pages of a search, each an HttpResponse whose body is its list of resources; ends with the
+        reply that went wrong, if one did. A page may repeat what another had.
         """
         for _ in range(max_pages):
             reply = self.get(url)
@@ -283,7 +284,12 @@ def _trusted() -> ssl.SSLContext:
     longer than most requests, so they are read again only when they have changed.
     """
     places = [place for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if (place := os.environ.get(name))]
-    return _trusted_as_of(tuple((place, _written(place)) for place in places))
+    files = [file for place in places or [certifi.where()] for file in (place, *_inside(place))]
+    return _trusted_as_of(tuple((file, _written(file)) for file in files))
+
+
+def _inside(place: str) -> list[str]:
+    return sorted(entry.path for entry in os.scandir(place)) if os.path.isdir(place) else []
 
 
 @lru_cache(maxsize=1)
@@ -299,7 +305,7 @@ def _written(place: str) -> int:
 
 
 def _watch(http: httpx.Client) -> None:
-    """Have every connection made as a Wire. httpx has no way to say so: it makes the pools itself."""
+    """Have every connection made as a TrackedStream; httpx has no way to say so, as it makes the pools."""
     for transport in (http._transport, *http._mounts.values()):
         if isinstance(transport, httpx.HTTPTransport):
             pool = transport._pool

@@ -1,7 +1,7 @@
 """A server card: what a hospital's FHIR server was measured to do (pure).
 
 Every field may be None: not measured, or not certain. Whoever decides by a card takes the safe
-side of what is None. `adapter doctor` measures, `delivery.strategy` decides.
+side of what is None. `adapter doctor` measures, `delivery.decisions.strategy` decides.
 """
 
 from collections.abc import Mapping

@@ -2,7 +2,7 @@
 
 It holds a file lock of the operating system for as long as it lives. On the same host a lock that can be
 had proves that its holder is dead, however it died, and frees at once what it had under way. Workers of
-other hosts are watched instead (see `liveness`).
+other hosts are watched instead (see `death_detection`).
 """
 
 import os

@@ -2,7 +2,7 @@
 
 A hospital is planned for, a source read, an inbox gone through by whoever takes its turn. There is no
 leader: a beat of the schedule is taken by comparing and setting, and a turn whose holder has stopped is
-taken over (see `liveness`).
+taken over (see `death_detection`).
 """
 
 from collections.abc import Mapping, Sequence
