@@ -6,16 +6,21 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import forking
 import pytest
 from mariadb import MariaDB
 from postgres import Postgres
+from sample import SMALL, write_brief
+from snapshots import Snapshots, Urls
 from sqlalchemy import Engine
 
 from adapter.database import migrate, open_database
 from adapter.mapping.loader import Mappings
+from adapter.records.importing.importer import run_import
+from adapter.testing.centre import HOSPITALS
 from adapter.testing.commands import Commands
 
 NO_SKIPS_VARIABLE = "ADAPTER_TEST_NO_SKIPS"  # CI: a skipped test is a failed run
@@ -203,10 +208,79 @@ def mariadb_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest) -> str:
-    """URL of a migrated, empty database; each test that asks for it runs once per database system."""
-    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+def database_system(request: pytest.FixtureRequest) -> str:
+    """Each test that asks for it runs once per database system; skips PostgreSQL where there is none."""
+    system: str = request.param
+    if system == "postgresql" and not request.config.stash[_postgres].available:
+        pytest.skip(_NOT_FOUND)
+    return system
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, database_system: str) -> str:
+    """URL of a migrated, empty database."""
+    url: str = request.getfixturevalue("sqlite_url" if database_system == "sqlite" else "postgres_url")
     return url
+
+
+@pytest.fixture(scope="session")
+def _snapshots(
+    tmp_path_factory: pytest.TempPathFactory, empty_sqlite: Path, pytestconfig: pytest.Config
+) -> Snapshots:
+    return Snapshots(tmp_path_factory.mktemp("snapshots"), empty_sqlite, pytestconfig.stash[_postgres])
+
+
+@pytest.fixture
+def snapshots(_snapshots: Snapshots) -> Iterator[Snapshots]:
+    """Databases that others have brought into a state; a test's copies are dropped after it."""
+    yield _snapshots
+    _snapshots.drop_copies()
+
+
+@pytest.fixture
+def sample_url(database_system: str, tmp_path: Path, snapshots: Snapshots) -> str:
+    """URL of a database that holds the small sample."""
+
+    def make(urls: Urls) -> None:
+        _import(urls["sample"], SMALL)
+
+    return snapshots.copies("sample", {"sample": database_system}, tmp_path, make)["sample"]
+
+
+@pytest.fixture(scope="session")
+def brief(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small sample with a few measurements of each visit: quicker to deliver."""
+    return write_brief(tmp_path_factory.mktemp("brief") / "brief.xlsx")
+
+
+@pytest.fixture
+def brief_sqlite_url(brief: Path, tmp_path: Path, snapshots: Snapshots) -> str:
+    """URL of a SQLite database that holds it."""
+
+    def make(urls: Urls) -> None:
+        _import(urls["sample"], brief)
+
+    return snapshots.copies("brief", {"sample": "sqlite"}, tmp_path, make)["sample"]
+
+
+def _import(url: str, workbook: Path) -> None:
+    engine = open_database(url)
+    run_import(
+        engine,
+        [workbook],
+        max_deletions_percent=3,
+        known_hospitals=frozenset(HOSPITALS),
+        now=datetime(2026, 11, 22, 8, 0, tzinfo=UTC),
+    )
+    engine.dispose()
+
+
+@pytest.fixture
+def sample_engine(sample_url: str) -> Iterator[Engine]:
+    """A database that holds the small sample, opened; tests run once on each database system."""
+    engine = open_database(sample_url)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture

@@ -19,17 +19,19 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from adapter.testing.commands import Process, execute
 
-__all__ = ["Forked", "can_fork", "launch", "start"]
+__all__ = ["Forked", "launch", "start"]
 
 _MOST = 1_000_000  # bytes of a request
+_UNFLUSHED = 120  # what Python ends with then
 _OTHERS = (
     "adapter.migrations",
     "adapter.fhir.definitions.generate",
@@ -92,16 +94,11 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def can_fork(environment: Mapping[str, str]) -> bool:
-    """Whether a fork can be what these variables ask for: some are read by the loader, before Python."""
-    return sys.platform == "linux" and "LD_PRELOAD" not in environment
-
-
 def launch(
     arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdout: IO[bytes], stderr: IO[bytes]
 ) -> Process:
     """Start `adapter ARGUMENTS`: forked where that can be, else by its path."""
-    begin = start if can_fork(env) else execute
+    begin = start if sys.platform == "linux" else execute
     return begin(arguments, cwd=cwd, env=env, stdout=stdout, stderr=stderr)
 
 
@@ -113,13 +110,21 @@ def start(
     request = json.dumps({"arguments": list(arguments), "cwd": str(cwd), "env": dict(env)}).encode()
     with theirs, open(os.devnull, "rb") as nothing:
         files = [theirs.fileno(), nothing.fileno(), stdout.fileno(), stderr.fileno()]
-        socket.send_fds(_server(), [request], files)
+        socket.send_fds(_server(_loaded_with(env)), [request], files)
     return Forked(int(ours.recv(100)), ours, ["adapter", *arguments])
 
 
+def _loaded_with(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What the loader, or a library that it loads, reads before Python begins: a fork comes too late."""
+    if "LD_PRELOAD" not in environment:
+        return ()
+    names = [name for name in environment if "FAKE" in name or name in ("LD_PRELOAD", "PYTHONPATH")]
+    return tuple((name, environment[name]) for name in sorted(names))
+
+
 @cache
-def _server() -> socket.socket:
-    """The server of this process; it ends with it."""
+def _server(loaded_with: tuple[tuple[str, str], ...]) -> socket.socket:
+    """A server of this process, one for all that is loaded alike; it ends with it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in (ours, theirs):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MOST)
@@ -127,6 +132,7 @@ def _server() -> socket.socket:
         process = subprocess.Popen(
             [sys.executable, __file__, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
+            env={**os.environ, **dict(loaded_with)},
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl+C is for the tests, which then end it
         )
@@ -232,12 +238,35 @@ def _become(request: dict[str, object], files: list[int]) -> list[str]:
     return arguments
 
 
+def _end(code: int) -> NoReturn:
+    """What the interpreter does at its end and others see: threads, registered functions, streams. Not what
+    it does for itself: to take apart all that was inherited would copy it first.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as Py_Finalize does
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            code = code or _UNFLUSHED
+    os._exit(code)
+
+
 def _main(serve: Callable[[socket.socket], list[str]] = _serve) -> None:
     _import_all()
     serve(socket.socket(fileno=int(sys.argv[1])))
     from adapter.cli import main
 
-    main()
+    try:
+        main()
+    except SystemExit as ending:
+        if isinstance(ending.code, str):
+            print(ending.code, file=sys.stderr)
+        _end(ending.code if isinstance(ending.code, int) else int(ending.code is not None))
+    except Exception:  # noqa: BLE001 - as the interpreter ends
+        sys.excepthook(*sys.exc_info())
+        _end(1)
+    _end(0)
 
 
 if __name__ == "__main__":

@@ -65,10 +65,12 @@ class Postgres:
         """Whether there is a PostgreSQL to test on."""
         return bool(self._given or self._programs)
 
-    def create(self, name: str, *, empty: bool = False) -> str:
-        """A new database, migrated unless it is to be `empty`; its URL. Dropped by `drop`."""
-        server, template = self._start()
-        template = "template0" if empty else template
+    def create(self, name: str, *, empty: bool = False, template: str | None = None) -> str:
+        """A new database, migrated unless it is to be `empty`; its URL. Dropped by `drop`. `template` is the
+        URL of another that nobody is connected to, of which it is to be a copy.
+        """
+        server, migrated = self._start()
+        template = _name(template) if template else "template0" if empty else migrated
         with psycopg.connect(_plain(server), autocommit=True) as connection:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
@@ -175,6 +177,11 @@ def _make_template(server: str, name: str) -> None:
     engine = open_database(_with_name(server, name))
     migrate(engine)
     engine.dispose()
+
+
+def _name(url: str) -> str:
+    """The database's name in its URL."""
+    return url.partition("?")[0].rpartition("/")[2]
 
 
 def _plain(url: str) -> str:

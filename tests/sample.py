@@ -1,8 +1,27 @@
-"""Where the sample records of the repository are."""
+"""Where the sample records of the repository are, and a smaller one of them."""
 
+from collections import Counter
 from pathlib import Path
 
-__all__ = ["ROOT", "SMALL"]
+from adapter.testing.workbooks import Row, with_cells
+
+__all__ = ["ROOT", "SMALL", "write_brief"]
 
 ROOT = Path(__file__).parents[1]
 SMALL = ROOT / "fixtures" / "sample" / "small.xlsx"
+
+_MEASURES = 5  # of each visit
+_ALWAYS = "BIO-CREA"
+
+
+def write_brief(target: Path) -> Path:
+    """The small sample with a few measurements of each visit, creatinine among them; all else as it is."""
+    seen: Counter[object] = Counter()
+
+    def keep(sheet: str, row: Row) -> bool:
+        if sheet != "Chỉ số":
+            return True
+        seen[row["Mã lượt khám"]] += 1
+        return seen[row["Mã lượt khám"]] <= _MEASURES or row["Mã chỉ số"] == _ALWAYS
+
+    return with_cells(SMALL, target, keep)

@@ -8,7 +8,6 @@ from sample import SMALL
 
 from adapter.demo.expected import expect
 from adapter.testing import Centre, until
-from adapter.testing.commands import execute
 
 
 def _stored(centre: Centre, name: str, types: dict[str, int]) -> dict[str, int]:
@@ -67,7 +66,6 @@ def test_a_refused_resource_is_parked_shown_and_explained(centre: Centre) -> Non
 
 
 def test_a_second_sync_at_the_same_time_ends_at_once_or_helps(centre: Centre) -> None:
-    centre.launch = execute  # a fork of all modules takes long to end, and no signal is caught by then
     view = centre.start_hospital("bv-tinh", "--fault", "slow:1:1s")
     centre.run("import", str(SMALL))
     centre.start("sync", "sync", "bv-tinh")

@@ -21,35 +21,26 @@ from adapter.insights.refusals import RefusedResource, locate_refused_values, re
 from adapter.ledger.schema.states import EntryState
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.outbound.planning import update_ledger
-from adapter.records.importing import importer
 from adapter.records.model import Cadre, Measurement, Tier
 from adapter.settings import HospitalSettings, Settings
 from adapter.testing import CAPABLE_SERVER, FakeHospital, ManualClock
 from adapter.texts import set_language
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
-SMALL = Path("fixtures/sample/small.xlsx")
 NAMES = {"bv-tinh": "provincial", "bv-trung-uong": "central"}
 
 
 @pytest.fixture
-def adapter(sqlite_url: str, tmp_path: Path) -> Iterator[Adapter]:
+def adapter(brief_sqlite_url: str, tmp_path: Path) -> Iterator[Adapter]:
     (tmp_path / "identity.key").write_text("0123456789abcdef0123456789abcdef")
     hospitals = {
         name: HospitalSettings(display=f"Bệnh viện {name}", level=level, base_url="http://hospital.test/fhir")
         for name, level in NAMES.items()
     }
     settings = Settings(
-        identity_key=f"file:{tmp_path / 'identity.key'}", hospitals=hospitals, database_url=sqlite_url
+        identity_key=f"file:{tmp_path / 'identity.key'}", hospitals=hospitals, database_url=brief_sqlite_url
     )
     with Adapter.open(settings) as adapter:
-        importer.run_import(
-            adapter.engine,
-            [SMALL],
-            max_deletions_percent=3,
-            known_hospitals=frozenset(hospitals),
-            now=NOW,
-        )
         yield adapter
 
 

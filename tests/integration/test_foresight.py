@@ -28,21 +28,13 @@ def silent(_stage: str, _hospital: str | None, _done: int, _total: int) -> None:
 
 
 @pytest.fixture
-def adapter(engine: Engine, tmp_path: Path) -> Adapter:
+def adapter(sample_engine: Engine, tmp_path: Path) -> Adapter:
     (tmp_path / "identity.key").write_text("0123456789abcdef0123456789abcdef")
     hospital = HospitalSettings(
         display=NAME, level="provincial", base_url="http://h.test/fhir", requests_per_second=2, concurrency=4
     )
     settings = Settings(identity_key=f"file:{tmp_path / 'identity.key'}", hospitals={NAME: hospital})
-    adapter = Adapter(settings, engine)
-    importer.run_import(
-        engine,
-        [Path("fixtures/sample/small.xlsx")],
-        max_deletions_percent=3,
-        known_hospitals=frozenset((NAME, "bv-trung-uong")),
-        now=NOW,
-    )
-    return adapter
+    return Adapter(settings, sample_engine)
 
 
 def plan(adapter: Adapter) -> PlanReport:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from snapshots import Snapshots, Urls
 from sqlalchemy import Engine, select, text
 
 from adapter import audit
@@ -35,6 +36,7 @@ from adapter.testing import CAPABLE_SERVER, serving
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 SMALL = Path("fixtures/sample/small.xlsx")
 NAME = "bv-tinh"
+SYSTEMS = {"adapter": "sqlite", "hospital": "sqlite"}
 
 
 def silent(_stage: str, _hospital: str | None, _done: int, _total: int) -> None:
@@ -59,8 +61,10 @@ class Site:
                 NAME: HospitalSettings(name=NAME, display=NAME, level="provincial", base_url=f"{base}/fhir"),
             },
         )
+
+    def begin(self, records: Path) -> None:
         importer.run_import(
-            engine, [SMALL], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=NOW
+            self.engine, [records], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=NOW
         )
         self.adapter().cards.put(NAME, CAPABLE_SERVER, NOW)  # measured before: fifty entries a Bundle
 
@@ -101,20 +105,56 @@ class Site:
 
 
 @pytest.fixture
-def site(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
-    engine = open_database(sqlite_url)
-    with opened(engine, tmp_path) as site:
+def site(brief: Path, tmp_path: Path, first: Path, snapshots: Snapshots) -> Iterator[Site]:
+    """All is delivered."""
+
+    def synced(urls: Urls) -> None:
+        with opened(urls, first) as site:
+            site.begin(brief)
+            assert site.sync().exit_code == 0
+
+    with opened(snapshots.copies("mapped", SYSTEMS, tmp_path, synced), tmp_path) as site:
         yield site
-    engine.dispose()
+
+
+@pytest.fixture
+def unsynced_site(tmp_path: Path, first: Path, snapshots: Snapshots) -> Iterator[Site]:
+    with opened(imported(SYSTEMS, SMALL, tmp_path, first, snapshots), tmp_path) as site:
+        yield site
+
+
+@pytest.fixture
+def any_site(
+    database_system: str, brief: Path, tmp_path: Path, first: Path, snapshots: Snapshots
+) -> Iterator[Site]:
+    """Nothing is delivered, on each database system."""
+    systems = {**SYSTEMS, "adapter": database_system}
+    with opened(imported(systems, brief, tmp_path, first, snapshots), tmp_path) as site:
+        yield site
+
+
+@pytest.fixture
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a snapshot is made."""
+    return tmp_path_factory.mktemp("first")
+
+
+def imported(systems: Urls, records: Path, folder: Path, first: Path, snapshots: Snapshots) -> Urls:
+    def make(urls: Urls) -> None:
+        with opened(urls, first) as site:
+            site.begin(records)
+
+    return snapshots.copies(f"imported {records}", systems, folder, make)
 
 
 @contextmanager
-def opened(engine: Engine, tmp_path: Path) -> Iterator[Site]:
-    store = open_database(f"sqlite:///{tmp_path / 'hospital.db'}")
-    sandbox = SandboxHospital(store, NAME)
+def opened(urls: Urls, folder: Path) -> Iterator[Site]:
+    engines = {role: open_database(url) for role, url in urls.items()}
+    sandbox = SandboxHospital(engines["hospital"], NAME)
     with serving(sandbox.app) as base:
-        yield Site(engine, tmp_path, sandbox, base)
-    store.dispose()
+        yield Site(engines["adapter"], folder, sandbox, base)
+    for engine in engines.values():
+        engine.dispose()
 
 
 CREATININE, OTHER = "14682-9", "14684-5"
@@ -136,12 +176,8 @@ def rest(site: Site) -> str:
     return next(line for line in lines if line.startswith("BIO-CREA,")).removeprefix("BIO-CREA,")
 
 
-def test_a_changed_code_is_shown_refused_and_sent_once_it_is_accepted(engine: Engine, tmp_path: Path) -> None:
-    with opened(engine, tmp_path) as site:
-        shown_refused_accepted(site)
-
-
-def shown_refused_accepted(site: Site) -> None:
+def test_a_changed_code_is_shown_refused_and_sent_once_it_is_accepted(any_site: Site) -> None:
+    site = any_site
     assert site.sync().exit_code == 0
     before, first = site.versions(), site.adapter().destination(NAME).mapping_version
     assert set(before.values()) == {first}
@@ -197,7 +233,6 @@ def shown_refused_accepted(site: Site) -> None:
 
 
 def test_a_small_change_passes_by_itself(site: Site) -> None:
-    site.sync()
     measured = change_loinc(site)
     adapter = site.adapter(max_resend_percent=50)
     done = run_sync(adapter, [NAME], lambda: datetime.now(UTC), silent)
@@ -207,7 +242,6 @@ def test_a_small_change_passes_by_itself(site: Site) -> None:
 
 def test_a_refused_mapping_holds_back_no_record_and_no_policy(site: Site) -> None:
     """Under the mapping in force the sync goes on: only what the change makes of old records waits."""
-    site.sync()
     measured = change_loinc(site)
     policy = (site.mappings / "disclosure.yaml").read_text("utf-8")
     for tier in ("T2: pseudonym", "T3: pseudonym"):
@@ -223,7 +257,6 @@ def test_a_refused_mapping_holds_back_no_record_and_no_policy(site: Site) -> Non
 
 
 def test_changed_records_and_settings_are_never_weighed(site: Site) -> None:
-    site.sync()
     named = {NAME: site.settings.hospitals[NAME].model_copy(update={"display": "Another name"})}
     adapter = site.adapter(hospitals=named)
     done = run_sync(adapter, [NAME], lambda: datetime.now(UTC), silent)
@@ -231,7 +264,8 @@ def test_changed_records_and_settings_are_never_weighed(site: Site) -> None:
     assert mapping_impact(adapter, [NAME], silent)[NAME].kinds == ()
 
 
-def test_nothing_delivered_is_nothing_to_refuse(site: Site) -> None:
+def test_nothing_delivered_is_nothing_to_refuse(unsynced_site: Site) -> None:
+    site = unsynced_site
     outlet = site.adapter().destination(NAME)
     shown = site.diff()
     assert shown.in_force is None
@@ -244,7 +278,6 @@ def test_nothing_delivered_is_nothing_to_refuse(site: Site) -> None:
 
 
 def test_what_is_new_or_vanishes_is_counted_by_file(site: Site) -> None:
-    site.sync()
     held = Counter(entry.type for entry in site.entries().values())
     for name in ("task.yaml", "referral_provenance.yaml"):  # the one refers to the other
         (site.mappings / name).unlink()
@@ -260,7 +293,6 @@ def test_what_is_new_or_vanishes_is_counted_by_file(site: Site) -> None:
 
 
 def test_a_broken_mapping_is_kept_out_and_the_repaired_one_is_found(site: Site) -> None:
-    site.sync()
     service = site.adapter()  # one process that stays up
     good = (site.mappings / "patient.yaml").read_text("utf-8")
     site.edit("patient.yaml", "resource:", "resorce:")
@@ -308,7 +340,6 @@ def forget_somebody(site: Site) -> None:
 
 
 def test_a_waiting_mapping_is_weighed_once(site: Site) -> None:
-    site.sync()
     change_loinc(site)
     site.sync()
     [line] = hospital_statuses(site.adapter())
@@ -325,7 +356,6 @@ def test_a_waiting_mapping_is_weighed_once(site: Site) -> None:
 
 
 def test_a_broken_policy_closes_everything(site: Site) -> None:
-    site.sync()
     writes = site.writes
     (site.mappings / "disclosure.yaml").write_text("tiers: [", "utf-8")
     for how in ({}, {"keep": True}, {"accept": True}):
@@ -337,7 +367,6 @@ def test_a_broken_policy_closes_everything(site: Site) -> None:
 
 
 def test_a_plan_says_what_the_next_sync_does(site: Site) -> None:
-    site.sync()
     change_loinc(site)
     found = plan_reports(site.adapter(), [NAME], silent)[NAME]
     assert found.requests == 0
@@ -357,7 +386,6 @@ def forget_the_mapping_in_force(site: Site) -> None:
 
 
 def test_after_an_upgrade_the_same_mapping_is_taken_in_silence(site: Site) -> None:
-    site.sync()
     forget_the_mapping_in_force(site)
     assert not site.diff().needs_accepting
     done = site.sync()
@@ -366,36 +394,33 @@ def test_after_an_upgrade_the_same_mapping_is_taken_in_silence(site: Site) -> No
     assert hospital_statuses(site.adapter())[0].mapping_kept is None
 
 
-def test_after_an_upgrade_another_mapping_is_weighed_against_the_ledger(
-    engine: Engine, tmp_path: Path
-) -> None:
-    with opened(engine, tmp_path) as site:
-        site.sync()
-        forget_the_mapping_in_force(site)
-        measured, before, writes = change_loinc(site), site.versions(), site.writes
-        assert hospital_statuses(site.adapter())[0].mapping_kept is not None
-        shown = site.diff()
-        assert shown.in_force is None
-        assert shown.needs_accepting
-        assert shown.total("change") == shown.weight.resend == len(measured)
-        assert shown.total("new") == shown.total("vanish") == 0
+def test_after_an_upgrade_another_mapping_is_weighed_against_the_ledger(any_site: Site) -> None:
+    site = any_site
+    site.sync()
+    forget_the_mapping_in_force(site)
+    measured, before, writes = change_loinc(site), site.versions(), site.writes
+    assert hospital_statuses(site.adapter())[0].mapping_kept is not None
+    shown = site.diff()
+    assert shown.in_force is None
+    assert shown.needs_accepting
+    assert shown.total("change") == shown.weight.resend == len(measured)
+    assert shown.total("new") == shown.total("vanish") == 0
 
-        for keep in (False, True):
-            refused = site.sync(keep=keep)
-            assert refused.exit_code == 1
-            assert f"adapter sync {NAME} --accept" in refused.hospitals[NAME].problems[0]
-        assert (site.writes, site.versions()) == (writes, before)
-        [line] = hospital_statuses(site.adapter())
-        assert (line.mapping, line.mapping_kept and line.mapping_kept.why) == (None, "unknown")
+    for keep in (False, True):
+        refused = site.sync(keep=keep)
+        assert refused.exit_code == 1
+        assert f"adapter sync {NAME} --accept" in refused.hospitals[NAME].problems[0]
+    assert (site.writes, site.versions()) == (writes, before)
+    [line] = hospital_statuses(site.adapter())
+    assert (line.mapping, line.mapping_kept and line.mapping_kept.why) == (None, "unknown")
 
-        accepted = site.sync(accept=True)
-        assert accepted.exit_code == 0
-        assert accepted.hospitals[NAME].delivered == len(measured)
-        assert site.sync().hospitals[NAME].requests == 0
+    accepted = site.sync(accept=True)
+    assert accepted.exit_code == 0
+    assert accepted.hospitals[NAME].delivered == len(measured)
+    assert site.sync().hospitals[NAME].requests == 0
 
 
 def test_what_must_leave_leaves_while_no_mapping_is_in_force(site: Site) -> None:
-    site.sync()
     forget_the_mapping_in_force(site)
     change_loinc(site)
     assert site.sync().hospitals[NAME].retracted == 0
@@ -408,7 +433,6 @@ def test_what_must_leave_leaves_while_no_mapping_is_in_force(site: Site) -> None
 
 def test_a_mapping_in_force_that_nobody_can_read_any_more_is_weighed_against_the_ledger(site: Site) -> None:
     """After an upgrade that checks more than the adapter did which took the mapping."""
-    site.sync()
     measured = change_loinc(site)
     with site.engine.begin() as connection:
         broken = MappingSnapshot({"patient.yaml": b"resorce: Patient"})
@@ -425,8 +449,11 @@ def test_a_mapping_in_force_that_nobody_can_read_any_more_is_weighed_against_the
     assert site.sync(accept=True).hospitals[NAME].delivered == len(measured)
 
 
-def test_a_version_is_that_of_the_files_that_were_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_version_is_that_of_the_files_that_were_read(
+    unsynced_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Saved while the folder is read: the newer content must not pass for the one that was taken."""
+    site = unsynced_site
     library, read_all = site.adapter().library, MappingSnapshot.from_folder
     before = library.folder_version(NAME)
 
@@ -440,7 +467,6 @@ def test_a_version_is_that_of_the_files_that_were_read(site: Site, monkeypatch: 
 
 
 def test_a_type_that_would_vanish_needs_consent_however_few_there_are(site: Site) -> None:
-    site.sync()
     held = Counter(entry.type for entry in site.entries().values())["Task"]
     assert 0 < held <= 20
     for name in ("task.yaml", "referral_provenance.yaml"):  # the one refers to the other
@@ -460,9 +486,10 @@ def test_a_type_that_would_vanish_needs_consent_however_few_there_are(site: Site
     assert site.sync(accept=True).hospitals[NAME].retracted == held
 
 
-def test_a_service_waits_until_nobody_writes(site: Site) -> None:
+def test_a_service_waits_until_nobody_writes(unsynced_site: Site) -> None:
     """Half a file may be a whole mapping, or a policy that forgot its last lines."""
-    site.sync()
+    site = unsynced_site
+    site.sync()  # for as long the policy rests
     site.edit("immunization.yaml", "body:", "body:\n  language: vi")
     _, policy_written = site.adapter().library.last_written()
     quiet = (datetime.now(UTC) - policy_written) / 2  # the policy rested for that long, the mapping not
@@ -476,7 +503,8 @@ def test_a_service_waits_until_nobody_writes(site: Site) -> None:
     assert site.sync(keep=True, settle_time=timedelta(microseconds=1)).hospitals[NAME].delivered > 0
 
 
-def test_what_was_taken_away_or_put_into_a_folder_was_written_too(site: Site) -> None:
+def test_what_was_taken_away_or_put_into_a_folder_was_written_too(unsynced_site: Site) -> None:
+    site = unsynced_site
     library = site.adapter().library
     seen = [library.last_written()[0]]
     for change in ((site.mappings / "codes" / "measures.csv").unlink, (site.mappings / "new.yaml").touch):

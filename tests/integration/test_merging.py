@@ -2,12 +2,14 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import plainly
 import pytest
+from snapshots import Snapshots, Urls
 from sqlalchemy import Engine, update
 
 from adapter.database import open_database, write_transaction
@@ -30,7 +32,6 @@ from adapter.sandbox.app import SandboxHospital
 from adapter.settings import HospitalSettings, Settings
 from adapter.testing import CAPABLE_SERVER, serving
 
-SMALL = Path("fixtures/sample/small.xlsx")
 RETRACTS, LINKS = "bv-tinh", "bv-tinh-2"
 
 
@@ -78,10 +79,20 @@ class Site:
             },
         )
         self.adapter = Adapter(settings, engine)
-        for name in bases:
+
+    def begin(self, records: Path) -> None:
+        for name in self.bases:
             self.adapter.cards.put(name, CAPABLE_SERVER, clock())
-        known = frozenset((*bases, "bv-trung-uong"))
-        importer.run_import(engine, [SMALL], max_deletions_percent=3, known_hospitals=known, now=clock())
+        importer.run_import(
+            self.adapter.engine,
+            [records],
+            max_deletions_percent=3,
+            known_hospitals=frozenset((*self.bases, "bv-trung-uong")),
+            now=clock(),
+        )
+        self.sync()
+
+    def choose(self) -> None:
         people = [one for one in self.adapter.records.iterate("cadre") if isinstance(one, Cadre)]
         full = [one for one in people if one.tier in (Tier.T4, Tier.T5)]
         with_visits = [
@@ -116,15 +127,31 @@ class Site:
 
 
 @pytest.fixture
-def site(engine: Engine, tmp_path: Path) -> Iterator[Site]:
-    stores = {name: open_database(f"sqlite:///{tmp_path / name}.db") for name in (RETRACTS, LINKS)}
-    sandboxes = {name: SandboxHospital(store, name) for name, store in stores.items()}
-    with serving(sandboxes[RETRACTS].app) as one, serving(sandboxes[LINKS].app) as other:
-        site = Site(engine, tmp_path, {RETRACTS: one, LINKS: other})
-        site.sync()
+def site(
+    database_system: str,
+    brief: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    snapshots: Snapshots,
+) -> Iterator[Site]:
+    def synced(urls: Urls) -> None:
+        with opened(urls, tmp_path_factory.mktemp("first")) as site:
+            site.begin(brief)
+
+    systems = {"adapter": database_system, RETRACTS: "sqlite", LINKS: "sqlite"}
+    with opened(snapshots.copies("merging", systems, tmp_path, synced), tmp_path) as site:
+        site.choose()
         yield site
-    for store in stores.values():
-        store.dispose()
+
+
+@contextmanager
+def opened(urls: Urls, folder: Path) -> Iterator[Site]:
+    engines = {role: open_database(url) for role, url in urls.items()}
+    apps = {name: SandboxHospital(engines[name], name).app for name in (RETRACTS, LINKS)}
+    with serving(apps[RETRACTS]) as one, serving(apps[LINKS]) as other:
+        yield Site(engines["adapter"], folder, {RETRACTS: one, LINKS: other})
+    for engine in engines.values():
+        engine.dispose()
 
 
 def test_the_losers_resources_become_the_survivors_and_the_loser_goes(site: Site) -> None:

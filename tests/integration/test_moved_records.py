@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import plainly
 import pytest
 from openpyxl import load_workbook
+from snapshots import Snapshots, Urls
 from sqlalchemy import Engine, delete, select, update
 
 from adapter.database import open_database, read_transaction, write_transaction
@@ -79,7 +81,7 @@ class Site:
     to it; `owner` is to have it. `withheld` is somebody of whom nothing may go.
     """
 
-    def __init__(self, engine: Engine, folder: Path, base: str, few: Path) -> None:
+    def __init__(self, engine: Engine, folder: Path, base: str) -> None:
         self.base = base
         (folder / "identity.key").write_text("0123456789abcdef0123456789abcdef")
         settings = Settings(
@@ -93,8 +95,12 @@ class Site:
             },
         )
         self.adapter = Adapter(settings, engine)
+
+    def begin(self, few: Path) -> None:
         self.adapter.cards.put(NAME, CAPABLE_SERVER, clock())
         self.load(few)
+
+    def choose(self) -> None:
         found = [one for one in self.adapter.records.iterate("cadre") if isinstance(one, Cadre)]
         full = [one.key for one in found if one.tier in (Tier.T4, Tier.T5)]
         visited = [key for key in full if self.of(key)]
@@ -223,11 +229,49 @@ def _visit(one: Record) -> str | None:
 
 
 @pytest.fixture
-def site(engine: Engine, tmp_path: Path, few: Path) -> Iterator[Site]:
-    store = open_database(f"sqlite:///{tmp_path / 'hospital.db'}")
-    with serving(SandboxHospital(store, NAME).app) as base:
-        yield Site(engine, tmp_path, base, few)
-    store.dispose()
+def site(
+    database_system: str, few: Path, tmp_path: Path, first: Path, snapshots: Snapshots
+) -> Iterator[Site]:
+    """All is delivered."""
+
+    def synced(urls: Urls) -> None:
+        with opened(urls, first) as site:
+            site.begin(few)
+            site.sync()
+
+    copies = snapshots.copies("moved", {"adapter": database_system, "hospital": "sqlite"}, tmp_path, synced)
+    with opened(copies, tmp_path) as site:
+        site.choose()
+        yield site
+
+
+@pytest.fixture
+def unsynced_site(
+    database_system: str, few: Path, tmp_path: Path, first: Path, snapshots: Snapshots
+) -> Iterator[Site]:
+    def imported(urls: Urls) -> None:
+        with opened(urls, first) as site:
+            site.begin(few)
+
+    copies = snapshots.copies("few", {"adapter": database_system, "hospital": "sqlite"}, tmp_path, imported)
+    with opened(copies, tmp_path) as site:
+        site.choose()
+        yield site
+
+
+@pytest.fixture
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a snapshot is made."""
+    return tmp_path_factory.mktemp("first")
+
+
+@contextmanager
+def opened(urls: Urls, folder: Path) -> Iterator[Site]:
+    engines = {role: open_database(url) for role, url in urls.items()}
+    with serving(SandboxHospital(engines["hospital"], NAME).app) as base:
+        yield Site(engines["adapter"], folder, base)
+    for engine in engines.values():
+        engine.dispose()
 
 
 @pytest.fixture
@@ -314,7 +358,6 @@ HOW: Sequence[tuple[States, States]] = (
 @pytest.mark.usefixtures("one_by_one")
 @pytest.mark.parametrize(("stands", "order"), HOW)
 def test_it_becomes_the_new_owners_however_it_stood(site: Site, stands: States, order: States) -> None:
-    site.sync()
     stands(site)
     if order is not _owner_alone:
         site.give(site.owner)
@@ -325,7 +368,8 @@ def test_it_becomes_the_new_owners_however_it_stood(site: Site, stands: States, 
 
 
 @pytest.mark.parametrize("order", [_former_first, _owner_first, _owner_alone])
-def test_on_one_page_too(site: Site, order: States) -> None:
+def test_on_one_page_too(unsynced_site: Site, order: States) -> None:
+    site = unsynced_site
     site.plan()
     if order is not _owner_alone:
         site.give(site.owner)
@@ -339,7 +383,6 @@ def test_on_one_page_too(site: Site, order: States) -> None:
 
 @pytest.mark.parametrize("order", [_together, _owner_alone])
 def test_an_import_is_enough(site: Site, tmp_path: Path, few: Path, order: States) -> None:
-    site.sync()
     if order is _owner_alone:
         site.give(site.third)
     book = load_workbook(few)
@@ -356,7 +399,6 @@ def test_an_import_is_enough(site: Site, tmp_path: Path, few: Path, order: State
 
 
 def test_what_may_not_go_of_the_new_owner_is_retracted(site: Site) -> None:
-    site.sync()
     site.give(site.third)
     site.give(site.withheld)
     site.plan()
@@ -370,7 +412,6 @@ def test_what_may_not_go_of_the_new_owner_is_retracted(site: Site) -> None:
 
 
 def test_what_moved_and_was_deleted_before_anybody_planned_is_retracted(site: Site) -> None:
-    site.sync()
     site.give(site.third)
     site.give(site.owner)
     site.remove()
@@ -381,7 +422,6 @@ def test_what_moved_and_was_deleted_before_anybody_planned_is_retracted(site: Si
 
 @pytest.mark.usefixtures("one_by_one")
 def test_while_nothing_can_be_updated_it_leaves(site: Site) -> None:
-    site.sync()
     site.give(site.owner)
     site.plan(only_removals=True)
     assert site.states() == {(site.owner, EntryState.RETRACTING)}
@@ -391,8 +431,9 @@ def test_while_nothing_can_be_updated_it_leaves(site: Site) -> None:
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("state", [EntryState.SENDING, EntryState.DELIVERED, EntryState.RETRACTING])
-def test_nothing_that_is_under_way_is_taken(site: Site, state: EntryState) -> None:
+def test_nothing_that_is_under_way_is_taken(unsynced_site: Site, state: EntryState) -> None:
     """Somebody has the former owner's shipment: he ends in peace, and then it passes."""
+    site = unsynced_site
     ledger = site.adapter.ledger
     site.sync()
     if state is EntryState.RETRACTING:
@@ -432,7 +473,6 @@ def _pending(site: Site, cadre: str) -> bool:
 
 
 def test_what_ends_meanwhile_passes_in_the_same_plan(site: Site) -> None:
-    site.sync()
     shipments = site.adapter.ledger.shipments
     lease = shipments.claim_one(NAME, site.former, clock(), 60)
     assert lease is not None
@@ -445,7 +485,8 @@ def test_what_ends_meanwhile_passes_in_the_same_plan(site: Site) -> None:
     assert site.adapter.ledger.hospitals.row(NAME).planned_position == site.adapter.records.newest_position()
 
 
-def test_two_deliver_while_it_moves_to_and_fro(site: Site) -> None:
+def test_two_deliver_while_it_moves_to_and_fro(unsynced_site: Site) -> None:
+    site = unsynced_site
     site.plan()
     over = threading.Event()
     failed: list[BaseException] = []
@@ -484,7 +525,6 @@ def test_two_deliver_while_it_moves_to_and_fro(site: Site) -> None:
 
 def test_what_no_record_was_known_for_is_taken_over_too(site: Site) -> None:
     """The ledger was lost with the records, the hospital was told to forget; then the records came back."""
-    site.sync()
     before = site.lines()
     strangers = [(one.type, one.identity, one.remote_id or "", one.rank) for one in before]
     with write_transaction(site.adapter.engine) as connection:
@@ -503,7 +543,6 @@ def test_what_no_record_was_known_for_is_taken_over_too(site: Site) -> None:
 
 
 def test_a_repair_leaves_what_stands_under_somebody_else(site: Site) -> None:
-    site.sync()
     before = site.lines()
     lease = site.adapter.ledger.shipments.claim_one(NAME, site.owner, clock(), 60)
     assert lease is not None
@@ -512,7 +551,8 @@ def test_a_repair_leaves_what_stands_under_somebody_else(site: Site) -> None:
     assert site.lines() == before
 
 
-def test_what_leaves_a_merged_name_leaves_the_survivor(site: Site) -> None:
+def test_what_leaves_a_merged_name_leaves_the_survivor(unsynced_site: Site) -> None:
+    site = unsynced_site
     merging = MergeCadres(site.former, site.third, despite_numbers=True)
     merging.perform(OperationContext(site.adapter, "test", clock))
     site.sync()

@@ -24,12 +24,10 @@ from adapter.pipeline.application import Adapter
 from adapter.pipeline.desired_state.changed_people import CENTRE_KEY, changed_pages, paginate
 from adapter.pipeline.desired_state.desired import desired_state
 from adapter.pipeline.outbound.planning import update_ledger, write_bundles
-from adapter.records.importing import importer
 from adapter.records.model import Cadre, Fulfilment, Referral, Tier
 from adapter.settings import HospitalSettings, Settings
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
-SMALL = Path("fixtures/sample/small.xlsx")
 SYSTEMS = {
     "citizen_id": "http://fhir.ehealth.gov.vn/core/sid/citizen_id",
     "insurance_number": "http://fhir.ehealth.gov.vn/core/sid/insurance_number",
@@ -52,21 +50,9 @@ def silent(_stage: str, _hospital: str | None, _done: int, _total: int) -> None:
     """No progress bar."""
 
 
-def load(adapter: Adapter, file: Path = SMALL) -> None:
-    importer.run_import(
-        adapter.engine,
-        [file],
-        max_deletions_percent=3,
-        known_hospitals=frozenset(adapter.settings.hospitals),
-        now=NOW,
-    )
-
-
 @pytest.fixture
-def adapter(engine: Engine, tmp_path: Path) -> Adapter:
-    adapter = Adapter(settings(tmp_path), engine)
-    load(adapter)
-    return adapter
+def adapter(sample_engine: Engine, tmp_path: Path) -> Adapter:
+    return Adapter(settings(tmp_path), sample_engine)
 
 
 def plan(adapter: Adapter, name: str = "bv-tinh") -> PlanReport:
@@ -275,17 +261,18 @@ def test_a_change_of_a_completed_referral_does_not_open_it_again(adapter: Adapte
         }
 
 
-def test_a_completed_referral_is_retracted_when_its_person_is_held(engine: Engine, tmp_path: Path) -> None:
+def test_a_completed_referral_is_retracted_when_its_person_is_held(
+    sample_engine: Engine, tmp_path: Path
+) -> None:
     folder = own_mappings(tmp_path)
-    adapter = Adapter(settings(tmp_path, folder), engine)
-    load(adapter)
+    adapter = Adapter(settings(tmp_path, folder), sample_engine)
     update_ledger(adapter, adapter.destination("bv-trung-uong"), NOW, silent)
     referral = fulfilled(adapter, "bv-trung-uong")
     policy = (folder / "disclosure.yaml").read_text("utf-8")
     for tier in ("T2: pseudonym", "T3: pseudonym", "T4: full", "T5: full"):
         policy = policy.replace(tier, tier[:4] + "hold")
     (folder / "disclosure.yaml").write_text(policy, "utf-8")
-    closed = Adapter(settings(tmp_path, folder), engine)
+    closed = Adapter(settings(tmp_path, folder), sample_engine)
     update_ledger(closed, closed.destination("bv-trung-uong"), NOW, silent)
     assert closed.ledger.entries_of_record("referral", referral.key) == []
 
@@ -297,17 +284,16 @@ def own_mappings(tmp_path: Path) -> Path:
 
 
 def test_a_policy_that_closes_retracts_what_was_sent_and_drops_what_was_not(
-    engine: Engine, tmp_path: Path
+    sample_engine: Engine, tmp_path: Path
 ) -> None:
     folder = own_mappings(tmp_path)
-    adapter = Adapter(settings(tmp_path, folder), engine)
-    load(adapter)
+    adapter = Adapter(settings(tmp_path, folder), sample_engine)
     update_ledger(adapter, adapter.destination("bv-tinh"), NOW, silent)
     count = adapter.ledger.counts("bv-tinh")[EntryState.PENDING]
     policy = (folder / "disclosure.yaml").read_text("utf-8")
     assert "T5: full" in policy
     (folder / "disclosure.yaml").write_text(policy.replace("T5: full", "T5: hold"), "utf-8")
-    closed = Adapter(settings(tmp_path, folder), engine)
+    closed = Adapter(settings(tmp_path, folder), sample_engine)
     update_ledger(closed, closed.destination("bv-tinh"), NOW, silent)
     gone = people(closed, Tier.T5)
     for entries in closed.ledger.entries("bv-tinh", [one.key for one in gone]).values():
@@ -315,15 +301,14 @@ def test_a_policy_that_closes_retracts_what_was_sent_and_drops_what_was_not(
     assert 0 < closed.ledger.counts("bv-tinh")[EntryState.PENDING] < count
 
 
-def test_one_record_that_a_mapping_cannot_take_is_parked_alone(engine: Engine, tmp_path: Path) -> None:
+def test_one_record_that_a_mapping_cannot_take_is_parked_alone(sample_engine: Engine, tmp_path: Path) -> None:
     folder = own_mappings(tmp_path)
     file = folder / "encounter.yaml"
     text = file.read_text("utf-8")
     broken = text.replace("body:\n", "body:\n  language: \"{{ m.hospital[:2] and 'vi' }}\"\n", 1)
     assert broken != text
     file.write_text(broken, "utf-8")  # None has no beginning: fails for every visit without a hospital
-    adapter = Adapter(settings(tmp_path, folder), engine)
-    load(adapter)
+    adapter = Adapter(settings(tmp_path, folder), sample_engine)
     update_ledger(adapter, adapter.destination("bv-tinh"), NOW, silent)
     counts = adapter.ledger.counts("bv-tinh")
     assert counts[EntryState.PARKED] > 0

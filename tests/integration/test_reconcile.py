@@ -3,12 +3,15 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import plainly
 import pytest
+from sample import SMALL
+from snapshots import Snapshots, Urls
 from sqlalchemy import Engine
 
 from adapter.database import migrate, open_database
@@ -28,7 +31,6 @@ from adapter.sandbox.app import SandboxHospital
 from adapter.settings import HospitalSettings, Settings
 from adapter.testing import CAPABLE_SERVER, serving
 
-SMALL = Path("fixtures/sample/small.xlsx")
 NAME = "bv-trung-uong"
 
 
@@ -43,7 +45,10 @@ def clock() -> datetime:
 class Site:
     """A centre that has synced its small sample with one hospital."""
 
-    def __init__(self, engine: Engine, folder: Path, sandbox: SandboxHospital, base: str) -> None:
+    def __init__(
+        self, engine: Engine, folder: Path, sandbox: SandboxHospital, base: str, records: Path
+    ) -> None:
+        self.records = records
         self.base = f"{base}/fhir"
         self.sandbox = sandbox
         (folder / "identity.key").write_text("0123456789abcdef0123456789abcdef")
@@ -56,14 +61,17 @@ class Site:
                 )
             },
         )
-        self.use(engine)
+        self.open(engine)
 
-    def use(self, engine: Engine) -> None:
+    def open(self, engine: Engine) -> None:
         self.engine = engine
         self.adapter = Adapter(self.settings, engine)
+
+    def use(self, engine: Engine) -> None:
+        self.open(engine)
         self.adapter.cards.put(NAME, CAPABLE_SERVER, clock())
         importer.run_import(
-            engine, [SMALL], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=clock()
+            engine, [self.records], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=clock()
         )
 
     def sync(self) -> None:
@@ -95,14 +103,31 @@ class Site:
 
 
 @pytest.fixture
-def site(engine: Engine, tmp_path: Path) -> Iterator[Site]:
-    store = open_database(f"sqlite:///{tmp_path / 'hospital.db'}")
-    sandbox = SandboxHospital(store, NAME)
-    with serving(sandbox.app) as base:
-        site = Site(engine, tmp_path, sandbox, base)
-        site.sync()
+def site(
+    database_system: str,
+    brief: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    snapshots: Snapshots,
+) -> Iterator[Site]:
+    def synced(urls: Urls) -> None:
+        with opened(urls, tmp_path_factory.mktemp("first"), SMALL) as site:
+            site.use(site.engine)
+            site.sync()
+
+    systems = {"adapter": database_system, "hospital": "sqlite"}
+    with opened(snapshots.copies("reconcile", systems, tmp_path, synced), tmp_path, SMALL) as site:
         yield site
-    store.dispose()
+
+
+@contextmanager
+def opened(urls: Urls, folder: Path, records: Path) -> Iterator[Site]:
+    engines = {role: open_database(url) for role, url in urls.items()}
+    sandbox = SandboxHospital(engines["hospital"], NAME)
+    with serving(sandbox.app) as base:
+        yield Site(engines["adapter"], folder, sandbox, base, records)
+    for engine in engines.values():
+        engine.dispose()
 
 
 def only(found: ReconcileReport) -> Discrepancy:

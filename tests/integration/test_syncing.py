@@ -14,18 +14,16 @@ from adapter.ledger.schema.states import EntryState
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.outbound.sync import SyncSummary
 from adapter.pipeline.outbound.sync import sync as run_sync
-from adapter.records.importing import importer
 from adapter.sandbox.app import SandboxHospital
 from adapter.settings import HospitalSettings, Settings
 from adapter.testing import CAPABLE_SERVER, serving
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
-SMALL = Path("fixtures/sample/small.xlsx")
 NAME = "bv-tinh"
 
 
 @pytest.fixture
-def adapter(engine: Engine, tmp_path: Path) -> Iterator[Adapter]:
+def adapter(sample_engine: Engine, tmp_path: Path) -> Iterator[Adapter]:
     """A centre with the small sample, and its hospital: a sandbox over real HTTP."""
     (tmp_path / "identity.key").write_text("0123456789abcdef0123456789abcdef")
     store = open_database(f"sqlite:///{tmp_path / 'hospital.db'}")
@@ -36,10 +34,7 @@ def adapter(engine: Engine, tmp_path: Path) -> Iterator[Adapter]:
             database_url=f"sqlite:///{tmp_path / 'adapter.db'}",
             hospitals={NAME: hospital},
         )
-        importer.run_import(
-            engine, [SMALL], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=NOW
-        )
-        opened = Adapter(settings, engine)
+        opened = Adapter(settings, sample_engine)
         opened.cards.put(NAME, CAPABLE_SERVER, NOW)
         yield opened
     store.dispose()
@@ -88,11 +83,9 @@ def test_a_sync_that_is_stopped_says_so_and_the_next_goes_on(adapter: Adapter) -
     assert first.hospitals[NAME].delivered + second.hospitals[NAME].delivered > 1000
 
 
-def test_one_plans_at_a_time_and_anybody_delivers(
-    adapter: Adapter, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_plans_at_a_time_and_anybody_delivers(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("adapter.pipeline.outbound.sync._WAIT", 0.3)
-    other = Adapter(adapter.settings, engine)
+    other = Adapter(adapter.settings, adapter.engine)
     turn = other.ledger.named_locks.acquire(f"plan:{NAME}", 600)
     assert turn is not None
     with pytest.raises(Busy):
@@ -112,12 +105,12 @@ def test_one_plans_at_a_time_and_anybody_delivers(
 
 
 def test_a_hospital_that_another_process_plans_for_delays_no_other(
-    adapter: Adapter, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("adapter.pipeline.outbound.sync._WAIT", 0.3)
     second = adapter.settings.hospital(NAME).model_copy(update={"name": "bv-khac"})
     adapter.settings.hospitals["bv-khac"] = second
-    other = Adapter(adapter.settings, engine)
+    other = Adapter(adapter.settings, adapter.engine)
     assert other.ledger.named_locks.acquire("plan:bv-khac", 600) is not None
     done = run_sync(adapter, ["bv-khac", NAME], lambda: datetime.now(UTC), lambda *_: None)
     assert done.hospitals[NAME].delivered > 1000
