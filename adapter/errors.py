@@ -90,7 +90,13 @@ class PolicyError(MappingError):
 
 
 class ImportRefused(AdapterError):
-    """The file as a whole cannot be imported; nothing was changed."""
+    """The file as a whole cannot be imported; nothing was changed. `problems` may hold what its cells say:
+    they are for the person at the terminal, and in no message that is logged.
+    """
+
+    def __init__(self, text: str, /, problems: tuple[str, ...] = (), **params: Any) -> None:
+        super().__init__(text, **params)
+        self.problems = problems
 
 
 class SourceError(AdapterError):

@@ -63,11 +63,12 @@ __all__ = [
 SMALL = {
     *(ledger.hospital, ledger.server_card, ledger.alarm, ledger.worker, ledger.turn),
     *(ledger.mapping_snapshot, ledger.mapping_in_force, records.feed, records.source_cursor),
-    *(audit.audit_head, hospital_token),
+    *(audit.audit_head, hospital_token, records.import_run),
 }
 GROWING = {
     *(ledger.entry, ledger.shipment, ledger.receipt, inbox_item, audit.audit, audit.disclosure_refusal),
     *(records.record, records.cadre_identifier, records.record_merge, records.import_row),
+    records.import_change,
     *(repository.repository_resource, repository.repository_version, repository.repository_index),
 }
 
@@ -182,6 +183,7 @@ def _rows() -> Iterator[tuple[Table, Iterator[Row]]]:
     yield records.feed, iter([{"id": 1, "position": CHANGES}])
     yield records.cadre_identifier, ({"value": f"{n:012}", "cadre": cadre(n)} for n in range(PEOPLE))
     yield records.record_merge, (_merge(number) for number in range(_MERGED))
+    yield records.import_change, ({"run": 1, "key": f"old{n}", **_WAS} for n in range(2000))
     yield records.import_row, ({"kind": "visit", "key": f"old{n}", **_MET} for n in range(2000))
     yield inbox_item, _inbox()
     yield repository.repository_resource, _resources()
@@ -193,6 +195,7 @@ def _rows() -> Iterator[tuple[Table, Iterator[Row]]]:
 
 
 _UNPLANNED = {"planned_position": 0, "planned_version": "", "failures": 0}
+_WAS: Row = {"kind": "visit", "cadre": "c1", "before": "{}", "was_deleted": False}
 _MET = {"row": 2, "sheet": "s", "rejected": False}
 
 

@@ -24,9 +24,9 @@ from adapter.ledger.store import LedgerStore
 from adapter.ledger.workers.named_locks import NamedLockStore
 from adapter.ledger.workers.registry import WorkerStore
 from adapter.pipeline.inbound import inbox
-from adapter.records import change_feed, reassignments
+from adapter.records import change_feed, doubles, reassignments
 from adapter.records.change_feed import ChangeFeed
-from adapter.records.importing import importer
+from adapter.records.importing import import_history, importer, undo
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.merges import MergeStore
 from adapter.records.sources.checkup import tabs
@@ -72,6 +72,9 @@ OTHERS: dict[type | ModuleType, str] = {
     NamedLockStore: "turns are few",
     AlarmStore: "alarms are few",
     hospital_tokens: "tokens are few",
+    doubles: "numbers of people, once for an import and when a person asks",
+    import_history: "imports are few, and a change is found by its import",
+    undo: "when a person takes an import back",
     remote: "another's database",
     database: _ASKS,
     importer: _ASKS,

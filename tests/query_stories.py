@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import orjson
 import pytest
 from checkup_forms import document
 from filled import BV, CHANGES, NOW, cadre, identity, loser, survivor
@@ -239,6 +240,8 @@ def importing(engine: Engine) -> None:
         changes.mark_rejected("visit", [visit.key])
         assert changes.rejected_keys("visit", [visit.key])
         assert changes.live_owners("visit", [visit.key])
+        [stored] = changes.stored_rows("referral", [referral.key]).values()
+        changes.visit_years([replace(stored, body=orjson.dumps({"visit": visit.key}).decode())])
         assert changes.count("visit")
         assert next(changes.unseen_keys("visit", "year.xlsx"))
         new = person.model_copy(update={"key": "new-person", "national_id": "024055000111"})

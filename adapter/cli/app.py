@@ -11,6 +11,7 @@ from adapter.cli.commands import (
     explain,
     hospital,
     import_records,
+    imports,
     inbox,
     mapping,
     parked,
@@ -72,6 +73,7 @@ def _general(
 for module in (
     setup,
     import_records,
+    imports,
     source,
     mapping,
     terminology,

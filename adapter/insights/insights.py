@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from adapter.pipeline.application import Adapter
 
 if TYPE_CHECKING:
+    from adapter.insights.doubles import Double
     from adapter.insights.explain_record import RecordExplanation
     from adapter.insights.explain_values import TracedResource
     from adapter.insights.hospital_service import HospitalService
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from adapter.ledger.workers.registry import Worker
     from adapter.mapping.terminology.gaps import Gap
     from adapter.pipeline.mappings.activation import ProgressCallback
+    from adapter.records.importing.change_summary import FieldChange
+    from adapter.records.importing.import_history import ImportRun
     from adapter.records.merges import Merge
     from adapter.records.model import Record
     from adapter.report import YearReport
@@ -187,6 +190,32 @@ class Insights:
         """Who a person is now, if need be whom he was merged into; None where nobody has that key."""
         records = self.adapter.records
         return records.merges.survivor(key) if records.stored_record("cadre", key) is not None else None
+
+    def imports(self) -> "Sequence[ImportRun]":
+        """The newest imports that changed something, newest first."""
+        from adapter.database import read_transaction
+        from adapter.records.importing.import_history import list_runs
+
+        with read_transaction(self.adapter.engine) as connection:
+            return list_runs(connection)
+
+    def import_changes(self, number: int, command: str = "imports show") -> "Sequence[FieldChange]":
+        """Which values an import changed, old and new, as far as nothing changed them since. Raises
+        UsageError for an import that is not known.
+        """
+        from adapter.insights.import_changes import import_changes
+
+        found = import_changes(self.adapter, number)
+        self.audit_read(((one.kind, key) for one in found for key, _, _ in one.examples), command)
+        return found
+
+    def doubles(self, command: str = "cadre doubles") -> "Sequence[Double]":
+        """Numbers that two people have, with both sides."""
+        from adapter.insights.doubles import find_doubles
+
+        found = find_doubles(self.adapter)
+        self.audit_read((("cadre", side.key) for one in found for side in one.sides), command)
+        return found
 
     def merges(self) -> "Sequence[Merge]":
         """The merges that hold."""

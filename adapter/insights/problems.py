@@ -25,6 +25,7 @@ from adapter.ledger.parking import ParkedGroup, ParkedSelection
 from adapter.ledger.server_cards.store import StoredCard
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.mappings.activation_status import inactive_mapping
+from adapter.records.doubles import shared_numbers
 from adapter.settings import AlarmSettings
 from adapter.texts import catalogue, say
 
@@ -111,6 +112,7 @@ class ProblemFacts:
     read_only: bool = False
     failed_channels: tuple[str, ...] = ()
     orphaned_merges: int = 0  # people merged into somebody who left the records
+    shared_numbers: int = 0  # national or insurance numbers that two people have
 
 
 def current_problems(adapter: Adapter, now: datetime) -> list[Problem]:
@@ -136,6 +138,8 @@ def find_problems(known: ProblemFacts, limits: AlarmSettings, now: datetime) -> 
         found.append(Problem("policy", "", None, 1, "adapter mapping check"))
     if known.orphaned_merges:
         found.append(Problem("merged", "", None, known.orphaned_merges, "adapter cadre merges"))
+    if known.shared_numbers:
+        found.append(Problem("doubles", "", None, known.shared_numbers, "adapter cadre doubles"))
     if known.silent_workers.count:
         found.append(
             Problem("worker", "", known.silent_workers.since, known.silent_workers.count, "adapter worker")
@@ -259,6 +263,7 @@ def collect_facts(adapter: Adapter, now: datetime) -> ProblemFacts:
         read_only=_read_only(adapter),
         failed_channels=ways,
         orphaned_merges=len(adapter.records.merges.without_survivor()),
+        shared_numbers=_shared_numbers(adapter),
     )
 
 
@@ -290,6 +295,11 @@ def _token(adapter: Adapter, name: str) -> tuple[datetime | None, bool]:
         return token_expiry(adapter.settings.secret(reference).get_secret_value()), False
     except SettingsError:
         return None, True
+
+
+def _shared_numbers(adapter: Adapter) -> int:
+    with read_transaction(adapter.engine) as connection:
+        return len(shared_numbers(connection))
 
 
 def _policy_wrong(adapter: Adapter) -> bool:

@@ -1,7 +1,7 @@
 """Records come in: from workbooks, CSVs, databases and check-up forms."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -10,12 +10,14 @@ from typing import ClassVar
 from adapter.operations.operation import Operation, OperationContext
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.inbox import erase_received
+from adapter.records.importing.identity_checks import AllowedChanges
 from adapter.records.importing.import_report import ImportReport
 from adapter.records.importing.importer import run_import
 from adapter.records.model import Record
 from adapter.records.sources.open_tabs import InputOptions
 
 __all__ = [
+    "AllowedChanges",
     "ImportRecords",
     "ImportReport",
     "ImportState",
@@ -37,7 +39,8 @@ class ImportState:
 @dataclass(frozen=True)
 class ImportRecords(Operation[ImportState, ImportReport]):
     """Import files together as one state of the kinds they hold. With `dry_run` nothing is stored, and the
-    report says what would be. Nothing undoes it yet.
+    report says what would be. Nothing undoes it at once: `UndoImport` does, by its number in the list of
+    imports.
     """
 
     name: ClassVar[str] = "records.import"
@@ -48,6 +51,7 @@ class ImportRecords(Operation[ImportState, ImportReport]):
     allow_deletions: bool = False
     full: bool = False
     rejects: Path | None = None
+    allowed: AllowedChanges = field(default_factory=AllowedChanges)
 
     def look(self, context: OperationContext) -> ImportState:
         """What the import would begin from; a dry run says what it would do."""
@@ -72,6 +76,8 @@ class ImportRecords(Operation[ImportState, ImportReport]):
             progress=_counted(context),
             on_scrub=erase_received,
             inputs=_inputs(context.adapter, full=self.full),
+            allowed=self.allowed,
+            by=context.by,
         )
 
     def _paths(self, context: OperationContext) -> list[Path]:
@@ -90,6 +96,7 @@ def import_source(adapter: Adapter, name: str, now: datetime) -> ImportReport:
         now=now,
         on_scrub=erase_received,
         inputs=_inputs(adapter),
+        by=f"source:{name}",
     )
 
 

@@ -4,7 +4,16 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Tabl
 
 from adapter.database import UtcDateTime, metadata
 
-__all__ = ["cadre_identifier", "feed", "import_row", "record", "record_merge", "source_cursor"]
+__all__ = [
+    "cadre_identifier",
+    "feed",
+    "import_change",
+    "import_row",
+    "import_run",
+    "record",
+    "record_merge",
+    "source_cursor",
+]
 
 record = Table(
     "record",
@@ -66,6 +75,37 @@ import_row = Table(
     Column("row", Integer, nullable=False),
     Column("sheet", String(255), nullable=False),
     Column("rejected", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# One row for each import that changed something: what came in when, from where.
+import_run = Table(
+    "import_run",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("by", String(100), nullable=False),
+    Column("files", Text, nullable=False),  # JSON: name and digest of each
+    Column("first_position", BigInteger, nullable=False),  # of the feed, before it
+    Column("last_position", BigInteger, nullable=False),
+    Column("created", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("deleted", Integer, nullable=False),
+    Column("undoes", Integer),
+    Column("undone_by", Integer),
+)
+
+# How a record was before an import changed or deleted it. What it created has no row: its position says so.
+import_change = Table(
+    "import_change",
+    metadata,
+    Column("run", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(16), primary_key=True),
+    Column("key", String(200), primary_key=True),
+    Column("cadre", String(200), nullable=False),
+    Column("before", Text),
+    Column("was_deleted", Boolean, nullable=False),
+    Index("ix_import_change_cadre", "cadre"),
     sqlite_with_rowid=False,
 )
 

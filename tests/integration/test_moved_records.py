@@ -30,6 +30,7 @@ from adapter.pipeline.outbound.planning import update_ledger
 from adapter.pipeline.outbound.sync import RunContext, deliver_due, server_client
 from adapter.pipeline.outbound.sync import sync as run_sync
 from adapter.records.importing import importer
+from adapter.records.importing.identity_checks import AllowedChanges
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.model import Cadre, Measurement, Record, Tier
 from adapter.sandbox.app import SandboxHospital
@@ -117,6 +118,7 @@ class Site:
             max_deletions_percent=3,
             known_hospitals=frozenset((NAME, "bv-trung-uong")),
             now=clock(),
+            allowed=AllowedChanges(moves=True),
         )
 
     def of(self, cadre: str) -> list[Record]:

@@ -162,6 +162,8 @@ METHODS: dict[Function, Reach | str] = {
     ImportWriter.mark_rejected: ROWS,
     ImportWriter.rejected_keys: ROWS,
     ImportWriter.live_owners: ROWS,
+    ImportWriter.stored_rows: ROWS,
+    ImportWriter.visit_years: ROWS,
     ImportWriter.count: _COUNTS,
     ImportWriter.unseen_keys: _WALKS,
     ImportWriter.upsert: ROWS,

@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
     cadre = typer.Typer(help=say("merge.help"), no_args_is_help=True)
     cadre.command("merge", help=say("merge.help_merge"))(merge)
     cadre.command("unmerge", help=say("merge.help_unmerge"))(unmerge)
+    cadre.command("doubles", help=say("merge.help_doubles"))(doubles)
     cadre.command("merges", help=say("merge.help_merges"))(merges)
     app.add_typer(cadre, name="cadre")
 
@@ -73,6 +74,20 @@ def merges(context: typer.Context, as_json: AsJson = False) -> None:
     made = table(*(say(f"merge.col_{word}") for word in ("loser", "survivor", "at", "by")))
     lines = [(one.loser, one.survivor, moment(one.merged_at), one.merged_by) for one in found]
     emit(found, as_json, lambda out: out.print(rows(made, lines) if lines else say("merge.none")))
+
+
+def doubles(context: typer.Context, as_json: AsJson = False) -> None:
+    """People who share a number: one person twice, or a wrong number. Nothing is merged by itself."""
+    with open_adapter(context) as adapter:
+        found = insights(adapter).doubles()
+    made = table(*(say(f"merge.col_{word}") for word in ("number", "key", "name", "sex", "birth_date")))
+    lines = [
+        (f"…{one.ending}", side.key, side.name, side.sex, side.birth_date)
+        for one in found
+        for side in one.sides
+    ]
+    emit(found, as_json, lambda out: out.print(rows(made, lines) if lines else say("merge.no_doubles")))
+    raise typer.Exit(1 if found else 0)
 
 
 def _agreed(*, yes: bool, as_json: bool) -> bool:

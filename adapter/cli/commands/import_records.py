@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adapter.cli.terminal.context import AsJson, open_adapter, operating
+from adapter.cli.terminal.field_changes import draw_field_changes
 from adapter.cli.terminal.output import emit, errors, rows, table
 from adapter.cli.terminal.progress import progress
 from adapter.texts import say
@@ -32,14 +33,22 @@ def import_files(
     allow_deletions: Annotated[
         bool, typer.Option("--allow-deletions", help=say("cli.help_allow_deletions"))
     ] = False,
+    allow_other_people: Annotated[
+        bool, typer.Option("--allow-other-people", help=say("imports.help_allow_other_people"))
+    ] = False,
+    allow_moves: Annotated[bool, typer.Option("--allow-moves", help=say("imports.help_allow_moves"))] = False,
+    allow_clearing: Annotated[
+        bool, typer.Option("--allow-clearing", help=say("imports.help_allow_clearing"))
+    ] = False,
     full: Annotated[bool, typer.Option("--full", help=say("source.help_full"))] = False,
     rejects: Annotated[Path | None, typer.Option(help=say("cli.help_rejects"))] = None,
     as_json: AsJson = False,
 ) -> None:
     """Import workbooks, folders of CSVs, databases (source files) or check-up forms."""
-    from adapter.operations.import_records import ImportRecords
+    from adapter.operations.import_records import AllowedChanges, ImportRecords
 
-    operation = ImportRecords(tuple(files), dry_run, partial, allow_deletions, full, rejects)
+    allowed = AllowedChanges(people=allow_other_people, moves=allow_moves, clearing=allow_clearing)
+    operation = ImportRecords(tuple(files), dry_run, partial, allow_deletions, full, rejects, allowed)
     with open_adapter(context) as adapter, progress(quiet=as_json) as callback:
         report = operation.perform(operating(adapter, callback))
     emit(report.as_json(), as_json, lambda out: _draw(out, report))
@@ -74,4 +83,5 @@ def _draw(out: "Console", report: "ImportReport") -> None:
     if report.withheld:
         out.print(say("import.withheld", count=report.withheld))
     if report.dry_run:
+        draw_field_changes(out, report.field_changes)
         out.print(say("cli.import_dry"))

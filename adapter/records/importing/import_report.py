@@ -1,10 +1,11 @@
 """What an import did, and what was wrong: frozen, sayable in both languages."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adapter.records.importing.change_summary import FieldChange
 from adapter.texts import say
 
 __all__ = ["CellProblem", "ImportReport", "KindCounts"]
@@ -73,7 +74,8 @@ class ImportReport:
     `problems` and `warnings` hold the first of them only; `problem_count` and `warning_count` all.
     `refused_people` and `refused_rows` count what belongs to T0 people: rows of the cadre sheet, and
     all rows; `refused_places` names the first (sheet, row) of them, never a value. `scrubbed` counts
-    stored records whose content was removed because their person is T0 now.
+    stored records whose content was removed because their person is T0 now. `field_changes`: which values
+    change, old and new, with the first of each.
     """
 
     kinds: Mapping[str, KindCounts]
@@ -89,6 +91,7 @@ class ImportReport:
     rejects: Path | None
     partial: bool
     dry_run: bool
+    field_changes: tuple[FieldChange, ...] = ()
 
     @property
     def changes(self) -> int:
@@ -120,4 +123,5 @@ class ImportReport:
             "rejects": str(self.rejects) if self.rejects else None,
             "partial": self.partial,
             "dry_run": self.dry_run,
+            "field_changes": [asdict(one) for one in self.field_changes],
         }

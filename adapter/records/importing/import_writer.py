@@ -1,30 +1,56 @@
 """What an import writes, all on one connection: records, tombstones, and what it has met so far."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from orjson import loads as parse_json
 from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, true, update
 
 from adapter.records import serialisation as bodies
 from adapter.records.change_feed import ChangeFeed
+from adapter.records.importing.import_history import RecordChange
 from adapter.records.merges import MergeStore
 from adapter.records.model import Cadre, Record
 from adapter.records.reassignments import former_owner
-from adapter.records.tables import cadre_identifier, import_row, record
+from adapter.records.tables import cadre_identifier, import_change, import_row, record
 
-__all__ = ["ImportWriter"]
+__all__ = ["ImportWriter", "StoredRow"]
 
 _PAGE = 500
 _EMPTY_DIGEST = ""
+# Of these a stored body is needed: a person's and a visit's, to know whether it is still the same one, and
+# a referral's for the fulfilment that an import must keep.
+_WITH_BODIES = frozenset({"cadre", "visit", "referral"})
 _CHILDREN = ("visit", "measurement", "diagnosis", "procedure", "immunization", "referral")
 
 
-class ImportWriter:
-    """Writes on `connection`, inside the caller's transaction. Positions come from `feed`."""
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """How a record is stored before it is written. `body` is None where nobody asked for it."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    key: str
+    cadre: str
+    former_cadre: str | None
+    source_digest: str | None
+    deleted: bool
+    source: str | None
+    sheet: str | None
+    row: int | None
+    body: str | None
+
+
+class ImportWriter:
+    """Writes on `connection`, inside the caller's transaction. Positions come from `feed`. `on_change` is
+    told of each record that was stored before, or is created, with how it was.
+    """
+
+    def __init__(
+        self, connection: Connection, on_change: Callable[[list[RecordChange]], None] | None = None
+    ) -> None:
+        self.connection = connection
+        self._on_change = on_change
         self._feed = ChangeFeed(connection)  # first of all: this is the lock
         connection.execute(delete(import_row))
 
@@ -35,7 +61,7 @@ class ImportWriter:
 
     def close(self) -> None:
         """Forget what was met, write the feed's position."""
-        self._connection.execute(delete(import_row))
+        self.connection.execute(delete(import_row))
         self._feed.close()
 
     # what the file holds -------------------------------------------------------------------------
@@ -45,7 +71,7 @@ class ImportWriter:
         query = select(import_row.c.key, import_row.c.sheet, import_row.c.row).where(
             import_row.c.kind == kind, import_row.c.key.in_(keys)
         )
-        return {key: (sheet, row) for key, sheet, row in self._connection.execute(query)}
+        return {key: (sheet, row) for key, sheet, row in self.connection.execute(query)}
 
     def mark_seen(self, kind: str, sheet: str, rows: Sequence[tuple[str, int]]) -> None:
         """Remember keys with their rows."""
@@ -53,12 +79,12 @@ class ImportWriter:
             values = [
                 {"kind": kind, "key": key, "row": row, "sheet": sheet, "rejected": False} for key, row in rows
             ]
-            self._connection.execute(insert(import_row), values)
+            self.connection.execute(insert(import_row), values)
 
     def mark_rejected(self, kind: str, keys: Sequence[str]) -> None:
         """Remember that these were rejected, so that what refers to them can say so."""
         if keys:
-            self._connection.execute(
+            self.connection.execute(
                 update(import_row)
                 .where(import_row.c.kind == kind, import_row.c.key.in_(keys))
                 .values(rejected=True)
@@ -69,21 +95,27 @@ class ImportWriter:
         query = select(import_row.c.key).where(
             import_row.c.kind == kind, import_row.c.key.in_(list(keys)), import_row.c.rejected.is_(True)
         )
-        return set(self._connection.execute(query).scalars())
+        return set(self.connection.execute(query).scalars())
 
     def live_owners(self, kind: str, keys: Iterable[str]) -> dict[str, str]:
         """The live ones of these keys, with the cadre each belongs to."""
         query = select(record.c.key, record.c.cadre).where(
             record.c.kind == kind, record.c.key.in_(list(keys)), record.c.deleted.is_(False)
         )
-        return {row.key: row.cadre for row in self._connection.execute(query)}
+        return {row.key: row.cadre for row in self.connection.execute(query)}
+
+    def visit_years(self, records: Iterable[StoredRow]) -> dict[str, str]:
+        """The years of the visits that these (with their bodies) belong to, by the visits' keys."""
+        named = {parse_json(one.body).get("visit") for one in records if one.body} - {None}
+        found = self.stored_rows("visit", sorted(named)).values() if named else ()
+        return {one.key: parse_json(one.body)["started_at"][:4] for one in found if one.body}
 
     def count(self, kind: str) -> int:
         """How many records of a kind are live."""
         query = (
             select(func.count()).select_from(record).where(record.c.kind == kind, record.c.deleted.is_(False))
         )
-        return int(self._connection.execute(query).scalar_one())
+        return int(self.connection.execute(query).scalar_one())
 
     def unseen_keys(self, kind: str, source: str | None = None) -> Iterator[list[str]]:
         """Live keys of a kind (that came from `source`) that the import has not met, a page at a time."""
@@ -102,7 +134,7 @@ class ImportWriter:
                 .order_by(record.c.key)
                 .limit(_PAGE)
             )
-            page = list(self._connection.execute(query).scalars())
+            page = list(self.connection.execute(query).scalars())
             if not page:
                 return
             last = page[-1]
@@ -111,13 +143,19 @@ class ImportWriter:
     # writing -------------------------------------------------------------------------------------
 
     def upsert(
-        self, rows: Sequence[tuple[Record, int]], source: str, sheet: str, at: datetime
+        self,
+        rows: Sequence[tuple[Record, int]],
+        source: str,
+        sheet: str,
+        at: datetime,
+        stored: Mapping[str, StoredRow] | None = None,
     ) -> tuple[int, int]:
         """Write records (all of one kind) with their rows; (created, changed). Of unchanged ones only the
-        place is noted, so that a message names the row in the newest file.
+        place is noted, so that a message names the row in the newest file. `stored`: what `stored_rows` said
+        of all their keys, where that was asked before.
         """
         kind = rows[0][0].kind
-        before = self._before(kind, [item.key for item, _ in rows])
+        before = self.stored_rows(kind, [item.key for item, _ in rows]) if stored is None else stored
         created: list[dict[str, Any]] = []
         changed: list[dict[str, Any]] = []
         moved: list[dict[str, Any]] = []
@@ -131,8 +169,8 @@ class ImportWriter:
                 if (old.source, old.sheet, old.row) != (source, sheet, number):
                     moved.append({"kind": kind, "key": item.key, **place})
                 continue
-            if old is not None and old.kept:
-                body = bodies.serialise_record(bodies.with_stored_fulfilment(item, old.kept))
+            if old is not None and old.body and kind == "referral":
+                body = bodies.serialise_record(bodies.with_stored_fulfilment(item, old.body))
             owner: str = item.cadre  # type: ignore[attr-defined] # every type answers `cadre`, Record alone does not
             values = {
                 "kind": kind,
@@ -149,32 +187,42 @@ class ImportWriter:
             }
             (created if old is None else changed).append(values)
             written.append(item)
+        self._tell(kind, [*created, *changed], before)
         self._write(created, changed)
         self._write([], moved)
         self._identify([item for item in written if isinstance(item, Cadre)])
         revived = sum(1 for values in changed if before[values["key"]].deleted)
         return len(created) + revived, len(changed) - revived
 
-    def _before(self, kind: str, keys: list[str]) -> dict[str, Any]:
-        # Only a referral's stored body is needed: for the fulfilment that an import must keep.
-        kept = record.c.body if kind == "referral" else bindparam("none", None)
+    def stored_rows(self, kind: str, keys: Sequence[str], *, bodies: bool = False) -> dict[str, StoredRow]:
+        """How these are stored, tombstones too; with the bodies of the kinds that need them, or of any."""
+        body = record.c.body if bodies or kind in _WITH_BODIES else bindparam("none", None)
         query = select(
             record.c.key,
             record.c.cadre,
             record.c.former_cadre,
             record.c.source_digest,
-            record.c.source,
             record.c.deleted,
             record.c.source,
             record.c.sheet,
             record.c.row,
-            kept.label("kept"),
+            body.label("body"),
         ).where(record.c.kind == kind, record.c.key.in_(keys))
-        return {row.key: row for row in self._connection.execute(query)}
+        return {row.key: StoredRow(*row) for row in self.connection.execute(query)}
+
+    def _tell(self, kind: str, values: list[dict[str, Any]], before: Mapping[str, StoredRow]) -> None:
+        """Say what is about to be written over."""
+        if self._on_change is None or not values:
+            return
+        unread = [one["key"] for one in values if (old := before.get(one["key"])) and old.body is None]
+        read = self.stored_rows(kind, unread, bodies=True) if unread else {}
+        self._on_change(
+            [_change(kind, one, read.get(one["key"]) or before.get(one["key"])) for one in values]
+        )
 
     def _write(self, created: list[dict[str, Any]], changed: list[dict[str, Any]]) -> None:
         if created:
-            self._connection.execute(insert(record), created)
+            self.connection.execute(insert(record), created)
         if changed:
             columns = [name for name in changed[0] if name not in ("kind", "key")]
             statement = (
@@ -182,7 +230,7 @@ class ImportWriter:
                 .where(record.c.kind == bindparam("_kind"), record.c.key == bindparam("_key"))
                 .values({name: bindparam(f"_{name}") for name in columns})
             )
-            self._connection.execute(
+            self.connection.execute(
                 statement, [{f"_{name}": value for name, value in values.items()} for values in changed]
             )
 
@@ -190,14 +238,14 @@ class ImportWriter:
         if not cadres:
             return
         keys = [cadre.key for cadre in cadres]
-        self._connection.execute(delete(cadre_identifier).where(cadre_identifier.c.cadre.in_(keys)))
+        self.connection.execute(delete(cadre_identifier).where(cadre_identifier.c.cadre.in_(keys)))
         values = [
             {"value": value, "cadre": cadre.key}
             for cadre in cadres
             for value in sorted(bodies.person_identifiers(cadre))
         ]
         if values:
-            self._connection.execute(insert(cadre_identifier), values)
+            self.connection.execute(insert(cadre_identifier), values)
 
     # deleting ------------------------------------------------------------------------------------
 
@@ -207,7 +255,7 @@ class ImportWriter:
         live = self.live_owners(kind, keys)
         self._bury(kind, list(live), counts)
         if kind == "cadre" and live:
-            self._connection.execute(delete(cadre_identifier).where(cadre_identifier.c.cadre.in_(list(live))))
+            self.connection.execute(delete(cadre_identifier).where(cadre_identifier.c.cadre.in_(list(live))))
             for child in _CHILDREN:
                 self._bury(child, self._of_cadres(child, live), counts)
         elif kind == "visit" and live:
@@ -217,19 +265,19 @@ class ImportWriter:
 
     def same_people(self, cadres: Iterable[str]) -> set[str]:
         """These and everybody who was merged with one of them."""
-        return MergeStore.same_people(self._connection, cadres)
+        return MergeStore.same_people(self.connection, cadres)
 
     def scrub(self, cadre: str) -> int:
         """Remove every content stored of a person who is T0 now, results too; how many records."""
         query = select(record.c.kind, record.c.key).where(
             record.c.cadre == cadre, (record.c.deleted.is_(False)) | (record.c.body.is_not(None))
         )
-        found = list(self._connection.execute(query))
-        if found and self._connection.dialect.name == "sqlite":
+        found = list(self.connection.execute(query))
+        if found and self.connection.dialect.name == "sqlite":
             # Freed pages are overwritten, not only let go.
-            self._connection.exec_driver_sql("PRAGMA secure_delete=ON")
+            self.connection.exec_driver_sql("PRAGMA secure_delete=ON")
         for kind, key in found:
-            self._connection.execute(
+            self.connection.execute(
                 update(record)
                 .where(record.c.kind == kind, record.c.key == key)
                 .values(
@@ -243,14 +291,15 @@ class ImportWriter:
                     row=None,
                 )
             )
-        self._connection.execute(delete(cadre_identifier).where(cadre_identifier.c.cadre == cadre))
+        self.connection.execute(delete(cadre_identifier).where(cadre_identifier.c.cadre == cadre))
+        self.connection.execute(delete(import_change).where(import_change.c.cadre == cadre))
         return len(found)
 
     def _of_cadres(self, kind: str, cadres: Iterable[str]) -> list[str]:
         query = select(record.c.key).where(
             record.c.kind == kind, record.c.cadre.in_(list(cadres)), record.c.deleted.is_(False)
         )
-        return list(self._connection.execute(query).scalars())
+        return list(self.connection.execute(query).scalars())
 
     def _of_visits(self, kind: str, visits: dict[str, str]) -> list[str]:
         query = select(record.c.key, record.c.body).where(
@@ -260,23 +309,29 @@ class ImportWriter:
         )
         return [
             key
-            for key, body in self._connection.execute(query)
+            for key, body in self.connection.execute(query)
             if getattr(bodies.parse_record(kind, body), "visit", None) in visits
         ]
 
     def _bury(self, kind: str, keys: Sequence[str], counts: dict[str, int]) -> None:
         for start in range(0, len(keys), _PAGE):
             page = keys[start : start + _PAGE]
-            query = select(record.c.key, record.c.body).where(record.c.kind == kind, record.c.key.in_(page))
+            query = select(record.c.key, record.c.cadre, record.c.body).where(
+                record.c.kind == kind, record.c.key.in_(page)
+            )
+            found = list(self.connection.execute(query))
             values = [
                 {
                     "_key": key,
                     "_body": bodies.tombstone_body(kind, body),
                     "_position": self._feed.next(),
                 }
-                for key, body in self._connection.execute(query)
+                for key, _, body in found
             ]
-            self._connection.execute(
+            if self._on_change is not None:
+                gone = [RecordChange(kind, key, owner, True, False, body, None) for key, owner, body in found]
+                self._on_change(gone)
+            self.connection.execute(
                 update(record)
                 .where(record.c.kind == kind, record.c.key == bindparam("_key"))
                 .values(
@@ -289,3 +344,9 @@ class ImportWriter:
                 values,
             )
             counts[kind] = counts.get(kind, 0) + len(page)
+
+
+def _change(kind: str, values: Mapping[str, Any], old: StoredRow | None) -> RecordChange:
+    if old is None:
+        return RecordChange(kind, values["key"], values["cadre"], False, False, None, values["body"])
+    return RecordChange(kind, old.key, old.cadre, True, old.deleted, old.body, values["body"])

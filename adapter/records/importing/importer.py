@@ -19,9 +19,19 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ex
 
 from adapter import audit
 from adapter.database import read_transaction, write_transaction
-from adapter.errors import ImportRefused, SourceDisconnected, SourceReplaced
+from adapter.errors import SourceDisconnected, SourceReplaced
+from adapter.records.doubles import shared_numbers
+from adapter.records.importing.absent_columns import absent_fields, with_stored_fields
+from adapter.records.importing.covered_years import CoveredYears
+from adapter.records.importing.identity_checks import AllowedChanges, IdentityChecker
+from adapter.records.importing.import_history import ImportHistory, RecordChange, describe_files
 from adapter.records.importing.import_report import CellProblem, ImportReport
 from adapter.records.importing.import_writer import ImportWriter
+from adapter.records.importing.mass_changes import (
+    refuse_mass_clearing,
+    refuse_mass_deletion,
+    refuse_strangers,
+)
 from adapter.records.importing.rejects_file import RejectsFile
 from adapter.records.importing.report_builder import ImportReportBuilder
 from adapter.records.importing.row_checks import CheckedRows, RowChecker
@@ -38,6 +48,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 ImportProgress = Callable[[int, int], None]
 _CHUNK = 1000
+_DOUBLES_SAID = 20
 _HEADER_WITHIN = 10  # rows that are not empty
 
 
@@ -85,6 +96,8 @@ def run_import(
     on_scrub: Callable[[Connection, str], None] | None = None,
     on_record: Callable[[Record], None] | None = None,
     inputs: InputOptions | None = None,
+    allowed: AllowedChanges | None = None,
+    by: str = "import",
 ) -> ImportReport:
     """Import `files`: workbooks, CSV files or folders of CSVs, together one state of the kinds they hold;
     databases (YAML, see `sql`) and check-up forms (XML, see `checkup`), read as `inputs` says.
@@ -95,7 +108,8 @@ def run_import(
     or removed when no row is rejected. `known_measures` None: any measure.
     `progress` is called with (bytes done, bytes in all); `on_problem` with every bad cell;
     `on_scrub`, within the import's transaction, with the key of each person who is T0;
-    `on_record` with every record that the files hold.
+    `on_record` with every record that the files hold. `allowed`: what else was said yes to; `by` whom, as
+    the list of imports names it.
     Raises ImportRefused or SourceError, with nothing changed, when a file as a whole cannot be imported.
     """
     tally = ImportReportBuilder(on_problem)
@@ -111,8 +125,11 @@ def run_import(
             with write_transaction(store_engine) as connection:
                 known = ImportContext(known_hospitals, known_measures, now)
                 work = _Import(
-                    ImportWriter(connection),
+                    connection,
                     tabs,
+                    allowed=allowed or AllowedChanges(),
+                    by=by,
+                    files=describe_files(files),
                     known=known,
                     tally=tally,
                     rejects=refused,
@@ -179,9 +196,12 @@ class _Import:
 
     def __init__(
         self,
-        changes: ImportWriter,
+        connection: Connection,
         tabs: list[Tab],
         *,
+        allowed: AllowedChanges,
+        by: str,
+        files: Sequence[tuple[str, str]],
         known: ImportContext,
         tally: ImportReportBuilder,
         rejects: RejectsFile,
@@ -189,7 +209,11 @@ class _Import:
         on_scrub: Callable[[str], None] | None = None,
         on_record: Callable[[Record], None] | None = None,
     ) -> None:
-        self._changes = changes
+        self._changes = ImportWriter(connection, self._note)
+        position = self._changes.position
+        self._history = ImportHistory(connection, at=known.now, by=by, files=files, position=position)
+        self._allowed = allowed
+        self._years = CoveredYears()
         self._tabs = tabs
         self._known = known
         self._tally = tally
@@ -197,10 +221,12 @@ class _Import:
         self._progress = progress
         self._on_scrub = on_scrub
         self._on_record = on_record
-        self._checking = RowChecker(changes, tally)
+        self._identities = IdentityChecker(allowed)
+        self._checking = RowChecker(self._changes, tally, self._identities)
         self._total = sum(tab.size for tab in tabs)
         self._past = 0
         self._keeps = False
+        self._titles: dict[tuple[str, str], str] = {}  # of the columns, as the file has them
         self.partial = any(tab.partial for tab in tabs if tab.origin is None)
 
     def run(self, *, partial: bool, limit: float | None) -> None:
@@ -218,17 +244,24 @@ class _Import:
                     whose = tab.source if tab.origin else None
                     whole[whose] = whole.get(whose, CheckedRows()).plus(outcome)
             if kind == "cadre":
+                refuse_strangers(self._identities, self._tally, before)
+                self._say_doubles()
                 deleted += self._scrub()
             deleted += sum(self._missing(kind, whose, found, before) for whose, found in whole.items())
-            if limit is not None and deleted * 100 > before * limit:
-                raise ImportRefused(
-                    "import.too_many_deletions",
-                    kind=say(f"import.kind_{kind}"),
-                    deleted=deleted,
-                    live=before,
-                    limit=f"{limit:g}",
-                )
+            if limit is not None:
+                refuse_mass_deletion(kind, deleted, before, limit)
+            if limit is not None and not self._allowed.clearing:
+                refuse_mass_clearing(self._tally.summary, kind, before, limit, self._titles)
+        self._history.close(self._changes.position)
         self._changes.close()
+
+    def _note(self, changes: list[RecordChange]) -> None:
+        self._history.note(changes)
+        self._tally.summary.note(changes)
+
+    def _say_doubles(self) -> None:
+        for one in shared_numbers(self._changes.connection, _DOUBLES_SAID):
+            self._tally.warn("import.double", ending=one.ending, cadres=", ".join(one.cadres))
 
     def _said(self, tab: Tab, outcome: CheckedRows) -> int:
         """Tombstones of the keys that the tab's origin says are gone, or does not list any more."""
@@ -251,11 +284,25 @@ class _Import:
     def _missing(self, kind: str, whose: str | None, read: CheckedRows, before: int) -> int:
         """Tombstones of what was not met any more, unless too little was read to say so."""
         if read.rows and read.keys_readable:
-            return sum(self._bury(kind, keys) for keys in self._changes.unseen_keys(kind, whose))
+            unseen = self._changes.unseen_keys(kind, whose)
+            return sum(
+                self._bury(kind, keys if whose is not None else self._of_covered_years(kind, keys))
+                for keys in unseen
+            )
         if read.rows or before:
             problem = "import.keys_unreadable" if read.rows else "import.empty_sheet"
             self._tally.warn(problem, kind=say(f"import.kind_{kind}"))
         return 0
+
+    def _of_covered_years(self, kind: str, keys: list[str]) -> list[str]:
+        """Those that the file would hold if there were any; of other years it says nothing."""
+        if kind == "cadre":
+            return keys
+        stored = self._changes.stored_rows(kind, keys, bodies=True)
+        visits = self._changes.visit_years(stored.values())
+        covered = [key for key in keys if self._years.covers(kind, stored[key].body or "{}", visits)]
+        self._tally.add_other_years(kind, len(keys) - len(covered))
+        return covered
 
     def _tab(self, tab: Tab) -> CheckedRows:
         rows = tab.rows()
@@ -270,26 +317,39 @@ class _Import:
         for title in headers.unknown:
             self._tally.warn("import.unknown_column", sheet=tab.title, header=title)
         reader = RowReader(tab.sheet, headers, self._known)
+        absent = absent_fields(tab.sheet, headers)
+        self._titles.update({(tab.sheet.kind, field): title for field, title in headers.written.items()})
         parsed = (reader.read(number, cells) for number, cells in chain(top[place + 1 :], rows))
         while chunk := list(islice(parsed, _CHUNK)):
-            total = total.plus(self._chunk(tab, header, reader, chunk))
+            total = total.plus(self._chunk(tab, header, reader, chunk, absent))
             if self._progress:
                 self._progress(min(self._past + tab.done, self._total), self._total)
         self._past += tab.size
         return total
 
     def _chunk(
-        self, tab: Tab, header: list[object], reader: RowReader, chunk: list[ParsedRow]
+        self,
+        tab: Tab,
+        header: list[object],
+        reader: RowReader,
+        chunk: list[ParsedRow],
+        absent: frozenset[str],
     ) -> CheckedRows:
-        found = self._checking.check_chunk(tab, reader, chunk)
+        found = self._checking.check_chunk(tab, reader, chunk, bodies=bool(absent))
         kind = tab.sheet.kind
         self._tally.rows += len(chunk)
         if found.good:
             type_ = RECORD_TYPES[kind]
-            records = [(type_(**row.fields), row.number) for row in found.good]
+            stored = found.stored
+            records = [
+                (type_(**with_stored_fields(row.fields, stored.get(row.fields["key"]), absent)), row.number)
+                for row in found.good
+            ]
+            self._years.note(record for record, _ in records)
             for record, _ in records if self._on_record else ():
                 self._on_record(record)  # type: ignore[misc] # looked at just now
-            created, changed = self._changes.upsert(records, tab.source, tab.title, self._known.now)
+            created, changed = self._changes.upsert(records, tab.source, tab.title, self._known.now, stored)
+            self._history.count(created=created, changed=changed)
             self._tally.add(
                 kind, created=created, changed=changed, unchanged=len(records) - created - changed
             )
@@ -306,6 +366,7 @@ class _Import:
         counts = self._changes.tombstone(kind, keys)
         for name, count in counts.items():
             self._tally.add(name, deleted=count)
+            self._history.count(deleted=count)
         return counts.get(kind, 0)
 
     def _scrub(self) -> int:

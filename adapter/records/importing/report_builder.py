@@ -1,15 +1,18 @@
 """Counts and lines of an import under way; bounded, however bad the file is."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from adapter.records.importing.change_summary import ChangeSummary
 from adapter.records.importing.import_report import CellProblem, ImportReport, KindCounts
 from adapter.texts import say
 
 __all__ = ["ImportReportBuilder"]
 
 _KEPT = 1000
+_FIRST = 20
 
 
 class ImportReportBuilder:
@@ -21,6 +24,8 @@ class ImportReportBuilder:
         self._problems: list[CellProblem] = []
         self._warnings: dict[str, None] = {}
         self._places: list[tuple[str, int]] = []
+        self._other_years: Counter[str] = Counter()
+        self.summary = ChangeSummary()
         self.rows = 0
         self.problem_count = 0
         self.warning_count = 0
@@ -41,6 +46,14 @@ class ImportReportBuilder:
         if self._on_problem:
             self._on_problem(problem)
 
+    def first_problems(self) -> tuple[str, ...]:
+        """The first bad cells, in words."""
+        return tuple(map(str, self._problems[:_FIRST]))
+
+    def add_other_years(self, kind: str, count: int) -> None:
+        """Records that stay, since the file has none of their years."""
+        self._other_years[kind] += count
+
     def warn(self, text: str, **params: object) -> None:
         """Something worth knowing that costs no row. The same line is said once."""
         line = say(text, **params)
@@ -59,6 +72,10 @@ class ImportReportBuilder:
 
     def report(self, rejects: Path | None, partial: bool, *, dry_run: bool) -> ImportReport:
         """The result, frozen."""
+        for kind, count in self._other_years.items():
+            if count:
+                self.warn("import.other_years", count=count, kind=say(f"import.kind_{kind}"))
+        self._other_years.clear()
         return ImportReport(
             kinds=dict(self._kinds),
             rows=self.rows,
@@ -73,4 +90,5 @@ class ImportReportBuilder:
             rejects=rejects,
             partial=partial,
             dry_run=dry_run,
+            field_changes=self.summary.fields(),
         )

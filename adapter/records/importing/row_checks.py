@@ -1,10 +1,12 @@
 """Which rows of a chunk are imported, and why the others are not: T0 first, then keys, then references."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from adapter.records.importing.identity_checks import IdentityChecker
 from adapter.records.importing.import_report import CellProblem
-from adapter.records.importing.import_writer import ImportWriter
+from adapter.records.importing.import_writer import ImportWriter, StoredRow
 from adapter.records.importing.report_builder import ImportReportBuilder
 from adapter.records.importing.row_reader import ParsedRow, RowReader
 from adapter.records.sheets.choices import fold_label
@@ -24,6 +26,7 @@ class CheckedRows:
     deleted: int = 0
     keys_readable: bool = True
     rows: int = 0
+    stored: Mapping[str, StoredRow] = field(default_factory=dict)
 
     def plus(self, other: "CheckedRows") -> "CheckedRows":
         """The counts of both."""
@@ -35,7 +38,7 @@ class CheckedRows:
 
     def drop_rows(self) -> None:
         """Let the rows go, keep the counts."""
-        self.good, self.marked, self.bad = [], [], []
+        self.good, self.marked, self.bad, self.stored = [], [], [], {}
 
 
 class RowChecker:
@@ -45,16 +48,21 @@ class RowChecker:
     case: two people's keys may differ by a hyphen alone.
     """
 
-    def __init__(self, changes: ImportWriter, tally: ImportReportBuilder) -> None:
+    def __init__(
+        self, changes: ImportWriter, tally: ImportReportBuilder, identities: IdentityChecker
+    ) -> None:
         self._changes = changes
+        self._identities = identities
         self._tally = tally
         self.refused_cadres: set[str] = set()  # those whose own row says T0
         self._refused = _Owned()
         self._withheld = _Owned()
         self._own: set[str] = set()  # keys that this chunk was the first to have
 
-    def check_chunk(self, tab: Tab, reader: RowReader, chunk: list[ParsedRow]) -> CheckedRows:
-        """Sort a chunk of rows of one tab, and say what is wrong."""
+    def check_chunk(
+        self, tab: Tab, reader: RowReader, chunk: list[ParsedRow], *, bodies: bool = False
+    ) -> CheckedRows:
+        """Sort a chunk of rows of one tab, and say what is wrong. `bodies`: those of what is stored too."""
         kind = tab.sheet.kind
         found = CheckedRows(rows=len(chunk))
         rows = [row for row in chunk if not self._refuse(tab, row)]
@@ -64,6 +72,8 @@ class RowChecker:
         waiting: set[int] = set()  # ids: rows of an XML file may stand on one line
         rows = self._once(tab, reader, rows, found)
         self._refer(kind, reader, rows, waiting)
+        found.stored = self._changes.stored_rows(kind, [row.key for row in rows if row.key], bodies=bodies)
+        self._identities.check(kind, reader, [row for row in rows if id(row) not in waiting], found.stored)
         for row in rows:
             if row.bad and self._astray(tab, row):
                 continue
@@ -186,6 +196,10 @@ class RowChecker:
         self, reader: RowReader, row: ParsedRow, name: str, parents: "_Parents", waiting: set[int]
     ) -> bool:
         key = row.fields[name]
+        if self._identities.is_strange(name, key):  # stored, but as another's
+            waiting.add(id(row))
+            self._identities.note_strange(reader.kind, row.key)
+            return False
         if key in parents.live:
             return True
         if key in parents.rejected:

@@ -60,7 +60,7 @@ class RowReader:
     """Reads the rows of one tab."""
 
     def __init__(self, sheet: Sheet, headers: HeaderRow, known: ImportContext) -> None:
-        self._kind = sheet.kind
+        self.kind = sheet.kind
         self._known = known
         self._headers = headers
         self._tier = headers.places.get("tier")
@@ -98,7 +98,7 @@ class RowReader:
             row.fields["key"] = row.key
         self._mark(row)
         if not row.bad and not row.deleted:
-            _CHECKS[self._kind](self, row)
+            _CHECKS[self.kind](self, row)
         return row
 
     def _stop(self, row: ParsedRow, place: int) -> bool:
@@ -126,7 +126,7 @@ class RowReader:
 
     def _key(self, row: ParsedRow) -> str | None:
         found: str | None = row.fields.get("key")
-        if found is not None or self._kind != "measurement":
+        if found is not None or self.kind != "measurement":
             return found
         place = self._headers.places.get("key")
         if place is not None and cell_parsers.cell_text(_at(row.cells, place)):

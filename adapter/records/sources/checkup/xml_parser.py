@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from xml.parsers import expat
 
 from adapter.errors import ImportRefused
@@ -92,7 +93,7 @@ class _Reader:
                 raise self._refused("source.xml_characters", encoding=self._encoding) from error
             raise self._refused("source.xml_wrong", problem=problem) from error
 
-    def _refused(self, text: str, **params: object) -> ImportRefused:
+    def _refused(self, text: str, **params: Any) -> ImportRefused:
         line = self._parser.ErrorLineNumber or self._parser.CurrentLineNumber
         return ImportRefused(text, file=self._file, line=line, **params)
 

@@ -1,0 +1,136 @@
+"""Whether the rows of an import are still about whom their keys were about: a running number as key, or one
+that starts again each year, gives everything to the next person.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from adapter.records.importing.import_writer import StoredRow
+from adapter.records.importing.row_reader import ParsedRow, RowReader
+from adapter.records.serialisation import normalise_identifier
+from adapter.records.sheets.choices import fold_label
+
+__all__ = ["AllowedChanges", "IdentityChecker"]
+
+_MOST_STRANGERS = 1.0  # percent of the people: above it the file's keys are not the store's
+_SEXES = frozenset({"male", "female"})
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedChanges:
+    """What a person said yes to: keys that are other `people`'s now, records that move (`moves`) to another
+    person or year, cells that empty (`clearing`) a column for many.
+    """
+
+    people: bool = False
+    moves: bool = False
+    clearing: bool = False
+
+
+class IdentityChecker:
+    """Finds the strangers: rows whose key is another person's, or another person's record's. What hangs on
+    them is as strange.
+    """
+
+    def __init__(self, allowed: AllowedChanges) -> None:
+        self._allowed = allowed
+        self._strange: dict[str, set[str]] = {"cadre": set(), "visit": set()}
+
+    @property
+    def strangers(self) -> int:
+        """How many keys are other people's now."""
+        return len(self._strange["cadre"])
+
+    def too_many(self, live: int) -> bool:
+        """Whether so many of `live` people are others that the file's keys cannot be the store's."""
+        return self.strangers > 1 and self.strangers * 100 > live * _MOST_STRANGERS
+
+    def check(
+        self, kind: str, reader: RowReader, rows: Iterable[ParsedRow], stored: Mapping[str, StoredRow]
+    ) -> None:
+        """Note in each row that is another's what it was."""
+        for row in rows:
+            before = stored.get(row.key) if row.key else None
+            if before is None or before.deleted or row.deleted:
+                continue
+            if kind == "cadre":
+                self._check_person(reader, row, before)
+            else:
+                self._check_record(kind, reader, row, before)
+
+    def is_strange(self, kind: str, key: str) -> bool:
+        """Whether a row with this key was another's: what refers to it waits."""
+        return key in self._strange[kind]
+
+    def note_strange(self, kind: str, key: str | None) -> None:
+        """A row that waits for such a one is as strange, for those that refer to it."""
+        if kind in self._strange and key is not None:
+            self._strange[kind].add(key)
+
+    def _check_person(self, reader: RowReader, row: ParsedRow, before: StoredRow) -> None:
+        if self._allowed.people or not before.body:
+            return
+        old = orjson.loads(before.body)
+        changed = changed_identity(old, row.fields)
+        if changed:
+            self.note_strange("cadre", row.key)
+            was = "; ".join(str(old[name]) for name in ("name", *(one for one in changed if one != "name")))
+            reader.add_invalid_cell(row, "name", "expect_same_person", was=was)
+
+    def _check_record(self, kind: str, reader: RowReader, row: ParsedRow, before: StoredRow) -> None:
+        if self._allowed.moves:
+            return
+        owner = row.fields.get("cadre")
+        if owner is not None and owner != before.cadre:
+            reader.add_invalid_cell(row, "key", "expect_same_owner", was=before.cadre)
+        elif kind == "visit" and (year := _other_year(row, before)):
+            reader.add_invalid_cell(row, "started_at", "expect_same_year", was=year)
+        else:
+            return
+        self.note_strange(kind, row.key)
+
+
+def changed_identity(old: Mapping[str, Any], new: Mapping[str, Any]) -> Sequence[str]:
+    """What of a person says that it is another: the national number, or two of name, sex and birth date.
+    `old` as stored, `new` as read; what either does not say is no difference.
+    """
+    if _differs("national_id", old, new):
+        return ["national_id"]
+    changed = [name for name in ("name", "sex", "birth_date") if _differs(name, old, new)]
+    return changed if len(changed) > 1 else []
+
+
+def _differs(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    before, after = old.get(name), new.get(name)
+    if not before or not after:
+        return False
+    return not _SAME[name](str(before), str(after))
+
+
+def _same_sex(before: str, after: str) -> bool:
+    return before == after or not {before, after} <= _SEXES
+
+
+def _same_date(before: str, after: str) -> bool:
+    """One of them may be a year alone."""
+    return before.startswith(after) or after.startswith(before)
+
+
+_SAME = {
+    "national_id": lambda before, after: normalise_identifier(before) == normalise_identifier(after),
+    "name": lambda before, after: fold_label(before) == fold_label(after),
+    "sex": _same_sex,
+    "birth_date": _same_date,
+}
+
+
+def _other_year(row: ParsedRow, before: StoredRow) -> str | None:
+    """The year that the visit was in, if it is in another now."""
+    started = row.fields.get("started_at")
+    if started is None or not before.body:
+        return None
+    was = str(orjson.loads(before.body)["started_at"])[:4]
+    return was if was != f"{started.year:04}" else None

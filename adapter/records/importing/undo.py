@@ -1,0 +1,150 @@
+"""Taking an import back: what it wrote and nobody wrote since is again as it was before."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, exists, select, update
+
+from adapter.records.importing.change_summary import ChangeSummary, FieldChange
+from adapter.records.importing.import_history import ImportHistory, ImportRun, RecordChange
+from adapter.records.importing.import_writer import ImportWriter
+from adapter.records.model import KINDS
+from adapter.records.serialisation import parse_record
+from adapter.records.tables import import_change, import_run, record
+
+__all__ = ["ImportUndo", "changes_of_run", "undo_run"]
+
+_PAGE = 500
+_PARENTS = ("cadre", "visit")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportUndo:
+    """What taking an import back does: `restored` to what they were, `removed` as the import made them,
+    `left` since something wrote them later. `fields`: which values change, old and new, from here.
+    """
+
+    run: int
+    restored: int
+    removed: int
+    left: int
+    fields: tuple[FieldChange, ...]
+
+
+def undo_run(connection: Connection, run: ImportRun, *, at: datetime, by: str) -> ImportUndo:
+    """Take `run` back, as an import of its own, which can be taken back too."""
+    summary = ChangeSummary()
+    history: ImportHistory | None = None
+
+    def note(changes: list[RecordChange]) -> None:
+        summary.note(changes)
+        if history is not None:
+            history.note(changes)
+
+    writer = ImportWriter(connection, note)
+    history = ImportHistory(
+        connection, at=at, by=by, files=run.files, position=writer.position, undoes=run.id
+    )
+    restored = sum(_restore(connection, writer, run, kind, at) for kind in KINDS)
+    removed = sum(_remove(connection, writer, run, kind) for kind in reversed(KINDS))
+    history.count(changed=restored, deleted=removed)
+    history.close(writer.position)
+    writer.close()
+    connection.execute(update(import_run).where(import_run.c.id == run.id).values(undone_by=history.run))
+    wrote = run.created + run.changed + run.deleted
+    return ImportUndo(run.id, restored, removed, max(0, wrote - restored - removed), summary.fields())
+
+
+def changes_of_run(connection: Connection, run: ImportRun) -> tuple[FieldChange, ...]:
+    """What an import changed of what was there, and nobody has changed since: values old and new."""
+    summary = ChangeSummary()
+    query = (
+        select(import_change, record.c.body, record.c.deleted)
+        .join(record, (record.c.kind == import_change.c.kind) & (record.c.key == import_change.c.key))
+        .where(import_change.c.run == run.id, *_untouched(run))
+        .order_by(import_change.c.kind, import_change.c.key)
+    )
+    for row in connection.execute(query):
+        after = None if row.deleted else row.body
+        change = RecordChange(row.kind, row.key, row.cadre, True, row.was_deleted, row.before, after)
+        if not (row.deleted and row.was_deleted):
+            summary.note([change])
+    return summary.fields()
+
+
+def _untouched(run: ImportRun) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Nothing has written the record since: it still has the position that the import gave it."""
+    return record.c.position > run.first_position, record.c.position <= run.last_position
+
+
+def _restore(connection: Connection, writer: ImportWriter, run: ImportRun, kind: str, at: datetime) -> int:
+    """Records of a kind become what they were."""
+    query = (
+        select(import_change.c.key, import_change.c.before, import_change.c.was_deleted, record)
+        .join(record, (record.c.kind == import_change.c.kind) & (record.c.key == import_change.c.key))
+        .where(import_change.c.run == run.id, import_change.c.kind == kind, *_untouched(run))
+        .order_by(record.c.source, record.c.sheet, import_change.c.key)
+    )
+    found = list(connection.execute(query))
+    gone = [row.key for row in found if row.was_deleted]
+    for start in range(0, len(gone), _PAGE):
+        writer.tombstone(kind, gone[start : start + _PAGE])
+    back = [row for row in found if not row.was_deleted and row.before]
+    for (source, sheet), rows in groupby(back, key=lambda row: (row.source, row.sheet)):
+        listed = [(parse_record(kind, row.before), row.row or 0) for row in rows]
+        for start in range(0, len(listed), _PAGE):
+            writer.upsert(listed[start : start + _PAGE], source or "", sheet or "", at)
+    return len(gone) + len(back)
+
+
+def _remove(connection: Connection, writer: ImportWriter, run: ImportRun, kind: str) -> int:
+    """Records that the import made go, unless others have come to hang on them since."""
+    removed = 0
+    for keys in _made(connection, run, kind):
+        kept = _with_later(connection, run, kind, keys) if kind in _PARENTS else set()
+        removed += writer.tombstone(kind, [key for key in keys if key not in kept]).get(kind, 0)
+    return removed
+
+
+def _made(connection: Connection, run: ImportRun, kind: str) -> Iterator[list[str]]:
+    """Keys of a kind that the import created, a page at a time."""
+    query = (
+        select(record.c.key)
+        .where(
+            record.c.kind == kind,
+            record.c.deleted.is_(False),
+            *_untouched(run),
+            ~exists().where(
+                import_change.c.run == run.id,
+                import_change.c.kind == record.c.kind,
+                import_change.c.key == record.c.key,
+            ),
+        )
+        .order_by(record.c.key)
+    )
+    keys = list(connection.execute(query).scalars())
+    for start in range(0, len(keys), _PAGE):
+        yield keys[start : start + _PAGE]
+
+
+def _with_later(connection: Connection, run: ImportRun, kind: str, keys: Iterable[str]) -> set[str]:
+    """Those of these people or visits that have a live record which the import did not write."""
+    wanted = list(keys)
+    owners = {
+        row.key: row.cadre
+        for row in connection.execute(
+            select(record.c.key, record.c.cadre).where(record.c.kind == kind, record.c.key.in_(wanted))
+        )
+    }
+    query = select(record.c.cadre, record.c.body).where(
+        record.c.cadre.in_(set(owners.values())),
+        record.c.kind != "cadre",
+        record.c.deleted.is_(False),
+        (record.c.position <= run.first_position) | (record.c.position > run.last_position),
+    )
+    if kind == "cadre":
+        return {row.cadre for row in connection.execute(query)}
+    return {orjson.loads(row.body).get("visit") for row in connection.execute(query) if row.body}

@@ -1,0 +1,368 @@
+"""Whose data is whose: what an import may not do to people without being asked, and taking it back."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from adapter.database import read_transaction, write_transaction
+from adapter.errors import ImportRefused
+from adapter.records.doubles import shared_numbers
+from adapter.records.importing.identity_checks import AllowedChanges, changed_identity
+from adapter.records.importing.import_history import find_run, list_runs
+from adapter.records.importing.import_report import ImportReport
+from adapter.records.importing.importer import run_import
+from adapter.records.importing.undo import changes_of_run, undo_run
+from adapter.records.model import Cadre, Measurement, Record, Visit
+from adapter.records.store import RecordStore
+from adapter.records.tables import import_change
+
+NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+NAMES = ("An", "Bình", "Cường", "Dung", "Em", "Phúc", "Giang", "Hà", "Ích", "Khánh")
+Rows = Sequence[Mapping[str, str]]
+
+
+def person(key: str, number: int, **cells: str) -> dict[str, str]:
+    """A person who is known by `number`, whatever the key."""
+    return {
+        "Mã cán bộ": key,
+        "Họ và tên": f"Trần Thị {NAMES[number % 10]}{'' if number < 10 else ' Hai'}",
+        "Giới tính": "Nữ",
+        "Ngày sinh": f"{1 + number % 28:02}/0{1 + number % 9}/{1950 + number % 40}",
+        "Diện quản lý": "T4",
+        "Số CCCD": f"0{10000000000 + number * 1111}",
+        **cells,
+    }
+
+
+def visit(key: str, cadre: str, day: str, **cells: str) -> dict[str, str]:
+    return {"Mã lượt khám": key, "Mã cán bộ": cadre, "Loại": "Khám định kỳ", "Bắt đầu": day, **cells}
+
+
+def measured(visit_key: str, value: str, **cells: str) -> dict[str, str]:
+    return {"Mã lượt khám": visit_key, "Mã chỉ số": "BIO-CREA", "Giá trị": value, **cells}
+
+
+class Centre:
+    """Imports folders of CSVs, a day after each other."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self.engine, self.folder, self.now = engine, folder, NOW
+        self.records = RecordStore(engine)
+
+    def take(self, sheets: Mapping[str, Rows], **how: Any) -> ImportReport:
+        self.now += timedelta(days=1)
+        folder = self.folder / f"{self.now:%d%m}"
+        folder.mkdir()
+        for title, rows in sheets.items():
+            with (folder / f"{title}.csv").open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, list({name: None for row in rows for name in row}))
+                writer.writeheader()
+                writer.writerows(rows)
+        how.setdefault("max_deletions_percent", 3)
+        return run_import(self.engine, [folder], known_hospitals=frozenset({"bv"}), now=self.now, **how)
+
+    def person(self, key: str) -> Cadre:
+        found = self.records.get("cadre", key)
+        assert isinstance(found, Cadre)
+        return found
+
+    def all(self, kind: str) -> dict[str, Record]:
+        return {one.key: one for one in self.records.iterate(kind)}
+
+    def everything(self) -> dict[str, dict[str, Record]]:
+        return {kind: self.all(kind) for kind in ("cadre", "visit", "measurement")}
+
+
+@pytest.fixture
+def centre(engine: Engine, tmp_path: Path) -> Centre:
+    return Centre(engine, tmp_path)
+
+
+PEOPLE = [person(str(number + 1), number) for number in range(30)]
+VISITS = [visit(f"V{number + 1}", str(number + 1), "05/03/2025") for number in range(30)]
+VALUES = [measured(f"V{number + 1}", f"{80 + number}") for number in range(30)]
+LAST_YEAR = {"Cán bộ": PEOPLE, "Lượt khám": VISITS, "Chỉ số": VALUES}
+
+# -- a key that is another person's ---------------------------------------------------------------
+
+
+def test_a_running_number_as_key_gives_nobody_anothers_results(centre: Centre) -> None:
+    """One person is inserted on top, and everybody's number moves by one."""
+    centre.take(LAST_YEAR)
+    before = centre.everything()
+    moved = [person("1", 99), *(person(str(number + 2), number) for number in range(30))]
+    values = [measured(f"V{number + 2}", f"{80 + number}") for number in range(30)]
+    visits = [visit(f"V{number + 2}", str(number + 2), "05/03/2025") for number in range(30)]
+    with pytest.raises(ImportRefused) as refused:
+        centre.take({"Cán bộ": moved, "Lượt khám": visits, "Chỉ số": values})
+    assert refused.value.text == "import.too_many_strangers"
+    assert refused.value.params == {"count": 30, "live": 30}  # and no name in what may be logged
+    assert "Trần Thị Hà" not in str(refused.value)
+    assert any("Trần Thị Hà" in line for line in refused.value.problems)
+    assert centre.everything() == before
+
+
+def test_one_key_that_changes_hands_is_refused_with_all_that_hangs_on_it(centre: Centre) -> None:
+    centre.take(LAST_YEAR)
+    before = centre.everything()
+    people = [person("7", 77), *(one for one in PEOPLE if one["Mã cán bộ"] != "7")]
+    visits = [*VISITS, visit("V77", "7", "09/03/2025")]
+    values = [
+        *(one for one in VALUES if one["Mã lượt khám"] != "V7"),
+        measured("V7", "400"),
+        measured("V77", "9"),
+    ]
+    report = centre.take({"Cán bộ": people, "Lượt khám": visits, "Chỉ số": values})
+    assert [(one.row, one.column) for one in report.problems] == [(2, "Họ và tên")]
+    assert report.rejected == 1 + 2 + 2  # the person, both visits, a value of each
+    assert centre.everything() == before
+
+
+def test_it_is_let_through_by_saying_so(centre: Centre) -> None:
+    centre.take(LAST_YEAR)
+    people = [person("7", 77), *(one for one in PEOPLE if one["Mã cán bộ"] != "7")]
+    report = centre.take({"Cán bộ": people}, allowed=AllowedChanges(people=True))
+    assert report.rejected == 0
+    assert centre.person("7").name == "Trần Thị Hà Hai"
+
+
+@pytest.mark.parametrize(
+    ("cells", "other"),
+    [
+        ({"Số CCCD": "019999999999"}, ["national_id"]),
+        ({"Họ và tên": "Lê Văn Tám", "Ngày sinh": "01/01/1999"}, ["name", "birth_date"]),
+        ({"Họ và tên": "Lê Văn Tám", "Giới tính": "Nam"}, ["name", "sex"]),
+        ({"Giới tính": "Nam", "Ngày sinh": "01/01/1999"}, ["sex", "birth_date"]),
+        ({"Họ và tên": "Lê Văn Tám"}, []),  # names are corrected
+        ({"Ngày sinh": "01/01/1999"}, []),
+        ({"Giới tính": "Nam"}, []),
+        ({"Họ và tên": "TRAN THI AN", "Ngày sinh": "01/01/1999"}, []),  # the same name, spelt otherwise
+        ({"Số CCCD": ""}, []),
+        ({"Giới tính": "Không rõ", "Họ và tên": "Lê Văn Tám"}, []),
+    ],
+)
+def test_what_makes_another_person(centre: Centre, cells: dict[str, str], other: list[str]) -> None:
+    centre.take({"Cán bộ": PEOPLE})
+    first = PEOPLE[0] | cells
+    report = centre.take({"Cán bộ": [first, *PEOPLE[1:]]})
+    assert report.rejected == bool(other)
+    assert len(report.problems) == bool(other)
+    if other:
+        assert str(report.problems[0].params["was"]).count(";") == len({"name", *other}) - 1
+        assert str(report.problems[0].params["was"]).startswith("Trần Thị An")
+
+
+def test_a_year_alone_is_no_other_date() -> None:
+    old = {"name": "Trần Thị An", "sex": "female", "birth_date": "1950-03-01"}
+    assert not changed_identity(old, {"name": "Lê Tám", "sex": "female", "birth_date": "1950"})
+    assert changed_identity(old, {"name": "Lê Tám", "sex": "female", "birth_date": "1951"})
+
+
+# -- visits that move --------------------------------------------------------------------------------
+
+
+def test_visit_keys_that_start_again_overwrite_nothing(centre: Centre) -> None:
+    centre.take(LAST_YEAR)
+    before = centre.everything()
+    visits = [visit(f"V{number + 1}", str(30 - number), "06/03/2026") for number in range(30)]
+    report = centre.take({"Cán bộ": PEOPLE, "Lượt khám": visits, "Chỉ số": VALUES})
+    assert report.kinds["visit"].rejected == 30
+    assert report.kinds["measurement"].waiting == 30
+    assert centre.everything() == before
+    assert {one.column for one in report.problems} == {"Mã lượt khám"}
+
+
+def test_the_same_persons_visit_of_another_year_is_asked_about(centre: Centre) -> None:
+    centre.take(LAST_YEAR)
+    visits = [visit("V1", "1", "06/03/2026"), *VISITS[1:]]
+    report = centre.take({"Cán bộ": PEOPLE, "Lượt khám": visits, "Chỉ số": VALUES})
+    assert [(one.column, one.params["was"]) for one in report.problems] == [("Bắt đầu", "2025")]
+    report = centre.take(
+        {"Cán bộ": PEOPLE, "Lượt khám": visits, "Chỉ số": VALUES}, allowed=AllowedChanges(moves=True)
+    )
+    assert report.rejected == 0
+    assert _started(centre, "V1").year == 2026
+
+
+def test_a_new_year_with_keys_of_its_own_comes_in_and_last_year_stays(centre: Centre) -> None:
+    centre.take(LAST_YEAR)
+    visits = [visit(f"26-{number + 1}", str(number + 1), "06/03/2026") for number in range(30)]
+    values = [measured(f"26-{number + 1}", "90") for number in range(30)]
+    report = centre.take({"Cán bộ": PEOPLE, "Lượt khám": visits, "Chỉ số": values})
+    assert report.rejected == 0
+    assert report.kinds["visit"].created == report.kinds["measurement"].created == 30
+    assert report.kinds["visit"].deleted == report.kinds["measurement"].deleted == 0
+    assert sum("30" in line and "are of years" in line for line in report.warnings) == 2
+    assert len(centre.all("visit")) == len(centre.all("measurement")) == 60
+
+
+def test_what_a_year_has_no_more_still_goes(centre: Centre) -> None:
+    centre.take(LAST_YEAR)
+    report = centre.take(
+        {"Cán bộ": PEOPLE, "Lượt khám": VISITS[:-1], "Chỉ số": VALUES[:-1]}, max_deletions_percent=5
+    )
+    assert report.kinds["visit"].deleted == report.kinds["measurement"].deleted == 1
+    assert "V30" not in centre.all("visit")
+
+
+def _started(centre: Centre, key: str) -> datetime:
+    found = centre.records.get("visit", key)
+    assert isinstance(found, Visit)
+    return found.started_at
+
+
+# -- one number in two people ------------------------------------------------------------------------
+
+
+def test_a_number_that_two_people_have_is_said_and_joins_nobody(centre: Centre) -> None:
+    twin = person("X-1", 50) | {"Số CCCD": PEOPLE[0]["Số CCCD"]}
+    card = {"Số thẻ BHYT": "DN4010112345678"}
+    people = [*PEOPLE[:2], PEOPLE[2] | card, PEOPLE[3] | {"Số thẻ BHYT": "DN 4 01 01 12345678"}, twin]
+    report = centre.take({"Cán bộ": people})
+    assert report.rejected == 0
+    said = [line for line in report.warnings if "adapter cadre doubles" in line]
+    assert len(said) == 2
+    with read_transaction(centre.engine) as connection:
+        assert {one.cadres for one in shared_numbers(connection)} == {("1", "X-1"), ("3", "4")}
+    centre.records.merges  # noqa: B018 - nobody was merged
+    assert centre.records.merges.list() == []
+
+
+# -- a column that is not there, and one that is empty ------------------------------------------------
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_a_column_that_is_not_there_says_nothing(centre: Centre, *, partial: bool) -> None:
+    full = [one | {"Điện thoại": "0912345678", "Đồng ý chia sẻ": "HIV"} for one in PEOPLE]
+    values = [one | {"Đơn vị": "umol/L", "Ngưỡng trên": "106"} for one in VALUES]
+    centre.take({"Cán bộ": full, "Lượt khám": VISITS, "Chỉ số": values})
+    bare = [{name: cell for name, cell in one.items() if name != "Số CCCD"} for one in PEOPLE]
+    official = [one | {"Chức vụ": "Chuyên viên"} for one in bare]
+    report = centre.take({"Cán bộ": official, "Lượt khám": VISITS, "Chỉ số": VALUES}, partial=partial)
+    assert report.rejected == 0
+    found = centre.person("1")
+    assert (found.national_id, found.phone, found.consents) == (PEOPLE[0]["Số CCCD"], "0912345678", ("hiv",))
+    assert found.position == "Chuyên viên"
+    [value] = [one for one in centre.all("measurement").values() if one.key == "V1/BIO-CREA"]
+    assert isinstance(value, Measurement)
+    assert (value.unit, value.high) == ("umol/L", 106)
+    assert report.kinds["measurement"].changed == 0
+
+
+def test_an_empty_cell_clears(centre: Centre) -> None:
+    centre.take({"Cán bộ": PEOPLE})
+    report = centre.take({"Cán bộ": [PEOPLE[0] | {"Số CCCD": ""}, *PEOPLE[1:]]})
+    assert report.rejected == 0
+    assert centre.person("1").national_id is None
+
+
+def test_a_column_that_is_emptied_for_many_is_asked_about(centre: Centre) -> None:
+    centre.take({"Cán bộ": PEOPLE})
+    emptied = [one | {"Số CCCD": ""} for one in PEOPLE]
+    with pytest.raises(ImportRefused) as refused:
+        centre.take({"Cán bộ": emptied})
+    assert refused.value.text == "import.too_many_cleared"
+    assert refused.value.params["column"] == "Số CCCD"
+    assert centre.person("1").national_id
+    report = centre.take({"Cán bộ": emptied}, allowed=AllowedChanges(clearing=True))
+    assert report.rejected == 0
+    assert centre.person("1").national_id is None
+
+
+# -- what an import changed, and taking it back -------------------------------------------------------
+
+
+def _change(centre: Centre) -> dict[str, dict[str, Record]]:
+    """Last year, then an import that creates, changes, deletes; how it was between them."""
+    centre.take(LAST_YEAR)
+    before = centre.everything()
+    people = [PEOPLE[0] | {"Họ và tên": "Trần Thị Anh"}, *PEOPLE[1:-1], person("new", 60)]
+    visits = [*VISITS[:-1], visit("V-new", "new", "07/03/2025")]
+    values = [measured("V1", "999"), *VALUES[1:-1], measured("V-new", "70")]
+    centre.take({"Cán bộ": people, "Lượt khám": visits, "Chỉ số": values}, max_deletions_percent=10)
+    return before
+
+
+def test_an_import_is_shown_old_and_new_and_taken_back(centre: Centre) -> None:
+    before = _change(centre)
+    after = centre.everything()
+    with read_transaction(centre.engine) as connection:
+        newest, first = list_runs(connection)
+        fields = {(one.kind, one.field): one for one in changes_of_run(connection, newest)}
+    assert (newest.created, newest.changed, newest.deleted) == (3, 2, 3)
+    assert (first.created, first.changed, first.deleted) == (90, 0, 0)
+    assert fields["cadre", "name"].examples == (("1", "Trần Thị An", "Trần Thị Anh"),)
+    assert fields["measurement", "value"].examples == (("V1/BIO-CREA", "80", "999"),)
+    assert fields["cadre", "deleted"].count == 1
+
+    assert _undo(centre, newest.id) == (5, 3, 0)
+    assert centre.everything() == before
+    with read_transaction(centre.engine) as connection:
+        undoing = list_runs(connection)[0]
+        assert undoing.undoes == newest.id
+        undone = find_run(connection, newest.id)
+        assert undone is not None
+        assert undone.undone_by == undoing.id
+    _undo(centre, undoing.id)  # as an import of its own it is taken back like any other
+    assert centre.everything() == after
+
+
+def test_what_was_changed_later_stays(centre: Centre) -> None:
+    _change(centre)
+    with read_transaction(centre.engine) as connection:
+        run = list_runs(connection)[0].id
+    centre.take({"Chỉ số": [measured("V1", "101"), measured("V-new", "71")]}, partial=True)
+    restored, removed, left = _undo(centre, run)
+    # The new visit and its person stay with the value that came later; so does the value that was corrected.
+    assert (restored, removed, left) == (4, 0, 4)
+    assert {"new"} <= centre.all("cadre").keys()
+    kept = centre.records.get("measurement", "V1/BIO-CREA")
+    assert isinstance(kept, Measurement)
+    assert kept.value == "101"
+    assert centre.person("1").name == "Trần Thị An"
+    assert centre.person("30").name == PEOPLE[29]["Họ và tên"]
+
+
+def test_a_t0_persons_past_is_in_no_history(centre: Centre) -> None:
+    _change(centre)
+    secret = [PEOPLE[0] | {"Diện quản lý": "T0"}, *PEOPLE[1:]]
+    centre.take({"Cán bộ": secret}, max_deletions_percent=100)
+    with read_transaction(centre.engine) as connection:
+        query = select(import_change.c.cadre, import_change.c.before)
+        assert not [
+            row
+            for row in connection.execute(query)
+            if row.cadre == "1" or PEOPLE[0]["Số CCCD"] in (row.before or "")
+        ]
+
+
+def test_a_dry_run_says_old_and_new_and_leaves_no_trace(centre: Centre) -> None:
+    centre.take(LAST_YEAR)
+    changed = [PEOPLE[0] | {"Họ và tên": "Trần Thị Anh"}, *PEOPLE[1:], person("new", 60)]
+    report = centre.take({"Cán bộ": changed}, dry_run=True)
+    shown = {(one.kind, one.field): one.examples for one in report.field_changes}
+    assert shown["cadre", "name"] == (("1", "Trần Thị An", "Trần Thị Anh"),)
+    assert shown["cadre", "created"] == (("new", "", "Trần Thị An Hai"),)
+    with read_transaction(centre.engine) as connection:
+        assert len(list_runs(connection)) == 1
+
+
+def test_an_import_that_changes_nothing_is_not_listed(centre: Centre) -> None:
+    centre.take(LAST_YEAR)
+    centre.take(LAST_YEAR)
+    with read_transaction(centre.engine) as connection:
+        assert len(list_runs(connection)) == 1
+
+
+def _undo(centre: Centre, number: int) -> tuple[int, int, int]:
+    centre.now += timedelta(days=1)
+    with write_transaction(centre.engine) as connection:
+        run = find_run(connection, number)
+        assert run is not None
+        done = undo_run(connection, run, at=centre.now, by="cli:test")
+    return done.restored, done.removed, done.left
