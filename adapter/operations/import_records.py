@@ -7,6 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import ClassVar
 
+from adapter.errors import UsageError
 from adapter.operations.operation import Operation, OperationContext
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.inbox import erase_received
@@ -14,6 +15,7 @@ from adapter.records.importing.identity_checks import AllowedChanges
 from adapter.records.importing.import_report import ImportReport
 from adapter.records.importing.importer import run_import
 from adapter.records.model import Record
+from adapter.records.sheets.key_space import key_space_of
 from adapter.records.sources.open_tabs import InputOptions
 
 __all__ = [
@@ -38,7 +40,8 @@ class ImportState:
 
 @dataclass(frozen=True)
 class ImportRecords(Operation[ImportState, ImportReport]):
-    """Import files together as one state of the kinds they hold. With `dry_run` nothing is stored, and the
+    """Import files together as one state of the kinds they hold, and of the people of `list_name`: another
+    centre's, with keys of its own. With `dry_run` nothing is stored, and the
     report says what would be. Nothing undoes it at once: `UndoImport` does, by its number in the list of
     imports.
     """
@@ -52,6 +55,7 @@ class ImportRecords(Operation[ImportState, ImportReport]):
     full: bool = False
     rejects: Path | None = None
     allowed: AllowedChanges = field(default_factory=AllowedChanges)
+    list_name: str | None = None
 
     def look(self, context: OperationContext) -> ImportState:
         """What the import would begin from; a dry run says what it would do."""
@@ -60,6 +64,9 @@ class ImportRecords(Operation[ImportState, ImportReport]):
 
     def act(self, context: OperationContext, unchanged: Callable[[], None]) -> ImportReport:
         """Import. Raises ImportRefused or SourceError, with nothing changed, for a file as a whole."""
+        key_space = key_space_of(self.list_name)
+        if key_space is None:
+            raise UsageError("imports.no_list_name", name=self.list_name)
         unchanged()
         settings, paths = context.adapter.settings, self._paths(context)
         return run_import(
@@ -78,6 +85,7 @@ class ImportRecords(Operation[ImportState, ImportReport]):
             inputs=_inputs(context.adapter, full=self.full),
             allowed=self.allowed,
             by=context.by,
+            key_space=key_space,
         )
 
     def _paths(self, context: OperationContext) -> list[Path]:

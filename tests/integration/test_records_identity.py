@@ -233,6 +233,26 @@ def test_a_number_that_two_people_have_is_said_and_joins_nobody(centre: Centre) 
     assert centre.records.merges.list() == []
 
 
+def test_two_lists_with_the_same_keys_stand_beside_each_other(centre: Centre) -> None:
+    centre.take(LAST_YEAR)
+    others = [person(str(number + 1), number + 40) for number in range(9)] + [person("10", 5)]
+    visits = [visit(f"V{number + 1}", str(number + 1), "05/03/2025") for number in range(10)]
+    values = [measured(f"V{number + 1}", "300") for number in range(10)]
+    theirs = {"Cán bộ": others, "Lượt khám": visits, "Chỉ số": values}
+    report = centre.take(theirs, key_space="@nd")
+    assert report.rejected == 0
+    assert all(counts.deleted == 0 for counts in report.kinds.values())
+    assert len(centre.all("cadre")) == len(centre.all("visit")) == len(centre.all("measurement")) == 40
+    assert any("adapter cadre doubles" in line and "10@nd" in line for line in report.warnings)
+    assert centre.records.merges.list() == []
+    again = centre.take(LAST_YEAR)  # and neither deletes the other's
+    assert again.changes == 0
+    fewer = {title: rows[:-1] for title, rows in theirs.items()}
+    left = centre.take(fewer, key_space="@nd", max_deletions_percent=100)
+    assert left.kinds["cadre"].deleted == 1
+    assert len(centre.all("cadre")) == 39
+
+
 # -- a column that is not there, and one that is empty ------------------------------------------------
 
 

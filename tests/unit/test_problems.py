@@ -91,6 +91,7 @@ AT_HOME: list[tuple[str | None, ProblemFacts]] = [
     ("worker", ProblemFacts(silent_workers=OLD)),
     ("read-only", ProblemFacts(read_only=True)),
     ("merged", ProblemFacts(orphaned_merges=1)),
+    ("doubles", ProblemFacts(shared_numbers=1)),
     ("way", ProblemFacts(failed_channels=("mail",))),
 ]
 

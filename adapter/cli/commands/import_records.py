@@ -40,6 +40,9 @@ def import_files(
     allow_clearing: Annotated[
         bool, typer.Option("--allow-clearing", help=say("imports.help_allow_clearing"))
     ] = False,
+    list_name: Annotated[
+        str | None, typer.Option("--from", metavar="NAME", help=say("imports.help_from"))
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help=say("source.help_full"))] = False,
     rejects: Annotated[Path | None, typer.Option(help=say("cli.help_rejects"))] = None,
     as_json: AsJson = False,
@@ -48,7 +51,9 @@ def import_files(
     from adapter.operations.import_records import AllowedChanges, ImportRecords
 
     allowed = AllowedChanges(people=allow_other_people, moves=allow_moves, clearing=allow_clearing)
-    operation = ImportRecords(tuple(files), dry_run, partial, allow_deletions, full, rejects, allowed)
+    operation = ImportRecords(
+        tuple(files), dry_run, partial, allow_deletions, full, rejects, allowed, list_name
+    )
     with open_adapter(context) as adapter, progress(quiet=as_json) as callback:
         report = operation.perform(operating(adapter, callback))
     emit(report.as_json(), as_json, lambda out: _draw(out, report))

@@ -6,7 +6,18 @@ from datetime import datetime
 from typing import Any
 
 from orjson import loads as parse_json
-from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 
 from adapter.records import serialisation as bodies
 from adapter.records.change_feed import ChangeFeed
@@ -14,6 +25,7 @@ from adapter.records.importing.import_history import RecordChange
 from adapter.records.merges import MergeStore
 from adapter.records.model import Cadre, Record
 from adapter.records.reassignments import former_owner
+from adapter.records.sheets.key_space import KEY_SPACE_MARK
 from adapter.records.tables import cadre_identifier, import_change, import_row, record
 
 __all__ = ["ImportWriter", "StoredRow"]
@@ -110,15 +122,19 @@ class ImportWriter:
         found = self.stored_rows("visit", sorted(named)).values() if named else ()
         return {one.key: parse_json(one.body)["started_at"][:4] for one in found if one.body}
 
-    def count(self, kind: str) -> int:
-        """How many records of a kind are live."""
+    def count(self, kind: str, key_space: str = "") -> int:
+        """How many records of a kind, of one list of keys, are live."""
         query = (
-            select(func.count()).select_from(record).where(record.c.kind == kind, record.c.deleted.is_(False))
+            select(func.count())
+            .select_from(record)
+            .where(record.c.kind == kind, record.c.deleted.is_(False), _of_space(key_space))
         )
         return int(self.connection.execute(query).scalar_one())
 
-    def unseen_keys(self, kind: str, source: str | None = None) -> Iterator[list[str]]:
-        """Live keys of a kind (that came from `source`) that the import has not met, a page at a time."""
+    def unseen_keys(self, kind: str, source: str | None = None, key_space: str = "") -> Iterator[list[str]]:
+        """Live keys of a kind, of one list of keys (that came from `source`), that the import has not met, a
+        page at a time.
+        """
         last = ""
         of_source = true() if source is None else record.c.source == source
         while True:
@@ -129,6 +145,7 @@ class ImportWriter:
                     record.c.key > last,
                     record.c.deleted.is_(False),
                     of_source,
+                    _of_space(key_space),
                     ~exists().where(import_row.c.kind == record.c.kind, import_row.c.key == record.c.key),
                 )
                 .order_by(record.c.key)
@@ -344,6 +361,13 @@ class ImportWriter:
                 values,
             )
             counts[kind] = counts.get(kind, 0) + len(page)
+
+
+def _of_space(key_space: str) -> ColumnElement[bool]:
+    """Records of the people of one list; whose key has no mark is the centre's own."""
+    if key_space:
+        return record.c.cadre.endswith(key_space, autoescape=True)
+    return record.c.cadre.not_like(f"%{KEY_SPACE_MARK}%")
 
 
 def _change(kind: str, values: Mapping[str, Any], old: StoredRow | None) -> RecordChange:

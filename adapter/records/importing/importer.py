@@ -98,6 +98,7 @@ def run_import(
     inputs: InputOptions | None = None,
     allowed: AllowedChanges | None = None,
     by: str = "import",
+    key_space: str = "",
 ) -> ImportReport:
     """Import `files`: workbooks, CSV files or folders of CSVs, together one state of the kinds they hold;
     databases (YAML, see `sql`) and check-up forms (XML, see `checkup`), read as `inputs` says.
@@ -109,7 +110,7 @@ def run_import(
     `progress` is called with (bytes done, bytes in all); `on_problem` with every bad cell;
     `on_scrub`, within the import's transaction, with the key of each person who is T0;
     `on_record` with every record that the files hold. `allowed`: what else was said yes to; `by` whom, as
-    the list of imports names it.
+    the list of imports names it. `key_space`: see `key_space_of`.
     Raises ImportRefused or SourceError, with nothing changed, when a file as a whole cannot be imported.
     """
     tally = ImportReportBuilder(on_problem)
@@ -123,7 +124,7 @@ def run_import(
         _gather(store_engine, origins, lambda: progress(0, len(tabs)) if progress else None)
         try:
             with write_transaction(store_engine) as connection:
-                known = ImportContext(known_hospitals, known_measures, now)
+                known = ImportContext(known_hospitals, known_measures, now, key_space)
                 work = _Import(
                     connection,
                     tabs,
@@ -234,7 +235,7 @@ class _Import:
         self.partial = self.partial or partial
         self._keeps = partial
         for kind, tabs in groupby(self._tabs, key=lambda tab: tab.sheet.kind):
-            before = self._changes.count(kind)
+            before = self._changes.count(kind, self._known.key_space)
             deleted = 0
             whole: dict[str | None, CheckedRows] = {}  # by what may be missing: a source's records, or all
             for tab in tabs:
@@ -284,7 +285,7 @@ class _Import:
     def _missing(self, kind: str, whose: str | None, read: CheckedRows, before: int) -> int:
         """Tombstones of what was not met any more, unless too little was read to say so."""
         if read.rows and read.keys_readable:
-            unseen = self._changes.unseen_keys(kind, whose)
+            unseen = self._changes.unseen_keys(kind, whose, self._known.key_space)
             return sum(
                 self._bury(kind, keys if whose is not None else self._of_covered_years(kind, keys))
                 for keys in unseen

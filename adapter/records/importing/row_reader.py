@@ -8,6 +8,7 @@ from typing import Any
 from adapter.records.sheets import cell_parsers
 from adapter.records.sheets.cell_parsers import CellError, CellValue
 from adapter.records.sheets.columns import DELETED_COLUMN, HeaderRow, Sheet
+from adapter.records.sheets.key_space import in_key_space
 from adapter.records.sheets.tier_cell import TierReading, read_tier
 
 __all__ = ["ImportContext", "InvalidCell", "ParsedRow", "RowReader"]
@@ -46,11 +47,14 @@ class ParsedRow:
 
 @dataclass(frozen=True)
 class ImportContext:
-    """What a row may refer to outside the workbook. `measures` None: any."""
+    """What a row may refer to outside the workbook. `measures` None: any. `key_space`: whose keys the file
+    has, where it is another centre's list; "" for the centre's own.
+    """
 
     hospitals: frozenset[str]
     measures: frozenset[str] | None
     now: datetime
+    key_space: str = ""
 
 
 ColumnPlan = tuple[str, int, Callable[[CellValue], Any], bool, str]
@@ -66,7 +70,13 @@ class RowReader:
         self._tier = headers.places.get("tier")
         self._deleted = headers.places.get(DELETED_COLUMN.field)
         self._plan: list[ColumnPlan] = [
-            (column.field, place, column.parse, column.required, headers.written[column.field])
+            (
+                column.field,
+                place,
+                in_key_space(column, known.key_space),
+                column.required,
+                headers.written[column.field],
+            )
             for column, place in headers.plan(sheet)
         ]
 
@@ -120,9 +130,10 @@ class RowReader:
 
     def _refused_key(self, cells: list[CellValue]) -> str | None:
         try:
-            return cell_parsers.parse_key(_at(cells, self._headers.places["key"]))
+            key = cell_parsers.parse_key(_at(cells, self._headers.places["key"]))
         except CellError:
             return None
+        return f"{key}{self._known.key_space}"
 
     def _key(self, row: ParsedRow) -> str | None:
         found: str | None = row.fields.get("key")

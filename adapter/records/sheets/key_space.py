@@ -1,0 +1,30 @@
+"""Keys of another centre's list: two provinces that became one count their people each for themselves, so the
+other's keys carry a mark, and no two people share a key.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from adapter.records.sheets.cell_parsers import CellValue
+from adapter.records.sheets.columns import Column
+
+__all__ = ["KEY_SPACE_MARK", "in_key_space", "key_space_of"]
+
+KEY_SPACE_MARK = "@"
+_KEYS = frozenset({"key", "cadre", "visit"})
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,19}")
+
+
+def key_space_of(name: str | None) -> str | None:
+    """The ending of the keys of the list `name`, "" for None; None where the name cannot be one."""
+    if name is None:
+        return ""
+    return f"{KEY_SPACE_MARK}{name}" if _NAME.fullmatch(name) else None
+
+
+def in_key_space(column: Column, ending: str) -> Callable[[CellValue], Any]:
+    """How a cell of the column is read; a key with the ending of its list."""
+    if not ending or column.field not in _KEYS:
+        return column.parse
+    return lambda cell: f"{column.parse(cell)}{ending}"
