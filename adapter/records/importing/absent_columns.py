@@ -1,6 +1,5 @@
 """A column that a sheet does not have says nothing: what is stored of it stays. An empty cell clears it."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -19,10 +18,10 @@ def absent_fields(sheet: Sheet, headers: HeaderRow) -> frozenset[str]:
 
 
 def with_stored_fields(
-    fields: Mapping[str, Any], stored: StoredRow | None, absent: frozenset[str]
-) -> Mapping[str, Any]:
+    fields: dict[str, Any], stored: StoredRow | None, absent: frozenset[str]
+) -> dict[str, Any]:
     """What was read of a row, and what is stored of the fields that it does not say."""
-    if not absent or stored is None or stored.deleted or not stored.body:
+    if stored is None or stored.deleted or not stored.body:
         return fields
     before = orjson.loads(stored.body)
     return {**{name: before[name] for name in absent if name in before}, **fields}

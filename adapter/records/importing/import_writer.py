@@ -55,7 +55,7 @@ class StoredRow:
 
 class ImportWriter:
     """Writes on `connection`, inside the caller's transaction. Positions come from `feed`. `on_change` is
-    told of each record that was stored before, or is created, with how it was.
+    told of each record that was stored before, with how it was, and of each new person.
     """
 
     def __init__(
@@ -204,7 +204,7 @@ class ImportWriter:
             }
             (created if old is None else changed).append(values)
             written.append(item)
-        self._tell(kind, [*created, *changed], before)
+        self._tell(kind, [*created, *changed] if kind == "cadre" else changed, before)
         self._write(created, changed)
         self._write([], moved)
         self._identify([item for item in written if isinstance(item, Cadre)])

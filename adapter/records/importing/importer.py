@@ -342,10 +342,9 @@ class _Import:
         if found.good:
             type_ = RECORD_TYPES[kind]
             stored = found.stored
-            records = [
-                (type_(**with_stored_fields(row.fields, stored.get(row.fields["key"]), absent)), row.number)
-                for row in found.good
-            ]
+            for row in found.good if absent else ():
+                row.fields = with_stored_fields(row.fields, stored.get(row.fields["key"]), absent)
+            records = [(type_(**row.fields), row.number) for row in found.good]
             self._years.note(record for record, _ in records)
             for record, _ in records if self._on_record else ():
                 self._on_record(record)  # type: ignore[misc] # looked at just now
