@@ -1,15 +1,16 @@
 """Where a record went: for each hospital, what became of it there, or why it is not there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from adapter.errors import MappingError
 from adapter.ledger.history.record_history import RetractionReceipt
 from adapter.ledger.schema.transitions import Transition
-from adapter.ledger.schema.values import LedgerEntry
+from adapter.ledger.schema.values import DesiredResource, LedgerEntry
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.desired_state.desired import DesiredState, desired_state
-from adapter.records.model import Cadre
+from adapter.records.model import Cadre, Record
 from adapter.records.store import StoredRecord
 
 __all__ = ["RecordAtHospital", "RecordExplanation", "explain_record"]
@@ -17,7 +18,9 @@ __all__ = ["RecordAtHospital", "RecordExplanation", "explain_record"]
 
 @dataclass(frozen=True, slots=True)
 class RecordAtHospital:
-    """One record at one hospital: the state of its resource, or the reason why it is not there."""
+    """One record at one hospital: the state of its resource, or why it is not there. `is_outdated`:
+    an earlier version of it was sent, and this one not yet.
+    """
 
     hospital: str
     type: str | None
@@ -30,6 +33,7 @@ class RecordAtHospital:
     sent_at: datetime | None = None  # the last time
     lookups: int = 0  # since then, that did not say whether it arrived
     history: tuple[Transition, ...] = ()
+    is_outdated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +67,13 @@ def _explained(adapter: Adapter, stored: StoredRecord) -> RecordExplanation:
     lines: list[RecordAtHospital] = []
     for name in adapter.settings.hospitals:
         known = entries.get(name, [])
-        lines += [_line(entry, past.get((name, entry.identity), ())) for entry in known]
         if not known:
             lines.append(_absent(name, stored, desired_state(adapter.destination(name), people)))
+            continue
+        wanted = _wanted(adapter, name, people)
+        for entry in known:
+            history = past.get((name, entry.identity), ())
+            lines.append(_line(entry, history, is_outdated=_is_outdated(entry, wanted)))
     return RecordExplanation(
         stored.kind,
         stored.key,
@@ -79,7 +87,26 @@ def _explained(adapter: Adapter, stored: StoredRecord) -> RecordExplanation:
     )
 
 
-def _line(entry: LedgerEntry, history: tuple[Transition, ...]) -> RecordAtHospital:
+def _wanted(
+    adapter: Adapter, hospital: str, people: Sequence[Record]
+) -> Mapping[str, DesiredResource] | None:
+    """What the hospital should hold of these records as they are now; None where no mapping says."""
+    try:
+        found = desired_state(adapter.destination(hospital), people)
+    except MappingError:
+        return None
+    return {one.identity: one for one in found.desired}
+
+
+def _is_outdated(entry: LedgerEntry, wanted: Mapping[str, DesiredResource] | None) -> bool:
+    """Whether the hospital holds something else than it should by now."""
+    if wanted is None or entry.delivered_digest is None:
+        return False
+    now = wanted.get(entry.identity)
+    return now is None or entry.delivered_digest not in (now.digest, now.equivalent_digest)
+
+
+def _line(entry: LedgerEntry, history: tuple[Transition, ...], *, is_outdated: bool) -> RecordAtHospital:
     return RecordAtHospital(
         entry.hospital,
         entry.type,
@@ -92,6 +119,7 @@ def _line(entry: LedgerEntry, history: tuple[Transition, ...]) -> RecordAtHospit
         entry.sent_at,
         entry.lookups,
         history,
+        is_outdated,
     )
 
 

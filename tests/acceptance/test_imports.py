@@ -73,7 +73,13 @@ def test_a_wrong_workbook_is_taken_back_and_the_hospital_has_what_it_had(
     dry = synced.run("import", str(wrong), "--dry-run")
     assert " Sai" in dry
     synced.run("import", str(wrong))
+    key = str(load_workbook(SMALL)["Cán bộ"]["A2"].value)
+    [person] = synced.run_json("explain", key)
+    assert [line["is_outdated"] for line in person["hospitals"] if line["hospital"] == "bv-tinh"] == [True]
+    assert "an earlier version was sent" in " ".join(synced.run("explain", key).split())
     synced.run("sync", "bv-tinh")
+    [person] = synced.run_json("explain", key)
+    assert not any(line["is_outdated"] for line in person["hospitals"])
     assert any(" Sai" in name for name in _patients(synced).values())
     newest = synced.run_json("imports", "list")[0]
     assert newest["files"][0][0] == "wrong.xlsx"

@@ -153,7 +153,10 @@ def _draw_past(out: "Console", record: "RecordExplanation") -> None:
 
 def _why_there(line: "RecordAtHospital") -> str:
     words = why(line.reason) if line.reason else ""
-    return f"{words}: {line.detail}" if line.detail and words else line.detail or words or "-"
+    if words and line.detail:
+        words = f"{words}: {line.detail}"
+    known = [words or line.detail or "", say("explain.outdated") if line.is_outdated else ""]
+    return "; ".join(filter(None, known)) or "-"
 
 
 def _draw_traced(out: "Console", found: "Sequence[TracedResource]") -> None:
