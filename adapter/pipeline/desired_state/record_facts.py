@@ -54,4 +54,5 @@ def secrets_of(
     if form is not DisclosureForm.PSEUDONYM:
         return position, None
     numbers = (person.national_id, person.old_national_id, *person.insurance, person.phone, person.key)
-    return position, IdentifyingTerms(person.name, tuple(one for one in numbers if one), person.address)
+    known = tuple(one for one in numbers if one)
+    return position, IdentifyingTerms(person.name, known, person.address, person.birth_date)
