@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from adapter.bounded_cache import BoundedCache
+from adapter.disclosure.days import without_times
 from adapter.disclosure.free_text import element_without_free_text, is_plain
 from adapter.fhir.codec import Resource, SerialisedElements, is_worth_caching
 
@@ -35,10 +36,10 @@ def pseudonym(identity: str) -> str:
 
 def pseudonymised(resource: Resource, system: str) -> Resource:
     """A Patient reduced to our own identifier, a pseudonym made of it, sex and year of birth.
-    Other resources carry no identity of their own and are returned as they are.
+    Other resources carry no identity of their own, and keep all but the time of day.
     """
     if resource.get("resourceType") != "Patient":
-        return resource
+        return without_times(resource)
     ours = [item for item in resource["identifier"] if item.get("system") == system]
     kept = {name: value for name, value in resource.items() if name in _KEPT_OF_PATIENT}
     kept["identifier"] = ours
