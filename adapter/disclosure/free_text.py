@@ -3,10 +3,11 @@
 import re
 from typing import Any
 
+from adapter.disclosure.personal_numbers import has_personal_number, is_code_of_something
 from adapter.disclosure.text_folding import fold_text
 from adapter.fhir.definitions.types import Element, elements
 
-__all__ = ["element_without_free_text"]
+__all__ = ["element_without_free_text", "is_plain"]
 
 _WORDS = frozenset(("string", "markdown", "xhtml", "base64Binary"))
 # Texts that are names of codes, numbers' units and references, and no sentences.
@@ -19,13 +20,26 @@ _KEPT = frozenset(
         ("Reference", "display"),
     )
 )
+_LOT = "lotNumber"
 _LONGEST_UNIT = 20  # characters; a longer one is no unit
 _WHO = frozenset(("Patient", "Person", "RelatedPerson", "Practitioner"))
 
 
+def is_plain(text: str, plain: re.Pattern[str] | None, name: str = "") -> bool:
+    """Whether `plain` matches all of a text in which no number is somebody's; only as a lot number goes what
+    may be the number of anything.
+    """
+    if plain is None:
+        return False
+    folded = fold_text(text)
+    if not plain.fullmatch(folded) or has_personal_number(folded):
+        return False
+    return name == _LOT or not is_code_of_something(folded)
+
+
 def _part(value: Any, type_name: str, plain: re.Pattern[str] | None) -> Any:
     """A part of a resource of that type without what somebody wrote; None when nothing else was in it,
-    or when it makes no sense without. A text that `plain` matches as a whole stays.
+    or when it makes no sense without. A text that `is_plain` stays.
     """
     if type_name == "Resource":
         type_name = value.get("resourceType", "")
@@ -66,4 +80,4 @@ def _one(part: Any, type_name: str, name: str, element: Element, plain: re.Patte
         return part
     if type_name in ("Quantity", "Age", "Count", "Distance", "Duration") and name == "unit":
         return part if len(part) <= _LONGEST_UNIT else None
-    return part if plain is not None and plain.fullmatch(fold_text(part)) else None
+    return part if is_plain(part, plain, name) else None

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 
+from adapter.disclosure.personal_numbers import birth_date_pattern
 from adapter.disclosure.text_folding import accented_words, digit_runs, fold_text, word_sequence
 
 __all__ = ["IdentifyingTerms", "PositionTerm"]
@@ -65,6 +67,7 @@ class IdentifyingTerms:
     name: str
     numbers: tuple[str, ...] = ()
     address: str | None = None
+    born: date | None = None
 
     @cached_property
     def phrases(self) -> tuple[str, ...]:
@@ -116,6 +119,14 @@ class IdentifyingTerms:
                 if folded not in known:
                     break
         return False
+
+    @cached_property
+    def _born(self) -> re.Pattern[str] | None:
+        return birth_date_pattern(self.born) if self.born else None
+
+    def has_birth_date(self, folded: str) -> bool:
+        """Whether the text tells more of the birth date than its year."""
+        return self._born is not None and self._born.search(folded) is not None
 
     def has_number(self, folded: str) -> bool:
         """Whether one of the numbers stands in the text, however its digits are grouped."""

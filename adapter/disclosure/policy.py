@@ -53,6 +53,7 @@ class WithholdReason(StrEnum):
     TIER_HELD = "tier-held"
     HOSPITAL_CLOSED = "hospital-closed"
     NOT_NEEDED = "not-needed"
+    ORDER_WITHHELD = "order-withheld"
     OTHER_HOSPITAL = "other-hospital"
     NO_CONSENT = "no-consent"
     NEVER_LEAVES = "never-leaves"
@@ -225,6 +226,11 @@ class HospitalRules:
         """Fields that make a mapping which reads one of them withheld at this hospital."""
         closed = (fields for name, fields in SEALED_FIELDS.items() if name not in self.unsealed)
         return frozenset(field for fields in closed for field in fields)
+
+    @property
+    def gives_only_what_is_needed(self) -> bool:
+        """Whether a record goes only where a referral or trip to this hospital needs it."""
+        return self.share is ShareScope.REFERRAL
 
     @property
     def restricted_fields(self) -> frozenset[str]:

@@ -8,11 +8,11 @@ import re
 from typing import Any
 
 from adapter.bounded_cache import BoundedCache
-from adapter.disclosure.free_text import element_without_free_text
-from adapter.disclosure.text_folding import fold_text
+from adapter.disclosure.days import without_times
+from adapter.disclosure.free_text import element_without_free_text, is_plain
 from adapter.fhir.codec import Resource, SerialisedElements, is_worth_caching
 
-__all__ = ["pseudonymised", "with_confidentiality_label", "without_free_text"]
+__all__ = ["pseudonym", "pseudonymised", "with_confidentiality_label", "without_free_text"]
 
 _CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 _ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
@@ -29,16 +29,21 @@ _NAMED = {
 }
 
 
+def pseudonym(identity: str) -> str:
+    """What somebody is called whose Patient has this identity."""
+    return f"BN-{identity[:10].upper()}"
+
+
 def pseudonymised(resource: Resource, system: str) -> Resource:
     """A Patient reduced to our own identifier, a pseudonym made of it, sex and year of birth.
-    Other resources carry no identity of their own and are returned as they are.
+    Other resources carry no identity of their own, and keep all but the time of day.
     """
     if resource.get("resourceType") != "Patient":
-        return resource
+        return without_times(resource)
     ours = [item for item in resource["identifier"] if item.get("system") == system]
     kept = {name: value for name, value in resource.items() if name in _KEPT_OF_PATIENT}
     kept["identifier"] = ours
-    kept["name"] = [{"use": "anonymous", "text": f"BN-{ours[0]['value'][:10].upper()}"}]
+    kept["name"] = [{"use": "anonymous", "text": pseudonym(ours[0]["value"])}]
     if "birthDate" in kept:
         kept["birthDate"] = kept["birthDate"][:4]
     return kept
@@ -93,7 +98,7 @@ def _masked(resource: Resource, before: Resource, plain: re.Pattern[str] | None)
     text, concept = resource.get("valueString"), resource.get("valueCodeableConcept")
     if text is None and concept and not concept.get("coding"):
         text = concept.get("text", "")
-    if text is None or (plain is not None and plain.fullmatch(fold_text(text))):
+    if text is None or is_plain(text, plain):
         return resource
     left = {}
     for name, value in resource.items():

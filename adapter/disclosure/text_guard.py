@@ -2,11 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from adapter.bounded_cache import BoundedCache
 from adapter.disclosure.identifying_terms import IdentifyingTerms, PositionTerm, expand_abbreviations
+from adapter.disclosure.personal_numbers import has_personal_number
 from adapter.disclosure.policy import WithholdReason
+from adapter.disclosure.pseudonymisation import pseudonym
 from adapter.disclosure.text_folding import fold_text, word_sequence
 from adapter.fhir.codec import Resource, SerialisedElements, is_worth_caching
 
@@ -15,6 +18,7 @@ __all__ = ["ResourceTexts", "TextGuard"]
 _REMEMBERED = 20_000  # texts, or elements
 _NO_WORDS = frozenset(("resourceType", "id", "meta", "identifier"))
 # What the engine itself makes, and what names no person: most strings of a resource.
+_LONG_NUMBER = 100_000  # from here on a number may be somebody's, or a date
 _MADE = frozenset(("resourceType", "system", "reference", "status", "intent", "use", "type"))
 
 
@@ -25,7 +29,8 @@ class _Text:
     text: str
     folded: str
     words: str
-    has_number: bool
+    digits: int
+    has_personal_number: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,8 @@ def _collect(node: Any, every: list[str], written: list[str] | None) -> None:
         every.append(node)
         if written is not None:
             written.append(node)
+    elif isinstance(node, int | Decimal) and not -_LONG_NUMBER < node < _LONG_NUMBER:
+        _collect(format(node, "f" if isinstance(node, Decimal) else "d"), every, written)
 
 
 def _refers(node: dict[str, Any]) -> bool:
@@ -113,8 +120,13 @@ class TextGuard:
         text that is no more than it is passed over, as it would be the one text of each that is new.
         """
         secret = position.words if position else ""
+        made = (opaque, pseudonym(opaque)) if opaque else ()
+        if identity is not None and any(
+            self._is_somebodys(text) for text in texts.written if text not in made
+        ):
+            return WithholdReason.TEXT_IDENTIFIES
         for text in texts.all_texts:
-            if text == opaque:
+            if text in made:
                 continue
             known = self._known.get(text) or self._read(text)
             if known is None or (secret and secret in known.words):
@@ -123,18 +135,24 @@ class TextGuard:
                 return WithholdReason.TEXT_IDENTIFIES
         return None
 
+    def _is_somebodys(self, text: str) -> bool:
+        known = self._known.get(text) or self._read(text)
+        return known is not None and known.has_personal_number
+
     def _read(self, text: str) -> _Text | None:
         """The text in its forms; None when a phrase forbids it."""
         folded = fold_text(text)
         in_words = expand_abbreviations(word_sequence(folded))
         if self._phrases is not None and (self._phrases.search(folded) or self._phrases.search(in_words)):
             return None
-        return self._known.put(text, _Text(text, folded, in_words, sum(map(str.isdigit, folded)) >= 8))
+        digits = sum(map(str.isdigit, folded))
+        return self._known.put(text, _Text(text, folded, in_words, digits, has_personal_number(folded)))
 
 
 def _identifies(known: _Text, identity: IdentifyingTerms) -> bool:
     return (
         any(phrase in known.words for phrase in identity.phrases)
-        or (known.has_number and identity.has_number(known.folded))
+        or (known.digits >= 8 and identity.has_number(known.folded))
+        or (known.digits >= 2 and identity.has_birth_date(known.folded))
         or identity.has_title_and_name(known.text, known.words)
     )

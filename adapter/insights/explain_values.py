@@ -128,8 +128,9 @@ class TracedPerson:
         return any((one.kind, one.key) == (kind, key) for one in self.desired_state.desired)
 
     def traced(self) -> list[TracedResource]:
-        """All that was traced."""
-        return [self._resource(one) for one in self.destination.engine.found]
+        """All that was traced; as it was made last, where an order that does not go had it made again."""
+        found = {one.mapped.identity: one for one in self.destination.engine.found}
+        return [self._resource(one) for one in found.values()]
 
     def trace_withheld(self, record: Record) -> None:
         """Trace what the mapping alone makes of a record that policy keeps back."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # a command imports what it needs, and `adapter status` needs
 __all__ = ["Destination", "pace_limits"]
 
 # Raised when code outside mappings and policy changes what a record becomes, so that all is planned anew.
-_PLAN_FORMAT = "4"
+_PLAN_FORMAT = "5"
 
 
 class Destination:

@@ -18,6 +18,7 @@ from sqlalchemy import select, text
 
 from adapter.database import open_database, read_transaction
 from adapter.fhir.validation.checker import check_resource
+from adapter.insights.explain_record import explain_record
 from adapter.ledger.schema import tables
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.outbound.sync import sync as run_sync
@@ -487,6 +488,47 @@ def test_a_person_who_moves_to_a_stricter_tier_is_reduced_and_then_gone(site: Si
     site.hold(joined({"Cán bộ": [{**person("P4"), "Diện quản lý": "T1"}]}, care_of))
     site.sync()
     assert site.types(PROVINCIAL) == {"Organization": 1, "Location": 1}
+
+
+def sent_away(*, reason: str = "đau ngực") -> Rows:
+    """Somebody with a check-up, and a referral to the central hospital."""
+    rows = joined({"Cán bộ": [person("P4")]}, care("P4", 1, "ổn"))
+    rows["Chuyển khám"] = [{**rows["Chuyển khám"][0], "Bệnh viện": CENTRAL, "Lý do": reason}]
+    return rows
+
+
+@pytest.mark.parametrize("reason", ["xét nghiệm HIV", "nguyên Chủ tịch UBND huyện", "Sức khỏe loại B1"])
+def test_what_only_a_referral_brought_is_taken_back_with_it(site: Site, reason: str) -> None:
+    site.hold(sent_away())
+    site.sync()
+    assert site.types(CENTRAL)["Patient"] == 1
+    assert site.types(CENTRAL)["Observation"] == 4
+    site.hold(sent_away(reason=reason))
+    site.sync()
+    assert site.types(CENTRAL) == Counter()
+    told = site.adapter()
+    [why] = [
+        one for found in explain_record(told, "P4") for one in found.hospitals if one.hospital == CENTRAL
+    ]
+    assert why.state == "retracted" or why.reason == "order-withheld"
+
+
+@pytest.mark.parametrize("reason", ["xét nghiệm HIV", "đưa Bí thư Tỉnh ủy đi khám"])
+def test_what_only_a_trip_brought_is_taken_back_with_it(site: Site, reason: str) -> None:
+    def rows(reason: str) -> Rows:
+        found = joined({"Cán bộ": [person("P4")]}, care("P4", 1, "ổn"))
+        trip = {**found["Lượt khám"][0], "Loại": "Đưa đi tuyến trên", "Lý do": reason, "Bệnh viện": CENTRAL}
+        return {"Cán bộ": found["Cán bộ"], "Lượt khám": [trip], "Chẩn đoán": found["Chẩn đoán"]}
+
+    site.hold(rows(reason))
+    site.sync()
+    assert site.types(CENTRAL) == Counter()
+    site.hold(rows("khám tim"))
+    site.sync()
+    assert site.types(CENTRAL)["Patient"] == 1
+    site.hold(rows(reason))
+    site.sync()
+    assert site.types(CENTRAL) == Counter()
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from adapter.disclosure.identifying_terms import IdentifyingTerms, PositionTerm
 from adapter.disclosure.policy import DisclosureDecision, DisclosureFacts, WithholdReason
 from adapter.disclosure.policy_schema import DisclosureForm
 from adapter.disclosure.pseudonymisation import pseudonymised, with_confidentiality_label, without_free_text
@@ -19,15 +17,19 @@ from adapter.fhir.codec import Resource
 from adapter.fhir.identity import conditional_reference
 from adapter.fhir.validation.checker import check_resource
 from adapter.ledger.schema.values import DesiredResource
-from adapter.pipeline.desired_state.related_records import RecordKey, RelatedRecords, needed_records
+from adapter.pipeline.desired_state.record_facts import facts_of, secrets_of
+from adapter.pipeline.desired_state.related_records import (
+    ORDER_TYPES,
+    RecordKey,
+    RelatedRecords,
+    needed_records,
+    orders_to,
+)
 from adapter.pipeline.destination import Destination
 from adapter.records.model import (
     Cadre,
     Centre,
-    Diagnosis,
     Fulfilment,
-    Measurement,
-    Procedure,
     Record,
     Referral,
     Visit,
@@ -50,8 +52,6 @@ _REACHED: Mapping[str, Mapping[Fulfilment, str]] = {
         Fulfilment.FAILED: "failed",
     },
 }
-# What refers to other records: not words that somebody wrote.
-_NOT_WORDS = frozenset(("key", "cadre", "visit", "hospital", "fulfilled_by"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +108,17 @@ def desired_state(
     person = next((record for record in records if isinstance(record, Cadre)), None)
     if person is None:
         return DesiredState()
-    work = _Work(destination, person, records, origins or {})
-    for map_ in destination.resource_maps:  # in dependency order, so that a report meets the results that go
-        for record in work.of_kind.get(map_.kind, ()):
-            work.map(map_, record)
-    return work.desired_state(valid or {})
+    refused: dict[RecordKey, WithholdReason | None] = {}
+    while True:  # once, and again without the referrals and trips that turned out not to go
+        work = _Work(destination, person, records, origins or {}, refused)
+        for map_ in destination.resource_maps:  # in dependency order: a report meets the results that go
+            for record in work.of_kind.get(map_.kind, ()):
+                work.map(map_, record)
+        found = work.desired_state(valid or {})
+        more = work.refused_orders(found)
+        if not more:
+            return found
+        refused |= more
 
 
 def centre_desired_state(
@@ -146,11 +152,16 @@ class _Work:
         person: Cadre,
         records: Sequence[Record],
         origins: Mapping[RecordKey, RecordOrigin],
+        refused: Mapping[RecordKey, WithholdReason | None],
     ) -> None:
         self._destination = destination
         self._person = person
         self._origins = origins
-        self._needed = needed_records(destination.hospital.name, records)
+        self._records = records
+        self._refused = refused
+        hospital = destination.hospital.name
+        self._needed = needed_records(hospital, records, refused)
+        self._named = needed_records(hospital, records) if refused else self._needed
         self._visits = {record.key: record for record in records if isinstance(record, Visit)}
         self._circle = RelatedRecords()
         self._withheld: dict[RecordKey, WithholdReason] = {}
@@ -167,9 +178,10 @@ class _Work:
         sealed = map_.reads & destination.rules.sealed_fields
         if _ORIGIN in sealed:
             return  # not about the person: not made, and nothing that is kept back
-        decision = destination.rules.decide(_facts(self._person, record, map_, key in self._needed))
+        facts = facts_of(self._person, record, map_, key in self._needed)
+        decision = destination.rules.decide(facts)
         if decision.reason is not None:
-            self._withheld[key] = decision.reason
+            self._withheld[key] = self._reason(key, decision.reason)
             return
         visit = record if isinstance(record, Visit) else self._visits.get(getattr(record, "visit", "") or "")
         origin = self._origins.get(key)
@@ -178,7 +190,10 @@ class _Work:
                 map_, record, related=self._circle.related_to(record), visit=visit, origin=origin
             )
         except MappingError as error:  # one record that no mapping can take delays no other
-            self._broken.append(_broken(destination, map_, record, error))
+            if (reason := self._says_too_much(facts)) is not None:
+                self._withheld[key] = reason  # it would be, were it made
+            else:
+                self._broken.append(_broken(destination, map_, record, error))
             return
         if made is None:
             return
@@ -198,6 +213,18 @@ class _Work:
             self._circle.add(record)
             if _is_restricted(resource):
                 self._restricted.add(conditional_reference(map_.type, destination.system, made.identity))
+
+    def _reason(self, key: RecordKey, reason: WithholdReason) -> WithholdReason:
+        """Why a record is withheld, where it may be that only an order which does not go needs it."""
+        if reason is not WithholdReason.NOT_NEEDED or key not in self._named:
+            return reason
+        return self._refused.get(key) or WithholdReason.ORDER_WITHHELD
+
+    def _says_too_much(self, facts: DisclosureFacts) -> WithholdReason | None:
+        """Why the record's own words would keep it here, where no mapping can say it in others."""
+        words = ResourceTexts(list(facts.texts), list(facts.texts))
+        position, identity = secrets_of(self._person, self._destination.rules.tiers.get(facts.tier))
+        return self._destination.guard.withhold_reason(words, position=position, identity=identity)
 
     def _disclosed(
         self, resource: Resource, decision: DisclosureDecision, opaque: str
@@ -220,7 +247,7 @@ class _Work:
             return decision.reason
         if self._restricted and not self._restricted.isdisjoint(_tells_of(resource)):
             decision = replace(decision, label="R")
-        position, identity = _secrets(self._person, decision.form)
+        position, identity = secrets_of(self._person, decision.form)
         refused = destination.guard.withhold_reason(
             texts, position=position, identity=identity, opaque=opaque
         )
@@ -229,6 +256,23 @@ class _Work:
         resource = with_confidentiality_label(resource, decision.label)
         parts["meta"] = codec.dumps(resource["meta"])
         return resource, {name: parts[name] for name in resource}
+
+    def refused_orders(self, found: DesiredState) -> dict[RecordKey, WithholdReason | None]:
+        """The referrals and trips to this hospital that are not among what was `found` to go there, each with
+        the reason if it is withheld: what they need must not go on their account.
+        """
+        if not found.desired or not self._destination.rules.gives_only_what_is_needed:
+            return {}
+        going = {(one.kind, one.key) for one in found.desired if ORDER_TYPES.get(one.kind) == one.type}
+        mapped = {
+            map_.kind for map_ in self._destination.resource_maps if ORDER_TYPES.get(map_.kind) == map_.type
+        }
+        orders = {(one.kind, one.key) for one in orders_to(self._destination.hospital.name, self._records)}
+        return {
+            key: self._withheld.get(key)
+            for key in orders - going - self._refused.keys()
+            if key[0] in mapped or key in self._withheld
+        }
 
     def desired_state(self, valid: Mapping[str, str]) -> DesiredState:
         """All of it, checked."""
@@ -243,22 +287,6 @@ class _Work:
         return DesiredState(
             (*_checked(self._destination, self._kept, valid, there), *self._broken), self._withheld
         )
-
-
-def _facts(person: Cadre, record: Record, map_: "ResourceMapping", is_needed: bool) -> DisclosureFacts:
-    # Who somebody is tells nothing of an illness: a street may be named after a hospital.
-    words = () if isinstance(record, Cadre) else _word_fields(type(record), map_.reads)
-    return DisclosureFacts(
-        kind=record.kind,
-        tier=person.tier.value,
-        consents=person.consents,
-        needed=is_needed,
-        addressee=record.hospital if isinstance(record, Referral) else None,
-        measure=record.measure if isinstance(record, Measurement) else None,
-        icd10=record.icd10 if isinstance(record, Diagnosis | Procedure | Referral) else None,
-        service=record.service if isinstance(record, Referral) else None,
-        texts=tuple(text for name in words if (text := _word(record, name))),
-    )
 
 
 def _is_restricted(resource: Resource) -> bool:
@@ -277,29 +305,6 @@ def _tells_of(resource: Resource) -> Iterator[str]:
             if isinstance(reference, str):
                 yield reference
             waiting += node.values()
-
-
-@lru_cache(maxsize=256)
-def _word_fields(type_: type[Record], reads: frozenset[str]) -> tuple[str, ...]:
-    return tuple(sorted((reads - _NOT_WORDS) & (type_.model_fields.keys() | vars(type_).keys())))
-
-
-def _word(record: Record, field: str) -> str | None:
-    """What stands in that field, where it is text: a value, a reason, what the sheet calls a measure."""
-    found = getattr(record, field, None)
-    return found if isinstance(found, str) else None
-
-
-@lru_cache(maxsize=16)
-def _secrets(
-    person: Cadre, form: DisclosureForm | None
-) -> tuple[PositionTerm | None, IdentifyingTerms | None]:
-    """What the text of this person's resources may not hold."""
-    position = PositionTerm(person.position) if person.position else None
-    if form is not DisclosureForm.PSEUDONYM:
-        return position, None
-    numbers = (person.national_id, person.old_national_id, *person.insurance, person.phone, person.key)
-    return position, IdentifyingTerms(person.name, tuple(one for one in numbers if one), person.address)
 
 
 def _broken(

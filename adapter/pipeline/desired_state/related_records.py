@@ -1,38 +1,50 @@
 """Which records belong together: what a referral needs, what goes along with a visit (no input or output)."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from adapter.records.model import Cadre, Diagnosis, Fulfilment, Measurement, Record, Referral, Visit
 
-__all__ = ["RecordKey", "RelatedRecords", "needed_records"]
+__all__ = ["ORDER_TYPES", "RecordKey", "RelatedRecords", "needed_records", "orders_to"]
 
 RecordKey = tuple[str, str]  # (kind, key) of a record
 _VOID = ("revoked", "entered-in-error")
+# What a referral or a trip itself becomes at a hospital: where that does not go, the order does not.
+ORDER_TYPES: Mapping[str, str] = {Referral.kind: "ServiceRequest", Visit.kind: "Encounter"}
 
 
-def needed_records(hospital: str, records: Sequence[Record]) -> frozenset[RecordKey]:
+def orders_to(hospital: str, records: Iterable[Record]) -> Iterator[Referral | Visit]:
+    """The referrals and escorted trips to this hospital."""
+    return (one for one in records if isinstance(one, Referral | Visit) and one.hospital == hospital)
+
+
+def needed_records(
+    hospital: str, records: Sequence[Record], refused: Collection[RecordKey] = ()
+) -> frozenset[RecordKey]:
     """What the referrals and escorted trips to this hospital need, of one person's records: themselves,
     their visit with its diagnoses, the measurements that a referral names (all of the visit's if it
-    names none), and the person. A withdrawn referral needs itself and the person alone.
+    names none), and the person. A withdrawn referral needs itself and the person alone, and one that is
+    `refused`, since it does not go there itself, needs nothing at all: what came with it would tell of it.
     """
     found: set[RecordKey] = set()
     visits: set[str] = set()
     whole: set[str | None] = set()
     named: set[tuple[str | None, str]] = set()
-    for record in records:
-        if isinstance(record, Referral) and record.hospital == hospital:
-            found |= {(record.kind, record.key), (Cadre.kind, record.cadre)}
-            if _is_void(record):
+    for order in orders_to(hospital, records):
+        if (order.kind, order.key) in refused:
+            continue
+        found.add((Cadre.kind, order.cadre))
+        if isinstance(order, Referral):
+            found.add((order.kind, order.key))
+            if _is_void(order):
                 continue  # the hospital is told that much, and needs nothing for it any more
-            visits.add(record.visit or "")
-            if record.supporting:
-                named |= {(record.visit, measure) for measure in record.supporting}
+            visits.add(order.visit or "")
+            if order.supporting:
+                named |= {(order.visit, measure) for measure in order.supporting}
             else:
-                whole.add(record.visit)
-        elif isinstance(record, Visit) and record.hospital == hospital:
-            found.add((Cadre.kind, record.cadre))
-            visits.add(record.key)
+                whole.add(order.visit)
+        else:
+            visits.add(order.key)
     found |= {(Visit.kind, key) for key in visits}
     for record in records:
         if isinstance(record, Measurement):
