@@ -16,7 +16,9 @@ _CLASSES = ("Loại I", "Loại II", "Loại III", "Loại IV")
 _SCALE = ("A", "B1", "B2", "C")
 _VALUES = (("BIO-GLU", "5,3", "mmol/L"), ("BIO-CREA", "80", "umol/L"), ("VIT-PULSE", "72", "/min"))
 _REASONS = ("Đau ngực", "Kiểm tra định kỳ", "Theo dõi huyết áp")
-_SECRET_REASONS = ("xét nghiệm HIV", "nguyên Giám đốc Sở Xây dựng", "diện Tỉnh ủy quản lý", "điều trị ARV")
+_HIV = ("xét nghiệm HIV", "điều trị ARV")
+_GIVES_AWAY = ("nguyên Giám đốc Sở Xây dựng", "diện Tỉnh ủy quản lý")  # under a pseudonym no words go at all
+_SECRET_REASONS = (*_HIV, *_GIVES_AWAY)
 _SAME_FORM = {"T2": "T3", "T3": "T2", "T4": "T5", "T5": "T4"}
 
 
@@ -155,7 +157,8 @@ def _order_that_is_withheld(rows: Rows, dice: Dice) -> None:
     """The need of a hospital is a secret as the order itself is."""
     visit = dice.choice(rows["Lượt khám"])
     key, name = visit["Mã cán bộ"], visit["Mã lượt khám"]
-    order = _referral(dice, key, name, f"{name}.s", dice.choice(_SECRET_REASONS))
+    by_name = any(row["Mã cán bộ"] == key for row in _of_tier(rows, "T4", "T5"))
+    order = _referral(dice, key, name, f"{name}.s", dice.choice(_SECRET_REASONS if by_name else _HIV))
     _add(rows, {"Chuyển khám": [order]}, dice)
 
 
