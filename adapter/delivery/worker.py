@@ -13,7 +13,7 @@ from adapter.delivery.shipping.context import (
     DeliveryContext,
     LeasedShipment,
     RetractMode,
-    ServerCheck,
+    ServerTrust,
     TrustedServer,
     UnlimitedBundleSize,
 )
@@ -179,7 +179,7 @@ def deliver(
     card: ServerCard = UNMEASURED,
     bundle_size: BundleSize | None = None,
     retract: RetractMode = "delete",
-    server: ServerCheck | None = None,
+    server: ServerTrust | None = None,
 ) -> DeliverySummary:
     """Ship all that is due for one hospital with `concurrency` threads.
 

@@ -12,9 +12,10 @@
     there, without our identifier                     FOREIGN: the id was given to another resource
     there, at an earlier version                      OLDER: set back
 
-The newest one decides. FOREIGN and OLDER are certain, and so is MISSING unless the server was measured to say
-404 of what was deleted: only there may somebody have deleted just that one, so the next newest is asked.
-Versions are compared where both are numbers; others have no order.
+FOREIGN and OLDER are certain, wherever they are found. Of the rest the newest decides: what is THERE proves
+the server, and MISSING that it was set back, unless it was measured to say 404 of what was deleted: only
+there may somebody have deleted just that one, so the next newest decides. Versions are compared where both
+are numbers; others have no order.
 """
 
 from collections.abc import Sequence
@@ -60,19 +61,15 @@ def _number(etag: str | None) -> int | None:
     return int(version) if version.isascii() and version.isdigit() else None
 
 
-def is_where_we_left_it(
-    signs: Sequence[ServerSign], *, deleted_status: int | None, more: bool
-) -> bool | None:
-    """By the signs so far, the newest resource's first: True, False, or None: ask the next one. `more`: there
-    is a next one; `deleted_status`: what the server answers of what was deleted, where that was measured.
+def is_where_we_left_it(signs: Sequence[ServerSign], *, deleted_status: int | None) -> bool:
+    """By the signs of what was delivered last, the newest first; none at all is no sign of anything.
+    `deleted_status`: what the server answers of what was deleted, None where that was not measured.
     """
-    if not signs:
-        return None if more else True
-    last = signs[-1]
-    if last is ServerSign.THERE:
-        return True
-    if last in _SET_BACK or (last is ServerSign.MISSING and deleted_status != 404):
+    if any(sign in _SET_BACK for sign in signs):
         return False
-    if more:
-        return None
-    return all(sign is ServerSign.DELETED for sign in signs)
+    for sign in signs:
+        if sign is ServerSign.THERE:
+            return True
+        if sign is ServerSign.MISSING and deleted_status != 404:
+            return False
+    return ServerSign.MISSING not in signs

@@ -19,7 +19,7 @@ from adapter.telemetry import get_logger
 
 __all__ = ["ServerProof"]
 
-_NEWEST = 3  # resources that are read at most; the first nearly always decides
+_NEWEST = 3  # resources that are read
 _log = get_logger(__name__)
 
 
@@ -62,15 +62,12 @@ class ServerProof:
             self._holds = self._holds and None
 
     def _prove(self, before_each_read: Callable[[], None]) -> bool:
-        newest = self._ledger.servers.newest_delivered(self._name, _NEWEST)
         signs: list[ServerSign] = []
-        for left, known in zip(reversed(range(len(newest))), newest, strict=True):
+        for known in self._ledger.servers.newest_delivered(self._name, _NEWEST):
             before_each_read()
             signs.append(self._sign(known))
-            status = self._card.deleted_status
-            if (found := is_where_we_left_it(signs, deleted_status=status, more=left > 0)) is not None:
-                return found or self._halt(signs)
-        return True
+        found = is_where_we_left_it(signs, deleted_status=self._card.deleted_status)
+        return found or self._halt(signs)
 
     def _sign(self, known: DeliveredResource) -> ServerSign:
         reply = self._client.get(f"{known.type}/{known.remote_id}")

@@ -20,7 +20,7 @@ __all__ = [
     "LearnedLimits",
     "LeasedShipment",
     "RetractMode",
-    "ServerCheck",
+    "ServerTrust",
     "TrustedServer",
     "UnlimitedBundleSize",
 ]
@@ -40,7 +40,7 @@ class BundleSize(Protocol):
         ...
 
 
-class ServerCheck(Protocol):
+class ServerTrust(Protocol):
     """Whether the server still is the one that we left, before something is written by what we remember."""
 
     def holds(self, before_each_read: Callable[[], None]) -> bool:
@@ -101,7 +101,7 @@ class DeliveryContext:
     bundle_size: BundleSize = field(default_factory=UnlimitedBundleSize)
     retract: RetractMode = "delete"
     learned: LearnedLimits = field(default_factory=LearnedLimits)
-    server: ServerCheck = field(default_factory=TrustedServer)
+    server: ServerTrust = field(default_factory=TrustedServer)
 
     def strategy(self) -> WriteStrategy:
         """How the next request is written: by the card, within the smallest of all limits."""
