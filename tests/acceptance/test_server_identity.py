@@ -292,6 +292,39 @@ def test_a_ledger_of_before_takes_the_present_server_in_silence(story: Story) ->
         assert adapter.cards.get(NAME) is not None
 
 
+def test_a_plan_says_that_nothing_goes(story: Story, other: HospitalProcess) -> None:
+    story.sync()
+    story.point_to(other.base_url)
+    assert "hospital forget bv-tinh" in story.centre.attempt("plan", NAME).stderr
+
+
+def test_a_server_that_says_it_is_another_keeps_the_card_and_stops_the_hospital(story: Story) -> None:
+    story.centre.attempt("doctor", NAME)
+    story.sync()
+    with story.centre.open() as adapter:
+        row, card = adapter.ledger.hospitals.row(NAME), adapter.cards.get(NAME)
+        assert row.server_says == f"cadre-fhir-adapter | Sandbox hospital {NAME} | {story.hospital.base_url}"
+        adapter.ledger.servers.note(NAME, adapter.addresses[NAME], "HAPI FHIR Server | Rehearsal | ")
+    assert "says that it is another server" in story.centre.run("doctor", NAME, code=1)
+    assert "other-server" in story.problems()
+    story.change_values("77")
+    assert story.sync(code=1)["requests"] == 0
+    with story.centre.open() as adapter:
+        assert adapter.cards.get(NAME) == card
+    story.centre.run("hospital", "moved", NAME, "--yes")  # they gave it another name
+    assert story.sync()["problems"] == []
+
+
+def test_another_key_and_none_are_said_at_once(story: Story) -> None:
+    story.sync()
+    assert story.problems() & {"other-key", "no-key"} == set()
+    key = story.folder / "centre" / "identity.key"
+    key.write_text("another0" * 8)
+    assert "other-key" in story.problems()
+    key.unlink()
+    assert "no-key" in story.problems()
+
+
 @pytest.mark.parametrize("path", ["/fhir/typo", "/typo", "/$sandbox/stats"])
 def test_a_mistyped_path_replaces_no_card(story: Story, path: str) -> None:
     right = story.hospital.base_url

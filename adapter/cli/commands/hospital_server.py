@@ -4,15 +4,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, open_adapter, operating
-from adapter.cli.terminal.output import emit
+from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
+from adapter.cli.terminal.output import emit, errors
 from adapter.cli.terminal.progress import progress
 from adapter.texts import say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from adapter.cli.terminal.context import Adapter
     from adapter.insights.hospital_server import HospitalServer
 
-__all__ = ["register"]
+__all__ = ["register", "say_halted"]
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help=say("cli.help_hospital_name"))]
 DryRun = Annotated[bool, typer.Option("--dry-run", help=say("server.help_dry_run"))]
@@ -23,6 +26,13 @@ def register(hospital: typer.Typer) -> None:
     """Add these commands to the group `hospital`."""
     hospital.command("moved", help=say("server.help_moved"))(moved)
     hospital.command("forget", help=say("server.help_forget"))(forget)
+
+
+def say_halted(adapter: "Adapter", names: "Sequence[str]") -> None:
+    """Say on standard error which of these hospitals nothing is sent to, since their server is another."""
+    for because in (insights(adapter).hospital(name).halted_because for name in names):
+        if because:
+            errors().print(because)
 
 
 def moved(
