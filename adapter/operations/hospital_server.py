@@ -24,8 +24,8 @@ def _changed_server(context: OperationContext, name: str) -> HospitalServer:
 
 @dataclass(frozen=True)
 class MoveServer(Operation[HospitalServer, HospitalServer]):
-    """The server is the same at a new address: ledger and card go along. The next contact proves it. Undone
-    by putting the former address back and saying so again.
+    """The server is the same at a new address: ledger and card go along. The next contact proves it. Nothing
+    undoes it but the former address, put back into the settings and said in the same way.
     """
 
     name: ClassVar[str] = "hospital.move"
