@@ -12,6 +12,7 @@
     │   ├── SourceDisconnected  its connection was lost; it is tried again        exit 1
     │   └── SourceReplaced    the store changed meanwhile; all is read again      exit 1
     ├── HospitalError         a hospital cannot be asked                          exit 1
+    │   └── ServerChanged     its server is another, or was set back              exit 1
     ├── Busy                  another process holds the lock                      exit 1
     ├── Outdated              what was decided on has changed since it was seen   exit 1
     ├── SchemaNewer           a newer adapter has taken the database over         exit 2
@@ -38,6 +39,7 @@ __all__ = [
     "PlanChanged",
     "PolicyError",
     "SchemaNewer",
+    "ServerChanged",
     "SettingsError",
     "SourceDisconnected",
     "SourceError",
@@ -117,6 +119,12 @@ class SourceReplaced(SourceError):
 
 class HospitalError(AdapterError):
     """A hospital's server cannot be asked, or its answer cannot be trusted."""
+
+
+class ServerChanged(HospitalError):
+    """A hospital's server is not the one that the ledger was made with, or not where we left it: nothing is
+    written there until a person has decided.
+    """
 
 
 class Busy(AdapterError):

@@ -13,6 +13,7 @@ from adapter.ledger.active_mappings import ActiveMappingStore
 from adapter.ledger.entries.bulk_statements import EntryInserter
 from adapter.ledger.history import receipts, retention
 from adapter.ledger.history.record_history import RecordHistoryStore
+from adapter.ledger.hospitals.server import ServerStore
 from adapter.ledger.hospitals.store import HospitalStore
 from adapter.ledger.monitoring.alarms import AlarmStore
 from adapter.ledger.monitoring.overdue import OverdueStore
@@ -47,6 +48,7 @@ STORES: tuple[type | ModuleType, ...] = (
         receipts,
         reassignment,
         ShipmentStore,
+        ServerStore,
         WorkerStore,
         RecordHistoryStore,
         OverdueStore,

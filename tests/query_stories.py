@@ -139,6 +139,7 @@ def looking(engine: Engine) -> None:
     assert list(store.parked(BV))
     assert store.count_stuck_retractions(BV)
     assert store.counts(BV)
+    assert store.servers.newest_delivered(BV, 3)
     assert past.transitions("visit", f"{cadre(50)}.v")
     assert past.receipts("measurement", "gone7")
     waiting = OverdueStore(engine)
@@ -171,6 +172,7 @@ def mending(engine: Engine) -> None:
         parked.release(connection, ParkedSelection(BV, reason=REASON_TOO_OLD), LONG_AGO, NOW)
     assert parked.park_outdated(BV, LONG_AGO, NOW)
     assert purge_expired(engine, BV, LONG_AGO)
+    ledger.store.servers.accept(BV, "https://bv.example/fhir", None, by="test", now=NOW)
 
 
 def recording(engine: Engine) -> None:

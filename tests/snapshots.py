@@ -3,12 +3,21 @@
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from postgres import Postgres
 
+from adapter.pipeline.application import Adapter
+
 Urls = Mapping[str, str]
 """URL of each database by its role, e.g. `centre`, `hospital`."""
+
+
+def servers_moved(adapter: Adapter) -> None:
+    """The hospitals of a copy are those that its ledger was made with, on other ports."""
+    for name, address in adapter.addresses.items():
+        adapter.ledger.servers.move(name, address, by="test", now=datetime.now(UTC), unchanged=lambda: None)
 
 
 class Snapshots:

@@ -13,6 +13,8 @@ from adapter.delivery.shipping.context import (
     DeliveryContext,
     LeasedShipment,
     RetractMode,
+    ServerTrust,
+    TrustedServer,
     UnlimitedBundleSize,
 )
 from adapter.delivery.shipping.shipment import ShipmentResult, ship
@@ -177,12 +179,13 @@ def deliver(
     card: ServerCard = UNMEASURED,
     bundle_size: BundleSize | None = None,
     retract: RetractMode = "delete",
+    server: ServerTrust | None = None,
 ) -> DeliverySummary:
     """Ship all that is due for one hospital with `concurrency` threads.
 
     Returns when nothing is due any more, or when the hospital made no progress for `patience`
     seconds, or when `stop` is set; what is left stays in the ledger. While `is_planning` says that more is
-    being planned, it goes on.
+    being planned, it goes on. `server` is asked before anything is sent.
     """
     total = gone = 0
     lock = threading.Lock()
@@ -217,6 +220,7 @@ def deliver(
         card=card,
         bundle_size=bundle_size or UnlimitedBundleSize(),
         retract=retract,
+        server=server or TrustedServer(),
     )
     run = _Run(to, patience, stop, is_planning)
     requests, writes = client.requests, client.writes

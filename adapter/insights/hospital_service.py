@@ -9,6 +9,7 @@ from adapter.ledger.hospitals.circuit_breaker import admission as judged
 from adapter.ledger.hospitals.values import HospitalState
 from adapter.ledger.schema.states import EntryState
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.outbound.server_identity import halt_error, halt_reason
 
 __all__ = [
     "HospitalService",
@@ -23,7 +24,8 @@ class HospitalService:
     """How a hospital is served. `mode` is running, draining (with `to_go` resources to go) or paused;
     `admits` shipments may be in flight now, and where none may, `why` (paused, hours, breaker) and `until`
     (None: until somebody says so). `in_flight` and `entries` are what it was found to manage, of at most
-    `concurrency` and `max_entries`.
+    `concurrency` and `max_entries`. `server_url` is the server that its ledger was made with; `halted` and,
+    in words, `halted_because` say why that is not the one at its address.
     """
 
     hospital: str
@@ -49,13 +51,15 @@ class HospitalService:
     windows: tuple[str, ...]
     maintenance: tuple[str, ...]
     card_measured_at: datetime | None
+    server_url: str | None = None
+    halted: str | None = None
+    halted_because: str | None = None
 
     @property
     def needs_saying(self) -> bool:
         """Whether it is not served as usual."""
-        return (
-            self.mode != HospitalMode.RUNNING or self.why is not None or self.breaker != BreakerState.CLOSED
-        )
+        unusual = self.mode != HospitalMode.RUNNING or self.breaker != BreakerState.CLOSED
+        return unusual or self.why is not None or self.halted is not None
 
 
 def hospital_service(
@@ -67,7 +71,8 @@ def hospital_service(
     hospital = adapter.settings.hospital(name)
     state = adapter.ledger.hospitals.row(name)
     limits = adapter.ledger.hospitals.limits(name)
-    standing = judged(state.health, limits, now)
+    halted = halt_reason(adapter, name)
+    standing = judged(state.health, limits, now, halted)
     counts = adapter.ledger.counts(name) if counts is None else counts
     to_go = sum(counts.get(one, 0) for one in _TO_GO)
     card = adapter.cards.get(name)
@@ -95,6 +100,9 @@ def hospital_service(
         windows=hospital.windows,
         maintenance=hospital.maintenance,
         card_measured_at=card.measured_at if card else None,
+        server_url=state.server_url,
+        halted=halted,
+        halted_because=str(halt_error(adapter, name)) if halted else None,
     )
 
 

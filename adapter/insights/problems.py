@@ -16,9 +16,10 @@ import orjson
 from sqlalchemy import text
 
 from adapter.database import read_transaction
-from adapter.errors import PolicyError, SettingsError
+from adapter.errors import MappingError, PolicyError, SettingsError
 from adapter.insights.unanswered import backlog_of, unanswered_referrals
 from adapter.ledger.hospitals.circuit_breaker import HospitalMode
+from adapter.ledger.hospitals.server import HaltReason
 from adapter.ledger.hospitals.values import HospitalState
 from adapter.ledger.monitoring.overdue import Backlog
 from adapter.ledger.parking import ParkedGroup, ParkedSelection
@@ -26,6 +27,8 @@ from adapter.ledger.server_cards.store import StoredCard
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.mappings.activation_status import inactive_mapping
 from adapter.records.doubles import shared_numbers
+from adapter.pipeline.outbound.planning import check_identity_key
+from adapter.pipeline.outbound.server_identity import halt_reason
 from adapter.settings import AlarmSettings
 from adapter.texts import catalogue, say
 
@@ -41,6 +44,7 @@ __all__ = [
 ]
 
 _NONE = Backlog(0, None)
+_FEW = 20  # resources whose identity is made again
 _SILENT = timedelta(minutes=10)  # a worker at work gives a sign every few seconds
 # What helps first where a release would only fail again.
 _PARKED = {
@@ -48,6 +52,7 @@ _PARKED = {
     "multiple-matches": "adapter reconcile {name} --repair",
     "duplicates": "adapter reconcile {name} --repair",
 }
+_AT_ONCE = ("auth", "tls", "not-fhir")  # what does not pass by itself: nothing can be sent until it is right
 CHANNEL_PREFIX = "way-"  # begins the code of a way to tell problems that does not work
 
 
@@ -82,7 +87,8 @@ class Problem:
 @dataclass(frozen=True, slots=True)
 class HospitalFacts:
     """What is known of one hospital. `mapping` says why the folder's mapping is not in force there;
-    `token_expires_at` is when our token for it ends, `token_unreadable` that it cannot be read.
+    `token_expires_at` is when our token for it ends, `token_unreadable` that it cannot be read. `halted` is
+    why nothing may be written there, `other_key` that its ledger was made with another identity key.
     """
 
     row: HospitalState
@@ -98,6 +104,8 @@ class HospitalFacts:
     token_expires_at: datetime | None = None
     token_unreadable: bool = False
     mapping: str | None = None
+    halted: str | None = None
+    other_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,7 @@ class ProblemFacts:
     disk_free_mb: float | None = None
     read_only: bool = False
     failed_channels: tuple[str, ...] = ()
+    key_unreadable: bool = False  # the identity key is missing or too short
     orphaned_merges: int = 0  # people merged into somebody who left the records
     shared_numbers: int = 0  # national or insurance numbers that two people have
 
@@ -136,6 +145,8 @@ def find_problems(known: ProblemFacts, limits: AlarmSettings, now: datetime) -> 
         found.append(Problem("removed", name, waits.since, waits.count, "adapter hospital list"))
     if known.policy_wrong:
         found.append(Problem("policy", "", None, 1, "adapter mapping check"))
+    if known.key_unreadable:
+        found.append(Problem("no-key", "", None, 1, "adapter mapping check"))
     if known.orphaned_merges:
         found.append(Problem("merged", "", None, known.orphaned_merges, "adapter cadre merges"))
     if known.shared_numbers:
@@ -180,8 +191,11 @@ def _reached(name: str, there: HospitalFacts, limits: AlarmSettings, now: dateti
     if row.mode != HospitalMode.RUNNING:
         if row.mode_at is None or now - row.mode_at >= timedelta(hours=limits.paused_hours):
             yield Problem("paused", name, row.mode_at, 1, f"adapter hospital resume {name}")
-    elif since is not None and row.last_error == "auth":
-        yield Problem("auth", name, since, row.failures, f"adapter doctor {name}")
+    elif there.halted:
+        help_ = "reconcile" if there.halted == HaltReason.RESTORED else "hospital show"
+        yield Problem(there.halted, name, row.halted_at, 1, f"adapter {help_} {name}")
+    elif since is not None and row.last_error in _AT_ONCE:
+        yield Problem(row.last_error, name, since, row.failures, f"adapter doctor {name}")
     elif since is not None and now - since >= timedelta(minutes=limits.unreachable_minutes):
         yield Problem("unreachable", name, since, row.failures, f"adapter hospital show {name}")
     elif since is None and there.idle.count and _is_quiet(row.last_contact, limits, now):
@@ -193,7 +207,9 @@ def _is_quiet(contact: datetime | None, limits: AlarmSettings, now: datetime) ->
 
 
 def _server(name: str, there: HospitalFacts, limits: AlarmSettings, now: datetime) -> Iterator[Problem]:
-    """Its card, its certificate, and our token for it."""
+    """Its card, its certificate, our token for it, and our identities."""
+    if there.other_key:
+        yield Problem("other-key", name, None, 1, "adapter mapping check")
     if there.token_unreadable:
         yield Problem("no-token", name, None, 1, "adapter mapping check")
     if there.token_expires_at is not None and there.token_expires_at - now < timedelta(
@@ -259,6 +275,7 @@ def collect_facts(adapter: Adapter, now: datetime) -> ProblemFacts:
         removed=adapter.overdue.unconfigured_hospitals(adapter.settings.hospitals),
         silent_workers=silent,
         policy_wrong=_policy_wrong(adapter),
+        key_unreadable=_key_unreadable(adapter),
         disk_free_mb=_disk_free(adapter),
         read_only=_read_only(adapter),
         failed_channels=ways,
@@ -283,7 +300,33 @@ def _facts_at(adapter: Adapter, name: str, now: datetime) -> HospitalFacts:
         token_expires_at=token,
         token_unreadable=no_token,
         mapping=kept.why if kept and kept.why != "changed" else None,
+        halted=halt_reason(adapter, name),
+        other_key=_is_other_key(adapter, name),
     )
+
+
+def _is_other_key(adapter: Adapter, name: str) -> bool:
+    """Whether the ledger was made with another identity key. A key or a mapping that cannot be read is a
+    problem of its own.
+    """
+    few = adapter.ledger.sample(name, _FEW)
+    try:
+        made = (adapter.identities.of(name, one.type, one.kind, one.key) == one.identity for one in few)
+        if few and not any(made):  # the mappings are loaded only where the quick look is no proof
+            check_identity_key(adapter, adapter.destination(name))
+    except SettingsError as error:
+        return error.text == "settings.other_key"
+    except MappingError:
+        return False
+    return False
+
+
+def _key_unreadable(adapter: Adapter) -> bool:
+    try:
+        _ = adapter.identities
+    except SettingsError:
+        return True
+    return False
 
 
 def _token(adapter: Adapter, name: str) -> tuple[datetime | None, bool]:

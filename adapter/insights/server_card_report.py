@@ -16,7 +16,8 @@ __all__ = ["CardFinding", "ServerCardReport", "probe_limits", "stored_card_repor
 @dataclass(frozen=True, slots=True)
 class ServerCardReport:
     """A hospital's card and what it means. `examined` is this run's examination, None where the kept card
-    is only shown; `measured_at` None: there is no card.
+    is only shown; `measured_at` None: there is no card. `replaced`: the address of the server whose card this
+    run's replaced.
     """
 
     hospital: str
@@ -25,6 +26,7 @@ class ServerCardReport:
     lines: tuple[CardFinding, ...]
     drift: tuple[CardDifference, ...]
     examined: ExaminationResult | None = None
+    replaced: str | None = None
 
     @property
     def exit_code(self) -> int:

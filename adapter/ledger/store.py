@@ -32,6 +32,7 @@ from adapter.ledger.entries.row_values import (
 )
 from adapter.ledger.history import receipts
 from adapter.ledger.hospitals.circuit_breaker import PaceLimits
+from adapter.ledger.hospitals.server import ServerStore
 from adapter.ledger.hospitals.store import HospitalStore
 from adapter.ledger.schema import tables
 from adapter.ledger.schema.states import EntryEvent, EntryState, next_state
@@ -99,6 +100,7 @@ class LedgerStore:
         )
         self._of_records = bulk_statements.select_by_records(dialect, _COLUMNS)
         self.hospitals = HospitalStore(engine, limits)
+        self.servers = ServerStore(engine)
         self.shipments = ShipmentStore(engine, self.hospitals, self.worker_id, clock)
         self.named_locks = NamedLockStore(engine, self.worker_id, clock)
         self.workers = WorkerStore(engine, clock)

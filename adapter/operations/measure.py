@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -11,15 +11,18 @@ from filelock import FileLock, Timeout
 
 from adapter import audit
 from adapter.database import write_transaction
-from adapter.delivery.doctor.examination import examine_server
+from adapter.delivery.doctor.examination import ExaminationResult, examine_server
 from adapter.delivery.doctor.findings import card_findings
 from adapter.delivery.http.client import HospitalClient
 from adapter.errors import Busy
 from adapter.insights.hospital_service import hospital_service
 from adapter.insights.server_card_report import ServerCardReport, probe_limits, stored_card_report
+from adapter.ledger.hospitals.server import HaltReason
 from adapter.ledger.server_cards.card import UNMEASURED
+from adapter.ledger.server_cards.identity import is_another_server
 from adapter.operations.operation import Operation, OperationContext, version_of
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.outbound.server_identity import halt_reason
 from adapter.settings import HospitalSettings
 from adapter.telemetry import get_logger
 
@@ -58,10 +61,12 @@ def measure_server(
             on_progress=on_progress,
             clock=clock,
         )
+    found = _checked_server(adapter, name, found, by, clock())
     if found.trouble is None and not found.stopped and (writes or known):
+        replaced = adapter.cards.replaced_address(name)
         adapter.cards.put(name, found.card, clock())
         kept = stored_card_report(adapter, name, clock())
-        return ServerCardReport(name, kept.card, kept.measured_at, kept.lines, kept.drift, found)
+        return ServerCardReport(name, kept.card, kept.measured_at, kept.lines, kept.drift, found, replaced)
     kept = stored_card_report(adapter, name, clock())
     shown = found.card if found.trouble is None else kept.card
     return ServerCardReport(
@@ -72,6 +77,24 @@ def measure_server(
         kept.drift,
         found,
     )
+
+
+def _checked_server(
+    adapter: Adapter, name: str, found: ExaminationResult, by: str, now: datetime
+) -> ExaminationResult:
+    """What was found, unless the server says that it is another than the ledger's at the same address: then
+    that is the trouble, the hospital is halted, and its card stays. What the ledger's says is noted.
+    """
+    says, row, address = found.says_it_is, adapter.ledger.hospitals.row(name), adapter.addresses[name]
+    if found.trouble is not None or says is None:
+        return found
+    is_sent = adapter.ledger.servers.has_sent(name)
+    if row.server_url == address and is_sent and is_another_server(row.server_says, says):
+        adapter.ledger.servers.halt(name, HaltReason.OTHER_SERVER, now, by=by)
+        return replace(found, card=UNMEASURED, trouble=str(HaltReason.OTHER_SERVER))
+    if row.server_says != says and halt_reason(adapter, name) is None:
+        adapter.ledger.servers.note(name, address, says)
+    return found
 
 
 def remeasure_server(

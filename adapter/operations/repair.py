@@ -10,19 +10,21 @@ from typing import ClassVar
 
 from adapter import audit
 from adapter.database import write_transaction
-from adapter.delivery.http.client import HospitalClient
+from adapter.delivery.http.client import HospitalClient, NoResponse
 from adapter.delivery.read_back.reconciliation import ReadBackVerdict, delete_and_verify
 from adapter.errors import HospitalError
 from adapter.insights.hospital_service import hospital_service
 from adapter.ledger.repairs import Repair, RepairStore
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.values import Lease
+from adapter.ledger.server_cards.identity import self_description
 from adapter.operations.operation import Operation, OperationContext, version_of
 from adapter.operations.reconcile import Discrepancy, ReconcileReport, reconcile_hospital
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.desired_state.changed_people import CENTRE_KEY
 from adapter.pipeline.mappings.activation import ProgressCallback
 from adapter.pipeline.outbound.planning import update_ledger
+from adapter.pipeline.outbound.server_identity import halt_reason
 from adapter.pipeline.outbound.sync import planning_locks, sync
 
 __all__ = ["RepairHospital", "RepairSummary", "refresh_ledger", "repair_hospital"]
@@ -45,17 +47,19 @@ class RepairSummary:
     unknown: int  # of what is retracted, what no record accounts for
     busy: int
     kept: Mapping[str, str]  # Type/id -> why
+    accepted: bool = False  # the hospital was halted, and is not any more
 
 
 @dataclass(frozen=True)
 class RepairHospital(Operation[ReconcileReport, tuple[ReconcileReport, RepairSummary | None]]):
     """Read a hospital back, and put right what is ours: `agreed` is shown what was found, and says whether to
-    go on. With `delete_unknown` also what it holds of ours that nobody knows any more is taken back. Nothing
+    go on. With `delete_unknown` also what it holds of ours that nobody knows any more is taken back. A server
+    that is another, or was set back, is the ledger's after it, and the hospital is halted no longer. Nothing
     undoes it: it makes the hospital hold what it should.
     """
 
     name: ClassVar[str] = "hospital.repair"
-    audited_as: ClassVar[tuple[str, ...]] = ("hospital.repaired",)
+    audited_as: ClassVar[tuple[str, ...]] = ("hospital.repaired", "hospital.server_accepted")
     hospital: str
     delete_unknown: bool = False
     agreed: Callable[[ReconcileReport], bool] = field(default=lambda _found: True, compare=False)
@@ -78,6 +82,10 @@ class RepairHospital(Operation[ReconcileReport, tuple[ReconcileReport, RepairSum
         unchanged()
         with adapter.client(self.hospital) as client:
             found = reconcile_hospital(adapter, self.hospital, client, clock, context.progress)
+            accept = self._acceptance(context, client)
+            if not found.findings and accept is not None:
+                accept()
+                return found, _NOTHING_ELSE
             if not self.agreed(found) or not found.findings:
                 return found, None
             return found, repair_hospital(
@@ -89,7 +97,23 @@ class RepairHospital(Operation[ReconcileReport, tuple[ReconcileReport, RepairSum
                 deliver=lambda: _deliver(context, self.hospital),
                 by=context.by,
                 stop=context.stop,
+                accept=accept,
             )
+
+    def _acceptance(self, context: OperationContext, client: HospitalClient) -> Callable[[], None] | None:
+        """What says that the hospital's server is the ledger's from now on; None where it is already."""
+        adapter = context.adapter
+        if halt_reason(adapter, self.hospital) is None:
+            return None
+        reply = client.get("metadata")
+        says = None if isinstance(reply, NoResponse) else self_description(reply.body)
+        accept, address = adapter.ledger.servers.accept, adapter.addresses[self.hospital]
+        return lambda: accept(self.hospital, address, says, by=context.by, now=context.clock())
+
+
+_NOTHING_ELSE = RepairSummary(
+    known_again=0, resend=0, retract=0, removed=0, left=0, unknown=0, busy=0, kept={}, accepted=True
+)
 
 
 def _deliver(context: OperationContext, hospital: str) -> None:
@@ -131,26 +155,33 @@ def repair_hospital(
     deliver: Callable[[], None],
     by: str,
     stop: threading.Event | None = None,
+    accept: Callable[[], None] | None = None,
 ) -> RepairSummary:
     """Put right what is ours: the ledger learns what the hospital holds, `deliver` sends and retracts what
     is due, and then second copies of what we sent are deleted. What the hospital holds under an identity
     that nobody knows any more is retracted only if told to `delete_unknown`.
 
     What was made anew has another id, so what refers to it is read again and put right in turn. Once `stop`
-    is set nothing more is begun, and what was not read again counts as left.
+    is set nothing more is begun, and what was not read again counts as left. `accept`, where the hospital is
+    halted, is called once the ledger knows what its server holds of everybody; without that nothing is sent.
     """
     stop = stop or threading.Event()
     work = _Repairs(adapter, found.hospital, client, clock, stop)
     with adapter.as_worker(clock, stop):  # so that the leases of a repair that is killed are found free
         try:
-            left = _rounds(work, found, deliver, delete_unknown=delete_unknown)
+            left = _rounds(work, found, deliver, accept, delete_unknown=delete_unknown)
         finally:
             work.note(by)
         return work.summary(left + work.still_there(found.findings))
 
 
 def _rounds(
-    work: "_Repairs", found: ReconcileReport, deliver: Callable[[], None], *, delete_unknown: bool
+    work: "_Repairs",
+    found: ReconcileReport,
+    deliver: Callable[[], None],
+    accept: Callable[[], None] | None,
+    *,
+    delete_unknown: bool,
 ) -> int:
     """Repair until a reading finds nothing more; gives how many findings are left, what is extra not counted
     until it was read again.
@@ -161,6 +192,10 @@ def _rounds(
     for _ in range(_ROUNDS):
         left = sum(one.verdict is not ReadBackVerdict.EXTRA for one in findings)
         work.ledger(findings)
+        if accept is not None and not work.accepted:
+            if work.busy:
+                return left
+            work.accept(accept)
         if work.has_to_deliver:
             deliver()
         work.thin_out([one for one in findings if one.verdict is ReadBackVerdict.DUPLICATES])
@@ -222,6 +257,12 @@ class _Repairs:
         self._unknown = 0
         self._kept: dict[str, str] = {}
         self.busy: set[str] = set()
+        self.accepted = False
+
+    def accept(self, accept: Callable[[], None]) -> None:
+        """The server is the ledger's from now on."""
+        accept()
+        self.accepted = True
 
     @property
     def has_to_deliver(self) -> bool:
@@ -239,6 +280,7 @@ class _Repairs:
             unknown=self._unknown,
             busy=len(self.busy),
             kept=self._kept,
+            accepted=self.accepted,
         )
 
     def ledger(self, findings: Sequence[Discrepancy]) -> None:

@@ -15,6 +15,7 @@ from adapter.errors import SettingsError
 from adapter.fhir.identity import IdentityFactory
 from adapter.ledger.active_mappings import ActiveMappingStore
 from adapter.ledger.server_cards.card import UNMEASURED, ServerCard
+from adapter.ledger.server_cards.identity import server_address
 from adapter.ledger.server_cards.store import ServerCardStore
 from adapter.ledger.store import LedgerStore
 from adapter.ledger.workers.heartbeat import Heartbeat
@@ -46,7 +47,8 @@ class Adapter:
         self.settings = settings
         self.engine = engine
         self.ledger = LedgerStore(engine, {one.name: pace_limits(one) for one in settings.hospitals.values()})
-        self.cards = ServerCardStore(engine)
+        self.addresses = {one.name: server_address(one.base_url) for one in settings.hospitals.values()}
+        self.cards = ServerCardStore(engine, self.addresses)
         self.editions = ActiveMappingStore(engine)
         self._work = threading.Lock()
         self._at_work = 0

@@ -28,6 +28,9 @@ HOUR = timedelta(hours=1)
 LETTER = {"host": "localhost", "user": "", "password": None, "sender": "a@c.test", "to": ("it@c.test",)}
 
 
+NO_KEY_MADE_THESE = {"other-key": 1}  # the books' identities are the records' keys
+
+
 @pytest.fixture
 def adapter(engine: Engine, tmp_path: Path) -> Adapter:
     return opened(engine, tmp_path, AlarmSettings(disk_free_mb=0))
@@ -66,11 +69,12 @@ def test_what_waits_too_long_is_found(adapter: Adapter) -> None:
     books.settle(lease, *())
     books.wish(wish("a"), referral, wish("bad", problem="no code"))
     books.ledger.hospitals.record_success("bv", books.now)
-    assert codes(adapter, books) == {"no-card": 1, "parked-invalid": 1}
+    assert codes(adapter, books) == {"no-card": 1, "parked-invalid": 1, **NO_KEY_MADE_THESE}
     books.now += 25 * HOUR
     found = codes(adapter, books)
     assert found == {
         "no-card": 1, "parked-invalid": 1, "unknown": 1, "leaving": 1, "referrals": 1, "idle": 2,
+        **NO_KEY_MADE_THESE,
     }  # fmt: skip
     since = {one.code: one.since for one in current_problems(adapter, books.now)}
     assert since["referrals"] == START + timedelta(seconds=1)
@@ -139,13 +143,14 @@ def test_a_problem_is_told_once_when_it_begins_daily_and_when_it_ends(
     assert [(one["code"], one["cause"], one["hospital"]) for one in said["began"]] == [
         ("parked", "refused", "bv"),
         ("no-card", "", "bv"),
+        ("other-key", "", "bv"),
     ]
     assert said["began"][0]["command"] == "adapter release bv --reason refused"
     assert "secret-key" not in json.dumps(said)
     assert not send_alarms(adapter, books.now + HOUR).told
     assert len(found.posts) == 1
     assert send_alarms(adapter, books.now + 25 * HOUR).told
-    assert [one["code"] for one in found.posts[1][1]["goes_on"]] == ["parked", "no-card"]
+    assert [one["code"] for one in found.posts[1][1]["goes_on"]] == ["parked", "no-card", "other-key"]
     books.wish()
     books.ledger.hospitals.record_success("bv", books.now + 26 * HOUR)
     assert send_alarms(adapter, books.now + timedelta(seconds=2)).told
@@ -181,7 +186,7 @@ def test_a_way_that_fails_is_told_by_the_other_and_nothing_is_told_twice(
     for minute in range(5):
         send_alarms(adapter, books.now + timedelta(minutes=minute))
     assert [[one["code"] for one in said["began"]] for _, said in found.posts] == [
-        ["parked", "no-card"],
+        ["parked", "no-card", "other-key"],
         ["way"],
     ]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from snapshots import Snapshots, Urls
+from snapshots import Snapshots, Urls, servers_moved
 from sqlalchemy import Engine, select, text
 
 from adapter import audit
@@ -114,6 +114,7 @@ def site(brief: Path, tmp_path: Path, first: Path, snapshots: Snapshots) -> Iter
             assert site.sync().exit_code == 0
 
     with opened(snapshots.copies("mapped", SYSTEMS, tmp_path, synced), tmp_path) as site:
+        servers_moved(site.adapter())
         yield site
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import plainly
 import pytest
-from snapshots import Snapshots, Urls
+from snapshots import Snapshots, Urls, servers_moved
 from sqlalchemy import Engine, update
 
 from adapter.database import open_database, write_transaction
@@ -140,6 +140,7 @@ def site(
 
     systems = {"adapter": database_system, RETRACTS: "sqlite", LINKS: "sqlite"}
     with opened(snapshots.copies("merging", systems, tmp_path, synced), tmp_path) as site:
+        servers_moved(site.adapter)
         site.choose()
         yield site
 

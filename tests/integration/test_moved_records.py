@@ -11,7 +11,7 @@ from typing import Any
 import plainly
 import pytest
 from openpyxl import load_workbook
-from snapshots import Snapshots, Urls
+from snapshots import Snapshots, Urls, servers_moved
 from sqlalchemy import Engine, delete, select, update
 
 from adapter.database import open_database, read_transaction, write_transaction
@@ -243,6 +243,7 @@ def site(
 
     copies = snapshots.copies("moved", {"adapter": database_system, "hospital": "sqlite"}, tmp_path, synced)
     with opened(copies, tmp_path) as site:
+        servers_moved(site.adapter)
         site.choose()
         yield site
 

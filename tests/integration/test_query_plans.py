@@ -30,6 +30,7 @@ from adapter.ledger import reassignment
 from adapter.ledger.entries.bulk_statements import EntryInserter
 from adapter.ledger.history import receipts, retention
 from adapter.ledger.history.record_history import RecordHistoryStore
+from adapter.ledger.hospitals.server import ServerStore
 from adapter.ledger.monitoring.overdue import OverdueStore
 from adapter.ledger.parking import ParkedStore
 from adapter.ledger.repairs import RepairStore
@@ -86,6 +87,15 @@ METHODS: dict[Function, Reach | str] = {
     ShipmentStore.hospitals_due: PLACE,
     ShipmentStore.next_due: PLACE,
     ShipmentStore.count_in_flight: ROWS,
+    # the ledger: which server it is of
+    ServerStore.newest_delivered: PLACE,
+    ServerStore.has_sent: _STOPS,
+    ServerStore.note: "hospitals are few",
+    ServerStore.halt: "hospitals are few",
+    ServerStore.move: "hospitals are few",
+    ServerStore.accept: STATE,
+    ServerStore.forget: "deletes all there is of a hospital, which is what it is for",
+    # the ledger: the processes
     WorkerStore.remove: ROWS,
     WorkerStore.record_heartbeat: "workers are few",
     WorkerStore.all: "workers are few",

@@ -11,7 +11,7 @@ from typing import Any
 import plainly
 import pytest
 from sample import SMALL
-from snapshots import Snapshots, Urls
+from snapshots import Snapshots, Urls, servers_moved
 from sqlalchemy import Engine
 
 from adapter.database import migrate, open_database
@@ -117,6 +117,7 @@ def site(
 
     systems = {"adapter": database_system, "hospital": "sqlite"}
     with opened(snapshots.copies("reconcile", systems, tmp_path, synced), tmp_path, SMALL) as site:
+        servers_moved(site.adapter)
         yield site
 
 

@@ -174,6 +174,8 @@ def _remarks(found: "ServerCardReport", strategy: str | None) -> "Iterator[str]"
         yield from _of_examination(found)
     if found.measured_at is None and not (examined and examined.trouble):
         yield say("doctor.no_card_kept", hospital=name)
+    if found.replaced:
+        yield say("server.replaces", hospital=name, before=found.replaced)
     if found.drift:
         changes = "; ".join(
             say(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.cli.commands import hospital_server
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating, settings_of
 from adapter.cli.terminal.output import emit, moment, rows, table
 from adapter.texts import catalogue, say
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
     hospital.command("resume", help=say("hospital.help_resume"))(hospital_resume)
     hospital.command("reset", help=say("hospital.help_reset"))(hospital_reset)
     hospital.command("token", help=say("cli.help_hospital_token"))(hospital_token)
+    hospital_server.register(hospital)
     app.add_typer(hospital, name="hospital")
 
 
@@ -125,6 +127,8 @@ def served_lines(found: "HospitalService") -> "Iterator[str]":
         who = {"by": found.mode_by or "-", "at": moment(found.mode_at)}
         note = f" ({found.mode_note})" if found.mode_note else ""
         yield say(f"hospital.is_{found.mode}", hospital=found.hospital, count=found.to_go, **who) + note
+    if found.halted_because:
+        yield found.halted_because
     if found.why == "hours":
         yield say("hospital.is_hours", hospital=found.hospital, until=moment(found.until))
     if found.breaker != "closed" and found.mode != "paused":
@@ -164,6 +168,7 @@ def _facts(found: "HospitalService") -> "Iterator[tuple[str, object]]":
     yield say("hospital.row_windows"), ", ".join(found.windows) or "-"
     yield say("hospital.row_maintenance"), ", ".join(found.maintenance) or "-"
     yield say("hospital.row_card"), _card(found.card_measured_at)
+    yield say("server.row_server"), found.server_url or "-"
 
 
 def _of(now_: int, most: int) -> str:

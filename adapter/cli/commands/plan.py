@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adapter.cli.commands.doctor import say_unmeasured
+from adapter.cli.commands.hospital_server import say_halted
 from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, open_adapter
 from adapter.cli.terminal.output import emit, errors, rows, table, why
 from adapter.cli.terminal.progress import progress
@@ -47,6 +48,7 @@ def plan(
             plans = shown.plan(names, callback, cadre=cadre)
         written = {name: shown.write_bundles(name, out / name) for name in names} if out else {}
         say_unmeasured(adapter, names)
+        say_halted(adapter, names)
     people = {name: _people(found, by_cadre, cadre) for name, found in plans.items()}
     facts = {name: _facts(found, people[name], written.get(name)) for name, found in plans.items()}
 

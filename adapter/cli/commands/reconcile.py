@@ -245,6 +245,8 @@ def _draw_hints(out: "Console", found: "ReconcileReport", wanted: _Wanted) -> No
 def _draw_repaired(out: "Console", hospital: str, done: "RepairSummary") -> None:
     counts = {name: getattr(done, name) for name in ("resend", "retract", "known_again", "removed")}
     out.print(say("reconcile.repaired", hospital=hospital, **counts))
+    if done.accepted:
+        out.print(say("server.accepted", hospital=hospital))
     if done.busy:
         out.print(say("reconcile.busy", count=done.busy))
     if done.left:

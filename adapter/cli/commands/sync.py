@@ -94,7 +94,7 @@ def _draw_summary(
             out.print(line)
         if found.unreachable:
             out.print(say("cli.sync_unreachable", hospital=name))
-        for problem in found.problems:
+        for problem in (one for one in found.problems if one not in said.get(name, ())):
             out.print(say("cli.sync_problem", hospital=name, problem=problem))
     parked = sum(found.parked for found in summary.hospitals.values())
     draw_refused(out, waiting, values=out.is_terminal, total=parked)

@@ -114,15 +114,18 @@ def _has(kind: Mapping[str, Any], part: str, name: str, wanted: str) -> bool:
     return any(isinstance(one, dict) and one.get(name) == wanted for one in kind.get(part) or ())
 
 
-def why_not_measurable(reply: HttpResult) -> str | None:
-    """Why nothing can be measured, by the answer to a search; None: it can."""
+def why_not_measurable(reply: HttpResult, *, is_told: bool = True) -> str | None:
+    """Why nothing can be measured, by the answer to a search; None: it can. `is_told`: there is a
+    CapabilityStatement at that address. Without one a search that is refused, even in FHIR's words, is what
+    a server says at a path where it serves nothing.
+    """
     if isinstance(reply, NoResponse):
         return reply.why
     if reply.status in (401, 403):
         return "auth"
     if reply.status in (408, 429) or reply.status >= 500:
         return "busy"
-    return None if reply.is_fhir else "not-fhir"
+    return None if reply.is_fhir and (is_told or reply.status == 200) else "not-fhir"
 
 
 def clock_skew(headers: Mapping[str, str], asked: datetime, answered: datetime) -> float | None:

@@ -11,6 +11,7 @@ from adapter.delivery.doctor.evaluation import CardFacts
 from adapter.delivery.doctor.session import ExaminationStopped, Inconclusive, ProbeSession, identifier_query
 from adapter.delivery.http.client import HospitalClient, NoResponse
 from adapter.ledger.server_cards.card import ServerCard
+from adapter.ledger.server_cards.identity import self_description
 
 __all__ = ["ExaminationResult", "ProbeLimits", "examine_server"]
 
@@ -32,13 +33,14 @@ class ProbeLimits:
 @dataclass(frozen=True)
 class ExaminationResult:
     """What an examination found. `trouble`: why the server could not be examined at all (unreachable,
-    tls, auth, busy, not-fhir, …); then the card is empty. `notes`: probe -> why it measured nothing.
-    `left`: test resources that could not be removed, as "Patient/1"; `removed`: how many an earlier
-    examination had left.
+    tls, auth, busy, not-fhir, …); then the card is empty. `says_it_is`: its words of itself. `notes`: probe
+    -> why it measured nothing. `left`: test resources that could not be removed, as "Patient/1"; `removed`:
+    how many an earlier examination had left.
     """
 
     card: ServerCard
     trouble: str | None = None
+    says_it_is: str | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
     left: tuple[str, ...] = ()
     removed: int = 0
@@ -98,7 +100,7 @@ def examine_server(
     client with another token (None: the server wants none). Without `writes` nothing is written.
     """
     started = time.monotonic()
-    trouble, first = _reach(client, clock)
+    trouble, first, words = _reach(client, clock)
     if trouble is None and with_token is not None:
         first["guarded"] = _guarded(with_token)
     bench = ProbeSession(client, system, stop, sleep=sleep)
@@ -112,26 +114,29 @@ def examine_server(
     return replace(
         found,
         card=ServerCard.from_json(examination.facts) if trouble is None else ServerCard(),
+        says_it_is=words,
         notes=dict(examination.notes),
         requests=client.requests + (with_token is not None and trouble is None),
         seconds=time.monotonic() - started,
     )
 
 
-def _reach(client: HospitalClient, clock: Callable[[], datetime]) -> tuple[str | None, CardFacts]:
-    """(why it cannot be examined, or None; what its CapabilityStatement and headers say). A server
-    without a CapabilityStatement is measured all the same, if it answers a search.
+def _reach(client: HospitalClient, clock: Callable[[], datetime]) -> tuple[str | None, CardFacts, str | None]:
+    """(why it cannot be examined, or None; what its CapabilityStatement and headers say; what it says it is).
+    A server without a CapabilityStatement is measured all the same, if it answers a search.
     """
     asked = clock()
     reply = client.get("metadata")
     answered = clock()
     if isinstance(reply, NoResponse):
-        return reply.why, {}
+        return reply.why, {}, None
     facts, says = evaluation.capability_facts(reply.body)
     ends = client.tls_until
     facts |= {"says": says, "clock_skew": evaluation.clock_skew(reply.headers, asked, answered)}
     facts["tls_until"] = ends.isoformat() if ends else None
-    return evaluation.why_not_measurable(client.get(_NEVER)), facts
+    is_told = isinstance(reply.body, dict) and reply.body.get("resourceType") == "CapabilityStatement"
+    why = evaluation.why_not_measurable(client.get(_NEVER), is_told=is_told)
+    return why, facts, self_description(reply.body)
 
 
 def _guarded(with_token: Callable[[str], HospitalClient]) -> bool | None:

@@ -20,6 +20,8 @@ __all__ = [
     "LearnedLimits",
     "LeasedShipment",
     "RetractMode",
+    "ServerTrust",
+    "TrustedServer",
     "UnlimitedBundleSize",
 ]
 
@@ -36,6 +38,29 @@ class BundleSize(Protocol):
     def observe(self, entries: int, seconds: float | None) -> None:
         """A Bundle of so many entries was answered in so many seconds; None: not in time."""
         ...
+
+
+class ServerTrust(Protocol):
+    """Whether the server still is the one that we left, before something is written by what we remember."""
+
+    def holds(self, before_each_read: Callable[[], None]) -> bool:
+        """Whether it is; nothing may be written otherwise. Raises HospitalUnavailable."""
+        ...
+
+    def lose(self) -> None:
+        """The hospital was away meanwhile."""
+        ...
+
+
+class TrustedServer:
+    """Nobody asks."""
+
+    def holds(self, before_each_read: Callable[[], None]) -> bool:
+        """It is."""
+        return True
+
+    def lose(self) -> None:
+        """It stays the same."""
 
 
 class UnlimitedBundleSize:
@@ -76,6 +101,7 @@ class DeliveryContext:
     bundle_size: BundleSize = field(default_factory=UnlimitedBundleSize)
     retract: RetractMode = "delete"
     learned: LearnedLimits = field(default_factory=LearnedLimits)
+    server: ServerTrust = field(default_factory=TrustedServer)
 
     def strategy(self) -> WriteStrategy:
         """How the next request is written: by the card, within the smallest of all limits."""

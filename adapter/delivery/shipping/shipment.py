@@ -37,11 +37,14 @@ def ship(held: LeasedShipment) -> ShipmentResult:
     """
     to, burn = held.context, False
     try:
+        if not to.server.holds(held.prepare_read):
+            return ShipmentResult(to.clock())  # the hospital is halted, and it stays due
         due_at, burn = _work(held)
     except PlanChanged:
         due_at = to.clock()  # at once, from what is wished for now
     except HospitalUnavailable as trouble:
         now = to.clock()
+        to.server.lose()
         to.ledger.hospitals.record_failure(to.name, trouble.why, retry_after=trouble.retry_after, now=now)
         due_at = now + trouble.grace  # behind all others that are due; the breaker holds them all
         burn = trouble.is_suspect

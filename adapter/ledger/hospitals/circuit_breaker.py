@@ -102,7 +102,7 @@ class Admission:
     """
 
     max_in_flight: int
-    why: str | None = None  # paused, hours, breaker
+    why: str | None = None  # paused, hours, breaker, or why it is halted
     until: datetime | None = None
     probing: bool = False  # the one that may go decides about all
 
@@ -112,8 +112,10 @@ def pending_until(at: datetime | None, now: datetime, longest: timedelta = _LONG
     return at if at is not None and now < at <= now + longest else None
 
 
-def admission(health: HospitalHealth, limits: PaceLimits, now: datetime) -> Admission:
-    """What may be done for the hospital now."""
+def admission(
+    health: HospitalHealth, limits: PaceLimits, now: datetime, halted: str | None = None
+) -> Admission:
+    """What may be done for the hospital now. `halted` is why a person must decide first."""
     if health.mode is HospitalMode.PAUSED:
         return Admission(0, "paused")
     held = pending_until(health.not_before, now, _LONGEST if health.asked_until else _LONGEST_UNASKED)
@@ -122,6 +124,8 @@ def admission(health: HospitalHealth, limits: PaceLimits, now: datetime) -> Admi
         return Admission(0, "breaker", opens)
     if opens != now:
         return Admission(0, "hours", opens)
+    if halted:
+        return Admission(0, halted)
     if health.breaker is not BreakerState.CLOSED:
         return Admission(1, probing=True)
     return Admission(max_in_flight(health, limits))

@@ -86,15 +86,17 @@ class HospitalStore:
 
     def admission(self, name: str, now: datetime) -> Admission:
         """How many shipments may be in flight now over all workers; where none, why and until when."""
-        return circuit_breaker.admission(self.row(name).health, self.limits(name), now)
+        row = self.row(name)
+        return circuit_breaker.admission(row.health, self.limits(name), now, row.halted)
 
     def max_in_flight(self, connection: Connection, name: str, now: datetime) -> int:
         """How many shipments may be in flight at the hospital now over all workers: 0 where it is paused,
         outside its hours or its breaker is open, 1 while half-open. For who compares it with the leases
         that are held, and is the only one to do so until his transaction ends.
         """
-        health = self._row(connection, name).health
-        found = circuit_breaker.admission(health, self.limits(name), now)
+        row = self._row(connection, name)
+        health = row.health
+        found = circuit_breaker.admission(health, self.limits(name), now, row.halted)
         if found.probing or not found.max_in_flight:
             self._well.pop(name, None)
         if found.probing and health.breaker is BreakerState.OPEN:

@@ -29,6 +29,10 @@ class HospitalState:
     allowed: float | None = None
     slowed_at: datetime | None = None
     entries: int | None = None
+    server_url: str | None = None
+    server_says: str | None = None
+    halted: str | None = None
+    halted_at: datetime | None = None
 
     @property
     def health(self) -> HospitalHealth:

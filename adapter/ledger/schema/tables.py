@@ -42,6 +42,10 @@ hospital = Table(
     Column("tokens", Float),  # requests that may go now, as of tokens_at
     Column("tokens_at", UtcDateTime),
     Column("entries", Integer),  # of a Bundle that it manages in time
+    Column("server_url", String(500)),  # the address of the server that its entries are at
+    Column("server_says", String(500)),  # what that server says it is
+    Column("halted", String(20)),  # why nothing may be written: it is another server, or lost what we sent
+    Column("halted_at", UtcDateTime),
 )
 
 shipment = Table(
@@ -90,6 +94,8 @@ entry = Table(
     Index("ix_ledger_entry_remote", "hospital", "type", "remote_id"),
     Index("ix_ledger_entry_record", "kind", "key"),
     Index("ix_ledger_entry_state", "hospital", "state"),
+    # Of what was delivered alone, as above.
+    Index("ix_ledger_entry_delivered", "hospital", "delivered_at"),
 )
 
 server_card = Table(
@@ -100,6 +106,7 @@ server_card = Table(
     Column("card", LargeBinary, nullable=False),  # JSON
     Column("before", LargeBinary),  # the one measured before, where it differed
     Column("drift", String(2000)),  # what differs from it, until somebody has seen it
+    Column("base_url", String(500)),  # the address at which it was measured
 )
 
 receipt = Table(

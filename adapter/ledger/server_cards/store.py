@@ -1,5 +1,6 @@
 """Server cards, kept: all SQL on them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,20 +28,30 @@ class StoredCard:
 
 
 class ServerCardStore:
-    """The newest card of each hospital."""
+    """The newest card of each hospital. `addresses` by name: where each hospital's server is now; a card that
+    was measured at another address is that server's, and none of this one's.
+    """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, addresses: Mapping[str, str] | None = None) -> None:
         self._engine = engine
+        self._addresses = addresses or {}
+
+    def _is_of_another(self, hospital: str, base_url: str | None) -> bool:
+        return base_url is not None and base_url != self._addresses.get(hospital, base_url)
+
+    def replaced_address(self, hospital: str) -> str | None:
+        """The address of the card that a card measured now would replace; None where it is of this server."""
+        with read_transaction(self._engine) as connection:
+            found = connection.execute(select(_C.c.base_url).where(_C.c.hospital == hospital)).scalar()
+        return found if self._is_of_another(hospital, found) else None
 
     def get(self, hospital: str) -> StoredCard | None:
         """The hospital's card; None when its server was never measured."""
         with read_transaction(self._engine) as connection:
             row = connection.execute(select(_C).where(_C.c.hospital == hospital)).one_or_none()
-        return (
-            StoredCard(ServerCard.from_json(orjson.loads(row.card)), row.measured_at, row.drift)
-            if row
-            else None
-        )
+        if row is None or self._is_of_another(hospital, row.base_url):
+            return None
+        return StoredCard(ServerCard.from_json(orjson.loads(row.card)), row.measured_at, row.drift)
 
     def put(self, hospital: str, card: ServerCard, now: datetime) -> str | None:
         """Keep a card; what it did not measure of the same software stays as it was. Returns what
@@ -48,6 +59,7 @@ class ServerCardStore:
         """
         with write_transaction(self._engine) as connection:
             row = connection.execute(select(_C).where(_C.c.hospital == hospital)).one_or_none()
+            row = None if row is not None and self._is_of_another(hospital, row.base_url) else row
             last = ServerCard.from_json(orjson.loads(row.card)) if row else card
             known = ServerCard.from_json(orjson.loads(row.before)) if row and row.before else last
             whole = filled_from_earlier(card, last)
@@ -60,6 +72,7 @@ class ServerCardStore:
                     card=orjson.dumps(whole.as_json()),
                     before=orjson.dumps(known.as_json()) if changed else None,
                     drift=changed,
+                    base_url=self._addresses.get(hospital),
                 )
             )
         return changed

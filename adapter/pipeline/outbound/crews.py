@@ -16,6 +16,7 @@ from adapter.delivery.http.client import HospitalClient
 from adapter.delivery.worker import effective_lease_seconds
 from adapter.errors import AdapterError, SettingsError
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.outbound.server_identity import halt_reason
 from adapter.pipeline.outbound.sync import RunContext, deliver_due, server_client, server_token
 from adapter.settings import HospitalSettings
 from adapter.telemetry import get_logger
@@ -97,7 +98,7 @@ class DeliveryCrews:
         if standing.why == "breaker":
             with suppress(SettingsError):  # said when it is its turn
                 server_token(adapter, adapter.settings.hospital(name), now)
-        return standing.max_in_flight > 0
+        return standing.max_in_flight > 0 and halt_reason(adapter, name) is None
 
     def _may(self, name: str) -> bool:
         return self._rest.get(name, 0) <= monotonic()

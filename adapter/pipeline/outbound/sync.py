@@ -12,8 +12,9 @@ from functools import partial
 from adapter import audit
 from adapter.delivery.http.client import HospitalClient
 from adapter.delivery.http.rate_limit import AdaptiveBundleSize
+from adapter.delivery.shipping.contact import ServerProof
 from adapter.delivery.worker import DeliverySummary, deliver
-from adapter.errors import AdapterError, Busy, MappingError, PolicyError, SettingsError
+from adapter.errors import AdapterError, Busy, MappingError, PolicyError, ServerChanged, SettingsError
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.workers.named_locks import NamedLock
 from adapter.pipeline.application import Adapter
@@ -26,6 +27,7 @@ from adapter.pipeline.mappings.activation import (
 )
 from adapter.pipeline.mappings.activation_status import InactiveMapping
 from adapter.pipeline.outbound.planning import forget_expired, update_ledger
+from adapter.pipeline.outbound.server_identity import ensure_same_server, halt_error
 from adapter.settings import HospitalSettings
 from adapter.telemetry import get_logger
 from adapter.texts import say
@@ -106,6 +108,7 @@ class _Done:
     planned: PlanningResult
     delivered: DeliverySummary
     kept: InactiveMapping | None
+    halted: ServerChanged | None = None  # it was found out in this run
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,7 @@ def sync(
         def one(name: str) -> _Done:
             if name not in turns:
                 raise Busy("sync.busy", hospital=name)
+            ensure_same_server(adapter, name)
             chosen = partial(choose_mapping, accept=accept, keep=keep, settled=settled)
             choice = activate_mapping(work, name, chosen, by)
             forget_expired(adapter, name, clock())
@@ -198,7 +202,7 @@ def sync(
                         patience=adapter.settings.patience_seconds,
                         more=lambda: not planning.done(),
                     )
-            return _Done(planning.result(), delivered, choice.kept)
+            return _Done(planning.result(), delivered, choice.kept, halt_error(adapter, name))
 
         with ThreadPoolExecutor(max(1, len(hospitals))) as pool:
             running = {name: pool.submit(one, name) for name in hospitals}
@@ -256,10 +260,11 @@ def deliver_due(
     more: Callable[[], bool] = lambda: False,
 ) -> DeliverySummary:
     """Deliver what is due with `threads` (default: the hospital's concurrency), as long as `more` is being
-    planned, and `patience` seconds after the last progress.
+    planned, and `patience` seconds after the last progress. Raises ServerChanged.
     """
+    ensure_same_server(work.adapter, hospital.name)
     adapter, done = work.adapter, 0
-    total = _open_count(adapter, hospital.name)
+    total, card = _open_count(adapter, hospital.name), adapter.card(hospital.name)
     counting = threading.Lock()
 
     def on_delivered(count: int) -> None:
@@ -282,7 +287,15 @@ def deliver_due(
         clock=work.clock,
         stop=work.stop,
         on_delivered=on_delivered,
-        card=adapter.card(hospital.name),
+        card=card,
+        server=ServerProof(
+            hospital.name,
+            client,
+            adapter.ledger,
+            system=adapter.settings.centre.identifier_system,
+            card=card,
+            clock=work.clock,
+        ),
         bundle_size=AdaptiveBundleSize(
             adapter.ledger.hospitals,
             hospital.name,
@@ -324,12 +337,12 @@ def _summary(adapter: Adapter, name: str, run: "Future[_Done]") -> HospitalSyncS
     try:
         found = run.result()
         planned, done = found.planned, found.delivered
-        failed = (say("sync.failed", count=done.failed),) if done.failed else ()
-        problems = (*failed, str(found.kept)) if found.kept else failed
+        failed = say("sync.failed", count=done.failed) if done.failed else None
+        problems = tuple(str(one) for one in (failed, found.kept, found.halted) if one)
     except MappingError:
         raise
     except AdapterError as error:
-        problems, reached = (str(error),), isinstance(error, (Busy, SettingsError))
+        problems, reached = (str(error),), isinstance(error, (Busy, ServerChanged, SettingsError))
     counts = adapter.ledger.counts(name)
     return HospitalSyncSummary(
         planned=planned.changed,
