@@ -25,6 +25,7 @@ from adapter.ledger.parking import ParkedGroup, ParkedSelection
 from adapter.ledger.server_cards.store import StoredCard
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.mappings.activation_status import inactive_mapping
+from adapter.pipeline.outbound.pending_disclosure import pending_disclosure
 from adapter.settings import AlarmSettings
 from adapter.texts import catalogue, say
 
@@ -81,6 +82,7 @@ class Problem:
 @dataclass(frozen=True, slots=True)
 class HospitalFacts:
     """What is known of one hospital. `mapping` says why the folder's mapping is not in force there;
+    `disclosures` counts the people of whom something waits for consent;
     `token_expires_at` is when our token for it ends, `token_unreadable` that it cannot be read.
     """
 
@@ -97,6 +99,7 @@ class HospitalFacts:
     token_expires_at: datetime | None = None
     token_unreadable: bool = False
     mapping: str | None = None
+    disclosures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,8 @@ def _at(name: str, there: HospitalFacts, limits: AlarmSettings, now: datetime) -
     if there.mapping:
         command = "adapter mapping check" if there.mapping == "broken" else "adapter mapping diff"
         yield Problem("mapping", name, None, 1, command, cause=there.mapping)
+    if there.disclosures:
+        yield Problem("disclosures", name, None, there.disclosures, f"adapter mapping diff {name}")
     yield from _server(name, there, limits, now)
 
 
@@ -265,7 +270,7 @@ def collect_facts(adapter: Adapter, now: datetime) -> ProblemFacts:
 def _facts_at(adapter: Adapter, name: str, now: datetime) -> HospitalFacts:
     limits, ages = adapter.settings.alarm, adapter.overdue
     token, no_token = _token(adapter, name)
-    kept = inactive_mapping(adapter, name)
+    kept, waits = inactive_mapping(adapter, name), pending_disclosure(adapter, name)
     return HospitalFacts(
         row=adapter.ledger.hospitals.row(name),
         parked=tuple(adapter.parked_store.groups([ParkedSelection(name)])),
@@ -278,6 +283,7 @@ def _facts_at(adapter: Adapter, name: str, now: datetime) -> HospitalFacts:
         token_expires_at=token,
         token_unreadable=no_token,
         mapping=kept.why if kept and kept.why != "changed" else None,
+        disclosures=max(waits.weight.newly_people, waits.weight.taken_people) if waits else 0,
     )
 
 

@@ -14,6 +14,7 @@ from adapter.database import migrate, open_database
 from adapter.errors import SettingsError
 from adapter.fhir.identity import IdentityFactory
 from adapter.ledger.active_mappings import ActiveMappingStore
+from adapter.ledger.disclosures import DisclosureStore
 from adapter.ledger.server_cards.card import UNMEASURED, ServerCard
 from adapter.ledger.server_cards.store import ServerCardStore
 from adapter.ledger.store import LedgerStore
@@ -48,6 +49,7 @@ class Adapter:
         self.ledger = LedgerStore(engine, {one.name: pace_limits(one) for one in settings.hospitals.values()})
         self.cards = ServerCardStore(engine)
         self.editions = ActiveMappingStore(engine)
+        self.disclosures = DisclosureStore(engine)
         self._work = threading.Lock()
         self._at_work = 0
         self._presence: Heartbeat
