@@ -20,7 +20,6 @@ __all__ = [
     "DisclosureStore",
     "DisclosureWeight",
     "PersonDisclosure",
-    "stop_updates",
 ]
 
 _FEW_PEOPLE = 5  # who may always be concerned, unless nobody may
@@ -30,10 +29,10 @@ _MANY = 500  # identities in one statement
 _F, _P, _E = tables.policy_in_force, tables.person_disclosure, tables.entry
 
 _SET = text(
-    "INSERT INTO ledger_person (hospital, cadre, exposure, newly, withdrawn, gone) "
-    "VALUES (:hospital, :cadre, :exposure, :newly, :withdrawn, :gone) "
-    "ON CONFLICT (hospital, cadre) DO UPDATE SET exposure = excluded.exposure, newly = excluded.newly, "
-    "withdrawn = excluded.withdrawn, gone = excluded.gone"
+    "INSERT INTO ledger_person (hospital, cadre, exposure, aside, newly, withdrawn, gone) "
+    "VALUES (:hospital, :cadre, :exposure, :aside, :newly, :withdrawn, :gone) "
+    "ON CONFLICT (hospital, cadre) DO UPDATE SET exposure = excluded.exposure, aside = excluded.aside, "
+    "newly = excluded.newly, withdrawn = excluded.withdrawn, gone = excluded.gone"
 )
 _ACTIVATE = text(
     "INSERT INTO policy_in_force (hospital, digest, level, since, content) "
@@ -41,7 +40,7 @@ _ACTIVATE = text(
     "ON CONFLICT (hospital) DO UPDATE SET digest = excluded.digest, level = excluded.level, "
     "since = excluded.since, content = excluded.content"
 ).bindparams(bindparam("since", type_=_F.c.since.type), bindparam("content", type_=_F.c.content.type))
-_ASIDE = or_(_P.c.newly > 0, _P.c.withdrawn > 0, _P.c.gone > 0)
+_ASIDE = (_P.c.hospital == bindparam("b_hospital")) & _P.c.aside.is_(True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +161,7 @@ class DisclosureStore:
                 "hospital": hospital,
                 "cadre": cadre,
                 "exposure": one.exposure,
+                "aside": one.is_aside,
                 "newly": one.newly,
                 "withdrawn": one.withdrawn,
                 "gone": one.gone,
@@ -176,9 +176,9 @@ class DisclosureStore:
 
     def aside(self, hospital: str) -> list[str]:
         """Of whom something is set aside."""
-        query = select(_P.c.cadre).where(_P.c.hospital == hospital, _ASIDE).order_by(_P.c.cadre)
+        query = select(_P.c.cadre).where(_ASIDE)
         with read_transaction(self._engine) as connection:
-            return list(connection.execute(query).scalars())
+            return sorted(connection.execute(query, {"b_hospital": hospital}).scalars())
 
     def weight(self, hospital: str) -> DisclosureWeight | None:
         """All that is set aside; None where nothing is."""
@@ -188,9 +188,9 @@ class DisclosureStore:
             for one in (func.count().filter(column > 0), func.coalesce(func.sum(column), 0))
         ]
         taken = func.count().filter((_P.c.withdrawn > 0) | (_P.c.gone > 0))
-        query = select(*sums, taken).where(_P.c.hospital == hospital, _ASIDE)
+        query = select(*sums, taken).where(_ASIDE)
         with read_transaction(self._engine) as connection:
-            row = connection.execute(query).one()
+            row = connection.execute(query, {"b_hospital": hospital}).one()
         if not any(row):
             return None
         people, held = self.held(hospital)
@@ -206,24 +206,24 @@ class DisclosureStore:
             people, resources = connection.execute(query).one()
         return int(people), int(resources)
 
-
-def stop_updates(
-    connection: Connection, hospital: str, entries: Sequence[LedgerEntry], now: datetime
-) -> None:
-    """What was planned and not begun for these lines does not go any more: the hospital keeps what it holds.
-    In the caller's transaction, after the plan.
-    """
-    if not entries:
-        return
-    cadres = sorted({one.cadre for one in entries})
-    ShipmentStore.lock(connection, hospital, cadres)
-    state = next_state(EntryState.PENDING, EntryEvent.CONFIRM)
-    history = tables.append_history(connection.dialect.name, pack_transition(state, now))
-    as_delivered = {"state": state, "desired_digest": _E.c.delivered_digest, "body": None, "reason": None}
-    for start in range(0, len(entries), _MANY):
-        theirs = _E.c.identity.in_([one.identity for one in entries[start : start + _MANY]])
-        pending = (_E.c.hospital == hospital) & theirs & (_E.c.state == EntryState.PENDING)
-        held = update(_E).where(pending, _E.c.delivered_digest.is_not(None))
-        connection.execute(held.values(**as_delivered, detail=None, changed_at=now, history=history))
-        connection.execute(update(_E).where(pending).values(body=None))
-    ShipmentStore.mark_due(connection, hospital, cadres, now)
+    @staticmethod
+    def stop_updates(
+        connection: Connection, hospital: str, entries: Sequence[LedgerEntry], now: datetime
+    ) -> None:
+        """What was planned and not begun for these lines does not go any more: the hospital keeps what it
+        holds. In the caller's transaction, after the plan.
+        """
+        if not entries:
+            return
+        cadres = sorted({one.cadre for one in entries})
+        ShipmentStore.lock(connection, hospital, cadres)
+        state = next_state(EntryState.PENDING, EntryEvent.CONFIRM)
+        history = tables.append_history(connection.dialect.name, pack_transition(state, now))
+        as_delivered = {"state": state, "desired_digest": _E.c.delivered_digest, "body": None, "reason": None}
+        for start in range(0, len(entries), _MANY):
+            theirs = _E.c.identity.in_([one.identity for one in entries[start : start + _MANY]])
+            pending = (_E.c.hospital == hospital) & theirs & (_E.c.state == EntryState.PENDING)
+            held = update(_E).where(pending, _E.c.delivered_digest.is_not(None))
+            connection.execute(held.values(**as_delivered, detail=None, changed_at=now, history=history))
+            connection.execute(update(_E).where(pending).values(body=None))
+        ShipmentStore.mark_due(connection, hospital, cadres, now)

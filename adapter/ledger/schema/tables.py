@@ -1,6 +1,18 @@
 """The ledger's tables."""
 
-from sqlalchemy import Column, ColumnElement, Float, Index, Integer, LargeBinary, String, Table, func
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    false,
+    func,
+)
 
 from adapter.database import UtcDateTime, metadata
 from adapter.ledger.schema.transitions import MAX_HISTORY_CHARS
@@ -188,10 +200,14 @@ person_disclosure = Table(
     Column("hospital", String(64), primary_key=True),
     Column("cadre", String(200), primary_key=True),
     Column("exposure", Integer),  # what the hospital may know of who it is, as in force; NULL: not known
+    Column(
+        "aside", Boolean, nullable=False, server_default=false()
+    ),  # whether anything of the rest is above 0
     # Resources that are set aside until somebody consents, or the plan turns out to be a small one.
     Column("newly", Integer, nullable=False, server_default="0"),
     Column("withdrawn", Integer, nullable=False, server_default="0"),
     Column("gone", Integer, nullable=False, server_default="0"),
+    Index("ix_ledger_person_aside", "hospital", "aside"),
 )
 
 

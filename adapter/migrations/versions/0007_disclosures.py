@@ -26,8 +26,10 @@ def upgrade() -> None:
         sa.Column("hospital", sa.String(64), nullable=False),
         sa.Column("cadre", sa.String(200), nullable=False),
         sa.Column("exposure", sa.Integer()),
+        sa.Column("aside", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("newly", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("withdrawn", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("gone", sa.Integer(), nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("hospital", "cadre", name="pk_ledger_person"),
     )
+    op.create_index("ix_ledger_person_aside", "ledger_person", ["hospital", "aside"])

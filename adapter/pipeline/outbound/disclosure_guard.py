@@ -24,7 +24,6 @@ from adapter.ledger.disclosures import (
     DisclosureCounter,
     DisclosureWeight,
     PersonDisclosure,
-    stop_updates,
 )
 from adapter.ledger.entries.comparison import PlannedAction, PlannedChange, compare
 from adapter.ledger.schema.states import EntryState
@@ -229,7 +228,8 @@ class DisclosureGuard:
         """Write down what is known of these people now, with their plan, and stop what must not go."""
         news = {one.cadre: one.disclosure for one in people if one.disclosure != one.known}
         self.adapter.disclosures.write(connection, self.hospital, news)
-        stop_updates(connection, self.hospital, [entry for one in people for entry in one.stopped], now)
+        stopped = [entry for one in people for entry in one.stopped]
+        self.adapter.disclosures.stop_updates(connection, self.hospital, stopped, now)
 
     def finish(self, now: datetime, by: str, accepted: DisclosureWeight | None) -> None:
         """All is planned; where nothing waits, the policy is in force. Both that and what was `accepted` is
