@@ -6,7 +6,7 @@ import json
 import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy import Engine, select, text, update
 
 from adapter import audit
 from adapter.database import open_database, read_transaction, write_transaction
+from adapter.duties.planning import PlanHospital
 from adapter.fhir import codec
 from adapter.insights.mapping_impact import mapping_impact
 from adapter.insights.plan_report import PlanReport, plan_reports
@@ -26,7 +27,9 @@ from adapter.ledger.schema import tables
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.values import LedgerEntry
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.desired_state.changed_people import all_people
 from adapter.pipeline.mappings.activation import choose_mapping, record_choice
+from adapter.pipeline.outbound.disclosure_guard import DisclosureGuard
 from adapter.pipeline.outbound.pending_disclosure import pending_disclosure
 from adapter.pipeline.outbound.planning import update_ledger, write_bundles
 from adapter.records import tables as records
@@ -516,6 +519,31 @@ def test_a_level_of_the_settings_is_a_line_of_policy(centre: Centre) -> None:
     weight = centre.waits()
     assert weight is not None
     assert weight.taken > 0
+
+
+def test_a_worker_is_guarded_as_a_sync_is(centre: Centre) -> None:
+    before = centre.held()
+    centre.policy(("  T4: full", "  T4: hold"))
+    later = datetime.now(UTC) + timedelta(minutes=1)  # its file has rested
+    adapter = centre.adapter()
+    PlanHospital(adapter, lambda: later, NAME, threading.Event()).run()
+    assert centre.moving() == set()
+    assert centre.held() == before
+    assert centre.waits() is not None
+
+
+@pytest.mark.parametrize("line", [OPENING["a tier in full"], CLOSING["a tier held"]])
+def test_reading_back_takes_what_is_in_force_for_what_should_be(
+    centre: Centre, line: tuple[str, str]
+) -> None:
+    """Else a repair would send, or take back, what waits."""
+    wanted = {one.identity: one.desired_digest for one in centre.entries().values()}
+    centre.policy(line)
+    centre.plan()
+    adapter = centre.adapter()
+    destination = adapter.destination(NAME)
+    people = DisclosureGuard(adapter, destination).as_in_force(all_people(adapter, destination))
+    assert {d.identity: d.digest for one in people for d in one.desired_state.desired} == wanted
 
 
 def test_all_say_what_waits_and_what_helps(centre: Centre) -> None:

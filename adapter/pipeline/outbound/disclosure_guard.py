@@ -41,9 +41,11 @@ from adapter.pipeline.destination import Destination
 from adapter.pipeline.mappings.activation import is_at_hospital
 from adapter.pipeline.outbound.pending_disclosure import PendingDisclosure
 from adapter.records.model import Cadre
+from adapter.telemetry import get_logger
 
 __all__ = ["DisclosureGuard", "GuardedPerson", "guarded_people"]
 
+_log = get_logger(__name__)
 _SENT = (PlannedAction.CREATE, PlannedAction.UPDATE)
 _NOTHING_KNOWN = PersonDisclosure()
 
@@ -193,9 +195,23 @@ class DisclosureGuard:
             return None
         if not any(one.action in _SENT for one in person.changes):
             return None
+        return desired_state_of(person, self._former_destination(before))
+
+    def _former_destination(self, exposure: int | None) -> Destination:
+        """The hospital by the policy in force, for a person of that exposure."""
         policy, level = self._former or (self.destination.policy, self.destination.hospital.level)
-        exposure = Exposure(before) if before is not None else None
-        return desired_state_of(person, self.destination.under(policy, level, exposure))
+        return self.destination.under(policy, level, Exposure(exposure) if exposure is not None else None)
+
+    def as_in_force(self, people: Iterable[PlannedPerson]) -> Iterator[PlannedPerson]:
+        """The same people; of whom something is set aside, with what the hospital should hold meanwhile."""
+        aside = set(self.adapter.disclosures.aside(self.hospital))
+        for one in people:
+            if one.cadre not in aside:
+                yield one
+                continue
+            known = self.adapter.disclosures.people(self.hospital, [one.cadre])[one.cadre]
+            wanted = desired_state_of(one, self._former_destination(known.exposure))
+            yield replace(one, desired_state=wanted, changes=compare(one.entries, wanted.desired))
 
     # -- deciding --------------------------------------------------------------------------
 
@@ -243,7 +259,10 @@ class DisclosureGuard:
                 "taken": accepted.taken,
                 "taken_people": accepted.taken_people,
             }
-        activates = self.needs_activation and not self.adapter.disclosures.weight(self.hospital)
+        waits = self.adapter.disclosures.weight(self.hospital)
+        activates = self.needs_activation and waits is None
+        if waits is not None:
+            _log.warning("disclosure.waits", hospital=self.hospital, newly=waits.newly, taken=waits.taken)
         if activates:
             before = self._active.digest if self._active else None
             facts["policy.in-force"] = {"before": before, "after": self._policy.digest}
