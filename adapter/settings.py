@@ -247,6 +247,7 @@ class Settings(BaseSettings):
     identity_key: SecretRef = "file:data/identity.key"
     max_deletions_percent: float = Field(3.0, ge=0, le=100)
     max_resend_percent: float = Field(1.0, ge=0, le=100)
+    max_disclosure_percent: float = Field(3.0, ge=0, le=100)  # of the people at a hospital
     lease_seconds: int = Field(120, ge=10)
     patience_seconds: float = Field(60, ge=0)  # how long one sync waits for a hospital that backs off
     listen_host: str = "127.0.0.1"

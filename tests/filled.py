@@ -62,11 +62,12 @@ __all__ = [
 # Hospitals, workers, queries, tokens and mappings are few; all else comes with people and with time.
 SMALL = {
     *(ledger.hospital, ledger.server_card, ledger.alarm, ledger.worker, ledger.turn),
-    *(ledger.mapping_snapshot, ledger.mapping_in_force, records.feed, records.source_cursor),
-    *(audit.audit_head, hospital_token, records.import_run),
+    *(ledger.mapping_snapshot, ledger.mapping_in_force, ledger.policy_in_force, records.feed),
+    *(records.source_cursor, audit.audit_head, hospital_token, records.import_run),
 }
 GROWING = {
-    *(ledger.entry, ledger.shipment, ledger.receipt, inbox_item, audit.audit, audit.disclosure_refusal),
+    *(ledger.entry, ledger.shipment, ledger.receipt, ledger.person_disclosure),
+    *(inbox_item, audit.audit, audit.disclosure_refusal),
     *(records.record, records.cadre_identifier, records.record_merge, records.import_row),
     records.import_change,
     *(repository.repository_resource, repository.repository_version, repository.repository_index),
@@ -179,6 +180,7 @@ def _rows() -> Iterator[tuple[Table, Iterator[Row]]]:
     yield ledger.entry, _entries(people)
     yield ledger.shipment, _shipments()
     yield ledger.receipt, _receipts()
+    yield ledger.person_disclosure, _disclosures()
     yield records.record, _records(people)
     yield records.feed, iter([{"id": 1, "position": CHANGES}])
     yield records.cadre_identifier, ({"value": f"{n:012}", "cadre": cadre(n)} for n in range(PEOPLE))
@@ -296,6 +298,14 @@ def _shipments() -> Iterator[Row]:
                 "lease_token": f"worker{number}" if leased else None,
                 "lease_until": NOW if leased else None,
             }
+
+
+def _disclosures() -> Iterator[Row]:
+    for hospital, count in _HOSPITALS.items():
+        for number in range(5 * count):
+            aside = number % 100 == 3
+            waits = {"aside": aside, "newly": 4 * aside, "withdrawn": 0, "gone": 0}
+            yield {"hospital": hospital, "cadre": cadre(number), "exposure": 3, **waits}
 
 
 def _receipts() -> Iterator[Row]:

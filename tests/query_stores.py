@@ -10,6 +10,7 @@ from adapter.inbox.store import InboxStore
 from adapter.insights import problems
 from adapter.ledger import reassignment
 from adapter.ledger.active_mappings import ActiveMappingStore
+from adapter.ledger.disclosures import DisclosureStore
 from adapter.ledger.entries.bulk_statements import EntryInserter
 from adapter.ledger.history import receipts, retention
 from adapter.ledger.history.record_history import RecordHistoryStore
@@ -52,6 +53,7 @@ STORES: tuple[type | ModuleType, ...] = (
         WorkerStore,
         RecordHistoryStore,
         OverdueStore,
+        DisclosureStore,
     ),
     *(
         ParkedStore,

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import orjson
 import pytest
 from checkup_forms import document
-from filled import BV, CHANGES, NOW, cadre, identity, loser, survivor
+from filled import BV, CHANGES, NOW, PEOPLE, cadre, identity, loser, survivor
 from ledger_books import wish
 from sqlalchemy import Engine
 
@@ -21,6 +21,7 @@ from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
 from adapter.inbox.store import InboxStore
 from adapter.ledger import reassignment
+from adapter.ledger.disclosures import DisclosureStore, PersonDisclosure
 from adapter.ledger.entries.comparison import PlannedChange, compare
 from adapter.ledger.history.record_history import RecordHistoryStore
 from adapter.ledger.history.retention import purge_expired
@@ -80,6 +81,18 @@ def planning(engine: Engine) -> None:
     others = [one for one in ledger.of(21) if one.state is EntryState.DELIVERED][:1]
     ledger.plan({cadre(20): compare(others, [wish(others[0].identity, "v2")])})
     ledger.store.cadres_to_replan(BV)
+
+
+def disclosing(engine: Engine) -> None:
+    """What is known of people at a hospital, what waits, and updates that are stopped."""
+    ledger, store = Ledger(engine), DisclosureStore(engine)
+    assert store.people(BV, [cadre(20), cadre(21)])
+    assert store.aside(BV)
+    assert store.weight(BV)
+    due = [one for n in range(PEOPLE) for one in ledger.of(n) if one.state is EntryState.PENDING][:2]
+    with write_transaction(engine) as connection:
+        store.write(connection, BV, {cadre(22): PersonDisclosure(3, newly=1), cadre(23): None})
+        store.stop_updates(connection, BV, due, NOW)
 
 
 def sending(engine: Engine) -> None:
@@ -187,6 +200,7 @@ def recording(engine: Engine) -> None:
     assert store.stored_of_cadres(some[:2])
     assert store.changed_cadres(CHANGES - 40, 20)
     store.reassigned_to(some)
+    assert store.imported_among([cadre(20), cadre(21)])
     store.reassigned_among([("visit", f"{cadre(20)}.v"), ("referral", f"{cadre(20)}.r0")])
     assert store.keys_recorded_under(cadre(20))
     assert store.newest_position()
@@ -371,6 +385,6 @@ def telling(engine: Engine) -> None:
 
 
 STORIES: tuple[Callable[[Engine], None], ...] = (
-    *(planning, sending, queueing, looking, mending),
+    *(planning, disclosing, sending, queueing, looking, mending),
     *(recording, merging, importing, asking_whose_a_form_is, receiving, keeping, telling),
 )

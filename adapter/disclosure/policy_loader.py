@@ -9,7 +9,7 @@ import yaml
 from adapter.disclosure.policy import Policy, parse_policy
 from adapter.errors import PolicyError
 
-__all__ = ["load_policy"]
+__all__ = ["load_policy", "read_policy"]
 
 
 class _Loader(yaml.SafeLoader):
@@ -32,11 +32,12 @@ def load_policy(path: Path) -> Policy:
         written = path.read_bytes()
     except OSError as error:
         raise PolicyError("disclosure.unreadable", path=str(path)) from error
-    return _parsed(written, path)
+    return read_policy(written, path)
 
 
 @lru_cache(maxsize=4)  # mappings are checked against it, and whoever plans asks for it again
-def _parsed(written: bytes, path: Path) -> Policy:
+def read_policy(written: bytes, path: Path) -> Policy:
+    """The policy in these bytes, said to be of `path`. Raises PolicyError."""
     try:
         data = yaml.load(written, Loader=_Loader)  # noqa: S506 - a SafeLoader that is stricter
     except yaml.YAMLError as error:

@@ -72,7 +72,7 @@ class PlanHospital:
         except BaseException:
             adapter.ledger.named_locks.give_back(turn)
             raise
-        planned = plan_with_lock(context, choice, turn)
+        planned = plan_with_lock(context, choice, turn, by="worker")
         if planned.changed:
             _log.info("worker.planned", hospital=self.hospital, changes=planned.changed)
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from adapter.fhir import codec
 from adapter.fhir.difference import Difference, differences, without_positions
+from adapter.insights.disclosure_impact import DisclosureImpact, disclosure_impact
 from adapter.insights.grouped_counts import grouped_counts
 from adapter.ledger.entries.comparison import PlannedAction, PlannedChange
 from adapter.ledger.schema.values import DesiredResource, LedgerEntry
@@ -68,6 +69,7 @@ class MappingImpact:
     not in which elements.
     `counts`: (type, mapping file) -> effect -> resources; `invalid`: how many could no longer be sent;
     `weight`: how many would go again of how many held; `requests`: transactions for all of that.
+    `disclosure`: what policy, tiers and records do besides, whatever the mapping.
     """
 
     hospital: str
@@ -79,6 +81,7 @@ class MappingImpact:
     weight: ResendWeight = field(default=ResendWeight(0, 0))
     requests: int = 0
     needs_accepting: bool = False
+    disclosure: DisclosureImpact = field(default=DisclosureImpact())
 
     def total(self, effect: str) -> int:
         """Resources of one effect."""
@@ -89,7 +92,12 @@ def mapping_impact(
     adapter: Adapter, hospitals: Sequence[str], progress: ProgressCallback, *, sample: int = 3
 ) -> dict[str, MappingImpact]:
     """Per hospital, what the folder's mapping would do. Raises MappingError when it cannot be loaded."""
-    return {name: _preview(adapter, name, progress, sample) for name in hospitals}
+    return {
+        name: replace(
+            _preview(adapter, name, progress, sample), disclosure=disclosure_impact(adapter, name, progress)
+        )
+        for name in hospitals
+    }
 
 
 def _preview(adapter: Adapter, name: str, progress: ProgressCallback, sample: int) -> MappingImpact:

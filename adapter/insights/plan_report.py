@@ -12,10 +12,12 @@ from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.values import DesiredResource, LedgerEntry
 from adapter.ledger.server_cards.card import ServerCard
 from adapter.pipeline.application import Adapter
-from adapter.pipeline.desired_state.changed_people import PlannedPerson, all_people
+from adapter.pipeline.desired_state.changed_people import PlannedPerson, changed_pages
 from adapter.pipeline.destination import Destination
 from adapter.pipeline.mappings.activation import MappingChoice, ProgressCallback, choose_mapping
 from adapter.pipeline.mappings.activation_status import InactiveMapping
+from adapter.pipeline.outbound.disclosure_guard import DisclosureGuard, GuardedPerson, guarded_people
+from adapter.pipeline.outbound.pending_disclosure import PendingDisclosure
 from adapter.pipeline.outbound.planning import preview_bundles
 
 __all__ = ["PersonReport", "PlanReport", "PlanReportLine", "plan_reports"]
@@ -67,7 +69,8 @@ class PlanReport:
     -> how many; `withheld`: (kind, reason, how many records), for the people that changed and those that
     did not; `invalid`: may not be sent, being wrong; `parked`: wait for a person; `requests`: that it
     takes; `seconds`: at least, at the hospital's pace (None: its server was not measured); `kept`: the
-    folder's mapping is not in force, and why; `people`: everybody whom anything concerns.
+    folder's mapping is not in force, and why; `waits`: what policy, tiers or records would disclose or take
+    back, which is not part of the rest; `people`: everybody whom anything concerns.
     """
 
     hospital: str
@@ -79,6 +82,7 @@ class PlanReport:
     requests: int
     seconds: float | None
     kept: InactiveMapping | None
+    waits: PendingDisclosure | None
     people: tuple[PersonReport, ...]
 
 
@@ -90,11 +94,12 @@ def plan_reports(adapter: Adapter, hospitals: list[str], progress: ProgressCallb
 def _plan(adapter: Adapter, name: str, progress: ProgressCallback) -> PlanReport:
     choice = choose_mapping(adapter, name, progress)
     tally = _Tally(choice)
+    guard = DisclosureGuard(adapter, choice.destination, choice.only_removals)
     total = adapter.records.counts()["cadre"]
-    for done, person in enumerate(all_people(adapter, choice.destination), 1):
-        tally.add(person)
+    for done, one in enumerate(guarded_people(guard, changed_pages(adapter, choice.destination, 0)), 1):
+        tally.add(one)
         progress("plan", name, done, max(done, total))
-    return tally.report(name, adapter.ledger.hospitals.limits(name))
+    return tally.report(name, adapter.ledger.hospitals.limits(name), guard.pending())
 
 
 class _Tally:
@@ -109,9 +114,8 @@ class _Tally:
         self._requests = 0
         self._people: list[PersonReport] = []
 
-    def add(self, person: PlannedPerson) -> None:
-        destination = self._choice.destination
-        changes = person.required_removals() if self._choice.only_removals else person.changes
+    def add(self, guarded: GuardedPerson) -> None:
+        destination, person, changes = self._choice.destination, guarded.person, guarded.changes
         outcomes = [(change, _outcome(change)) for change in changes]
         acted = [(change, outcome) for change, outcome in outcomes if isinstance(outcome, PlannedAction)]
         requests = sum(1 for _ in preview_bundles(destination, changes))
@@ -124,7 +128,7 @@ class _Tally:
         if report.is_concerned:
             self._people.append(report)
 
-    def report(self, hospital: str, limits: PaceLimits) -> PlanReport:
+    def report(self, hospital: str, limits: PaceLimits, waits: PendingDisclosure | None) -> PlanReport:
         return PlanReport(
             hospital,
             counts=grouped_counts(self._actions),
@@ -135,6 +139,7 @@ class _Tally:
             requests=self._requests,
             seconds=_seconds(self._requests, self._entries(), self._choice.destination.card, limits),
             kept=self._choice.kept,
+            waits=waits,
             people=tuple(self._people),
         )
 

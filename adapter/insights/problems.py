@@ -29,6 +29,7 @@ from adapter.pipeline.mappings.activation_status import inactive_mapping
 from adapter.records.doubles import shared_numbers
 from adapter.pipeline.outbound.planning import check_identity_key
 from adapter.pipeline.outbound.server_identity import halt_reason
+from adapter.pipeline.outbound.pending_disclosure import pending_disclosure
 from adapter.settings import AlarmSettings
 from adapter.texts import catalogue, say
 
@@ -89,6 +90,7 @@ class HospitalFacts:
     """What is known of one hospital. `mapping` says why the folder's mapping is not in force there;
     `token_expires_at` is when our token for it ends, `token_unreadable` that it cannot be read. `halted` is
     why nothing may be written there, `other_key` that its ledger was made with another identity key.
+    `disclosures` counts the people of whom something waits for consent.
     """
 
     row: HospitalState
@@ -106,6 +108,7 @@ class HospitalFacts:
     mapping: str | None = None
     halted: str | None = None
     other_key: bool = False
+    disclosures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,8 @@ def _at(name: str, there: HospitalFacts, limits: AlarmSettings, now: datetime) -
     if there.mapping:
         command = "adapter mapping check" if there.mapping == "broken" else "adapter mapping diff"
         yield Problem("mapping", name, None, 1, command, cause=there.mapping)
+    if there.disclosures:
+        yield Problem("disclosures", name, None, there.disclosures, f"adapter mapping diff {name}")
     yield from _server(name, there, limits, now)
 
 
@@ -287,7 +292,7 @@ def collect_facts(adapter: Adapter, now: datetime) -> ProblemFacts:
 def _facts_at(adapter: Adapter, name: str, now: datetime) -> HospitalFacts:
     limits, ages = adapter.settings.alarm, adapter.overdue
     token, no_token = _token(adapter, name)
-    kept = inactive_mapping(adapter, name)
+    kept, waits = inactive_mapping(adapter, name), pending_disclosure(adapter, name)
     return HospitalFacts(
         row=adapter.ledger.hospitals.row(name),
         parked=tuple(adapter.parked_store.groups([ParkedSelection(name)])),
@@ -302,6 +307,7 @@ def _facts_at(adapter: Adapter, name: str, now: datetime) -> HospitalFacts:
         mapping=kept.why if kept and kept.why != "changed" else None,
         halted=halt_reason(adapter, name),
         other_key=_is_other_key(adapter, name),
+        disclosures=max(waits.weight.newly_people, waits.weight.taken_people) if waits else 0,
     )
 
 

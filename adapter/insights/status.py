@@ -11,6 +11,7 @@ from adapter.ledger.workers.registry import Worker
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.mappings.activation_status import InactiveMapping
 from adapter.pipeline.mappings.activation_status import inactive_mapping as waiting_mapping
+from adapter.pipeline.outbound.pending_disclosure import PendingDisclosure, pending_disclosure
 
 __all__ = ["HospitalStatus", "Worker", "hospital_statuses"]
 
@@ -33,6 +34,7 @@ class HospitalStatus:
     last_error: str | None
     mapping: str | None  # the version in force
     mapping_kept: InactiveMapping | None  # why it is not the folder's
+    disclosure_waits: PendingDisclosure | None  # what policy, tiers or records would disclose or take back
     policy_problem: str | None  # nothing is sent while there is one
     served: HospitalService  # whether and how fast
 
@@ -84,6 +86,7 @@ def _status(adapter: Adapter, name: str, problem: str | None, now: datetime) -> 
         last_error=state.last_error,
         mapping=(in_force.version or None) if in_force else None,
         mapping_kept=waiting_mapping(adapter, name),
+        disclosure_waits=pending_disclosure(adapter, name),
         policy_problem=problem,
         served=how,
     )

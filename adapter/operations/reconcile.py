@@ -36,6 +36,7 @@ from adapter.pipeline.desired_state.changed_people import (
 )
 from adapter.pipeline.destination import Destination
 from adapter.pipeline.mappings.activation import ProgressCallback
+from adapter.pipeline.outbound.disclosure_guard import DisclosureGuard
 from adapter.pipeline.outbound.planning import check_identity_key
 
 __all__ = ["Discrepancy", "ReconcileReport", "reconcile_hospital"]
@@ -105,7 +106,7 @@ def reconcile_hospital(
     reader = _Reader(destination, client, patience)
     total = adapter.records.counts()["cadre"] if only is None else len(only)
     people = all_people(adapter, destination) if only is None else selected_people(adapter, destination, only)
-    for done, person in enumerate(people, 1):
+    for done, person in enumerate(DisclosureGuard(adapter, destination).as_in_force(people), 1):
         reader.person(person)
         progress("reconcile", name, done, max(done, total))
     if only is None:

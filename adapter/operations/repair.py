@@ -78,7 +78,7 @@ class RepairHospital(Operation[ReconcileReport, tuple[ReconcileReport, RepairSum
     ) -> tuple[ReconcileReport, RepairSummary | None]:
         """Plan, read back, ask, and put right; None where nothing was. Raises HospitalError, Busy."""
         adapter, clock = context.adapter, context.clock
-        refresh_ledger(adapter, self.hospital, clock, context.progress)
+        refresh_ledger(adapter, self.hospital, clock, context.progress, by=context.by)
         unchanged()
         with adapter.client(self.hospital) as client:
             found = reconcile_hospital(adapter, self.hospital, client, clock, context.progress)
@@ -134,6 +134,8 @@ def refresh_ledger(
     clock: Callable[[], datetime],
     progress: ProgressCallback,
     stop: threading.Event | None = None,
+    *,
+    by: str = "sync",
 ) -> None:
     """Bring the ledger up to date with the records before a hospital is read back to be put right. Raises
     HospitalError where it may be sent nothing now, Busy when another process plans for it.
@@ -142,7 +144,7 @@ def refresh_ledger(
     if found.why in _NOT_SERVED:
         raise HospitalError(f"reconcile.not_served_{found.why}", hospital=name)
     with adapter.as_worker(clock, stop or threading.Event()), planning_locks(adapter, [name]) as turns:
-        update_ledger(adapter, adapter.destination(name), clock(), progress, lock=turns[name])
+        update_ledger(adapter, adapter.destination(name), clock(), progress, lock=turns[name], by=by)
 
 
 def repair_hospital(

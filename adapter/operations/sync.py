@@ -1,4 +1,4 @@
-"""Send what changed, once; and with it accept a changed mapping."""
+"""Send what changed, once; and with it accept a changed mapping, policy or tiers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from adapter.errors import MappingError
 from adapter.operations.operation import Operation, OperationContext
+from adapter.pipeline.outbound.pending_disclosure import PendingDisclosure, pending_disclosure
 from adapter.pipeline.outbound.sync import SyncSummary, sync
 
 __all__ = ["HospitalMapping", "SyncHospitals", "SyncSummary"]
@@ -13,22 +14,27 @@ __all__ = ["HospitalMapping", "SyncHospitals", "SyncSummary"]
 
 @dataclass(frozen=True, slots=True)
 class HospitalMapping:
-    """The mapping in force at a hospital, None before its first sync, and the folder's (None: unreadable)."""
+    """The mapping in force at a hospital, None before its first sync, and the folder's (None: unreadable).
+    `policy`: the digest of the policy file; `waits`: what is known to wait for consent there.
+    """
 
     hospital: str
     active: str | None
     folder: str | None
+    policy: str = ""
+    waits: PendingDisclosure | None = None
 
 
 @dataclass(frozen=True)
 class SyncHospitals(Operation[tuple[HospitalMapping, ...], SyncSummary]):
     """Plan and deliver for these hospitals. With `accept` the folder's mapping takes force although it sends
-    more than the settings allow unasked; then `seen` is the mapping that was looked at. Nothing undoes it:
-    what was sent is taken back by records, policy or mapping.
+    more than the settings allow unasked, and what policy, tiers or deleted records disclose or take back goes
+    of however many people; then `seen` is what was looked at. Nothing undoes it: what was sent is taken back
+    by records, policy or mapping.
     """
 
     name: ClassVar[str] = "hospitals.sync"
-    audited_as: ClassVar[tuple[str, ...]] = ("mapping.in-force",)
+    audited_as: ClassVar[tuple[str, ...]] = ("mapping.in-force", "policy.in-force", "disclosure.accepted")
     hospitals: tuple[str, ...]
     accept: bool = False
     keep: bool = False
@@ -58,4 +64,5 @@ def _mapping(context: OperationContext, name: str) -> HospitalMapping:
         folder: str | None = context.adapter.library.folder_version(name)
     except MappingError:
         folder = None
-    return HospitalMapping(name, active.version if active else None, folder)
+    policy, waits = context.adapter.library.policy_digest(), pending_disclosure(context.adapter, name)
+    return HospitalMapping(name, active.version if active else None, folder, policy, waits)

@@ -14,6 +14,7 @@ from adapter.database import migrate, open_database
 from adapter.errors import SettingsError
 from adapter.fhir.identity import IdentityFactory
 from adapter.ledger.active_mappings import ActiveMappingStore
+from adapter.ledger.disclosures import DisclosureStore
 from adapter.ledger.server_cards.card import UNMEASURED, ServerCard
 from adapter.ledger.server_cards.identity import server_address
 from adapter.ledger.server_cards.store import ServerCardStore
@@ -50,6 +51,7 @@ class Adapter:
         self.addresses = {one.name: server_address(one.base_url) for one in settings.hospitals.values()}
         self.cards = ServerCardStore(engine, self.addresses)
         self.editions = ActiveMappingStore(engine)
+        self.disclosures = DisclosureStore(engine)
         self._work = threading.Lock()
         self._at_work = 0
         self._presence: Heartbeat

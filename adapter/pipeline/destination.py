@@ -1,5 +1,6 @@
 """A hospital as planning sees it: all that decides what it should hold."""
 
+import copy
 import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -15,6 +16,7 @@ from adapter.service_hours import ServiceHours
 from adapter.settings import HospitalSettings, Settings
 
 if TYPE_CHECKING:  # a command imports what it needs, and `adapter status` needs little
+    from adapter.disclosure.exposure import Exposure
     from adapter.disclosure.policy import HospitalRules, Policy
     from adapter.disclosure.text_guard import TextGuard
     from adapter.mapping.engine import MappingEngine, ResourceMapping
@@ -86,6 +88,20 @@ class Destination:
     def rules(self) -> "HospitalRules":
         """The policy as it stands for this hospital."""
         return self.policy.rules(self.hospital.name, self.hospital.level)
+
+    def under(self, policy: "Policy", level: str, exposure: "Exposure | None" = None) -> "Destination":
+        """The same hospital by another policy or as of another level; with `exposure` as if that held for
+        every tier.
+        """
+        from adapter.disclosure.exposure import rules_with_exposure
+
+        other = copy.copy(self)
+        rules = policy.rules(self.hospital.name, level)
+        if exposure is not None:
+            rules = rules_with_exposure(rules, exposure)
+        vars(other).update(policy=policy, rules=rules)
+        vars(other).pop("guard", None)
+        return other
 
     @cached_property
     def guard(self) -> "TextGuard":

@@ -106,10 +106,14 @@ class MappingLibrary:
                     self._loaded[key] = self._load(folder)
             return self._loaded[key]
 
+    def policy_file(self) -> bytes:
+        """The policy file as it is now; nothing where there is none."""
+        path = self._folder / POLICY_FILE
+        return path.read_bytes() if path.is_file() else b""
+
     def policy_digest(self) -> str:
         """Changes with any byte of the policy file."""
-        path = self._folder / POLICY_FILE
-        return blake2b(path.read_bytes() if path.is_file() else b"", digest_size=16).hexdigest()
+        return blake2b(self.policy_file(), digest_size=16).hexdigest()
 
     def policy(self) -> "Policy":
         """The policy as its file is now. Raises PolicyError."""

@@ -167,6 +167,13 @@ class RecordStore:
         with read_transaction(self.engine) as connection:
             return {(kind, key) for kind, key in connection.execute(query)}
 
+    def imported_among(self, cadres: Collection[str]) -> set[str]:
+        """Whose record is known to be from an import, be it a tombstone now. Of who is T0 that is erased."""
+        theirs = (record.c.kind == "cadre") & record.c.key.in_(list(cadres))
+        query = select(record.c.key).where(theirs, record.c.source.is_not(None))
+        with read_transaction(self.engine) as connection:
+            return set(connection.execute(query).scalars())
+
     def newest_position(self) -> int:
         """The newest position; 0 for an empty store."""
         with read_transaction(self.engine) as connection:

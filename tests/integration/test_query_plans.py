@@ -27,6 +27,7 @@ from adapter.inbox import receive
 from adapter.inbox.store import InboxStore
 from adapter.inbox.tables import inbox_item
 from adapter.ledger import reassignment
+from adapter.ledger.disclosures import DisclosureStore
 from adapter.ledger.entries.bulk_statements import EntryInserter
 from adapter.ledger.history import receipts, retention
 from adapter.ledger.history.record_history import RecordHistoryStore
@@ -72,6 +73,14 @@ METHODS: dict[Function, Reach | str] = {
     reassignment.reassign_changes: ROWS,
     reassignment.belongs_to_another: _ASKS_NOTHING,
     reassignment.current_owners: _ASKS_NOTHING,
+    DisclosureStore.people: ROWS,
+    DisclosureStore.write: ROWS,
+    DisclosureStore.aside: STATE,
+    DisclosureStore.weight: STATE,
+    DisclosureStore.stop_updates: ROWS,
+    DisclosureStore.held: _COUNTS,
+    DisclosureStore.active_policy: "hospitals are few",
+    DisclosureStore.activate: "hospitals are few",
     # the ledger: the queue
     ShipmentStore.lock: ROWS,
     ShipmentStore.in_flight_cadres: ROWS,
@@ -139,6 +148,7 @@ METHODS: dict[Function, Reach | str] = {
     RecordStore.reassigned_to: ROWS,
     RecordStore.reassigned_among: ROWS,
     RecordStore.keys_recorded_under: ROWS,
+    RecordStore.imported_among: ROWS,
     RecordStore.newest_position: ROWS,
     RecordStore.iterate: _WALKS,
     RecordStore.counts: _COUNTS,

@@ -65,6 +65,7 @@ CASES: list[tuple[str | None, HospitalFacts]] = [
     (None, replace(GOOD, idle=OLD)),  # much is due, and it is being sent
     (None, replace(GOOD, idle=OLD, row=replace(failing(MINUTE), last_contact=None))),
     ("mapping", replace(GOOD, mapping="unaccepted")),
+    ("disclosures", replace(GOOD, disclosures=7)),
     ("no-token", replace(GOOD, token_unreadable=True)),
     ("token", replace(GOOD, token_expires_at=NOW + 6 * DAY)),
     ("token", replace(GOOD, token_expires_at=NOW - DAY)),

@@ -58,9 +58,9 @@ def diff(
         names = chosen(adapter, hospitals)
         with progress(quiet=as_json) as callback:
             found = insights(adapter).mapping_impact(names, callback, sample=sample, command="mapping diff")
-        limit = adapter.settings.max_resend_percent
+        limit, share = adapter.settings.max_resend_percent, adapter.settings.max_disclosure_percent
     facts = {name: _facts(one) for name, one in found.items()}
-    emit(facts, as_json, lambda out: _draw(out, found, limit))
+    emit(facts, as_json, lambda out: _draw(out, found, limit, share))
 
 
 _EFFECTS = ("change", "new", "vanish", "same")
@@ -82,6 +82,7 @@ def _facts(found: "MappingImpact") -> dict[str, Any]:
         "emptied": found.weight.emptied,
         "requests": found.requests,
         "needs_accepting": found.needs_accepting,
+        "disclosure": found.disclosure,
         "counts": counts,
         "kinds": [_kind_facts(kind) for kind in found.kinds],
     }
@@ -102,9 +103,24 @@ def _kind_facts(kind: "ChangeKind") -> dict[str, Any]:
 _MOST_LINES = 12
 
 
-def _draw(out: "Console", found: "Mapping[str, MappingImpact]", limit: float) -> None:
+def _draw(out: "Console", found: "Mapping[str, MappingImpact]", limit: float, share: float) -> None:
     for one in found.values():
         _draw_one(out, one, limit)
+        _draw_disclosure(out, one, share)
+
+
+def _draw_disclosure(out: "Console", found: "MappingImpact", share: float) -> None:
+    """What policy, tiers and records disclose or take back besides."""
+    weight, name = found.disclosure.weight, found.hospital
+    if found.disclosure.is_policy_changed:
+        out.print(say("diff.policy_changed", hospital=name))
+    if weight.newly:
+        out.print(say("diff.newly", hospital=name, count=weight.newly, people=weight.newly_people))
+    if weight.taken:
+        out.print(say("diff.taken", hospital=name, count=weight.taken, people=weight.taken_people))
+    if found.disclosure.needs_accepting:
+        held = {"held": weight.held, "held_people": weight.held_people}
+        out.print(say("diff.disclosure_needs_accepting", hospital=name, limit=f"{share:g}", **held))
 
 
 def _draw_one(out: "Console", found: "MappingImpact", limit: float) -> None:

@@ -97,6 +97,7 @@ def _facts(
         "requests": found.requests,
         "seconds": found.seconds,
         "mapping_kept": found.kept,
+        "disclosure_waits": found.waits,
     }
     if people is not None:
         facts["cadres"] = people
@@ -124,8 +125,8 @@ def _draw(out: "Console", name: str, facts: "Mapping[str, Any]", folder: Path | 
         out.print(rows(table(*headers, numbers=(1,)), kept))
     if facts["requests"]:
         out.print(_time(facts["seconds"]))
-    if facts["mapping_kept"]:
-        out.print(say("cli.sync_problem", hospital=name, problem=facts["mapping_kept"]))
+    for problem in filter(None, (facts["mapping_kept"], facts["disclosure_waits"])):
+        out.print(say("cli.sync_problem", hospital=name, problem=problem))
     if facts["invalid"]:
         out.print(say("cli.plan_invalid", count=facts["invalid"]))
     if folder:

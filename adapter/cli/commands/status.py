@@ -114,8 +114,8 @@ def _draw_status(
             out.print(sentence)
         if line.last_error and not said:
             out.print(say("cli.status_error", hospital=line.hospital, error=line.last_error))
-        if line.mapping_kept:
-            out.print(say("cli.sync_problem", hospital=line.hospital, problem=line.mapping_kept))
+        for problem in filter(None, (line.mapping_kept, line.disclosure_waits)):
+            out.print(say("cli.sync_problem", hospital=line.hospital, problem=problem))
     if lines[0].policy_problem:
         out.print(say("diff.policy_wrong", problem=lines[0].policy_problem))
     draw_refused(out, waiting, values=out.is_terminal, total=sum(line.parked for line in lines))

@@ -1,6 +1,18 @@
 """The ledger's tables."""
 
-from sqlalchemy import Column, ColumnElement, Float, Index, Integer, LargeBinary, String, Table, func
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    false,
+    func,
+)
 
 from adapter.database import UtcDateTime, metadata
 from adapter.ledger.schema.transitions import MAX_HISTORY_CHARS
@@ -12,6 +24,8 @@ __all__ = [
     "hospital",
     "mapping_in_force",
     "mapping_snapshot",
+    "person_disclosure",
+    "policy_in_force",
     "receipt",
     "server_card",
     "shipment",
@@ -175,6 +189,32 @@ mapping_in_force = Table(
     Column("weighed", String(64)),  # under which policy, settings and records `resend` was counted
     Column("resend", Integer),
     Column("held", Integer),
+)
+
+policy_in_force = Table(
+    "policy_in_force",
+    metadata,
+    Column("hospital", String(64), primary_key=True),
+    Column("digest", String(32), nullable=False),
+    Column("level", String(20), nullable=False),  # the hospital's then: which of the policy's lines counts
+    Column("since", UtcDateTime, nullable=False),
+    Column("content", LargeBinary, nullable=False),  # the file
+)
+
+person_disclosure = Table(
+    "ledger_person",
+    metadata,
+    Column("hospital", String(64), primary_key=True),
+    Column("cadre", String(200), primary_key=True),
+    Column("exposure", Integer),  # what the hospital may know of who it is, as in force; NULL: not known
+    Column(
+        "aside", Boolean, nullable=False, server_default=false()
+    ),  # whether anything of the rest is above 0
+    # Resources that are set aside until somebody consents, or the plan turns out to be a small one.
+    Column("newly", Integer, nullable=False, server_default="0"),
+    Column("withdrawn", Integer, nullable=False, server_default="0"),
+    Column("gone", Integer, nullable=False, server_default="0"),
+    Index("ix_ledger_person_aside", "hospital", "aside"),
 )
 
 

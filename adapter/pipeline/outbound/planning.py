@@ -28,12 +28,12 @@ from adapter.pipeline.application import Adapter
 from adapter.pipeline.desired_state.changed_people import (
     CENTRE_KEY,
     PlannedPerson,
-    all_people,
     changed_pages,
     selected_people,
 )
 from adapter.pipeline.destination import Destination
 from adapter.pipeline.mappings.activation import ProgressCallback, choose_mapping
+from adapter.pipeline.outbound.disclosure_guard import DisclosureGuard, guarded_people
 from adapter.pipeline.outbound.too_old import park_outdated
 
 __all__ = [
@@ -94,10 +94,15 @@ def update_ledger(
     stop: threading.Event | None = None,
     *,
     only_removals: bool = False,
+    accept: bool = False,
     lock: NamedLock | None = None,
+    by: str = "sync",
 ) -> int:
     """Bring the ledger to what the hospital should hold now; returns how many resources changed.
     `only_removals`: nothing but what records or policy say must go; a later plan starts anew.
+
+    What policy, tiers or records that are gone disclose or take back is set aside, and planned at the end if
+    it is little or told to `accept` it (`DisclosureGuard`); else it waits. `by` is who asked, for the audit.
 
     Each page is one transaction with its place in the feed, so a killed run, or one that `stop` ends
     early, goes on where it was. Raises LeaseLost, with nothing written, once `lock` is another's.
@@ -115,16 +120,23 @@ def update_ledger(
     park_outdated(adapter, name, now)
     changed, done = 0, since
     again = adapter.ledger.cadres_to_replan(name)
-    if since >= head and not again:
+    guard = DisclosureGuard(adapter, destination, only_removals, is_open=accept)
+    if since >= head and not again and not (head and guard.has_to_act()):
         return 0
+    if accepted := adapter.disclosures.weight(name) if accept else None:
+        again = sorted({*again, *adapter.disclosures.aside(name)})
     stop, late = stop or threading.Event(), _Late()
     parts = (
         ([one] for one in selected_people(adapter, destination, again)),
         changed_pages(adapter, destination, since),
+        late.again(adapter, destination, stop),
+        ([one] for one in guard.released()),
+        late.again(adapter, destination, stop),
     )
-    for people in chain(*parts, late.again(adapter, destination, stop)):
+    for people in chain(*parts):
         done = max(done, people[-1].position)
-        planned = {one.cadre: one.required_removals() if only_removals else one.changes for one in people}
+        guarded = guard.guard(people)
+        planned = {one.cadre: one.changes for one in guarded}
         with write_transaction(adapter.engine) as connection:
             if lock is not None:
                 adapter.ledger.named_locks.verify_held(connection, lock)
@@ -141,10 +153,11 @@ def update_ledger(
                 adapter.ledger.hospitals.record_plan_position(
                     connection, name, position=late.until(done), version=version
                 )
+            guard.note(connection, guarded, now)
             refused = {
-                adapter.audit_subject(one.cadre): one.desired_state.withheld_counts()
-                for one in people
-                if one.cadre != CENTRE_KEY
+                adapter.audit_subject(one.cadre): one.refused
+                for one in guarded
+                if one.cadre != CENTRE_KEY and one.refused is not None
             }
             # Last: all who write in the audit wait for each other, and lock their hospital's row before.
             audit.set_withheld(connection, name, refused, now)
@@ -155,7 +168,8 @@ def update_ledger(
         )
         progress("plan", name, done - since, head - since)
         if stop.is_set():
-            break
+            return changed
+    guard.finish(now, by, accepted)
     return changed
 
 
@@ -262,9 +276,9 @@ def write_bundles(adapter: Adapter, name: str, folder: Path) -> int:
     for old in folder.glob("bundle-*.json"):
         old.unlink()
     choice, count = choose_mapping(adapter, name), 0
-    for person in all_people(adapter, choice.destination):
-        changes = person.required_removals() if choice.only_removals else person.changes
-        for body in preview_bundles(choice.destination, changes):
+    guard = DisclosureGuard(adapter, choice.destination, choice.only_removals)
+    for one in guarded_people(guard, changed_pages(adapter, choice.destination, 0)):
+        for body in preview_bundles(choice.destination, one.changes):
             count += 1
             (folder / f"bundle-{count:06d}.json").write_bytes(body)
     return count

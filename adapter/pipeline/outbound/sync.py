@@ -26,6 +26,7 @@ from adapter.pipeline.mappings.activation import (
     record_choice,
 )
 from adapter.pipeline.mappings.activation_status import InactiveMapping
+from adapter.pipeline.outbound.pending_disclosure import pending_disclosure
 from adapter.pipeline.outbound.planning import forget_expired, update_ledger
 from adapter.pipeline.outbound.server_identity import ensure_same_server, halt_error
 from adapter.settings import HospitalSettings
@@ -173,7 +174,8 @@ def sync(
     What is planned is delivered while more is being planned, by this process and whatever workers there
     are. A hospital that fails on its own (its secret is missing, say) is reported and delays no other. A
     mapping that would send too much again is refused and the one in force holds, unless told to
-    `accept` it; one that is broken raises MappingError, unless told to `keep` the one in force.
+    `accept` it; so does what policy, tiers or records that are gone disclose or take back of too many people.
+    A mapping that is broken raises MappingError, unless told to `keep` the one in force.
     `settle_time`: a mapping waits until nobody wrote in its folder for that long, and a policy delays the
     sync as Busy: half a file may look like a whole one. `by` is who asked, for the audit.
     """
@@ -192,7 +194,7 @@ def sync(
             choice = activate_mapping(work, name, chosen, by)
             forget_expired(adapter, name, clock())
             with ThreadPoolExecutor(1, thread_name_prefix=f"plan-{name}") as planner:
-                planning = planner.submit(plan_with_lock, work, choice, turns[name])
+                planning = planner.submit(plan_with_lock, work, choice, turns[name], accept=accept, by=by)
                 with server_client(adapter, choice.destination.hospital, clock()) as client:
                     adapter.ledger.hospitals.allow_probe(name, clock())
                     delivered = deliver_due(
@@ -235,12 +237,22 @@ def activate_mapping(
     return choice
 
 
-def plan_with_lock(work: RunContext, choice: MappingChoice, turn: NamedLock) -> PlanningResult:
-    """Plan for a hospital, and give its turn back."""
+def plan_with_lock(
+    work: RunContext, choice: MappingChoice, turn: NamedLock, *, accept: bool = False, by: str = "sync"
+) -> PlanningResult:
+    """Plan for a hospital, and give its turn back. `accept`, `by`: as `update_ledger` has them."""
     adapter, destination, only = work.adapter, choice.destination, choice.only_removals
     try:
         changed = update_ledger(
-            adapter, destination, work.clock(), work.progress, work.stop, only_removals=only, lock=turn
+            adapter,
+            destination,
+            work.clock(),
+            work.progress,
+            work.stop,
+            only_removals=only,
+            accept=accept,
+            lock=turn,
+            by=by,
         )
         reached = adapter.ledger.hospitals.row(destination.hospital.name).planned_position
         return PlanningResult(
@@ -338,7 +350,8 @@ def _summary(adapter: Adapter, name: str, run: "Future[_Done]") -> HospitalSyncS
         found = run.result()
         planned, done = found.planned, found.delivered
         failed = say("sync.failed", count=done.failed) if done.failed else None
-        problems = tuple(str(one) for one in (failed, found.kept, found.halted) if one)
+        known = (failed, found.kept, pending_disclosure(adapter, name), found.halted)
+        problems = tuple(str(one) for one in known if one)
     except MappingError:
         raise
     except AdapterError as error:
