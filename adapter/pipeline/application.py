@@ -57,7 +57,10 @@ class Adapter:
 
     @classmethod
     def open(cls, settings: Settings) -> "Adapter":
-        """Open the database and bring its schema to the newest version. Raises SchemaNewer."""
+        """Open the database and bring its schema to the newest version. Raises SchemaNewer, and SettingsError
+        where nothing says which database is meant.
+        """
+        settings.require_chosen_database()
         engine = open_database(settings.resolved_database_url)
         try:
             migrate(engine)
