@@ -245,6 +245,7 @@ class Settings(BaseSettings):
     database_url: str = "sqlite:///data/adapter.db"
     mappings: Path | None = None  # None: the mappings shipped with the adapter
     identity_key: SecretRef = "file:data/identity.key"
+    audit_key: SecretRef | None = None  # of the audit's hashes; None: made of the identity key
     max_deletions_percent: float = Field(3.0, ge=0, le=100)
     max_resend_percent: float = Field(1.0, ge=0, le=100)
     lease_seconds: int = Field(120, ge=10)

@@ -63,7 +63,7 @@ __all__ = [
 SMALL = {
     *(ledger.hospital, ledger.server_card, ledger.alarm, ledger.worker, ledger.turn),
     *(ledger.mapping_snapshot, ledger.mapping_in_force, records.feed, records.source_cursor),
-    *(audit.audit_head, hospital_token),
+    *(audit.audit_head, audit.configuration_digest, hospital_token),
 }
 GROWING = {
     *(ledger.entry, ledger.shipment, ledger.receipt, inbox_item, audit.audit, audit.disclosure_refusal),
