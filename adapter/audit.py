@@ -41,8 +41,8 @@ from adapter.database import UtcDateTime, metadata, read_transaction
 from adapter.errors import SettingsError
 
 __all__ = [
-    "ChainReading",
     "ChainHead",
+    "ChainReading",
     "WithheldCount",
     "append",
     "audit",

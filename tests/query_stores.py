@@ -7,7 +7,7 @@ from adapter import audit, database, hospital_tokens
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
 from adapter.inbox.store import InboxStore
-from adapter.insights import problems
+from adapter.insights import backup_report, problems
 from adapter.ledger import reassignment
 from adapter.ledger.active_mappings import ActiveMappingStore
 from adapter.ledger.entries.bulk_statements import EntryInserter
@@ -23,6 +23,7 @@ from adapter.ledger.shipments import ShipmentStore
 from adapter.ledger.store import LedgerStore
 from adapter.ledger.workers.named_locks import NamedLockStore
 from adapter.ledger.workers.registry import WorkerStore
+from adapter.operations import backup
 from adapter.pipeline.inbound import inbox
 from adapter.records import change_feed, reassignments
 from adapter.records.change_feed import ChangeFeed
@@ -78,6 +79,8 @@ OTHERS: dict[type | ModuleType, str] = {
     inbox: _ASKS,
     problems: _ASKS,
     app: _ASKS,
+    backup: "copies a database whole, which is what it is for",
+    backup_report: "reads a backup whole, which is what it is for",
 }
 # What only one of the systems executes, or the first of all writers.
 NOT_EVERYWHERE = {

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from adapter.cli.commands import (
+    backup,
     cadre,
     doctor,
     explain,
@@ -88,5 +89,6 @@ for module in (
     cadre,
     reconcile,
     validate,
+    backup,
 ):
     module.register(app)
