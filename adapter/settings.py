@@ -263,6 +263,7 @@ class Settings(BaseSettings):
     hospitals: dict[str, HospitalSettings] = Field(default_factory=dict)
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
 
+    _folder: Path = Path()
     _file: Path = DEFAULT_FILE
 
     @field_validator("hospitals", mode="after")
@@ -280,7 +281,7 @@ class Settings(BaseSettings):
     @property
     def folder(self) -> Path:
         """Where the settings file is; relative paths start there."""
-        return self._file.parent
+        return self._folder
 
     @property
     def file(self) -> Path:
@@ -365,6 +366,7 @@ def load_settings(path: Path | None = None) -> Settings:
     except ValueError as error:  # TOML that does not parse
         raise SettingsError("settings.not_toml", path=str(file), problem=str(error)) from error
     settings._file = file.absolute()
+    settings._folder = settings._file.parent
     return settings
 
 

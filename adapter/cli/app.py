@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from adapter.cli.commands import (
+    audit,
     backup,
     cadre,
     doctor,
@@ -90,5 +91,6 @@ for module in (
     reconcile,
     validate,
     backup,
+    audit,
 ):
     module.register(app)

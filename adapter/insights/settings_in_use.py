@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import make_url
 
+from adapter.insights.open_files import readable_by_others
 from adapter.settings import Settings
 
 __all__ = ["SettingsInUse", "settings_in_use"]
@@ -21,6 +22,7 @@ class SettingsInUse:
     database_found: bool | None
     mappings: str
     data_folder: str
+    readable_by_others: tuple[str, ...]
 
 
 def settings_in_use(settings: Settings) -> SettingsInUse:
@@ -33,4 +35,5 @@ def settings_in_use(settings: Settings) -> SettingsInUse:
         database_found=file.exists() if file else None,
         mappings=str(settings.mappings_folder),
         data_folder=str(settings.data_folder),
+        readable_by_others=tuple(str(path) for path in readable_by_others(settings)),
     )

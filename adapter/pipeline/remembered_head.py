@@ -90,6 +90,7 @@ class RememberedHead:
         key, there = self.key(), audit.newest(self.engine)
         if key is None or not there.seq:
             return
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         part = self.folder / f"{HEAD_FILE}.{os.getpid()}-{threading.get_ident()}"
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as stream:

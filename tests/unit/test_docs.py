@@ -55,7 +55,7 @@ def _commands() -> dict[str, set[str]]:
 
 
 COMMANDS = _commands()
-GROUPS = {"cadre", "mapping", "hospital", "source", "", "terminology"}  # which do nothing by themselves
+GROUPS = {"audit", "cadre", "mapping", "hospital", "source", "", "terminology"}  # which do nothing alone
 
 
 def _code(text: str) -> list[str]:

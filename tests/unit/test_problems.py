@@ -90,6 +90,8 @@ AT_HOME: list[tuple[str | None, ProblemFacts]] = [
     ("policy", ProblemFacts(policy_wrong=True)),
     ("worker", ProblemFacts(silent_workers=OLD)),
     ("read-only", ProblemFacts(read_only=True)),
+    ("audit", ProblemFacts(audit_trouble="back")),
+    ("open-files", ProblemFacts(readable_by_others=2)),
     ("merged", ProblemFacts(orphaned_merges=1)),
     ("way", ProblemFacts(failed_channels=("mail",))),
 ]

@@ -71,6 +71,8 @@ def _draw_where(used: "SettingsInUse") -> None:
     typer.echo(say(f"cli.where_{'' if made else 'no_'}database", database=used.database))
     typer.echo(say("cli.where_mappings", path=used.mappings))
     typer.echo(say("cli.where_data", path=used.data_folder))
+    for path in used.readable_by_others:
+        typer.echo(say("cli.where_open", path=path))
 
 
 def report(
