@@ -2,16 +2,20 @@
 
 Each row holds the hash of the row before it, so a changed, removed or inserted row breaks the chain
 from there on; the head row (`audit_head`) shows a cut-off end. Database triggers refuse UPDATE and
-DELETE. Whoever may drop the triggers and rewrite every hash can still forge the whole chain: note
-`chain_head()` down elsewhere from time to time.
+DELETE. Hashes are keyed by a secret that lies outside the database (`use_key`), so that whoever may drop
+the triggers cannot make a row that holds; rows from before there was a key stay as they were. Cutting the
+end off, or putting an older database back, is seen by whoever remembered `chain_head()` elsewhere
+(`adapter.pipeline.remembered_head`).
 
 `subject` is an opaque hash that the caller makes (a keyed hash of the cadre), never a key or a name.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import orjson
 from sqlalchemy import (
@@ -34,15 +38,24 @@ from sqlalchemy import (
 )
 
 from adapter.database import UtcDateTime, metadata, read_transaction
+from adapter.errors import SettingsError
 
 __all__ = [
+    "ChainHead",
+    "ChainReading",
     "WithheldCount",
     "append",
     "audit",
     "audit_head",
     "chain_head",
+    "check_chain",
+    "configuration_digest",
     "disclosure_refusal",
+    "has_appended",
+    "hash_at",
+    "newest",
     "set_withheld",
+    "use_key",
     "verify_chain",
     "withheld_counts",
     "withheld_of_subject",
@@ -70,6 +83,7 @@ audit_head = Table(  # one row; its lock makes appends from several processes wa
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("seq", BigInteger, nullable=False),
     Column("hash", String(64), nullable=False),
+    Column("keyed_from", BigInteger),  # the first row whose hash is keyed; all after it are
 )
 
 disclosure_refusal = Table(  # what policy keeps back now; the history of it is in `audit`
@@ -83,8 +97,17 @@ disclosure_refusal = Table(  # what policy keeps back now; the history of it is 
     Column("since", UtcDateTime, nullable=False),
 )
 
+configuration_digest = Table(  # what settings and policy were when last looked at; changes are in `audit`
+    "configuration_digest",
+    metadata,
+    Column("name", String(60), primary_key=True),
+    Column("digest", String(32), nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+)
+
 _MAKE_HEAD = text("INSERT INTO audit_head (id, seq, hash) VALUES (1, 0, :hash) ON CONFLICT (id) DO NOTHING")
-_LOCKED_HEAD = select(audit_head.c.seq, audit_head.c.hash).with_for_update()
+_HEAD = select(audit_head.c.seq, audit_head.c.hash, audit_head.c.keyed_from)
+_LOCKED_HEAD = _HEAD.with_for_update()
 _THESE = (disclosure_refusal.c.hospital == bindparam("b_hospital")) & disclosure_refusal.c.subject.in_(
     bindparam("b_subjects", expanding=True)
 )
@@ -95,6 +118,29 @@ _STATED = select(
     disclosure_refusal.c["count"],
 ).where(_THESE)
 _CLEAR = delete(disclosure_refusal).where(_THESE)
+
+
+KeySource = Callable[[], bytes | None]
+
+_keys: WeakKeyDictionary[Engine, KeySource] = WeakKeyDictionary()
+_appended: WeakKeyDictionary[Engine, bool] = WeakKeyDictionary()
+
+
+def use_key(engine: Engine, key: KeySource) -> None:
+    """From now on what is appended through `engine` is keyed by what `key` gives; None where there is none
+    yet. It is asked at each append, and keeps what it read.
+    """
+    _keys[engine] = key
+
+
+def _key_of(engine: Engine) -> bytes | None:
+    source = _keys.get(engine)
+    return source() if source else None
+
+
+def has_appended(engine: Engine) -> bool:
+    """Whether this process has appended anything through `engine`."""
+    return _appended.get(engine, False)
 
 
 def append(
@@ -124,52 +170,99 @@ class _Event(NamedTuple):
 
 
 def _append(connection: Connection, at: datetime, actor: str, events: Sequence[_Event]) -> int:
-    """Append a row for each of these, in their order; returns the number of the last."""
+    """Append a row for each of these, in their order; returns the number of the last. Raises SettingsError
+    where the rows before are keyed and the key is not there: a row without it would break the chain.
+    """
     connection.execute(_MAKE_HEAD, {"hash": _GENESIS})
-    seq, previous = connection.execute(_LOCKED_HEAD).one()
+    seq, previous, keyed_from = connection.execute(_LOCKED_HEAD).one()
+    key = _key_of(connection.engine)
+    if key is None and keyed_from is not None:
+        raise SettingsError("audit.no_key")
+    keyed_from = keyed_from or (seq + 1 if key else None)
     rows = []
     for event in events:
         seq += 1
         details = orjson.dumps(dict(event.details), option=orjson.OPT_SORT_KEYS).decode()
         row = {"seq": seq, "at": at, "actor": actor, **event._asdict(), "details": details}
-        row |= {"previous": previous, "hash": _hash(row | {"previous": previous})}
+        row |= {"previous": previous, "hash": _hash(row | {"previous": previous}, key)}
         rows.append(row)
         previous = row["hash"]
     connection.execute(insert(audit), rows)
-    connection.execute(update(audit_head).values(seq=seq, hash=previous))
+    connection.execute(update(audit_head).values(seq=seq, hash=previous, keyed_from=keyed_from))
+    _appended[connection.engine] = True
     return int(seq)
 
 
-def _hash(row: Mapping[str, Any]) -> str:
+def _hash(row: Mapping[str, Any], key: bytes | None) -> str:
     at: datetime = row["at"].astimezone(UTC)
     parts = [
         row["seq"],
         at.isoformat(timespec="microseconds"),
         *(row[name] for name in ("actor", "action", "subject", "hospital", "details", "previous")),
     ]
-    return blake2b(orjson.dumps(parts), digest_size=32).hexdigest()
+    return blake2b(orjson.dumps(parts), digest_size=32, key=key or b"").hexdigest()
+
+
+class ChainHead(NamedTuple):
+    """The newest row: its number (0 for an empty audit) and hash, and from which row on hashes are keyed."""
+
+    seq: int
+    hash: str
+    keyed_from: int | None = None
 
 
 def chain_head(engine: Engine) -> tuple[int, str]:
     """Number and hash of the newest row; (0, 64 zeros) for an empty audit."""
+    return newest(engine)[:2]
+
+
+def newest(engine: Engine) -> ChainHead:
+    """The head, with from where on the chain is keyed."""
     with read_transaction(engine) as connection:
-        row = connection.execute(select(audit_head.c.seq, audit_head.c.hash)).first()
-    return (int(row.seq), str(row.hash)) if row else (0, _GENESIS)
+        row = connection.execute(_HEAD).first()
+    return ChainHead(int(row.seq), str(row.hash), row.keyed_from) if row else ChainHead(0, _GENESIS)
+
+
+def hash_at(engine: Engine, seq: int) -> str | None:
+    """The hash of the row of that number; None where there is no such row."""
+    with read_transaction(engine) as connection:
+        found: str | None = connection.execute(select(audit.c.hash).where(audit.c.seq == seq)).scalar()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class ChainReading:
+    """What reading the whole chain found. `broken` is the number of the first row that is missing, changed
+    or out of place, None when the chain holds; rows from `keyed_from` on were checked with the key, or
+    `without_key` only for how they hang together.
+    """
+
+    rows: int
+    broken: int | None
+    keyed_from: int | None
+    without_key: bool
 
 
 def verify_chain(engine: Engine) -> int | None:
     """Number of the first row that is missing, changed or out of place; None when the chain holds."""
-    expected, previous = 1, _GENESIS
+    return check_chain(engine).broken
+
+
+def check_chain(engine: Engine) -> ChainReading:
+    """Read the whole chain and compare every hash, with the key that `use_key` gave."""
+    key, expected, previous = _key_of(engine), 1, _GENESIS
     with read_transaction(engine) as connection:
+        last = connection.execute(_HEAD).first()
+        keyed_from = last.keyed_from if last else None
+        without_key = keyed_from is not None and key is None
         for row in _rows(connection):
-            as_dict = row._asdict()
-            if row.seq != expected or row.previous != previous or row.hash != _hash(as_dict):
-                return expected
+            keyed = keyed_from is not None and row.seq >= keyed_from
+            known = (keyed and without_key) or row.hash == _hash(row._asdict(), key if keyed else None)
+            if row.seq != expected or row.previous != previous or not known:
+                return ChainReading(expected - 1, expected, keyed_from, without_key)
             expected, previous = expected + 1, row.hash
-        last = connection.execute(select(audit_head.c.seq, audit_head.c.hash)).first()
-    if (last.seq, last.hash) != (expected - 1, previous) if last else expected > 1:
-        return expected
-    return None
+    whole = (last.seq, last.hash) == (expected - 1, previous) if last else expected == 1
+    return ChainReading(expected - 1, None if whole else expected, keyed_from, without_key)
 
 
 def _rows(connection: Connection, page: int = 1_000) -> Iterator[Row[Any]]:

@@ -22,6 +22,7 @@ from adapter.errors import Busy, SchemaNewer, SettingsError
 
 __all__ = [
     "UtcDateTime",
+    "known_versions",
     "metadata",
     "migrate",
     "open_database",
@@ -195,6 +196,11 @@ def _step(engine: Engine, version: str) -> None:
         else:
             return
     raise Busy("database.locked")
+
+
+def known_versions() -> list[str]:
+    """The versions of the schema that this adapter can bring up to date, the newest last."""
+    return _versions()
 
 
 @cache

@@ -6,11 +6,11 @@ refused, so that a token cannot end up in a file that is copied around.
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -31,7 +31,8 @@ from pydantic_settings import SettingsError as BadVariable
 
 from adapter import service_hours
 from adapter.errors import SettingsError
-from adapter.texts import catalogue, say
+from adapter.invalid_entries import describe_invalid_entry
+from adapter.texts import say
 
 __all__ = [
     "DEFAULT_FILE",
@@ -42,7 +43,6 @@ __all__ = [
     "SecretRef",
     "Settings",
     "SourceSettings",
-    "describe_invalid_entry",
     "is_valid_name",
     "load_settings",
     "read_secret",
@@ -245,6 +245,7 @@ class Settings(BaseSettings):
     database_url: str = "sqlite:///data/adapter.db"
     mappings: Path | None = None  # None: the mappings shipped with the adapter
     identity_key: SecretRef = "file:data/identity.key"
+    audit_key: SecretRef | None = None  # of the audit's hashes; None: made of the identity key
     max_deletions_percent: float = Field(3.0, ge=0, le=100)
     max_resend_percent: float = Field(1.0, ge=0, le=100)
     max_disclosure_percent: float = Field(3.0, ge=0, le=100)  # of the people at a hospital
@@ -264,6 +265,7 @@ class Settings(BaseSettings):
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
 
     _folder: Path = Path()
+    _file: Path = DEFAULT_FILE
 
     @field_validator("hospitals", mode="after")
     @classmethod
@@ -282,6 +284,18 @@ class Settings(BaseSettings):
         """Where the settings file is; relative paths start there."""
         return self._folder
 
+    @property
+    def file(self) -> Path:
+        """The settings file that was looked for, absolute; it need not be there."""
+        return self._file.absolute()
+
+    def require_chosen_database(self) -> None:
+        """Raises SettingsError where neither a file nor a variable says which database is meant: the default
+        would be an empty one in whatever folder a command was started in.
+        """
+        if "database_url" not in self.model_fields_set and not self._file.is_file():
+            raise SettingsError("settings.none_here", path=str(self.file))
+
     @cached_property
     def resolved_database_url(self) -> str:
         """The database's URL with a relative SQLite path made absolute against `folder`."""
@@ -291,11 +305,16 @@ class Settings(BaseSettings):
         return self.database_url
 
     @property
+    def database_file(self) -> Path | None:
+        """The file of a SQLite database; None for another."""
+        prefix, url = "sqlite:///", self.resolved_database_url
+        return Path(url.removeprefix(prefix)).expanduser() if url.startswith(prefix) else None
+
+    @property
     def data_folder(self) -> Path:
         """Folder of locks and rejects: beside a SQLite database, or `data/` beside the settings."""
-        if self.resolved_database_url.startswith("sqlite:///"):
-            return Path(self.resolved_database_url.removeprefix("sqlite:///")).parent
-        return (self.folder / "data").absolute()
+        file = self.database_file
+        return file.parent if file else (self.folder / "data").absolute()
 
     @property
     def mappings_folder(self) -> Path:
@@ -347,42 +366,9 @@ def load_settings(path: Path | None = None) -> Settings:
         raise SettingsError("settings.invalid_variable", problem=str(error)) from error
     except ValueError as error:  # TOML that does not parse
         raise SettingsError("settings.not_toml", path=str(file), problem=str(error)) from error
-    settings._folder = file.parent.absolute()
+    settings._file = file.absolute()
+    settings._folder = settings._file.parent
     return settings
-
-
-_PROBLEMS = {  # pydantic's type of a problem -> our text
-    "missing": "missing",
-    "extra_forbidden": "unknown",
-    "literal_error": "one_of",
-    "enum": "one_of",
-    "string_pattern_mismatch": "pattern",
-    "string_type": "text",
-    "path_type": "text",
-    "int_parsing": "whole",
-    "int_type": "whole",
-    "int_from_float": "whole",
-    "float_parsing": "number",
-    "float_type": "number",
-    "bool_parsing": "yes_no",
-    "bool_type": "yes_no",
-    "dict_type": "section",
-    "model_type": "section",
-    "greater_than": "above",
-    "greater_than_equal": "at_least",
-    "less_than": "below",
-    "less_than_equal": "at_most",
-    "value_error": "own",
-}
-
-
-def describe_invalid_entry(item: Mapping[str, Any]) -> str:
-    """What is wrong with an entry of a file, in words: one of pydantic's errors."""
-    known = f"settings.wrong_{_PROBLEMS.get(item['type'], '')}"
-    found = {"problem": item["msg"], **item.get("ctx", {})}
-    if "expected" in found:  # "'a', 'b' or 'c'"
-        found["expected"] = str(found["expected"]).replace(" or ", ", ")
-    return say(known, **found) if known in catalogue("en") else str(item["msg"])
 
 
 def _refused(file: Path, error: ValidationError) -> SettingsError:

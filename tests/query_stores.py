@@ -7,7 +7,7 @@ from adapter import audit, database, hospital_tokens
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
 from adapter.inbox.store import InboxStore
-from adapter.insights import problems
+from adapter.insights import audit_log, backup_report, problems
 from adapter.ledger import reassignment
 from adapter.ledger.active_mappings import ActiveMappingStore
 from adapter.ledger.disclosures import DisclosureStore
@@ -25,6 +25,8 @@ from adapter.ledger.shipments import ShipmentStore
 from adapter.ledger.store import LedgerStore
 from adapter.ledger.workers.named_locks import NamedLockStore
 from adapter.ledger.workers.registry import WorkerStore
+from adapter.operations import audit_head, backup
+from adapter.pipeline import configuration_changes
 from adapter.pipeline.inbound import inbox
 from adapter.records import change_feed, doubles, reassignments
 from adapter.records.change_feed import ChangeFeed
@@ -37,7 +39,7 @@ from adapter.records.sources.sql import source_cursor as cursors
 from adapter.records.store import RecordStore
 from adapter.repository import erasure as repository_erase
 from adapter.repository import store as repository
-from adapter.web import app
+from adapter.web import access_counter, app
 
 __all__ = ["NOT_EVERYWHERE", "OTHERS", "STORES", "module_of"]
 
@@ -85,6 +87,12 @@ OTHERS: dict[type | ModuleType, str] = {
     inbox: _ASKS,
     problems: _ASKS,
     app: _ASKS,
+    backup: "copies a database whole, which is what it is for",
+    audit_head: _ASKS,
+    audit_log: "looks back until a page is full, for a person",
+    configuration_changes: "parts of the settings are few",
+    access_counter: _ASKS,
+    backup_report: "reads a backup whole, which is what it is for",
 }
 # What only one of the systems executes, or the first of all writers.
 NOT_EVERYWHERE = {

@@ -379,6 +379,7 @@ def telling(engine: Engine) -> None:
         audit.append(connection, at=NOW, actor="test", action="test.done")
         audit.set_withheld(connection, BV, {"s1": {("measurement", "tier"): 5}, "s2": {}}, NOW)
     audit.chain_head(engine)
+    assert audit.hash_at(engine, audit.newest(engine).seq)
     audit.verify_chain(engine)
     assert audit.withheld_of_subject(engine, BV, "s1")
     assert audit.withheld_counts(engine, BV)

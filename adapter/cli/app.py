@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from adapter.cli.commands import (
+    audit,
+    backup,
     cadre,
     doctor,
     explain,
@@ -90,5 +92,7 @@ for module in (
     cadre,
     reconcile,
     validate,
+    backup,
+    audit,
 ):
     module.register(app)

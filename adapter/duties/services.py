@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from adapter.duties.alarms import SendAlarms
+from adapter.duties.audit_head import TellAuditHead
 from adapter.duties.card_measurement import MeasureCard
 from adapter.duties.duty import Duty, no_progress
 from adapter.duties.planning import PlanHospital
@@ -30,6 +31,7 @@ def schedule_duties(adapter: Adapter, clock: Clock, stop: threading.Event) -> li
         *_measurements(adapter, clock, stop, hospitals),
         *_sources(adapter, clock),
         SendAlarms(adapter, clock),
+        TellAuditHead(adapter, clock),
     ]
 
 
@@ -43,6 +45,7 @@ def worker_duties(
         *_measurements(adapter, clock, stop, names),
         *([] if hospitals else _sources(adapter, clock)),
         SendAlarms(adapter, clock),
+        TellAuditHead(adapter, clock),
     ]
 
 

@@ -14,6 +14,8 @@ from adapter.pipeline.application import Adapter
 
 if TYPE_CHECKING:
     from adapter.insights.doubles import Double
+    from adapter.audit import ChainReading
+    from adapter.insights.audit_log import AuditFilter, AuditHeadReport, AuditPage
     from adapter.insights.explain_record import RecordExplanation
     from adapter.insights.explain_values import TracedResource
     from adapter.insights.hospital_service import HospitalService
@@ -158,13 +160,17 @@ class Insights:
         """What hospitals sent: how many items are in each state, and those in `state` (None: all)."""
         from adapter.insights.inbox_list import inbox_list
 
-        return inbox_list(self.adapter, state)
+        found = inbox_list(self.adapter, state)
+        self._note_look("inbox.listed", state=state, items=len(found.items))
+        return found
 
     def unanswered(self, hospitals: Sequence[str], days: float) -> "Sequence[UnansweredReferral]":
         """Referrals that a hospital has for so many days and that nothing came back for."""
         from adapter.insights.unanswered import unanswered_referrals
 
-        return unanswered_referrals(self.adapter, hospitals, self.clock() - timedelta(days=days))
+        found = unanswered_referrals(self.adapter, hospitals, self.clock() - timedelta(days=days))
+        self._note_look("unanswered.listed", items=len(found))
+        return found
 
     # -- records ---------------------------------------------------------------------------
 
@@ -244,6 +250,7 @@ class Insights:
         of = year or latest_year(self.adapter.records)
         if of is None:
             return None
+        self._note_look("report.read", year=of, for_outsiders=for_outsiders)
         return year_report(
             self.adapter.records,
             of,
@@ -251,6 +258,44 @@ class Insights:
             today=today,
             for_outsiders=for_outsiders,
         )
+
+    # -- the audit -------------------------------------------------------------------------
+
+    def audit_page(self, wanted: "AuditFilter", *, before: int | None, limit: int) -> "AuditPage":
+        """Rows of the audit, newest first. That somebody looked is a row of its own."""
+        from adapter.insights.audit_log import audit_page
+
+        found = audit_page(self.adapter, wanted, before=before, limit=limit)
+        self._note_look("audit.read", rows=len(found.rows), subject=wanted.subject)
+        return found
+
+    def audit_chain(self) -> "ChainReading":
+        """The whole chain, read and compared."""
+        from adapter.audit import check_chain
+
+        return check_chain(self.adapter.engine)
+
+    def audit_head(self) -> "AuditHeadReport":
+        """The newest row, and whether the audit leads to what this machine remembers."""
+        from adapter.insights.audit_log import audit_head
+
+        return audit_head(self.adapter)
+
+    def audit_hash(self, seq: int) -> str | None:
+        """The hash of one row, to be compared with what somebody noted down; None where there is no such."""
+        from adapter.audit import hash_at
+
+        return hash_at(self.adapter.engine, seq)
+
+    def audit_subject(self, key: str) -> str:
+        """What the audit calls a person. Raises SettingsError without the identity key."""
+        return self.adapter.audit_subject(key)
+
+    def _note_look(self, action: str, *, subject: str | None = None, **details: Any) -> None:
+        """Note that `viewer` is about to see this."""
+        from adapter.pipeline.access_audit import audit_look
+
+        audit_look(self.adapter, action, details, subject=subject, by=self.viewer, now=self.clock())
 
     def audit_read(self, records: Iterable[tuple[str, str]], command: str) -> None:
         """Note that `viewer` is about to see these records (kind, key)."""

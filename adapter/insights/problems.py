@@ -17,6 +17,7 @@ from sqlalchemy import text
 
 from adapter.database import read_transaction
 from adapter.errors import MappingError, PolicyError, SettingsError
+from adapter.insights.open_files import readable_by_others
 from adapter.insights.unanswered import backlog_of, unanswered_referrals
 from adapter.ledger.hospitals.circuit_breaker import HospitalMode
 from adapter.ledger.hospitals.server import HaltReason
@@ -123,6 +124,8 @@ class ProblemFacts:
     read_only: bool = False
     failed_channels: tuple[str, ...] = ()
     key_unreadable: bool = False  # the identity key is missing or too short
+    audit_trouble: str = ""  # why the audit does not lead to what is remembered, in a word
+    readable_by_others: int = 0  # files and folders of ours that other accounts can read
     orphaned_merges: int = 0  # people merged into somebody who left the records
     shared_numbers: int = 0  # national or insurance numbers that two people have
 
@@ -160,6 +163,10 @@ def find_problems(known: ProblemFacts, limits: AlarmSettings, now: datetime) -> 
         )
     if known.disk_free_mb is not None and known.disk_free_mb < limits.disk_free_mb:
         found.append(Problem("disk", "", None, int(known.disk_free_mb), "df -h"))
+    if known.audit_trouble:
+        found.append(Problem("audit", "", None, 1, "adapter audit head", cause=known.audit_trouble))
+    if known.readable_by_others:
+        found.append(Problem("open-files", "", None, known.readable_by_others, "adapter status --where"))
     if known.read_only:
         found.append(Problem("read-only", "", None, 1, "adapter status"))
     found += [Problem("way", "", None, 1, "adapter alarm --test", cause=way) for way in known.failed_channels]
@@ -284,6 +291,8 @@ def collect_facts(adapter: Adapter, now: datetime) -> ProblemFacts:
         disk_free_mb=_disk_free(adapter),
         read_only=_read_only(adapter),
         failed_channels=ways,
+        audit_trouble=adapter.remembered_head.trouble(),
+        readable_by_others=len(readable_by_others(adapter.settings)),
         orphaned_merges=len(adapter.records.merges.without_survivor()),
         shared_numbers=_shared_numbers(adapter),
     )

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import orjson
 
+from adapter import audit
 from adapter.delivery.http.client import post_json
 from adapter.delivery.mail import send_mail
 from adapter.errors import SettingsError
@@ -27,6 +28,7 @@ __all__ = [
     "SendAlarms",
     "TestChannels",
     "alarm_channels",
+    "mail_audit_head",
     "send_alarms",
     "test_channels",
 ]
@@ -86,6 +88,27 @@ def test_channels(adapter: Adapter, now: datetime) -> dict[str, str | None]:
     )
     failed = _send(adapter, message)
     return {name: failed.get(name) for name in alarm_channels(adapter)}
+
+
+def mail_audit_head(adapter: Adapter, now: datetime) -> None:
+    """Send the audit's newest number and hash by e-mail, if the settings name one: who keeps the mails can
+    say later whether the audit still leads there.
+    """
+    if adapter.settings.alarm.mail is None:
+        return
+    head, centre = audit.newest(adapter.engine), adapter.settings.centre.name
+    at = now.astimezone(VIETNAM_ZONE).strftime("%Y-%m-%d %H:%M")
+    message = AlarmMessage(
+        say("audit.mail_subject", centre=centre, seq=head.seq),
+        say("audit.mail_text", centre=centre, at=at, seq=head.seq, hash=head.hash),
+        {},
+    )
+    try:
+        failed = _mail(adapter, adapter.settings.alarm, message)
+    except SettingsError:
+        failed = "secret"
+    if failed:
+        _log.warning("alarm.not_sent", stage="mail", reason=failed)
 
 
 def alarm_channels(adapter: Adapter) -> dict[str, Channel]:

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from adapter.errors import UsageError
 from adapter.operations.operation import Operation, OperationContext
+from adapter.pipeline.access_audit import audit_look
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.inbox import erase_received
 from adapter.records.importing.identity_checks import AllowedChanges
@@ -109,7 +110,10 @@ def import_source(adapter: Adapter, name: str, now: datetime) -> ImportReport:
 
 
 def check_source(context: OperationContext, path: Path, on_record: Callable[[Record], None]) -> ImportReport:
-    """Read a source whole and store nothing; `on_record` is called with every record."""
+    """Read a source whole and store nothing; `on_record` is called with every record. Audited: some of it
+    will be shown.
+    """
+    audit_look(context.adapter, "source.read", {}, by=context.by, now=context.clock())
     return run_import(
         context.adapter.engine,
         [path],

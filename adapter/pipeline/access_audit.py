@@ -3,14 +3,15 @@
 The audit gets the opaque name of the person and the command; no key, no value, no name.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from adapter import audit
 from adapter.database import write_transaction
 from adapter.pipeline.application import Adapter
 
-__all__ = ["audit_export", "audit_read"]
+__all__ = ["audit_export", "audit_look", "audit_read"]
 
 
 def audit_read(
@@ -31,6 +32,20 @@ def audit_read(
                 subject=adapter.audit_subject(cadre),
                 details={"command": command},
             )
+
+
+def audit_look(
+    adapter: Adapter,
+    action: str,
+    details: Mapping[str, Any],
+    *,
+    by: str,
+    now: datetime,
+    subject: str | None = None,
+) -> None:
+    """`by` is about to see something that is of many people, or of one by his opaque name."""
+    with write_transaction(adapter.engine) as connection:
+        audit.append(connection, at=now, actor=by, action=action, subject=subject, details=details)
 
 
 def audit_export(adapter: Adapter, hospital: str, *, command: str, by: str, now: datetime) -> None:

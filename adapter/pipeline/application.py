@@ -2,14 +2,16 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
+from adapter import audit
 from adapter.database import migrate, open_database
 from adapter.errors import SettingsError
 from adapter.fhir.identity import IdentityFactory
@@ -23,6 +25,7 @@ from adapter.ledger.workers.heartbeat import Heartbeat
 from adapter.pipeline.destination import Destination, pace_limits
 from adapter.pipeline.mapping_editions import MappingEdition, MappingLibrary
 from adapter.pipeline.mapping_loading import load_mappings
+from adapter.pipeline.remembered_head import AuditKey, RememberedHead
 from adapter.settings import Settings
 
 if TYPE_CHECKING:  # a command imports what it needs, and `adapter status` needs little
@@ -47,6 +50,9 @@ class Adapter:
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self.settings = settings
         self.engine = engine
+        key = AuditKey(settings)
+        audit.use_key(engine, key)
+        self.remembered_head = RememberedHead(engine, settings.data_folder, key)
         self.ledger = LedgerStore(engine, {one.name: pace_limits(one) for one in settings.hospitals.values()})
         self.addresses = {one.name: server_address(one.base_url) for one in settings.hospitals.values()}
         self.cards = ServerCardStore(engine, self.addresses)
@@ -61,7 +67,10 @@ class Adapter:
 
     @classmethod
     def open(cls, settings: Settings) -> "Adapter":
-        """Open the database and bring its schema to the newest version. Raises SchemaNewer."""
+        """Open the database and bring its schema to the newest version. Raises SchemaNewer, and SettingsError
+        where nothing says which database is meant.
+        """
+        settings.require_chosen_database()
         engine = open_database(settings.resolved_database_url)
         try:
             migrate(engine)
@@ -144,7 +153,10 @@ class Adapter:
         self.close()
 
     def close(self) -> None:
-        """Close all database connections."""
+        """Close all database connections, and write down how far the audit has come where it has."""
+        if audit.has_appended(self.engine):
+            with suppress(OSError, SQLAlchemyError):  # it is written down the next time
+                self.remembered_head.remember()
         self.engine.dispose()
 
     @cached_property

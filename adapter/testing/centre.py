@@ -54,7 +54,9 @@ class Centre(Commands):
             general["database_url"] = database_url
         sections = {name: self._hospital_settings(name, section) for name, section in hospitals.items()}
         self.settings_file.write_text(_toml({**general, "hospitals": sections}), "utf-8")
-        (folder / "identity.key").write_text(_KEY)
+        key = folder / "identity.key"
+        key.touch(mode=0o600)
+        key.write_text(_KEY)
 
     def _hospital_settings(self, name: str, section: Mapping[str, Any]) -> dict[str, Any]:
         made = {"display": name, "level": "provincial", "timeout_seconds": 5}

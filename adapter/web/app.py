@@ -1,6 +1,7 @@
 """FastAPI applications around the FHIR router: the endpoint that hospitals call, and its safety net."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -18,6 +19,7 @@ from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.repository import Repository
 from adapter.repository.transaction_writer import OnChange
 from adapter.telemetry import get_logger
+from adapter.web.access_counter import AccessCounter
 from adapter.web.bearer_tokens import bearer_authentication
 from adapter.web.content_negotiation import error_response
 from adapter.web.fhir_api import fhir_router
@@ -208,7 +210,7 @@ def endpoint_app(
         base=public_url.rstrip("/") if public_url else None,
         own_system=own_system,
     )
-    return fhir_app(
+    app = fhir_app(
         repository,
         identify=bearer_authentication(engine),
         base=public_url,
@@ -216,3 +218,5 @@ def endpoint_app(
         description=description,
         after_write=after_receive,
     )
+    app.state.access_counter = AccessCounter(engine, lambda: datetime.now(UTC))
+    return app

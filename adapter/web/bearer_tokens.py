@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from adapter.hospital_tokens import hospital_of_token
 from adapter.repository.interaction_errors import interaction_error
+from adapter.web.access_counter import count_refused_login
 
 __all__ = ["bearer_authentication", "bearer_token"]
 
@@ -24,9 +25,11 @@ def bearer_authentication(engine: Engine) -> Callable[[Request], str]:
     def identify(request: Request) -> str:
         token = bearer_token(request)
         if token is None:
+            count_refused_login(request)
             raise interaction_error(401, "login", "no_token", "http.Authorization")
         hospital = hospital_of_token(engine, token)
         if hospital is None:
+            count_refused_login(request)
             raise interaction_error(401, "login", "bad_token_sent", "http.Authorization")
         return hospital
 

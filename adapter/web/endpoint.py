@@ -9,6 +9,7 @@ from adapter.duties.inbox_retries import RetryInbox
 from adapter.fhir.validation.checker import check_resource
 from adapter.inbox.receive import receive_resource as receive
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.configuration_changes import note_configuration
 from adapter.pipeline.inbound.inbox import process_inbox
 from adapter.repository.write_plan import VersionChange
 from adapter.web.app import endpoint_app
@@ -38,6 +39,7 @@ def adapter_endpoint(adapter: Adapter) -> FastAPI:
     def after_receive() -> None:
         process_inbox(adapter, datetime.now(UTC), again=False)
 
+    note_configuration(adapter, datetime.now(UTC), by="endpoint")
     RetryInbox(adapter, lambda: datetime.now(UTC)).run()
     return endpoint_app(
         adapter.engine,

@@ -24,6 +24,7 @@ from adapter.repository.search_query import parse_condition, parse_query_string,
 from adapter.repository.store import VersionRow
 from adapter.repository.write_plan import InteractionOutcome
 from adapter.texts import say
+from adapter.web.access_counter import count_read
 from adapter.web.capability_statement import capability_statement
 from adapter.web.content_negotiation import (
     FHIR_JSON,
@@ -105,6 +106,8 @@ class InteractionHandlers:
         if body["resourceType"] != "Bundle":
             raise interaction_error(400, "invalid", "only_bundles", "resourceType")
         representation = parse_prefer(request).get("return") == "representation"
+        if representation or _reads(body):
+            count_read(request, owner, "bundle")
         answer = self.repository.bundle(owner, body, base=self.base(request), representation=representation)
         return Response(answer, media_type=FHIR_JSON)
 
@@ -114,6 +117,7 @@ class InteractionHandlers:
         base = self.base(request)
         lenient = parse_prefer(request).get("handling") == "lenient"
         query = parse_search(kind, params, lenient=lenient, base=base)
+        count_read(request, owner, "search")
         page = self.repository.search(owner, query)
         return Response(searchset_bundle(query, page.total, page.rows, page.more, base), media_type=FHIR_JSON)
 
@@ -121,6 +125,7 @@ class InteractionHandlers:
         """The versions of one resource."""
         self.require_known_type(kind)
         limit, before, since = _history_params(request)
+        count_read(request, owner, "history")
         page = self.repository.history(
             owner, kind, resource_id, limit=limit, before=before, since=parse_since(since) if since else 0
         )
@@ -180,11 +185,13 @@ class InteractionHandlers:
     def read(self, request: Request, owner: str, kind: str, resource_id: str) -> Response:
         """The newest version, or 304 when the caller has it."""
         self.require_known_type(kind)
+        count_read(request, owner, "read")
         return _row_response(request, self.repository.read(owner, kind, resource_id))
 
     def vread(self, request: Request, owner: str, kind: str, resource_id: str, version: str) -> Response:
         """One version."""
         self.require_known_type(kind)
+        count_read(request, owner, "read")
         return _row_response(request, self.repository.vread(owner, kind, resource_id, version))
 
     def parse_delete(self, request: Request, kind: str, resource_id: str | None) -> Interaction:
@@ -274,6 +281,15 @@ def _text(form: bytes) -> str:
         return form.decode()
     except UnicodeDecodeError:
         raise interaction_error(400, "invalid", "bad_query") from None
+
+
+def _reads(bundle: Resource) -> bool:
+    """Whether any entry asks for something. Whether it is well made is found out later."""
+    entries = bundle.get("entry")
+    if not isinstance(entries, list):
+        return False
+    requests = (entry.get("request") for entry in entries if isinstance(entry, dict))
+    return any(isinstance(one, dict) and one.get("method") in ("GET", "HEAD") for one in requests)
 
 
 def _no_such_interaction(path: str, *, deletes: bool) -> FhirError:

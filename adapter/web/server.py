@@ -32,4 +32,9 @@ def run_server(app: Any, host: str, port: int, *, grace_seconds: int = 20) -> No
         lifespan="off",
         interface="asgi3",
     )
-    _Server(config).run()
+    try:
+        _Server(config).run()
+    finally:
+        counter = getattr(getattr(app, "state", None), "access_counter", None)
+        if counter is not None:
+            counter.flush()

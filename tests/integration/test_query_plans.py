@@ -233,7 +233,12 @@ METHODS: dict[Function, Reach | str] = {
     # the audit
     audit.append: ROWS,
     audit.chain_head: ROWS,
+    audit.newest: ROWS,
+    audit.hash_at: ROWS,
     audit.verify_chain: _WALKS,
+    audit.check_chain: _WALKS,
+    audit.use_key: _ASKS_NOTHING,
+    audit.has_appended: _ASKS_NOTHING,
     audit.set_withheld: ROWS,
     audit.withheld_of_subject: ROWS,
     audit.withheld_counts: "sums up all that is kept back from a hospital, for a person",

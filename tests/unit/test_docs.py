@@ -55,7 +55,7 @@ def _commands() -> dict[str, set[str]]:
 
 
 COMMANDS = _commands()
-GROUPS = {"cadre", "mapping", "hospital", "source", "", "terminology"}  # which do nothing by themselves
+GROUPS = {"audit", "cadre", "mapping", "hospital", "source", "", "terminology"}  # which do nothing alone
 
 
 def _code(text: str) -> list[str]:
@@ -146,7 +146,13 @@ def test_the_settings_template_shows_every_setting_with_its_default(
     file = tmp_path / "adapter.toml"
     file.write_text(_uncommented("en"), "utf-8")
     shown, defaults = load_settings(file), Settings()
-    shipped = {"hospitals", "sources", "mappings", "public_url"}  # which have no default that could be shown
+    shipped = {
+        "hospitals",
+        "sources",
+        "mappings",
+        "public_url",
+        "audit_key",
+    }  # which have no default that could be shown
     hidden = {**dict.fromkeys(shipped, True), "alarm": {"webhook", "webhook_token", "mail"}}
     assert shown.model_dump(exclude=hidden) == defaults.model_dump(exclude=hidden)
     named = tomllib.loads(_uncommented("en"))

@@ -90,10 +90,10 @@ def test_only_planning_has_a_name_without_a_colon(adapter: Adapter) -> None:
 
 def test_names_are_those_that_databases_know(adapter: Adapter) -> None:
     """A beat under another name would be taken anew."""
-    names = {"bv-tinh", "bv-huyen", "doctor:bv-tinh", "source:bv-tinh", "alarm:"}
+    names = {"bv-tinh", "bv-huyen", "doctor:bv-tinh", "source:bv-tinh", "alarm:", "audit:"}
     scheduled, worked, chosen = ({one.name for one in service} for service in services(adapter))
     assert scheduled == worked == names
-    assert chosen == {"bv-huyen", "alarm:"}
+    assert chosen == {"bv-huyen", "alarm:", "audit:"}
 
 
 def test_what_has_beats_has_a_valid_cron_and_what_has_none_is_a_part(adapter: Adapter) -> None:

@@ -33,7 +33,7 @@ def mapping_check(context: typer.Context, as_json: AsJson = False) -> None:
     from adapter.errors import MappingError
     from adapter.insights.mapping_check import mapping_check as check
 
-    found = check(settings_of(context))
+    found = check(settings_of(context, optional=True))
     if found.problems and not as_json:
         raise MappingError("cli.check_failed", found.problems)
     emit(found, as_json, lambda _: _draw_check(found))

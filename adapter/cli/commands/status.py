@@ -6,7 +6,7 @@ import typer
 
 from adapter.cli.commands.hospital import served_lines
 from adapter.cli.commands.problems import show_problems
-from adapter.cli.terminal.context import AsJson, insights, now, open_adapter
+from adapter.cli.terminal.context import AsJson, insights, now, open_adapter, settings_of
 from adapter.cli.terminal.output import LOCAL, emit, moment, rows, table
 from adapter.cli.terminal.refused import draw_refused, waiting_at
 from adapter.texts import say
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from adapter.insights.refusals import RefusedResource
+    from adapter.insights.settings_in_use import SettingsInUse
     from adapter.insights.status import HospitalStatus, Worker
 
 __all__ = ["register"]
@@ -32,13 +33,19 @@ def status(
     context: typer.Context,
     problems: Annotated[bool, typer.Option("--problems", help=say("alarm.help_problems"))] = False,
     workers: Annotated[bool, typer.Option("--workers", help=say("worker.help_workers"))] = False,
+    where: Annotated[bool, typer.Option("--where", help=say("cli.help_where"))] = False,
     as_json: AsJson = False,
 ) -> None:
     """One line per hospital, or per worker; or what a person must know."""
     from adapter.errors import UsageError
+    from adapter.insights.settings_in_use import settings_in_use
 
     if problems and workers:
         raise UsageError("problems.with_workers")
+    if where:
+        used = settings_in_use(settings_of(context))
+        emit(used, as_json, lambda _: _draw_where(used))
+        return
     if problems:
         show_problems(context, as_json)
     with open_adapter(context) as adapter:
@@ -47,13 +54,25 @@ def status(
         if workers:
             emit(there, as_json, lambda out: _draw_workers(out, there))
             return
-        lines = shown.status()
+        lines, used = shown.status(), settings_in_use(adapter.settings)
         waiting = waiting_at(
             adapter, {} if as_json else {line.hospital: line.parked for line in lines}, "status"
         )
     emit(lines, as_json, lambda out: _draw_status(out, lines, waiting))
     if there and not as_json:
         typer.echo(say("worker.there", count=len(there)))
+    typer.echo(say("cli.where_both", settings=used.settings, database=used.database), err=True)
+
+
+def _draw_where(used: "SettingsInUse") -> None:
+    """A line each: what a command in the wrong folder would get wrong."""
+    typer.echo(say(f"cli.where_{'' if used.settings_found else 'no_'}settings", path=used.settings))
+    made = used.database_found is not False
+    typer.echo(say(f"cli.where_{'' if made else 'no_'}database", database=used.database))
+    typer.echo(say("cli.where_mappings", path=used.mappings))
+    typer.echo(say("cli.where_data", path=used.data_folder))
+    for path in used.readable_by_others:
+        typer.echo(say("cli.where_open", path=path))
 
 
 def report(

@@ -67,6 +67,6 @@ def export(
     """Write the code tables as FHIR CodeSystem, ValueSet and ConceptMap."""
     from adapter.operations.terminology_export import export_code_tables
 
-    facts = export_code_tables(settings_of(context), directory)
+    facts = export_code_tables(settings_of(context, optional=True), directory)
     count = len(facts.files)
     emit(facts, as_json, lambda out: out.print(say("terms.exported", count=count, **asdict(facts))))

@@ -61,13 +61,17 @@ def choices(context: typer.Context) -> Choices:
     return found if isinstance(found, Choices) else Choices()
 
 
-def settings_of(context: typer.Context) -> "Settings":
-    """Read the settings; their language holds unless `--lang` or ADAPTER_LANG chose one."""
+def settings_of(context: typer.Context, *, optional: bool = False) -> "Settings":
+    """Read the settings; their language holds unless `--lang` or ADAPTER_LANG chose one. Raises SettingsError
+    where there are none, unless the defaults do too (`optional`).
+    """
     from adapter.settings import load_settings
 
     chosen = choices(context)
     settings = load_settings(chosen.config)
     set_language(chosen.lang or settings.lang)
+    if not optional:
+        settings.require_chosen_database()
     return settings
 
 
@@ -85,11 +89,30 @@ def open_adapter(context: typer.Context, *, service: bool = False) -> Iterator["
     level = settings.log_level if service or settings.log_level == "debug" else "warning"
     configure_logging(level=level, json=settings.log_json)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every plugin it loads
+    _tell_when_new(context, settings, at_once=service)
     with Adapter.open(settings) as adapter:
         # What is loaded now stays to the end: the collector need not walk it again and again.
         gc.freeze()
         sys.setswitchinterval(_SWITCH)
         yield adapter
+
+
+def _tell_when_new(context: typer.Context, settings: "Settings", *, at_once: bool) -> None:
+    """Say that an empty database will be made: a slip in its name must not pass in silence. After what a
+    command has to say, and not beside an error, which stays one line.
+    """
+    file = settings.database_file
+    if file is None or file.exists():
+        return
+
+    def tell() -> None:
+        if sys.exc_info()[0] in (None, typer.Exit):
+            typer.echo(say("cli.database_made", path=file), err=True)
+
+    if at_once:
+        tell()
+    else:
+        context.find_root().call_on_close(tell)
 
 
 def chosen(adapter: "Adapter", hospitals: Sequence[str] | None) -> list[str]:

@@ -20,8 +20,9 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from adapter.errors import SourceError
+from adapter.invalid_entries import describe_invalid_entry
 from adapter.records.sheets.layout import SHEETS
-from adapter.settings import SecretRef, describe_invalid_entry, is_valid_name
+from adapter.settings import SecretRef, is_valid_name
 from adapter.texts import say
 
 __all__ = ["SourceQuery", "SqlSource", "load_source"]
