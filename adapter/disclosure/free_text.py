@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from adapter.disclosure.text_folding import fold_text
 from adapter.fhir.definitions.types import Element, elements
+from adapter.text_folding import fold_text
 
 __all__ = ["element_without_free_text"]
 

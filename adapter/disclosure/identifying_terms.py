@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from adapter.disclosure.text_folding import accented_words, digit_runs, fold_text, word_sequence
+from adapter.text_folding import accented_words, digit_runs, fold_text, word_sequence
 
 __all__ = ["IdentifyingTerms", "PositionTerm"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from adapter.bounded_cache import BoundedCache
 from adapter.disclosure.free_text import element_without_free_text
-from adapter.disclosure.text_folding import fold_text
 from adapter.fhir.codec import Resource, SerialisedElements, is_worth_caching
+from adapter.text_folding import fold_text
 
 __all__ = ["pseudonymised", "with_confidentiality_label", "without_free_text"]
 

@@ -7,8 +7,8 @@ from typing import Any
 from adapter.bounded_cache import BoundedCache
 from adapter.disclosure.identifying_terms import IdentifyingTerms, PositionTerm, expand_abbreviations
 from adapter.disclosure.policy import WithholdReason
-from adapter.disclosure.text_folding import fold_text, word_sequence
 from adapter.fhir.codec import Resource, SerialisedElements, is_worth_caching
+from adapter.text_folding import fold_text, word_sequence
 
 __all__ = ["ResourceTexts", "TextGuard"]
 

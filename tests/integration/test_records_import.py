@@ -468,6 +468,5 @@ def test_an_import_is_audited_in_counts(engine: Engine, tmp_path: Path) -> None:
     assert [(row.actor, row.action) for row in rows] == [("import", "import.done")]
     details = json.loads(rows[0].details)
     assert details["kinds"]["cadre"]["created"] == 20
-    assert details["refused_people"] == 3
-    assert (details["refused_rows"] > 6, details["scrubbed"]) == (True, 0)
+    assert details.keys() == {"kinds"}  # how many were T0 is nobody's business who reads the audit later
     assert "CB-" not in rows[0].details

@@ -5,12 +5,12 @@ costs itself alone. Rows of T0 people, and rows that belong to them, are refused
 is looked at: they are counted, never stored, shown or written anywhere.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from functools import wraps
-from itertools import chain, groupby, islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 
@@ -20,6 +20,9 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ex
 from adapter import audit
 from adapter.database import read_transaction, write_transaction
 from adapter.errors import ImportRefused, SourceDisconnected, SourceReplaced
+from adapter.fhir.identity import IdentityFactory
+from adapter.records.erased_names import ErasedNames
+from adapter.records.importing.hidden_people import HiddenPeople, find_hidden_people, open_rows
 from adapter.records.importing.import_report import CellProblem, ImportReport
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.importing.rejects_file import RejectsFile
@@ -27,7 +30,7 @@ from adapter.records.importing.report_builder import ImportReportBuilder
 from adapter.records.importing.row_checks import CheckedRows, RowChecker
 from adapter.records.importing.row_reader import ImportContext, ParsedRow, RowReader
 from adapter.records.model import RECORD_TYPES, Record
-from adapter.records.sheets.columns import REASON_COLUMN, HeaderRow, find_header_row
+from adapter.records.sheets.columns import REASON_COLUMN
 from adapter.records.sheets.tab import Tab, TabSource
 from adapter.records.sources.open_tabs import InputOptions, open_tabs
 from adapter.texts import say
@@ -38,7 +41,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 ImportProgress = Callable[[int, int], None]
 _CHUNK = 1000
-_HEADER_WITHIN = 10  # rows that are not empty
 
 
 class _DryRun(Exception):
@@ -85,6 +87,8 @@ def run_import(
     on_scrub: Callable[[Connection, str], None] | None = None,
     on_record: Callable[[Record], None] | None = None,
     inputs: InputOptions | None = None,
+    identities: Callable[[], IdentityFactory] | None = None,
+    admitted: Collection[str] = (),
 ) -> ImportReport:
     """Import `files`: workbooks, CSV files or folders of CSVs, together one state of the kinds they hold;
     databases (YAML, see `sql`) and check-up forms (XML, see `checkup`), read as `inputs` says.
@@ -95,7 +99,8 @@ def run_import(
     or removed when no row is rejected. `known_measures` None: any measure.
     `progress` is called with (bytes done, bytes in all); `on_problem` with every bad cell;
     `on_scrub`, within the import's transaction, with the key of each person who is T0;
-    `on_record` with every record that the files hold.
+    `on_record` with every record that the files hold. `identities` makes the keyed hashes by which whoever
+    was erased as T0 is known again and refused, but for those whose keys are `admitted`; None: nobody is.
     Raises ImportRefused or SourceError, with nothing changed, when a file as a whole cannot be imported.
     """
     tally = ImportReportBuilder(on_problem)
@@ -110,9 +115,11 @@ def run_import(
         try:
             with write_transaction(store_engine) as connection:
                 known = ImportContext(known_hospitals, known_measures, now)
+                erased = None if identities is None else ErasedNames(connection, identities)
                 work = _Import(
                     ImportWriter(connection),
                     tabs,
+                    hidden=HiddenPeople(erased, admitted),
                     known=known,
                     tally=tally,
                     rejects=refused,
@@ -158,14 +165,12 @@ def _forget(engine: Engine) -> None:
 
 
 def _audit(connection: Connection, now: datetime, tally: ImportReportBuilder) -> None:
-    """That it was imported, and how much was refused and erased: counts alone."""
+    """That it was imported: counts alone, and none of T0 people's rows, since the audit lasts."""
     report = tally.report(None, partial=False, dry_run=False)
-    details = {
-        "kinds": {kind: vars(counts) for kind, counts in report.kinds.items()},
-        "refused_people": report.refused_people,
-        "refused_rows": report.refused_rows,
-        "scrubbed": report.scrubbed,
-    }
+    kinds = {kind: {**vars(counts)} for kind, counts in report.kinds.items()}
+    for counts in kinds.values():
+        del counts["withheld"]
+    details = {"kinds": kinds}
     audit.append(connection, at=now, actor="import", action="import.done", details=details)
 
 
@@ -182,6 +187,7 @@ class _Import:
         changes: ImportWriter,
         tabs: list[Tab],
         *,
+        hidden: HiddenPeople,
         known: ImportContext,
         tally: ImportReportBuilder,
         rejects: RejectsFile,
@@ -197,7 +203,8 @@ class _Import:
         self._progress = progress
         self._on_scrub = on_scrub
         self._on_record = on_record
-        self._checking = RowChecker(changes, tally)
+        self._hidden = hidden
+        self._checking = RowChecker(changes, tally, hidden)
         self._total = sum(tab.size for tab in tabs)
         self._past = 0
         self._keeps = False
@@ -207,6 +214,10 @@ class _Import:
         """Every kind in turn: its rows, then what is gone, so that children meet the new state."""
         self.partial = self.partial or partial
         self._keeps = partial
+        find_hidden_people(self._tabs, self._known, self._hidden, self._tally.count_returning)
+        for tab in self._tabs:  # both are kept with every record
+            if self._hidden.is_told_of(tab.source, tab.title):
+                raise ImportRefused("import.hidden_in_name")
         for kind, tabs in groupby(self._tabs, key=lambda tab: tab.sheet.kind):
             before = self._changes.count(kind)
             deleted = 0
@@ -258,19 +269,17 @@ class _Import:
         return 0
 
     def _tab(self, tab: Tab) -> CheckedRows:
-        rows = tab.rows()
         total = CheckedRows()
-        top = list(islice(rows, _HEADER_WITHIN))
-        if not top:
+        opened = open_rows(tab, tab.rows())
+        if opened is None:
             return total
-        place = find_header_row(tab.sheet, [cells for _, cells in top])
-        line, header = top[place]
-        headers = HeaderRow(tab.sheet, header, source=tab.source, number=line)
+        headers, header, rows = opened
         self.partial = self.partial or REASON_COLUMN.field in headers.places
         for title in headers.unknown:
-            self._tally.warn("import.unknown_column", sheet=tab.title, header=title)
+            shown = "-" if self._hidden.is_told_of(title) else title
+            self._tally.warn("import.unknown_column", sheet=tab.title, header=shown)
         reader = RowReader(tab.sheet, headers, self._known)
-        parsed = (reader.read(number, cells) for number, cells in chain(top[place + 1 :], rows))
+        parsed = (reader.read(number, cells) for number, cells in rows)
         while chunk := list(islice(parsed, _CHUNK)):
             total = total.plus(self._chunk(tab, header, reader, chunk))
             if self._progress:
@@ -286,7 +295,7 @@ class _Import:
         self._tally.rows += len(chunk)
         if found.good:
             type_ = RECORD_TYPES[kind]
-            records = [(type_(**row.fields), row.number) for row in found.good]
+            records = [(type_(**row.fields), row.kept_number) for row in found.good]
             for record, _ in records if self._on_record else ():
                 self._on_record(record)  # type: ignore[misc] # looked at just now
             created, changed = self._changes.upsert(records, tab.source, tab.title, self._known.now)
@@ -298,6 +307,7 @@ class _Import:
         for row, reason in found.bad:
             self._rejects.add(tab, header, row.cells, reason)
         if tab.origin is not None:
+            tab.origin.note_refused(tab, found.refused)
             tab.origin.note_rejected(tab, [row.number for row, _ in found.bad])
         found.drop_rows()
         return found
