@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from adapter.ledger.erasure import forget_bodies
 from adapter.operations.operation import Operation, OperationContext
 from adapter.pipeline.application import Adapter
-from adapter.pipeline.inbound.inbox import erase_received
+from adapter.pipeline.inbound.erasure import erase_everywhere
 from adapter.records.importing.import_report import ImportReport
 from adapter.records.importing.importer import run_import
 from adapter.records.model import Record
@@ -37,7 +39,8 @@ class ImportState:
 @dataclass(frozen=True)
 class ImportRecords(Operation[ImportState, ImportReport]):
     """Import files together as one state of the kinds they hold. With `dry_run` nothing is stored, and the
-    report says what would be. Nothing undoes it yet.
+    report says what would be. Of `admitted` (keys) a person says that they are T0 no more. Nothing undoes it
+    yet.
     """
 
     name: ClassVar[str] = "records.import"
@@ -48,6 +51,7 @@ class ImportRecords(Operation[ImportState, ImportReport]):
     allow_deletions: bool = False
     full: bool = False
     rejects: Path | None = None
+    admitted: tuple[str, ...] = ()
 
     def look(self, context: OperationContext) -> ImportState:
         """What the import would begin from; a dry run says what it would do."""
@@ -70,8 +74,9 @@ class ImportRecords(Operation[ImportState, ImportReport]):
             known_measures=None,
             now=context.clock(),
             progress=_counted(context),
-            on_scrub=erase_received,
             inputs=_inputs(context.adapter, full=self.full),
+            admitted=self.admitted,
+            **_erasing(context.adapter, context.clock()),
         )
 
     def _paths(self, context: OperationContext) -> list[Path]:
@@ -88,8 +93,8 @@ def import_source(adapter: Adapter, name: str, now: datetime) -> ImportReport:
         rejects=settings.data_folder / f"{name}.rejects",
         known_hospitals=frozenset(settings.hospitals),
         now=now,
-        on_scrub=erase_received,
         inputs=_inputs(adapter),
+        **_erasing(adapter, now),
     )
 
 
@@ -106,6 +111,7 @@ def check_source(context: OperationContext, path: Path, on_record: Callable[[Rec
         progress=_counted(context),
         on_record=on_record,
         inputs=_inputs(context.adapter, full=True),
+        identities=lambda: context.adapter.identities,
     )
 
 
@@ -115,6 +121,12 @@ def source_file(adapter: Adapter, path: Path) -> Path:
     if path.exists() or str(path) not in settings.sources:
         return path
     return settings.folder / settings.sources[str(path)].file
+
+
+def _erasing(adapter: Adapter, now: datetime) -> dict[str, Any]:
+    """What an import needs to take a person out of all stores, and to know this one again."""
+    erase = partial(erase_everywhere, now=now, audit_subject=adapter.audit_subject)
+    return {"on_scrub": erase, "on_clear": forget_bodies, "identities": lambda: adapter.identities}
 
 
 def _inputs(adapter: Adapter, *, full: bool = False) -> InputOptions:

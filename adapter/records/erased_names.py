@@ -5,10 +5,13 @@ can tell one from the other, or how many people were erased.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from itertools import count
 from typing import Final
 
 from sqlalchemy import Connection, delete, insert, select
 
+from adapter.errors import SettingsError
 from adapter.fhir.identity import IdentityFactory
 from adapter.records.tables import erased_name
 
@@ -28,10 +31,14 @@ class ErasedNames:
         self._made: IdentityFactory | None = None
         self._stored: set[str] = set(connection.execute(select(erased_name.c.hash)).scalars())
 
-    def prepare(self) -> None:
-        """Lay in the first block, before there is anybody: whether there was anybody cannot be told later."""
+    def prepare(self, admitted: Iterable[str] = ()) -> None:
+        """Lay in the first block, before there is anybody: whether there was anybody cannot be told later.
+        Of these keys a person said that they may come back.
+        """
         if not self._stored:
-            self._add_block()
+            with suppress(SettingsError):  # no identity key yet, so nothing was sent either
+                self._add_block()
+        self.forget(admitted, ())
 
     def holds_any(self, keys: Iterable[str], numbers: Iterable[str] = ()) -> bool:
         """Whether one of these keys, or numbers in normal form, is an erased person's."""
@@ -46,10 +53,12 @@ class ErasedNames:
 
     def forget(self, keys: Iterable[str], numbers: Iterable[str]) -> None:
         """The person may come back."""
+        keys, numbers = list(keys), list(numbers)
+        if not self._stored or not (keys or numbers):
+            return
         gone = sorted(self._stored.intersection(self._hashes(keys, numbers)))
-        free = (
-            one for number in range(2 * len(self._stored)) if (one := self._decoy(number)) not in self._stored
-        )
+        made = (self._decoy(number) for number in count())
+        free = (one for one in made if one not in self._stored)
         self._replace(gone, [next(free) for _ in gone])
 
     def _replace(self, old: Sequence[str], new: Sequence[str]) -> None:

@@ -34,6 +34,7 @@ class HiddenWords:
         self._phrases: dict[str, list[tuple[tuple[str, ...], int]]] = {}
         self._numbers: set[str] = set()
         self._lengths: set[int] = set()
+        self.birth_dates: set[str] = set()  # in ISO form: they tell namesakes apart
         self.known: BoundedCache[str, int] = BoundedCache(_REMEMBERED)  # what was found in texts before
 
     def __bool__(self) -> bool:
@@ -72,7 +73,7 @@ class HiddenWords:
     def found_in(self, text: str) -> int:
         """What of hidden people stands in the text."""
         found = self.known.get(text)
-        return self.known.put(text, self._look(text)) if found is None else found
+        return self.known.put(text, self.look(text)) if found is None else found
 
     def _add(self, phrase: list[str], telling: int) -> None:
         one = (tuple(phrase), telling)
@@ -84,7 +85,8 @@ class HiddenWords:
     def _forget(self) -> None:
         self.known = BoundedCache(_REMEMBERED)
 
-    def _look(self, text: str) -> int:
+    def look(self, text: str) -> int:
+        """The same, and it is not remembered: for what does not come back."""
         folded = _folded(text)
         words = word_sequence(folded).split()
         found = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from adapter import audit
-from adapter.database import write_transaction
+from adapter.database import read_transaction, write_transaction
 from adapter.delivery.decisions.strategy import (
     OutboundResource,
     WriteStrategy,
@@ -35,6 +35,7 @@ from adapter.pipeline.desired_state.changed_people import (
 from adapter.pipeline.destination import Destination
 from adapter.pipeline.mappings.activation import ProgressCallback, choose_mapping
 from adapter.pipeline.outbound.too_old import park_outdated
+from adapter.records.erasure import mark_of_erasures
 
 __all__ = [
     "ProgressCallback",
@@ -113,6 +114,8 @@ def update_ledger(
     if since == 0:
         check_identity_key(adapter, destination)
     park_outdated(adapter, name, now)
+    with read_transaction(adapter.engine) as connection:
+        mark = mark_of_erasures(connection)
     changed, done = 0, since
     again = adapter.ledger.cadres_to_replan(name)
     if since >= head and not again:
@@ -128,6 +131,8 @@ def update_ledger(
         with write_transaction(adapter.engine) as connection:
             if lock is not None:
                 adapter.ledger.named_locks.verify_held(connection, lock)
+            if mark_of_erasures(connection, hold=True) != mark:
+                break  # somebody among those who were read may have been erased since
             left_out = adapter.ledger.plan(
                 connection,
                 name,
@@ -155,8 +160,12 @@ def update_ledger(
         )
         progress("plan", name, done - since, head - since)
         if stop.is_set():
-            break
-    return changed
+            return changed
+    else:
+        return changed
+    return changed + update_ledger(
+        adapter, destination, now, progress, stop, only_removals=only_removals, lock=lock
+    )
 
 
 class _Late:

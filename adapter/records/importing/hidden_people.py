@@ -11,7 +11,8 @@ from typing import Any
 from adapter.records.erased_names import ErasedNames
 from adapter.records.hidden_words import KEY, NAME, HiddenWords
 from adapter.records.importing.row_reader import ImportContext, ParsedRow, RowReader
-from adapter.records.serialisation import normalise_identifier
+from adapter.records.model import Cadre
+from adapter.records.serialisation import normalise_identifier, person_identifiers
 from adapter.records.sheets.cell_parsers import CellError, CellValue, cell_text, parse_date
 from adapter.records.sheets.columns import HeaderRow, find_header_row
 from adapter.records.sheets.tab import Tab
@@ -44,11 +45,17 @@ class PersonWords:
         )
         return PersonWords(
             key=reader.written(cells, "key"),
-            name=" ".join(fold_text(reader.written(cells, "name")).split()),
+            name=fold_text(reader.written(cells, "name")),
             birth_date=_day(reader.written(cells, "birth_date")),
             numbers=frozenset(one for one in numbers if len(one) >= _SHORTEST_NUMBER),
             phone=reader.written(cells, "phone"),
         )
+
+    @staticmethod
+    def of_stored(cadre: Cadre) -> "PersonWords":
+        """Out of a stored record."""
+        name, numbers = fold_text(cadre.name), person_identifiers(cadre)
+        return PersonWords(cadre.key, name, str(cadre.birth_date), frozenset(numbers), cadre.phone or "")
 
 
 def _day(written: str) -> str:
@@ -69,6 +76,7 @@ class HiddenPeople:
         self._admitted = frozenset(admitted)
         self._keys: set[str] = set()
         self._numbers: dict[str, set[tuple[str, str]]] = {}  # -> name and birth date of who has it
+        self._numbers_of: dict[str, set[str]] = {}  # key -> those of its row
         self._same: set[tuple[str, str]] = set()
         self._namesakes: set[str] = set()
 
@@ -86,11 +94,14 @@ class HiddenPeople:
         if person.key:
             self._keys.add(person.key.casefold())
             self.words.add_key(person.key)
+            self._numbers_of.setdefault(person.key.casefold(), set()).update(person.numbers)
         for number in person.numbers:
             self._numbers.setdefault(number, set()).add((person.name, person.birth_date))
             self.words.add_number(number)
         self.words.add_name(person.name)
         self.words.add_number(person.phone)
+        if person.birth_date:
+            self.words.birth_dates.add(person.birth_date)
         if person.name and person.birth_date:
             self._same.add((person.name, person.birth_date))
 
@@ -112,13 +123,23 @@ class HiddenPeople:
 
     def was_erased(self, person: PersonWords) -> bool:
         """Whether the person was erased as T0 before, and nobody has said that this is over."""
-        if self._erased is None or person.key in self._admitted:
+        if self._erased is None:
+            return False
+        if person.key in self._admitted:
+            self._erased.forget([person.key], person.numbers)
             return False
         return self._erased.holds_any((person.key,), person.numbers)
 
     def erased_key(self, key: str) -> bool:
         """Whether a person with this key was erased as T0 before."""
         return self._erased is not None and key not in self._admitted and self._erased.holds_any((key,))
+
+    def remember(self, key: str, numbers: Collection[str]) -> None:
+        """Somebody was erased, with these numbers or those of the T0 row: an older file must not bring this
+        person back.
+        """
+        if self._erased is not None:
+            self._erased.add([key], self._numbers_of.get(key.casefold(), set()).union(numbers))
 
     def add_namesake(self, person: PersonWords) -> None:
         """Remember somebody else with a hidden person's name: it is in this one's texts by right."""

@@ -18,18 +18,24 @@ from sqlalchemy import Connection, Engine
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from adapter import audit
-from adapter.database import read_transaction, write_transaction
+from adapter.database import (
+    empty_write_ahead_log,
+    erase_free_space,
+    read_transaction,
+    write_transaction,
+)
 from adapter.errors import ImportRefused, SourceDisconnected, SourceReplaced
 from adapter.fhir.identity import IdentityFactory
 from adapter.records.erased_names import ErasedNames
-from adapter.records.importing.hidden_people import HiddenPeople, find_hidden_people, open_rows
+from adapter.records.erasure import ErasedPerson
+from adapter.records.importing.hidden_people import HiddenPeople, PersonWords, find_hidden_people, open_rows
 from adapter.records.importing.import_report import CellProblem, ImportReport
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.importing.rejects_file import RejectsFile
 from adapter.records.importing.report_builder import ImportReportBuilder
 from adapter.records.importing.row_checks import CheckedRows, RowChecker
 from adapter.records.importing.row_reader import ImportContext, ParsedRow, RowReader
-from adapter.records.model import RECORD_TYPES, Record
+from adapter.records.model import RECORD_TYPES, Cadre, Record
 from adapter.records.sheets.columns import REASON_COLUMN
 from adapter.records.sheets.tab import Tab, TabSource
 from adapter.records.sources.open_tabs import InputOptions, open_tabs
@@ -84,7 +90,8 @@ def run_import(
     rejects: Path | None = None,
     progress: ImportProgress | None = None,
     on_problem: Callable[[CellProblem], None] | None = None,
-    on_scrub: Callable[[Connection, str], None] | None = None,
+    on_scrub: Callable[[Connection, Sequence[ErasedPerson]], None] | None = None,
+    on_clear: Callable[[Connection, set[tuple[str, str]]], None] | None = None,
     on_record: Callable[[Record], None] | None = None,
     inputs: InputOptions | None = None,
     identities: Callable[[], IdentityFactory] | None = None,
@@ -98,7 +105,8 @@ def run_import(
     imported go (its suffix becomes .xlsx, or none for CSV input); an older rejects file there is replaced,
     or removed when no row is rejected. `known_measures` None: any measure.
     `progress` is called with (bytes done, bytes in all); `on_problem` with every bad cell;
-    `on_scrub`, within the import's transaction, with the key of each person who is T0;
+    `on_scrub`, within the import's transaction, with the people who are T0 now; `on_clear`, within it, with
+    kind and key of others' records that told of such a person and do not any more;
     `on_record` with every record that the files hold. `identities` makes the keyed hashes by which whoever
     was erased as T0 is known again and refused, but for those whose keys are `admitted`; None: nobody is.
     Raises ImportRefused or SourceError, with nothing changed, when a file as a whole cannot be imported.
@@ -116,6 +124,8 @@ def run_import(
             with write_transaction(store_engine) as connection:
                 known = ImportContext(known_hospitals, known_measures, now)
                 erased = None if identities is None else ErasedNames(connection, identities)
+                if erased is not None:
+                    erased.prepare(admitted)
                 work = _Import(
                     ImportWriter(connection),
                     tabs,
@@ -124,7 +134,8 @@ def run_import(
                     tally=tally,
                     rejects=refused,
                     progress=progress,
-                    on_scrub=None if on_scrub is None else lambda key: on_scrub(connection, key),
+                    on_scrub=None if on_scrub is None else lambda people: on_scrub(connection, people),
+                    on_clear=None if on_clear is None else lambda cleared: on_clear(connection, cleared),
                     on_record=on_record,
                 )
                 refused.remove_leftovers()  # under the store's lock, as all that writes is
@@ -138,8 +149,10 @@ def run_import(
                 _undo_if(dry_run)
         except _DryRun:
             return tally.report(None, work.partial, dry_run=True)
-        if tally.scrubbed or on_scrub:
-            _forget(store_engine)
+        if tally.has_erased:
+            erase_free_space(store_engine)
+        elif on_scrub:
+            empty_write_ahead_log(store_engine)
         # After the commit: killed in between, the same import run again writes the same rejects.
         return tally.report(refused.move_into_place(), work.partial, dry_run=False)
 
@@ -155,13 +168,6 @@ def _gather(engine: Engine, origins: list[TabSource], on_page: Callable[[], None
     for gather in gathering:
         if gather is not None:
             gather(on_page)
-
-
-def _forget(engine: Engine) -> None:
-    """Empty SQLite's write-ahead log, which still holds what a scrub has removed."""
-    if engine.dialect.name == "sqlite":
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _audit(connection: Connection, now: datetime, tally: ImportReportBuilder) -> None:
@@ -192,7 +198,8 @@ class _Import:
         tally: ImportReportBuilder,
         rejects: RejectsFile,
         progress: ImportProgress | None,
-        on_scrub: Callable[[str], None] | None = None,
+        on_scrub: Callable[[Sequence[ErasedPerson]], None] | None = None,
+        on_clear: Callable[[set[tuple[str, str]]], None] | None = None,
         on_record: Callable[[Record], None] | None = None,
     ) -> None:
         self._changes = changes
@@ -202,6 +209,7 @@ class _Import:
         self._rejects = rejects
         self._progress = progress
         self._on_scrub = on_scrub
+        self._on_clear = on_clear
         self._on_record = on_record
         self._hidden = hidden
         self._checking = RowChecker(changes, tally, hidden)
@@ -321,10 +329,33 @@ class _Import:
     def _scrub(self) -> int:
         """People who are T0 now leave the store with everything it holds of them; how many were live."""
         refused = self._checking.refused_cadres
+        if self._hidden.numbers:
+            sharing = self._changes.sharing(self._hidden.numbers)
+            refused |= {one.key for one in sharing if self._is_hidden(one)}
         refused |= self._changes.same_people(refused)  # whoever is the same person is T0 too
-        live = len(self._changes.live_owners("cadre", refused)) if refused else 0
-        for key in refused:
-            self._tally.scrubbed += self._changes.scrub(key)
-            if self._on_scrub is not None:
-                self._on_scrub(key)
+        if not refused:
+            return 0
+        live = len(self._changes.live_owners("cadre", refused))
+        self._changes.lock_erasures()
+        people = [self._changes.scrub(key, self._hidden.words) for key in sorted(refused)]
+        self._tally.scrubbed += sum(one.count for one in people)
+        if self._on_scrub is not None:
+            self._on_scrub(people)
+        known = [one for one in people if one.was_known]
+        for one in known:
+            self._hidden.remember(one.key, one.identifiers)
+        if known:
+            self._tally.has_erased = True
+            self._clear_others()
         return live
+
+    def _is_hidden(self, stored: Cadre) -> bool:
+        return self._hidden.is_same_person(PersonWords.of_stored(stored))
+
+    def _clear_others(self) -> None:
+        """What others' records say of who was erased goes, and the next plan takes it back everywhere."""
+        cleared = self._changes.clear_others(self._hidden.words)
+        for kind in sorted({kind for kind, _ in cleared}):
+            self._tally.add(kind, changed=sum(kind == one for one, _ in cleared))
+        if self._on_clear is not None and cleared:
+            self._on_clear(cleared)

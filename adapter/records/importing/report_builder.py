@@ -28,6 +28,7 @@ class ImportReportBuilder:
         self.refused_rows = 0
         self.scrubbed = 0
         self.returning = 0
+        self.has_erased = False
 
     def add(self, kind: str, **counts: int) -> None:
         """Add to a kind's counts."""
