@@ -8,6 +8,7 @@ from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
 from adapter.inbox.store import InboxStore
 from adapter.insights import problems
+from adapter.ledger import erasure as ledger_erase
 from adapter.ledger import reassignment
 from adapter.ledger.active_mappings import ActiveMappingStore
 from adapter.ledger.entries.bulk_statements import EntryInserter
@@ -24,7 +25,8 @@ from adapter.ledger.store import LedgerStore
 from adapter.ledger.workers.named_locks import NamedLockStore
 from adapter.ledger.workers.registry import WorkerStore
 from adapter.pipeline.inbound import inbox
-from adapter.records import change_feed, reassignments
+from adapter.records import change_feed, erased_names, reassignments
+from adapter.records import erasure as records_erase
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.importing import importer
 from adapter.records.importing.import_writer import ImportWriter
@@ -40,6 +42,7 @@ from adapter.web import app
 __all__ = ["NOT_EVERYWHERE", "OTHERS", "STORES", "module_of"]
 
 _ASKS = "asks for no table"
+_ERASES = "looks everywhere when somebody becomes T0"
 STORES: tuple[type | ModuleType, ...] = (
     *(
         LedgerStore,
@@ -75,6 +78,9 @@ OTHERS: dict[type | ModuleType, str] = {
     remote: "another's database",
     database: _ASKS,
     importer: _ASKS,
+    ledger_erase: _ERASES,
+    records_erase: _ERASES,
+    erased_names: "a few blocks of one size",
     inbox: _ASKS,
     problems: _ASKS,
     app: _ASKS,
@@ -82,7 +88,7 @@ OTHERS: dict[type | ModuleType, str] = {
 # What only one of the systems executes, or the first of all writers.
 NOT_EVERYWHERE = {
     *(ShipmentStore.lock, ShipmentStore._one_claimer, repository.lock_owner),
-    *(ImportWriter.scrub, change_feed._make_row),
+    change_feed._make_row,
 }
 
 

@@ -62,23 +62,27 @@ def erase_person(connection: Connection, cadre: str, words: HiddenWords) -> Eras
     """Delete every record of the person, tombstones and merges too, in the caller's transaction. What the
     stored record says of who it is becomes part of `words`.
     """
-    mine = record.c.cadre == cadre
+    number = str(randbelow(10**18)).zfill(18)
     columns = (record.c.kind, record.c.key, record.c.deleted, record.c.body)
-    rows = connection.execute(select(*columns).where(mine)).all()
+    rows = connection.execute(select(*columns).where(record.c.cadre == cadre)).all()
     identifiers: set[str] = set()
     for row in rows:
         if row.kind == Cadre.kind and row.body and not row.deleted:
             identifiers |= _learn(cast(Cadre, bodies.parse_record(row.kind, row.body)), words)
-    number = str(randbelow(10**18)).zfill(18)
-    connection.execute(delete(record).where(mine))
+    if rows:  # else nothing names the person: not even a merge
+        _delete(connection, cadre, number)
+    held = sum(not row.deleted or row.body is not None for row in rows)
+    known = frozenset((row.kind, row.key) for row in rows) | {(Cadre.kind, cadre)}
+    return ErasedPerson(cadre, number, known, words, frozenset(identifiers), held, was_known=bool(rows))
+
+
+def _delete(connection: Connection, cadre: str, number: str) -> None:
+    connection.execute(delete(record).where(record.c.cadre == cadre))
     connection.execute(update(record).where(record.c.former_cadre == cadre).values(former_cadre=number))
     connection.execute(delete(cadre_identifier).where(cadre_identifier.c.cadre == cadre))
     connection.execute(
         delete(record_merge).where(or_(record_merge.c.loser == cadre, record_merge.c.survivor == cadre))
     )
-    held = sum(not row.deleted or row.body is not None for row in rows)
-    known = frozenset((row.kind, row.key) for row in rows) | {(Cadre.kind, cadre)}
-    return ErasedPerson(cadre, number, known, words, frozenset(identifiers), held, was_known=bool(rows))
 
 
 def _learn(cadre: Cadre, words: HiddenWords) -> set[str]:

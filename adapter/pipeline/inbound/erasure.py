@@ -44,12 +44,14 @@ def erase_everywhere(
         return
     sent = _Sent(people[0].words)
     for person in people:
+        if not person.was_known:
+            continue  # nothing can be theirs but what hospitals sent unasked
         lines = ledger.erase_cadre(connection, person.key, person.records, person.number, now)
         sent.identities |= {(line.hospital, line.identity) for line in lines}
         sent.remote |= {SentResource(one.hospital, one.type, one.remote_id) for one in lines if one.remote_id}
         sent.found |= inbox.erase_cadre(connection, person.key, person.referrals)
         inbox.forget_candidate(connection, person.key)
-        if audit_subject is not None and person.was_known:
+        if audit_subject is not None:
             audit.forget_withheld(connection, audit_subject(person.key))
     sent.follow(connection)
     inbox.erase_resources(connection, sent.found)
