@@ -51,6 +51,7 @@ __all__ = [
     "check_chain",
     "configuration_digest",
     "disclosure_refusal",
+    "forget_withheld",
     "has_appended",
     "hash_at",
     "newest",
@@ -349,6 +350,11 @@ def withheld_of_subject(engine: Engine, hospital: str, subject: str) -> dict[tup
     """What is kept back from `hospital` about `subject`: {(kind, reason): count}."""
     with read_transaction(engine) as connection:
         return _stated(connection, hospital, [subject]).get(subject, {})
+
+
+def forget_withheld(connection: Connection, subject: str) -> None:
+    """Nothing is withheld any more about somebody who is not in the records. The history of it stays."""
+    connection.execute(delete(disclosure_refusal).where(disclosure_refusal.c.subject == subject))
 
 
 def withheld_counts(engine: Engine, hospital: str) -> list[WithheldCount]:

@@ -7,7 +7,7 @@ write lock at once (BEGIN IMMEDIATE), so two writers queue instead of failing ha
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,8 @@ from adapter.errors import Busy, SchemaNewer, SettingsError
 
 __all__ = [
     "UtcDateTime",
+    "empty_write_ahead_log",
+    "erase_free_space",
     "known_versions",
     "metadata",
     "migrate",
@@ -42,6 +44,14 @@ metadata = MetaData(
 _BUSY_SECONDS = 60
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_NOT_AVAILABLE = "55P03"  # https://www.postgresql.org/docs/current/errcodes-appendix.html
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "temp_store=MEMORY",
+    "secure_delete=ON",  # what is removed is overwritten, not only let go
+)
+_VACUUM_SECONDS = 5
 _LOCK_TRIES = 12  # each waits five seconds, and lets the others through before the next
 
 
@@ -117,7 +127,7 @@ def _open_sqlite(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, below
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -149,6 +159,38 @@ def _one_writer(engine: Engine) -> AbstractContextManager[object]:
         return nullcontext()
     with _writers_lock:
         return _writers.setdefault(engine, threading.RLock())
+
+
+def empty_write_ahead_log(engine: Engine) -> None:
+    """SQLite's write-ahead log still holds what was removed."""
+    if engine.dialect.name == "sqlite":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def erase_free_space(engine: Engine) -> None:
+    """After something had to be erased for good: write the tables anew, so that what was removed is not left
+    in free space. Where others do not let go of a table for long, PostgreSQL's is only cleared for use.
+    """
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if engine.dialect.name == "sqlite":
+            with suppress(OperationalError):  # somebody is reading: freed pages are overwritten anyhow
+                connection.exec_driver_sql("VACUUM")
+        else:
+            connection.exec_driver_sql(f"SET lock_timeout = '{_VACUUM_SECONDS}s'")
+            for table in inspect(connection).get_table_names():
+                _rewrite(connection, table)
+    empty_write_ahead_log(engine)
+
+
+def _rewrite(connection: Connection, table: str) -> None:
+    quoted = connection.dialect.identifier_preparer.quote(table)
+    try:
+        connection.exec_driver_sql(f"VACUUM (FULL) {quoted}")
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        connection.exec_driver_sql(f"VACUUM {quoted}")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
 from adapter.inbox.store import InboxStore
 from adapter.insights import audit_log, backup_report, problems
+from adapter.ledger import erasure as ledger_erase
 from adapter.ledger import reassignment
 from adapter.ledger.active_mappings import ActiveMappingStore
 from adapter.ledger.disclosures import DisclosureStore
@@ -28,7 +29,8 @@ from adapter.ledger.workers.registry import WorkerStore
 from adapter.operations import audit_head, backup
 from adapter.pipeline import configuration_changes
 from adapter.pipeline.inbound import inbox
-from adapter.records import change_feed, doubles, reassignments
+from adapter.records import change_feed, doubles, erased_names, reassignments
+from adapter.records import erasure as records_erase
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.importing import import_history, importer, undo
 from adapter.records.importing.import_writer import ImportWriter
@@ -44,6 +46,7 @@ from adapter.web import access_counter, app
 __all__ = ["NOT_EVERYWHERE", "OTHERS", "STORES", "module_of"]
 
 _ASKS = "asks for no table"
+_ERASES = "looks everywhere when somebody becomes T0"
 STORES: tuple[type | ModuleType, ...] = (
     *(
         LedgerStore,
@@ -84,6 +87,9 @@ OTHERS: dict[type | ModuleType, str] = {
     remote: "another's database",
     database: _ASKS,
     importer: _ASKS,
+    ledger_erase: _ERASES,
+    records_erase: _ERASES,
+    erased_names: "a few blocks of one size",
     inbox: _ASKS,
     problems: _ASKS,
     app: _ASKS,
@@ -97,7 +103,7 @@ OTHERS: dict[type | ModuleType, str] = {
 # What only one of the systems executes, or the first of all writers.
 NOT_EVERYWHERE = {
     *(ShipmentStore.lock, ShipmentStore._one_claimer, repository.lock_owner),
-    *(ImportWriter.scrub, change_feed._make_row),
+    change_feed._make_row,
 }
 
 

@@ -31,6 +31,7 @@ from adapter.ledger.repairs import Repair, RepairStore
 from adapter.ledger.schema.states import EntryEvent, EntryState
 from adapter.ledger.schema.values import DeliveryOutcome, Lease, LedgerEntry
 from adapter.ledger.store import LedgerStore
+from adapter.records.hidden_words import HiddenWords
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.merges import Merge, MergeStore
 from adapter.records.model import Fulfilment, Result
@@ -267,7 +268,8 @@ def importing(engine: Engine) -> None:
         changes.tombstone("visit", [visit.key])
         changes.tombstone("cadre", [cadre(83)])
         changes.same_people([cadre(84)])
-        assert changes.scrub(cadre(84))
+        assert changes.scrub(cadre(84), HiddenWords()).was_known
+        assert changes.sharing([f"{85:012}"])
         changes.close()
         cursors.load_cursors(connection)
         cursors.load_cursors(connection, "his")

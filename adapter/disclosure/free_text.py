@@ -4,8 +4,8 @@ import re
 from typing import Any
 
 from adapter.disclosure.personal_numbers import has_personal_number, is_code_of_something
-from adapter.disclosure.text_folding import fold_text
 from adapter.fhir.definitions.types import Element, elements
+from adapter.text_folding import fold_text
 
 __all__ = ["element_without_free_text", "is_plain"]
 

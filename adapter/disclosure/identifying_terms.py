@@ -7,7 +7,7 @@ from datetime import date
 from functools import cached_property
 
 from adapter.disclosure.personal_numbers import birth_date_pattern
-from adapter.disclosure.text_folding import accented_words, digit_runs, fold_text, word_sequence
+from adapter.text_folding import accented_words, digit_runs, fold_text, word_sequence
 
 __all__ = ["IdentifyingTerms", "PositionTerm"]
 

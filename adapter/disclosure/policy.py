@@ -21,8 +21,8 @@ from adapter.disclosure.policy_schema import (
     SensitiveGroup,
     ShareScope,
 )
-from adapter.disclosure.text_folding import compile_folded_pattern, fold_text
 from adapter.errors import PolicyError
+from adapter.text_folding import compile_folded_pattern, fold_text
 from adapter.texts import say
 
 __all__ = [

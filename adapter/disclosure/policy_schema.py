@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from adapter.disclosure.text_folding import compile_folded_pattern
+from adapter.text_folding import compile_folded_pattern
 
 __all__ = [
     "MANDATORY_GROUPS",

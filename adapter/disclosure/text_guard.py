@@ -10,8 +10,8 @@ from adapter.disclosure.identifying_terms import IdentifyingTerms, PositionTerm,
 from adapter.disclosure.personal_numbers import has_personal_number
 from adapter.disclosure.policy import WithholdReason
 from adapter.disclosure.pseudonymisation import pseudonym
-from adapter.disclosure.text_folding import fold_text, word_sequence
 from adapter.fhir.codec import Resource, SerialisedElements, is_worth_caching
+from adapter.text_folding import fold_text, word_sequence
 
 __all__ = ["ResourceTexts", "TextGuard"]
 

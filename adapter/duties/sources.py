@@ -40,7 +40,6 @@ class ReadSource:
                 "schedule.imported",
                 hospital=self.name,
                 changes=report.changes,
-                rows=report.rows,
+                rows=report.rows - report.refused_rows,  # a log lasts: T0 people are not counted in it
                 rejected=report.rejected,
-                refused=report.refused_rows,
             )

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from adapter.pipeline.application import Adapter
 
 if TYPE_CHECKING:
-    from adapter.insights.doubles import Double
     from adapter.audit import ChainReading
     from adapter.insights.audit_log import AuditFilter, AuditHeadReport, AuditPage
+    from adapter.insights.doubles import Double
     from adapter.insights.explain_record import RecordExplanation
     from adapter.insights.explain_values import TracedResource
     from adapter.insights.hospital_service import HospitalService

@@ -27,10 +27,10 @@ from adapter.ledger.parking import ParkedGroup, ParkedSelection
 from adapter.ledger.server_cards.store import StoredCard
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.mappings.activation_status import inactive_mapping
-from adapter.records.doubles import shared_numbers
+from adapter.pipeline.outbound.pending_disclosure import pending_disclosure
 from adapter.pipeline.outbound.planning import check_identity_key
 from adapter.pipeline.outbound.server_identity import halt_reason
-from adapter.pipeline.outbound.pending_disclosure import pending_disclosure
+from adapter.records.doubles import shared_numbers
 from adapter.settings import AlarmSettings
 from adapter.texts import catalogue, say
 

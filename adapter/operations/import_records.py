@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from adapter.errors import UsageError
+from adapter.ledger.erasure import forget_bodies
 from adapter.operations.operation import Operation, OperationContext
 from adapter.pipeline.access_audit import audit_look
 from adapter.pipeline.application import Adapter
-from adapter.pipeline.inbound.inbox import erase_received
+from adapter.pipeline.inbound.erasure import erase_everywhere
 from adapter.records.importing.identity_checks import AllowedChanges
 from adapter.records.importing.import_report import ImportReport
 from adapter.records.importing.importer import run_import
@@ -42,9 +44,9 @@ class ImportState:
 @dataclass(frozen=True)
 class ImportRecords(Operation[ImportState, ImportReport]):
     """Import files together as one state of the kinds they hold, and of the people of `list_name`: another
-    centre's, with keys of its own. With `dry_run` nothing is stored, and the
-    report says what would be. Nothing undoes it at once: `UndoImport` does, by its number in the list of
-    imports.
+    centre's, with keys of its own. With `dry_run` nothing is stored, and the report says what would be. Of
+    `admitted` (keys) a person says that they are T0 no more. Nothing undoes it at once: `UndoImport` does, by
+    its number in the list of imports.
     """
 
     name: ClassVar[str] = "records.import"
@@ -57,6 +59,7 @@ class ImportRecords(Operation[ImportState, ImportReport]):
     rejects: Path | None = None
     allowed: AllowedChanges = field(default_factory=AllowedChanges)
     list_name: str | None = None
+    admitted: tuple[str, ...] = ()
 
     def look(self, context: OperationContext) -> ImportState:
         """What the import would begin from; a dry run says what it would do."""
@@ -82,11 +85,12 @@ class ImportRecords(Operation[ImportState, ImportReport]):
             known_measures=None,
             now=context.clock(),
             progress=_counted(context),
-            on_scrub=erase_received,
             inputs=_inputs(context.adapter, full=self.full),
             allowed=self.allowed,
             by=context.by,
             key_space=key_space,
+            admitted=self.admitted,
+            **_erasing(context.adapter, context.clock()),
         )
 
     def _paths(self, context: OperationContext) -> list[Path]:
@@ -103,9 +107,9 @@ def import_source(adapter: Adapter, name: str, now: datetime) -> ImportReport:
         rejects=settings.data_folder / f"{name}.rejects",
         known_hospitals=frozenset(settings.hospitals),
         now=now,
-        on_scrub=erase_received,
         inputs=_inputs(adapter),
         by=f"source:{name}",
+        **_erasing(adapter, now),
     )
 
 
@@ -125,6 +129,7 @@ def check_source(context: OperationContext, path: Path, on_record: Callable[[Rec
         progress=_counted(context),
         on_record=on_record,
         inputs=_inputs(context.adapter, full=True),
+        identities=lambda: context.adapter.identities,
     )
 
 
@@ -134,6 +139,12 @@ def source_file(adapter: Adapter, path: Path) -> Path:
     if path.exists() or str(path) not in settings.sources:
         return path
     return settings.folder / settings.sources[str(path)].file
+
+
+def _erasing(adapter: Adapter, now: datetime) -> dict[str, Any]:
+    """What an import needs to take a person out of all stores, and to know this one again."""
+    erase = partial(erase_everywhere, now=now, audit_subject=adapter.audit_subject)
+    return {"on_scrub": erase, "on_clear": forget_bodies, "identities": lambda: adapter.identities}
 
 
 def _inputs(adapter: Adapter, *, full: bool = False) -> InputOptions:

@@ -6,6 +6,8 @@ from adapter.database import UtcDateTime, metadata
 
 __all__ = [
     "cadre_identifier",
+    "erased_name",
+    "erasure",
     "feed",
     "import_change",
     "import_row",
@@ -121,4 +123,17 @@ source_cursor = Table(
     Column("read_at", UtcDateTime, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("whole", Boolean, nullable=False),  # whether the last read was of everything
+)
+
+# Keyed hashes of the keys and numbers of people who were erased as T0, among made-up ones (`erased_names`).
+erased_name = Table(
+    "erased_name", metadata, Column("hash", String(32), primary_key=True), sqlite_with_rowid=False
+)
+
+# One row. Its mark is another after each erasure; whoever writes what was read before compares it.
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("mark", String(32), nullable=False),
 )

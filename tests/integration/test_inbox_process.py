@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
@@ -18,7 +19,9 @@ from adapter.fhir import codec
 from adapter.inbox import processing
 from adapter.inbox.receive import receive_resource
 from adapter.inbox.tables import inbox_item
-from adapter.pipeline.inbound.inbox import erase_received
+from adapter.pipeline.inbound.erasure import erase_everywhere
+from adapter.records.erasure import erase_person
+from adapter.records.hidden_words import HiddenWords
 from adapter.records.importing import importer
 from adapter.records.model import Fulfilment
 from adapter.records.tables import record
@@ -216,7 +219,7 @@ def test_an_import_tells_who_may_not_be_kept(centre: Centre, tmp_path: Path) -> 
         max_deletions_percent=100,
         known_hospitals=frozenset({"bv-tinh"}),
         now=NOW,
-        on_scrub=erase_received,
+        on_scrub=partial(erase_everywhere, now=NOW),
     )
     emptied = centre.item(item.id)
     assert (emptied.body, emptied.state, emptied.reasons) == ("{}", "ignored", ("erased",))
@@ -252,7 +255,7 @@ def test_of_a_person_who_may_not_be_kept_nothing_stays(centre: Centre) -> None:
         repository.update("bv-tinh", {**report, "id": made.id, "status": "corrected"})
     assert centre.process() == {"applied": 4}
     with write_transaction(centre.engine) as connection:
-        erase_received(connection, "CB-1")
+        erase_everywhere(connection, [erase_person(connection, "CB-1", HiddenWords())], now=NOW)
     with read_transaction(centre.engine) as connection:
         kept = ""
         for table in (inbox_item, *tables.TABLES):

@@ -53,6 +53,7 @@ from adapter.repository import tables as repository_tables
 
 ROWS, STATE, PLACE = Reach.ROWS, Reach.STATE, Reach.PLACE
 _ASKS_NOTHING = "asks the database nothing"
+_ERASES = "reads all there is when somebody becomes T0: a trace may be anywhere"
 _COUNTS = "counts all there is, which is what it is for"
 _WALKS = "walks all there is, a page at a time, which is what it is for"
 _STOPS = "stops at the first that it meets"
@@ -189,7 +190,10 @@ METHODS: dict[Function, Reach | str] = {
     ImportWriter.upsert: ROWS,
     ImportWriter.tombstone: ROWS,
     ImportWriter.same_people: ROWS,
-    ImportWriter.scrub: ROWS,
+    ImportWriter.scrub: _ERASES,
+    ImportWriter.sharing: ROWS,
+    ImportWriter.clear_others: _ERASES,
+    ImportWriter.lock_erasures: "writes one row",
     cursors.load_cursors: ROWS,
     cursors.save_cursor: ROWS,
     cursors.people_digest: "makes a digest of everybody, once for a query of a source",
@@ -215,6 +219,10 @@ METHODS: dict[Function, Reach | str] = {
     InboxStore.record_failure: ROWS,
     InboxStore.settle: ROWS,
     inbox_erase.erase_cadre: ROWS,
+    inbox_erase.erase_resources: ROWS,
+    inbox_erase.forget_resource: _ERASES,
+    inbox_erase.forget_candidate: _ERASES,
+    inbox_erase.all_bodies: _ERASES,
     # the endpoint's repository
     repository.create_tables: "makes the tables",
     repository.lock_owner: ROWS,
@@ -230,6 +238,8 @@ METHODS: dict[Function, Reach | str] = {
     repository.select_page: PLACE,
     repository.count_by_type: _COUNTS,
     repository_erase.erase_resource: ROWS,
+    repository_erase.forget_resource: _ERASES,
+    repository_erase.all_bodies: _ERASES,
     # the audit
     audit.append: ROWS,
     audit.chain_head: ROWS,
@@ -240,6 +250,7 @@ METHODS: dict[Function, Reach | str] = {
     audit.use_key: _ASKS_NOTHING,
     audit.has_appended: _ASKS_NOTHING,
     audit.set_withheld: ROWS,
+    audit.forget_withheld: _ERASES,
     audit.withheld_of_subject: ROWS,
     audit.withheld_counts: "sums up all that is kept back from a hospital, for a person",
 }

@@ -184,7 +184,7 @@ def test_somebody_who_becomes_t0_leaves_the_store(engine: Engine, tmp_path: Path
     assert report.scrubbed == held
     assert store.of_cadre("CB-0002") == []
     assert store.cadres_by_identifier("033059112679") == []
-    assert [cadre for cadre, _ in store.changed_cadres(head, 10)] == ["CB-0002"]
+    assert store.changed_cadres(head, 10) == []  # nothing is left that could be told of
     if engine.dialect.name == "sqlite":
         assert b"033059112679" not in bytes_of(Path(str(engine.url.database)).parent)
 
@@ -468,6 +468,5 @@ def test_an_import_is_audited_in_counts(engine: Engine, tmp_path: Path) -> None:
     assert [(row.actor, row.action) for row in rows] == [("import", "import.done")]
     details = json.loads(rows[0].details)
     assert details["kinds"]["cadre"]["created"] == 20
-    assert details["refused_people"] == 3
-    assert (details["refused_rows"] > 6, details["scrubbed"]) == (True, 0)
+    assert details.keys() == {"kinds"}  # how many were T0 is nobody's business who reads the audit later
     assert "CB-" not in rows[0].details

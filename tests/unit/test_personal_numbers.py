@@ -11,9 +11,9 @@ from adapter.disclosure.personal_numbers import birth_date_pattern, has_personal
 from adapter.disclosure.policy import WithholdReason
 from adapter.disclosure.policy_loader import load_policy
 from adapter.disclosure.pseudonymisation import without_free_text
-from adapter.disclosure.text_folding import fold_text
 from adapter.disclosure.text_guard import ResourceTexts, TextGuard
 from adapter.fhir import codec
+from adapter.text_folding import fold_text
 
 PLAIN = load_policy(Path("mappings/disclosure.yaml")).plain_values_pattern
 BORN = date(1964, 3, 9)

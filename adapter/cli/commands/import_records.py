@@ -45,6 +45,7 @@ def import_files(
     ] = None,
     full: Annotated[bool, typer.Option("--full", help=say("source.help_full"))] = False,
     rejects: Annotated[Path | None, typer.Option(help=say("cli.help_rejects"))] = None,
+    admit: Annotated[list[str] | None, typer.Option(help=say("cli.help_admit"))] = None,
     as_json: AsJson = False,
 ) -> None:
     """Import workbooks, folders of CSVs, databases (source files) or check-up forms."""
@@ -52,12 +53,20 @@ def import_files(
 
     allowed = AllowedChanges(people=allow_other_people, moves=allow_moves, clearing=allow_clearing)
     operation = ImportRecords(
-        tuple(files), dry_run, partial, allow_deletions, full, rejects, allowed, list_name
+        tuple(files),
+        dry_run,
+        partial,
+        allow_deletions,
+        full,
+        rejects,
+        allowed,
+        list_name,
+        tuple(admit or ()),
     )
     with open_adapter(context) as adapter, progress(quiet=as_json) as callback:
         report = operation.perform(operating(adapter, callback))
     emit(report.as_json(), as_json, lambda out: _draw(out, report))
-    raise typer.Exit(1 if report.rejected else 0)
+    raise typer.Exit(1 if report.rejected or report.returning else 0)
 
 
 _COUNTS = ("created", "changed", "unchanged", "deleted", "rejected")
@@ -82,6 +91,8 @@ def _draw(out: "Console", report: "ImportReport") -> None:
         out.print(say("cli.import_t0", people=people, count=count))
     if report.scrubbed:
         out.print(say("import.scrubbed", count=report.scrubbed))
+    if report.returning:
+        out.print(say("import.returning", count=report.returning))
     if report.rejects:
         copied = report.rejected - report.withheld
         out.print(say("cli.import_rejects", count=copied, path=str(report.rejects)))

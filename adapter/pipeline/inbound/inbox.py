@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 
 from adapter.disclosure.pseudonymisation import pseudonymised
 from adapter.inbox import processing as inbox
-from adapter.inbox.erasure import erase_cadre as erase_items
 from adapter.inbox.evidence import read_evidence
 from adapter.inbox.local_writes import ResultPlan, StoredResult
 from adapter.inbox.matching import FulfilmentEffect, KnownCadre, KnownReferral
@@ -16,9 +15,8 @@ from adapter.inbox.store import InboxItem
 from adapter.mapping.result_extraction import extract_result
 from adapter.pipeline.application import Adapter
 from adapter.records.model import Cadre, Fulfilment, Referral, Result
-from adapter.repository.erasure import erase_resource
 
-__all__ = ["erase_received", "items_about_merged", "link", "process_inbox", "reassign_items", "unlink"]
+__all__ = ["items_about_merged", "link", "process_inbox", "reassign_items", "unlink"]
 
 _NUMBER_SYSTEMS = frozenset({"citizen_id", "national_id", "insurance_number"})
 
@@ -69,14 +67,6 @@ def unlink(
         now=now,
         unchanged=unchanged,
     )
-
-
-def erase_received(connection: Connection, cadre: str) -> None:
-    """Take away, in the caller's transaction, what hospitals sent about a person who may not be kept."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("PRAGMA secure_delete=ON")  # freed pages are overwritten
-    for sent in erase_items(connection, cadre):
-        erase_resource(connection, sent.hospital, sent.type, sent.id)
 
 
 def items_about_merged(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from adapter import audit
-from adapter.database import write_transaction
+from adapter.database import read_transaction, write_transaction
 from adapter.delivery.decisions.strategy import (
     OutboundResource,
     WriteStrategy,
@@ -36,6 +36,7 @@ from adapter.pipeline.destination import Destination
 from adapter.pipeline.mappings.activation import ProgressCallback, choose_mapping
 from adapter.pipeline.outbound.disclosure_guard import DisclosureGuard, guarded_people
 from adapter.pipeline.outbound.too_old import park_outdated
+from adapter.records.erasure import mark_of_erasures
 
 __all__ = [
     "ProgressCallback",
@@ -120,6 +121,8 @@ def update_ledger(
     if since == 0:
         check_identity_key(adapter, destination)
     park_outdated(adapter, name, now)
+    with read_transaction(adapter.engine) as connection:
+        mark = mark_of_erasures(connection)
     changed, done = 0, since
     again = adapter.ledger.cadres_to_replan(name)
     guard = DisclosureGuard(adapter, destination, only_removals, is_open=accept)
@@ -142,6 +145,8 @@ def update_ledger(
         with write_transaction(adapter.engine) as connection:
             if lock is not None:
                 adapter.ledger.named_locks.verify_held(connection, lock)
+            if mark_of_erasures(connection, hold=True) != mark:
+                break  # somebody among those who were read may have been erased since
             left_out = adapter.ledger.plan(
                 connection,
                 name,
@@ -171,8 +176,20 @@ def update_ledger(
         progress("plan", name, done - since, head - since)
         if stop.is_set():
             return changed
-    guard.finish(now, by, accepted)
-    return changed
+    else:
+        guard.finish(now, by, accepted)
+        return changed
+    return changed + update_ledger(
+        adapter,
+        destination,
+        now,
+        progress,
+        stop,
+        only_removals=only_removals,
+        lock=lock,
+        accept=accept,
+        by=by,
+    )
 
 
 class _Late:

@@ -74,8 +74,9 @@ class ImportReport:
     `problems` and `warnings` hold the first of them only; `problem_count` and `warning_count` all.
     `refused_people` and `refused_rows` count what belongs to T0 people: rows of the cadre sheet, and
     all rows; `refused_places` names the first (sheet, row) of them, never a value. `scrubbed` counts
-    stored records whose content was removed because their person is T0 now. `field_changes`: which values
-    change, old and new, with the first of each.
+    stored records that were removed because their person is T0 now. `returning` counts people who were
+    erased as T0 before and are in the files without: they are refused as well, unless admitted.
+    `field_changes`: which values change, old and new, with the first of each.
     """
 
     kinds: Mapping[str, KindCounts]
@@ -84,6 +85,7 @@ class ImportReport:
     refused_rows: int
     refused_places: tuple[tuple[str, int], ...]
     scrubbed: int
+    returning: int
     problems: tuple[CellProblem, ...]
     problem_count: int
     warnings: tuple[str, ...]
@@ -116,6 +118,7 @@ class ImportReport:
             "refused_people": self.refused_people,
             "refused_rows": self.refused_rows,
             "scrubbed": self.scrubbed,
+            "returning": self.returning,
             "problems": [problem.as_json() for problem in self.problems],
             "problem_count": self.problem_count,
             "warnings": list(self.warnings),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from orjson import loads as parse_json
 from sqlalchemy import (
@@ -21,12 +21,14 @@ from sqlalchemy import (
 
 from adapter.records import serialisation as bodies
 from adapter.records.change_feed import ChangeFeed
+from adapter.records.erasure import ErasedPerson, cleared_records, erase_person, lock_erasures
+from adapter.records.hidden_words import HiddenWords
 from adapter.records.importing.import_history import RecordChange
 from adapter.records.merges import MergeStore
 from adapter.records.model import Cadre, Record
 from adapter.records.reassignments import former_owner
 from adapter.records.sheets.key_space import KEY_SPACE_MARK
-from adapter.records.tables import cadre_identifier, import_change, import_row, record
+from adapter.records.tables import cadre_identifier, import_row, record
 
 __all__ = ["ImportWriter", "StoredRow"]
 
@@ -284,33 +286,26 @@ class ImportWriter:
         """These and everybody who was merged with one of them."""
         return MergeStore.same_people(self.connection, cadres)
 
-    def scrub(self, cadre: str) -> int:
-        """Remove every content stored of a person who is T0 now, results too; how many records."""
-        query = select(record.c.kind, record.c.key).where(
-            record.c.cadre == cadre, (record.c.deleted.is_(False)) | (record.c.body.is_not(None))
-        )
-        found = list(self.connection.execute(query))
-        if found and self.connection.dialect.name == "sqlite":
-            # Freed pages are overwritten, not only let go.
-            self.connection.exec_driver_sql("PRAGMA secure_delete=ON")
-        for kind, key in found:
-            self.connection.execute(
-                update(record)
-                .where(record.c.kind == kind, record.c.key == key)
-                .values(
-                    body=None,
-                    digest=_EMPTY_DIGEST,
-                    source_digest=None,
-                    deleted=True,
-                    position=self._feed.next(),
-                    source=None,
-                    sheet=None,
-                    row=None,
-                )
-            )
-        self.connection.execute(delete(cadre_identifier).where(cadre_identifier.c.cadre == cadre))
-        self.connection.execute(delete(import_change).where(import_change.c.cadre == cadre))
-        return len(found)
+    def scrub(self, cadre: str, words: HiddenWords) -> ErasedPerson:
+        """Delete every record of a person who is T0 now, results and tombstones too."""
+        return erase_person(self.connection, cadre, words)
+
+    def sharing(self, numbers: Iterable[str]) -> list[Cadre]:
+        """People in the store who have one of these national or insurance numbers."""
+        shared = select(cadre_identifier.c.cadre).where(cadre_identifier.c.value.in_(list(numbers)))
+        live = (record.c.kind == Cadre.kind) & record.c.deleted.is_(False) & record.c.key.in_(shared)
+        return [
+            cast(Cadre, bodies.parse_record(Cadre.kind, body))
+            for body in self.connection.execute(select(record.c.body).where(live)).scalars()
+        ]
+
+    def clear_others(self, words: HiddenWords) -> set[tuple[str, str]]:
+        """Take what tells of hidden people out of everybody's records; kind and key of those."""
+        return cleared_records(self.connection, self._feed, words)
+
+    def lock_erasures(self) -> None:
+        """Before anybody is erased."""
+        lock_erasures(self.connection)
 
     def _of_cadres(self, kind: str, cadres: Iterable[str]) -> list[str]:
         query = select(record.c.key).where(

@@ -5,12 +5,12 @@ costs itself alone. Rows of T0 people, and rows that belong to them, are refused
 is looked at: they are counted, never stored, shown or written anywhere.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from functools import wraps
-from itertools import chain, groupby, islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 
@@ -18,11 +18,20 @@ from sqlalchemy import Connection, Engine
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from adapter import audit
-from adapter.database import read_transaction, write_transaction
-from adapter.errors import SourceDisconnected, SourceReplaced
+from adapter.database import (
+    empty_write_ahead_log,
+    erase_free_space,
+    read_transaction,
+    write_transaction,
+)
+from adapter.errors import ImportRefused, SourceDisconnected, SourceReplaced
+from adapter.fhir.identity import IdentityFactory
 from adapter.records.doubles import shared_numbers
+from adapter.records.erased_names import ErasedNames
+from adapter.records.erasure import ErasedPerson
 from adapter.records.importing.absent_columns import absent_fields, with_stored_fields
 from adapter.records.importing.covered_years import CoveredYears
+from adapter.records.importing.hidden_people import HiddenPeople, PersonWords, find_hidden_people, open_rows
 from adapter.records.importing.identity_checks import AllowedChanges, IdentityChecker
 from adapter.records.importing.import_history import ImportHistory, RecordChange, describe_files
 from adapter.records.importing.import_report import CellProblem, ImportReport
@@ -36,8 +45,8 @@ from adapter.records.importing.rejects_file import RejectsFile
 from adapter.records.importing.report_builder import ImportReportBuilder
 from adapter.records.importing.row_checks import CheckedRows, RowChecker
 from adapter.records.importing.row_reader import ImportContext, ParsedRow, RowReader
-from adapter.records.model import RECORD_TYPES, Record
-from adapter.records.sheets.columns import REASON_COLUMN, HeaderRow, find_header_row
+from adapter.records.model import RECORD_TYPES, Cadre, Record
+from adapter.records.sheets.columns import REASON_COLUMN
 from adapter.records.sheets.tab import Tab, TabSource
 from adapter.records.sources.open_tabs import InputOptions, open_tabs
 from adapter.texts import say
@@ -49,7 +58,6 @@ R = TypeVar("R")
 ImportProgress = Callable[[int, int], None]
 _CHUNK = 1000
 _DOUBLES_SAID = 20
-_HEADER_WITHIN = 10  # rows that are not empty
 
 
 class _DryRun(Exception):
@@ -93,12 +101,15 @@ def run_import(
     rejects: Path | None = None,
     progress: ImportProgress | None = None,
     on_problem: Callable[[CellProblem], None] | None = None,
-    on_scrub: Callable[[Connection, str], None] | None = None,
+    on_scrub: Callable[[Connection, Sequence[ErasedPerson]], None] | None = None,
+    on_clear: Callable[[Connection, set[tuple[str, str]]], None] | None = None,
     on_record: Callable[[Record], None] | None = None,
     inputs: InputOptions | None = None,
     allowed: AllowedChanges | None = None,
     by: str = "import",
     key_space: str = "",
+    identities: Callable[[], IdentityFactory] | None = None,
+    admitted: Collection[str] = (),
 ) -> ImportReport:
     """Import `files`: workbooks, CSV files or folders of CSVs, together one state of the kinds they hold;
     databases (YAML, see `sql`) and check-up forms (XML, see `checkup`), read as `inputs` says.
@@ -108,9 +119,12 @@ def run_import(
     imported go (its suffix becomes .xlsx, or none for CSV input); an older rejects file there is replaced,
     or removed when no row is rejected. `known_measures` None: any measure.
     `progress` is called with (bytes done, bytes in all); `on_problem` with every bad cell;
-    `on_scrub`, within the import's transaction, with the key of each person who is T0;
-    `on_record` with every record that the files hold. `allowed`: what else was said yes to; `by` whom, as
-    the list of imports names it. `key_space`: see `key_space_of`.
+    `on_scrub`, within the import's transaction, with the people who are T0 now; `on_clear`, within it, with
+    kind and key of others' records that told of such a person and do not any more;
+    `on_record` with every record that the files hold. `identities` makes the keyed hashes by which whoever
+    was erased as T0 is known again and refused, but for those whose keys are `admitted`; None: nobody is.
+    `allowed`: what else was said yes to; `by` whom, as the list of imports names it. `key_space`: see
+    `key_space_of`.
     Raises ImportRefused or SourceError, with nothing changed, when a file as a whole cannot be imported.
     """
     tally = ImportReportBuilder(on_problem)
@@ -125,17 +139,22 @@ def run_import(
         try:
             with write_transaction(store_engine) as connection:
                 known = ImportContext(known_hospitals, known_measures, now, key_space)
+                erased = None if identities is None else ErasedNames(connection, identities)
+                if erased is not None:
+                    erased.prepare(admitted)
                 work = _Import(
                     connection,
                     tabs,
                     allowed=allowed or AllowedChanges(),
                     by=by,
                     files=describe_files(files),
+                    hidden=HiddenPeople(erased, admitted),
                     known=known,
                     tally=tally,
                     rejects=refused,
                     progress=progress,
-                    on_scrub=None if on_scrub is None else lambda key: on_scrub(connection, key),
+                    on_scrub=None if on_scrub is None else lambda people: on_scrub(connection, people),
+                    on_clear=None if on_clear is None else lambda cleared: on_clear(connection, cleared),
                     on_record=on_record,
                 )
                 refused.remove_leftovers()  # under the store's lock, as all that writes is
@@ -149,8 +168,10 @@ def run_import(
                 _undo_if(dry_run)
         except _DryRun:
             return tally.report(None, work.partial, dry_run=True)
-        if tally.scrubbed or on_scrub:
-            _forget(store_engine)
+        if tally.has_erased:
+            erase_free_space(store_engine)
+        elif on_scrub:
+            empty_write_ahead_log(store_engine)
         # After the commit: killed in between, the same import run again writes the same rejects.
         return tally.report(refused.move_into_place(), work.partial, dry_run=False)
 
@@ -168,22 +189,13 @@ def _gather(engine: Engine, origins: list[TabSource], on_page: Callable[[], None
             gather(on_page)
 
 
-def _forget(engine: Engine) -> None:
-    """Empty SQLite's write-ahead log, which still holds what a scrub has removed."""
-    if engine.dialect.name == "sqlite":
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
 def _audit(connection: Connection, now: datetime, tally: ImportReportBuilder) -> None:
-    """That it was imported, and how much was refused and erased: counts alone."""
+    """That it was imported: counts alone, and none of T0 people's rows, since the audit lasts."""
     report = tally.report(None, partial=False, dry_run=False)
-    details = {
-        "kinds": {kind: vars(counts) for kind, counts in report.kinds.items()},
-        "refused_people": report.refused_people,
-        "refused_rows": report.refused_rows,
-        "scrubbed": report.scrubbed,
-    }
+    kinds = {kind: {**vars(counts)} for kind, counts in report.kinds.items()}
+    for counts in kinds.values():
+        del counts["withheld"]
+    details = {"kinds": kinds}
     audit.append(connection, at=now, actor="import", action="import.done", details=details)
 
 
@@ -203,11 +215,13 @@ class _Import:
         allowed: AllowedChanges,
         by: str,
         files: Sequence[tuple[str, str]],
+        hidden: HiddenPeople,
         known: ImportContext,
         tally: ImportReportBuilder,
         rejects: RejectsFile,
         progress: ImportProgress | None,
-        on_scrub: Callable[[str], None] | None = None,
+        on_scrub: Callable[[Sequence[ErasedPerson]], None] | None = None,
+        on_clear: Callable[[set[tuple[str, str]]], None] | None = None,
         on_record: Callable[[Record], None] | None = None,
     ) -> None:
         self._changes = ImportWriter(connection, self._note)
@@ -221,9 +235,11 @@ class _Import:
         self._rejects = rejects
         self._progress = progress
         self._on_scrub = on_scrub
+        self._on_clear = on_clear
         self._on_record = on_record
         self._identities = IdentityChecker(allowed)
-        self._checking = RowChecker(self._changes, tally, self._identities)
+        self._hidden = hidden
+        self._checking = RowChecker(self._changes, tally, hidden, self._identities)
         self._total = sum(tab.size for tab in tabs)
         self._past = 0
         self._keeps = False
@@ -234,6 +250,10 @@ class _Import:
         """Every kind in turn: its rows, then what is gone, so that children meet the new state."""
         self.partial = self.partial or partial
         self._keeps = partial
+        find_hidden_people(self._tabs, self._known, self._hidden, self._tally.count_returning)
+        for tab in self._tabs:  # both are kept with every record
+            if self._hidden.is_told_of(tab.source, tab.title):
+                raise ImportRefused("import.hidden_in_name")
         for kind, tabs in groupby(self._tabs, key=lambda tab: tab.sheet.kind):
             before = self._changes.count(kind, self._known.key_space)
             deleted = 0
@@ -306,21 +326,19 @@ class _Import:
         return covered
 
     def _tab(self, tab: Tab) -> CheckedRows:
-        rows = tab.rows()
         total = CheckedRows()
-        top = list(islice(rows, _HEADER_WITHIN))
-        if not top:
+        opened = open_rows(tab, tab.rows())
+        if opened is None:
             return total
-        place = find_header_row(tab.sheet, [cells for _, cells in top])
-        line, header = top[place]
-        headers = HeaderRow(tab.sheet, header, source=tab.source, number=line)
+        headers, header, rows = opened
         self.partial = self.partial or REASON_COLUMN.field in headers.places
         for title in headers.unknown:
-            self._tally.warn("import.unknown_column", sheet=tab.title, header=title)
+            shown = "-" if self._hidden.is_told_of(title) else title
+            self._tally.warn("import.unknown_column", sheet=tab.title, header=shown)
         reader = RowReader(tab.sheet, headers, self._known)
         absent = absent_fields(tab.sheet, headers)
         self._titles.update({(tab.sheet.kind, field): title for field, title in headers.written.items()})
-        parsed = (reader.read(number, cells) for number, cells in chain(top[place + 1 :], rows))
+        parsed = (reader.read(number, cells) for number, cells in rows)
         while chunk := list(islice(parsed, _CHUNK)):
             total = total.plus(self._chunk(tab, header, reader, chunk, absent))
             if self._progress:
@@ -344,7 +362,7 @@ class _Import:
             stored = found.stored
             for row in found.good if absent else ():
                 row.fields = with_stored_fields(row.fields, stored.get(row.fields["key"]), absent)
-            records = [(type_(**row.fields), row.number) for row in found.good]
+            records = [(type_(**row.fields), row.kept_number) for row in found.good]
             self._years.note(record for record, _ in records)
             for record, _ in records if self._on_record else ():
                 self._on_record(record)  # type: ignore[misc] # looked at just now
@@ -358,6 +376,7 @@ class _Import:
         for row, reason in found.bad:
             self._rejects.add(tab, header, row.cells, reason)
         if tab.origin is not None:
+            tab.origin.note_refused(tab, found.refused)
             tab.origin.note_rejected(tab, [row.number for row, _ in found.bad])
         found.drop_rows()
         return found
@@ -372,10 +391,33 @@ class _Import:
     def _scrub(self) -> int:
         """People who are T0 now leave the store with everything it holds of them; how many were live."""
         refused = self._checking.refused_cadres
+        if self._hidden.numbers:
+            sharing = self._changes.sharing(self._hidden.numbers)
+            refused |= {one.key for one in sharing if self._is_hidden(one)}
         refused |= self._changes.same_people(refused)  # whoever is the same person is T0 too
-        live = len(self._changes.live_owners("cadre", refused)) if refused else 0
-        for key in refused:
-            self._tally.scrubbed += self._changes.scrub(key)
-            if self._on_scrub is not None:
-                self._on_scrub(key)
+        if not refused:
+            return 0
+        live = len(self._changes.live_owners("cadre", refused))
+        self._changes.lock_erasures()
+        people = [self._changes.scrub(key, self._hidden.words) for key in sorted(refused)]
+        self._tally.scrubbed += sum(one.count for one in people)
+        if self._on_scrub is not None:
+            self._on_scrub(people)
+        known = [one for one in people if one.was_known]
+        for one in known:
+            self._hidden.remember(one.key, one.identifiers)
+        if known:
+            self._tally.has_erased = True
+            self._clear_others()
         return live
+
+    def _is_hidden(self, stored: Cadre) -> bool:
+        return self._hidden.is_same_person(PersonWords.of_stored(stored))
+
+    def _clear_others(self) -> None:
+        """What others' records say of who was erased goes, and the next plan takes it back everywhere."""
+        cleared = self._changes.clear_others(self._hidden.words)
+        for kind in sorted({kind for kind, _ in cleared}):
+            self._tally.add(kind, changed=sum(kind == one for one, _ in cleared))
+        if self._on_clear is not None and cleared:
+            self._on_clear(cleared)

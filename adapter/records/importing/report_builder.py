@@ -32,6 +32,8 @@ class ImportReportBuilder:
         self.refused_people = 0
         self.refused_rows = 0
         self.scrubbed = 0
+        self.returning = 0
+        self.has_erased = False
 
     def add(self, kind: str, **counts: int) -> None:
         """Add to a kind's counts."""
@@ -70,6 +72,10 @@ class ImportReportBuilder:
         if len(self._places) < _KEPT:
             self._places.append((sheet, row))
 
+    def count_returning(self) -> None:
+        """A person who was erased as T0 and is in the files again."""
+        self.returning += 1
+
     def report(self, rejects: Path | None, partial: bool, *, dry_run: bool) -> ImportReport:
         """The result, frozen."""
         for kind, count in self._other_years.items():
@@ -83,6 +89,7 @@ class ImportReportBuilder:
             refused_rows=self.refused_rows,
             refused_places=tuple(self._places),
             scrubbed=self.scrubbed,
+            returning=self.returning,
             problems=tuple(self._problems),
             problem_count=self.problem_count,
             warnings=tuple(self._warnings),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from adapter.records.importing.hidden_people import HiddenPeople, PersonWords
 from adapter.records.importing.identity_checks import IdentityChecker
 from adapter.records.importing.import_report import CellProblem
 from adapter.records.importing.import_writer import ImportWriter, StoredRow
@@ -23,6 +24,7 @@ class CheckedRows:
     good: list[ParsedRow] = field(default_factory=list)
     marked: list[ParsedRow] = field(default_factory=list)
     bad: list[tuple[ParsedRow, str]] = field(default_factory=list)
+    refused: list[int] = field(default_factory=list)
     deleted: int = 0
     keys_readable: bool = True
     rows: int = 0
@@ -38,7 +40,7 @@ class CheckedRows:
 
     def drop_rows(self) -> None:
         """Let the rows go, keep the counts."""
-        self.good, self.marked, self.bad, self.stored = [], [], [], {}
+        self.good, self.marked, self.bad, self.refused, self.stored = [], [], [], [], {}
 
 
 class RowChecker:
@@ -49,12 +51,18 @@ class RowChecker:
     """
 
     def __init__(
-        self, changes: ImportWriter, tally: ImportReportBuilder, identities: IdentityChecker
+        self,
+        changes: ImportWriter,
+        tally: ImportReportBuilder,
+        hidden: HiddenPeople,
+        identities: IdentityChecker,
     ) -> None:
         self._changes = changes
         self._identities = identities
         self._tally = tally
-        self.refused_cadres: set[str] = set()  # those whose own row says T0
+        self._hidden = hidden
+        self.refused_cadres: set[str] = set()  # those whose own row says T0, and whoever is the same person
+        self._above: tuple[Tab | None, int] = (None, 0)  # refused rows of the tab so far
         self._refused = _Owned()
         self._withheld = _Owned()
         self._own: set[str] = set()  # keys that this chunk was the first to have
@@ -65,17 +73,20 @@ class RowChecker:
         """Sort a chunk of rows of one tab, and say what is wrong. `bodies`: those of what is stored too."""
         kind = tab.sheet.kind
         found = CheckedRows(rows=len(chunk))
-        rows = [row for row in chunk if not self._refuse(tab, row)]
+        rows = [row for row in chunk if not self._refuse(tab, reader, row)]
+        self._hold(tab, reader, rows)
         for row in rows:
             found.keys_readable = found.keys_readable and row.key is not None
         rows = self._withhold(tab, rows)
         waiting: set[int] = set()  # ids: rows of an XML file may stand on one line
-        rows = self._once(tab, reader, rows, found)
         self._refer(kind, reader, rows, waiting)
+        # Before any key is written down: theirs may be a T0 person's.
+        rows = [row for row in rows if not (row.bad and self._astray(tab, reader, row))]
         found.stored = self._changes.stored_rows(kind, [row.key for row in rows if row.key], bodies=bodies)
         self._identities.check(kind, reader, [row for row in rows if id(row) not in waiting], found.stored)
-        for row in rows:
-            if row.bad and self._astray(tab, row):
+        for row in self._once(tab, reader, rows, found):
+            if (row.bad or id(row) in waiting) and self._hidden.is_told_of(*row.cells):
+                self._conceal(tab, row)
                 continue
             if id(row) in waiting:
                 self._wait(tab, row, found)
@@ -87,22 +98,64 @@ class RowChecker:
                 self._warn(tab, row)
                 found.good.append(row)
         self._changes.mark_rejected(kind, [row.key for row, _ in found.bad if row.key in self._own])
+        found.refused = self._number(tab, chunk)
         return found
 
-    def _refuse(self, tab: Tab, row: ParsedRow) -> bool:
+    def _number(self, tab: Tab, chunk: list[ParsedRow]) -> list[int]:
+        """Say of each row how many above it were refused: no gap in what is kept tells of them. Returns the
+        numbers of those that were.
+        """
+        above = self._above[1] if self._above[0] is tab else 0
+        refused = []
+        if above or any(row.refused for row in chunk):
+            for row in chunk:
+                row.refused_above = above
+                if row.refused:
+                    above += 1
+                    refused.append(row.number)
+        self._above = (tab, above)
+        return refused
+
+    def _refuse(self, tab: Tab, reader: RowReader, row: ParsedRow) -> bool:
         """Whether the row is a T0 person's. Nothing of it is kept but its key, while this import lasts."""
         kind = tab.sheet.kind
+        if kind == "cadre" and not row.refused and self._hidden:
+            person = PersonWords.of(reader, row.cells)
+            row.refused = self._hidden.is_same_person(person) or self._hidden.was_erased(person)
         if row.refused and kind == "cadre" and row.key is not None:
             self.refused_cadres.add(row.key)
-        row.refused = row.refused or self._refused.holds(kind, row)
+        row.refused = (
+            row.refused
+            or self._refused.holds(kind, row)
+            or (kind == "cadre" and self._hidden.has_key(row.key))
+        )
         if row.refused:
             self._refused.add(kind, row.key)
             self._count_refused(tab, row)
         return row.refused
 
+    def _hold(self, tab: Tab, reader: RowReader, rows: list[ParsedRow]) -> None:
+        """Hold back what tells of a T0 person in somebody else's row."""
+        if not self._hidden:
+            return
+        kind, fields, found_in = tab.sheet.kind, reader.text_fields, self._hidden.telling_field
+        for row in rows:
+            if row.withheld or (row.deleted and row.key is not None):
+                continue
+            if kind == "cadre" and self._hidden.resembles(PersonWords.of(reader, row.cells)):
+                reader.withhold(row, "national_id", "expect_own_number")
+            elif (field := found_in(kind, row, fields)) is not None:
+                reader.withhold(row, field, "expect_own_words")
+
+    def _conceal(self, tab: Tab, row: ParsedRow) -> None:
+        """Count a row that may be a T0 person's or tells of one, with what is wrong but no value."""
+        row.bad = [replace(bad, hidden=True, value="") for bad in row.bad]
+        self._withheld.add(tab.sheet.kind, row.key)
+        self._count_withheld(tab, row, dependent=False)
+
     def _count_refused(self, tab: Tab, row: ParsedRow) -> None:
         self._tally.count_refused(tab.title, row.number, person=tab.sheet.kind == "cadre")
-        row.cells, row.fields, row.bad = [], {}, []
+        row.cells, row.fields, row.bad, row.refused = [], {}, [], True
 
     def _withhold(self, tab: Tab, rows: list[ParsedRow]) -> list[ParsedRow]:
         """Leave out what may be a T0 person's: counted, and of stored records nothing changes."""
@@ -132,24 +185,33 @@ class RowChecker:
         self._tally.add(tab.sheet.kind, rejected=1, withheld=1, waiting=int(dependent))
         row.cells, row.fields, row.bad = [], {}, []
 
-    def _astray(self, tab: Tab, row: ParsedRow) -> bool:
+    def _astray(self, tab: Tab, reader: RowReader, row: ParsedRow) -> bool:
         """Whether a row that refers to nobody we know means a T0 person, or perhaps one, spelt otherwise.
 
-        Where not everybody's tier was read (`Tab.conceal_unknown`), whoever is unknown may be one.
+        Where not everybody's tier was read (`Tab.conceal_unknown`), or there are T0 people in this import,
+        whoever is unknown may be one. What refers to the row goes the same way.
         """
+        kind = tab.sheet.kind
+        conceal = tab.conceal_unknown or bool(self._hidden)
         for bad in row.bad:
             name = _DANGLING.get(bad.expected)
-            if name and tab.conceal_unknown:
-                row.bad = [replace(bad, hidden=True, value="")]
-                self._withheld.add(tab.sheet.kind, row.key)
-                self._count_withheld(tab, row, dependent=False)
-                return True
-            if name and self._refused.resembles(name, row.fields[name]):
+            if name is None:
+                continue
+            if self._refused.resembles(name, row.fields[name]):
+                self._refused.add(kind, row.key)
                 self._count_refused(tab, row)
                 return True
-            if name and self._withheld.resembles(name, row.fields[name]):
+            if self._withheld.resembles(name, row.fields[name]):
+                self._withheld.add(kind, row.key)
                 self._count_withheld(tab, row, dependent=True)
                 return True
+            if conceal or (name == "cadre" and self._hidden.erased_key(row.fields[name])):
+                row.bad = [bad]
+                self._conceal(tab, row)
+                return True
+        if conceal and reader.belongs_to_nobody(row):
+            self._conceal(tab, row)
+            return True
         return False
 
     def _once(

@@ -7,7 +7,7 @@ from typing import Any
 
 from adapter.records.sheets import cell_parsers
 from adapter.records.sheets.cell_parsers import CellError, CellValue
-from adapter.records.sheets.columns import DELETED_COLUMN, HeaderRow, Sheet
+from adapter.records.sheets.columns import DELETED_COLUMN, Column, HeaderRow, Sheet
 from adapter.records.sheets.key_space import in_key_space
 from adapter.records.sheets.tier_cell import TierReading, read_tier
 
@@ -43,6 +43,12 @@ class ParsedRow:
     refused: bool = False
     withheld: bool = False
     warning: str | None = None
+    refused_above: int = 0
+
+    @property
+    def kept_number(self) -> int:
+        """The row's number as it is kept: that of the sheet without the rows of T0 people."""
+        return self.number - self.refused_above
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,8 @@ class RowReader:
         self._headers = headers
         self._tier = headers.places.get("tier")
         self._deleted = headers.places.get(DELETED_COLUMN.field)
+        self._sheet = sheet
+        self.text_fields = [column.field for column, _ in headers.plan(sheet) if _is_text(sheet, column)]
         self._plan: list[ColumnPlan] = [
             (
                 column.field,
@@ -110,6 +118,25 @@ class RowReader:
         if not row.bad and not row.deleted:
             _CHECKS[self.kind](self, row)
         return row
+
+    def written(self, cells: list[CellValue], field_: str) -> str:
+        """The cell of a field as text; empty where there is no such column."""
+        place = self._headers.places.get(field_)
+        return "" if place is None else cell_parsers.cell_text(_at(cells, place))
+
+    def is_refused(self, cells: list[CellValue]) -> bool:
+        """Whether the row's own tier says T0."""
+        return self._tier is not None and read_tier(_at(cells, self._tier)) is TierReading.REFUSED
+
+    def belongs_to_nobody(self, row: ParsedRow) -> bool:
+        """Whether the row does not say, so that it can be read, whose it is."""
+        owner = {"cadre": None, "measurement": "visit"}.get(self.kind, "cadre")
+        return owner is not None and owner not in row.fields
+
+    def withhold(self, row: ParsedRow, field_: str, expected: str) -> None:
+        """Note that the row is not to be handled because of a cell, which is not shown."""
+        title = self._headers.written.get(field_, field_)
+        row.bad, row.withheld = [InvalidCell(title, "", expected, hidden=True)], True
 
     def _stop(self, row: ParsedRow, place: int) -> bool:
         """Whether the tier's cell alone decides about the row."""
@@ -220,6 +247,28 @@ class RowReader:
         if name is not None and name not in self._known.hospitals:
             known = ", ".join(sorted(self._known.hospitals)) or "-"
             self.add_invalid_cell(row, "hospital", "expect_known_hospital", known=known)
+
+
+_OWN = {"name", "national_id", "old_national_id", "insurance"}  # of the cadre sheet: who it is
+_REFERENCES = {"cadre", "visit"}  # looked at in the row that they refer to
+_NO_TEXT = {
+    cell_parsers.parse_boolean,
+    cell_parsers.parse_date,
+    cell_parsers.parse_date_or_datetime,
+    cell_parsers.parse_datetime,
+    cell_parsers.parse_decimal,
+    cell_parsers.parse_ethnic_group,
+    cell_parsers.parse_icd10,
+    cell_parsers.parse_positive_integer,
+    cell_parsers.parse_province,
+    cell_parsers.parse_small_integer,
+}
+
+
+def _is_text(sheet: Sheet, column: Column) -> bool:
+    """Whether a column's cells may say anything, about anybody."""
+    own = sheet.kind == "cadre" and column.field in _OWN
+    return not (own or column.choice or column.field in _REFERENCES or column.parse in _NO_TEXT)
 
 
 def _at(cells: list[CellValue], place: int) -> CellValue:

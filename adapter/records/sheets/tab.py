@@ -26,6 +26,9 @@ class TabSource:
     def begin(self, connection: Connection, now: datetime) -> None:
         """Before the first row is read. Raises SourceReplaced if what was gathered does not hold any more."""
 
+    def note_refused(self, tab: "Tab", refused: Sequence[int]) -> None:
+        """Before `note_rejected`: the numbers of those that are T0 people's, of which nothing is kept."""
+
     def note_rejected(self, tab: "Tab", rejected: Sequence[int]) -> None:
         """After each chunk of a tab's rows: the numbers of those that were rejected."""
 
@@ -48,6 +51,7 @@ class Tab:
     `partial`: what is not here stays as it is stored. With an `origin` it may change when the rows are
     opened, holds for the tab's kind alone, and only records of this `source` can be missing.
     `conceal_unknown`: a row that refers to somebody unknown is neither shown nor copied, since he may be T0.
+    `peek` gives the rows ahead where they can be opened but once.
     """
 
     source: str
@@ -60,6 +64,14 @@ class Tab:
     done: int = field(default=0)
     origin: TabSource | None = None
     conceal_unknown: bool = False
+    peek: Callable[[], Iterator[tuple[int, list[CellValue]]]] | None = None
+
+    def read_ahead(self) -> Iterator[tuple[int, list[CellValue]]]:
+        """The rows, before they are read in earnest."""
+        for number, cells in self.open(self) if self.peek is None else self.peek():
+            if cells.count("") != len(cells):
+                yield number, cells
+        self.done = 0
 
     def rows(self) -> Iterator[tuple[int, list[CellValue]]]:
         """Rows with their number in the file, from 1; empty ones are left out."""

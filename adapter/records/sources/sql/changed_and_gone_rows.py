@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ class _Reading:
     deleted: Spool | None = None  # of keys
     keys: Spool | None = None
     rows: int = 0
+    refused: int = 0
     newest: ChangeValue | None = None
     oldest_rejected: ChangeValue | None = None
     waiting: dict[int, ChangeValue | None] = field(default_factory=dict)  # rows that are not yet settled
@@ -50,7 +52,17 @@ def source_tabs(path: Path, *, full: bool) -> list[Tab]:
     source = load_source(path)
     origin = _SqlOrigin(source, full=full)
     return [
-        Tab(source.source, kind, _SHEETS[kind], False, 1, True, origin.read, origin=origin)
+        Tab(
+            source.source,
+            kind,
+            _SHEETS[kind],
+            False,
+            1,
+            True,
+            origin.read,
+            origin=origin,
+            peek=partial(origin.peek, kind),
+        )
         for kind in source.kinds
     ]
 
@@ -130,6 +142,13 @@ class _SqlOrigin(TabSource):
             yield number, cells
         tab.done = tab.size
 
+    def peek(self, kind: str) -> Iterator[tuple[int, list[CellValue]]]:
+        """The header and the rows, before they are read."""
+        reading = self._readings[kind]
+        yield 0, reading.header
+        for number, (_, cells) in enumerate(reading.spooled.peek() if reading.spooled else (), 1):
+            yield number, cells
+
     def _after(self, kind: str, query: SourceQuery) -> ChangeValue | None:
         """From where to read; None: everything. People are always read whole (their tiers decide about
         all else), and everything is when somebody came or went: a new person has a past.
@@ -167,6 +186,12 @@ class _SqlOrigin(TabSource):
 
     # what became of them -------------------------------------------------------------------------
 
+    def note_refused(self, tab: Tab, refused: Sequence[int]) -> None:
+        reading = self._readings[tab.sheet.kind]
+        reading.refused += len(refused)
+        for number in refused:
+            reading.waiting.pop(number, None)
+
     def note_rejected(self, tab: Tab, rejected: Sequence[int]) -> None:
         reading = self._readings[tab.sheet.kind]
         for number in rejected:
@@ -202,7 +227,7 @@ class _SqlOrigin(TabSource):
                     self._zone,
                 ),
                 read_at=self._now,
-                rows=reading.rows,
+                rows=reading.rows - reading.refused,
                 whole=reading.whole,
             )
             cursors.save_cursor(self._store, cursor)

@@ -14,7 +14,9 @@ _LEVEL = 1  # quick; rows of a table resemble each other, so a tenth remains all
 
 
 class Spool:
-    """What `rows` gave, read to its end at once, then given once. `on_page` is called for every page."""
+    """What `rows` gave, read to its end at once, then given once (`peek` takes nothing away). `on_page` is
+    called for every page.
+    """
 
     def __init__(self, rows: Iterable[Any], on_page: Callable[[], None]) -> None:
         self._pages: deque[bytes] = deque()
@@ -27,6 +29,11 @@ class Spool:
         """The rows, a page at a time; each is let go of."""
         while self._pages:
             yield pickle.loads(zlib.decompress(self._pages.popleft()))  # noqa: S301 - packed just above
+
+    def peek(self) -> Iterator[Any]:
+        """The rows, and they stay."""
+        for packed in self._pages:
+            yield from pickle.loads(zlib.decompress(packed))  # noqa: S301 - packed just above
 
     def __iter__(self) -> Iterator[Any]:
         for page in self.pages():

@@ -1,0 +1,140 @@
+"""People who became T0 leave every store: ledger, inbox, repository, what is counted as withheld."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from adapter import audit
+from adapter.inbox import erasure as inbox
+from adapter.inbox.erasure import SentResource
+from adapter.ledger import erasure as ledger
+from adapter.records.erasure import ErasedPerson, is_namesake
+from adapter.records.hidden_words import NAME, HiddenWords
+from adapter.repository import erasure as repository
+
+__all__ = ["erase_everywhere"]
+
+_REFERENCE = re.compile(r"\b([A-Z][A-Za-z]{2,40})/([A-Za-z0-9.\-]{1,64})")
+_IDENTITY = re.compile(r"\b[0-9a-f]{32}\b")
+_BIRTH_DATE = re.compile(r'"birthDate":\s*"([0-9-]+)"')
+_PASSES = 5  # how far what refers to each other is followed
+_OF_A_PERSON = frozenset(
+    (
+        *("Binary", "CarePlan", "Condition", "DiagnosticReport", "DocumentReference", "Encounter"),
+        *("ImagingStudy", "Media", "Observation", "Procedure", "QuestionnaireResponse", "RelatedPerson"),
+        *("ServiceRequest", "Specimen", "Task"),
+    )
+)
+
+
+def erase_everywhere(
+    connection: Connection,
+    people: Sequence[ErasedPerson],
+    *,
+    now: datetime,
+    audit_subject: Callable[[str], str] | None = None,
+) -> None:
+    """In the caller's transaction, after the records. Reads all that hospitals sent. The audit itself stays:
+    it names nobody but by a keyed hash.
+    """
+    if not people:
+        return
+    sent = _Sent(people[0].words)
+    for person in people:
+        if not person.was_known:
+            continue  # nothing can be theirs but what hospitals sent unasked
+        lines = ledger.erase_cadre(connection, person.key, person.records, person.number, now)
+        sent.identities |= {(line.hospital, line.identity) for line in lines}
+        sent.remote |= {SentResource(one.hospital, one.type, one.remote_id) for one in lines if one.remote_id}
+        sent.found |= inbox.erase_cadre(connection, person.key, person.referrals)
+        inbox.forget_candidate(connection, person.key)
+        if audit_subject is not None:
+            audit.forget_withheld(connection, audit_subject(person.key))
+    sent.follow(connection)
+    inbox.erase_resources(connection, sent.found)
+    for one in sent.found:
+        repository.erase_resource(connection, one.hospital, one.type, one.id)
+        if sent.words.look(one.id):
+            repository.forget_resource(connection, one.hospital, one.type, one.id)
+            inbox.forget_resource(connection, one)
+
+
+@dataclass
+class _Sent:
+    """What hospitals sent about people who are erased: what tells of them, and what belongs to that."""
+
+    words: HiddenWords
+    found: set[SentResource] = field(default_factory=set)
+    identities: set[tuple[str, str]] = field(default_factory=set)
+    remote: set[SentResource] = field(default_factory=set)  # as hospitals name what they have of ours
+    wanted: set[SentResource] = field(default_factory=set)  # what was found refers to it
+    owners: dict[SentResource, str] = field(default_factory=dict)  # whose it was found to be
+    others: set[SentResource] = field(default_factory=set)  # Patients who are somebody else
+    named: list[tuple[SentResource, str]] = field(default_factory=list)  # by name alone
+
+    def follow(self, connection: Connection) -> None:
+        """By who is meant, then by names, until nothing more is found."""
+        for _ in range(_PASSES):
+            before = len(self.found)
+            for one, text, cadre in _everything(connection):
+                if cadre is not None:
+                    self.owners[one] = cadre
+                if one in self.found or self._is_theirs(one, text):
+                    self._add(one, text)
+            for one, text in self.named:
+                if not self._is_namesakes(connection, one, text):
+                    self._add(one, text)
+            self.named.clear()
+            if len(self.found) == before:
+                return
+
+    def _add(self, one: SentResource, text: str) -> None:
+        self.found.add(one)
+        references = _references(one.hospital, text)
+        self.wanted |= {ref for ref in references if ref.type in _OF_A_PERSON}
+
+    def _is_theirs(self, one: SentResource, text: str) -> bool:
+        told = self.words.look(text)
+        if told & ~NAME:
+            return True
+        if told:
+            self.named.append((one, text))
+        if any((one.hospital, found) in self.identities for found in _IDENTITY.findall(text)):
+            return True
+        references = _references(one.hospital, text)
+        people = {ref for ref in references if ref.type == "Patient"}
+        if one.type == "Patient" and not told:
+            self.others.add(one)
+        if not people.isdisjoint(self.found) or not references.isdisjoint(self.remote):
+            return True
+        related = one in self.wanted or not references.isdisjoint(self.found)
+        return related and not people and one.type in _OF_A_PERSON
+
+    def _is_namesakes(self, connection: Connection, one: SentResource, text: str) -> bool:
+        """Whether somebody else of that name is meant: born on another day, known here, or with a Patient
+        that is not theirs.
+        """
+        born = set(_BIRTH_DATE.findall(text))
+        if born and self.words.birth_dates and born.isdisjoint(self.words.birth_dates):
+            self.others.add(one)
+            return True
+        people = {ref for ref in _references(one.hospital, text) if ref.type == "Patient"}
+        if people and people <= self.others:
+            return True
+        owner = self.owners.get(one)
+        return owner is not None and is_namesake(connection, owner, self.words)
+
+
+def _everything(connection: Connection) -> Iterator[tuple[SentResource, str, str | None]]:
+    """Every version of everything, with whose it was found to be."""
+    for hospital, type_, id_, body, cadre in inbox.all_bodies(connection):
+        yield SentResource(hospital, type_, id_), body, cadre
+    for owner, type_, id_, content in repository.all_bodies(connection):
+        yield SentResource(owner, type_, id_), content.decode("utf-8", "replace"), None
+
+
+def _references(hospital: str, text: str) -> set[SentResource]:
+    return {SentResource(hospital, type_, id_) for type_, id_ in _REFERENCE.findall(text)}

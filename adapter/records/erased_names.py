@@ -1,0 +1,89 @@
+"""Whom the centre may not keep any more, as keyed hashes: enough to ask, not enough to know.
+
+They stand among as many made-up ones, in blocks of one size, so that nobody without the centre's identity key
+can tell one from the other, or how many people were erased.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from itertools import count
+from typing import Final
+
+from sqlalchemy import Connection, delete, insert, select
+
+from adapter.errors import SettingsError
+from adapter.fhir.identity import IdentityFactory
+from adapter.records.tables import erased_name
+
+__all__ = ["ErasedNames"]
+
+_BLOCK: Final = 256
+
+
+class ErasedNames:
+    """Keys and numbers of people who were erased as T0. On `connection`, inside the caller's transaction;
+    `identities` is called when it is needed first. May raise SettingsError then.
+    """
+
+    def __init__(self, connection: Connection, identities: Callable[[], IdentityFactory]) -> None:
+        self._connection = connection
+        self._identities = identities
+        self._made: IdentityFactory | None = None
+        self._stored: set[str] = set(connection.execute(select(erased_name.c.hash)).scalars())
+
+    def prepare(self, admitted: Iterable[str] = ()) -> None:
+        """Lay in the first block, before there is anybody: whether there was anybody cannot be told later.
+        Of these keys a person said that they may come back.
+        """
+        if not self._stored:
+            with suppress(SettingsError):  # no identity key yet, so nothing was sent either
+                self._add_block()
+        self.forget(admitted, ())
+
+    def holds_any(self, keys: Iterable[str], numbers: Iterable[str] = ()) -> bool:
+        """Whether one of these keys, or numbers in normal form, is an erased person's."""
+        return bool(self._stored) and not self._stored.isdisjoint(self._hashes(keys, numbers))
+
+    def add(self, keys: Iterable[str], numbers: Iterable[str]) -> None:
+        """Remember the names of somebody who was erased, each in the place of a made-up one."""
+        fresh = set(self._hashes(keys, numbers)) - self._stored
+        while len(free := self._decoys()) < len(fresh):
+            self._add_block()
+        self._replace(free[: len(fresh)], sorted(fresh))
+
+    def forget(self, keys: Iterable[str], numbers: Iterable[str]) -> None:
+        """The person may come back."""
+        keys, numbers = list(keys), list(numbers)
+        if not self._stored or not (keys or numbers):
+            return
+        gone = sorted(self._stored.intersection(self._hashes(keys, numbers)))
+        made = (self._decoy(number) for number in count())
+        free = (one for one in made if one not in self._stored)
+        self._replace(gone, [next(free) for _ in gone])
+
+    def _replace(self, old: Sequence[str], new: Sequence[str]) -> None:
+        """All are written anew in their order: nor does a row's place or age tell which is made up."""
+        if new:
+            self._stored = self._stored.difference(old).union(new)
+            self._connection.execute(delete(erased_name))
+            self._connection.execute(insert(erased_name), [{"hash": one} for one in sorted(self._stored)])
+
+    def _add_block(self) -> None:
+        first = len(self._stored)
+        self._replace((), [self._decoy(number) for number in range(first, first + _BLOCK)])
+
+    def _decoys(self) -> list[str]:
+        made = (self._decoy(number) for number in range(len(self._stored)))
+        return sorted(one for one in made if one in self._stored)
+
+    def _decoy(self, number: int) -> str:
+        return self._hash("made-up", str(number))
+
+    def _hashes(self, keys: Iterable[str], numbers: Iterable[str]) -> list[str]:
+        named = [self._hash("key", key.casefold()) for key in keys if key]
+        return named + [self._hash("number", number) for number in numbers]
+
+    def _hash(self, kind: str, value: str) -> str:
+        if self._made is None:
+            self._made = self._identities()
+        return self._made.of("", "erased", kind, value)

@@ -1,0 +1,227 @@
+"""Who of an import must stay hidden: T0 people, and whoever is one of them. In memory alone.
+
+They are looked for before anything else is read, since a row that tells of them may stand before theirs.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+from adapter.records.erased_names import ErasedNames
+from adapter.records.hidden_words import KEY, NAME, HiddenWords
+from adapter.records.importing.row_reader import ImportContext, ParsedRow, RowReader
+from adapter.records.model import Cadre
+from adapter.records.serialisation import normalise_identifier, person_identifiers
+from adapter.records.sheets.cell_parsers import CellError, CellValue, cell_text, parse_date
+from adapter.records.sheets.columns import HeaderRow, find_header_row
+from adapter.records.sheets.tab import Tab
+from adapter.text_folding import fold_text
+
+__all__ = ["HEADER_WITHIN", "HiddenPeople", "PersonWords", "find_hidden_people", "open_rows"]
+
+HEADER_WITHIN = 10  # rows that are not empty
+_NUMBERS = ("national_id", "old_national_id", "insurance")
+_SHORTEST_NUMBER = 8  # characters; a shorter one is a slip that many share
+
+
+@dataclass(frozen=True, slots=True)
+class PersonWords:
+    """What a row of the cadre sheet says about who it is, as it is written."""
+
+    key: str
+    name: str
+    birth_date: str
+    numbers: frozenset[str]
+    phone: str
+
+    @staticmethod
+    def of(reader: RowReader, cells: list[CellValue]) -> "PersonWords":
+        """Out of a row's cells, whether they can be read or not."""
+        numbers = (
+            normalise_identifier(part)
+            for field in _NUMBERS
+            for part in reader.written(cells, field).replace(",", ";").split(";")
+        )
+        return PersonWords(
+            key=reader.written(cells, "key"),
+            name=fold_text(reader.written(cells, "name")),
+            birth_date=_day(reader.written(cells, "birth_date")),
+            numbers=frozenset(one for one in numbers if len(one) >= _SHORTEST_NUMBER),
+            phone=reader.written(cells, "phone"),
+        )
+
+    @staticmethod
+    def of_stored(cadre: Cadre) -> "PersonWords":
+        """Out of a stored record."""
+        name, numbers = fold_text(cadre.name), person_identifiers(cadre)
+        return PersonWords(cadre.key, name, str(cadre.birth_date), frozenset(numbers), cadre.phone or "")
+
+
+def _day(written: str) -> str:
+    try:
+        return str(parse_date(written)) if written else ""
+    except CellError:
+        return written
+
+
+class HiddenPeople:
+    """T0 people of an import, and those who were erased as such and come back. `erased` None: nobody was.
+    Of `admitted` (keys) a person said that they are not T0 any more.
+    """
+
+    def __init__(self, erased: ErasedNames | None = None, admitted: Collection[str] = ()) -> None:
+        self.words = HiddenWords()
+        self._erased = erased
+        self._admitted = frozenset(admitted)
+        self._keys: set[str] = set()
+        self._numbers: dict[str, set[tuple[str, str]]] = {}  # -> name and birth date of who has it
+        self._numbers_of: dict[str, set[str]] = {}  # key -> those of its row
+        self._same: set[tuple[str, str]] = set()
+        self._namesakes: set[str] = set()
+
+    def __bool__(self) -> bool:
+        """Whether there is anybody to hide."""
+        return bool(self._keys or self._numbers or self.words)
+
+    @property
+    def numbers(self) -> Collection[str]:
+        """National and insurance numbers of the hidden, in normal form."""
+        return self._numbers.keys()
+
+    def add(self, person: PersonWords) -> None:
+        """Hide this person."""
+        if person.key:
+            self._keys.add(person.key.casefold())
+            self.words.add_key(person.key)
+            self._numbers_of.setdefault(person.key.casefold(), set()).update(person.numbers)
+        for number in person.numbers:
+            self._numbers.setdefault(number, set()).add((person.name, person.birth_date))
+            self.words.add_number(number)
+        self.words.add_name(person.name)
+        self.words.add_number(person.phone)
+        if person.birth_date:
+            self.words.birth_dates.add(person.birth_date)
+        if person.name and person.birth_date:
+            self._same.add((person.name, person.birth_date))
+
+    def has_key(self, key: str | None) -> bool:
+        """Whether a hidden person has this key."""
+        return key is not None and key.casefold() in self._keys
+
+    def is_same_person(self, person: PersonWords) -> bool:
+        """Whether somebody with another key is one of the hidden: a number and the name or birth date."""
+        return any(
+            (person.name and person.name == name) or (person.birth_date and person.birth_date == birth_date)
+            for number in person.numbers
+            for name, birth_date in self._numbers.get(number, ())
+        )
+
+    def resembles(self, person: PersonWords) -> bool:
+        """Whether somebody may be one of the hidden: a number is theirs, or name and birth date are."""
+        return (person.name, person.birth_date) in self._same or not person.numbers.isdisjoint(self._numbers)
+
+    def was_erased(self, person: PersonWords) -> bool:
+        """Whether the person was erased as T0 before, and nobody has said that this is over."""
+        if self._erased is None:
+            return False
+        if person.key in self._admitted:
+            self._erased.forget([person.key], person.numbers)
+            return False
+        return self._erased.holds_any((person.key,), person.numbers)
+
+    def erased_key(self, key: str) -> bool:
+        """Whether a person with this key was erased as T0 before."""
+        return self._erased is not None and key not in self._admitted and self._erased.holds_any((key,))
+
+    def remember(self, key: str, numbers: Collection[str]) -> None:
+        """Somebody was erased, with these numbers or those of the T0 row: an older file must not bring this
+        person back.
+        """
+        if self._erased is not None:
+            self._erased.add([key], self._numbers_of.get(key.casefold(), set()).union(numbers))
+
+    def add_namesake(self, person: PersonWords) -> None:
+        """Remember somebody else with a hidden person's name: it is in this one's texts by right."""
+        if self.words.found_in(person.name) & NAME:
+            self._namesakes.add(person.key.casefold())
+
+    def telling_field(self, kind: str, row: ParsedRow, fields: Sequence[str]) -> str | None:
+        """The first of a row's fields that tells of a hidden person."""
+        values, known = row.fields, self.words.known
+        for field in fields:
+            value = values.get(field)
+            if value is None or known.get(value) == 0:
+                continue
+            if told := self._told(field, value, values):
+                owner = row.key if kind == "cadre" else values.get("cadre")
+                if told != NAME or owner is None or owner.casefold() not in self._namesakes:
+                    return field
+        return None
+
+    def _told(self, field: str, value: str | Iterable[str], values: Mapping[str, Any]) -> int:
+        if not isinstance(value, str):
+            told = 0
+            for text in value:
+                told |= self.words.found_in(text)
+            return told
+        if field != "key":
+            return self.words.found_in(value)
+        # What it begins with was looked at by itself. And two people's keys may differ by a hyphen alone.
+        parent = values.get("visit") or values.get("cadre") or ""
+        return self.words.found_in(value.removeprefix(parent)) & ~KEY
+
+    def is_told_of(self, *texts: CellValue) -> bool:
+        """Whether any of these cells, titles or names tells of a hidden person."""
+        return any(self.words.found_in(text) for text in map(cell_text, texts) if text)
+
+
+def open_rows(
+    tab: Tab, rows: Iterator[tuple[int, list[CellValue]]]
+) -> tuple[HeaderRow, list[CellValue], Iterator[tuple[int, list[CellValue]]]] | None:
+    """The header row of a tab as it is understood and as it is written, and the rows after it. None for an
+    empty tab. Raises ImportRefused for one without the sheet's columns.
+    """
+    top = list(islice(rows, HEADER_WITHIN))
+    if not top:
+        return None
+    place = find_header_row(tab.sheet, [cells for _, cells in top])
+    number, header = top[place]
+    return (
+        HeaderRow(tab.sheet, header, source=tab.source, number=number),
+        header,
+        chain(top[place + 1 :], rows),
+    )
+
+
+def find_hidden_people(
+    tabs: Sequence[Tab], context: ImportContext, hidden: HiddenPeople, note: Callable[[], None]
+) -> None:
+    """Read the people of all tabs ahead; `note` is called for each who was erased before and comes back."""
+    of_people = [tab for tab in tabs if tab.sheet.kind == "cadre"]
+    for tab in of_people:
+        for reader, cells in _people(tab, context):
+            if reader.is_refused(cells):
+                hidden.add(PersonWords.of(reader, cells))
+            elif hidden.was_erased(person := PersonWords.of(reader, cells)):
+                hidden.add(person)
+                note()
+    for tab in of_people if hidden else ():
+        for reader, cells in _people(tab, context):
+            person = PersonWords.of(reader, cells)
+            if hidden.has_key(person.key) or reader.is_refused(cells):
+                continue
+            if hidden.is_same_person(person):
+                hidden.add(person)
+            else:
+                hidden.add_namesake(person)
+
+
+def _people(tab: Tab, context: ImportContext) -> Iterator[tuple[RowReader, list[CellValue]]]:
+    opened = open_rows(tab, tab.read_ahead())
+    if opened is None:
+        return
+    headers, _, rows = opened
+    reader = RowReader(tab.sheet, headers, context)
+    for _, cells in rows:
+        yield reader, cells
