@@ -10,6 +10,7 @@ from typing import ClassVar
 from adapter.operations.operation import Operation, OperationContext
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.inbox import erase_received
+from adapter.pipeline.layout_context import layout_context
 from adapter.records.importing.import_report import ImportReport
 from adapter.records.importing.importer import run_import
 from adapter.records.model import Record
@@ -118,9 +119,11 @@ def source_file(adapter: Adapter, path: Path) -> Path:
 
 
 def _inputs(adapter: Adapter, *, full: bool = False) -> InputOptions:
-    """How sources are read: the province's own form, if its mappings folder has one."""
+    """How sources are read: the province's own form, if its mappings folder has one, and what sheets mean."""
     form = adapter.settings.mappings_folder / "sources" / "checkup.yaml"
-    return InputOptions(full=full, form=form if form.is_file() else None)
+    return InputOptions(
+        full=full, form=form if form.is_file() else None, layouts=layout_context(adapter.settings)
+    )
 
 
 def _counted(context: OperationContext) -> Callable[[int, int], None]:

@@ -9,7 +9,6 @@ from openpyxl import load_workbook
 
 from adapter.errors import ImportRefused
 from adapter.records.model import RECORD_TYPES
-from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.columns import HeaderRow, find_column
 from adapter.records.sheets.layout import SHEETS, find_sheet
 from adapter.records.sheets.template import write_template

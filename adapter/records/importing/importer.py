@@ -269,7 +269,7 @@ class _Import:
         self.partial = self.partial or REASON_COLUMN.field in headers.places
         for title in headers.unknown:
             self._tally.warn("import.unknown_column", sheet=tab.title, header=title)
-        reader = RowReader(tab.sheet, headers, self._known)
+        reader = RowReader(tab.sheet, headers, self._known, len(header) if tab.csv else None)
         parsed = (reader.read(number, cells) for number, cells in chain(top[place + 1 :], rows))
         while chunk := list(islice(parsed, _CHUNK)):
             total = total.plus(self._chunk(tab, header, reader, chunk))

@@ -59,8 +59,12 @@ ColumnPlan = tuple[str, int, Callable[[CellValue], Any], bool, str]
 class RowReader:
     """Reads the rows of one tab."""
 
-    def __init__(self, sheet: Sheet, headers: HeaderRow, known: ImportContext) -> None:
+    def __init__(
+        self, sheet: Sheet, headers: HeaderRow, known: ImportContext, width: int | None = None
+    ) -> None:
+        """`width`: as many cells as the header has; a row of a CSV with more has slipped (RFC 4180, 2.4)."""
         self._kind = sheet.kind
+        self._width = width
         self._known = known
         self._headers = headers
         self._tier = headers.places.get("tier")
@@ -69,6 +73,7 @@ class RowReader:
             (column.field, place, column.parse, column.required, headers.written[column.field])
             for column, place in headers.plan(sheet)
         ]
+        self._last = self._plan[-1][4] if self._plan else ""
 
     def read(self, number: int, cells: list[CellValue]) -> ParsedRow:
         """The row in full; of the row of a T0 person, or perhaps of one, nothing is looked at but its key."""
@@ -97,6 +102,10 @@ class RowReader:
         if row.key is not None:
             row.fields["key"] = row.key
         self._mark(row)
+        if self._width is not None and len(cells) > self._width and any(cells[self._width :]):
+            # Something slipped: what stands in a column may be another's, the key too.
+            row.bad = [InvalidCell(self._last, "", "expect_no_more_cells", {"count": len(cells)})]
+            row.key, row.deleted = None, False
         if not row.bad and not row.deleted:
             _CHECKS[self._kind](self, row)
         return row

@@ -51,7 +51,7 @@ class Column:
         return tuple(fold_label(name) for name in (self.field, self.vi, self.en, *self.aliases))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # there is one of each: what is remembered of it is found by identity
 class Sheet:
     """The sheet of one kind of record."""
 

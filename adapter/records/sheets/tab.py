@@ -47,6 +47,7 @@ class Tab:
 
     `partial`: what is not here stays as it is stored. With an `origin` it may change when the rows are
     opened, holds for the tab's kind alone, and only records of this `source` can be missing.
+    `column_of` says which column a cell was in where the file has another layout than its rows here.
     `conceal_unknown`: a row that refers to somebody unknown is neither shown nor copied, since he may be T0.
     """
 
@@ -60,6 +61,7 @@ class Tab:
     done: int = field(default=0)
     origin: TabSource | None = None
     conceal_unknown: bool = False
+    column_of: Callable[[list[CellValue], str], str] | None = None
 
     def rows(self) -> Iterator[tuple[int, list[CellValue]]]:
         """Rows with their number in the file, from 1; empty ones are left out."""
