@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.cli.commands.look import look_at
 from adapter.cli.terminal.context import AsJson, open_adapter, operating
 from adapter.cli.terminal.output import emit, errors, rows, table
 from adapter.cli.terminal.progress import progress
@@ -34,11 +35,15 @@ def import_files(
     ] = False,
     full: Annotated[bool, typer.Option("--full", help=say("source.help_full"))] = False,
     rejects: Annotated[Path | None, typer.Option(help=say("cli.help_rejects"))] = None,
+    look: Annotated[bool, typer.Option("--look", help=say("layout.help_look"))] = False,
+    keep: Annotated[str | None, typer.Option("--keep", help=say("layout.help_keep"))] = None,
     as_json: AsJson = False,
 ) -> None:
     """Import workbooks, folders of CSVs, databases (source files) or check-up forms."""
     from adapter.operations.import_records import ImportRecords
 
+    if look or keep:
+        look_at(context, files, keep, as_json)
     operation = ImportRecords(tuple(files), dry_run, partial, allow_deletions, full, rejects)
     with open_adapter(context) as adapter, progress(quiet=as_json) as callback:
         report = operation.perform(operating(adapter, callback))

@@ -30,17 +30,22 @@ class LeftOutRows:
 
     def __init__(self) -> None:
         self.count = 0
-        self._first: list[int] = []
+        self._rows: list[int] = []
 
     def add(self, number: int) -> None:
         """One more."""
         self.count += 1
-        if len(self._first) < _NAMED:
-            self._first.append(number)
+        if len(self._rows) < _NAMED:
+            self._rows.append(number)
+
+    @property
+    def first(self) -> tuple[int, ...]:
+        """Those that are named."""
+        return tuple(self._rows)
 
     def __str__(self) -> str:
-        more = ", …" if self.count > len(self._first) else ""
-        return ", ".join(map(str, self._first)) + more
+        more = ", …" if self.count > len(self._rows) else ""
+        return ", ".join(map(str, self._rows)) + more
 
 
 def body_rows(

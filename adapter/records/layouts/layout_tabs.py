@@ -13,7 +13,7 @@ from adapter.records.sheets.cell_parsers import CellValue, cell_text
 from adapter.records.sheets.columns import Sheet
 from adapter.records.sheets.tab import Tab
 
-__all__ = ["column_letters", "table_tabs"]
+__all__ = ["column_letters", "key_places", "table_tabs"]
 
 Warn = Callable[..., None]
 
@@ -51,7 +51,7 @@ def _records(
 
     def rows(tab: Tab) -> Iterator[NumberedRow]:
         left_out = LeftOutRows()
-        body = body_rows(table.rows(tab), reading.header, _keys(reading), table.merged(), left_out)
+        body = body_rows(table.rows(tab), reading.header, key_places(reading), table.merged(), left_out)
         nameless = _nameless(reading)
         found: dict[int, int] = {}
         for number, cells in body:
@@ -85,7 +85,7 @@ def _refuse_split_name(table: RawTable, reading: TableReading, place: int, cell:
         raise ImportRefused("layout.split_name", file=table.source, sheet=table.name, column=column)
 
 
-def _keys(reading: TableReading) -> list[int]:
+def key_places(reading: TableReading) -> list[int]:
     """Where a row says whose it is, and which record: its key, what it refers to, the tier."""
     measured = reading.sheet is not None and reading.sheet.kind == "measurement"  # it needs no key of its own
     order = ("visit", "cadre", "key", "measure", "tier") if measured else ("key", "visit", "cadre", "tier")

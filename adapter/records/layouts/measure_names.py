@@ -13,7 +13,7 @@ from functools import lru_cache
 from adapter.records.sheets.cell_parsers import cell_text
 from adapter.records.sheets.choices import fold_label
 
-__all__ = ["MeasureTitle", "MeasureNames", "NamedMeasure"]
+__all__ = ["MeasureNames", "MeasureTitle", "NamedMeasure"]
 
 
 @dataclass(frozen=True, slots=True)

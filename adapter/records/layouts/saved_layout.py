@@ -11,6 +11,7 @@ tables:
   - {header: Ghi chú, is: "-"}
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -26,7 +27,16 @@ from adapter.records.sheets.choices import CHOICE_LISTS, fold_label
 from adapter.records.sheets.columns import DELETED_COLUMN, Sheet
 from adapter.records.sheets.layout import SHEETS
 
-__all__ = ["LEFT_OUT", "NAME_PART", "WIDE", "SavedColumn", "SavedTable", "fingerprint", "load_layouts"]
+__all__ = [
+    "LEFT_OUT",
+    "NAME_PART",
+    "WIDE",
+    "SavedColumn",
+    "SavedTable",
+    "fingerprint",
+    "load_layouts",
+    "written_layout",
+]
 
 LEFT_OUT = "-"
 NAME_PART = "name-part"
@@ -141,3 +151,28 @@ def _nearest(word: str, known: Sequence[str]) -> str:
 
 def _wrong(path: Path, text: str, **params: object) -> ImportRefused:
     return ImportRefused(text, file=path.name, **params)
+
+
+def written_layout(
+    tables: Iterable[tuple[str, str, str | None, Sequence[tuple[str, str, str, Sequence[str]]]]],
+) -> str:
+    """The text of a layout file: for each table its sheet, record and visits' type, and for each column the
+    header, what it means, its unit, and what it may mean besides (as a comment).
+    """
+    lines = ["tables:"]
+    for sheet, record, visit_type, columns in tables:
+        lines += [f"- sheet: {_quoted(sheet)}", f"  record: {_quoted(record)}"]
+        if visit_type:
+            lines.append(f"  visit_type: {_quoted(visit_type)}")
+        elif record == WIDE and not any(means in ("type", "visit") for _, means, _, _ in columns):
+            lines.append("  # visit_type: Khám định kỳ")
+        lines.append("  columns:")
+        for header, means, unit, candidates in columns:
+            said = f", unit: {_quoted(unit)}" if unit else ""
+            maybe = f"  # ? {', '.join(candidates)}" if candidates else ""
+            lines.append(f"  - {{header: {_quoted(header)}, is: {_quoted(means)}{said}}}{maybe}")
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

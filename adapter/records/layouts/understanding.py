@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from adapter.records.layouts.header_block import HeaderBlock, find_header_block, header_blocks
-from adapter.records.layouts.measure_names import MeasureTitle, MeasureNames
+from adapter.records.layouts.measure_names import MeasureNames, MeasureTitle
 from adapter.records.layouts.raw_table import MergedRange, NumberedRow, RawTable
 from adapter.records.layouts.reading import ColumnReading, ColumnRole, TableForm, TableReading
 from adapter.records.layouts.saved_layout import LEFT_OUT, NAME_PART, WIDE, SavedTable, fingerprint
@@ -18,7 +18,7 @@ from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.columns import Sheet
 from adapter.records.sheets.layout import SHEETS, find_sheet
 
-__all__ = ["LayoutContext", "understand"]
+__all__ = ["LayoutContext", "missing_columns", "understand"]
 
 _ENOUGH = 2  # columns of measures that make a table a wide one
 _NO_MEASURES = MeasureNames(())
@@ -57,13 +57,24 @@ def _asking(reading: TableReading) -> TableReading:
     return replace(reading, asked=True)
 
 
+def missing_columns(reading: TableReading) -> tuple[str, ...]:
+    """The headers of what the record type requires and the table does not have."""
+    fields = {one.field for one in reading.columns if one.role in (ColumnRole.FIELD, ColumnRole.NAME_PART)}
+    sheet = reading.sheet
+    if sheet is None:
+        return ()
+    if reading.form is TableForm.WIDE:
+        needed = () if "visit" in fields else ("cadre", "type", "started_at")
+        fields |= {"type"} if reading.visit_type else set()
+        return tuple(sheet.column(field).vi for field in needed if field not in fields)
+    if sheet.kind == "measurement" and "name" in fields:
+        fields.add("measure")  # a measure by its name
+    return tuple(column.vi for column in sheet.columns if column.required and column.field not in fields)
+
+
 def _fits(reading: TableReading) -> bool:
     """Whether all that the record type requires is there."""
-    assert reading.sheet is not None  # noqa: S101 # only readings of a sheet are asked
-    fields = {one.field for one in reading.columns if one.role in (ColumnRole.FIELD, ColumnRole.NAME_PART)}
-    if reading.sheet.kind == "measurement" and "name" in fields:
-        fields.add("measure")  # a measure by its name
-    return all(column.field in fields for column in reading.sheet.columns if column.required)
+    return not missing_columns(reading)
 
 
 def _long(
@@ -187,7 +198,7 @@ def _saved(
 
 
 def _as_saved(name: str, header: HeaderBlock, saved: SavedTable) -> TableReading:
-    said = iter(saved.columns)
+    said = iter([one for one in saved.columns if fold_label(one.header)])
     columns = []
     sheet = saved.sheet
     fields = {one.field for one in sheet.columns} | {"deleted"} if sheet else set()

@@ -77,7 +77,13 @@ DELETED_COLUMN = Column(
 REASON_COLUMN = Column(
     "reason_rejected", "Lý do từ chối", "Rejected because", cell_parsers.cell_text, "expect_text"
 )
-IGNORED_SHEETS = frozenset({"huongdan", "guide", "rejects"})
+IGNORED_SHEETS = frozenset(
+    (
+        *("huongdan", "guide", "rejects"),
+        *("danhmucchiso", "danhmucdichvu", "danhmucthuthuat", "danhmucvacxin"),
+        *("listofmeasures", "listofservices", "listofprocedures", "listofvaccines"),
+    )
+)
 
 
 class HeaderRow:
