@@ -6,7 +6,7 @@ visit, one is made of person, kind of visit and day: the same file gives the sam
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from itertools import islice
 
 from adapter.errors import ImportRefused
 from adapter.records.layouts.measure_names import MeasureNames
@@ -16,7 +16,7 @@ from adapter.records.layouts.titles import known_title
 from adapter.records.layouts.wide_sheet import VISIT_SHEET
 from adapter.records.sheets.cell_parsers import CellError, CellValue, cell_text, parse_datetime
 from adapter.records.sheets.choices import CHOICE_LISTS
-from adapter.records.sheets.columns import DELETED_COLUMN, Sheet
+from adapter.records.sheets.columns import Sheet
 from adapter.records.sheets.layout import SHEETS
 from adapter.records.sheets.tab import Tab, TabSource
 from adapter.records.sheets.tier_cell import TierReading, read_tier
@@ -24,10 +24,11 @@ from adapter.records.sheets.tier_cell import TierReading, read_tier
 __all__ = ["made_visit_key", "wide_tabs"]
 
 _MEASUREMENT = SHEETS[2]
-_FIELDS = ("key", "visit", "cadre", "measure", "name", "value", "unit", "taken_at")
-_HEADER = [*(_MEASUREMENT.column(field).vi for field in _FIELDS), DELETED_COLUMN.vi]
+_FIELDS = ("visit", "cadre", "measure", "name", "value", "unit", "taken_at")
+_HEADER = [_MEASUREMENT.column(field).vi for field in _FIELDS]
+_PAGE = 1000
 _VISIT_FIELDS = [column.field for column in VISIT_SHEET.columns]
-_OF_A_MEASURE = {_MEASUREMENT.column(field).vi for field in ("key", "measure", "name", "value", "unit")}
+_OF_A_MEASURE = {_MEASUREMENT.column(field).vi for field in ("measure", "name", "value", "unit")}
 Records = Callable[[], Callable[[Tab], Iterator[NumberedRow]]]
 
 
@@ -59,7 +60,6 @@ def wide_tabs(table: RawTable, reading: TableReading, measures: MeasureNames, re
         def read(tab: Tab) -> Iterator[NumberedRow]:
             return rows(records()(tab))
 
-        # An origin of its own: what a wide table does not hold is not missing.
         return Tab(
             table.source,
             table.name,
@@ -68,7 +68,7 @@ def wide_tabs(table: RawTable, reading: TableReading, measures: MeasureNames, re
             table.size,
             table.csv,
             read,
-            origin=TabSource(),
+            origin=row.empty if sheet is _MEASUREMENT else TabSource(),
             column_of=row.column_of if sheet is _MEASUREMENT else None,
         )
 
@@ -88,26 +88,46 @@ def _require(table: RawTable, reading: TableReading) -> None:
         )
 
 
-@dataclass(frozen=True)
+class _EmptyCells(TabSource):
+    """What a wide table's empty cells say: there are no such measurements. What it does not hold at all is not
+    missing. Of each visit it is remembered which columns are empty and which are not, a bit for each.
+    """
+
+    def __init__(self, codes: list[str]) -> None:
+        self._codes = codes
+        self._visits: dict[str, tuple[int, int]] = {}
+
+    def note(self, visit: str, empty: int, filled: int) -> None:
+        """A row's cells: the same visit may stand in several rows."""
+        before = self._visits.get(visit, (0, 0))
+        self._visits[visit] = (before[0] | empty, before[1] | filled)
+
+    def deleted_keys(self, tab: Tab) -> Iterator[list[str]]:
+        keys = (
+            f"{visit}/{code}"
+            for visit, (empty, filled) in self._visits.items()
+            for place, code in enumerate(self._codes)
+            if (empty & ~filled) >> place & 1
+        )
+        while page := list(islice(keys, _PAGE)):
+            yield page
+
+
 class _WideRow:
     """How the cells of a row are found."""
 
-    reading: TableReading
-    measures: MeasureNames
-
-    @property
-    def visit(self) -> int | None:
-        """Where the visit's key is."""
-        return self.reading.place("key" if self.reading.form is TableForm.LONG else "visit")
-
-    def _tier(self) -> int | None:
-        return next(
-            (one.place for one in self.reading.having(ColumnRole.PERSON) if one.field == "tier"), None
-        )
+    def __init__(self, reading: TableReading, measures: MeasureNames) -> None:
+        self.reading = reading
+        self.visit = reading.place("key" if reading.form is TableForm.LONG else "visit")
+        self._measures = [(one.place, *_measure(one, measures)) for one in reading.having(ColumnRole.MEASURE)]
+        self.empty = _EmptyCells([code for _, code, _, _ in self._measures])
+        self._of_visit = [reading.place(field) for field in ("cadre", "type", "started_at")]
+        tiers = (one.place for one in reading.having(ColumnRole.PERSON) if one.field == "tier")
+        self._tier = next(tiers, None)
 
     def _may_be_read(self, rows: Iterator[NumberedRow]) -> Iterator[NumberedRow]:
         """Rows without those whose tier is T0, or cannot be read: nothing of these is looked at."""
-        tier = self._tier()
+        tier = self._tier
         allowed = (TierReading.KEPT, TierReading.PLAIN)
         for number, cells in rows:
             if tier is None or read_tier(_at(cells, tier)) in allowed:
@@ -116,7 +136,7 @@ class _WideRow:
     def _key(self, cells: list[CellValue]) -> str:
         if self.visit is not None:
             return cell_text(_at(cells, self.visit))
-        cadre, kind, day = (self.reading.place(field) for field in ("cadre", "type", "started_at"))
+        cadre, kind, day = self._of_visit
         kind_cell = self.reading.visit_type if kind is None else _at(cells, kind)
         return made_visit_key(_at(cells, cadre), kind_cell or "", _at(cells, day))
 
@@ -128,28 +148,31 @@ class _WideRow:
         written = {one.field: one.title for one in reading.having(ColumnRole.FIELD)}
         titles = [known_title(VISIT_SHEET, field, written.get(field, "")) for field in fields]
         yield reading.header.rows[-1], [*titles, VISIT_SHEET.column("type").vi] if constant else titles
-        met: set[str] = set()
+        places = [reading.place(field) for field in fields]
+        met: dict[str, list[CellValue]] = {}
         for number, cells in self._may_be_read(rows):
             key = self._key(cells)
-            if key in met:
-                continue  # one visit, in several rows: a laboratory's, a department's
-            met.add(key)
-            found = [key if field == "key" else _at(cells, reading.place(field)) for field in fields]
+            found = [key, *(_at(cells, place) for place in places[1:])]
+            if met.setdefault(key, found) == found and met[key] is not found:
+                continue  # the same visit in several rows: a laboratory's, a department's
             yield number, [*found, constant] if constant else found
 
     def measurements(self, rows: Iterator[NumberedRow]) -> Iterator[NumberedRow]:
         """A measurement for each cell of a measure's column."""
-        plan = [(one.place, *self._measure(one)) for one in self.reading.having(ColumnRole.MEASURE)]
         cadre, taken = self.reading.place("cadre"), self.reading.place("taken_at")
         yield self.reading.header.rows[-1], list(_HEADER)
         for number, cells in self._may_be_read(rows):
             visit = self._key(cells)
             person, at = _at(cells, cadre), _at(cells, taken)
-            for place, code, name, unit in plan:
+            empty = filled = 0
+            for bit, (place, code, name, unit) in enumerate(self._measures):
                 value = _at(cells, place)
-                empty = value == "" or (value.__class__ is str and value.isspace())
-                key = f"{visit}/{code}" if visit else ""
-                yield number, [key, visit, person, code, name, value, unit, at, "x" if empty else ""]
+                if value == "" or (value.__class__ is str and value.isspace()):
+                    empty |= 1 << bit
+                else:
+                    filled |= 1 << bit
+                    yield number, [visit, person, code, name, value, unit, at]
+            self.empty.note(visit, empty, filled)
 
     def column_of(self, cells: list[CellValue], column: str) -> str:
         """The header of the measure's column where one of a measurement's cells is wrong."""
@@ -160,9 +183,10 @@ class _WideRow:
             (one.title for one in self.reading.having(ColumnRole.MEASURE) if one.field == code), column
         )
 
-    def _measure(self, column: ColumnReading) -> tuple[str, str, str]:
-        known = self.measures.measures.get(column.field)
-        return column.field, known.vi if known else column.title, column.unit
+
+def _measure(column: ColumnReading, measures: MeasureNames) -> tuple[str, str, str]:
+    known = measures.measures.get(column.field)
+    return column.field, known.vi if known else column.title, column.unit
 
 
 def _at(cells: list[CellValue], place: int | None) -> CellValue:
