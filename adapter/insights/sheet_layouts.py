@@ -17,7 +17,8 @@ from adapter.records.layouts.raw_table import NumberedRow, RawTable
 from adapter.records.layouts.reading import ColumnReading, ColumnRole, TableReading
 from adapter.records.layouts.understanding import LayoutContext, missing_columns, understand
 from adapter.records.sheets.cell_parsers import cell_text
-from adapter.records.sheets.tier_cell import TierReading, read_tier
+from adapter.records.sheets.tier_cell import TierReading
+from adapter.records.sheets.words import Words
 from adapter.records.sources.open_tabs import tables_of, without_sheet_number
 
 __all__ = ["ColumnLook", "TableLook", "look_at_files"]
@@ -87,7 +88,7 @@ def _look(table: RawTable, context: LayoutContext) -> TableLook:
     reading = understand(table, without_sheet_number(table.name) if table.partial else table.name, context)
     sheet, left_out = reading.sheet, LeftOutRows()
     body = list(body_rows(iter(table.top()), reading.header, key_places(reading), table.merged(), left_out))
-    shown = _may_be_shown(reading, body)
+    shown = _may_be_shown(reading, body, context.words)
     columns = tuple(_column(one, reading, context, body, shown) for one in _all_columns(reading, body))
     return TableLook(
         file=table.source,
@@ -115,7 +116,9 @@ def _all_columns(reading: TableReading, body: Sequence[NumberedRow]) -> Iterator
             yield ColumnReading(place, "", ColumnRole.UNKNOWN)
 
 
-def _may_be_shown(reading: TableReading, body: Sequence[NumberedRow]) -> list[NumberedRow] | None:
+def _may_be_shown(
+    reading: TableReading, body: Sequence[NumberedRow], words: Words
+) -> list[NumberedRow] | None:
     """The rows of people of T1 to T5; None where the table does not say tiers."""
     tiers = [
         one.place
@@ -127,7 +130,7 @@ def _may_be_shown(reading: TableReading, body: Sequence[NumberedRow]) -> list[Nu
     return [
         row
         for row in body
-        if all(place < len(row[1]) and read_tier(row[1][place]) is TierReading.KEPT for place in tiers)
+        if all(place < len(row[1]) and words.read_tier(row[1][place]) is TierReading.KEPT for place in tiers)
     ]
 
 

@@ -42,12 +42,13 @@ def wide_template(settings: Settings, lang: str) -> tuple[str, list[str]]:
     """The wide sheet's name, and its headers: whose row, which visit, then each measure with its unit. A
     header that would not be understood as its measure is the measure's code.
     """
-    names = measure_names(settings)
+    codes = load_code_tables(settings.mappings_folder / "codes", [])
+    names = measure_names(codes)
     columns = [WIDE_SHEET.column(field) for field in _WIDE_FIELDS]
     headers = [columns[0].header(lang), PERSON_SHEET.column("name").header(lang)]
     headers += [one.header(lang) for one in columns[1:]]
-    tables = load_code_tables(settings.mappings_folder / "codes", []).tables
-    for one in tables["measures"].concepts.values() if "measures" in tables else ():
+    table = codes.tables.get("measures")
+    for one in table.concepts.values() if table else ():
         if one.more.get("type") in _CELLS:
             unit = one.more.get("unit")
             name = one.display if lang == "vi" else one.more.get("display_en") or one.display

@@ -29,6 +29,7 @@ from adapter.records.importing.row_reader import ImportContext, ParsedRow, RowRe
 from adapter.records.model import RECORD_TYPES, Record
 from adapter.records.sheets.columns import REASON_COLUMN, HeaderRow, find_header_row
 from adapter.records.sheets.tab import Tab, TabSource
+from adapter.records.sheets.words import NO_WORDS
 from adapter.records.sources.open_tabs import InputOptions, open_tabs
 from adapter.texts import say
 
@@ -109,7 +110,8 @@ def run_import(
         _gather(store_engine, origins, lambda: progress(0, len(tabs)) if progress else None)
         try:
             with write_transaction(store_engine) as connection:
-                known = ImportContext(known_hospitals, known_measures, now)
+                words = inputs.layouts.words if inputs else NO_WORDS
+                known = ImportContext(known_hospitals, known_measures, now, words)
                 work = _Import(
                     ImportWriter(connection),
                     tabs,

@@ -8,7 +8,8 @@ from typing import Any
 from adapter.records.sheets import cell_parsers
 from adapter.records.sheets.cell_parsers import CellError, CellValue
 from adapter.records.sheets.columns import DELETED_COLUMN, HeaderRow, Sheet
-from adapter.records.sheets.tier_cell import TierReading, read_tier
+from adapter.records.sheets.tier_cell import TierReading
+from adapter.records.sheets.words import NO_WORDS, Words
 
 __all__ = ["ImportContext", "InvalidCell", "ParsedRow", "RowReader"]
 
@@ -46,11 +47,12 @@ class ParsedRow:
 
 @dataclass(frozen=True)
 class ImportContext:
-    """What a row may refer to outside the workbook. `measures` None: any."""
+    """What a row may refer to outside the workbook. `measures` None: any. `words` are the centre's own."""
 
     hospitals: frozenset[str]
     measures: frozenset[str] | None
     now: datetime
+    words: Words = NO_WORDS
 
 
 ColumnPlan = tuple[str, int, Callable[[CellValue], Any], bool, str]
@@ -70,7 +72,13 @@ class RowReader:
         self._tier = headers.places.get("tier")
         self._deleted = headers.places.get(DELETED_COLUMN.field)
         self._plan: list[ColumnPlan] = [
-            (column.field, place, column.parse, column.required, headers.written[column.field])
+            (
+                column.field,
+                place,
+                known.words.parser(column.field, column.parse),
+                column.required,
+                headers.written[column.field],
+            )
             for column, place in headers.plan(sheet)
         ]
         self._last = self._plan[-1][4] if self._plan else ""
@@ -113,7 +121,7 @@ class RowReader:
     def _stop(self, row: ParsedRow, place: int) -> bool:
         """Whether the tier's cell alone decides about the row."""
         cell = _at(row.cells, place)
-        tier = read_tier(cell)
+        tier = self._known.words.read_tier(cell)
         if tier in (TierReading.KEPT, TierReading.PLAIN):
             return False
         row.key = self._refused_key(row.cells)

@@ -8,6 +8,7 @@ from adapter.records.layouts.measure_names import MeasureNames
 from adapter.records.layouts.raw_table import NumberedRow, RawTable
 from adapter.records.layouts.reading import ColumnRole, TableForm, TableReading
 from adapter.records.layouts.titles import known_title
+from adapter.records.layouts.understanding import LayoutContext
 from adapter.records.layouts.unpivot import wide_tabs
 from adapter.records.sheets.cell_parsers import CellValue, cell_text
 from adapter.records.sheets.columns import Sheet
@@ -18,19 +19,19 @@ __all__ = ["column_letters", "key_places", "table_tabs"]
 Warn = Callable[..., None]
 
 
-def table_tabs(table: RawTable, reading: TableReading, measures: MeasureNames, warn: Warn) -> list[Tab]:
+def table_tabs(table: RawTable, reading: TableReading, context: LayoutContext, warn: Warn) -> list[Tab]:
     """The table's tabs, none where it is left out. Raises ImportRefused where a person must be asked."""
     if reading.sheet is None:
         return []
     if reading.form is TableForm.WIDE:
-        return wide_tabs(table, reading, measures, lambda: _records(table, reading, warn))
+        return wide_tabs(table, reading, context, lambda: _records(table, reading, warn), warn)
 
     def rows(tab: Tab) -> Iterator[NumberedRow]:
-        return _long_rows(table, reading, measures, warn, tab)
+        return _long_rows(table, reading, context.measures, warn, tab)
 
     long = Tab(table.source, table.name, reading.sheet, table.partial, table.size, table.csv, rows)
     if reading.having(ColumnRole.MEASURE):
-        return [long, *wide_tabs(table, reading, measures, lambda: _records(table, reading, None))]
+        return [long, *wide_tabs(table, reading, context, lambda: _records(table, reading, None), warn)]
     return [long]
 
 

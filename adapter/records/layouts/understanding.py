@@ -17,6 +17,7 @@ from adapter.records.sheets.cell_parsers import cell_text
 from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.columns import Sheet
 from adapter.records.sheets.layout import SHEETS, find_sheet
+from adapter.records.sheets.words import NO_WORDS, Words
 
 __all__ = ["LayoutContext", "missing_columns", "understand"]
 
@@ -26,9 +27,10 @@ _NO_MEASURES = MeasureNames(())
 
 @dataclass(frozen=True)
 class LayoutContext:
-    """What helps to understand tables: the measures' names, and the layouts that people saved."""
+    """What helps to understand tables: the measures' names, a centre's words, the layouts that were kept."""
 
     measures: MeasureNames = _NO_MEASURES
+    words: Words = NO_WORDS
     saved: Mapping[tuple[str, ...], SavedTable] = field(default_factory=dict)
 
 

@@ -13,13 +13,14 @@ from adapter.records.layouts.measure_names import MeasureNames
 from adapter.records.layouts.raw_table import NumberedRow, RawTable
 from adapter.records.layouts.reading import ColumnReading, ColumnRole, TableForm, TableReading
 from adapter.records.layouts.titles import known_title
+from adapter.records.layouts.understanding import LayoutContext
 from adapter.records.layouts.wide_sheet import VISIT_SHEET
 from adapter.records.sheets.cell_parsers import CellError, CellValue, cell_text, parse_datetime
 from adapter.records.sheets.choices import CHOICE_LISTS
 from adapter.records.sheets.columns import Sheet
 from adapter.records.sheets.layout import SHEETS
 from adapter.records.sheets.tab import Tab, TabSource
-from adapter.records.sheets.tier_cell import TierReading, read_tier
+from adapter.records.sheets.tier_cell import TierReading
 
 __all__ = ["made_visit_key", "wide_tabs"]
 
@@ -47,11 +48,17 @@ def made_visit_key(cadre: CellValue, kind: CellValue, day: CellValue) -> str:
     return f"{cell_text(cadre)}.{code}.{written}"
 
 
-def wide_tabs(table: RawTable, reading: TableReading, measures: MeasureNames, records: Records) -> list[Tab]:
+def wide_tabs(
+    table: RawTable,
+    reading: TableReading,
+    context: LayoutContext,
+    records: Records,
+    warn: Callable[..., None],
+) -> list[Tab]:
     """The tabs of a wide table: its measurements, before them the visits where it does not name them. Raises
     ImportRefused where a visit's kind or day is nowhere.
     """
-    row = _WideRow(reading, measures)
+    row = _WideRow(reading, context, lambda: warn("layout.unread_tier", sheet=table.name))
     names_visits = row.visit is not None
     if not names_visits:
         _require(table, reading)
@@ -89,8 +96,8 @@ def _require(table: RawTable, reading: TableReading) -> None:
 
 
 class _EmptyCells(TabSource):
-    """What a wide table's empty cells say: there are no such measurements. What it does not hold at all is not
-    missing. Of each visit it is remembered which columns are empty and which are not, a bit for each.
+    """What a wide table's empty cells say: there are no such measurements. What it does not hold at all is
+    not missing. Of each visit it is remembered which columns are empty and which are not, a bit for each.
     """
 
     def __init__(self, codes: list[str]) -> None:
@@ -116,10 +123,14 @@ class _EmptyCells(TabSource):
 class _WideRow:
     """How the cells of a row are found."""
 
-    def __init__(self, reading: TableReading, measures: MeasureNames) -> None:
+    def __init__(self, reading: TableReading, context: LayoutContext, on_unread: Callable[[], None]) -> None:
         self.reading = reading
+        self._read_tier = context.words.read_tier
+        self._on_unread = on_unread
         self.visit = reading.place("key" if reading.form is TableForm.LONG else "visit")
-        self._measures = [(one.place, *_measure(one, measures)) for one in reading.having(ColumnRole.MEASURE)]
+        self._measures = [
+            (one.place, *_measure(one, context.measures)) for one in reading.having(ColumnRole.MEASURE)
+        ]
         self.empty = _EmptyCells([code for _, code, _, _ in self._measures])
         self._of_visit = [reading.place(field) for field in ("cadre", "type", "started_at")]
         tiers = (one.place for one in reading.having(ColumnRole.PERSON) if one.field == "tier")
@@ -130,8 +141,10 @@ class _WideRow:
         tier = self._tier
         allowed = (TierReading.KEPT, TierReading.PLAIN)
         for number, cells in rows:
-            if tier is None or read_tier(_at(cells, tier)) in allowed:
+            if tier is None or (found := self._read_tier(_at(cells, tier))) in allowed:
                 yield number, cells
+            elif found is TierReading.UNREADABLE:
+                self._on_unread()
 
     def _key(self, cells: list[CellValue]) -> str:
         if self.visit is not None:

@@ -101,7 +101,7 @@ def _tabs_of(
         if reading.asked and reading.sheet is not None:
             asked.append(f'"{table.name}": {reading.sheet.vi} / {reading.sheet.en}')
         elif reading.sheet is not None:
-            yield from table_tabs(table, reading, context.measures, warn)
+            yield from table_tabs(table, reading, context, warn)
         elif reading.layout is None:
             warn("import.unknown_sheet", file=path.name, sheet=table.name)
     if asked:
