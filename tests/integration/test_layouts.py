@@ -17,6 +17,7 @@ from adapter.records.importing.importer import run_import
 from adapter.records.layouts.measure_names import MeasureNames, NamedMeasure
 from adapter.records.layouts.understanding import LayoutContext
 from adapter.records.model import Cadre, Measurement, Visit
+from adapter.records.sources import open_tabs
 from adapter.records.sources.open_tabs import InputOptions
 from adapter.records.store import RecordStore
 
@@ -516,3 +517,38 @@ def test_measures_by_name_in_the_long_sheet(engine: Engine, tmp_path: Path) -> N
 def test_which_measure_a_header_means(title: str, code: str | None, unit: str) -> None:
     found = MEASURES.find(title)
     assert (found.code if found else None, found.unit if found else "") == (code, unit)
+
+
+# formulas -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_formula_without_its_result_is_not_empty(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    if large:
+        monkeypatch.setattr(open_tabs, "SLICING_THRESHOLD_BYTES", 1)
+    rows = [
+        (*HEADER, "Địa chỉ"),
+        (*AN, '="Số "&1'),
+        (*BA, "Số 2"),
+        ("A3", "Lê Cúc", "Nữ", "=D2", "T5", "#N/A"),
+    ]
+    report = imports(engine, workbook(tmp_path / "a.xlsx", {"Cán bộ": rows}))
+    assert report.kinds["cadre"].created == 1
+    said = {(one.row, one.column): one.text for one in report.problems}
+    assert said[2, "Địa chỉ"] == "expect_calculated"
+    assert said[4, "Ngày sinh"] == "expect_calculated"
+    assert said[4, "Địa chỉ"] == "expect_no_error"
+    assert cadre(engine, "A1") is None
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_merged_cells_of_a_large_sheet(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    if large:
+        monkeypatch.setattr(open_tabs, "SLICING_THRESHOLD_BYTES", 1)
+    rows, merged = NAMES[4]
+    path = workbook(tmp_path / "a.xlsx", {"Cán bộ": rows}, lambda book: book["Cán bộ"].merge_cells(merged))
+    assert imports(engine, path).kinds["cadre"].created == 1

@@ -99,7 +99,7 @@ class RowReader:
                 and cell[0] == "#"
                 and cell.strip().upper() in cell_parsers.SPREADSHEET_ERRORS
             ):
-                row.bad.append(InvalidCell(title, cell.strip(), "expect_no_error"))
+                row.bad.append(_failed(title, cell.strip()))
                 continue
             try:
                 row.fields[field_] = parse(cell)
@@ -226,6 +226,12 @@ class RowReader:
         if name is not None and name not in self._known.hospitals:
             known = ", ".join(sorted(self._known.hospitals)) or "-"
             self.add_invalid_cell(row, "hospital", "expect_known_hospital", known=known)
+
+
+def _failed(title: str, cell: str) -> InvalidCell:
+    if cell == cell_parsers.NOT_CALCULATED:
+        return InvalidCell(title, "=…", "expect_calculated")
+    return InvalidCell(title, cell, "expect_no_error")
 
 
 def _at(cells: list[CellValue], place: int) -> CellValue:

@@ -174,8 +174,8 @@ class _Whole:
         errors = error_cells(self._path, self._entry) if self._entry else {}
         for number, cells in enumerate(sheet.iter_rows(), 1):
             for place, failed in errors.get(number, {}).items():
-                if place < len(cells):
-                    cells[place] = failed
+                cells.extend([""] * (place + 1 - len(cells)))
+                cells[place] = failed
             tab.done = min(int(number * share), tab.size)
             yield number, cells
 
