@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from adapter.insights.problems import Problem
     from adapter.insights.refusals import RefusedResource
     from adapter.insights.server_card_report import ServerCardReport
+    from adapter.insights.sheet_layouts import TableLook
     from adapter.insights.source_list import SourceState
     from adapter.insights.status import HospitalStatus
     from adapter.insights.unanswered import UnansweredReferral
@@ -226,6 +227,12 @@ class Insights:
     def merges(self) -> "Sequence[Merge]":
         """The merges that hold."""
         return self.adapter.records.merges.list()
+
+    def sheet_layouts(self, files: Sequence[Path]) -> "Sequence[TableLook]":
+        """How the tables of files are understood; nothing is imported. Raises ImportRefused."""
+        from adapter.insights.sheet_layouts import look_at_files
+
+        return look_at_files(self.adapter, files)
 
     def sources(self) -> "Sequence[SourceState]":
         """Where records come from besides workbooks, and how far each was read."""

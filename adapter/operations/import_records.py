@@ -14,6 +14,7 @@ from adapter.operations.operation import Operation, OperationContext
 from adapter.pipeline.access_audit import audit_look
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.erasure import erase_everywhere
+from adapter.pipeline.layout_context import layout_context
 from adapter.records.importing.identity_checks import AllowedChanges
 from adapter.records.importing.import_report import ImportReport
 from adapter.records.importing.importer import run_import
@@ -148,9 +149,11 @@ def _erasing(adapter: Adapter, now: datetime) -> dict[str, Any]:
 
 
 def _inputs(adapter: Adapter, *, full: bool = False) -> InputOptions:
-    """How sources are read: the province's own form, if its mappings folder has one."""
+    """How sources are read: the province's own form, if its mappings folder has one, and what sheets mean."""
     form = adapter.settings.mappings_folder / "sources" / "checkup.yaml"
-    return InputOptions(full=full, form=form if form.is_file() else None)
+    return InputOptions(
+        full=full, form=form if form.is_file() else None, layouts=layout_context(adapter.settings)
+    )
 
 
 def _counted(context: OperationContext) -> Callable[[int, int], None]:

@@ -5,6 +5,7 @@ import secrets
 from pathlib import Path
 
 from adapter.errors import UsageError
+from adapter.settings import Settings
 
 __all__ = ["write_key", "write_sample", "write_settings", "write_template"]
 
@@ -35,11 +36,14 @@ def write_key(file: Path) -> bool:
     return True
 
 
-def write_template(file: Path, lang: str) -> None:
-    """Write an empty workbook with a sheet for each kind of record, explained in that language."""
+def write_template(file: Path, lang: str, settings: Settings, *, wide: bool = False) -> None:
+    """Write an empty workbook with a sheet for each kind of record, explained in that language, and the lists
+    of codes with their names. `wide`: a row for each visit and a column for each measure.
+    """
+    from adapter.pipeline.template_lists import code_lists, wide_template
     from adapter.records.sheets.template import write_template as write
 
-    write(file, lang)
+    write(file, lang, code_lists(settings, lang), wide_template(settings, lang) if wide else None)
 
 
 def write_sample(path: Path, *, seed: int, cadres: int, year: int) -> dict[str, int]:

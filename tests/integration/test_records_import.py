@@ -325,7 +325,7 @@ def test_csv_in_all_its_forms(engine: Engine, tmp_path: Path, content: bytes) ->
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("cadres.csv", CSV.encode("cp1258", "replace"), "UTF-8"),
+        ("cadres.csv", CSV.encode().replace("Lê".encode(), b"L\xaa"), "UTF-8"),  # TCVN3
         ("cadres.csv", CSV.replace("Lê", '"Lê').encode(), "CSV"),
         ("cadres.csv", b"Key;Name\n", "Ngày sinh"),
         ("people.csv", CSV.encode(), "no sheet"),

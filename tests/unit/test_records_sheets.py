@@ -9,7 +9,7 @@ from openpyxl import load_workbook
 
 from adapter.errors import ImportRefused
 from adapter.records.model import RECORD_TYPES
-from adapter.records.sheets.columns import HeaderRow
+from adapter.records.sheets.columns import HeaderRow, find_column
 from adapter.records.sheets.layout import SHEETS, find_sheet
 from adapter.records.sheets.template import write_template
 from adapter.records.synthetic import sample_year, write_csv, write_workbook
@@ -168,3 +168,29 @@ def test_the_small_sample_that_is_checked_in_is_the_generators(tmp_path: Path) -
     made, kept = (load_workbook(path) for path in (tmp_path / "small.xlsx", FIXTURES / "small.xlsx"))
     for page in made:
         assert list(page.values) == list(kept[page.title].values)
+
+
+@pytest.mark.parametrize(
+    ("field", "titles"),
+    [
+        ("national_id", ("Số định danh cá nhân", "SỐ ĐỊNH DANH", "Mã định danh", "CCCD/CMND", "Số căn cước")),
+        ("birth_date", ("Ngày tháng năm sinh", "Ngày, tháng, năm sinh", "Năm sinh", "NTNS")),
+        ("sex", ("Phái", "Giới", "Giới tính", "Nam/Nữ")),
+        ("insurance", ("Số thẻ BHYT", "Mã thẻ", "Mã số BHYT", "Thẻ bảo hiểm y tế")),
+        ("phone", ("ĐT", "Điện thoại", "SĐT", "Số điện thoại", "ĐTDĐ", "Số ĐT")),
+        ("position", ("Chức danh", "Chức vụ", "Chức vụ/Chức danh")),
+        ("name", ("Họ tên", "Họ & tên", "Họ, chữ đệm và tên")),
+        ("address", ("Nơi ở hiện nay", "Nơi cư trú")),
+    ],
+)
+def test_the_words_that_clerks_use_for_a_column(field: str, titles: tuple[str, ...]) -> None:
+    for title in titles:
+        column = find_column(CADRES, title)
+        assert column is not None
+        assert column.field == field
+
+
+@pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.kind)
+def test_no_header_means_two_columns_by_their_own_names(sheet: Any) -> None:
+    own = Counter(name for column in sheet.columns for name in set(column.names))
+    assert [name for name, count in own.items() if count > 1] == []

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.cli.commands.look import look_at
 from adapter.cli.terminal.context import AsJson, open_adapter, operating
 from adapter.cli.terminal.field_changes import draw_field_changes
 from adapter.cli.terminal.output import emit, errors, rows, table
@@ -46,11 +47,15 @@ def import_files(
     full: Annotated[bool, typer.Option("--full", help=say("source.help_full"))] = False,
     rejects: Annotated[Path | None, typer.Option(help=say("cli.help_rejects"))] = None,
     admit: Annotated[list[str] | None, typer.Option(help=say("cli.help_admit"))] = None,
+    look: Annotated[bool, typer.Option("--look", help=say("layout.help_look"))] = False,
+    keep: Annotated[str | None, typer.Option("--keep", help=say("layout.help_keep"))] = None,
     as_json: AsJson = False,
 ) -> None:
     """Import workbooks, folders of CSVs, databases (source files) or check-up forms."""
     from adapter.operations.import_records import AllowedChanges, ImportRecords
 
+    if look or keep:
+        look_at(context, files, keep, as_json)
     allowed = AllowedChanges(people=allow_other_people, moves=allow_moves, clearing=allow_clearing)
     operation = ImportRecords(
         tuple(files),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from adapter.cli.terminal.context import AsJson, choices
+from adapter.cli.terminal.context import AsJson, choices, settings_of
 from adapter.cli.terminal.output import emit
 from adapter.errors import UsageError
 from adapter.operations.starting_files import write_key, write_settings
@@ -39,13 +39,16 @@ def init(context: typer.Context) -> None:
 
 
 def template(
+    context: typer.Context,
     file: Annotated[Path, typer.Argument(help=say("cli.help_template_file"))] = Path("template.xlsx"),
+    wide: Annotated[bool, typer.Option("--wide", help=say("layout.help_wide"))] = False,
 ) -> None:
     """Write an empty workbook with all sheets."""
     from adapter.operations.starting_files import write_template
 
     _must_be_new(file)
-    write_template(file, current_language())
+    settings = settings_of(context)
+    write_template(file, current_language(), settings, wide=wide)
     typer.echo(say("cli.template_done", path=str(file)))
 
 

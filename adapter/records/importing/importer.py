@@ -48,6 +48,7 @@ from adapter.records.importing.row_reader import ImportContext, ParsedRow, RowRe
 from adapter.records.model import RECORD_TYPES, Cadre, Record
 from adapter.records.sheets.columns import REASON_COLUMN
 from adapter.records.sheets.tab import Tab, TabSource
+from adapter.records.sheets.words import NO_WORDS
 from adapter.records.sources.open_tabs import InputOptions, open_tabs
 from adapter.texts import say
 
@@ -138,7 +139,8 @@ def run_import(
         _gather(store_engine, origins, lambda: progress(0, len(tabs)) if progress else None)
         try:
             with write_transaction(store_engine) as connection:
-                known = ImportContext(known_hospitals, known_measures, now, key_space)
+                words = inputs.layouts.words if inputs else NO_WORDS
+                known = ImportContext(known_hospitals, known_measures, now, key_space, words)
                 erased = None if identities is None else ErasedNames(connection, identities)
                 if erased is not None:
                     erased.prepare(admitted)
@@ -335,7 +337,7 @@ class _Import:
         for title in headers.unknown:
             shown = "-" if self._hidden.is_told_of(title) else title
             self._tally.warn("import.unknown_column", sheet=tab.title, header=shown)
-        reader = RowReader(tab.sheet, headers, self._known)
+        reader = RowReader(tab.sheet, headers, self._known, len(header) if tab.csv else None)
         absent = absent_fields(tab.sheet, headers)
         self._titles.update({(tab.sheet.kind, field): title for field, title in headers.written.items()})
         parsed = (reader.read(number, cells) for number, cells in rows)

@@ -19,6 +19,7 @@ from adapter.errors import ImportRefused
 from adapter.records.sheets.cell_parsers import CellValue, cell_text
 from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.columns import REASON_COLUMN
+from adapter.records.sheets.layout import find_sheet
 from adapter.records.sheets.tab import Tab
 from adapter.records.sources.open_tabs import REJECTS_MARK, without_sheet_number
 from adapter.records.sources.xlsx_slices import sheet_entries
@@ -178,6 +179,8 @@ class _Pages:
     def name(self, tab: Tab, header: list[CellValue]) -> tuple[str, bool]:
         """The page's name, and whether it is new: "Cán bộ", then "Cán bộ (2)"."""
         title = without_sheet_number(tab.title)
+        if find_sheet(title) is not tab.sheet:
+            title = tab.sheet.vi  # the sheet had another name, or another form: this one is known
         key = (fold_label(title), tuple(cell_text(cell) for cell in header))
         if key in self._names:
             return self._names[key], False

@@ -290,6 +290,8 @@ class RowChecker:
     def _lines(self, tab: Tab, row: ParsedRow) -> list[str]:
         lines = []
         for bad in row.bad:
+            if tab.column_of is not None:
+                bad = replace(bad, column=tab.column_of(row.cells, bad.column))  # noqa: PLW2901 # as written
             params: dict[str, Any] = dict(bad.params)
             problem = CellProblem(
                 tab.source, tab.title, row.number, bad.column, bad.value, bad.expected, params, bad.hidden

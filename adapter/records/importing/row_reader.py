@@ -9,7 +9,8 @@ from adapter.records.sheets import cell_parsers
 from adapter.records.sheets.cell_parsers import CellError, CellValue
 from adapter.records.sheets.columns import DELETED_COLUMN, Column, HeaderRow, Sheet
 from adapter.records.sheets.key_space import in_key_space
-from adapter.records.sheets.tier_cell import TierReading, read_tier
+from adapter.records.sheets.tier_cell import TierReading
+from adapter.records.sheets.words import NO_WORDS, Words
 
 __all__ = ["ImportContext", "InvalidCell", "ParsedRow", "RowReader"]
 
@@ -54,13 +55,14 @@ class ParsedRow:
 @dataclass(frozen=True)
 class ImportContext:
     """What a row may refer to outside the workbook. `measures` None: any. `key_space`: whose keys the file
-    has, where it is another centre's list; "" for the centre's own.
+    has, where it is another centre's list; "" for the centre's own. `words` are the centre's own.
     """
 
     hospitals: frozenset[str]
     measures: frozenset[str] | None
     now: datetime
     key_space: str = ""
+    words: Words = NO_WORDS
 
 
 ColumnPlan = tuple[str, int, Callable[[CellValue], Any], bool, str]
@@ -69,8 +71,12 @@ ColumnPlan = tuple[str, int, Callable[[CellValue], Any], bool, str]
 class RowReader:
     """Reads the rows of one tab."""
 
-    def __init__(self, sheet: Sheet, headers: HeaderRow, known: ImportContext) -> None:
+    def __init__(
+        self, sheet: Sheet, headers: HeaderRow, known: ImportContext, width: int | None = None
+    ) -> None:
+        """`width`: as many cells as the header has; a row of a CSV with more has slipped (RFC 4180, 2.4)."""
         self.kind = sheet.kind
+        self._width = width
         self._known = known
         self._headers = headers
         self._tier = headers.places.get("tier")
@@ -81,12 +87,13 @@ class RowReader:
             (
                 column.field,
                 place,
-                in_key_space(column, known.key_space),
+                in_key_space(column.field, known.words.parser(column.field, column.parse), known.key_space),
                 column.required,
                 headers.written[column.field],
             )
             for column, place in headers.plan(sheet)
         ]
+        self._last = self._plan[-1][4] if self._plan else ""
 
     def read(self, number: int, cells: list[CellValue]) -> ParsedRow:
         """The row in full; of the row of a T0 person, or perhaps of one, nothing is looked at but its key."""
@@ -104,7 +111,7 @@ class RowReader:
                 and cell[0] == "#"
                 and cell.strip().upper() in cell_parsers.SPREADSHEET_ERRORS
             ):
-                row.bad.append(InvalidCell(title, cell.strip(), "expect_no_error"))
+                row.bad.append(_failed(title, cell.strip()))
                 continue
             try:
                 row.fields[field_] = parse(cell)
@@ -115,6 +122,10 @@ class RowReader:
         if row.key is not None:
             row.fields["key"] = row.key
         self._mark(row)
+        if self._width is not None and len(cells) > self._width and any(cells[self._width :]):
+            # Something slipped: what stands in a column may be another's, the key too.
+            row.bad = [InvalidCell(self._last, "", "expect_no_more_cells", {"count": len(cells)})]
+            row.key, row.deleted = None, False
         if not row.bad and not row.deleted:
             _CHECKS[self.kind](self, row)
         return row
@@ -126,7 +137,10 @@ class RowReader:
 
     def is_refused(self, cells: list[CellValue]) -> bool:
         """Whether the row's own tier says T0."""
-        return self._tier is not None and read_tier(_at(cells, self._tier)) is TierReading.REFUSED
+        return (
+            self._tier is not None
+            and self._known.words.read_tier(_at(cells, self._tier)) is TierReading.REFUSED
+        )
 
     def belongs_to_nobody(self, row: ParsedRow) -> bool:
         """Whether the row does not say, so that it can be read, whose it is."""
@@ -141,7 +155,7 @@ class RowReader:
     def _stop(self, row: ParsedRow, place: int) -> bool:
         """Whether the tier's cell alone decides about the row."""
         cell = _at(row.cells, place)
-        tier = read_tier(cell)
+        tier = self._known.words.read_tier(cell)
         if tier in (TierReading.KEPT, TierReading.PLAIN):
             return False
         row.key = self._refused_key(row.cells)
@@ -269,6 +283,12 @@ def _is_text(sheet: Sheet, column: Column) -> bool:
     """Whether a column's cells may say anything, about anybody."""
     own = sheet.kind == "cadre" and column.field in _OWN
     return not (own or column.choice or column.field in _REFERENCES or column.parse in _NO_TEXT)
+
+
+def _failed(title: str, cell: str) -> InvalidCell:
+    if cell == cell_parsers.NOT_CALCULATED:
+        return InvalidCell(title, "=…", "expect_calculated")
+    return InvalidCell(title, cell, "expect_no_error")
 
 
 def _at(cells: list[CellValue], place: int) -> CellValue:

@@ -14,6 +14,7 @@ from math import isfinite
 from typing import Any
 
 __all__ = [
+    "NOT_CALCULATED",
     "PROVINCES",
     "SPREADSHEET_ERRORS",
     "VIETNAM_OFFSET",
@@ -294,8 +295,9 @@ _ETHNIC = re.compile(r"(\d{1,2})(?: .*)?")
 
 
 # What a formula says that failed.
-SPREADSHEET_ERRORS = frozenset(
-    {"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!", "#FIELD!"}
+NOT_CALCULATED = "#NOT_CALCULATED"  # a formula whose result the file does not hold
+SPREADSHEET_ERRORS = {NOT_CALCULATED} | frozenset(
+    ["#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!", "#FIELD!"]
 )
 
 

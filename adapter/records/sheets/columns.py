@@ -51,7 +51,7 @@ class Column:
         return tuple(fold_label(name) for name in (self.field, self.vi, self.en, *self.aliases))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # there is one of each: what is remembered of it is found by identity
 class Sheet:
     """The sheet of one kind of record."""
 
@@ -77,7 +77,13 @@ DELETED_COLUMN = Column(
 REASON_COLUMN = Column(
     "reason_rejected", "Lý do từ chối", "Rejected because", cell_parsers.cell_text, "expect_text"
 )
-IGNORED_SHEETS = frozenset({"huongdan", "guide", "rejects"})
+IGNORED_SHEETS = frozenset(
+    (
+        *("huongdan", "guide", "rejects"),
+        *("danhmucchiso", "danhmucdichvu", "danhmucthuthuat", "danhmucvacxin"),
+        *("listofmeasures", "listofservices", "listofprocedures", "listofvaccines"),
+    )
+)
 
 
 class HeaderRow:

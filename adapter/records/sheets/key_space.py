@@ -3,11 +3,8 @@ other's keys carry a mark, and no two people share a key.
 """
 
 import re
-from collections.abc import Callable
-from typing import Any
 
-from adapter.records.sheets.cell_parsers import CellValue
-from adapter.records.sheets.columns import Column
+from adapter.records.sheets.columns import CellParser
 
 __all__ = ["KEY_SPACE_MARK", "in_key_space", "key_space_of"]
 
@@ -23,8 +20,10 @@ def key_space_of(name: str | None) -> str | None:
     return f"{KEY_SPACE_MARK}{name}" if _NAME.fullmatch(name) else None
 
 
-def in_key_space(column: Column, ending: str) -> Callable[[CellValue], Any]:
-    """How a cell of the column is read; a key with the ending of its list."""
-    if not ending or column.field not in _KEYS:
-        return column.parse
-    return lambda cell: f"{column.parse(cell)}{ending}"
+def in_key_space(field: str, parse: CellParser, ending: str) -> CellParser:
+    """How a cell of the field is read, given how it is read among the centre's own; a key with the ending of
+    its list.
+    """
+    if not ending or field not in _KEYS:
+        return parse
+    return lambda cell: f"{parse(cell)}{ending}"

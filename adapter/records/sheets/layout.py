@@ -33,8 +33,8 @@ def _as(
     return Column(field, vi, en, parse, expected, required, None, aliases)
 
 
-_CADRE = _key("cadre", "Mã cán bộ", "Cadre key", "cadre", required=True)
-_VISIT = _key("visit", "Mã lượt khám", "Visit key", "visit")
+_CADRE = _key("cadre", "Mã cán bộ", "Cadre key", "cadre", "mã cb", "mã số cán bộ", required=True)
+_VISIT = _key("visit", "Mã lượt khám", "Visit key", "visit", "mã lần khám", "mã đợt khám")
 _HOSPITAL = Column("hospital", "Bệnh viện", "Hospital", cell_parsers.parse_key, "expect_hospital")
 
 SHEETS = (
@@ -43,7 +43,9 @@ SHEETS = (
         "Cán bộ",
         "Cadres",
         (
-            _key("key", "Mã cán bộ", "Key", "cadre key", "mã", "mã số", required=True),
+            _key(
+                "key", "Mã cán bộ", "Key", "cadre key", "mã", "mã số", "mã cb", "mã số cán bộ", required=True
+            ),
             _as(
                 "name",
                 "Họ và tên",
@@ -52,12 +54,36 @@ SHEETS = (
                 "expect_name",
                 "họ tên",
                 "full name",
+                "họ và tên cán bộ",
+                "họ tên cán bộ",
+                "họ, chữ đệm và tên",
+                "họ và tên khai sinh",
                 required=True,
             ),
-            _one("sex", "Giới tính", "Sex", "sex", "giới", "gender", required=True),
-            _day("birth_date", "Ngày sinh", "Date of birth", "birth date", required=True),
-            _one("tier", "Diện quản lý", "Tier", "tier", "diện", required=True),
-            _text("position", "Chức vụ", "Position"),
+            _one("sex", "Giới tính", "Sex", "sex", "giới", "gender", "phái", "nam/nữ", required=True),
+            _day(
+                "birth_date",
+                "Ngày sinh",
+                "Date of birth",
+                "birth date",
+                "ngày tháng năm sinh",
+                "năm sinh",
+                "sinh ngày",
+                "ntns",
+                "dob",
+                required=True,
+            ),
+            _one(
+                "tier",
+                "Diện quản lý",
+                "Tier",
+                "tier",
+                "diện",
+                "diện cán bộ",
+                "đối tượng quản lý",
+                required=True,
+            ),
+            _text("position", "Chức vụ", "Position", "chức danh", "chức vụ/chức danh", "chức vụ hiện nay"),
             _as(
                 "national_id",
                 "Số CCCD",
@@ -67,6 +93,21 @@ SHEETS = (
                 "cccd",
                 "căn cước",
                 "số căn cước",
+                "số định danh cá nhân",
+                "số định danh",
+                "mã định danh cá nhân",
+                "mã định danh",
+                "định danh cá nhân",
+                "số cccd/cmnd",
+                "cccd/cmnd",
+                "cmnd/cccd",
+                "số cmnd/cccd",
+                "căn cước công dân",
+                "số căn cước công dân",
+                "thẻ căn cước",
+                "số thẻ căn cước",
+                "số giấy tờ tùy thân",
+                "national id",
             ),
             _as(
                 "old_national_id",
@@ -76,6 +117,9 @@ SHEETS = (
                 "expect_old_citizen_id",
                 "cmnd",
                 "số cmnd",
+                "cmnd cũ",
+                "chứng minh nhân dân",
+                "số chứng minh nhân dân",
             ),
             _as(
                 "insurance",
@@ -86,6 +130,13 @@ SHEETS = (
                 "bhyt",
                 "thẻ bhyt",
                 "mã thẻ bhyt",
+                "mã thẻ",
+                "số bhyt",
+                "mã bhyt",
+                "mã số bhyt",
+                "số thẻ bảo hiểm y tế",
+                "thẻ bảo hiểm y tế",
+                "bảo hiểm y tế",
             ),
             _as(
                 "phone",
@@ -95,9 +146,26 @@ SHEETS = (
                 "expect_phone",
                 "số điện thoại",
                 "sđt",
+                "đt",
+                "số đt",
+                "điện thoại di động",
+                "điện thoại liên hệ",
+                "số điện thoại liên hệ",
+                "di động",
+                "đtdđ",
                 "telephone",
+                "mobile",
             ),
-            _text("address", "Địa chỉ", "Address"),
+            _text(
+                "address",
+                "Địa chỉ",
+                "Address",
+                "nơi ở",
+                "nơi ở hiện nay",
+                "chỗ ở hiện nay",
+                "địa chỉ hiện nay",
+                "nơi cư trú",
+            ),
             _as(
                 "province",
                 "Tỉnh",
@@ -106,6 +174,7 @@ SHEETS = (
                 "expect_province",
                 "mã tỉnh",
                 "tỉnh/thành phố",
+                "tỉnh/tp",
             ),
             Column(
                 "ethnic_group",
@@ -113,6 +182,7 @@ SHEETS = (
                 "Ethnic group",
                 cell_parsers.parse_ethnic_group,
                 "expect_ethnic_group",
+                aliases=("mã dân tộc",),
             ),
             Column(
                 "consents",
@@ -122,7 +192,7 @@ SHEETS = (
                 "expect_choices",
                 choice="consent",
             ),
-            _day("deceased_on", "Ngày mất", "Died on", "deceased on"),
+            _day("deceased_on", "Ngày mất", "Died on", "deceased on", "ngày tử vong", "ngày chết"),
         ),
         ("cadre", "canbo"),
     ),
@@ -133,14 +203,34 @@ SHEETS = (
         (
             _key("key", "Mã lượt khám", "Key", "visit key", required=True),
             _CADRE,
-            _one("type", "Loại", "Type", "visit_type", "loại lượt khám", required=True),
-            _instant("started_at", "Bắt đầu", "Started at", "ngày khám", "start", required=True),
+            _one(
+                "type",
+                "Loại",
+                "Type",
+                "visit_type",
+                "loại lượt khám",
+                "loại khám",
+                "hình thức khám",
+                required=True,
+            ),
+            _instant(
+                "started_at", "Bắt đầu", "Started at", "ngày khám", "thời gian khám", "start", required=True
+            ),
             _instant("ended_at", "Kết thúc", "Ended at", "end"),
             _HOSPITAL,
             _text("reason", "Lý do", "Reason", "lý do khám"),
-            _text("conclusion", "Kết luận", "Conclusion"),
+            _text("conclusion", "Kết luận", "Conclusion", "kết luận khám"),
             _one("advice", "Hướng xử trí", "Advice", "advice", "xử trí"),
-            _one("health_class", "Phân loại sức khỏe", "Health class", "health_class"),
+            _one(
+                "health_class",
+                "Phân loại sức khỏe",
+                "Health class",
+                "health_class",
+                "phân loại sk",
+                "plsk",
+                "xếp loại sức khỏe",
+                "loại sức khỏe",
+            ),
             _one("cadre_class", "Phân loại cán bộ", "Cadre class", "cadre_class"),
             _as(
                 "specimens",
@@ -161,8 +251,8 @@ SHEETS = (
             _key("key", "Mã", "Key", "mã dòng"),
             _key("visit", "Mã lượt khám", "Visit key", "visit", required=True),
             _key("cadre", "Mã cán bộ", "Cadre key", "cadre"),
-            _key("measure", "Mã chỉ số", "Measure", "measure code", required=True),
-            _text("name", "Tên chỉ số", "Measure name"),
+            _key("measure", "Mã chỉ số", "Measure", "measure code", "mã xét nghiệm", required=True),
+            _text("name", "Tên chỉ số", "Measure name", "chỉ số", "tên xét nghiệm", "xét nghiệm"),
             _as(
                 "value",
                 "Giá trị",
@@ -173,7 +263,7 @@ SHEETS = (
                 "result",
                 required=True,
             ),
-            _text("unit", "Đơn vị", "Unit", "đơn vị đo"),
+            _text("unit", "Đơn vị", "Unit", "đơn vị đo", "đơn vị tính", "đvt"),
             _as("low", "Ngưỡng dưới", "Low", cell_parsers.parse_decimal, "expect_decimal", "reference low"),
             _as(
                 "high", "Ngưỡng trên", "High", cell_parsers.parse_decimal, "expect_decimal", "reference high"

@@ -50,6 +50,7 @@ class Tab:
 
     `partial`: what is not here stays as it is stored. With an `origin` it may change when the rows are
     opened, holds for the tab's kind alone, and only records of this `source` can be missing.
+    `column_of` says which column a cell was in where the file has another layout than its rows here.
     `conceal_unknown`: a row that refers to somebody unknown is neither shown nor copied, since he may be T0.
     `peek` gives the rows ahead where they can be opened but once.
     """
@@ -65,6 +66,7 @@ class Tab:
     origin: TabSource | None = None
     conceal_unknown: bool = False
     peek: Callable[[], Iterator[tuple[int, list[CellValue]]]] | None = None
+    column_of: Callable[[list[CellValue], str], str] | None = None
 
     def read_ahead(self) -> Iterator[tuple[int, list[CellValue]]]:
         """The rows, before they are read in earnest."""

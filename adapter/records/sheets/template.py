@@ -1,5 +1,7 @@
 """The empty workbook that a centre fills in: headers, what each column holds, lists to choose from."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +10,29 @@ from adapter.records.sheets.columns import DELETED_COLUMN, Column
 from adapter.records.sheets.layout import SHEETS
 from adapter.texts import current_language, say, set_language
 
-__all__ = ["write_template"]
+__all__ = ["TemplatePage", "write_template"]
+
+WideTemplate = tuple[str, Sequence[str]]  # a sheet's name and its headers
 
 _ROWS = 5000  # how far down the lists and formats reach
 _TEXT = "@"
 
 
-def write_template(path: Path, lang: str = "vi") -> None:
-    """Write the template to `path` (XLSX) with headers, notes and lists in "vi" or "en"."""
+@dataclass(frozen=True, slots=True)
+class TemplatePage:
+    """A list of codes to look up while filling in: its sheet's name, its headers, a row for each code."""
+
+    title: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def write_template(
+    path: Path, lang: str = "vi", lists: Sequence[TemplatePage] = (), wide: WideTemplate | None = None
+) -> None:
+    """Write the template to `path` (XLSX) with headers, notes and lists in "vi" or "en", and a sheet for each
+    list of codes. With `wide`, measurements have a row a visit: the sheet's name and its headers.
+    """
     from openpyxl import Workbook
 
     spoken = current_language()
@@ -24,14 +41,43 @@ def write_template(path: Path, lang: str = "vi") -> None:
         book = Workbook()
         book.remove(book.worksheets[0])
         for sheet in SHEETS:
+            if wide is not None and sheet.kind == "measurement":
+                _wide(book, *wide)
+                continue
             page = book.create_sheet(sheet.title(lang))
             page.freeze_panes = "A2"
             for place, column in enumerate((*sheet.columns, DELETED_COLUMN), 1):
                 _column(page, place, column, lang)
+        for one in lists:
+            _code_list(book, one)
         _guide(book, lang)
         book.save(path)
     finally:
         set_language(spoken)
+
+
+def _wide(book: Any, title: str, headers: Sequence[str]) -> None:
+    from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter
+
+    page = book.create_sheet(title)
+    page.freeze_panes = "A2"
+    for place, header in enumerate(headers, 1):
+        page.cell(1, place, header).font = Font(bold=True)
+        page.column_dimensions[get_column_letter(place)].width = max(12, len(header) + 2)
+        page.column_dimensions[get_column_letter(place)].number_format = _TEXT
+
+
+def _code_list(book: Any, codes: TemplatePage) -> None:
+    from openpyxl.styles import Font
+
+    page = book.create_sheet(codes.title)
+    page.freeze_panes = "A2"
+    for place, header in enumerate(codes.headers, 1):
+        page.cell(1, place, header).font = Font(bold=True)
+        page.column_dimensions["ABCDE"[place - 1]].width = 18 if place == 1 else 44
+    for row in codes.rows:
+        page.append(row)
 
 
 def _column(page: Any, place: int, column: Column, lang: str) -> None:

@@ -3,52 +3,55 @@
 Neither is held in memory as a whole: CSV is streamed, large sheets are read in slices (`xlsx_slices`).
 """
 
-import codecs
-import csv
-import io
 import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import islice
 from pathlib import Path
 
-from python_calamine import CalamineError, CalamineWorkbook
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum
 
 from adapter.errors import ImportRefused
-from adapter.records.sheets.cell_parsers import CellValue
+from adapter.records.layouts.layout_tabs import table_tabs
+from adapter.records.layouts.raw_table import MergedRange, NumberedRow, RawTable
+from adapter.records.layouts.understanding import LayoutContext, understand
 from adapter.records.sheets.choices import fold_label
-from adapter.records.sheets.columns import IGNORED_SHEETS, Sheet
-from adapter.records.sheets.layout import SHEETS, find_sheet
+from adapter.records.sheets.columns import IGNORED_SHEETS
+from adapter.records.sheets.layout import SHEETS
 from adapter.records.sheets.tab import Tab
+from adapter.records.sources.csv_table import csv_table
 from adapter.records.sources.xlsx_slices import (
+    SLICE_BYTES,
     SLICING_THRESHOLD_BYTES,
     error_cells,
+    merged_ranges,
     sheet_entries,
     sliced_rows,
 )
 
-__all__ = ["REJECTS_MARK", "InputOptions", "open_tabs", "without_sheet_number"]
+__all__ = ["REJECTS_MARK", "InputOptions", "open_tabs", "tables_of", "without_sheet_number"]
 
 REJECTS_MARK = "_rejects"  # a sheet or a file of this name: what is here is not everything
 _MAX_UNPACKED = 2_000_000_000  # bytes; a workbook that unpacks to more is an attack or a mistake
 _NUMBER = re.compile(r"(?:\s*\(\d+\))+$")
-_SEPARATOR = re.compile(r"\ufeff?\"?sep=([;,\t])", re.IGNORECASE)
-_SEPARATORS = ";,\t"
-_TOP_LINES = 12
-_COLUMNS = 3  # separators at least: every sheet has four required columns
-_BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_TOP_ROWS = 60  # rows that are not empty, which a table is understood by
+_TOP_BYTES = 200_000
 
 
 @dataclass(frozen=True)
 class InputOptions:
     """How files are read that are not tables. `full`: a database is read whole, not only what changed;
-    `form`: which element of a check-up form is which field (None: the national form).
+    `form`: which element of a check-up form is which field (None: the national form); `layouts`: what helps
+    to understand sheets.
     """
 
     full: bool = False
     form: Path | None = None
+    layouts: LayoutContext = field(default_factory=LayoutContext)
 
 
 def open_tabs(
@@ -62,7 +65,7 @@ def open_tabs(
     for path in files:
         found = _other_tabs(path, inputs)
         if path.is_dir() or not found:  # a folder may hold both
-            found += _tabs_of(path, stack, warn)
+            found += _tabs_of(path, stack, warn, inputs.layouts)
         if not found:
             raise ImportRefused("import.no_known_sheet", file=path.name)
         tabs += found
@@ -88,77 +91,115 @@ def without_sheet_number(name: str) -> str:
     return _NUMBER.sub("", name)
 
 
-def _tabs_of(path: Path, stack: ExitStack, warn: Callable[..., None]) -> Iterator[Tab]:
+def _tabs_of(
+    path: Path, stack: ExitStack, warn: Callable[..., None], context: LayoutContext
+) -> Iterator[Tab]:
+    asked: list[str] = []
+    for table in tables_of(path, stack):
+        name = without_sheet_number(table.name) if table.partial else table.name
+        reading = understand(table, name, context)
+        if reading.asked and reading.sheet is not None:
+            asked.append(f'"{table.name}": {reading.sheet.vi} / {reading.sheet.en}')
+        elif reading.sheet is not None:
+            yield from table_tabs(table, reading, context, warn)
+        elif reading.layout is None:
+            warn("import.unknown_sheet", file=path.name, sheet=table.name)
+    if asked:
+        raise ImportRefused("layout.ask", file=path.name, sheets="; ".join(asked))
+
+
+def tables_of(path: Path, stack: ExitStack) -> Iterator[RawTable]:
+    """The tables of a workbook, a CSV or a folder of CSVs, but for those that are the adapter's own notes."""
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix.lower() == ".csv")
         partial = any(file.stem == REJECTS_MARK for file in path.iterdir())
         for file in files:
-            sheet = find_sheet(without_sheet_number(file.stem) if partial else file.stem)
-            if sheet is None:
-                warn("import.unknown_sheet", file=path.name, sheet=file.name)
-            else:
-                yield _csv_tab(file, sheet, partial)
+            yield csv_table(file, partial)
     elif not path.is_file():
         raise ImportRefused("import.no_file", file=str(path))
     elif path.suffix.lower() in (".csv", ".txt"):
-        if sheet := find_sheet(path.stem):
-            yield _csv_tab(path, sheet, partial=False)
+        yield csv_table(path, False)
     else:
-        yield from _workbook_tabs(path, stack, warn)
+        yield from _workbook_tables(path, stack)
 
 
-def _workbook_tabs(path: Path, stack: ExitStack, warn: Callable[..., None]) -> Iterator[Tab]:
+def _workbook_tables(path: Path, stack: ExitStack) -> Iterator[RawTable]:
     places = _sheet_places(path)
     try:
         workbook = stack.enter_context(CalamineWorkbook.from_path(path))
     except (CalamineError, OSError, ValueError) as error:
         raise ImportRefused("import.not_a_workbook", file=path.name) from error
-    names = workbook.sheet_names
+    names = [one.name for one in workbook.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]
     partial = any(fold_label(name) == fold_label(REJECTS_MARK) for name in names)
     for name in names:
-        sheet = find_sheet(without_sheet_number(name) if partial else name)
-        if sheet is not None:
+        if fold_label(name) not in IGNORED_SHEETS:
             entry, size = places.get(name, ("", 1000))
-            rows = (
-                _sliced(path, name, entry)
-                if size >= SLICING_THRESHOLD_BYTES
-                else _whole(path, workbook, name, entry)
-            )
-            yield Tab(path.name, name, sheet, partial, size, False, rows)
-        elif fold_label(name) not in IGNORED_SHEETS:
-            warn("import.unknown_sheet", file=path.name, sheet=name)
+            if size >= SLICING_THRESHOLD_BYTES:
+                yield _sliced(path, name, entry, size, partial)
+            else:
+                yield _Whole(path, workbook, name, entry, size).table(partial)
 
 
-def _whole(
-    path: Path, workbook: CalamineWorkbook, name: str, entry: str
-) -> Callable[[Tab], Iterator[tuple[int, list[CellValue]]]]:
-    def rows(tab: Tab) -> Iterator[tuple[int, list[CellValue]]]:
-        try:
-            sheet = workbook.get_sheet_by_name(name)
-        except (CalamineError, ValueError) as error:
-            raise ImportRefused("import.not_a_workbook", file=path.name) from error
+class _Whole:
+    """A sheet that calamine reads at once. What was read to understand it is read once: the import has it."""
+
+    def __init__(self, path: Path, workbook: CalamineWorkbook, name: str, entry: str, size: int) -> None:
+        self._path, self._workbook, self._name = path, workbook, name
+        self._entry, self._size = entry, size
+        self._sheet: CalamineSheet | None = None
+
+    def table(self, partial: bool) -> RawTable:
+        return RawTable(
+            self._path.name, self._name, partial, self._size, False, self._rows, self._top, self._merged
+        )
+
+    def _open(self) -> CalamineSheet:
+        if self._sheet is None:
+            try:
+                self._sheet = self._workbook.get_sheet_by_name(self._name)
+            except (CalamineError, ValueError) as error:
+                raise ImportRefused("import.not_a_workbook", file=self._path.name) from error
+        return self._sheet
+
+    def _merged(self) -> Sequence[MergedRange]:
+        return self._open().merged_cell_ranges or ()
+
+    def _top(self) -> Sequence[NumberedRow]:
+        rows = enumerate(self._open().iter_rows(), 1)
+        return list(islice(((n, cells) for n, cells in rows if cells.count("") != len(cells)), _TOP_ROWS))
+
+    def _rows(self, tab: Tab) -> Iterator[NumberedRow]:
+        sheet = self._open()
         share = tab.size / max(sheet.total_height, 1)
-        errors = error_cells(path, entry) if entry else {}
+        errors = error_cells(self._path, self._entry) if self._entry else {}
         for number, cells in enumerate(sheet.iter_rows(), 1):
             for place, failed in errors.get(number, {}).items():
-                if place < len(cells):
-                    cells[place] = failed
+                cells.extend([""] * (place + 1 - len(cells)))
+                cells[place] = failed
             tab.done = min(int(number * share), tab.size)
             yield number, cells
 
-    return rows
 
-
-def _sliced(path: Path, name: str, entry: str) -> Callable[[Tab], Iterator[tuple[int, list[CellValue]]]]:
-    def rows(tab: Tab) -> Iterator[tuple[int, list[CellValue]]]:
+def _sliced(path: Path, name: str, entry: str, size: int, partial: bool) -> RawTable:
+    def read(tab: Tab | None, slice_bytes: int) -> Iterator[NumberedRow]:
         try:
-            for number, cells, done in sliced_rows(path, name, entry):
-                tab.done = done
+            for number, cells, done in sliced_rows(path, name, entry, slice_bytes=slice_bytes):
+                if tab is not None:
+                    tab.done = done
                 yield number, cells
         except (CalamineError, zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise ImportRefused("import.not_a_workbook", file=path.name) from error
 
-    return rows
+    def top() -> Sequence[NumberedRow]:
+        rows = read(None, _TOP_BYTES)
+        return list(islice(((n, cells) for n, cells in rows if cells.count("") != len(cells)), _TOP_ROWS))
+
+    def merged() -> Sequence[MergedRange]:
+        return merged_ranges(path, entry)
+
+    return RawTable(
+        path.name, name, partial, size, False, lambda tab: read(tab, SLICE_BYTES), top, cache(merged)
+    )
 
 
 def _sheet_places(path: Path) -> dict[str, tuple[str, int]]:
@@ -172,37 +213,3 @@ def _sheet_places(path: Path) -> dict[str, tuple[str, int]]:
     if sum(sizes.values()) > _MAX_UNPACKED:
         raise ImportRefused("import.too_large", file=path.name)
     return {name: (entry, sizes[entry]) for name, entry in entries.items()}
-
-
-def _csv_tab(path: Path, sheet: Sheet, partial: bool) -> Tab:
-    return Tab(
-        path.name, path.stem, sheet, partial, path.stat().st_size, True, lambda tab: _csv_rows(path, tab)
-    )
-
-
-def _csv_rows(path: Path, tab: Tab) -> Iterator[tuple[int, list[CellValue]]]:
-    with path.open("rb") as raw:
-        start = raw.read(4)
-        raw.seek(0)
-        encoding = next((name for bom, name in _BOMS.items() if start.startswith(bom)), "utf-8")
-        wrapped = io.TextIOWrapper(raw, encoding, errors="strict", newline="")
-        try:
-            first = [wrapped.readline() for _ in range(_TOP_LINES)]
-            wrapped.seek(0)
-            reader = csv.reader(wrapped, delimiter=_delimiter(first), strict=True)
-            for number, cells in enumerate(reader, 1):
-                tab.done = raw.tell()
-                if number > 1 or not _SEPARATOR.match(first[0]):
-                    yield number, cells
-        except UnicodeDecodeError as error:
-            raise ImportRefused("import.not_utf8", file=path.name) from error
-        except csv.Error as error:
-            raise ImportRefused("import.not_csv", file=path.name, line=reader.line_num) from error
-
-
-def _delimiter(lines: list[str]) -> str:
-    """What Excel's own first line says, else what is most frequent in the first line that looks a header."""
-    if match := _SEPARATOR.match(lines[0]):
-        return match[1]
-    header = next((line for line in lines if max(map(line.count, _SEPARATORS)) >= _COLUMNS), lines[0])
-    return max(_SEPARATORS, key=header.count)

@@ -15,12 +15,19 @@ from xml.etree import ElementTree
 
 from python_calamine import CalamineWorkbook
 
-from adapter.records.sheets.cell_parsers import CellValue
+from adapter.records.sheets.cell_parsers import NOT_CALCULATED, CellValue
 
-__all__ = ["SLICING_THRESHOLD_BYTES", "error_cells", "sheet_entries", "sliced_rows"]
+__all__ = [
+    "SLICE_BYTES",
+    "SLICING_THRESHOLD_BYTES",
+    "error_cells",
+    "merged_ranges",
+    "sheet_entries",
+    "sliced_rows",
+]
 
 SLICING_THRESHOLD_BYTES = 8_000_000  # bytes of XML; below it a sheet is read whole
-_SLICE = 4_000_000
+SLICE_BYTES = 4_000_000
 _BLOCK = 1 << 18
 _PARTS = re.compile(
     r"\[Content_Types\]\.xml|_rels/\.rels|xl/workbook\.xml|xl/_rels/workbook\.xml\.rels|xl/styles\.xml|xl/sharedStrings\.xml"
@@ -33,6 +40,13 @@ _ERROR = re.compile(
     rb"""<c (?=[^>]*?\bt=["']e["'])[^>]*?\br=["']([A-Z]+)(\d+)["'][^>]*>"""
     rb"""(?:<f\b[^>]*/>|<f\b[^>]*>[^<]*</f>)?<v>([^<]*)</v>"""
 )
+# A formula that nobody calculated: no value behind it, or an empty one.
+_UNCALCULATED = re.compile(
+    rb"""<c (?=[^>]*?\br=["']([A-Z]+)(\d+)["'])[^>]*>"""
+    rb"""(?:<f\b[^>]*/>|<f\b[^>]*>[^<]*</f>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>"""
+)
+_IS_TEXT = re.compile(rb"""^<c [^>]*\st=["']str["'][^>]*>.*<v""", re.DOTALL)
+_MERGED = re.compile(rb"""<mergeCell\b[^>]*\bref=["']([A-Z]+)(\d+):([A-Z]+)(\d+)["']""")
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
@@ -56,20 +70,50 @@ def sheet_entries(archive: zipfile.ZipFile) -> dict[str, str]:
 
 
 def error_cells(path: Path, entry: str) -> dict[int, dict[int, str]]:
-    """Cells of a sheet that hold an error such as #N/A, which calamine reads as empty: row, column, error."""
-    found: dict[int, dict[int, str]] = {}
+    """Cells of a sheet that calamine reads as empty and that are not: an error such as #N/A, a formula with no
+    result. Row, column, error.
+    """
     with zipfile.ZipFile(path) as archive:
-        content = archive.read(entry)
+        return _errors_in(archive.read(entry))
+
+
+def _errors_in(content: bytes) -> dict[int, dict[int, str]]:
+    found: dict[int, dict[int, str]] = {}
+    for match in _UNCALCULATED.finditer(content) if b"<f" in content else ():
+        if not _IS_TEXT.search(match[0]):  # a formula whose result is an empty text is calculated
+            found.setdefault(int(match[2]), {})[_column(match[1])] = NOT_CALCULATED
     for match in _ERROR.finditer(content) if _IS_ERROR.search(content) else ():
-        column = 0
-        for letter in match[1]:
-            column = column * 26 + letter - 64
-        found.setdefault(int(match[2]), {})[column - 1] = match[3].decode("ascii", "replace")
+        found.setdefault(int(match[2]), {})[_column(match[1])] = match[3].decode("ascii", "replace")
     return found
 
 
+def merged_ranges(path: Path, entry: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """The merged cells of a sheet, which stand behind its rows: first and last row and column, from 0."""
+    tail = b""
+    with zipfile.ZipFile(path) as archive, archive.open(entry) as stream:
+        while block := stream.read(_BLOCK):
+            tail = _behind_rows(tail + block)
+    return [
+        ((int(top) - 1, _column(left)), (int(bottom) - 1, _column(right)))
+        for left, top, right, bottom in _MERGED.findall(tail)
+    ]
+
+
+def _behind_rows(content: bytes) -> bytes:
+    """What may belong to the merged cells: all from them on, or the little in which they may begin."""
+    begins = content.find(b"<mergeCells")
+    return content[begins:] if begins >= 0 else content[-len(b"<mergeCells") :]
+
+
+def _column(letters: bytes) -> int:
+    column = 0
+    for letter in letters:
+        column = column * 26 + letter - 64
+    return column - 1
+
+
 def sliced_rows(
-    path: Path, name: str, entry: str, *, slice_bytes: int = _SLICE
+    path: Path, name: str, entry: str, *, slice_bytes: int = SLICE_BYTES
 ) -> Iterator[tuple[int, list[CellValue], int]]:
     """Rows of the sheet `name`, kept in `entry`: number from 1, cells, and bytes of XML read so far."""
     with zipfile.ZipFile(path) as archive:
@@ -81,9 +125,14 @@ def sliced_rows(
             sheet = _small_workbook(parts, entry, head + rows + b"</sheetData></worksheet>", name)
             first, left = sheet.start or (0, 0)
             base = first if _NUMBERED.match(rows) else past + first
+            errors = _errors_in(rows)
             past += len(_ROW.findall(rows))
             for offset, cells in enumerate(sheet.to_python(), 1):
-                yield base + offset, [""] * left + cells, done
+                found = [""] * left + cells
+                for place, failed in errors.get(base + offset, {}).items() if errors else ():
+                    found[len(found) :] = [""] * (place + 1 - len(found))
+                    found[place] = failed
+                yield base + offset, found, done
 
 
 def _small_workbook(parts: dict[str, bytes], entry: str, sheet: bytes, name: str):  # type: ignore[no-untyped-def] # calamine's sheet class cannot be named at run time

@@ -1,0 +1,168 @@
+"""How the sheets of files are understood, before anything of them is imported: each column with examples.
+
+Of people who may be T0 nothing is shown: where a table says tiers, only rows of T1 to T5 give examples; where
+it does not, columns that may say who somebody is give none.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.layout_context import layout_context
+from adapter.records.layouts.body_rows import LeftOutRows, body_rows
+from adapter.records.layouts.layout_tabs import column_letters, key_places
+from adapter.records.layouts.raw_table import NumberedRow, RawTable
+from adapter.records.layouts.reading import ColumnReading, ColumnRole, TableReading
+from adapter.records.layouts.understanding import LayoutContext, missing_columns, understand
+from adapter.records.sheets.cell_parsers import cell_text
+from adapter.records.sheets.tier_cell import TierReading
+from adapter.records.sheets.words import Words
+from adapter.records.sources.open_tabs import tables_of, without_sheet_number
+
+__all__ = ["ColumnLook", "TableLook", "look_at_files"]
+
+_EXAMPLES = 3
+_SHOWN = 40
+# Fields that say nothing of who somebody is.
+_OF_NOBODY = frozenset(
+    (
+        *("measure", "value", "unit", "low", "high", "flag", "status", "type", "advice", "health_class"),
+        *("cadre_class", "specimens", "certainty", "is_new", "icd10", "category", "service", "priority"),
+        *("vaccine", "dose_number", "site", "code", "started_at", "ended_at", "taken_at", "given_at"),
+        *("ordered_at", "due_on", "sex", "ethnic_group", "province"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnLook:
+    """A column: how it was understood, and up to three of its values. `means` is a field or a measure's code,
+    `name` what that is called; `candidates` what an unknown header may mean.
+    """
+
+    column: str
+    header: str
+    role: str
+    means: str
+    name: str
+    unit: str
+    candidates: tuple[str, ...]
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TableLook:
+    """A sheet or a CSV. `record` None: none was found. `asked`: it is not imported before a person says that
+    it is this one; `missing`: what the record type requires and the table does not have.
+    """
+
+    file: str
+    sheet: str
+    record: str | None
+    record_name: str
+    form: str
+    header_rows: tuple[int, ...]
+    asked: bool
+    layout: str | None
+    visit_type: str | None
+    missing: tuple[str, ...]
+    left_out: tuple[int, ...]
+    columns: tuple[ColumnLook, ...]
+
+    @property
+    def waits(self) -> bool:
+        """Whether it cannot be imported as it is."""
+        return self.asked or bool(self.missing)
+
+
+def look_at_files(adapter: Adapter, files: Sequence[Path]) -> tuple[TableLook, ...]:
+    """How each table of the files is understood; imports nothing. Raises ImportRefused for what is none."""
+    context = layout_context(adapter.settings)
+    with ExitStack() as stack:
+        return tuple(_look(table, context) for path in files for table in tables_of(path, stack))
+
+
+def _look(table: RawTable, context: LayoutContext) -> TableLook:
+    reading = understand(table, without_sheet_number(table.name) if table.partial else table.name, context)
+    sheet, left_out = reading.sheet, LeftOutRows()
+    body = list(body_rows(iter(table.top()), reading.header, key_places(reading), table.merged(), left_out))
+    shown = _may_be_shown(reading, body, context.words)
+    columns = tuple(_column(one, reading, context, body, shown) for one in _all_columns(reading, body))
+    return TableLook(
+        file=table.source,
+        sheet=table.name,
+        record=sheet.kind if sheet else None,
+        record_name=f"{sheet.vi} / {sheet.en}" if sheet else "",
+        form=str(reading.form),
+        header_rows=reading.header.rows if sheet else (),
+        asked=reading.asked,
+        layout=reading.layout,
+        visit_type=reading.visit_type,
+        missing=missing_columns(reading),
+        left_out=left_out.first,
+        columns=columns if sheet else (),
+    )
+
+
+def _all_columns(reading: TableReading, body: Sequence[NumberedRow]) -> Iterator[ColumnReading]:
+    known = {one.place: one for one in reading.columns}
+    width = max((len(cells) for _, cells in body), default=0)
+    for place in range(max(width, len(reading.header.titles))):
+        if place in known:
+            yield known[place]
+        elif any(place < len(cells) and cells[place] not in ("", None) for _, cells in body):
+            yield ColumnReading(place, "", ColumnRole.UNKNOWN)
+
+
+def _may_be_shown(
+    reading: TableReading, body: Sequence[NumberedRow], words: Words
+) -> list[NumberedRow] | None:
+    """The rows of people of T1 to T5; None where the table does not say tiers."""
+    tiers = [
+        one.place
+        for one in reading.columns
+        if one.field == "tier" and one.role in (ColumnRole.FIELD, ColumnRole.PERSON)
+    ]
+    if not tiers:
+        return None
+    return [
+        row
+        for row in body
+        if all(place < len(row[1]) and words.read_tier(row[1][place]) is TierReading.KEPT for place in tiers)
+    ]
+
+
+def _column(
+    column: ColumnReading,
+    reading: TableReading,
+    context: LayoutContext,
+    body: Sequence[NumberedRow],
+    shown: list[NumberedRow] | None,
+) -> ColumnLook:
+    of_nobody = column.role is ColumnRole.MEASURE or (
+        column.role is ColumnRole.FIELD and column.field in _OF_NOBODY
+    )
+    rows = shown if shown is not None else body if of_nobody else ()
+    values = (cell_text(cells[column.place])[:_SHOWN] for _, cells in rows if column.place < len(cells))
+    return ColumnLook(
+        column_letters(column.place),
+        column.title,
+        str(column.role),
+        column.field,
+        _name(column, reading, context),
+        column.unit,
+        column.candidates,
+        tuple(dict.fromkeys(value for value in values if value))[:_EXAMPLES],
+    )
+
+
+def _name(column: ColumnReading, reading: TableReading, context: LayoutContext) -> str:
+    if column.role is ColumnRole.MEASURE:
+        known = context.measures.measures.get(column.field)
+        return known.vi if known else ""
+    if reading.sheet is None or not column.field:
+        return ""
+    known_columns = {one.field: one for one in reading.sheet.columns}
+    return known_columns[column.field].vi if column.field in known_columns else ""

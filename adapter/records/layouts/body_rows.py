@@ -1,0 +1,145 @@
+"""The rows below a header that are records, and those that are none: totals, groups, headers again, the line
+of column numbers, what stands below a table. What is left out is counted and said, by row number alone.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from adapter.records.layouts.header_block import HeaderBlock
+from adapter.records.layouts.raw_table import MergedRange, NumberedRow
+from adapter.records.sheets.cell_parsers import CellValue, cell_text
+
+__all__ = ["LeftOutRows", "body_rows"]
+
+_TOTALS = re.compile(
+    r"(?:tổng(?: cộng| số)?|cộng|trung bình|bình quân|total|sum|subtotal|average|mean)\b", re.IGNORECASE
+)
+_BELOW = re.compile(
+    r"(?:ghi chú|người lập|người tổng hợp|kế toán|giám đốc|thủ trưởng|trưởng (?:khoa|phòng)|xác nhận|"
+    r"\(ký|ký tên|ngày[\s.…\d]+tháng|.{2,40}, ngày[\s.…\d]+tháng|note:|signed)",
+    re.IGNORECASE,
+)
+_AMOUNT = re.compile(r"[-+]?[\d.,\s]+%?")
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_COLUMN_NUMBER = re.compile(r"\(?(\d{1,3})\)?|[A-Z]")
+_NAMED = 10  # row numbers that a line names
+
+
+class LeftOutRows:
+    """Row numbers that were left out; the first are named."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._rows: list[int] = []
+
+    def add(self, number: int) -> None:
+        """One more."""
+        self.count += 1
+        if len(self._rows) < _NAMED:
+            self._rows.append(number)
+
+    @property
+    def first(self) -> tuple[int, ...]:
+        """Those that are named."""
+        return tuple(self._rows)
+
+    def __str__(self) -> str:
+        more = ", …" if self.count > len(self._rows) else ""
+        return ", ".join(map(str, self._rows)) + more
+
+
+def body_rows(
+    rows: Iterator[NumberedRow],
+    header: HeaderBlock,
+    keys: Sequence[int],
+    merged: Sequence[MergedRange],
+    left_out: LeftOutRows,
+) -> Iterator[NumberedRow]:
+    """The records' rows. `keys` are the columns that say whose a row is: a row that has them, and is not the
+    header again, is a record, whatever else it looks like. Cells merged downwards hold for all their rows.
+    """
+    last = header.rows[-1] if header.rows else 0
+    below = _Below(header, keys)
+    for number, cells in rows if not merged else _filled_down(rows, merged):
+        if number <= last:
+            continue
+        if below.is_record(cells):
+            yield number, cells
+        elif any(cell not in ("", None) for cell in cells):
+            left_out.add(number)
+
+
+class _Below:
+    """What the rows below one header are."""
+
+    def __init__(self, header: HeaderBlock, keys: Sequence[int]) -> None:
+        self._headers = [[one for one in cells if one] for cells in header.cells]
+        self._key = keys[0] if keys else 0
+        self._others = keys[1:]
+        self._titles = {cells[self._key] for cells in header.cells if self._key < len(cells)} - {""}
+        self._numbered = False
+
+    def is_record(self, cells: list[CellValue]) -> bool:
+        """Whether the row is a record; the first look is at its key alone."""
+        key = cells[self._key] if self._key < len(cells) else ""
+        if (
+            key.__class__ is str
+            and key
+            and self._numbered
+            and " " not in key
+            and key not in self._titles
+            and not _TOTALS.match(key)
+        ):
+            return True
+        first = not self._numbered
+        self._numbered = True
+        written = [text for cell in cells if (text := cell_text(cell) if cell is not None else "")]
+        if not written or self._is_header(written) or (first and _is_numbering(written)):
+            return False
+        if isinstance(key, str) and (not key.strip() or len(written) == 1 or _TOTALS.match(key.strip())):
+            return not self._is_none(cell_text(key), written, cells)
+        return True
+
+    def _is_header(self, written: list[str]) -> bool:
+        return any(len(titles) > 1 and _same(written, titles) for titles in self._headers)
+
+    def _is_none(self, key: str, written: list[str], cells: list[CellValue]) -> bool:
+        """Whether a row is no record that has no key, or nothing but one cell, or a total as its key."""
+        if _TOTALS.match(key or written[0]):
+            return all(_TOTALS.match(one) or _AMOUNT.fullmatch(one) for one in written)
+        if any(place < len(cells) and cells[place] not in ("", None) for place in self._others):
+            return False
+        if len(set(written)) == 1:  # one cell, perhaps merged over all columns
+            return len(_WORD.findall(written[0])) > 1 or bool(_BELOW.match(written[0]))
+        return not key and all(_BELOW.match(one) for one in written)
+
+
+def _same(written: list[str], titles: list[str]) -> bool:
+    return written == titles or (len(written) > 2 and set(written) <= set(titles))
+
+
+def _is_numbering(written: list[str]) -> bool:
+    """The line of column numbers below a header: (1) (2) (3), or A B 1 2 3."""
+    matches = [_COLUMN_NUMBER.fullmatch(one) for one in written]
+    if len(written) < 3 or not all(matches):
+        return False
+    numbers = [int(match[1]) for match in matches if match and match[1]]
+    return not numbers or numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def _filled_down(rows: Iterator[NumberedRow], merged: Sequence[MergedRange]) -> Iterator[NumberedRow]:
+    starts: dict[int, list[tuple[int, int]]] = {}
+    for (first, left), (last, _) in merged:
+        if last > first:
+            starts.setdefault(first + 1, []).append((left, last + 1))
+    held: dict[int, tuple[CellValue, int]] = {}
+    for number, cells in rows:
+        for place, (value, last) in list(held.items()):
+            if number > last:
+                del held[place]
+            elif place < len(cells) and cells[place] in ("", None):
+                cells[place] = value
+        for place, last in starts.get(number, ()):
+            if place < len(cells):
+                held[place] = (cells[place], last)
+        yield number, cells

@@ -1,0 +1,158 @@
+"""Tabs out of a table that was understood: rows with a header that every import knows."""
+
+from collections.abc import Callable, Iterator
+
+from adapter.errors import ImportRefused
+from adapter.records.layouts.body_rows import LeftOutRows, body_rows
+from adapter.records.layouts.measure_names import MeasureNames
+from adapter.records.layouts.raw_table import NumberedRow, RawTable
+from adapter.records.layouts.reading import ColumnRole, TableForm, TableReading
+from adapter.records.layouts.titles import known_title
+from adapter.records.layouts.understanding import LayoutContext
+from adapter.records.layouts.unpivot import wide_tabs
+from adapter.records.sheets.cell_parsers import CellValue, cell_text
+from adapter.records.sheets.columns import Sheet
+from adapter.records.sheets.tab import Tab
+
+__all__ = ["column_letters", "key_places", "table_tabs"]
+
+Warn = Callable[..., None]
+
+
+def table_tabs(table: RawTable, reading: TableReading, context: LayoutContext, warn: Warn) -> list[Tab]:
+    """The table's tabs, none where it is left out. Raises ImportRefused where a person must be asked."""
+    if reading.sheet is None:
+        return []
+    if reading.form is TableForm.WIDE:
+        return wide_tabs(table, reading, context, lambda: _records(table, reading, warn), warn)
+
+    def rows(tab: Tab) -> Iterator[NumberedRow]:
+        return _long_rows(table, reading, context.measures, warn, tab)
+
+    long = Tab(table.source, table.name, reading.sheet, table.partial, table.size, table.csv, rows)
+    if reading.having(ColumnRole.MEASURE):
+        return [long, *wide_tabs(table, reading, context, lambda: _records(table, reading, None), warn)]
+    return [long]
+
+
+def column_letters(place: int) -> str:
+    """A column's name in a spreadsheet: 0 is A, 27 is AB."""
+    letters = ""
+    place += 1
+    while place:
+        place, rest = divmod(place - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
+
+
+def _records(
+    table: RawTable, reading: TableReading, warn: Warn | None
+) -> Callable[[Tab], Iterator[NumberedRow]]:
+    """The rows of a table that are records; what is left out is said where there is somebody to say it to."""
+
+    def rows(tab: Tab) -> Iterator[NumberedRow]:
+        left_out = LeftOutRows()
+        body = body_rows(table.rows(tab), reading.header, key_places(reading), table.merged(), left_out)
+        nameless = _nameless(reading)
+        found: dict[int, int] = {}
+        for number, cells in body:
+            for place in nameless:
+                if place < len(cells) and cells[place] not in ("", None) and place not in found:
+                    _refuse_split_name(table, reading, place, cells[place])
+                    found[place] = number
+            yield number, cells
+        if warn is not None:
+            if left_out.count:
+                warn("layout.left_out", sheet=table.name, count=left_out.count, rows=str(left_out))
+            for place, number in sorted(found.items()):
+                column = column_letters(place)
+                warn("layout.headerless", sheet=table.name, column=column, row=number)
+
+    return rows
+
+
+def _nameless(reading: TableReading) -> list[int]:
+    known = {column.place for column in reading.columns}
+    return [place for place in range(len(reading.header.titles)) if place not in known]
+
+
+def _refuse_split_name(table: RawTable, reading: TableReading, place: int, cell: CellValue) -> None:
+    """The column at the right of a name that has words and no header is the rest of the name."""
+    is_person = reading.sheet is not None and reading.sheet.kind == "cadre"
+    if not is_person or reading.place("name") != place - 1 or not isinstance(cell, str):
+        return
+    if cell_text(cell).replace(" ", "").isalpha():
+        column = column_letters(place)
+        raise ImportRefused("layout.split_name", file=table.source, sheet=table.name, column=column)
+
+
+def key_places(reading: TableReading) -> list[int]:
+    """Where a row says whose it is, and which record: its key, what it refers to, the tier."""
+    measured = reading.sheet is not None and reading.sheet.kind == "measurement"  # it needs no key of its own
+    order = ("visit", "cadre", "key", "measure", "tier") if measured else ("key", "visit", "cadre", "tier")
+    places = [place for field in order if (place := reading.place(field)) is not None]
+    return places
+
+
+def _long_rows(
+    table: RawTable, reading: TableReading, measures: MeasureNames, warn: Warn, tab: Tab
+) -> Iterator[NumberedRow]:
+    sheet = reading.sheet
+    assert sheet is not None  # noqa: S101 # a table without one gives no tabs
+    titles = _titles(sheet, reading)
+    parts = [one.place for one in reading.having(ColumnRole.NAME_PART)]
+    measure, name = reading.place("measure"), reading.place("name")
+    by_name = sheet.kind == "measurement" and measure is None
+    if by_name:
+        titles.append(sheet.column("measure").vi)
+    if titles and reading.header.rows:
+        yield reading.header.rows[-1], titles
+    records = _records(table, reading, warn)(tab)
+    if sheet.kind == "measurement" and measures.measures:
+        place = name if by_name else measure
+        records = _with_codes(records, place, len(titles) - 1 if by_name else place, measures)
+    yield from records if not parts else _joined(records, parts)
+
+
+def _titles(sheet: Sheet, reading: TableReading) -> list[str]:
+    """The header as every import knows it: a clerk's own words where they mean the same."""
+    titles = [""] * len(reading.header.titles)
+    named = False
+    for one in reading.columns:
+        if one.role is ColumnRole.FIELD:
+            titles[one.place] = known_title(sheet, one.field, one.title)
+        elif one.role is ColumnRole.NAME_PART and not named:
+            titles[one.place], named = sheet.column("name").vi, True
+        elif one.role is ColumnRole.UNKNOWN:
+            titles[one.place] = one.title
+    return titles
+
+
+def _joined(rows: Iterator[NumberedRow], parts: list[int]) -> Iterator[NumberedRow]:
+    """Rows with the name's parts in one cell, the leftmost of them in the header."""
+    for number, cells in rows:
+        words = [
+            cell_text(cells[place]) for place in parts if place < len(cells) and cells[place] is not None
+        ]
+        for place in parts:
+            if place < len(cells):
+                cells[place] = ""
+        if parts[0] < len(cells):
+            cells[parts[0]] = " ".join(filter(None, words))
+        yield number, cells
+
+
+def _with_codes(
+    rows: Iterator[NumberedRow], place: int | None, target: int | None, measures: MeasureNames
+) -> Iterator[NumberedRow]:
+    """Rows with a measure's code where its name is written."""
+    codes = measures.measures
+    for number, cells in rows:
+        if place is not None and target is not None and place < len(cells):
+            written = cells[place]
+            if place != target:
+                cells.extend([""] * (target + 1 - len(cells)))
+                cells[target] = written
+            if written.__class__ is str and written not in codes and (found := measures.find(written)):
+                cells[target] = found.code
+        yield number, cells

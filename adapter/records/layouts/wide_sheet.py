@@ -1,0 +1,36 @@
+"""What a wide sheet may hold besides its measures: whose row it is, and which visit it is of."""
+
+from dataclasses import replace
+
+from adapter.records.sheets.choices import fold_label
+from adapter.records.sheets.columns import Column, Sheet
+from adapter.records.sheets.layout import SHEETS
+
+__all__ = ["PERSON_SHEET", "VISIT_SHEET", "WIDE_SHEET", "is_wide_name"]
+
+PERSON_SHEET, VISIT_SHEET, _MEASUREMENT = SHEETS[:3]
+_DAY_NAMES = ("ngày", "date", "ngày xét nghiệm", "ngày làm xét nghiệm", "ngày lấy mẫu", "ngày đo")
+
+
+def _optional(column: Column) -> Column:
+    more = _DAY_NAMES if column.field == "started_at" else ()
+    return replace(column, required=False, aliases=(*column.aliases, *more))
+
+
+WIDE_SHEET = Sheet(
+    "measurement",
+    "Kết quả theo hàng",
+    "Results by row",
+    (
+        replace(_MEASUREMENT.column("cadre"), aliases=("cadre", "mã cb", "mã số cán bộ")),
+        _MEASUREMENT.column("visit"),
+        *(_optional(one) for one in VISIT_SHEET.columns if one.field not in ("key", "cadre")),
+        _MEASUREMENT.column("taken_at"),
+    ),
+    ("kết quả ngang", "bảng kết quả", "wide"),
+)
+
+
+def is_wide_name(folded: str) -> bool:
+    """Whether a sheet of this name (folded) is one of a row a visit and a column a measure."""
+    return folded in {fold_label(name) for name in (WIDE_SHEET.vi, WIDE_SHEET.en, *WIDE_SHEET.aliases)}

@@ -1,0 +1,554 @@
+"""Clerks' sheets as they are: titles, groups, totals, merged and split headers, other names, wide tables."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openpyxl import Workbook
+from sqlalchemy import Engine
+
+from adapter.errors import ImportRefused
+from adapter.records.importing.import_report import ImportReport
+from adapter.records.importing.importer import run_import
+from adapter.records.layouts.measure_names import MeasureNames, NamedMeasure
+from adapter.records.layouts.understanding import LayoutContext
+from adapter.records.model import Cadre, Measurement, Visit
+from adapter.records.sources import open_tabs
+from adapter.records.sources.open_tabs import InputOptions
+from adapter.records.store import RecordStore
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+Rows = Sequence[Sequence[Any]]
+HEADER = ("Mã cán bộ", "Họ và tên", "Giới tính", "Ngày sinh", "Diện quản lý")
+AN = ("A1", "Lê Văn An", "Nam", "05/03/1960", "T4")
+BA = ("A2", "Trần Thị Ba", "Nữ", "06/04/1961", "T5")
+MEASURES = MeasureNames(
+    [
+        NamedMeasure("BIO-CREA", "Creatinin", "Creatinine", "µmol/L"),
+        NamedMeasure("BIO-GLUF", "Glucose máu lúc đói", "Fasting glucose", "mmol/L"),
+        NamedMeasure("BIO-GLU", "Glucose máu (bất kỳ)", "Glucose", "mmol/L"),
+        NamedMeasure("URI-GLU", "Glucose niệu", "Glucose", ""),
+        NamedMeasure("BIO-AST", "AST (GOT)", "AST", "U/L"),
+        NamedMeasure("HEM-LYM", "Lympho (số lượng)", "Lymphocytes #", "G/L"),
+        NamedMeasure("HEM-LYMP", "Lympho (%)", "Lymphocytes %", "%"),
+        NamedMeasure("VS-SBP", "Huyết áp tâm thu", "Systolic blood pressure", "mmHg"),
+        NamedMeasure("VS-DBP", "Huyết áp tâm trương", "Diastolic blood pressure", "mmHg"),
+        NamedMeasure("URI-PRO", "Protein niệu", "Protein", ""),
+        NamedMeasure("BIO-PROT", "Protein toàn phần", "Total protein", "g/L"),
+    ],
+    ["mmol/L", "µmol/L", "U/L", "G/L", "%", "mg/dL", "mmHg", "g/L"],
+)
+
+
+def imports(engine: Engine, *files: Path, **options: Any) -> ImportReport:
+    options = {"inputs": InputOptions(layouts=LayoutContext(MEASURES))} | options
+    given: dict[str, Any] = {"max_deletions_percent": 3, "known_hospitals": frozenset(), "now": NOW} | options
+    return run_import(engine, list(files), **given)
+
+
+def workbook(path: Path, sheets: dict[str, Rows], edit: Callable[[Any], object] | None = None) -> Path:
+    book = Workbook()
+    book.remove(book.worksheets[0])
+    for name, rows in sheets.items():
+        page = book.create_sheet(name)
+        for row in rows:
+            page.append(row)
+    if edit:
+        edit(book)
+    book.save(path)
+    return path
+
+
+def cadre(engine: Engine, key: str) -> Cadre | None:
+    found = RecordStore(engine).get("cadre", key)
+    assert found is None or isinstance(found, Cadre)
+    return found
+
+
+# rows that are no records ---------------------------------------------------------------------------
+
+
+def test_titles_groups_totals_and_headers_again_are_no_records(engine: Engine, tmp_path: Path) -> None:
+    rows = [
+        ("DANH SÁCH CÁN BỘ THUỘC DIỆN QUẢN LÝ NĂM 2026",),
+        (None, "Tỉnh ủy, ngày 05 tháng 01 năm 2026"),
+        (),
+        HEADER,
+        ("(1)", "(2)", "(3)", "(4)", "(5)"),
+        ("I. Khối Đảng, đoàn thể",),
+        AN,
+        ("Cộng:", 1),
+        HEADER,
+        (None, "II. Khối Nhà nước"),
+        BA,
+        ("Tổng cộng", None, None, None, 2),
+        (None, "Tổng số: 2 người"),
+        (None, None, None, "Hà Nội, ngày 05 tháng 01 năm 2026"),
+        (None, "Người lập biểu", None, "Giám đốc"),
+    ]
+    report = imports(engine, workbook(tmp_path / "a.xlsx", {"Cán bộ": rows}))
+    assert (report.kinds["cadre"].created, report.problem_count) == (2, 0)
+    [line] = report.warnings
+    assert "10 rows" not in line
+    assert "5, 6, 8, 9, 10, 12, 13, 14, 15" in line
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ("CB 0040",),  # a key, and nothing besides
+        ("Phòng 1",),
+        (None, "Lê Thị Cúc", "Nữ", "01/01/1950", "T4"),  # a person without a key
+        ("Tổng", "Lê Thị Cúc", "Nữ", "01/01/1950", "T4"),
+        (None, None, None, None, "T4"),
+        (None, "Tống Văn Tám", "Nam"),
+        ("A9", "Tổng cộng", "", "", ""),
+    ],
+)
+def test_what_may_be_a_record_is_never_left_out(engine: Engine, tmp_path: Path, row: Any) -> None:
+    report = imports(engine, workbook(tmp_path / "a.xlsx", {"Cán bộ": [HEADER, AN, row]}))
+    assert report.kinds["cadre"].created + report.kinds["cadre"].rejected == 2
+    assert report.kinds["cadre"].created == 1 or row[0] == "Tổng"
+
+
+def test_the_same_in_a_csv(engine: Engine, tmp_path: Path) -> None:
+    rows = [("DANH SÁCH",), HEADER, ("1", "2", "3", "4", "5"), AN, HEADER, BA, ("Tổng", "2")]
+    text = io.StringIO()
+    csv.writer(text, delimiter=";").writerows(rows)
+    path = tmp_path / "cadres.csv"
+    path.write_text(text.getvalue(), "utf-8-sig")
+    report = imports(engine, path)
+    assert (report.kinds["cadre"].created, report.problem_count) == (2, 0)
+
+
+# headers --------------------------------------------------------------------------------------------
+
+
+def test_a_header_in_two_rows_with_merged_cells(engine: Engine, tmp_path: Path) -> None:
+    rows = [
+        ("DANH SÁCH",),
+        ("Mã cán bộ", "Thông tin cá nhân", None, None, "Diện quản lý", "Thẻ BHYT", None, "Vợ/chồng", None),
+        (None, "Họ và tên", "Giới tính", "Ngày sinh", None, "Mã thẻ", "Hạn dùng", "Họ và tên", "Điện thoại"),
+        (*AN, "DN4010012345678", "31/12/2026", "Ai Đó", "0900000001"),
+    ]
+
+    def merge(book: Any) -> None:
+        for cells in ("A1:I1", "A2:A3", "B2:D2", "E2:E3", "F2:G2", "H2:I2"):
+            book["Cán bộ"].merge_cells(cells)
+
+    report = imports(engine, workbook(tmp_path / "a.xlsx", {"Cán bộ": rows}, merge))
+    assert report.problem_count == 0
+    found = cadre(engine, "A1")
+    assert found is not None
+    assert (found.name, found.insurance, found.phone) == ("Lê Văn An", ("DN4010012345678",), None)
+    assert sum("Hạn dùng" in line for line in report.warnings) == 1
+    assert sum("Vợ/chồng / Điện thoại" in line for line in report.warnings) == 1
+
+
+def test_a_header_in_two_rows_of_a_csv(engine: Engine, tmp_path: Path) -> None:
+    text = "Mã cán bộ;Thông tin;;;Diện quản lý\n;Họ và tên;Giới tính;Ngày sinh;\n" + ";".join(AN) + "\n"
+    path = tmp_path / "cadres.csv"
+    path.write_text(text, "utf-8")
+    report = imports(engine, path)
+    assert report.problem_count == 0
+    assert cadre(engine, "A1") is not None
+
+
+NAMES: list[tuple[Rows, str | None]] = [
+    ([("Mã cán bộ", "Họ và tên đệm", "Tên", *HEADER[2:]), ("A1", "Lê Văn", "An", *AN[2:])], None),
+    ([("Mã cán bộ", "Tên", "Họ đệm", *HEADER[2:]), ("A1", "An", "Lê Văn", *AN[2:])], None),
+    ([("Mã cán bộ", "Họ", "Đệm", "Tên", *HEADER[2:]), ("A1", "Lê", "Văn", "An", *AN[2:])], None),
+    ([("Mã cán bộ", "Họ và tên", None, *HEADER[2:]), ("A1", "Lê Văn", "An", *AN[2:])], "B1:C1"),
+    (
+        [
+            ("Mã cán bộ", "Họ và tên", None, *HEADER[2:]),
+            (None, "Họ đệm", "Tên"),
+            ("A1", "Lê Văn", "An", *AN[2:]),
+        ],
+        "B1:C1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rows", "merged"), NAMES)
+def test_a_name_over_several_columns(engine: Engine, tmp_path: Path, rows: Rows, merged: str | None) -> None:
+    def merge(book: Any) -> None:
+        if merged:
+            book["Cán bộ"].merge_cells(merged)
+
+    report = imports(engine, workbook(tmp_path / "a.xlsx", {"Cán bộ": rows}, merge))
+    assert (report.problem_count, report.warnings) == (0, ())
+    found = cadre(engine, "A1")
+    assert found is not None
+    assert found.name == "Lê Văn An"
+
+
+def test_half_a_name_is_never_imported(engine: Engine, tmp_path: Path) -> None:
+    rows = [("Mã cán bộ", "Họ và tên", None, *HEADER[2:]), ("A1", "Lê Văn", "An", *AN[2:])]
+    with pytest.raises(ImportRefused, match="column C stands behind the name"):
+        imports(engine, workbook(tmp_path / "a.xlsx", {"Cán bộ": rows}))
+    assert cadre(engine, "A1") is None
+
+
+def test_a_column_without_a_header_is_named_where_it_holds_something(engine: Engine, tmp_path: Path) -> None:
+    rows = [(*HEADER, None, None), (*AN, None, None), (*BA, None, "quan trọng")]
+    report = imports(engine, workbook(tmp_path / "a.xlsx", {"Cán bộ": rows}))
+    [line] = report.warnings
+    assert "column G has no header" in line
+    assert "row 3" in line
+    assert "quan trọng" not in line
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["2. Họ và tên", "(2) Họ và tên", "Họ và tên (in hoa)", "Họ và tên / Full name", "HỌ VÀ TÊN\n(*)"],
+)
+def test_what_clerks_put_around_a_header(engine: Engine, tmp_path: Path, title: str) -> None:
+    rows = [("Mã cán bộ", title, "Giới tính", "Ngày sinh (ngày/tháng/năm)", "Diện quản lý"), AN]
+    report = imports(engine, workbook(tmp_path / "a.xlsx", {"Cán bộ": rows}))
+    assert (report.kinds["cadre"].created, report.warnings) == (1, ())
+
+
+def test_cells_merged_downwards_hold_for_each_row(engine: Engine, tmp_path: Path) -> None:
+    sheets: dict[str, Rows] = {
+        "Cán bộ": [HEADER, AN],
+        "Lượt khám": [
+            ("Mã lượt khám", "Mã cán bộ", "Loại", "Bắt đầu"),
+            ("V1", "A1", "checkup", "15/03/2026"),
+        ],
+        "Chỉ số": [
+            ("Mã lượt khám", "Mã chỉ số", "Giá trị"),
+            ("V1", "BIO-CREA", "88"),
+            (None, "BIO-GLUF", "5,1"),
+            (None, "BIO-AST", "30"),
+        ],
+    }
+    path = workbook(tmp_path / "a.xlsx", sheets, lambda book: book["Chỉ số"].merge_cells("A2:A4"))
+    assert imports(engine, path).kinds["measurement"].created == 3
+    path = workbook(tmp_path / "b.xlsx", sheets)  # without a merged cell nothing says whose they are
+    assert imports(engine, path).kinds["measurement"].rejected == 2
+
+
+def test_a_row_of_a_csv_with_more_cells_than_its_header_is_refused(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "cadres.csv"
+    text = ",".join(HEADER) + ",Địa chỉ\n" + ",".join(AN) + ",Số 1, phố Hai\n" + ",".join(BA) + ",Số 3,,\n"
+    path.write_text(text, "utf-8")
+    report = imports(engine, path)
+    assert (report.kinds["cadre"].created, report.kinds["cadre"].rejected) == (1, 1)
+    assert "7" in str(report.problems[0])
+    assert cadre(engine, "A1") is None
+
+
+# which record type ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["DS 2026", "Sheet1", "Lượt khám"])
+def test_a_sheet_under_another_name_is_asked_about(engine: Engine, tmp_path: Path, name: str) -> None:
+    path = workbook(tmp_path / "a.xlsx", {name: [HEADER, AN], "Tạm": [("x", "y"), (1, 2)]})
+    with pytest.raises(ImportRefused) as asked:
+        imports(engine, path)
+    assert asked.value.exit_code == 1
+    assert f'"{name}": Cán bộ / Cadres' in str(asked.value)
+    assert "--look" in str(asked.value)
+    assert cadre(engine, "A1") is None
+
+
+# encodings ------------------------------------------------------------------------------------------
+
+CSV = "Key;Name;Sex;Date of birth;Tier;Address\nA1;Lê Văn Đường;Nam;05/03/1960;T4;Số 1 phố Hai Bà Trưng\n"
+
+
+def _windows(text: str) -> bytes:
+    """Windows-1258: the tone behind its letter."""
+    import unicodedata
+
+    tones = {"\u0300": b"\xcc", "\u0301": b"\xec", "\u0303": b"\xde", "\u0309": b"\xd2", "\u0323": b"\xf2"}
+    out = b""
+    for letter in text:
+        parts = unicodedata.normalize("NFD", letter)
+        tone = next((one for one in parts if one in tones), "")
+        out += unicodedata.normalize("NFC", parts.replace(tone, "") if tone else letter).encode("cp1258")
+        out += tones.get(tone, b"")
+    return out
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        CSV.encode(),
+        CSV.encode("utf-8-sig"),
+        CSV.encode("utf-16"),
+        CSV.encode("utf-16-le"),
+        CSV.encode("utf-16-be"),
+        _windows(CSV),
+        _windows(CSV.replace(";", "\t")),
+    ],
+)
+def test_encodings_of_a_csv(engine: Engine, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "cadres.csv"
+    path.write_bytes(content)
+    assert imports(engine, path).problem_count == 0
+    found = cadre(engine, "A1")
+    assert found is not None
+    assert (found.name, found.address) == ("Lê Văn Đường", "Số 1 phố Hai Bà Trưng")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        CSV.replace("Lê Văn Đường", "X").encode() + b"A2;L\xaa V\xa8n An;Nam;05/03/1960;T4;\n",  # TCVN3
+        CSV.replace("Lê Văn Đường", "X").encode() + b"A2;Le\xe2 Va\xeen An;Nam;05/03/1960;T4;\n",  # VNI
+        CSV.replace("Lê Văn Đường", "X").encode("utf-16-le").replace(b"\0", b"\xff\xff"),
+    ],
+)
+def test_encodings_that_are_refused(engine: Engine, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "cadres.csv"
+    path.write_bytes(content)
+    with pytest.raises(ImportRefused, match="UTF-8"):
+        imports(engine, path)
+
+
+# a row a person, a column a measure -----------------------------------------------------------------
+
+WIDE = (
+    "Mã cán bộ",
+    "Họ và tên",
+    "Loại",
+    "Ngày khám",
+    "Creatinin (µmol/L)",
+    "Glucose máu lúc đói",
+    "AST (U/L)",
+)
+
+
+def centre(tmp_path: Path) -> Path:
+    return workbook(tmp_path / "centre.xlsx", {"Cán bộ": [HEADER, AN, BA]})
+
+
+def measurement(engine: Engine, key: str) -> Measurement | None:
+    found = RecordStore(engine).get("measurement", key)
+    assert found is None or isinstance(found, Measurement)
+    return found
+
+
+def test_a_wide_sheet_makes_visits_and_measurements(engine: Engine, tmp_path: Path) -> None:
+    imports(engine, centre(tmp_path))
+    rows = [
+        ("KẾT QUẢ XÉT NGHIỆM",),
+        WIDE,
+        ("A1", "Lê Văn An", "Khám định kỳ", "15/03/2026", 88, "5,1", "<5"),
+        ("A2", "Trần Thị Ba", "Khám định kỳ", "16/03/2026", 70, None, 31),
+        ("Trung bình", None, None, None, 79, 5.1, 31),
+    ]
+    path = workbook(tmp_path / "a.xlsx", {"Kết quả theo hàng": rows})
+    report = imports(engine, path)
+    assert (report.problem_count, report.kinds["visit"].created, report.kinds["measurement"].created) == (
+        0,
+        2,
+        5,
+    )
+    visit = RecordStore(engine).get("visit", "A1.checkup.20260315")
+    assert isinstance(visit, Visit)
+    assert f"{visit.started_at:%Y-%m-%d}" == "2026-03-15"
+    found = measurement(engine, "A1.checkup.20260315/BIO-CREA")
+    assert found is not None
+    assert (found.value, found.unit, found.name, found.cadre) == ("88", "µmol/L", "Creatinin", "A1")
+    second = imports(engine, path)
+    assert second.kinds["measurement"].unchanged == 5
+    assert second.kinds["measurement"].deleted == 0
+
+
+def test_an_emptied_cell_deletes_its_measurement_and_nothing_else(engine: Engine, tmp_path: Path) -> None:
+    imports(engine, centre(tmp_path))
+    row = ("A1", "Lê Văn An", "Khám định kỳ", "15/03/2026", 88, "5,1", "30")
+    other = ("A2", "Trần Thị Ba", "Khám định kỳ", "16/03/2026", 70, 5, 31)
+    imports(engine, workbook(tmp_path / "a.xlsx", {"Wide": [WIDE, row, other]}))
+    path = workbook(tmp_path / "b.xlsx", {"Wide": [WIDE[:6], (*row[:4], None, "5,1")]})
+    report = imports(engine, path, allow_deletions=True)
+    assert report.kinds["measurement"].deleted == 1
+    key = "A1.checkup.20260315"
+    assert measurement(engine, f"{key}/BIO-CREA") is None
+    assert measurement(engine, f"{key}/BIO-AST") is not None  # its column is not there
+    assert measurement(engine, "A2.checkup.20260316/BIO-CREA") is not None  # its row neither
+
+
+def test_a_wide_sheet_with_the_visits_own_keys(engine: Engine, tmp_path: Path) -> None:
+    sheets: dict[str, Rows] = {
+        "Cán bộ": [HEADER, AN],
+        "Lượt khám": [
+            ("Mã lượt khám", "Mã cán bộ", "Loại", "Bắt đầu"),
+            ("V1", "A1", "checkup", "15/03/2026"),
+        ],
+        "Chỉ số": [("Mã lượt khám", "Creatinin", "Glucose máu lúc đói"), ("V1", "88", "5,1")],
+    }
+    report = imports(engine, workbook(tmp_path / "a.xlsx", sheets))
+    assert (report.problem_count, report.kinds["measurement"].created) == (0, 2)
+    found = measurement(engine, "V1/BIO-CREA")
+    assert found is not None
+    assert found.unit is None  # the header says none
+
+
+def test_measures_beside_visits(engine: Engine, tmp_path: Path) -> None:
+    sheets: dict[str, Rows] = {
+        "Cán bộ": [HEADER, AN],
+        "Lượt khám": [
+            ("Mã lượt khám", "Mã cán bộ", "Loại", "Bắt đầu", "Huyết áp", None),
+            (None, None, None, None, "Tâm thu", "Tâm trương"),
+            ("V1", "A1", "checkup", "15/03/2026", 120, 80),
+        ],
+    }
+
+    def merge(book: Any) -> None:
+        for cells in ("A1:A2", "B1:B2", "C1:C2", "D1:D2", "E1:F1"):
+            book["Lượt khám"].merge_cells(cells)
+
+    report = imports(engine, workbook(tmp_path / "a.xlsx", sheets, merge))
+    assert (report.problem_count, report.warnings) == (0, ())
+    found = measurement(engine, "V1/VS-SBP")
+    assert found is not None
+    assert found.value == "120"
+    assert measurement(engine, "V1/VS-DBP") is not None
+
+
+def test_a_row_of_units_below_the_measures(engine: Engine, tmp_path: Path) -> None:
+    imports(engine, centre(tmp_path))
+    rows = [
+        (*WIDE[:4], "Creatinin", "Lympho", "AST"),
+        (None, None, None, "Đơn vị", "µmol/L", "%", "U/L"),
+        ("A1", "Lê Văn An", "Khám định kỳ", "15/03/2026", 88, "33", "30"),
+    ]
+    report = imports(engine, workbook(tmp_path / "a.xlsx", {"Wide": rows}))
+    assert report.problem_count == 0
+    found = measurement(engine, "A1.checkup.20260315/HEM-LYMP")
+    assert found is not None
+    assert found.unit == "%"
+
+
+def test_what_is_wrong_in_a_wide_sheet_names_the_measures_column(engine: Engine, tmp_path: Path) -> None:
+    imports(engine, centre(tmp_path))
+    rows = [
+        WIDE,
+        ("A1", "", "Khám định kỳ", "15/03/2026", date(2026, 10, 8), "5,1", "#N/A"),
+        ("A2", "", "Khám định kỳ", "hôm qua", 70, 5, 31),
+        ("A9", "", "Khám định kỳ", "16/03/2026", 70, 5, 31),
+    ]
+    report = imports(engine, workbook(tmp_path / "a.xlsx", {"Wide": rows}), rejects=tmp_path / "r.xlsx")
+    said = [(one.row, one.column) for one in report.problems]
+    assert (2, "Creatinin (µmol/L)") in said
+    assert (2, "AST (U/L)") in said
+    assert (3, "Ngày khám") in said
+    assert (4, "Mã cán bộ") in said
+    assert report.kinds["measurement"].created == 1
+    assert report.kinds["measurement"].rejected == 2 + 3 + 3
+    assert report.rejects is not None
+    again = imports(engine, report.rejects, rejects=tmp_path / "s.xlsx")
+    assert again.kinds["measurement"].rejected == 8
+
+
+def test_of_t0_rows_of_a_wide_sheet_nothing_is_looked_at(engine: Engine, tmp_path: Path) -> None:
+    imports(engine, centre(tmp_path))
+    rows = [
+        (*WIDE, "Diện quản lý"),
+        ("A1", "", "Khám định kỳ", "15/03/2026", 88, "5,1", "30", "T4"),
+        ("X1", "Người Ẩn", "Khám định kỳ", "15/03/2026", 99, "9,9", "99", "T0"),
+        ("X2", "Người Khuất", "Khám định kỳ", "15/03/2026", 99, "9,9", "99", ""),
+    ]
+    path = workbook(tmp_path / "a.xlsx", {"Wide": rows})
+    report = imports(engine, path, rejects=tmp_path / "r.xlsx")
+    assert report.kinds["measurement"].created == 3
+    assert "X1" not in str(report.as_json())
+    assert "X2" not in str(report.as_json())
+    assert not (tmp_path / "r.xlsx").exists()
+
+
+def test_a_wide_sheet_without_a_visit_is_asked_for_it(engine: Engine, tmp_path: Path) -> None:
+    rows = [("Mã cán bộ", "Ngày khám", "Creatinin", "AST"), ("A1", "15/03/2026", 88, 30)]
+    with pytest.raises(ImportRefused, match="Loại"):
+        imports(engine, workbook(tmp_path / "a.xlsx", {"Wide": rows}))
+    with pytest.raises(ImportRefused, match='"KQXN tháng 3"'):
+        imports(
+            engine,
+            workbook(
+                tmp_path / "b.xlsx", {"KQXN tháng 3": [WIDE, ("A1", "", "checkup", "15/03/2026", 1, 2, 3)]}
+            ),
+        )
+
+
+def test_measures_by_name_in_the_long_sheet(engine: Engine, tmp_path: Path) -> None:
+    sheets: dict[str, Rows] = {
+        "Cán bộ": [HEADER, AN],
+        "Lượt khám": [
+            ("Mã lượt khám", "Mã cán bộ", "Loại", "Bắt đầu"),
+            ("V1", "A1", "checkup", "15/03/2026"),
+        ],
+        "Chỉ số": [("Mã lượt khám", "Tên chỉ số", "Giá trị"), ("V1", "Creatinin", "88"), ("V1", "GOT", "30")],
+    }
+    report = imports(engine, workbook(tmp_path / "a.xlsx", sheets))
+    assert (report.problem_count, report.kinds["measurement"].created) == (0, 2)
+    assert measurement(engine, "V1/BIO-AST") is not None
+
+
+@pytest.mark.parametrize(
+    ("title", "code", "unit"),
+    [
+        ("BIO-CREA", "BIO-CREA", ""),
+        ("Creatinin (µmol/L)", "BIO-CREA", "µmol/L"),
+        ("Creatinin (\u03bcmol/l)", "BIO-CREA", "\u03bcmol/l"),
+        ("CREATININ [mg/dL]", "BIO-CREA", "mg/dL"),
+        ("Creatinin, µmol/L", "BIO-CREA", "µmol/L"),
+        ("Creatinin µmol/L", "BIO-CREA", "µmol/L"),
+        ("Creatinine", "BIO-CREA", ""),
+        ("GOT", "BIO-AST", ""),
+        ("AST", "BIO-AST", ""),
+        ("Lympho (%)", "HEM-LYMP", "%"),
+        ("Lympho (G/L)", "HEM-LYM", "G/L"),
+        ("Lympho", None, ""),
+        ("Glucose", None, ""),  # in the blood, or in the urine
+        ("Protein", None, ""),
+        ("Creatinin (mg/phút)", None, ""),  # a unit that nobody knows
+        ("Ghi chú", None, ""),
+        ("", None, ""),
+    ],
+)
+def test_which_measure_a_header_means(title: str, code: str | None, unit: str) -> None:
+    found = MEASURES.find(title)
+    assert (found.code if found else None, found.unit if found else "") == (code, unit)
+
+
+# formulas -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_formula_without_its_result_is_not_empty(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    if large:
+        monkeypatch.setattr(open_tabs, "SLICING_THRESHOLD_BYTES", 1)
+    rows = [
+        (*HEADER, "Địa chỉ"),
+        (*AN, '="Số "&1'),
+        (*BA, "Số 2"),
+        ("A3", "Lê Cúc", "Nữ", "=D2", "T5", "#N/A"),
+    ]
+    report = imports(engine, workbook(tmp_path / "a.xlsx", {"Cán bộ": rows}))
+    assert report.kinds["cadre"].created == 1
+    said = {(one.row, one.column): one.text for one in report.problems}
+    assert said[2, "Địa chỉ"] == "expect_calculated"
+    assert said[4, "Ngày sinh"] == "expect_calculated"
+    assert said[4, "Địa chỉ"] == "expect_no_error"
+    assert cadre(engine, "A1") is None
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_merged_cells_of_a_large_sheet(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    if large:
+        monkeypatch.setattr(open_tabs, "SLICING_THRESHOLD_BYTES", 1)
+    rows, merged = NAMES[4]
+    path = workbook(tmp_path / "a.xlsx", {"Cán bộ": rows}, lambda book: book["Cán bộ"].merge_cells(merged))
+    assert imports(engine, path).kinds["cadre"].created == 1

@@ -1,0 +1,166 @@
+"""`adapter import --look` and `--keep`, `adapter template`, as typed by a person."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openpyxl import Workbook
+
+from adapter.testing import Centre
+
+PEOPLE = [
+    ("DANH SÁCH CÁN BỘ",),
+    ("Mã số cán bộ", "Họ và tên đệm", "Tên", "Phái", "Ngày tháng năm sinh", "Diện", "Quê quán"),
+    ("A1", "Lê Văn", "An", "Nam", "05/03/1960", "T4", "Xã Một"),
+    ("X1", "Người", "Ẩn", "Nam", "05/03/1950", "T0", "Xã Hai"),
+    ("Tổng", 2),
+]
+RESULTS = [
+    ("Mã BN", "Họ tên", "Ngày XN", "Đường máu", "Creatinin (µmol/L)", "AST", "Ghi chú"),
+    ("A1", "Lê Văn An", "15/03/2026", "5,1", 88, 30, "nhịn ăn"),
+]
+
+
+@pytest.fixture
+def centre(tmp_path: Path) -> Iterator[Centre]:
+    made = Centre(tmp_path)
+    yield made
+    made.close()
+
+
+def write(path: Path, sheets: dict[str, Any]) -> str:
+    book = Workbook()
+    book.remove(book.worksheets[0])
+    for name, rows in sheets.items():
+        page = book.create_sheet(name)
+        for row in rows:
+            page.append(row)
+    book.save(path)
+    return path.name
+
+
+def look(centre: Centre, *arguments: str, code: int = 1) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(centre.run("import", *arguments, "--json", code=code))
+    return found
+
+
+def test_a_look_shows_each_column_and_imports_nothing(centre: Centre, tmp_path: Path) -> None:
+    name = write(tmp_path / "people.xlsx", {"DS 2026": PEOPLE})
+    [table] = look(centre, name, "--look")["tables"]
+    assert (table["record"], table["asked"], table["header_rows"]) == ("cadre", True, [2])
+    assert table["left_out"] == [5]
+    columns = {one["column"]: one for one in table["columns"]}
+    assert (columns["A"]["means"], columns["A"]["examples"]) == ("key", ["A1"])
+    assert (columns["B"]["role"], columns["C"]["role"]) == ("name-part", "name-part")
+    assert (columns["G"]["role"], columns["G"]["examples"]) == ("unknown", ["Xã Một"])
+    drawn = centre.run("import", name, "--look", code=1)
+    assert "rename it" in drawn
+    for hidden in ("X1", "Ẩn", "1950", "Xã Hai"):
+        assert hidden not in json.dumps(table, ensure_ascii=False)
+        assert hidden not in drawn
+
+
+def test_where_no_column_says_tiers_no_examples_say_who_it_is(centre: Centre, tmp_path: Path) -> None:
+    rows: list[tuple[object, ...]] = [
+        ("Mã cán bộ", "Họ tên", "Loại", "Ngày khám", "Creatinin", "AST", "Ghi chú")
+    ]
+    rows.append(("X1", "Người Ẩn", "checkup", "15/03/2026", 88, 30, "của X1"))
+    name = write(tmp_path / "a.xlsx", {"KQ": rows})
+    [table] = look(centre, name, "--look")["tables"]
+    assert table["form"] == "wide"
+    shown = json.dumps(table, ensure_ascii=False)
+    assert "X1" not in shown
+    assert "Ẩn" not in shown
+    assert '"88"' in shown
+
+
+def test_a_kept_layout_is_used_for_the_next_file(centre: Centre, tmp_path: Path) -> None:
+    people = write(tmp_path / "people.xlsx", {"DS 2026": PEOPLE})
+    refused = centre.run("import", people, code=1)
+    assert refused == ""
+    kept = look(centre, people, "--keep", "danh-sach", code=0)
+    assert kept["saved"].endswith("layouts/danh-sach.yaml")
+    report = json.loads(centre.run("import", people, "--json"))
+    assert report["kinds"]["cadre"]["created"] == 1
+    other = write(tmp_path / "next.xlsx", {"Trang 7": [PEOPLE[1], *PEOPLE[2:4]]})
+    assert json.loads(centre.run("import", other, "--json"))["kinds"]["cadre"]["unchanged"] == 1
+
+
+def test_a_layout_is_edited_by_hand(centre: Centre, tmp_path: Path) -> None:
+    centre.run("import", write(tmp_path / "p.xlsx", {"Cán bộ": PEOPLE}))
+    name = write(tmp_path / "kq.xlsx", {"KQ tháng 3": RESULTS})
+    layout = tmp_path / "data" / "layouts" / "benh-vien.yaml"
+    layout.parent.mkdir(parents=True, exist_ok=True)
+    layout.write_text(
+        """
+tables:
+- sheet: KQ
+  record: wide
+  visit_type: Khám định kỳ
+  columns:
+  - {header: Mã BN, is: cadre}
+  - {header: Họ tên, is: "-"}
+  - {header: Ngày XN, is: started_at}
+  - {header: Đường máu, is: BIO-GLUF, unit: mmol/L}
+  - {header: Creatinin (µmol/L), is: BIO-CREA, unit: µmol/L}
+  - {header: AST, is: BIO-AST}
+  - {header: Ghi chú, is: "-"}
+""",
+        "utf-8",
+    )
+    report = json.loads(centre.run("import", name, "--json"))
+    assert (report["kinds"]["visit"]["created"], report["kinds"]["measurement"]["created"]) == (1, 3)
+    assert report["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("is: key", "is: keyy", "key"),
+        ("is: key", "iss: key", "is"),
+        ("record: cadre", "record: cadres", "cadre"),
+        ("tables:", "table:", "tables"),
+        ("tables:", "tables: [", "YAML"),
+    ],
+)
+def test_a_layout_that_cannot_be_used_says_where(
+    centre: Centre, tmp_path: Path, old: str, new: str, says: str
+) -> None:
+    people = write(tmp_path / "people.xlsx", {"DS 2026": PEOPLE})
+    look(centre, people, "--keep", "a", code=0)
+    layout = tmp_path / "data" / "layouts" / "a.yaml"
+    text = layout.read_text("utf-8").replace('"', "")
+    assert old in text
+    layout.write_text(text.replace(old, new, 1), "utf-8")
+    done = centre.attempt("import", people)
+    assert done.returncode == 1
+    assert "a.yaml" in done.stderr
+    assert says in done.stderr
+
+
+def test_a_layout_is_kept_once_and_under_a_plain_name(centre: Centre, tmp_path: Path) -> None:
+    people = write(tmp_path / "people.xlsx", {"DS 2026": PEOPLE})
+    centre.run("import", people, "--keep", "../a", code=2)
+    centre.run("import", people, "--keep", "a")
+    centre.run("import", people, "--keep", "a", code=2)
+
+
+def test_the_wide_template_is_understood_column_by_column(centre: Centre, tmp_path: Path) -> None:
+    from openpyxl import load_workbook
+
+    for language, sheet in (("vi", "Kết quả theo hàng"), ("en", "Results by row")):
+        name = f"{language}.xlsx"
+        centre.run("--lang", language, "template", name, "--wide")
+        book = load_workbook(tmp_path / name)
+        codes = {row[0] for row in book.worksheets[-4].iter_rows(min_row=2, values_only=True)}
+        assert "BIO-CREA" in codes
+        tables = {one["sheet"]: one for one in look(centre, name, "--look", code=0)["tables"]}
+        assert len(tables) == 7
+        roles = [one["role"] for one in tables[sheet]["columns"]]
+        assert roles.count("measure") > 100
+        assert set(roles) == {"field", "person", "measure"}
+        means = [one["means"] for one in tables[sheet]["columns"] if one["role"] == "measure"]
+        assert len(set(means)) == len(means)
+        assert set(means) <= codes
