@@ -15,6 +15,7 @@ from adapter.pipeline.application import Adapter
 if TYPE_CHECKING:
     from adapter.insights.explain_record import RecordExplanation
     from adapter.insights.explain_values import TracedResource
+    from adapter.insights.held_list import ListedHeldRow
     from adapter.insights.hospital_service import HospitalService
     from adapter.insights.inbox_list import InboxList
     from adapter.insights.mapping_impact import MappingImpact
@@ -188,6 +189,14 @@ class Insights:
         records = self.adapter.records
         return records.merges.survivor(key) if records.stored_record("cadre", key) is not None else None
 
+    def held_rows(self, state: str, command: str) -> "Sequence[ListedHeldRow]":
+        """Rows of imports that wait for a person, or those of another state; "all": all. Audited."""
+        from adapter.insights.held_list import held_list
+
+        found = held_list(self.adapter, state)
+        self.audit_read([("cadre", one.cadre) for one in found], command)
+        return found
+
     def merges(self) -> "Sequence[Merge]":
         """The merges that hold."""
         return self.adapter.records.merges.list()
@@ -212,7 +221,7 @@ class Insights:
         """The year in figures, by default the newest; None where there are no records."""
         from adapter.report import latest_year, year_report
 
-        of = year or latest_year(self.adapter.records)
+        of = year or latest_year(self.adapter.records, today)
         if of is None:
             return None
         return year_report(

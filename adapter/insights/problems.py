@@ -110,6 +110,7 @@ class ProblemFacts:
     disk_free_mb: float | None = None
     read_only: bool = False
     failed_channels: tuple[str, ...] = ()
+    held: Backlog = _NONE  # rows of imports that wait for a person
     orphaned_merges: int = 0  # people merged into somebody who left the records
 
 
@@ -136,6 +137,8 @@ def find_problems(known: ProblemFacts, limits: AlarmSettings, now: datetime) -> 
         found.append(Problem("policy", "", None, 1, "adapter mapping check"))
     if known.orphaned_merges:
         found.append(Problem("merged", "", None, known.orphaned_merges, "adapter cadre merges"))
+    if known.held.count:
+        found.append(Problem("held", "", known.held.since, known.held.count, "adapter import held"))
     if known.silent_workers.count:
         found.append(
             Problem("worker", "", known.silent_workers.since, known.silent_workers.count, "adapter worker")
@@ -258,6 +261,7 @@ def collect_facts(adapter: Adapter, now: datetime) -> ProblemFacts:
         disk_free_mb=_disk_free(adapter),
         read_only=_read_only(adapter),
         failed_channels=ways,
+        held=Backlog(*adapter.held_rows.backlog()),
         orphaned_merges=len(adapter.records.merges.without_survivor()),
     )
 

@@ -13,6 +13,7 @@ from adapter.pipeline.inbound.inbox import erase_received
 from adapter.records.importing.import_report import ImportReport
 from adapter.records.importing.importer import run_import
 from adapter.records.model import Record
+from adapter.records.plausible.ranges import PlausibleRanges, load_ranges
 from adapter.records.sources.open_tabs import InputOptions
 
 __all__ = [
@@ -72,6 +73,7 @@ class ImportRecords(Operation[ImportState, ImportReport]):
             progress=_counted(context),
             on_scrub=erase_received,
             inputs=_inputs(context.adapter, full=self.full),
+            plausible=_plausible(context.adapter),
         )
 
     def _paths(self, context: OperationContext) -> list[Path]:
@@ -90,6 +92,7 @@ def import_source(adapter: Adapter, name: str, now: datetime) -> ImportReport:
         now=now,
         on_scrub=erase_received,
         inputs=_inputs(adapter),
+        plausible=_plausible(adapter),
     )
 
 
@@ -106,6 +109,7 @@ def check_source(context: OperationContext, path: Path, on_record: Callable[[Rec
         progress=_counted(context),
         on_record=on_record,
         inputs=_inputs(context.adapter, full=True),
+        plausible=_plausible(context.adapter),
     )
 
 
@@ -121,6 +125,11 @@ def _inputs(adapter: Adapter, *, full: bool = False) -> InputOptions:
     """How sources are read: the province's own form, if its mappings folder has one."""
     form = adapter.settings.mappings_folder / "sources" / "checkup.yaml"
     return InputOptions(full=full, form=form if form.is_file() else None)
+
+
+def _plausible(adapter: Adapter) -> PlausibleRanges:
+    """What the centre's table says can be; without one only dates are looked at."""
+    return load_ranges(adapter.settings.mappings_folder / "codes")
 
 
 def _counted(context: OperationContext) -> Callable[[int, int], None]:

@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Tabl
 
 from adapter.database import UtcDateTime, metadata
 
-__all__ = ["cadre_identifier", "feed", "import_row", "record", "record_merge", "source_cursor"]
+__all__ = ["cadre_identifier", "feed", "held_row", "import_row", "record", "record_merge", "source_cursor"]
 
 record = Table(
     "record",
@@ -81,4 +81,30 @@ source_cursor = Table(
     Column("read_at", UtcDateTime, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("whole", Boolean, nullable=False),  # whether the last read was of everything
+)
+
+# Rows that can be read and that hardly can be true: a person lets them in. One row for a key. Never a T0's.
+held_row = Table(
+    "held_row",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("kind", String(16), nullable=False),
+    Column("key", String(200), nullable=False),
+    Column("cadre", String(200), nullable=False),
+    Column("state", String(8), nullable=False),  # waiting, released, dropped
+    Column("body", Text, nullable=False),  # the record that it would be
+    Column("digest", String(32), nullable=False),
+    Column("cells", Text, nullable=False),  # JSON: header -> cell as written
+    Column("findings", Text, nullable=False),  # JSON: column, value, text, params
+    Column("source", String(255), nullable=False),
+    Column("file_digest", String(32), nullable=False),
+    Column("sheet", String(255), nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("held_at", UtcDateTime, nullable=False),
+    Column("decided_at", UtcDateTime),
+    Column("decided_by", String(100)),
+    Column("reason", String(500)),
+    Index("ix_held_row_key", "kind", "key", unique=True),
+    Index("ix_held_row_cadre", "cadre"),
+    sqlite_autoincrement=True,  # a number that a person has noted never becomes another row's
 )

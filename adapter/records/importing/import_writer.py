@@ -11,7 +11,7 @@ from adapter.records.change_feed import ChangeFeed
 from adapter.records.merges import MergeStore
 from adapter.records.model import Cadre, Record
 from adapter.records.reassignments import former_owner
-from adapter.records.tables import cadre_identifier, import_row, record
+from adapter.records.tables import cadre_identifier, held_row, import_row, record
 
 __all__ = ["ImportWriter"]
 
@@ -27,6 +27,11 @@ class ImportWriter:
         self._connection = connection
         self._feed = ChangeFeed(connection)  # first of all: this is the lock
         connection.execute(delete(import_row))
+
+    @property
+    def connection(self) -> Connection:
+        """Where all of the import is written."""
+        return self._connection
 
     @property
     def position(self) -> int:
@@ -77,6 +82,13 @@ class ImportWriter:
             record.c.kind == kind, record.c.key.in_(list(keys)), record.c.deleted.is_(False)
         )
         return {row.key: row.cadre for row in self._connection.execute(query)}
+
+    def live_bodies(self, kind: str, keys: Sequence[str]) -> list[tuple[str, str]]:
+        """The live ones of these keys with what is stored of each."""
+        query = select(record.c.key, record.c.body).where(
+            record.c.kind == kind, record.c.key.in_(keys), record.c.deleted.is_(False)
+        )
+        return [(key, body) for key, body in self._connection.execute(query)] if keys else []
 
     def count(self, kind: str) -> int:
         """How many records of a kind are live."""
@@ -208,6 +220,7 @@ class ImportWriter:
         self._bury(kind, list(live), counts)
         if kind == "cadre" and live:
             self._connection.execute(delete(cadre_identifier).where(cadre_identifier.c.cadre.in_(list(live))))
+            self._connection.execute(delete(held_row).where(held_row.c.cadre.in_(list(live))))
             for child in _CHILDREN:
                 self._bury(child, self._of_cadres(child, live), counts)
         elif kind == "visit" and live:
@@ -244,6 +257,7 @@ class ImportWriter:
                 )
             )
         self._connection.execute(delete(cadre_identifier).where(cadre_identifier.c.cadre == cadre))
+        self._connection.execute(delete(held_row).where(held_row.c.cadre == cadre))
         return len(found)
 
     def _of_cadres(self, kind: str, cadres: Iterable[str]) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
+from functools import partial as partial_
 from functools import wraps
 from itertools import chain, groupby, islice
 from pathlib import Path
@@ -20,13 +21,16 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ex
 from adapter import audit
 from adapter.database import read_transaction, write_transaction
 from adapter.errors import ImportRefused, SourceDisconnected, SourceReplaced
+from adapter.records.held_rows import file_digest
 from adapter.records.importing.import_report import CellProblem, ImportReport
 from adapter.records.importing.import_writer import ImportWriter
+from adapter.records.importing.plausibility import PlausibilityChecks
 from adapter.records.importing.rejects_file import RejectsFile
 from adapter.records.importing.report_builder import ImportReportBuilder
 from adapter.records.importing.row_checks import CheckedRows, RowChecker
 from adapter.records.importing.row_reader import ImportContext, ParsedRow, RowReader
 from adapter.records.model import RECORD_TYPES, Record
+from adapter.records.plausible.ranges import PlausibleRanges
 from adapter.records.sheets.columns import REASON_COLUMN, HeaderRow, find_header_row
 from adapter.records.sheets.tab import Tab, TabSource
 from adapter.records.sources.open_tabs import InputOptions, open_tabs
@@ -85,6 +89,7 @@ def run_import(
     on_scrub: Callable[[Connection, str], None] | None = None,
     on_record: Callable[[Record], None] | None = None,
     inputs: InputOptions | None = None,
+    plausible: PlausibleRanges | None = None,
 ) -> ImportReport:
     """Import `files`: workbooks, CSV files or folders of CSVs, together one state of the kinds they hold;
     databases (YAML, see `sql`) and check-up forms (XML, see `checkup`), read as `inputs` says.
@@ -95,7 +100,8 @@ def run_import(
     or removed when no row is rejected. `known_measures` None: any measure.
     `progress` is called with (bytes done, bytes in all); `on_problem` with every bad cell;
     `on_scrub`, within the import's transaction, with the key of each person who is T0;
-    `on_record` with every record that the files hold.
+    `on_record` with every record that the files hold. `plausible`: what values may be; without it no row
+    is held for a person.
     Raises ImportRefused or SourceError, with nothing changed, when a file as a whole cannot be imported.
     """
     tally = ImportReportBuilder(on_problem)
@@ -110,9 +116,13 @@ def run_import(
         try:
             with write_transaction(store_engine) as connection:
                 known = ImportContext(known_hospitals, known_measures, now)
+                changes, digest_of = ImportWriter(connection), partial_(file_digest, files)
                 work = _Import(
-                    ImportWriter(connection),
+                    changes,
                     tabs,
+                    plausibility=PlausibilityChecks(changes, tally, plausible, now, digest_of)
+                    if plausible
+                    else None,
                     known=known,
                     tally=tally,
                     rejects=refused,
@@ -186,6 +196,7 @@ class _Import:
         tally: ImportReportBuilder,
         rejects: RejectsFile,
         progress: ImportProgress | None,
+        plausibility: PlausibilityChecks | None = None,
         on_scrub: Callable[[str], None] | None = None,
         on_record: Callable[[Record], None] | None = None,
     ) -> None:
@@ -197,7 +208,7 @@ class _Import:
         self._progress = progress
         self._on_scrub = on_scrub
         self._on_record = on_record
-        self._checking = RowChecker(changes, tally)
+        self._checking = RowChecker(changes, tally, plausibility)
         self._total = sum(tab.size for tab in tabs)
         self._past = 0
         self._keeps = False

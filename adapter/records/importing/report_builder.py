@@ -19,10 +19,13 @@ class ImportReportBuilder:
         self._on_problem = on_problem
         self._kinds: dict[str, KindCounts] = {}
         self._problems: list[CellProblem] = []
+        self._held: list[CellProblem] = []
+        self._notes: list[CellProblem] = []
         self._warnings: dict[str, None] = {}
         self._places: list[tuple[str, int]] = []
         self.rows = 0
         self.problem_count = 0
+        self.note_count = 0
         self.warning_count = 0
         self.refused_people = 0
         self.refused_rows = 0
@@ -40,6 +43,17 @@ class ImportReportBuilder:
             self._problems.append(problem)
         if self._on_problem:
             self._on_problem(problem)
+
+    def add_held(self, cell: CellProblem) -> None:
+        """Why a row waits for a person."""
+        if len(self._held) < _KEPT:
+            self._held.append(cell)
+
+    def add_note(self, cell: CellProblem) -> None:
+        """What is said of a cell whose row comes in."""
+        self.note_count += 1
+        if len(self._notes) < _KEPT:
+            self._notes.append(cell)
 
     def warn(self, text: str, **params: object) -> None:
         """Something worth knowing that costs no row. The same line is said once."""
@@ -68,6 +82,9 @@ class ImportReportBuilder:
             scrubbed=self.scrubbed,
             problems=tuple(self._problems),
             problem_count=self.problem_count,
+            held_cells=tuple(self._held),
+            noted_cells=tuple(self._notes),
+            note_count=self.note_count,
             warnings=tuple(self._warnings),
             warning_count=self.warning_count,
             rejects=rejects,

@@ -5,8 +5,9 @@ from typing import Any
 
 from adapter.records.importing.import_report import CellProblem
 from adapter.records.importing.import_writer import ImportWriter
+from adapter.records.importing.plausibility import PlausibilityChecks
 from adapter.records.importing.report_builder import ImportReportBuilder
-from adapter.records.importing.row_reader import ParsedRow, RowReader
+from adapter.records.importing.row_reader import InvalidCell, ParsedRow, RowReader
 from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.tab import Tab
 from adapter.texts import say
@@ -45,8 +46,14 @@ class RowChecker:
     case: two people's keys may differ by a hyphen alone.
     """
 
-    def __init__(self, changes: ImportWriter, tally: ImportReportBuilder) -> None:
+    def __init__(
+        self,
+        changes: ImportWriter,
+        tally: ImportReportBuilder,
+        plausibility: PlausibilityChecks | None = None,
+    ) -> None:
         self._changes = changes
+        self._plausibility = plausibility
         self._tally = tally
         self.refused_cadres: set[str] = set()  # those whose own row says T0
         self._refused = _Owned()
@@ -64,6 +71,8 @@ class RowChecker:
         waiting: set[int] = set()  # ids: rows of an XML file may stand on one line
         rows = self._once(tab, reader, rows, found)
         self._refer(kind, reader, rows, waiting)
+        if self._plausibility:
+            self._plausibility.refuse(tab, reader, (row for row in rows if id(row) not in waiting))
         for row in rows:
             if row.bad and self._astray(tab, row):
                 continue
@@ -77,6 +86,8 @@ class RowChecker:
                 self._warn(tab, row)
                 found.good.append(row)
         self._changes.mark_rejected(kind, [row.key for row, _ in found.bad if row.key in self._own])
+        if self._plausibility:
+            found.good = self._plausibility.hold(tab, reader, found.good, found.marked)
         return found
 
     def _refuse(self, tab: Tab, row: ParsedRow) -> bool:
@@ -214,19 +225,25 @@ class RowChecker:
     def _lines(self, tab: Tab, row: ParsedRow) -> list[str]:
         lines = []
         for bad in row.bad:
-            params: dict[str, Any] = dict(bad.params)
-            problem = CellProblem(
-                tab.source, tab.title, row.number, bad.column, bad.value, bad.expected, params, bad.hidden
-            )
+            problem = _problem(tab, row, bad)
             self._tally.add_problem(problem)
             lines.append(f"{bad.column}: {problem.expected}")
         return lines
 
     def _warn(self, tab: Tab, row: ParsedRow) -> None:
+        for note in row.notes:
+            self._tally.add_note(_problem(tab, row, note))
         if row.warning == "import.unknown_measure":
             self._tally.warn(row.warning, measure=row.fields["measure"])
         elif row.warning:
             self._tally.warn(row.warning, sheet=tab.title, row=row.number)
+
+
+def _problem(tab: Tab, row: ParsedRow, bad: InvalidCell) -> CellProblem:
+    params: dict[str, Any] = dict(bad.params)
+    return CellProblem(
+        tab.source, tab.title, row.number, bad.column, bad.value, bad.expected, params, bad.hidden
+    )
 
 
 _DANGLING = {"expect_known_cadre": "cadre", "expect_known_visit": "visit"}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from adapter.records.plausible.finding import Finding
 from adapter.records.sheets import cell_parsers
 from adapter.records.sheets.cell_parsers import CellError, CellValue
 from adapter.records.sheets.columns import DELETED_COLUMN, HeaderRow, Sheet
@@ -30,6 +31,7 @@ class InvalidCell:
 class ParsedRow:
     """A row. `key` is None when its cell cannot be read; `warning` a text key.
 
+    `held`: why it waits for a person, though every cell can be read; `notes`: what is said of it besides.
     `refused`: a T0 person's. `withheld`: perhaps one's, so it is neither imported nor copied anywhere.
     """
 
@@ -42,6 +44,8 @@ class ParsedRow:
     refused: bool = False
     withheld: bool = False
     warning: str | None = None
+    held: tuple[Finding, ...] = ()
+    notes: tuple[InvalidCell, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,11 +155,25 @@ class RowReader:
 
     def add_invalid_cell(self, row: ParsedRow, field_: str, expected: str, /, **params: object) -> None:
         """Note that a cell is wrong together with others."""
+        row.bad.append(InvalidCell(*self.shown_cell(row, field_), expected, params))
+
+    def add_note(self, row: ParsedRow, field_: str, text: str, /, **params: object) -> None:
+        """Note what the report says of a cell, though the row comes in."""
+        row.notes = (*row.notes, InvalidCell(*self.shown_cell(row, field_), text, params))
+
+    def shown_cell(self, row: ParsedRow, field_: str) -> tuple[str, str]:
+        """Column and cell of a field, as written."""
         if field_ == "key" and "key" not in self._headers.places:
             field_ = "measure"  # what makes a measurement's key when there is no column for it
         place = self._headers.places.get(field_)
         shown = "" if place is None else cell_parsers.cell_text(_at(row.cells, place))[:_SHOWN]
-        row.bad.append(InvalidCell(self._headers.written.get(field_, field_), shown, expected, params))
+        return self._headers.written.get(field_, field_), shown
+
+    def written_cells(self, row: ParsedRow) -> list[tuple[str, str]]:
+        """Every known column with its cell, as written; empty ones are left out."""
+        places = ((self._headers.written[name], place) for name, place in self._headers.places.items())
+        cells = ((title, cell_parsers.cell_text(_at(row.cells, place))) for title, place in places)
+        return [(title, cell) for title, cell in cells if cell]
 
     def check_cadre(self, row: ParsedRow) -> None:
         """Born before today and before dying; a CCCD that disagrees is only warned about."""
