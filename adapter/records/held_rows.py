@@ -73,11 +73,11 @@ class HeldRowWriter:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._any = connection.execute(select(held_row.c.id).limit(1)).first() is not None
+        self.any = connection.execute(select(held_row.c.id).limit(1)).first() is not None
 
     def decisions(self, kind: str, bodies: dict[str, str]) -> dict[str, HeldState]:
         """What became of exactly these rows (key -> body) before: only of those that were here before."""
-        if not (self._any and bodies):
+        if not (self.any and bodies):
             return {}
         query = select(held_row.c.key, held_row.c.digest, held_row.c.state).where(
             held_row.c.kind == kind, held_row.c.key.in_(list(bodies))
@@ -90,7 +90,7 @@ class HeldRowWriter:
 
     def hold(self, kind: str, rows: Sequence[dict[str, Any]]) -> None:
         """Keep rows (the table's columns by name): they wait, in place of what was held of their key."""
-        self._any = True
+        self.any = True
         known = {
             key: (id_, digest, state)
             for id_, key, digest, state in self._connection.execute(
@@ -113,7 +113,7 @@ class HeldRowWriter:
 
     def supersede(self, kind: str, keys: Sequence[str]) -> None:
         """Good rows have come with these keys, or their records are gone."""
-        if self._any and keys:
+        if self.any and keys:
             self._connection.execute(
                 delete(held_row).where(held_row.c.kind == kind, held_row.c.key.in_(list(keys)))
             )

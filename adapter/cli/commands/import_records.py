@@ -63,6 +63,7 @@ def _draw(out: "Console", report: "ImportReport") -> None:
         *map(str, report.problems),
         *map(str, report.held_cells),
         *map(str, report.noted_cells),
+        *map(str, report.conversions),
         *report.warnings,
     ):
         complaints.print(line)

@@ -1,13 +1,13 @@
 """What an import did, and what was wrong: frozen, sayable in both languages."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from adapter.texts import say
 
-__all__ = ["CellProblem", "ImportReport", "KindCounts"]
+__all__ = ["CellProblem", "ImportReport", "KindCounts", "TextConversion"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,28 @@ class CellProblem:
 
 
 @dataclass(frozen=True)
+class TextConversion:
+    """A column whose text was in the encoding of an old font: how many cells, and a few before and after."""
+
+    sheet: str
+    column: str
+    encoding: str
+    count: int = 0
+    examples: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        examples = "; ".join(f'"{before}" → "{after}"' for before, after in self.examples)
+        return say(
+            "import.converted",
+            sheet=self.sheet,
+            column=self.column,
+            encoding=self.encoding,
+            count=self.count,
+            examples=examples,
+        )
+
+
+@dataclass(frozen=True)
 class KindCounts:
     """Rows of one kind. `held` wait for a person, `dropped` a person has left out before.
     `rejected` includes those that wait for another row (`waiting`), and those that
@@ -94,6 +116,7 @@ class ImportReport:
     held_cells: tuple[CellProblem, ...]
     noted_cells: tuple[CellProblem, ...]
     note_count: int
+    conversions: tuple[TextConversion, ...]
     warnings: tuple[str, ...]
     warning_count: int
     rejects: Path | None
@@ -132,6 +155,7 @@ class ImportReport:
             "problem_count": self.problem_count,
             "held": [cell.as_json() for cell in self.held_cells],
             "noted": [cell.as_json() for cell in self.noted_cells],
+            "conversions": [asdict(one) for one in self.conversions],
             "note_count": self.note_count,
             "warnings": list(self.warnings),
             "warning_count": self.warning_count,

@@ -12,7 +12,7 @@ from adapter.records.held_rows import HeldRowWriter, HeldState
 from adapter.records.importing.import_report import CellProblem
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.importing.report_builder import ImportReportBuilder
-from adapter.records.importing.row_reader import ParsedRow, RowReader
+from adapter.records.importing.row_reader import ParsedRow, RowReader, remarks_of
 from adapter.records.model import RECORD_TYPES
 from adapter.records.plausible.dates import KnownDates, date_findings, day_of
 from adapter.records.plausible.finding import Finding, FindingOutcome
@@ -23,7 +23,6 @@ from adapter.records.sheets.tab import Tab
 __all__ = ["PlausibilityChecks"]
 
 _REMEMBERED = 5_000  # people and visits
-_DATED = {"measurement": "taken_at"}  # kinds whose rows seldom have a date to look at
 
 _Span = tuple[date | None, date | None]
 _UNKNOWN: _Span = (None, None)
@@ -59,10 +58,7 @@ class PlausibilityChecks:
         """Note what is wrong with each row: as bad cells, or as findings that hold it."""
         kind = tab.sheet.kind
         good = [row for row in rows if not row.bad and not row.deleted]
-        if kind == "measurement":
-            self._measured(good)
-        field = _DATED.get(kind)
-        dated = [row for row in good if field in row.fields] if field else good
+        dated = self._measured(good) if kind == "measurement" else good
         if not dated:
             return
         known = self._known(kind, dated)
@@ -73,16 +69,20 @@ class PlausibilityChecks:
                 if finding.outcome is FindingOutcome.REFUSED:
                     reader.add_invalid_cell(row, finding.field, finding.text, **finding.params)
                 elif finding.outcome is FindingOutcome.HELD:
-                    row.held = (*row.held, finding)
+                    remarks_of(row).held.append(finding)
                 else:
                     reader.add_note(row, finding.field, finding.text, **finding.params)
 
-    def _measured(self, rows: list[ParsedRow]) -> None:
-        finding = self._ranges.finding
+    def _measured(self, rows: list[ParsedRow]) -> list[ParsedRow]:
+        """Look at the values; gives the rows that have a date besides."""
+        finding, dated = self._ranges.finding, []
         for row in rows:
             fields = row.fields
             if found := finding(fields["measure"], fields["value"], fields.get("unit")):
-                row.held = (found,)
+                remarks_of(row).held.append(found)
+            if "taken_at" in fields:
+                dated.append(row)
+        return dated
 
     def _known(self, kind: str, rows: list[ParsedRow]) -> Callable[[str | None, str | None], KnownDates]:
         if kind == "cadre":
@@ -113,8 +113,10 @@ class PlausibilityChecks:
         and of rows that are gone, waits no more.
         """
         kind = tab.sheet.kind
-        suspect = [row for row in good if row.held]
-        self._held.supersede(kind, [str(row.key) for row in (*good, *gone) if not row.held])
+        suspect = [row for row in good if row.remarks and row.remarks.held]
+        if self._held.any:
+            asked = set(map(id, suspect))
+            self._held.supersede(kind, [str(row.key) for row in (*good, *gone) if id(row) not in asked])
         if not suspect:
             return good
         stored = {str(row.key): _body(kind, row) for row in suspect}
@@ -129,7 +131,7 @@ class PlausibilityChecks:
     def _keep(self, tab: Tab, reader: RowReader, rows: Sequence[ParsedRow], stored: dict[str, str]) -> None:
         values = []
         for row in rows:
-            cells = [_cell(reader, row, finding) for finding in row.held]
+            cells = [_cell(reader, row, finding) for finding in remarks_of(row).held]
             for cell in cells:
                 self._tally.add_held(
                     CellProblem(

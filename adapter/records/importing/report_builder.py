@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from adapter.records.importing.import_report import CellProblem, ImportReport, KindCounts
+from adapter.records.importing.import_report import CellProblem, ImportReport, KindCounts, TextConversion
 from adapter.texts import say
 
 __all__ = ["ImportReportBuilder"]
 
 _KEPT = 1000
+_EXAMPLES = 3
 
 
 class ImportReportBuilder:
@@ -20,6 +21,7 @@ class ImportReportBuilder:
         self._kinds: dict[str, KindCounts] = {}
         self._problems: list[CellProblem] = []
         self._held: list[CellProblem] = []
+        self._converted: dict[tuple[str, str, str], TextConversion] = {}
         self._notes: list[CellProblem] = []
         self._warnings: dict[str, None] = {}
         self._places: list[tuple[str, int]] = []
@@ -55,6 +57,15 @@ class ImportReportBuilder:
         if len(self._notes) < _KEPT:
             self._notes.append(cell)
 
+    def count_converted(self, sheet: str, column: str, encoding: str, example: tuple[str, str]) -> None:
+        """A cell that was read in another encoding, before and after."""
+        place = (sheet, column, encoding)
+        before = self._converted.get(place) or TextConversion(*place)
+        examples = before.examples
+        if len(examples) < _EXAMPLES and example not in examples:
+            examples = (*examples, example)
+        self._converted[place] = TextConversion(*place, before.count + 1, examples)
+
     def warn(self, text: str, **params: object) -> None:
         """Something worth knowing that costs no row. The same line is said once."""
         line = say(text, **params)
@@ -84,6 +95,7 @@ class ImportReportBuilder:
             problem_count=self.problem_count,
             held_cells=tuple(self._held),
             noted_cells=tuple(self._notes),
+            conversions=tuple(self._converted.values()),
             note_count=self.note_count,
             warnings=tuple(self._warnings),
             warning_count=self.warning_count,

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from adapter.records.importing.column_texts import ColumnTexts
 from adapter.records.importing.import_report import CellProblem
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.importing.plausibility import PlausibilityChecks
 from adapter.records.importing.report_builder import ImportReportBuilder
-from adapter.records.importing.row_reader import InvalidCell, ParsedRow, RowReader
+from adapter.records.importing.row_reader import InvalidCell, ParsedRow, RowReader, RowRemarks
 from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.tab import Tab
 from adapter.texts import say
@@ -54,6 +55,7 @@ class RowChecker:
     ) -> None:
         self._changes = changes
         self._plausibility = plausibility
+        self._texts: ColumnTexts | None = None
         self._tally = tally
         self.refused_cadres: set[str] = set()  # those whose own row says T0
         self._refused = _Owned()
@@ -65,6 +67,9 @@ class RowChecker:
         kind = tab.sheet.kind
         found = CheckedRows(rows=len(chunk))
         rows = [row for row in chunk if not self._refuse(tab, row)]
+        if self._texts is None or self._texts.reader is not reader:
+            self._texts = ColumnTexts(reader)
+        self._texts.settle(rows)
         for row in rows:
             found.keys_readable = found.keys_readable and row.key is not None
         rows = self._withhold(tab, rows)
@@ -231,12 +236,18 @@ class RowChecker:
         return lines
 
     def _warn(self, tab: Tab, row: ParsedRow) -> None:
-        for note in row.notes:
-            self._tally.add_note(_problem(tab, row, note))
+        if row.remarks:
+            self._remark(tab, row, row.remarks)
         if row.warning == "import.unknown_measure":
             self._tally.warn(row.warning, measure=row.fields["measure"])
         elif row.warning:
             self._tally.warn(row.warning, sheet=tab.title, row=row.number)
+
+    def _remark(self, tab: Tab, row: ParsedRow, remarks: RowRemarks) -> None:
+        for note in remarks.notes:
+            self._tally.add_note(_problem(tab, row, note))
+        for cell in remarks.converted:
+            self._tally.count_converted(tab.title, cell.column, cell.encoding, (cell.before, cell.after))
 
 
 def _problem(tab: Tab, row: ParsedRow, bad: InvalidCell) -> CellProblem:

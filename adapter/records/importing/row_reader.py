@@ -10,8 +10,17 @@ from adapter.records.sheets import cell_parsers
 from adapter.records.sheets.cell_parsers import CellError, CellValue
 from adapter.records.sheets.columns import DELETED_COLUMN, HeaderRow, Sheet
 from adapter.records.sheets.tier_cell import TierReading, read_tier
+from adapter.records.sheets.vietnamese_text.readings import legacy_readings
 
-__all__ = ["ImportContext", "InvalidCell", "ParsedRow", "RowReader"]
+__all__ = [
+    "ConvertedCell",
+    "ImportContext",
+    "InvalidCell",
+    "ParsedRow",
+    "RowReader",
+    "RowRemarks",
+    "remarks_of",
+]
 
 _SHOWN = 60
 
@@ -27,11 +36,31 @@ class InvalidCell:
     hidden: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ConvertedCell:
+    """One cell that was read in another encoding."""
+
+    column: str
+    encoding: str
+    before: str
+    after: str
+
+
+@dataclass(slots=True)
+class RowRemarks:
+    """What is said of a row though every cell can be read. `held`: why it waits for a person; `notes`: what
+    the report says of it; `converted`: cells that were read in another encoding.
+    """
+
+    held: list[Finding] = field(default_factory=list)
+    notes: list[InvalidCell] = field(default_factory=list)
+    converted: list[ConvertedCell] = field(default_factory=list)
+
+
 @dataclass(slots=True)
 class ParsedRow:
     """A row. `key` is None when its cell cannot be read; `warning` a text key.
 
-    `held`: why it waits for a person, though every cell can be read; `notes`: what is said of it besides.
     `refused`: a T0 person's. `withheld`: perhaps one's, so it is neither imported nor copied anywhere.
     """
 
@@ -44,8 +73,7 @@ class ParsedRow:
     refused: bool = False
     withheld: bool = False
     warning: str | None = None
-    held: tuple[Finding, ...] = ()
-    notes: tuple[InvalidCell, ...] = ()
+    remarks: RowRemarks | None = None
 
 
 @dataclass(frozen=True)
@@ -73,25 +101,31 @@ class RowReader:
             (column.field, place, column.parse, column.required, headers.written[column.field])
             for column, place in headers.plan(sheet)
         ]
+        self.odd = False  # whether text was read that nobody writes so
+        self.text_places = {
+            column.field: place
+            for column, place in headers.plan(sheet)
+            if column.parse is not cell_parsers.parse_key and column.field != "tier"
+        }
 
-    def read(self, number: int, cells: list[CellValue]) -> ParsedRow:
+    def read(self, number: int, cells: list[CellValue]) -> ParsedRow:  # noqa: C901 - once for every cell
         """The row in full; of the row of a T0 person, or perhaps of one, nothing is looked at but its key."""
         row = ParsedRow(number, cells, None, {}, [])
         if self._tier is not None and self._stop(row, self._tier):
             return row
         for field_, place, parse, required, title in self._plan:
             cell = cells[place] if place < len(cells) else ""
-            if cell == "" or cell is None or (cell.__class__ is str and cell.isspace()):
+            text = cell.__class__ is str
+            if cell == "" or cell is None or (text and cell.isspace()):
                 if required:
                     row.bad.append(InvalidCell(title, "", "expect_something"))
                 continue
-            if (
-                cell.__class__ is str
-                and cell[0] == "#"
-                and cell.strip().upper() in cell_parsers.SPREADSHEET_ERRORS
-            ):
-                row.bad.append(InvalidCell(title, cell.strip(), "expect_no_error"))
-                continue
+            if text:
+                if cell[0] == "#" and cell.strip().upper() in cell_parsers.SPREADSHEET_ERRORS:
+                    row.bad.append(InvalidCell(title, cell.strip(), "expect_no_error"))
+                    continue
+                if not cell.isascii() and legacy_readings(cell):
+                    self.odd = True
             try:
                 row.fields[field_] = parse(cell)
             except CellError as error:
@@ -104,6 +138,16 @@ class RowReader:
         if not row.bad and not row.deleted:
             _CHECKS[self._kind](self, row)
         return row
+
+    def read_again(self, row: ParsedRow, cells: list[CellValue]) -> None:
+        """The row as if it held these cells; what the file holds is kept for the rejects file."""
+        again = self.read(row.number, cells)
+        row.key, row.fields, row.bad = again.key, again.fields, again.bad
+        row.deleted, row.warning, row.remarks = again.deleted, again.warning, again.remarks
+
+    def title(self, field_: str) -> str:
+        """The header of a field's column."""
+        return self._headers.written[field_]
 
     def _stop(self, row: ParsedRow, place: int) -> bool:
         """Whether the tier's cell alone decides about the row."""
@@ -159,7 +203,7 @@ class RowReader:
 
     def add_note(self, row: ParsedRow, field_: str, text: str, /, **params: object) -> None:
         """Note what the report says of a cell, though the row comes in."""
-        row.notes = (*row.notes, InvalidCell(*self.shown_cell(row, field_), text, params))
+        remarks_of(row).notes.append(InvalidCell(*self.shown_cell(row, field_), text, params))
 
     def shown_cell(self, row: ParsedRow, field_: str) -> tuple[str, str]:
         """Column and cell of a field, as written."""
@@ -227,6 +271,13 @@ class RowReader:
         if name is not None and name not in self._known.hospitals:
             known = ", ".join(sorted(self._known.hospitals)) or "-"
             self.add_invalid_cell(row, "hospital", "expect_known_hospital", known=known)
+
+
+def remarks_of(row: ParsedRow) -> RowRemarks:
+    """The remarks on a row, to add to: most rows have none."""
+    if row.remarks is None:
+        row.remarks = RowRemarks()
+    return row.remarks
 
 
 def _at(cells: list[CellValue], place: int) -> CellValue:
