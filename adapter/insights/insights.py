@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from adapter.insights.doubles import Double
     from adapter.insights.explain_record import RecordExplanation
     from adapter.insights.explain_values import TracedResource
+    from adapter.insights.held_list import ListedHeldRow
     from adapter.insights.hospital_service import HospitalService
     from adapter.insights.inbox_list import InboxList
     from adapter.insights.mapping_impact import MappingImpact
@@ -198,6 +199,14 @@ class Insights:
         records = self.adapter.records
         return records.merges.survivor(key) if records.stored_record("cadre", key) is not None else None
 
+    def held_rows(self, state: str, command: str) -> "Sequence[ListedHeldRow]":
+        """Rows of imports that wait for a person, or those of another state; "all": all. Audited."""
+        from adapter.insights.held_list import held_list
+
+        found = held_list(self.adapter, state)
+        self.audit_read([("cadre", one.cadre) for one in found], command)
+        return found
+
     def imports(self) -> "Sequence[ImportRun]":
         """The newest imports that changed something, newest first."""
         from adapter.database import read_transaction
@@ -254,7 +263,7 @@ class Insights:
         """The year in figures, by default the newest; None where there are no records."""
         from adapter.report import latest_year, year_report
 
-        of = year or latest_year(self.adapter.records)
+        of = year or latest_year(self.adapter.records, today)
         if of is None:
             return None
         self._note_look("report.read", year=of, for_outsiders=for_outsiders)

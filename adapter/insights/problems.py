@@ -126,6 +126,7 @@ class ProblemFacts:
     key_unreadable: bool = False  # the identity key is missing or too short
     audit_trouble: str = ""  # why the audit does not lead to what is remembered, in a word
     readable_by_others: int = 0  # files and folders of ours that other accounts can read
+    held: Backlog = _NONE  # rows of imports that wait for a person
     orphaned_merges: int = 0  # people merged into somebody who left the records
     shared_numbers: int = 0  # national or insurance numbers that two people have
 
@@ -157,6 +158,8 @@ def find_problems(known: ProblemFacts, limits: AlarmSettings, now: datetime) -> 
         found.append(Problem("merged", "", None, known.orphaned_merges, "adapter cadre merges"))
     if known.shared_numbers:
         found.append(Problem("doubles", "", None, known.shared_numbers, "adapter cadre doubles"))
+    if known.held.count:
+        found.append(Problem("held", "", known.held.since, known.held.count, "adapter import held"))
     if known.silent_workers.count:
         found.append(
             Problem("worker", "", known.silent_workers.since, known.silent_workers.count, "adapter worker")
@@ -293,6 +296,7 @@ def collect_facts(adapter: Adapter, now: datetime) -> ProblemFacts:
         failed_channels=ways,
         audit_trouble=adapter.remembered_head.trouble(),
         readable_by_others=len(readable_by_others(adapter.settings)),
+        held=Backlog(*adapter.held_rows.backlog()),
         orphaned_merges=len(adapter.records.merges.without_survivor()),
         shared_numbers=_shared_numbers(adapter),
     )

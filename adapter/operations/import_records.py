@@ -19,6 +19,7 @@ from adapter.records.importing.identity_checks import AllowedChanges
 from adapter.records.importing.import_report import ImportReport
 from adapter.records.importing.importer import run_import
 from adapter.records.model import Record
+from adapter.records.plausible.ranges import PlausibleRanges, load_ranges
 from adapter.records.sheets.key_space import key_space_of
 from adapter.records.sources.open_tabs import InputOptions
 
@@ -92,6 +93,7 @@ class ImportRecords(Operation[ImportState, ImportReport]):
             key_space=key_space,
             admitted=self.admitted,
             **_erasing(context.adapter, context.clock()),
+            plausible=_plausible(context.adapter),
         )
 
     def _paths(self, context: OperationContext) -> list[Path]:
@@ -111,6 +113,7 @@ def import_source(adapter: Adapter, name: str, now: datetime) -> ImportReport:
         inputs=_inputs(adapter),
         by=f"source:{name}",
         **_erasing(adapter, now),
+        plausible=_plausible(adapter),
     )
 
 
@@ -131,6 +134,7 @@ def check_source(context: OperationContext, path: Path, on_record: Callable[[Rec
         on_record=on_record,
         inputs=_inputs(context.adapter, full=True),
         identities=lambda: context.adapter.identities,
+        plausible=_plausible(context.adapter),
     )
 
 
@@ -154,6 +158,11 @@ def _inputs(adapter: Adapter, *, full: bool = False) -> InputOptions:
     return InputOptions(
         full=full, form=form if form.is_file() else None, layouts=layout_context(adapter.settings)
     )
+
+
+def _plausible(adapter: Adapter) -> PlausibleRanges:
+    """What the centre's table says can be; without one only dates are looked at."""
+    return load_ranges(adapter.settings.mappings_folder / "codes")
 
 
 def _counted(context: OperationContext) -> Callable[[int, int], None]:

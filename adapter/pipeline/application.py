@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # a command imports what it needs, and `adapter status` needs
     from adapter.ledger.monitoring.overdue import OverdueStore
     from adapter.ledger.parking import ParkedStore
     from adapter.mapping.loader import Mappings
+    from adapter.records.held_rows import HeldRowStore
     from adapter.records.store import RecordStore
 
 __all__ = [
@@ -85,6 +86,13 @@ class Adapter:
         from adapter.records.store import RecordStore
 
         return RecordStore(self.engine)
+
+    @cached_property
+    def held_rows(self) -> "HeldRowStore":
+        """Rows of imports that wait for a person."""
+        from adapter.records.held_rows import HeldRowStore
+
+        return HeldRowStore(self.engine)
 
     @cached_property
     def inbox(self) -> "InboxStore":

@@ -12,7 +12,7 @@ from adapter.records import serialisation as bodies
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.hidden_words import NAME, HiddenWords
 from adapter.records.model import RECORD_TYPES, Cadre, Record, Referral
-from adapter.records.tables import cadre_identifier, erasure, import_change, record, record_merge
+from adapter.records.tables import cadre_identifier, erasure, held_row, import_change, record, record_merge
 
 __all__ = [
     "ErasedPerson",
@@ -81,6 +81,7 @@ def _delete(connection: Connection, cadre: str, number: str) -> None:
     connection.execute(update(record).where(record.c.former_cadre == cadre).values(former_cadre=number))
     connection.execute(delete(cadre_identifier).where(cadre_identifier.c.cadre == cadre))
     connection.execute(delete(import_change).where(import_change.c.cadre == cadre))
+    connection.execute(delete(held_row).where(held_row.c.cadre == cadre))
     connection.execute(
         delete(record_merge).where(or_(record_merge.c.loser == cadre, record_merge.c.survivor == cadre))
     )
@@ -124,7 +125,16 @@ def cleared_records(connection: Connection, feed: ChangeFeed, words: HiddenWords
             found.add((row.kind, row.key))
             _clear(connection, feed, row, telling)
     _clear_history(connection, words)
+    _clear_held(connection, words)
     return found
+
+
+def _clear_held(connection: Connection, words: HiddenWords) -> None:
+    """Rows that wait for a person, or waited, and that tell of hidden people."""
+    rows = connection.execute(select(held_row.c.id, held_row.c.cells, held_row.c.body)).all()
+    telling = [row.id for row in rows if words.look(row.cells) or words.look(row.body)]
+    for start in range(0, len(telling), _PAGE):
+        connection.execute(delete(held_row).where(held_row.c.id.in_(telling[start : start + _PAGE])))
 
 
 def _clear_history(connection: Connection, words: HiddenWords) -> None:

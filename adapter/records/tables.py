@@ -9,6 +9,7 @@ __all__ = [
     "erased_name",
     "erasure",
     "feed",
+    "held_row",
     "import_change",
     "import_row",
     "import_run",
@@ -136,4 +137,30 @@ erasure = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("mark", String(32), nullable=False),
+)
+
+# Rows that can be read and that hardly can be true: a person lets them in. One row for a key. Never a T0's.
+held_row = Table(
+    "held_row",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("kind", String(16), nullable=False),
+    Column("key", String(200), nullable=False),
+    Column("cadre", String(200), nullable=False),
+    Column("state", String(8), nullable=False),  # waiting, released, dropped
+    Column("body", Text, nullable=False),  # the record that it would be
+    Column("digest", String(32), nullable=False),
+    Column("cells", Text, nullable=False),  # JSON: header -> cell as written
+    Column("findings", Text, nullable=False),  # JSON: column, value, text, params
+    Column("source", String(255), nullable=False),
+    Column("file_digest", String(32), nullable=False),
+    Column("sheet", String(255), nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("held_at", UtcDateTime, nullable=False),
+    Column("decided_at", UtcDateTime),
+    Column("decided_by", String(100)),
+    Column("reason", String(500)),
+    Index("ix_held_row_key", "kind", "key", unique=True),
+    Index("ix_held_row_cadre", "cadre"),
+    sqlite_autoincrement=True,  # a number that a person has noted never becomes another row's
 )

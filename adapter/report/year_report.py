@@ -92,9 +92,12 @@ class _Visits:
     )
 
 
-def latest_year(records: RecordSource) -> int | None:
-    """The newest calendar year, in Viet Nam, that has a visit; None without visits."""
-    return max((_year(visit.started_at) for visit in records.iterate("visit")), default=None)
+def latest_year(records: RecordSource, today: date) -> int | None:
+    """The newest calendar year until now, in Viet Nam, that has a visit; None without visits. A slip such as
+    2062 makes no year.
+    """
+    years = (_year(visit.started_at) for visit in records.iterate("visit"))
+    return max((year for year in years if year <= today.year), default=None)
 
 
 def year_report(

@@ -10,6 +10,7 @@ from code_names import find_name, rooms, short_name
 from typer.main import get_command
 
 from adapter.cli.app import app
+from adapter.cli.terminal.files_or_command import FilesOrCommand
 from adapter.cli.terminal.output import pages
 from adapter.delivery.decisions.response_verdicts import PARK_REASONS
 from adapter.delivery.read_back.lookup import SEARCH_IGNORED
@@ -48,7 +49,10 @@ def _commands() -> dict[str, set[str]]:
         children = getattr(command, "commands", {})
         found[" ".join(path)] = options
         for name, child in children.items():
-            walk(child, (*path, name))
+            if name == FilesOrCommand.files:  # which is said without its name
+                found[" ".join(path)] |= {option for one in child.params for option in one.opts}
+            else:
+                walk(child, (*path, name))
 
     walk(get_command(app), ())
     return found
@@ -68,9 +72,10 @@ def test_every_command_and_option_that_a_page_names_exists(page: Path) -> None:
     wrong = []
     for code in _code(page.read_text("utf-8")):
         for words in re.findall(r"(?:^|[`$/ ])adapter ((?:[a-z-]+ ?)+)(.*)", code):
-            first, _, second = words[0].strip().partition(" ")
-            name = f"{first} {second.split(' ')[0]}".strip()
-            known = name if name in COMMANDS else first
+            said = words[0].split()
+            known = next(
+                (name for end in (3, 2, 1) if (name := " ".join(said[:end])) in COMMANDS), " ".join(said)
+            )
             if known not in COMMANDS:
                 wrong.append(words[0])
                 continue

@@ -84,8 +84,8 @@ def test_the_year_is_viet_nams() -> None:
     late = _visit("a", 1, "outpatient", at=(2026, 1, 1, 0))
     assert late.started_at.astimezone(UTC).year == 2025
     assert _figures(_cadre(1), late).visits["outpatient"] == 1
-    assert latest_year(Records(late)) == 2026
-    assert latest_year(Records()) is None
+    assert latest_year(Records(late), TODAY) == 2026
+    assert latest_year(Records(), TODAY) is None
 
 
 def test_abnormal_worked_up_treated_are_people() -> None:

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.cli.commands import held_rows
 from adapter.cli.commands.look import look_at
 from adapter.cli.terminal.context import AsJson, open_adapter, operating
 from adapter.cli.terminal.field_changes import draw_field_changes
+from adapter.cli.terminal.files_or_command import FilesOrCommand
 from adapter.cli.terminal.output import emit, errors, rows, table
 from adapter.cli.terminal.progress import progress
 from adapter.texts import say
@@ -22,7 +24,12 @@ __all__ = ["register"]
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
-    app.command("import", help=say("cli.help_import"))(import_files)
+    group = typer.Typer(cls=FilesOrCommand, help=say("cli.help_import"))
+    group.command(FilesOrCommand.files, hidden=True, help=say("cli.help_import"), epilog=say("held.epilog"))(
+        import_files
+    )
+    held_rows.register(group)
+    app.add_typer(group, name="import")
 
 
 def import_files(
@@ -71,7 +78,7 @@ def import_files(
     with open_adapter(context) as adapter, progress(quiet=as_json) as callback:
         report = operation.perform(operating(adapter, callback))
     emit(report.as_json(), as_json, lambda out: _draw(out, report))
-    raise typer.Exit(1 if report.rejected or report.returning else 0)
+    raise typer.Exit(1 if report.rejected or report.returning or report.held else 0)
 
 
 _COUNTS = ("created", "changed", "unchanged", "deleted", "rejected")
@@ -80,7 +87,13 @@ _COUNTS = ("created", "changed", "unchanged", "deleted", "rejected")
 def _draw(out: "Console", report: "ImportReport") -> None:
     """Problems and warnings on standard error, the counts on standard output."""
     complaints = errors()
-    for line in (*map(str, report.problems), *report.warnings):
+    for line in (
+        *map(str, report.problems),
+        *map(str, report.held_cells),
+        *map(str, report.noted_cells),
+        *map(str, report.conversions),
+        *report.warnings,
+    ):
         complaints.print(line)
     unsaid = report.problem_count + report.warning_count - len(report.problems) - len(report.warnings)
     if unsaid > 0:
@@ -101,6 +114,10 @@ def _draw(out: "Console", report: "ImportReport") -> None:
     if report.rejects:
         copied = report.rejected - report.withheld
         out.print(say("cli.import_rejects", count=copied, path=str(report.rejects)))
+    if report.held:
+        out.print(say("held.some", count=report.held))
+    if dropped := sum(kind.dropped for kind in report.kinds.values()):
+        out.print(say("held.dropped_again", count=dropped))
     if report.withheld:
         out.print(say("import.withheld", count=report.withheld))
     if report.dry_run:

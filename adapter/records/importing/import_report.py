@@ -8,7 +8,7 @@ from typing import Any
 from adapter.records.importing.change_summary import FieldChange
 from adapter.texts import say
 
-__all__ = ["CellProblem", "ImportReport", "KindCounts"]
+__all__ = ["CellProblem", "ImportReport", "KindCounts", "TextConversion"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,9 @@ class CellProblem:
 
     def __str__(self) -> str:
         place = {"sheet": self.sheet, "row": self.row, "column": self.column}
+        for outcome in ("held", "noted"):
+            if self.text.startswith(f"{outcome}_"):
+                return say(f"import.{outcome}_cell", value=self.value, why=self.expected, **place)
         if self.hidden:
             return say("import.hidden_cell", expected=self.expected, **place)
         if not self.value:
@@ -53,8 +56,31 @@ class CellProblem:
 
 
 @dataclass(frozen=True)
+class TextConversion:
+    """A column whose text was in the encoding of an old font: how many cells, and a few before and after."""
+
+    sheet: str
+    column: str
+    encoding: str
+    count: int = 0
+    examples: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        examples = "; ".join(f'"{before}" → "{after}"' for before, after in self.examples)
+        return say(
+            "import.converted",
+            sheet=self.sheet,
+            column=self.column,
+            encoding=self.encoding,
+            count=self.count,
+            examples=examples,
+        )
+
+
+@dataclass(frozen=True)
 class KindCounts:
-    """Rows of one kind. `rejected` includes those that wait for another row (`waiting`), and those that
+    """Rows of one kind. `held` wait for a person, `dropped` a person has left out before.
+    `rejected` includes those that wait for another row (`waiting`), and those that
     are not in the rejects file either, as they may belong to a T0 person (`withheld`).
     """
 
@@ -65,13 +91,16 @@ class KindCounts:
     rejected: int = 0
     waiting: int = 0
     withheld: int = 0
+    held: int = 0
+    dropped: int = 0
 
 
 @dataclass(frozen=True)
 class ImportReport:
     """An import's result.
 
-    `problems` and `warnings` hold the first of them only; `problem_count` and `warning_count` all.
+    `problems`, `warnings` `held_cells` (why rows are held) and `noted_cells` (of rows that
+    came in) hold the first of them only; `note_count`, `problem_count` and `warning_count` all.
     `refused_people` and `refused_rows` count what belongs to T0 people: rows of the cadre sheet, and
     all rows; `refused_places` names the first (sheet, row) of them, never a value. `scrubbed` counts
     stored records that were removed because their person is T0 now. `returning` counts people who were
@@ -88,6 +117,10 @@ class ImportReport:
     returning: int
     problems: tuple[CellProblem, ...]
     problem_count: int
+    held_cells: tuple[CellProblem, ...]
+    noted_cells: tuple[CellProblem, ...]
+    note_count: int
+    conversions: tuple[TextConversion, ...]
     warnings: tuple[str, ...]
     warning_count: int
     rejects: Path | None
@@ -110,6 +143,11 @@ class ImportReport:
         """Rejected rows that are not in the rejects file: they can be corrected in the source alone."""
         return sum(kind.withheld for kind in self.kinds.values())
 
+    @property
+    def held(self) -> int:
+        """Rows that wait for a person."""
+        return sum(kind.held for kind in self.kinds.values())
+
     def as_json(self) -> dict[str, Any]:
         """For --json."""
         return {
@@ -121,6 +159,10 @@ class ImportReport:
             "returning": self.returning,
             "problems": [problem.as_json() for problem in self.problems],
             "problem_count": self.problem_count,
+            "held": [cell.as_json() for cell in self.held_cells],
+            "noted": [cell.as_json() for cell in self.noted_cells],
+            "conversions": [asdict(one) for one in self.conversions],
+            "note_count": self.note_count,
             "warnings": list(self.warnings),
             "warning_count": self.warning_count,
             "rejects": str(self.rejects) if self.rejects else None,

@@ -28,7 +28,7 @@ from adapter.records.merges import MergeStore
 from adapter.records.model import Cadre, Record
 from adapter.records.reassignments import former_owner
 from adapter.records.sheets.key_space import KEY_SPACE_MARK
-from adapter.records.tables import cadre_identifier, import_row, record
+from adapter.records.tables import cadre_identifier, held_row, import_row, record
 
 __all__ = ["ImportWriter", "StoredRow"]
 
@@ -67,6 +67,11 @@ class ImportWriter:
         self._on_change = on_change
         self._feed = ChangeFeed(connection)  # first of all: this is the lock
         connection.execute(delete(import_row))
+
+    @property
+    def connection(self) -> Connection:
+        """Where all of the import is written."""
+        return self._connection
 
     @property
     def position(self) -> int:
@@ -123,6 +128,13 @@ class ImportWriter:
         named = {parse_json(one.body).get("visit") for one in records if one.body} - {None}
         found = self.stored_rows("visit", sorted(named)).values() if named else ()
         return {one.key: parse_json(one.body)["started_at"][:4] for one in found if one.body}
+
+    def live_bodies(self, kind: str, keys: Sequence[str]) -> list[tuple[str, str]]:
+        """The live ones of these keys with what is stored of each."""
+        query = select(record.c.key, record.c.body).where(
+            record.c.kind == kind, record.c.key.in_(keys), record.c.deleted.is_(False)
+        )
+        return [(key, body) for key, body in self.connection.execute(query)] if keys else []
 
     def count(self, kind: str, key_space: str = "") -> int:
         """How many records of a kind, of one list of keys, are live."""
@@ -275,6 +287,7 @@ class ImportWriter:
         self._bury(kind, list(live), counts)
         if kind == "cadre" and live:
             self.connection.execute(delete(cadre_identifier).where(cadre_identifier.c.cadre.in_(list(live))))
+            self.connection.execute(delete(held_row).where(held_row.c.cadre.in_(list(live))))
             for child in _CHILDREN:
                 self._bury(child, self._of_cadres(child, live), counts)
         elif kind == "visit" and live:

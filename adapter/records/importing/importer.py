@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
+from functools import partial as partial_
 from functools import wraps
 from itertools import groupby, islice
 from pathlib import Path
@@ -29,6 +30,7 @@ from adapter.fhir.identity import IdentityFactory
 from adapter.records.doubles import shared_numbers
 from adapter.records.erased_names import ErasedNames
 from adapter.records.erasure import ErasedPerson
+from adapter.records.held_rows import file_digest
 from adapter.records.importing.absent_columns import absent_fields, with_stored_fields
 from adapter.records.importing.covered_years import CoveredYears
 from adapter.records.importing.hidden_people import HiddenPeople, PersonWords, find_hidden_people, open_rows
@@ -41,11 +43,13 @@ from adapter.records.importing.mass_changes import (
     refuse_mass_deletion,
     refuse_strangers,
 )
+from adapter.records.importing.plausibility import PlausibilityChecks
 from adapter.records.importing.rejects_file import RejectsFile
 from adapter.records.importing.report_builder import ImportReportBuilder
 from adapter.records.importing.row_checks import CheckedRows, RowChecker
 from adapter.records.importing.row_reader import ImportContext, ParsedRow, RowReader
 from adapter.records.model import RECORD_TYPES, Cadre, Record
+from adapter.records.plausible.ranges import PlausibleRanges
 from adapter.records.sheets.columns import REASON_COLUMN
 from adapter.records.sheets.tab import Tab, TabSource
 from adapter.records.sheets.words import NO_WORDS
@@ -111,6 +115,7 @@ def run_import(
     key_space: str = "",
     identities: Callable[[], IdentityFactory] | None = None,
     admitted: Collection[str] = (),
+    plausible: PlausibleRanges | None = None,
 ) -> ImportReport:
     """Import `files`: workbooks, CSV files or folders of CSVs, together one state of the kinds they hold;
     databases (YAML, see `sql`) and check-up forms (XML, see `checkup`), read as `inputs` says.
@@ -125,7 +130,7 @@ def run_import(
     `on_record` with every record that the files hold. `identities` makes the keyed hashes by which whoever
     was erased as T0 is known again and refused, but for those whose keys are `admitted`; None: nobody is.
     `allowed`: what else was said yes to; `by` whom, as the list of imports names it. `key_space`: see
-    `key_space_of`.
+    `key_space_of`. `plausible`: what values may be; without it no row is held for a person.
     Raises ImportRefused or SourceError, with nothing changed, when a file as a whole cannot be imported.
     """
     tally = ImportReportBuilder(on_problem)
@@ -151,6 +156,8 @@ def run_import(
                     by=by,
                     files=describe_files(files),
                     hidden=HiddenPeople(erased, admitted),
+                    plausible=plausible,
+                    digest_of=partial_(file_digest, files),
                     known=known,
                     tally=tally,
                     rejects=refused,
@@ -222,6 +229,8 @@ class _Import:
         tally: ImportReportBuilder,
         rejects: RejectsFile,
         progress: ImportProgress | None,
+        plausible: PlausibleRanges | None = None,
+        digest_of: Callable[[str], str],
         on_scrub: Callable[[Sequence[ErasedPerson]], None] | None = None,
         on_clear: Callable[[set[tuple[str, str]]], None] | None = None,
         on_record: Callable[[Record], None] | None = None,
@@ -241,7 +250,10 @@ class _Import:
         self._on_record = on_record
         self._identities = IdentityChecker(allowed)
         self._hidden = hidden
-        self._checking = RowChecker(self._changes, tally, hidden, self._identities)
+        checks = (
+            PlausibilityChecks(self._changes, tally, plausible, known.now, digest_of) if plausible else None
+        )
+        self._checking = RowChecker(self._changes, tally, hidden, self._identities, checks)
         self._total = sum(tab.size for tab in tabs)
         self._past = 0
         self._keeps = False

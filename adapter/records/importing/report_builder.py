@@ -6,13 +6,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from adapter.records.importing.change_summary import ChangeSummary
-from adapter.records.importing.import_report import CellProblem, ImportReport, KindCounts
+from adapter.records.importing.import_report import CellProblem, ImportReport, KindCounts, TextConversion
 from adapter.texts import say
 
 __all__ = ["ImportReportBuilder"]
 
 _KEPT = 1000
 _FIRST = 20
+_EXAMPLES = 3
 
 
 class ImportReportBuilder:
@@ -22,12 +23,16 @@ class ImportReportBuilder:
         self._on_problem = on_problem
         self._kinds: dict[str, KindCounts] = {}
         self._problems: list[CellProblem] = []
+        self._held: list[CellProblem] = []
+        self._converted: dict[tuple[str, str, str], TextConversion] = {}
+        self._notes: list[CellProblem] = []
         self._warnings: dict[str, None] = {}
         self._places: list[tuple[str, int]] = []
         self._other_years: Counter[str] = Counter()
         self.summary = ChangeSummary()
         self.rows = 0
         self.problem_count = 0
+        self.note_count = 0
         self.warning_count = 0
         self.refused_people = 0
         self.refused_rows = 0
@@ -55,6 +60,26 @@ class ImportReportBuilder:
     def add_other_years(self, kind: str, count: int) -> None:
         """Records that stay, since the file has none of their years."""
         self._other_years[kind] += count
+
+    def add_held(self, cell: CellProblem) -> None:
+        """Why a row waits for a person."""
+        if len(self._held) < _KEPT:
+            self._held.append(cell)
+
+    def add_note(self, cell: CellProblem) -> None:
+        """What is said of a cell whose row comes in."""
+        self.note_count += 1
+        if len(self._notes) < _KEPT:
+            self._notes.append(cell)
+
+    def count_converted(self, sheet: str, column: str, encoding: str, example: tuple[str, str]) -> None:
+        """A cell that was read in another encoding, before and after."""
+        place = (sheet, column, encoding)
+        before = self._converted.get(place) or TextConversion(*place)
+        examples = before.examples
+        if len(examples) < _EXAMPLES and example not in examples:
+            examples = (*examples, example)
+        self._converted[place] = TextConversion(*place, before.count + 1, examples)
 
     def warn(self, text: str, **params: object) -> None:
         """Something worth knowing that costs no row. The same line is said once."""
@@ -92,6 +117,10 @@ class ImportReportBuilder:
             returning=self.returning,
             problems=tuple(self._problems),
             problem_count=self.problem_count,
+            held_cells=tuple(self._held),
+            noted_cells=tuple(self._notes),
+            conversions=tuple(self._converted.values()),
+            note_count=self.note_count,
             warnings=tuple(self._warnings),
             warning_count=self.warning_count,
             rejects=rejects,

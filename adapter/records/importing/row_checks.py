@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from adapter.records.importing.column_texts import ColumnTexts
 from adapter.records.importing.hidden_people import HiddenPeople, PersonWords
 from adapter.records.importing.identity_checks import IdentityChecker
 from adapter.records.importing.import_report import CellProblem
 from adapter.records.importing.import_writer import ImportWriter, StoredRow
+from adapter.records.importing.plausibility import PlausibilityChecks
 from adapter.records.importing.report_builder import ImportReportBuilder
-from adapter.records.importing.row_reader import ParsedRow, RowReader
+from adapter.records.importing.row_reader import InvalidCell, ParsedRow, RowReader, RowRemarks
 from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.tab import Tab
 from adapter.texts import say
@@ -56,9 +58,12 @@ class RowChecker:
         tally: ImportReportBuilder,
         hidden: HiddenPeople,
         identities: IdentityChecker,
+        plausibility: PlausibilityChecks | None = None,
     ) -> None:
         self._changes = changes
         self._identities = identities
+        self._plausibility = plausibility
+        self._texts: ColumnTexts | None = None
         self._tally = tally
         self._hidden = hidden
         self.refused_cadres: set[str] = set()  # those whose own row says T0, and whoever is the same person
@@ -74,6 +79,9 @@ class RowChecker:
         kind = tab.sheet.kind
         found = CheckedRows(rows=len(chunk))
         rows = [row for row in chunk if not self._refuse(tab, reader, row)]
+        if self._texts is None or self._texts.reader is not reader:
+            self._texts = ColumnTexts(reader)
+        self._texts.settle(rows)
         self._hold(tab, reader, rows)
         for row in rows:
             found.keys_readable = found.keys_readable and row.key is not None
@@ -84,6 +92,8 @@ class RowChecker:
         rows = [row for row in rows if not (row.bad and self._astray(tab, reader, row))]
         found.stored = self._changes.stored_rows(kind, [row.key for row in rows if row.key], bodies=bodies)
         self._identities.check(kind, reader, [row for row in rows if id(row) not in waiting], found.stored)
+        if self._plausibility:
+            self._plausibility.refuse(tab, reader, (row for row in rows if id(row) not in waiting))
         for row in self._once(tab, reader, rows, found):
             if (row.bad or id(row) in waiting) and self._hidden.is_told_of(*row.cells):
                 self._conceal(tab, row)
@@ -98,6 +108,8 @@ class RowChecker:
                 self._warn(tab, row)
                 found.good.append(row)
         self._changes.mark_rejected(kind, [row.key for row, _ in found.bad if row.key in self._own])
+        if self._plausibility:
+            found.good = self._plausibility.hold(tab, reader, found.good, found.marked)
         found.refused = self._number(tab, chunk)
         return found
 
@@ -292,19 +304,31 @@ class RowChecker:
         for bad in row.bad:
             if tab.column_of is not None:
                 bad = replace(bad, column=tab.column_of(row.cells, bad.column))  # noqa: PLW2901 # as written
-            params: dict[str, Any] = dict(bad.params)
-            problem = CellProblem(
-                tab.source, tab.title, row.number, bad.column, bad.value, bad.expected, params, bad.hidden
-            )
+            problem = _problem(tab, row, bad)
             self._tally.add_problem(problem)
             lines.append(f"{bad.column}: {problem.expected}")
         return lines
 
     def _warn(self, tab: Tab, row: ParsedRow) -> None:
+        if row.remarks:
+            self._remark(tab, row, row.remarks)
         if row.warning == "import.unknown_measure":
             self._tally.warn(row.warning, measure=row.fields["measure"])
         elif row.warning:
             self._tally.warn(row.warning, sheet=tab.title, row=row.number)
+
+    def _remark(self, tab: Tab, row: ParsedRow, remarks: RowRemarks) -> None:
+        for note in remarks.notes:
+            self._tally.add_note(_problem(tab, row, note))
+        for cell in remarks.converted:
+            self._tally.count_converted(tab.title, cell.column, cell.encoding, (cell.before, cell.after))
+
+
+def _problem(tab: Tab, row: ParsedRow, bad: InvalidCell) -> CellProblem:
+    params: dict[str, Any] = dict(bad.params)
+    return CellProblem(
+        tab.source, tab.title, row.number, bad.column, bad.value, bad.expected, params, bad.hidden
+    )
 
 
 _DANGLING = {"expect_known_cadre": "cadre", "expect_known_visit": "visit"}

@@ -5,14 +5,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from adapter.records.plausible.finding import Finding
 from adapter.records.sheets import cell_parsers
 from adapter.records.sheets.cell_parsers import CellError, CellValue
 from adapter.records.sheets.columns import DELETED_COLUMN, Column, HeaderRow, Sheet
 from adapter.records.sheets.key_space import in_key_space
 from adapter.records.sheets.tier_cell import TierReading
+from adapter.records.sheets.vietnamese_text.readings import legacy_readings
 from adapter.records.sheets.words import NO_WORDS, Words
 
-__all__ = ["ImportContext", "InvalidCell", "ParsedRow", "RowReader"]
+__all__ = [
+    "ConvertedCell",
+    "ImportContext",
+    "InvalidCell",
+    "ParsedRow",
+    "RowReader",
+    "RowRemarks",
+    "remarks_of",
+]
 
 _SHOWN = 60
 
@@ -26,6 +36,27 @@ class InvalidCell:
     expected: str
     params: dict[str, object] = field(default_factory=dict)
     hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertedCell:
+    """One cell that was read in another encoding."""
+
+    column: str
+    encoding: str
+    before: str
+    after: str
+
+
+@dataclass(slots=True)
+class RowRemarks:
+    """What is said of a row though every cell can be read. `held`: why it waits for a person; `notes`: what
+    the report says of it; `converted`: cells that were read in another encoding.
+    """
+
+    held: list[Finding] = field(default_factory=list)
+    notes: list[InvalidCell] = field(default_factory=list)
+    converted: list[ConvertedCell] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -45,6 +76,7 @@ class ParsedRow:
     withheld: bool = False
     warning: str | None = None
     refused_above: int = 0
+    remarks: RowRemarks | None = None
 
     @property
     def kept_number(self) -> int:
@@ -94,25 +126,31 @@ class RowReader:
             for column, place in headers.plan(sheet)
         ]
         self._last = self._plan[-1][4] if self._plan else ""
+        self.odd = False  # whether text was read that nobody writes so
+        self.text_places = {
+            column.field: place
+            for column, place in headers.plan(sheet)
+            if column.parse is not cell_parsers.parse_key and column.field != "tier"
+        }
 
-    def read(self, number: int, cells: list[CellValue]) -> ParsedRow:
+    def read(self, number: int, cells: list[CellValue]) -> ParsedRow:  # noqa: C901 - once for every cell
         """The row in full; of the row of a T0 person, or perhaps of one, nothing is looked at but its key."""
         row = ParsedRow(number, cells, None, {}, [])
         if self._tier is not None and self._stop(row, self._tier):
             return row
         for field_, place, parse, required, title in self._plan:
             cell = cells[place] if place < len(cells) else ""
-            if cell == "" or cell is None or (cell.__class__ is str and cell.isspace()):
+            text = cell.__class__ is str
+            if cell == "" or cell is None or (text and cell.isspace()):
                 if required:
                     row.bad.append(InvalidCell(title, "", "expect_something"))
                 continue
-            if (
-                cell.__class__ is str
-                and cell[0] == "#"
-                and cell.strip().upper() in cell_parsers.SPREADSHEET_ERRORS
-            ):
-                row.bad.append(_failed(title, cell.strip()))
-                continue
+            if text:
+                if cell[0] == "#" and cell.strip().upper() in cell_parsers.SPREADSHEET_ERRORS:
+                    row.bad.append(_failed(title, cell.strip()))
+                    continue
+                if not cell.isascii() and legacy_readings(cell):
+                    self.odd = True
             try:
                 row.fields[field_] = parse(cell)
             except CellError as error:
@@ -151,6 +189,16 @@ class RowReader:
         """Note that the row is not to be handled because of a cell, which is not shown."""
         title = self._headers.written.get(field_, field_)
         row.bad, row.withheld = [InvalidCell(title, "", expected, hidden=True)], True
+
+    def read_again(self, row: ParsedRow, cells: list[CellValue]) -> None:
+        """The row as if it held these cells; what the file holds is kept for the rejects file."""
+        again = self.read(row.number, cells)
+        row.key, row.fields, row.bad = again.key, again.fields, again.bad
+        row.deleted, row.warning, row.remarks = again.deleted, again.warning, again.remarks
+
+    def title(self, field_: str) -> str:
+        """The header of a field's column."""
+        return self._headers.written[field_]
 
     def _stop(self, row: ParsedRow, place: int) -> bool:
         """Whether the tier's cell alone decides about the row."""
@@ -203,11 +251,25 @@ class RowReader:
 
     def add_invalid_cell(self, row: ParsedRow, field_: str, expected: str, /, **params: object) -> None:
         """Note that a cell is wrong together with others."""
+        row.bad.append(InvalidCell(*self.shown_cell(row, field_), expected, params))
+
+    def add_note(self, row: ParsedRow, field_: str, text: str, /, **params: object) -> None:
+        """Note what the report says of a cell, though the row comes in."""
+        remarks_of(row).notes.append(InvalidCell(*self.shown_cell(row, field_), text, params))
+
+    def shown_cell(self, row: ParsedRow, field_: str) -> tuple[str, str]:
+        """Column and cell of a field, as written."""
         if field_ == "key" and "key" not in self._headers.places:
             field_ = "measure"  # what makes a measurement's key when there is no column for it
         place = self._headers.places.get(field_)
         shown = "" if place is None else cell_parsers.cell_text(_at(row.cells, place))[:_SHOWN]
-        row.bad.append(InvalidCell(self._headers.written.get(field_, field_), shown, expected, params))
+        return self._headers.written.get(field_, field_), shown
+
+    def written_cells(self, row: ParsedRow) -> list[tuple[str, str]]:
+        """Every known column with its cell, as written; empty ones are left out."""
+        places = ((self._headers.written[name], place) for name, place in self._headers.places.items())
+        cells = ((title, cell_parsers.cell_text(_at(row.cells, place))) for title, place in places)
+        return [(title, cell) for title, cell in cells if cell]
 
     def check_cadre(self, row: ParsedRow) -> None:
         """Born before today and before dying; a CCCD that disagrees is only warned about."""
@@ -289,6 +351,13 @@ def _failed(title: str, cell: str) -> InvalidCell:
     if cell == cell_parsers.NOT_CALCULATED:
         return InvalidCell(title, "=…", "expect_calculated")
     return InvalidCell(title, cell, "expect_no_error")
+
+
+def remarks_of(row: ParsedRow) -> RowRemarks:
+    """The remarks on a row, to add to: most rows have none."""
+    if row.remarks is None:
+        row.remarks = RowRemarks()
+    return row.remarks
 
 
 def _at(cells: list[CellValue], place: int) -> CellValue:

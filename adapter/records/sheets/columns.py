@@ -9,6 +9,7 @@ from adapter.errors import ImportRefused
 from adapter.records.sheets import cell_parsers
 from adapter.records.sheets.cell_parsers import CellValue
 from adapter.records.sheets.choices import fold_label
+from adapter.records.sheets.vietnamese_text.readings import all_readings
 
 __all__ = [
     "DELETED_COLUMN",
@@ -96,7 +97,7 @@ class HeaderRow:
         self.written: dict[str, str] = {}
         for place, cell in enumerate(row):
             title = cell_parsers.cell_text(cell)
-            column = known.get(fold_label(title)) if title else None
+            column = _column_of(known, cell) if title else None
             if column is None:
                 if title:
                     self.unknown.append(title)
@@ -137,6 +138,14 @@ def _known(sheet: Sheet) -> dict[str, Column]:
     return known | {fold_label(title): column for column in sheet.columns for title in (column.vi, column.en)}
 
 
+def _column_of(known: Mapping[str, Column], cell: CellValue) -> Column | None:
+    """The column of a header as written, also in the encoding of an old font."""
+    if not isinstance(cell, str):
+        return known.get(fold_label(cell_parsers.cell_text(cell)))
+    columns = (known.get(fold_label(read)) for read in all_readings(cell))
+    return next((column for column in columns if column), None)
+
+
 def find_column(sheet: Sheet, title: str) -> Column | None:
     """The column that a header means; None if it is not known."""
     return _known(sheet).get(fold_label(title))
@@ -150,7 +159,7 @@ def find_header_row(sheet: Sheet, rows: Sequence[list[CellValue]]) -> int:
     known = _known(sheet)
 
     def columns(row: list[CellValue]) -> int:
-        found = (known.get(fold_label(cell_parsers.cell_text(cell))) for cell in row if isinstance(cell, str))
+        found = (_column_of(known, cell) for cell in row if isinstance(cell, str))
         return len({column.field for column in found if column})
 
     counts = [columns(row) for row in rows]

@@ -3,6 +3,7 @@
 from adapter.records.sheets import cell_parsers
 from adapter.records.sheets.choices import CHOICE_LISTS, fold_label
 from adapter.records.sheets.columns import CellParser, Column, Sheet
+from adapter.records.sheets.vietnamese_text.readings import all_readings
 
 __all__ = ["SHEETS", "find_sheet"]
 
@@ -392,4 +393,5 @@ _BY_NAME = {
 
 def find_sheet(name: str) -> Sheet | None:
     """The sheet that a tab's or a file's name means; case, diacritics and spaces do not matter."""
-    return _BY_NAME.get(fold_label(name))
+    sheets = (_BY_NAME.get(fold_label(read)) for read in all_readings(name))  # of old fonts too
+    return next((sheet for sheet in sheets if sheet), None)

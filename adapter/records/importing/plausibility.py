@@ -1,0 +1,182 @@
+"""Which rows of a chunk say what hardly can be: impossible ones are bad, unlikely ones wait for a person."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+
+from adapter.bounded_cache import BoundedCache
+from adapter.records import serialisation as bodies
+from adapter.records.held_rows import HeldRowWriter, HeldState
+from adapter.records.importing.import_report import CellProblem
+from adapter.records.importing.import_writer import ImportWriter
+from adapter.records.importing.report_builder import ImportReportBuilder
+from adapter.records.importing.row_reader import ParsedRow, RowReader, remarks_of
+from adapter.records.model import RECORD_TYPES
+from adapter.records.plausible.dates import KnownDates, date_findings, day_of
+from adapter.records.plausible.finding import Finding, FindingOutcome
+from adapter.records.plausible.ranges import PlausibleRanges
+from adapter.records.sheets.cell_parsers import VIETNAM_OFFSET
+from adapter.records.sheets.tab import Tab
+
+__all__ = ["PlausibilityChecks"]
+
+_REMEMBERED = 5_000  # people and visits
+
+_Span = tuple[date | None, date | None]
+_UNKNOWN: _Span = (None, None)
+
+
+class PlausibilityChecks:
+    """Looks at the rows that are otherwise good; at no T0 person's, for these are gone by then.
+
+    Asks for people and visits a chunk at a time. `file_digest` is asked when something is held.
+    """
+
+    def __init__(
+        self,
+        changes: ImportWriter,
+        tally: ImportReportBuilder,
+        ranges: PlausibleRanges,
+        now: datetime,
+        file_digest: Callable[[str], str],
+    ) -> None:
+        self._changes = changes
+        self._tally = tally
+        self._ranges = ranges
+        self._now = now
+        self._today = now.astimezone(VIETNAM_OFFSET).date()
+        self._file_digest = file_digest
+        self._digests: dict[str, str] = {}
+        if ranges.empty:
+            tally.warn("import.no_plausible")
+        self._held = HeldRowWriter(changes.connection)
+        self._dates: BoundedCache[tuple[str, str], _Span] = BoundedCache(_REMEMBERED)
+
+    def refuse(self, tab: Tab, reader: RowReader, rows: Iterable[ParsedRow]) -> None:
+        """Note what is wrong with each row: as bad cells, or as findings that hold it."""
+        kind = tab.sheet.kind
+        good = [row for row in rows if not row.bad and not row.deleted]
+        dated = self._measured(good) if kind == "measurement" else good
+        if not dated:
+            return
+        known = self._known(kind, dated)
+        for row in dated:
+            fields = row.fields
+            dates = known(fields.get("cadre"), fields.get("visit"))
+            for finding in date_findings(kind, fields, dates, self._today):
+                if finding.outcome is FindingOutcome.REFUSED:
+                    reader.add_invalid_cell(row, finding.field, finding.text, **finding.params)
+                elif finding.outcome is FindingOutcome.HELD:
+                    remarks_of(row).held.append(finding)
+                else:
+                    reader.add_note(row, finding.field, finding.text, **finding.params)
+
+    def _measured(self, rows: list[ParsedRow]) -> list[ParsedRow]:
+        """Look at the values; gives the rows that have a date besides."""
+        finding, dated = self._ranges.finding, []
+        for row in rows:
+            fields = row.fields
+            if found := finding(fields["measure"], fields["value"], fields.get("unit")):
+                remarks_of(row).held.append(found)
+            if "taken_at" in fields:
+                dated.append(row)
+        return dated
+
+    def _known(self, kind: str, rows: list[ParsedRow]) -> Callable[[str | None, str | None], KnownDates]:
+        if kind == "cadre":
+            return lambda _cadre, _visit: KnownDates()
+        people = self._look_up("cadre", {row.fields["cadre"] for row in rows if "cadre" in row.fields})
+        visits: dict[str, _Span] = {}
+        if kind == "measurement":
+            visits = self._look_up("visit", {row.fields["visit"] for row in rows if "visit" in row.fields})
+        return lambda cadre, visit: KnownDates(
+            *people.get(cadre or "", _UNKNOWN), *visits.get(visit or "", _UNKNOWN)
+        )
+
+    def _look_up(self, kind: str, keys: set[str]) -> dict[str, "_Span"]:
+        """First and last day of people and of visits, from memory or with one query."""
+        found = {key: span for key in keys if (span := self._dates.get((kind, key)))}
+        first, last = ("birth_date", "deceased_on") if kind == "cadre" else ("started_at", "ended_at")
+        for key, body in self._changes.live_bodies(kind, [key for key in keys if key not in found]):
+            fields = orjson.loads(body)
+            found[key] = self._dates.put((kind, key), (_day(fields.get(first)), _day(fields.get(last))))
+        return found
+
+    # holding --------------------------------------------------------------------------------------
+
+    def hold(
+        self, tab: Tab, reader: RowReader, good: list[ParsedRow], gone: list[ParsedRow]
+    ) -> list[ParsedRow]:
+        """Keep those of the good rows that wait for a person; gives the others. What was held of their keys,
+        and of rows that are gone, waits no more.
+        """
+        kind = tab.sheet.kind
+        suspect = [row for row in good if row.remarks and row.remarks.held]
+        if self._held.any:
+            asked = set(map(id, suspect))
+            self._held.supersede(kind, [str(row.key) for row in (*good, *gone) if id(row) not in asked])
+        if not suspect:
+            return good
+        stored = {str(row.key): _body(kind, row) for row in suspect}
+        before = self._held.decisions(kind, stored)
+        waiting = [row for row in suspect if before.get(str(row.key)) in (None, HeldState.WAITING)]
+        left_out = {id(row) for row in suspect if before.get(str(row.key)) != HeldState.RELEASED}
+        self._keep(tab, reader, waiting, stored)
+        self._tally.add(kind, held=len(waiting), dropped=len(left_out) - len(waiting))
+        self._changes.mark_rejected(kind, [str(row.key) for row in suspect if id(row) in left_out])
+        return [row for row in good if id(row) not in left_out]
+
+    def _keep(self, tab: Tab, reader: RowReader, rows: Sequence[ParsedRow], stored: dict[str, str]) -> None:
+        values = []
+        for row in rows:
+            cells = [_cell(reader, row, finding) for finding in remarks_of(row).held]
+            for cell in cells:
+                self._tally.add_held(
+                    CellProblem(
+                        tab.source,
+                        tab.title,
+                        row.number,
+                        cell["column"],
+                        cell["value"],
+                        cell["text"],
+                        cell["params"],
+                    )
+                )
+            values.append(
+                {
+                    "key": row.key,
+                    "cadre": row.fields.get("cadre", row.key),
+                    "body": stored[str(row.key)],
+                    "cells": orjson.dumps(reader.written_cells(row)).decode(),
+                    "findings": orjson.dumps(cells).decode(),
+                    "source": tab.source,
+                    "file_digest": self._digest(tab.source),
+                    "sheet": tab.title,
+                    "row": row.number,
+                    "held_at": self._now,
+                }
+            )
+        if values:
+            self._held.hold(tab.sheet.kind, values)
+
+    def _digest(self, source: str) -> str:
+        if source not in self._digests:
+            self._digests[source] = self._file_digest(source)
+        return self._digests[source]
+
+
+def _cell(reader: RowReader, row: ParsedRow, finding: Finding) -> dict[str, Any]:
+    column, value = reader.shown_cell(row, finding.field)
+    return {"column": column, "value": value, "text": finding.text, "params": dict(finding.params)}
+
+
+def _body(kind: str, row: ParsedRow) -> str:
+    return bodies.serialise_record(RECORD_TYPES[kind](**row.fields))
+
+
+def _day(written: str | None) -> date | None:
+    if not written:
+        return None
+    return day_of(datetime.fromisoformat(written)) if len(written) > 10 else date.fromisoformat(written)
