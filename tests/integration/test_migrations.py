@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import filled  # noqa: F401 - whatever stores there are, their tables are declared
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext

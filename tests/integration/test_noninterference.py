@@ -20,10 +20,10 @@ from withheld_worlds import HOSPITALS, MUTATIONS, Rows, pair
 
 from adapter.database import open_database
 from adapter.insights.problems import current_problems
+from adapter.operations.import_records import ImportRecords
+from adapter.operations.operation import OperationContext
 from adapter.pipeline.application import Adapter
-from adapter.pipeline.inbound.inbox import erase_received
 from adapter.pipeline.outbound.planning import update_ledger, write_bundles
-from adapter.records.importing.importer import run_import
 from adapter.settings import HospitalSettings, Settings
 from adapter.telemetry import configure_logging
 
@@ -62,6 +62,7 @@ def _centre(folder: Path, empty: Path) -> Iterator[Adapter]:
         identity_key=f"file:{folder / 'identity.key'}",
         database_url=f"sqlite:///{folder / 'adapter.db'}",
         hospitals=hospitals,
+        max_deletions_percent=100,
     )
     yield Adapter(settings, engine)
     engine.dispose()
@@ -95,15 +96,9 @@ def _see(states: list[Rows], folder: Path, empty: Path) -> Seen:
     with _centre(folder, empty) as adapter:
         for number, rows in enumerate(states):
             now = NOW + timedelta(days=number)
-            report = run_import(
-                adapter.engine,
-                _write(rows, folder / f"csv{number}"),
-                max_deletions_percent=100,
-                known_hospitals=frozenset(HOSPITALS),
-                now=now,
-                on_scrub=erase_received,
-            )
-            exit_code = exit_code * 10 + bool(report.rejected)
+            files = tuple(_write(rows, folder / f"csv{number}"))
+            report = ImportRecords(files).perform(OperationContext(adapter, "test", lambda now=now: now))
+            exit_code = exit_code * 10 + bool(report.rejected or report.held)
             for name in HOSPITALS:
                 update_ledger(adapter, adapter.destination(name), now, lambda *_: None)
         sent: dict[str, list[bytes]] = {}

@@ -60,6 +60,9 @@ class ImportWriter:
     told of each record that was stored before, with how it was, and of each new person.
     """
 
+    connection: Connection
+    """Where all of the import is written."""
+
     def __init__(
         self, connection: Connection, on_change: Callable[[list[RecordChange]], None] | None = None
     ) -> None:
@@ -67,11 +70,6 @@ class ImportWriter:
         self._on_change = on_change
         self._feed = ChangeFeed(connection)  # first of all: this is the lock
         connection.execute(delete(import_row))
-
-    @property
-    def connection(self) -> Connection:
-        """Where all of the import is written."""
-        return self._connection
 
     @property
     def position(self) -> int:
