@@ -1,9 +1,10 @@
 """Two hospitals that pool what they got cannot tell whose pseudonyms belong together.
 
 The sample year, 934 people, 260 of them under a pseudonym, as the shipped policy discloses it. The attacker
-has all that both hospitals hold, and compares every value that is no identity of ours, one by one and resource
-by resource. A link is certain where what two pseudonyms have in common fits nobody else at either hospital, and
-nobody else of the centre's people under a pseudonym: whom the attacker has not seen, he cannot rule out.
+has all that both hospitals hold, and compares every value that is no identity of ours, one by one and
+resource by resource. A link is certain where what two pseudonyms have in common fits nobody else at either
+hospital, and nobody else of the centre's people under a pseudonym: whom the attacker has not seen, he
+cannot rule out.
 """
 
 import re
