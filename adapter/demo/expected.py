@@ -15,7 +15,7 @@ __all__ = ["Expected", "expect"]
 
 Row = dict[str, Any]
 
-PROVINCIAL = "bv-tinh"  # gets everything that may leave
+PROVINCIAL = "bv-tinh"  # gets everything of people by name that may leave
 CENTRAL = "bv-trung-uong"  # gets only what a referral or trip to it needs
 HOSPITALS = (PROVINCIAL, CENTRAL)
 _MAY_LEAVE = ("T2", "T3", "T4", "T5")
@@ -96,25 +96,22 @@ def _at(sheets: _Sheets, hospital: str) -> dict[str, int]:
     """How many resources of each type a hospital should hold."""
     allowed = {key for key in sheets.people if sheets.tier(key) in _MAY_LEAVE}
     referrals = [row for row in _may_leave(sheets, sheets.referrals, allowed) if row["Bệnh viện"] == hospital]
-    asked = [
-        row
-        for row in sheets.referrals
-        if row["Bệnh viện"] == hospital and str(row["Trạng thái"] or "") not in _WITHDRAWN
-    ]
-    visits = {key: row for key, row in sheets.visits.items() if row["Mã cán bộ"] in allowed}
-    if hospital == CENTRAL:
-        needed = {row["Mã lượt khám"] for row in asked}
-        visits = {key: row for key, row in visits.items() if key in needed or row["Bệnh viện"] == hospital}
-        named = [row for row in sheets.referrals if row["Bệnh viện"] == hospital]
-        people = {row["Mã cán bộ"] for row in named} & allowed | {row["Mã cán bộ"] for row in visits.values()}
-    else:
-        people = allowed
+    asked = [row for row in referrals if str(row["Trạng thái"] or "") not in _WITHDRAWN]
+    whole = {key for key in allowed if hospital == PROVINCIAL and sheets.tier(key) not in _PSEUDONYM}
+    needed = {row["Mã lượt khám"] for row in asked}
+    visits = {
+        key: row
+        for key, row in sheets.visits.items()
+        if row["Mã cán bộ"] in whole
+        or (row["Mã cán bộ"] in allowed and (key in needed or row["Bệnh viện"] == hospital))
+    }
+    people = whole | {row["Mã cán bộ"] for row in (*referrals, *visits.values())}
     measured = {
         key: [
             measure
             for measure in sheets.measured[key]
             if _leaves(sheets, row["Mã cán bộ"], measure)
-            and (hospital != CENTRAL or _asked_for(asked, key, measure))
+            and (row["Mã cán bộ"] in whole or _asked_for(asked, key, measure))
         ]
         for key, row in visits.items()
     }
@@ -128,7 +125,7 @@ def _at(sheets: _Sheets, hospital: str) -> dict[str, int]:
         "Observation": sum(map(len, measured.values())),
         "DiagnosticReport": _reports(sheets, visits, measured),
         "CarePlan": sum((row["Hướng xử trí"] or _NOTHING_TO_DO) != _NOTHING_TO_DO for row in visits.values()),
-        **_done(sheets, hospital, visits, allowed),
+        **_done(sheets, whole, visits, allowed),
         "ServiceRequest": len(referrals),
         "Task": len(referrals),
     }
@@ -146,14 +143,19 @@ def _reports(sheets: _Sheets, visits: dict[str, Row], measured: dict[str, list[s
     return laboratory + concluded
 
 
-def _done(sheets: _Sheets, hospital: str, visits: dict[str, Row], allowed: set[str]) -> dict[str, int]:
-    """Diagnoses, procedures and doses that a hospital should hold."""
+def _done(sheets: _Sheets, whole: set[str], visits: dict[str, Row], allowed: set[str]) -> dict[str, int]:
+    """Diagnoses, procedures and doses that a hospital should hold: of whoever does not go as a `whole` only
+    the diagnoses of a visit that it needs.
+    """
     sources = {"Condition": sheets.diagnoses, "Procedure": sheets.procedures, "Immunization": sheets.doses}
     found = {type_: _may_leave(sheets, rows, allowed) for type_, rows in sources.items()}
-    if hospital == CENTRAL:  # of these, only the diagnoses of a visit that it needs
-        of_visits = [row for row in found["Condition"] if row["Mã lượt khám"] in visits]
-        found = {"Condition": of_visits, "Procedure": [], "Immunization": []}
-    return {type_: len(rows) for type_, rows in found.items()}
+    return {
+        type_: sum(
+            row["Mã cán bộ"] in whole or (type_ == "Condition" and row["Mã lượt khám"] in visits)
+            for row in rows
+        )
+        for type_, rows in found.items()
+    }
 
 
 def _may_leave(sheets: _Sheets, rows: list[Row], allowed: set[str]) -> list[Row]:

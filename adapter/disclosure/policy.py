@@ -40,6 +40,7 @@ _NEVER = "\0never"  # groups' names in memory; no file can write them
 _OPENED = "\0opened"
 _CLASSES = "health-class"
 _CLASS_CODES = "cls-"  # local codes of classes, sealed whatever the file says
+_SCOPES = (ShareScope.NOTHING, ShareScope.REFERRAL, ShareScope.EVERYTHING)
 _REMEMBERED = 20_000  # texts; keeps memory bounded
 # An ICD-10 code within a text, and no part of a longer code; a mask N95 is none.
 _CODE_IN_TEXT = re.compile(r"(?<!trang )(?<!mask )(?<![\w.-])[A-Z]\d\d(?:\.\d{1,2})?(?![\w-])")
@@ -130,6 +131,7 @@ class Policy(PolicyFile):
         return HospitalRules(
             hospital=hospital,
             share=line.share,
+            pseudonyms=min(line.share, line.pseudonyms, key=_SCOPES.index),
             tiers=tiers,
             free_text=free,
             groups={**self.groups, _NEVER: never, _OPENED: open_},
@@ -176,8 +178,8 @@ class Policy(PolicyFile):
 
 @dataclass(frozen=True)
 class HospitalRules:
-    """The policy as it stands for one hospital. `unsealed` names what is sealed elsewhere; `phrases` never
-    leave, as one pattern for folded text.
+    """The policy as it stands for one hospital. `share` is of people by name, `pseudonyms` of others;
+    `unsealed` names what is sealed elsewhere; `phrases` never leave, as one pattern for folded text.
     """
 
     hospital: str
@@ -186,6 +188,7 @@ class HospitalRules:
     free_text: frozenset[str]
     groups: Mapping[str, SensitiveGroup]
     unsealed: frozenset[str] = frozenset()
+    pseudonyms: ShareScope = ShareScope.REFERRAL
     phrases: re.Pattern[str] | None = None
     _of_words: dict[str, frozenset[str]] = field(default_factory=dict)
     _of_code: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
@@ -193,7 +196,7 @@ class HospitalRules:
     def decide(self, facts: DisclosureFacts) -> DisclosureDecision:
         """May this record go to this hospital, and in which form?"""
         form = self.tiers.get(facts.tier, DisclosureForm.HOLD)
-        reason = self._closed(form) or self._elsewhere(facts)
+        reason = self._closed(form) or self._elsewhere(facts, self._scope(form))
         if reason is not None:
             return DisclosureDecision(None, reason)
         free_text = form is DisclosureForm.FULL or facts.tier in self.free_text
@@ -227,10 +230,9 @@ class HospitalRules:
         closed = (fields for name, fields in SEALED_FIELDS.items() if name not in self.unsealed)
         return frozenset(field for fields in closed for field in fields)
 
-    @property
-    def gives_only_what_is_needed(self) -> bool:
-        """Whether a record goes only where a referral or trip to this hospital needs it."""
-        return self.share is ShareScope.REFERRAL
+    def gives_only_what_is_needed(self, tier: str) -> bool:
+        """Whether records of this tier go only where a referral or trip to this hospital needs them."""
+        return self._scope(self.tiers.get(tier, DisclosureForm.HOLD)) is ShareScope.REFERRAL
 
     @property
     def restricted_fields(self) -> frozenset[str]:
@@ -252,12 +254,15 @@ class HospitalRules:
             return WithholdReason.TIER_REFUSED
         if form is DisclosureForm.HOLD:
             return WithholdReason.TIER_HELD
-        return WithholdReason.HOSPITAL_CLOSED if self.share is ShareScope.NOTHING else None
+        return WithholdReason.HOSPITAL_CLOSED if self._scope(form) is ShareScope.NOTHING else None
 
-    def _elsewhere(self, facts: DisclosureFacts) -> WithholdReason | None:
+    def _scope(self, form: DisclosureForm) -> ShareScope:
+        return self.pseudonyms if form is DisclosureForm.PSEUDONYM else self.share
+
+    def _elsewhere(self, facts: DisclosureFacts, scope: ShareScope) -> WithholdReason | None:
         if facts.addressee is not None and facts.addressee != self.hospital:
             return WithholdReason.OTHER_HOSPITAL
-        if self.share is ShareScope.REFERRAL and not facts.needed:
+        if scope is ShareScope.REFERRAL and not facts.needed:
             return WithholdReason.NOT_NEEDED
         return None
 

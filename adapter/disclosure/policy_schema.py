@@ -96,9 +96,12 @@ class SealedContent(_Strict):
 
 
 class HospitalPolicy(_Strict):
-    """What holds for one hospital, or for one level of hospitals."""
+    """What holds for one hospital, or for one level of hospitals. `pseudonyms` is which records it gets of
+    people under a pseudonym, and never opens more than `share`.
+    """
 
     share: ShareScope
+    pseudonyms: ShareScope = ShareScope.REFERRAL
     tiers: dict[TierName, DisclosureForm] = Field(default_factory=dict)
     free_text: dict[TierName, bool] = Field(default_factory=dict)
     open: tuple[SealName, ...] = ()

@@ -31,8 +31,8 @@ def test_its_check_notices_what_is_spoiled(tmp_path: Path) -> None:
     failed = "\n".join(line for line in done.stdout.splitlines() if "✗" in line)
     for notice in (
         "ServiceRequest 2 instead of 3",
-        "Observation 1210 instead of 1209",
-        "Patient 20 instead of 19",
+        "Observation 900 instead of 899",
+        "Patient 15 instead of 14",
         "identifier: 1",
         "Files that hold",
     ):

@@ -242,7 +242,7 @@ def test_json_is_all_that_standard_output_holds(centre: Centre) -> None:
         "held": 0, "dropped": 0,
     }  # fmt: skip
     assert [line["hospital"] for line in centre.run_json("status")] == ["bv-tinh", "bv-trung-uong"]
-    assert centre.run_json("plan")["bv-tinh"]["types"]["Patient"] == {"create": 19}
+    assert centre.run_json("plan")["bv-tinh"]["types"]["Patient"] == {"create": 14}
     assert centre.run_json("report")["managed_total"] == 20
     assert centre.run_json("inbox")["counts"]["new"] == 0
     assert [line["name"] for line in centre.run_json("hospital", "list")] == ["bv-tinh", "bv-trung-uong"]

@@ -14,6 +14,7 @@ from typing import Any
 import plainly
 import pytest
 import yaml
+from sample import open_to_pseudonyms
 from sqlalchemy import select, text
 
 from adapter.database import open_database, read_transaction
@@ -290,6 +291,7 @@ def test_no_secret_in_any_free_text_of_any_tier_leaves(site: Site, caplog: pytes
 
 
 def test_harmless_words_of_people_by_name_go_and_of_pseudonyms_only_codes(site: Site) -> None:
+    open_to_pseudonyms(site.mappings)
     lot = care("P2", 1, SENTENCE)
     lot["Tiêm chủng"][0]["Số lô"] = "FLU26A07"
     site.hold(

@@ -1,6 +1,7 @@
 """Where values came from, and refusals said of the record, on the small sample and the shipped mappings."""
 
 import logging
+import shutil
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sample import open_to_pseudonyms
 from sqlalchemy import text
 
 from adapter.cli.terminal.refused import sentence
@@ -37,8 +39,13 @@ def adapter(brief_sqlite_url: str, tmp_path: Path) -> Iterator[Adapter]:
         name: HospitalSettings(display=f"Bệnh viện {name}", level=level, base_url="http://hospital.test/fhir")
         for name, level in NAMES.items()
     }
+    mappings = shutil.copytree("mappings", tmp_path / "mappings")
+    open_to_pseudonyms(mappings)
     settings = Settings(
-        identity_key=f"file:{tmp_path / 'identity.key'}", hospitals=hospitals, database_url=brief_sqlite_url
+        identity_key=f"file:{tmp_path / 'identity.key'}",
+        hospitals=hospitals,
+        database_url=brief_sqlite_url,
+        mappings=mappings,
     )
     with Adapter.open(settings) as adapter:
         yield adapter

@@ -60,7 +60,7 @@ def delivered(adapter: Adapter) -> None:
 def test_people_and_types_add_up(adapter: Adapter) -> None:
     found = plan(adapter)
     total = sum(counts.get("create", 0) for counts in found.counts.values())
-    assert sum(one.counts.get("create", 0) for one in found.people) == total > 1000
+    assert sum(one.counts.get("create", 0) for one in found.people) == total > 900
     assert found.reasons == {("create", "new"): total}
     assert sum(one.requests for one in found.people) == found.requests
     assert sum(one.withheld for one in found.people) == sum(count for _, _, count in found.withheld)

@@ -1,6 +1,7 @@
 """The policy as shipped, and the guard over text: what must not leave does not."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,31 @@ SYSTEM = "https://centre.test/sid"
     ],
 )
 def test_tiers(tier: str, form: DisclosureForm | None, reason: WithholdReason | None) -> None:
-    decision = EVERYTHING.decide(DisclosureFacts("visit", tier))
+    decision = EVERYTHING.decide(DisclosureFacts("visit", tier, needed=True))
     assert (decision.form, decision.reason) == (form, reason)
 
 
 def test_a_hospital_that_no_line_names_gets_nothing() -> None:
     closed = POLICY.model_copy(update={"levels": {}}).rules("elsewhere", "central")
     assert closed.decide(DisclosureFacts("visit", "T5", needed=True)).reason is WithholdReason.HOSPITAL_CLOSED
+
+
+def test_under_a_pseudonym_only_what_is_needed_goes_unless_a_line_opens_it() -> None:
+    asked = DisclosureFacts("measurement", "T3")
+    assert EVERYTHING.decide(asked).reason is WithholdReason.NOT_NEEDED
+    assert EVERYTHING.decide(replace(asked, needed=True)).allowed
+    assert EVERYTHING.decide(replace(asked, tier="T4")).allowed
+    data = POLICY.model_dump(mode="json")
+    for line in ("bv-tinh", "bv-trung-uong"):
+        data["hospitals"][line]["pseudonyms"] = "everything"
+    opened = parse_policy(data, where="test")
+    assert opened.rules("bv-tinh", "provincial").decide(asked).allowed
+    # It never opens more than the hospital's share.
+    assert opened.rules("bv-trung-uong", "central").decide(asked).reason is WithholdReason.NOT_NEEDED
+    data["hospitals"]["bv-tinh"]["pseudonyms"] = "nothing"
+    closed = parse_policy(data, where="test").rules("bv-tinh", "provincial")
+    assert closed.decide(replace(asked, needed=True)).reason is WithholdReason.HOSPITAL_CLOSED
+    assert closed.decide(replace(asked, tier="T4")).allowed
 
 
 def test_referral_scope_gives_only_what_is_needed() -> None:
@@ -391,13 +410,14 @@ def test_under_a_pseudonym_a_value_in_words_goes_only_when_it_is_plain(text: str
 
 
 def test_a_policy_line_opens_free_text_for_a_tier_at_one_hospital() -> None:
-    assert not EVERYTHING.decide(DisclosureFacts("visit", "T3")).free_text
+    assert not EVERYTHING.decide(DisclosureFacts("visit", "T3", needed=True)).free_text
     assert EVERYTHING.decide(DisclosureFacts("visit", "T4")).free_text
     data = POLICY.model_dump(mode="json")
     data["hospitals"]["bv-tinh"]["free_text"] = {"T3": True}
     policy = parse_policy(data, where="test")
-    assert policy.rules("bv-tinh", "provincial").decide(DisclosureFacts("visit", "T3")).free_text
-    assert not policy.rules("bv-tinh", "provincial").decide(DisclosureFacts("visit", "T2")).free_text
+    rules = policy.rules("bv-tinh", "provincial")
+    assert rules.decide(DisclosureFacts("visit", "T3", needed=True)).free_text
+    assert not rules.decide(DisclosureFacts("visit", "T2", needed=True)).free_text
     assert not policy.rules("other", "central").decide(DisclosureFacts("visit", "T3", needed=True)).free_text
 
 

@@ -209,3 +209,17 @@ def test_a_hospital_without_orders_of_its_own_gets_what_they_need(tmp_path: Path
         (mappings / f"{name}.yaml").unlink()
     with opened(tmp_path, mappings) as outlet:
         assert ("Patient", "C1") in going(desired_state(outlet, [person(), visit(), referral()]))
+
+
+def test_under_a_pseudonym_a_withheld_order_brings_nobody_to_whom_gets_everything(
+    tmp_path: Path, outlet: Destination
+) -> None:
+    """The shipped policy gives the provincial hospital everything, but not of people under a pseudonym."""
+    rules = outlet.policy.rules(OTHER, "provincial")
+    assert rules.gives_only_what_is_needed("T3")
+    assert not rules.gives_only_what_is_needed("T4")
+    asked = "bv-trung-uong: {share: referral}", "bv-trung-uong: {share: everything}"
+    with opened_with(tmp_path, "disclosure.yaml", *asked) as opened_outlet:
+        records = [visit(), value("M1", "BIO-GLU"), referral(icd10="B20")]
+        assert going(desired_state(opened_outlet, [person(tier="T3"), *records])) == set()
+        assert ("Patient", "C1") in going(desired_state(opened_outlet, [person(), *records]))

@@ -261,7 +261,7 @@ class _Work:
         """The referrals and trips to this hospital that are not among what was `found` to go there, each with
         the reason if it is withheld: what they need must not go on their account.
         """
-        if not found.desired or not self._destination.rules.gives_only_what_is_needed:
+        if not found.desired or not self._destination.rules.gives_only_what_is_needed(self._person.tier):
             return {}
         going = {(one.kind, one.key) for one in found.desired if ORDER_TYPES.get(one.kind) == one.type}
         mapped = {
