@@ -24,8 +24,13 @@ class Story:
         self.records = records
         (folder / "hospital").mkdir()
         self.hospital = HospitalProcess(folder / "hospital", NAME)
-        section = {"base_url": self.hospital.base_url, "level": "central"}
-        self.centre = Centre(folder / "centre", hospitals={NAME: section}, database_url=database_url)
+        section = {"base_url": self.hospital.base_url, "level": "central", "timeout_seconds": 20}
+        self.centre = Centre(
+            folder / "centre",
+            hospitals={NAME: section},
+            database_url=database_url,
+            settings={"patience_seconds": 10},
+        )
 
     def __enter__(self) -> "Story":
         self.hospital.__enter__()
@@ -127,7 +132,7 @@ def test_a_restored_server_is_not_written_to_until_it_was_repaired(
     story.save_store()
     assert story.sync()["delivered"] > 100
     story.put_back()
-    taken = story.take_ids(1000)
+    taken = story.take_ids(60)
     story.change_values("77")
     done = story.sync(code=1)
     assert done["write_requests"] == 0

@@ -16,7 +16,7 @@ from adapter import database
 from adapter.database import migrate, open_database, read_transaction, write_transaction
 from adapter.ledger.store import LedgerStore
 
-_OLD = "0004"
+OLD = "0004"
 _MIGRATE = """
 import os, signal, sys
 from sqlalchemy import event
@@ -54,8 +54,8 @@ def unmade(database_url: str) -> Iterator[Engine]:
 
 
 def old(engine: Engine) -> None:
-    """Bring it to the version before delivery's, with a resource in the ledger."""
-    for version in database._versions()[: database._versions().index(_OLD) + 1]:
+    """Bring it to a version whose next step changes tables that are full, with a resource in the ledger."""
+    for version in database._versions()[: database._versions().index(OLD) + 1]:
         database._step(engine, version)
     with write_transaction(engine) as connection:
         connection.execute(
@@ -103,7 +103,7 @@ def test_killed_half_way_the_next_start_finishes(unmade: Engine, database_url: s
     process = start(database_url, "CREATE TABLE server_card")
     process.communicate(timeout=240)
     assert process.returncode == -9
-    assert version(unmade) == _OLD
+    assert version(unmade) == OLD
     with read_transaction(unmade) as connection:  # the step left nothing, and what works with it goes on
         assert connection.execute(text("SELECT count(*) FROM ledger_hospital")).scalar_one() == 0
     migrate(unmade)
