@@ -308,6 +308,15 @@ def test_one_line_of_policy_takes_nothing_back_unasked(centre: Centre, line: tup
     assert centre.waits() is None
 
 
+def test_who_accepts_before_anybody_looked_is_audited_too(centre: Centre) -> None:
+    centre.policy(("  T2: pseudonym", "  T2: full"))
+    sent = centre.plan(accept=True, by="cli:test")
+    [(actor, facts)] = centre.audited("disclosure.accepted")
+    assert (actor, facts["newly"], facts["newly_people"]) == ("cli:test", sent, len(centre.people("T2")))
+    centre.plan(accept=True, by="cli:test")  # nothing waits
+    assert len(centre.audited("disclosure.accepted")) == 1
+
+
 def test_a_hospital_that_is_closed_by_a_line_keeps_what_it_holds(any_centre: Centre) -> None:
     centre = any_centre
     before = centre.held()

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -77,13 +76,14 @@ class GuardedPerson:
 
 @dataclass
 class DisclosureGuard:
-    """Weighs one plan of one hospital. `is_open`: nothing is set aside, since somebody accepted it or it was
-    found to be little. `only_removals`: there is no mapping to go on with.
+    """Weighs one plan of one hospital. `accept`: somebody lets through what is much. `only_removals`:
+    there is no mapping to go on with. `is_open`: all is weighed, and nothing is set aside any more.
     """
 
     adapter: Adapter
     destination: Destination
     only_removals: bool = False
+    accept: bool = False
     is_open: bool = False
     weight: DisclosureWeight = field(default_factory=DisclosureWeight)  # of a preview
 
@@ -173,11 +173,12 @@ class DisclosureGuard:
         """What the hospital holds and would lose, by identity: whether policy or tier take it (else it goes
         with its record). What a changed mapping takes is weighed before (`activation`).
         """
-        withheld = person.desired_state.withheld or {}
-        changed = self.is_policy_changed and not self.only_removals
-        losing = person.changes if changed else person.required_removals()
+        there = set(person.desired_state.withheld or ())
+        losing = person.required_removals()
+        if self.is_policy_changed and not self.only_removals:  # some of it withholds without saying so
+            there, losing = {(one.kind, one.key) for one in person.records}, person.changes
         found = {
-            entry.identity: changed or (entry.kind, entry.key) in withheld
+            entry.identity: (entry.kind, entry.key) in there
             for entry in _held(losing, PlannedAction.RETRACT)
             if entry.cadre == person.cadre
         }
@@ -220,20 +221,25 @@ class DisclosureGuard:
         now, or accepted.
         """
         weight = self.adapter.disclosures.weight(self.hospital)
-        return self.needs_activation if weight is None else self.is_open or self._is_little(weight)
+        return self.needs_activation if weight is None else self.accept or self._is_little(weight)
 
-    def released(self) -> Iterator[PlannedPerson]:
-        """After all is planned: who was set aside, if that is little, to be planned again."""
+    def released(self, now: datetime, by: str) -> Iterator[PlannedPerson]:
+        """After all is planned: who was set aside, to be planned again, if that is little or accepted (which
+        is audited before anything of it goes). `by` is who asked for the plan.
+        """
         weight = self.adapter.disclosures.weight(self.hospital)
-        if weight is not None and self._is_little(weight):
-            self.is_open = True
-            cadres = self.adapter.disclosures.aside(self.hospital)
-            yield from selected_people(self.adapter, self.destination, cadres)
+        if weight is None or not (self.accept or self._is_little(weight)):
+            return
+        if not self._is_little(weight):
+            self._note_accepted(weight, now, by)
+        self.is_open = True
+        cadres = self.adapter.disclosures.aside(self.hospital)
+        yield from selected_people(self.adapter, self.destination, cadres)
 
     def weigh(self, counter: DisclosureCounter) -> None:
         """All that was counted, in a preview: what is little is let through."""
-        weight = counter.weight(*self.adapter.disclosures.held(self.hospital))
-        self.weight, self.is_open = weight, self.is_open or self._is_little(weight)
+        self.weight = counter.weight(*self.adapter.disclosures.held(self.hospital))
+        self.is_open = self._is_little(self.weight)
 
     def _is_little(self, weight: DisclosureWeight) -> bool:
         return weight.is_within(self.adapter.settings.max_disclosure_percent)
@@ -247,33 +253,40 @@ class DisclosureGuard:
         stopped = [entry for one in people for entry in one.stopped]
         self.adapter.disclosures.stop_updates(connection, self.hospital, stopped, now)
 
-    def finish(self, now: datetime, by: str, accepted: DisclosureWeight | None) -> None:
-        """All is planned; where nothing waits, the policy is in force. Both that and what was `accepted` is
-        audited. `by` is who asked for the plan.
-        """
-        facts: dict[str, dict[str, Any]] = {}
-        if accepted is not None:
-            facts["disclosure.accepted"] = {
-                "newly": accepted.newly,
-                "newly_people": accepted.newly_people,
-                "taken": accepted.taken,
-                "taken_people": accepted.taken_people,
-            }
+    def _note_accepted(self, weight: DisclosureWeight, now: datetime, by: str) -> None:
+        details = {
+            "newly": weight.newly,
+            "newly_people": weight.newly_people,
+            "taken": weight.taken,
+            "taken_people": weight.taken_people,
+        }
+        with write_transaction(self.adapter.engine) as connection:
+            audit.append(
+                connection,
+                at=now,
+                actor=by,
+                action="disclosure.accepted",
+                hospital=self.hospital,
+                details=details,
+            )
+
+    def finish(self, now: datetime, by: str) -> None:
+        """All is planned: where nothing waits the policy is in force, audited. `by` is who asked."""
         waits = self.adapter.disclosures.weight(self.hospital)
-        activates = self.needs_activation and waits is None
         if waits is not None:
             _log.warning("disclosure.waits", hospital=self.hospital, newly=waits.newly, taken=waits.taken)
-        if activates:
+        elif self.needs_activation:
             before = self._active.digest if self._active else None
-            facts["policy.in-force"] = {"before": before, "after": self._policy.digest}
-        if not facts:
-            return
-        with write_transaction(self.adapter.engine) as connection:
-            if activates:
+            details = {"before": before, "after": self._policy.digest}
+            with write_transaction(self.adapter.engine) as connection:
                 self.adapter.disclosures.activate(connection, self.hospital, self._policy, now)
-            for action, details in facts.items():
                 audit.append(
-                    connection, at=now, actor=by, action=action, hospital=self.hospital, details=details
+                    connection,
+                    at=now,
+                    actor=by,
+                    action="policy.in-force",
+                    hospital=self.hospital,
+                    details=details,
                 )
 
     def pending(self) -> PendingDisclosure | None:

@@ -125,17 +125,15 @@ def update_ledger(
         mark = mark_of_erasures(connection)
     changed, done = 0, since
     again = adapter.ledger.cadres_to_replan(name)
-    guard = DisclosureGuard(adapter, destination, only_removals, is_open=accept)
+    guard = DisclosureGuard(adapter, destination, only_removals, accept)
     if since >= head and not again and not (head and guard.has_to_act()):
         return 0
-    if accepted := adapter.disclosures.weight(name) if accept else None:
-        again = sorted({*again, *adapter.disclosures.aside(name)})
     stop, late = stop or threading.Event(), _Late()
     parts = (
         ([one] for one in selected_people(adapter, destination, again)),
         changed_pages(adapter, destination, since),
         late.again(adapter, destination, stop),
-        ([one] for one in guard.released()),
+        ([one] for one in guard.released(now, by)),
         late.again(adapter, destination, stop),
     )
     for people in chain(*parts):
@@ -160,7 +158,7 @@ def update_ledger(
                 adapter.ledger.hospitals.record_plan_position(
                     connection, name, position=late.until(done), version=version
                 )
-            guard.note(connection, guarded, now)
+            guard.note(connection, [one for one in guarded if one.cadre not in left_out], now)
             refused = {
                 adapter.audit_subject(one.cadre): one.refused
                 for one in guarded
@@ -177,7 +175,7 @@ def update_ledger(
         if stop.is_set():
             return changed
     else:
-        guard.finish(now, by, accepted)
+        guard.finish(now, by)
         return changed
     return changed + update_ledger(
         adapter,
