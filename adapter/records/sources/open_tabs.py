@@ -20,8 +20,10 @@ from adapter.errors import ImportRefused
 from adapter.records.sheets.cell_parsers import CellValue
 from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.columns import IGNORED_SHEETS, Sheet
+from adapter.records.sheets.formula_cells import restored
 from adapter.records.sheets.layout import SHEETS, find_sheet
 from adapter.records.sheets.tab import Tab
+from adapter.records.sources.workbook_limits import check_workbook
 from adapter.records.sources.xlsx_slices import (
     SLICING_THRESHOLD_BYTES,
     error_cells,
@@ -32,7 +34,6 @@ from adapter.records.sources.xlsx_slices import (
 __all__ = ["REJECTS_MARK", "InputOptions", "open_tabs", "without_sheet_number"]
 
 REJECTS_MARK = "_rejects"  # a sheet or a file of this name: what is here is not everything
-_MAX_UNPACKED = 2_000_000_000  # bytes; a workbook that unpacks to more is an attack or a mistake
 _NUMBER = re.compile(r"(?:\s*\(\d+\))+$")
 _SEPARATOR = re.compile(r"\ufeff?\"?sep=([;,\t])", re.IGNORECASE)
 _SEPARATORS = ";,\t"
@@ -164,13 +165,14 @@ def _sliced(path: Path, name: str, entry: str) -> Callable[[Tab], Iterator[tuple
 def _sheet_places(path: Path) -> dict[str, tuple[str, int]]:
     """Each sheet's entry in the workbook and its unpacked bytes; none if it is no zip (XLS)."""
     try:
+        if not zipfile.is_zipfile(path):
+            return {}
         with zipfile.ZipFile(path) as archive:
+            check_workbook(path, archive)
             sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
             entries = sheet_entries(archive)
-    except (zipfile.BadZipFile, OSError):
-        return {}
-    if sum(sizes.values()) > _MAX_UNPACKED:
-        raise ImportRefused("import.too_large", file=path.name)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise ImportRefused("import.not_a_workbook", file=path.name) from error
     return {name: (entry, sizes[entry]) for name, entry in entries.items()}
 
 
@@ -193,7 +195,7 @@ def _csv_rows(path: Path, tab: Tab) -> Iterator[tuple[int, list[CellValue]]]:
             for number, cells in enumerate(reader, 1):
                 tab.done = raw.tell()
                 if number > 1 or not _SEPARATOR.match(first[0]):
-                    yield number, cells
+                    yield number, [restored(cell) if cell.startswith("'") else cell for cell in cells]
         except UnicodeDecodeError as error:
             raise ImportRefused("import.not_utf8", file=path.name) from error
         except csv.Error as error:
