@@ -5,16 +5,21 @@ in a table of the area's name: the text `bad_cell` in `import.toml` is `import.b
 A test holds both languages to the same keys and parameters.
 """
 
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LANGUAGES", "catalogue", "current_language", "say", "set_language"]
+__all__ = ["LANGUAGES", "OBEYED", "catalogue", "current_language", "printable", "say", "set_language"]
 
 LANGUAGES = ("en", "vi")
 _LOCALE = Path(__file__).parent / "locale"
 _current = "en"
+# What a terminal obeys, or what turns what is read around: C0 and C1 without tab and line feed, DEL, the
+# separators of lines and paragraphs, and Unicode's marks of direction.
+OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_PICTURES = 0x2400  # ESC is shown as one sign that looks like it
 
 
 def set_language(name: str) -> None:
@@ -38,9 +43,28 @@ def catalogue(name: str) -> dict[str, str]:
     return texts
 
 
+def printable(text: str) -> str:
+    """`text` as it may be shown: cells, file names and servers' words may hold what moves the cursor, forges
+    lines or hides what is there.
+    """
+    return OBEYED.sub(_shown, text)
+
+
+def _shown(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return chr(_PICTURES + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
+
+
 def say(key: str, /, **params: Any) -> str:
-    """The text `key` in the language in use, filled with `params`."""
+    """The text `key` in the language in use, filled with `params`, of which nothing moves a terminal."""
     text = catalogue(_current).get(key) or catalogue("en").get(key)
     if text is None:
         return f"{key} {params}" if params else key
-    return text.format(**params)
+    return text.format(**{name: _clean(value) for name, value in params.items()})
+
+
+def _clean(value: Any) -> Any:
+    """Numbers keep their type: a text may format them."""
+    if isinstance(value, int | float):
+        return value
+    return printable(value if type(value) is str else str(value))

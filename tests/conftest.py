@@ -62,6 +62,7 @@ _figures = pytest.StashKey[list[str]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     _write_into_memory()
+    os.environ["ADAPTER_ALLOW_ROOT"] = "true"  # tests often run in a container
     Commands.launch = staticmethod(forking.launch)
     config.stash[_postgres] = Postgres()
     config.stash[_mariadb] = MariaDB()

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from adapter.cli.foreign_errors import in_words
 from adapter.errors import AdapterError
-from adapter.texts import say, set_language
+from adapter.texts import printable, say, set_language
 
 __all__ = ["main"]
 
@@ -75,5 +75,8 @@ def _language(general: Sequence[str]) -> str:
 
 def _complain(error: AdapterError) -> None:
     """One clear line, and below it whatever the error lists."""
-    lines = [say("cli.error", problem=str(error)), *(f"  {line}" for line in getattr(error, "problems", ()))]
+    lines = [
+        say("cli.error", problem=str(error)),
+        *(f"  {printable(line)}" for line in getattr(error, "problems", ())),
+    ]
     print("\n".join(lines), file=sys.stderr)

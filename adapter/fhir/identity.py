@@ -13,11 +13,13 @@ from adapter.fhir.codec import Resource
 # ruff: noqa: SIM905 - the lists read better as words than as quoted strings
 
 __all__ = [
+    "MIN_KEY_BYTES",
     "SINGLE_IDENTIFIER_TYPES",
     "TYPES_WITHOUT_IDENTIFIER",
     "IdentityFactory",
     "conditional_reference",
     "identity_search_parameter",
+    "is_weak_key",
     "with_identity",
 ]
 
@@ -37,11 +39,33 @@ SINGLE_IDENTIFIER_TYPES: Final = frozenset(
 )
 
 
+MIN_KEY_BYTES = 16
+_DIFFERENT = 8  # characters at least
+_LONGEST_PATTERN = 8
+_OF_MANUALS = (
+    b"changeme",
+    b"change-me",
+    b"password",
+    b"example",
+    b"secret-key",
+    b"identity-key",
+    b"your-key",
+)
+
+
+def is_weak_key(key: bytes) -> bool:
+    """Whether somebody could guess it: of few different characters, the same few again and again, or with a
+    word of manuals in it. A key that `adapter init` makes never is.
+    """
+    repeats = any(key == (key[:length] * len(key))[: len(key)] for length in range(1, _LONGEST_PATTERN + 1))
+    return len(set(key)) < _DIFFERENT or repeats or any(word in key.lower() for word in _OF_MANUALS)
+
+
 class IdentityFactory:
     """Makes identities from the centre's secret key (at least 16 bytes)."""
 
     def __init__(self, key: bytes) -> None:
-        if len(key) < 16:
+        if len(key) < MIN_KEY_BYTES:
             raise ValueError("the identity key needs at least 16 bytes")
         self._key = blake2b(key, digest_size=32).digest()
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapter import audit
 from adapter.database import migrate, open_database
 from adapter.errors import SettingsError
-from adapter.fhir.identity import IdentityFactory
+from adapter.fhir.identity import MIN_KEY_BYTES, IdentityFactory, is_weak_key
 from adapter.ledger.active_mappings import ActiveMappingStore
 from adapter.ledger.disclosures import DisclosureStore
 from adapter.ledger.server_cards.card import UNMEASURED, ServerCard
@@ -169,8 +169,10 @@ class Adapter:
 
     @cached_property
     def identities(self) -> IdentityFactory:
-        """The maker of identities. Raises SettingsError when the key is missing or too short."""
+        """The maker of identities. Raises SettingsError when the key is missing, too short or guessable."""
         secret = self.settings.secret(self.settings.identity_key).get_secret_value().encode()
+        if len(secret) >= MIN_KEY_BYTES and is_weak_key(secret):
+            raise SettingsError("settings.weak_key", reference=self.settings.identity_key)
         try:
             return IdentityFactory(secret)
         except ValueError as error:

@@ -19,7 +19,7 @@ from adapter.settings import Settings
 __all__ = ["configuration_digests", "note_configuration"]
 
 # What a command may well be given otherwise, and what may hold a password.
-_OF_NO_CONCERN = {"lang", "log_level", "log_json", "listen_host", "listen_port", "database_url"}
+_OF_NO_CONCERN = {"lang", "log_level", "log_json", "listen_host", "listen_port", "database_url", "allow_root"}
 _PARTS = {"centre", "alarm", "hospitals", "sources"}
 _D = audit.configuration_digest.c
 

@@ -65,7 +65,8 @@ def execute(
 
 class Commands:
     """Runs `adapter …` in `folder` and in `environment`, which may be changed between two commands: this
-    process's without ADAPTER_…, and with what is given. Use it in a `with`, or close it.
+    process's without ADAPTER_…, with leave to run services as root (tests often do), and with what is given.
+    Use it in a `with`, or close it.
     """
 
     launch: Launch = staticmethod(execute)
@@ -74,7 +75,7 @@ class Commands:
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ADAPTER_")}
-        self.environment = {**kept, **(environment or {})}
+        self.environment = {**kept, "ADAPTER_ALLOW_ROOT": "true", **(environment or {})}
         self.processes: dict[str, Process] = {}
         self.views: list[HospitalView] = []
 

@@ -96,7 +96,7 @@ class Centre:
     def environment(self) -> dict[str, str]:
         """Of the commands."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ADAPTER_")}
-        return kept | {"ADAPTER_CONFIG": str(self.folder / "adapter.toml")}
+        return kept | {"ADAPTER_CONFIG": str(self.folder / "adapter.toml"), "ADAPTER_ALLOW_ROOT": "true"}
 
     def write_card(self, hospital: str) -> None:
         """Let the hospital have been measured, and do all as R4 says: support/stub.py keeps too little to

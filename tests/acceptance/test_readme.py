@@ -43,6 +43,7 @@ class Shell:
             **{name: value for name, value in os.environ.items() if not name.startswith("ADAPTER_")},
             "PATH": f"{ADAPTER.parent}{os.pathsep}{os.environ['PATH']}",
             "ADAPTER_LISTEN_PORT": self.ports["8080"],
+            "ADAPTER_ALLOW_ROOT": "true",
         }
         self.background: list[subprocess.Popen[bytes]] = []
 

@@ -37,7 +37,7 @@ class Site:
         self.file = folder / "adapter.toml"
         self.deviant = deviant
         (folder / "data").mkdir()
-        (folder / "data" / "identity.key").write_text("k" * 64)
+        (folder / "data" / "identity.key").write_text("0123456789abcdef" * 4)
         self.file.write_text(
             f'[hospitals.bv]\ndisplay = "Bệnh viện"\nlevel = "central"\nbase_url = "{base_url}"\n'
             "max_entries = 10\nmax_bytes = 100000\n"

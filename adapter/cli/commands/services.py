@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adapter.cli.terminal.context import Hospitals, chosen, insights, now, open_adapter, stopping
+from adapter.cli.terminal.hardening import leave_no_core
 from adapter.texts import say
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def sandbox(
     from adapter.telemetry import configure_logging
 
     configure_logging()
+    leave_no_core()
     _must_be_free("127.0.0.1", port)
     run_sandbox(
         name,

@@ -14,7 +14,7 @@ import typer
 
 from adapter.cli.terminal.context import AsJson
 from adapter.errors import UsageError
-from adapter.texts import say
+from adapter.texts import printable, say
 
 if TYPE_CHECKING:
     from adapter.insights.document_check import Issue
@@ -122,7 +122,7 @@ def _as_words(found: Iterator[_Checked]) -> None:
         for issue in one.issues:
             severity = say("validate.severity_error" if issue.is_error else "validate.severity_warning")
             where = f"{issue.expression}: " if issue.expression else ""
-            print(f"{place}: {severity} [{issue.rule}] {where}{issue.text}")
+            print(printable(f"{place}: {severity} [{issue.rule}] {where}{issue.text}"))
 
 
 def _as_lines(found: Iterator[_Checked]) -> None:

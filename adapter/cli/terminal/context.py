@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adapter.cli.terminal.hardening import leave_no_core, refuse_root
 from adapter.texts import say, set_language
 
 if TYPE_CHECKING:
@@ -86,6 +87,9 @@ def open_adapter(context: typer.Context, *, service: bool = False) -> Iterator["
     from adapter.telemetry import configure_logging
 
     settings = settings_of(context)
+    if service:
+        refuse_root(settings)
+    leave_no_core()
     level = settings.log_level if service or settings.log_level == "debug" else "warning"
     configure_logging(level=level, json=settings.log_json)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every plugin it loads

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from adapter.texts import catalogue, say
+from adapter.texts import OBEYED, catalogue, say
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -43,11 +43,13 @@ def errors() -> "Console":
 
 
 def _console(*, stderr: bool) -> "Console":
-    from rich.console import Console
+    from adapter.cli.terminal.clean_console import CleanConsole
 
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else _WIDTH_OF_A_FILE
-    return Console(stderr=stderr, highlight=False, markup=False, width=width, soft_wrap=not stream.isatty())
+    return CleanConsole(
+        stderr=stderr, highlight=False, markup=False, width=width, soft_wrap=not stream.isatty()
+    )
 
 
 def emit(facts: Any, wanted: bool, render: "Callable[[Console], None]") -> None:
@@ -63,7 +65,12 @@ def as_json(facts: Any) -> str:
     import orjson
 
     options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
-    return orjson.dumps(facts, default=_plain, option=options).decode()
+    return _escaped(orjson.dumps(facts, default=_plain, option=options).decode())
+
+
+def _escaped(document: str) -> str:
+    """The same document, in which what a terminal obeys stands as \\uXXXX."""
+    return document if document.isascii() else OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
 
 
 def _plain(value: Any) -> Any:

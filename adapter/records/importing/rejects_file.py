@@ -19,6 +19,7 @@ from adapter.errors import ImportRefused
 from adapter.records.sheets.cell_parsers import CellValue, cell_text
 from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.columns import REASON_COLUMN
+from adapter.records.sheets.formula_cells import defused
 from adapter.records.sheets.layout import find_sheet
 from adapter.records.sheets.tab import Tab
 from adapter.records.sources.open_tabs import REJECTS_MARK, without_sheet_number
@@ -261,8 +262,8 @@ class _Folder:
             handle = os.open(self._folder / f"{name}.csv", os.O_WRONLY | os.O_CREAT, 0o600)
             file = self._stack.enter_context(os.fdopen(handle, "w", encoding="utf-8-sig", newline=""))
             self._writers[name] = csv.writer(file)
-            self._writers[name].writerow(_header(header)[0])
-        self._writers[name].writerow(_row(header, cells, reason))
+            self._writers[name].writerow(map(defused, _header(header)[0]))
+        self._writers[name].writerow(map(defused, _row(header, cells, reason)))
 
     def seal(self) -> Path:
         self._stack.close()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from adapter.errors import ImportRefused
 from adapter.records.layouts.raw_table import NumberedRow, RawTable
+from adapter.records.sheets.formula_cells import restored
 from adapter.records.sheets.tab import Tab
 
 __all__ = ["csv_table"]
@@ -58,7 +59,7 @@ def _csv_rows(path: Path, tab: Tab | None) -> Iterator[NumberedRow]:
                 if tab is not None:
                     tab.done = raw.tell()
                 if number > 1 or not _SEPARATOR.match(first[0]):
-                    yield number, cells
+                    yield number, [restored(cell) if cell.startswith("'") else cell for cell in cells]
         except UnicodeDecodeError as error:
             raise ImportRefused("import.not_utf8", file=path.name) from error
         except csv.Error as error:

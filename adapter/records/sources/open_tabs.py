@@ -24,6 +24,7 @@ from adapter.records.sheets.columns import IGNORED_SHEETS
 from adapter.records.sheets.layout import SHEETS
 from adapter.records.sheets.tab import Tab
 from adapter.records.sources.csv_table import csv_table
+from adapter.records.sources.workbook_limits import check_workbook
 from adapter.records.sources.xlsx_slices import (
     SLICE_BYTES,
     SLICING_THRESHOLD_BYTES,
@@ -36,7 +37,6 @@ from adapter.records.sources.xlsx_slices import (
 __all__ = ["REJECTS_MARK", "InputOptions", "open_tabs", "tables_of", "without_sheet_number"]
 
 REJECTS_MARK = "_rejects"  # a sheet or a file of this name: what is here is not everything
-_MAX_UNPACKED = 2_000_000_000  # bytes; a workbook that unpacks to more is an attack or a mistake
 _NUMBER = re.compile(r"(?:\s*\(\d+\))+$")
 _TOP_ROWS = 60  # rows that are not empty, which a table is understood by
 _TOP_BYTES = 200_000
@@ -205,11 +205,12 @@ def _sliced(path: Path, name: str, entry: str, size: int, partial: bool) -> RawT
 def _sheet_places(path: Path) -> dict[str, tuple[str, int]]:
     """Each sheet's entry in the workbook and its unpacked bytes; none if it is no zip (XLS)."""
     try:
+        if not zipfile.is_zipfile(path):
+            return {}
         with zipfile.ZipFile(path) as archive:
+            check_workbook(path, archive)
             sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
             entries = sheet_entries(archive)
-    except (zipfile.BadZipFile, OSError):
-        return {}
-    if sum(sizes.values()) > _MAX_UNPACKED:
-        raise ImportRefused("import.too_large", file=path.name)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise ImportRefused("import.not_a_workbook", file=path.name) from error
     return {name: (entry, sizes[entry]) for name, entry in entries.items()}

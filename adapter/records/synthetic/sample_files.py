@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from adapter.records.sheets.formula_cells import defused
 from adapter.records.sheets.layout import SHEETS
 from adapter.records.synthetic.sample_rows import sample_year
 
@@ -72,7 +73,7 @@ def write_csv(folder: Path, *, seed: int = 1, cadres: int = 934, year: int = 202
             writer = csv.writer(file, delimiter=";")
             writer.writerow([column.vi for column in sheet.columns])
             for _, row in rows:
-                writer.writerow([_cell(row.get(column.field)) for column in sheet.columns])
+                writer.writerow([defused(_cell(row.get(column.field))) for column in sheet.columns])
                 counts[kind] += 1
     return dict(counts)
 

@@ -22,6 +22,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from adapter.errors import SourceError
 from adapter.invalid_entries import describe_invalid_entry
 from adapter.records.sheets.layout import SHEETS
+from adapter.records.sources.sql.plain_select import is_plain_select
 from adapter.settings import SecretRef, is_valid_name
 from adapter.texts import say
 
@@ -59,6 +60,8 @@ def _is_statement(value: str) -> str:
     statement = value.strip().rstrip(";").strip()
     if not statement:
         raise ValueError(say("source.empty_query"))
+    if not is_plain_select(statement):
+        raise ValueError(say("source.no_select"))
     return statement
 
 
