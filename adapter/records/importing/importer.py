@@ -90,7 +90,7 @@ def run_import(
     rejects: Path | None = None,
     progress: ImportProgress | None = None,
     on_problem: Callable[[CellProblem], None] | None = None,
-    on_scrub: Callable[[Connection, Sequence[ErasedPerson]], None] | None = None,
+    on_scrub: Callable[[Connection, Sequence[ErasedPerson]], Collection[str]] | None = None,
     on_clear: Callable[[Connection, set[tuple[str, str]]], None] | None = None,
     on_record: Callable[[Record], None] | None = None,
     inputs: InputOptions | None = None,
@@ -105,7 +105,8 @@ def run_import(
     imported go (its suffix becomes .xlsx, or none for CSV input); an older rejects file there is replaced,
     or removed when no row is rejected. `known_measures` None: any measure.
     `progress` is called with (bytes done, bytes in all); `on_problem` with every bad cell;
-    `on_scrub`, within the import's transaction, with the people who are T0 now; `on_clear`, within it, with
+    `on_scrub`, within the import's transaction, with the people who are T0 now (it returns the names under
+    which hospitals know them, see `ErasedNames`); `on_clear`, within it, with
     kind and key of others' records that told of such a person and do not any more;
     `on_record` with every record that the files hold. `identities` makes the keyed hashes by which whoever
     was erased as T0 is known again and refused, but for those whose keys are `admitted`; None: nobody is.
@@ -198,7 +199,7 @@ class _Import:
         tally: ImportReportBuilder,
         rejects: RejectsFile,
         progress: ImportProgress | None,
-        on_scrub: Callable[[Sequence[ErasedPerson]], None] | None = None,
+        on_scrub: Callable[[Sequence[ErasedPerson]], Collection[str]] | None = None,
         on_clear: Callable[[set[tuple[str, str]]], None] | None = None,
         on_record: Callable[[Record], None] | None = None,
     ) -> None:
@@ -339,12 +340,12 @@ class _Import:
         self._changes.lock_erasures()
         people = [self._changes.scrub(key, self._hidden.words) for key in sorted(refused)]
         self._tally.scrubbed += sum(one.count for one in people)
-        if self._on_scrub is not None:
-            self._on_scrub(people)
+        sent = self._on_scrub(people) if self._on_scrub is not None else ()
         known = [one for one in people if one.was_known]
         for one in known:
             self._hidden.remember(one.key, one.identifiers)
         if known:
+            self._hidden.remember_sent(sent)
             self._tally.has_erased = True
             self._clear_others()
         return live
