@@ -19,10 +19,12 @@ from sqlalchemy import Engine, inspect, select, text
 
 from adapter.cli.commands import import_records as command
 from adapter.database import open_database, read_transaction
-from adapter.errors import FhirError
+from adapter.errors import FhirError, LeaseLost
 from adapter.inbox.receive import receive_resource
 from adapter.insights.problems import current_problems
 from adapter.ledger.schema import tables
+from adapter.ledger.schema.states import EntryEvent
+from adapter.ledger.schema.values import DeliveryOutcome
 from adapter.operations.import_records import ImportRecords, ImportReport
 from adapter.operations.merge import MergeCadres
 from adapter.operations.operation import OperationContext
@@ -449,6 +451,21 @@ def test_from_a_form_and_from_a_database(site: Site, caplog: pytest.LogCaptureFi
     nothing_at_the_hospital(site)
 
 
+def test_what_was_stored_before_anybody_looked_goes_when_its_row_is_held(site: Site) -> None:
+    """The people's sheet was left out of an earlier import, so that nobody knew whose name it was."""
+    told = f"V2;CB-0002;Khám định kỳ;202610150730;đi cùng {NAME};ổn định"
+    site.imports(OTHERS, [*VISITS, told])
+    site.sync()
+    assert NAME in repr(site.holds())
+    for _ in range(2):
+        site.said = ""
+        assert site.imports([*OTHERS, person("T0")], [*VISITS, told]).withheld == 1
+        site.sync()
+    nothing_told(site)
+    assert NAME not in repr(site.holds())
+    assert "ổn định" in site.everything()
+
+
 def test_a_plan_that_was_read_before_is_not_written_after(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -464,6 +481,27 @@ def test_a_plan_that_was_read_before_is_not_written_after(
             yield page
 
     monkeypatch.setattr(planning, "changed_pages", read_then_erased)
+    site.sync()
+    site.said = ""
+    nothing_told(site)
+    nothing_at_the_hospital(site)
+
+
+def test_whoever_had_the_shipment_under_way_loses_it(site: Site) -> None:
+    site.whole("T4")
+    site.sync()
+    ledger = site.adapter.ledger
+    lease = ledger.shipments.claim_one(HOSPITAL, KEY, now(), 60)
+    assert lease is not None
+    [line] = [one for one in ledger.entries(HOSPITAL, [KEY])[KEY] if one.type == "Patient"]
+    site.whole("T0", allow_deletions=True)
+    with pytest.raises(LeaseLost):
+        ledger.settle(lease, [DeliveryOutcome(line.identity, EntryEvent.CONFIRM)], now())
+    with pytest.raises(LeaseLost):
+        ledger.finish(lease, [DeliveryOutcome(line.identity, EntryEvent.CONFIRM)], None, now())
+    assert ledger.shipments.claim(HOSPITAL, now(), 60, 10) == []  # it may still be at it
+    for _ in range(2):
+        ledger.shipments.reclaim_expired({HOSPITAL: 0.0})
     site.sync()
     site.said = ""
     nothing_told(site)

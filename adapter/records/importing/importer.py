@@ -248,6 +248,8 @@ class _Import:
                     live=before,
                     limit=f"{limit:g}",
                 )
+        if self._checking.told_of:  # what is stored of them may be from before anybody looked
+            self._clear_others(self._checking.told_of)
         self._changes.close()
 
     def _said(self, tab: Tab, outcome: CheckedRows) -> int:
@@ -353,10 +355,12 @@ class _Import:
     def _is_hidden(self, stored: Cadre) -> bool:
         return self._hidden.is_same_person(PersonWords.of_stored(stored))
 
-    def _clear_others(self) -> None:
+    def _clear_others(self, among: Collection[tuple[str, str]] | None = None) -> None:
         """What others' records say of who was erased goes, and the next plan takes it back everywhere."""
-        cleared = self._changes.clear_others(self._hidden.words)
+        cleared = self._changes.clear_others(self._hidden.words, among)
         for kind in sorted({kind for kind, _ in cleared}):
             self._tally.add(kind, changed=sum(kind == one for one, _ in cleared))
+        if cleared:
+            self._tally.has_erased = True
         if self._on_clear is not None and cleared:
             self._on_clear(cleared)
