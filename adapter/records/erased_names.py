@@ -15,7 +15,7 @@ from adapter.errors import SettingsError
 from adapter.fhir.identity import IdentityFactory
 from adapter.records.tables import erased_name
 
-__all__ = ["ErasedNames"]
+__all__ = ["ErasedNames", "is_erased"]
 
 _BLOCK: Final = 256
 
@@ -44,9 +44,11 @@ class ErasedNames:
         """Whether one of these keys, or numbers in normal form, is an erased person's."""
         return bool(self._stored) and not self._stored.isdisjoint(self._hashes(keys, numbers))
 
-    def add(self, keys: Iterable[str], numbers: Iterable[str]) -> None:
-        """Remember the names of somebody who was erased, each in the place of a made-up one."""
-        fresh = set(self._hashes(keys, numbers)) - self._stored
+    def add(self, keys: Iterable[str], numbers: Iterable[str], sent: Iterable[str] = ()) -> None:
+        """Remember the names of somebody who was erased, each in the place of a made-up one. `sent` are those
+        under which a hospital knows the person, after its own name and a bar.
+        """
+        fresh = {*self._hashes(keys, numbers), *(self._hash("sent", one) for one in sent)} - self._stored
         while len(free := self._decoys()) < len(fresh):
             self._add_block()
         self._replace(free[: len(fresh)], sorted(fresh))
@@ -86,4 +88,21 @@ class ErasedNames:
     def _hash(self, kind: str, value: str) -> str:
         if self._made is None:
             self._made = self._identities()
-        return self._made.of("", "erased", kind, value)
+        return _hash(self._made, kind, value)
+
+
+def is_erased(
+    connection: Connection, identities: IdentityFactory, *, numbers: Iterable[str], sent: Iterable[str]
+) -> bool:
+    """Whether one of these names, as in `ErasedNames.add`, is an erased person's."""
+    hashes = [_hash(identities, "number", one) for one in numbers]
+    hashes += [_hash(identities, "sent", one) for one in sent]
+    for start in range(0, len(hashes), _BLOCK):
+        page = erased_name.c.hash.in_(hashes[start : start + _BLOCK])
+        if connection.execute(select(erased_name.c.hash).where(page).limit(1)).first() is not None:
+            return True
+    return False
+
+
+def _hash(identities: IdentityFactory, kind: str, value: str) -> str:
+    return identities.of("", "erased", kind, value)

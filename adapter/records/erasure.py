@@ -1,6 +1,6 @@
 """Takes a person who is T0 now out of the records, and what others' records say of this one."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from secrets import randbelow, token_hex
 from typing import Any, cast
@@ -108,25 +108,32 @@ def is_namesake(connection: Connection, cadre: str, words: HiddenWords) -> bool:
     return body is not None and bool(words.found_in(orjson.loads(body)["name"]) & NAME)
 
 
-def cleared_records(connection: Connection, feed: ChangeFeed, words: HiddenWords) -> set[tuple[str, str]]:
+def cleared_records(
+    connection: Connection,
+    feed: ChangeFeed,
+    words: HiddenWords,
+    among: Collection[tuple[str, str]] | None = None,
+) -> set[tuple[str, str]]:
     """Empty the fields of others' stored records that tell of hidden people; what cannot be without such a
-    field becomes a tombstone. Returns kind and key of these. Reads every record once.
+    field becomes a tombstone. Returns kind and key of these. Reads those `among` (kind, key); None: all.
     """
-    namesakes: set[str] = set()
     found: set[tuple[str, str]] = set()
-    for row in _all_records(connection):
-        if not words.look(row.body):
+    for row in _all_records(connection) if among is None else _these_records(connection, among):
+        told = words.look(row.body)
+        if not told:
             continue
-        fields = orjson.loads(row.body)
-        if row.kind == Cadre.kind and words.found_in(fields["name"]) & NAME:
-            namesakes.add(row.cadre)
-        telling = _telling(row.kind, fields, words, namesake=row.cadre in namesakes)
-        if telling:
+        namesake = bool(told & NAME) and is_namesake(connection, row.cadre, words)
+        if telling := _telling(row.kind, orjson.loads(row.body), words, namesake=namesake):
             found.add((row.kind, row.key))
             _clear(connection, feed, row, telling)
     _clear_history(connection, words)
     _clear_held(connection, words)
     return found
+
+
+_BODIES = select(record.c.kind, record.c.key, record.c.cadre, record.c.body).where(
+    record.c.deleted.is_(False)
+)
 
 
 def _clear_held(connection: Connection, words: HiddenWords) -> None:
@@ -154,18 +161,23 @@ def _clear_history(connection: Connection, words: HiddenWords) -> None:
 
 
 def _all_records(connection: Connection) -> Iterator[Any]:
-    """Live ones, people first, so that namesakes are known when their texts come."""
     for kind in RECORD_TYPES:
         last = ""
         while True:
-            query = select(record.c.kind, record.c.key, record.c.cadre, record.c.body).where(
-                record.c.kind == kind, record.c.key > last, record.c.deleted.is_(False)
-            )
+            query = _BODIES.where(record.c.kind == kind, record.c.key > last)
             page = connection.execute(query.order_by(record.c.key).limit(_PAGE)).all()
             if not page:
                 break
             last = page[-1].key
             yield from page
+
+
+def _these_records(connection: Connection, among: Collection[tuple[str, str]]) -> Iterator[Any]:
+    for kind in sorted({kind for kind, _ in among}):
+        keys = sorted(key for of, key in among if of == kind)
+        for start in range(0, len(keys), _PAGE):
+            page = record.c.key.in_(keys[start : start + _PAGE])
+            yield from connection.execute(_BODIES.where(record.c.kind == kind, page)).all()
 
 
 def _telling(kind: str, fields: dict[str, Any], words: HiddenWords, *, namesake: bool) -> list[str]:

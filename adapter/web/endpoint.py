@@ -11,6 +11,7 @@ from adapter.inbox.receive import receive_resource as receive
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.configuration_changes import note_configuration
 from adapter.pipeline.inbound.inbox import process_inbox
+from adapter.pipeline.inbound.refusal import refuse_erased
 from adapter.repository.write_plan import VersionChange
 from adapter.web.app import endpoint_app
 from adapter.web.request_body import BodyLimits
@@ -25,6 +26,7 @@ def adapter_endpoint(adapter: Adapter) -> FastAPI:
     def on_change(connection: Connection, change: VersionChange) -> None:
         if change.action == "delete" or change.repeated:
             return
+        refuse_erased(adapter, connection, change)
         receive(
             connection,
             hospital=change.owner,

@@ -4,6 +4,7 @@ events, and what hospitals hold is still retracted.
 
 import logging
 import shutil
+import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from io import StringIO
@@ -12,19 +13,24 @@ from typing import Any
 
 import plainly
 import pytest
+from checkup_forms import document
 from rich.console import Console
 from sqlalchemy import Engine, inspect, select, text
 
 from adapter.cli.commands import import_records as command
 from adapter.database import open_database, read_transaction
+from adapter.errors import FhirError, LeaseLost
 from adapter.inbox.receive import receive_resource
 from adapter.insights.problems import current_problems
 from adapter.ledger.schema import tables
+from adapter.ledger.schema.states import EntryEvent
+from adapter.ledger.schema.values import DeliveryOutcome
 from adapter.operations.import_records import ImportRecords, ImportReport
 from adapter.operations.merge import MergeCadres
 from adapter.operations.operation import OperationContext
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.inbox import process_inbox
+from adapter.pipeline.inbound.refusal import refuse_erased
 from adapter.pipeline.outbound import planning
 from adapter.pipeline.outbound.sync import sync as run_sync
 from adapter.records.tables import erased_name
@@ -86,6 +92,7 @@ class Site:
         self.number = 0
 
     def _receive(self, connection: Any, change: VersionChange) -> None:
+        refuse_erased(self.adapter, connection, change)
         receive_resource(
             connection,
             hospital=change.owner,
@@ -326,6 +333,45 @@ def test_what_a_hospital_had_sent_goes_too(
     assert CITIZEN not in caplog.text + site.said
 
 
+def test_what_a_hospital_goes_on_sending_is_refused(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    site.whole("T4")
+    site.sync()
+    held = [one["id"] for one in site.holds() if one["resourceType"] == "Patient" and NAME in repr(one)]
+    own = site.push({"resourceType": "Patient", "name": [{"text": NAME}], "birthDate": "1950-09-02"})
+    identity = site.identity("ServiceRequest", "referral", "R40")
+    site.whole("T0", allow_deletions=True)
+    report = {"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "Siêu âm"}}
+    private = {**report, "conclusion": "kết luận riêng tư"}
+    system = site.adapter.settings.centre.identifier_system
+    number = {"system": "urn:x", "value": f"{CITIZEN[:6]} {CITIZEN[6:]}"}
+    refused = [
+        {"resourceType": "Patient", "identifier": [number], "name": [{"text": NAME}]},
+        {**private, "basedOn": [{"identifier": {"system": system, "value": identity}}]},
+        {**private, "subject": {"reference": f"Patient/{held[0]}"}},
+        {**private, "subject": {"reference": f"Patient/{own}"}},
+        {**private, "subject": {"identifier": number}},
+    ]
+    for later in (False, True):
+        for one in refused:
+            with pytest.raises(FhirError) as error:
+                site.push(one)
+            assert error.value.status == 422 or "reference" in repr(one)
+            site.said += str(error.value)
+        if not later:
+            site.said = ""
+            site.sync()
+            site.sync()
+    site.push({**report, "conclusion": "của ai đó"})
+    assert "của ai đó" in site.everything()
+    site.said = ""
+    caplog.clear()
+    nothing_told(site)
+    site.whole("T4", admitted=(KEY,))
+    site.sync()
+    site.push(refused[1])
+    assert "kết luận riêng tư" in site.everything()
+
+
 def test_what_others_records_said_before_goes_from_here_and_from_the_hospital(site: Site) -> None:
     told = [
         f"V2;CB-0002;Khám định kỳ;202610150730;đi cùng {NAME};ổn định",
@@ -347,6 +393,79 @@ def test_what_others_records_said_before_goes_from_here_and_from_the_hospital(si
     assert "ổn định" in site.everything()  # the rest of that visit stays
 
 
+FORM = (
+    f"<HO_SO_KSK><HANH_CHINH><MA_LK>V49</MA_LK><HO_TEN>{NAME}</HO_TEN><SO_CCCD>{CITIZEN}</SO_CCCD>"
+    "<MA_THE_BHYT></MA_THE_BHYT><NGAY_KHAM>202610020800</NGAY_KHAM></HANH_CHINH>"
+    "<KHAM_THE_LUC><HUYET_AP></HUYET_AP><CAN_NANG>104,77</CAN_NANG></KHAM_THE_LUC></HO_SO_KSK>"
+)
+
+
+def test_from_a_form_and_from_a_database(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    def read(path: Path) -> ImportReport:
+        report = ImportRecords((path,)).perform(OperationContext(site.adapter, "test", now))
+        site.said += repr(report) + "".join(map(str, report.problems))
+        return report
+
+    def tier(value: str) -> None:
+        with sqlite3.connect(site.folder / "his.db") as his:
+            his.execute("UPDATE people SET tier = ? WHERE key = ?", (value, KEY))
+
+    with sqlite3.connect(site.folder / "his.db") as his:
+        his.execute("CREATE TABLE people (key, name, sex, birth_date, tier, national_id, phone)")
+        his.execute("CREATE TABLE visits (key, cadre, type, started_at, reason)")
+        rows = [
+            (f"CB-{number:04}", f"Lê Văn {number * 'A'}", "Nam", "1960-03-05", "T4", None, None)
+            for number in range(1, 40)
+        ]
+        his.executemany(
+            "INSERT INTO people VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [*rows, (KEY, NAME, "Nữ", "1950-09-02", "T4", CITIZEN, PHONE)],
+        )
+        visit = ("V40", KEY, "Khám định kỳ", "2026-10-15 07:30", "khó ngủ vì việc riêng")
+        his.execute("INSERT INTO visits VALUES (?, ?, ?, ?, ?)", visit)
+    (site.folder / "his.url").write_text("sqlite:///his.db")
+    source = site.folder / "his.yaml"
+    source.write_text(
+        "source: his\nconnection: file:his.url\nqueries:\n"
+        "  cadre: SELECT * FROM people\n  visit: SELECT * FROM visits\n"
+    )
+    form = site.folder / "form.xml"
+    form.write_bytes(content if isinstance(content := document(FORM), bytes) else content.encode())
+    assert read(source).kinds["cadre"].created == 40
+    assert read(form).kinds["measurement"].created == 1
+    site.sync()
+    tier("T0")
+    site.said = ""
+    caplog.clear()
+    assert read(source).scrubbed == 4
+    report = read(form)
+    assert (report.withheld > 0, report.rejects) == (True, None)
+    tier("T4")
+    assert read(source).returning == 1
+    site.sync()
+    site.sync()
+    for file in ("his.db", "form.xml"):
+        (site.folder / file).unlink()
+    nothing_told(site, caplog.text)
+    assert "V49" not in site.everything()
+    nothing_at_the_hospital(site)
+
+
+def test_what_was_stored_before_anybody_looked_goes_when_its_row_is_held(site: Site) -> None:
+    """The people's sheet was left out of an earlier import, so that nobody knew whose name it was."""
+    told = f"V2;CB-0002;Khám định kỳ;202610150730;đi cùng {NAME};ổn định"
+    site.imports(OTHERS, [*VISITS, told])
+    site.sync()
+    assert NAME in repr(site.holds())
+    for _ in range(2):
+        site.said = ""
+        assert site.imports([*OTHERS, person("T0")], [*VISITS, told]).withheld == 1
+        site.sync()
+    nothing_told(site)
+    assert NAME not in repr(site.holds())
+    assert "ổn định" in site.everything()
+
+
 def test_a_plan_that_was_read_before_is_not_written_after(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -362,6 +481,27 @@ def test_a_plan_that_was_read_before_is_not_written_after(
             yield page
 
     monkeypatch.setattr(planning, "changed_pages", read_then_erased)
+    site.sync()
+    site.said = ""
+    nothing_told(site)
+    nothing_at_the_hospital(site)
+
+
+def test_whoever_had_the_shipment_under_way_loses_it(site: Site) -> None:
+    site.whole("T4")
+    site.sync()
+    ledger = site.adapter.ledger
+    lease = ledger.shipments.claim_one(HOSPITAL, KEY, now(), 60)
+    assert lease is not None
+    [line] = [one for one in ledger.entries(HOSPITAL, [KEY])[KEY] if one.type == "Patient"]
+    site.whole("T0", allow_deletions=True)
+    with pytest.raises(LeaseLost):
+        ledger.settle(lease, [DeliveryOutcome(line.identity, EntryEvent.CONFIRM)], now())
+    with pytest.raises(LeaseLost):
+        ledger.finish(lease, [DeliveryOutcome(line.identity, EntryEvent.CONFIRM)], None, now())
+    assert ledger.shipments.claim(HOSPITAL, now(), 60, 10) == []  # it may still be at it
+    for _ in range(2):
+        ledger.shipments.reclaim_expired({HOSPITAL: 0.0})
     site.sync()
     site.said = ""
     nothing_told(site)

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from adapter.operations.merge import MergeCadres, MergePreview, UnmergeCadre
 from adapter.operations.operation import OperationContext
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound import inbox
+from adapter.pipeline.inbound.erasure import erase_everywhere
 from adapter.pipeline.inbound.inbox import process_inbox
 from adapter.pipeline.outbound.sync import sync as run_sync
 from adapter.records.importing import importer
@@ -278,6 +280,7 @@ def test_when_one_of_them_is_t0_both_leave(site: Site, tmp_path: Path) -> None:
         known_hospitals=frozenset((*site.bases, "bv-trung-uong")),
         now=clock(),
         partial=True,
+        on_scrub=partial(erase_everywhere, now=clock()),
     )
     assert site.adapter.records.get("cadre", site.survivor) is None
     assert site.adapter.records.get("cadre", site.loser) is None

@@ -21,6 +21,7 @@ _REFERENCE = re.compile(r"\b([A-Z][A-Za-z]{2,40})/([A-Za-z0-9.\-]{1,64})")
 _IDENTITY = re.compile(r"\b[0-9a-f]{32}\b")
 _BIRTH_DATE = re.compile(r'"birthDate":\s*"([0-9-]+)"')
 _PASSES = 5  # how far what refers to each other is followed
+_ASKED_ABOUT = frozenset(("Patient", "ServiceRequest"))
 _OF_A_PERSON = frozenset(
     (
         *("Binary", "CarePlan", "Condition", "DiagnosticReport", "DocumentReference", "Encounter"),
@@ -36,23 +37,19 @@ def erase_everywhere(
     *,
     now: datetime,
     audit_subject: Callable[[str], str] | None = None,
-) -> None:
+) -> set[str]:
     """In the caller's transaction, after the records. Reads all that hospitals sent. The audit itself stays:
-    it names nobody but by a keyed hash.
+    it names nobody but by a keyed hash. Returns the names under which hospitals know these people and what
+    was asked about them, each after the hospital's own.
     """
     if not people:
-        return
+        return set()
     sent = _Sent(people[0].words)
     for person in people:
-        if not person.was_known:
-            continue  # nothing can be theirs but what hospitals sent unasked
-        lines = ledger.erase_cadre(connection, person.key, person.records, person.number, now)
-        sent.identities |= {(line.hospital, line.identity) for line in lines}
-        sent.remote |= {SentResource(one.hospital, one.type, one.remote_id) for one in lines if one.remote_id}
-        sent.found |= inbox.erase_cadre(connection, person.key, person.referrals)
-        inbox.forget_candidate(connection, person.key)
-        if audit_subject is not None:
-            audit.forget_withheld(connection, audit_subject(person.key))
+        if person.was_known:  # else nothing can be theirs but what hospitals sent unasked
+            _erase_known(connection, person, sent, now)
+            if audit_subject is not None:
+                audit.forget_withheld(connection, audit_subject(person.key))
     sent.follow(connection)
     inbox.erase_resources(connection, sent.found)
     for one in sent.found:
@@ -60,6 +57,16 @@ def erase_everywhere(
         if sent.words.look(one.id):
             repository.forget_resource(connection, one.hospital, one.type, one.id)
             inbox.forget_resource(connection, one)
+    return sent.names()
+
+
+def _erase_known(connection: Connection, person: ErasedPerson, sent: "_Sent", now: datetime) -> None:
+    lines = ledger.erase_cadre(connection, person.key, person.records, person.number, now)
+    sent.identities |= {(line.hospital, line.identity) for line in lines}
+    sent.asked |= {f"{line.hospital}|{line.identity}" for line in lines if line.type in _ASKED_ABOUT}
+    sent.remote |= {SentResource(one.hospital, one.type, one.remote_id) for one in lines if one.remote_id}
+    sent.found |= inbox.erase_cadre(connection, person.key, person.referrals)
+    inbox.forget_candidate(connection, person.key)
 
 
 @dataclass
@@ -69,6 +76,7 @@ class _Sent:
     words: HiddenWords
     found: set[SentResource] = field(default_factory=set)
     identities: set[tuple[str, str]] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)  # hospital and identity of whom and what was asked about
     remote: set[SentResource] = field(default_factory=set)  # as hospitals name what they have of ours
     wanted: set[SentResource] = field(default_factory=set)  # what was found refers to it
     owners: dict[SentResource, str] = field(default_factory=dict)  # whose it was found to be
@@ -90,6 +98,11 @@ class _Sent:
             self.named.clear()
             if len(self.found) == before:
                 return
+
+    def names(self) -> set[str]:
+        """Under which hospitals know these people, or what was asked about them."""
+        told = (one for one in (*self.found, *self.remote) if one.type in _ASKED_ABOUT)
+        return self.asked.union(f"{one.hospital}|{one.type}/{one.id}" for one in told)
 
     def _add(self, one: SentResource, text: str) -> None:
         self.found.add(one)

@@ -141,6 +141,11 @@ class HiddenPeople:
         if self._erased is not None:
             self._erased.add([key], self._numbers_of.get(key.casefold(), set()).union(numbers))
 
+    def remember_sent(self, sent: Collection[str]) -> None:
+        """Under these names hospitals know who was erased; they may go on sending."""
+        if self._erased is not None:
+            self._erased.add((), (), sent)
+
     def add_namesake(self, person: PersonWords) -> None:
         """Remember somebody else with a hidden person's name: it is in this one's texts by right."""
         if self.words.found_in(person.name) & NAME:

@@ -1,6 +1,6 @@
 """What an import writes, all on one connection: records, tombstones, and what it has met so far."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -310,9 +310,11 @@ class ImportWriter:
             for body in self.connection.execute(select(record.c.body).where(live)).scalars()
         ]
 
-    def clear_others(self, words: HiddenWords) -> set[tuple[str, str]]:
-        """Take what tells of hidden people out of everybody's records; kind and key of those."""
-        return cleared_records(self.connection, self._feed, words)
+    def clear_others(
+        self, words: HiddenWords, among: Collection[tuple[str, str]] | None = None
+    ) -> set[tuple[str, str]]:
+        """Take what tells of hidden people out of everybody's records, or those `among`; which they were."""
+        return cleared_records(self.connection, self._feed, words, among)
 
     def lock_erasures(self) -> None:
         """Before anybody is erased."""

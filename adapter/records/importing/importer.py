@@ -106,7 +106,7 @@ def run_import(
     rejects: Path | None = None,
     progress: ImportProgress | None = None,
     on_problem: Callable[[CellProblem], None] | None = None,
-    on_scrub: Callable[[Connection, Sequence[ErasedPerson]], None] | None = None,
+    on_scrub: Callable[[Connection, Sequence[ErasedPerson]], Collection[str]] | None = None,
     on_clear: Callable[[Connection, set[tuple[str, str]]], None] | None = None,
     on_record: Callable[[Record], None] | None = None,
     inputs: InputOptions | None = None,
@@ -125,7 +125,8 @@ def run_import(
     imported go (its suffix becomes .xlsx, or none for CSV input); an older rejects file there is replaced,
     or removed when no row is rejected. `known_measures` None: any measure.
     `progress` is called with (bytes done, bytes in all); `on_problem` with every bad cell;
-    `on_scrub`, within the import's transaction, with the people who are T0 now; `on_clear`, within it, with
+    `on_scrub`, within the import's transaction, with the people who are T0 now (it returns the names under
+    which hospitals know them, see `ErasedNames`); `on_clear`, within it, with
     kind and key of others' records that told of such a person and do not any more;
     `on_record` with every record that the files hold. `identities` makes the keyed hashes by which whoever
     was erased as T0 is known again and refused, but for those whose keys are `admitted`; None: nobody is.
@@ -231,7 +232,7 @@ class _Import:
         progress: ImportProgress | None,
         plausible: PlausibleRanges | None = None,
         digest_of: Callable[[str], str],
-        on_scrub: Callable[[Sequence[ErasedPerson]], None] | None = None,
+        on_scrub: Callable[[Sequence[ErasedPerson]], Collection[str]] | None = None,
         on_clear: Callable[[set[tuple[str, str]]], None] | None = None,
         on_record: Callable[[Record], None] | None = None,
     ) -> None:
@@ -287,6 +288,8 @@ class _Import:
                 refuse_mass_deletion(kind, deleted, before, limit)
             if limit is not None and not self._allowed.clearing:
                 refuse_mass_clearing(self._tally.summary, kind, before, limit, self._titles)
+        if self._checking.told_of:  # what is stored of them may be from before anybody looked
+            self._clear_others(self._checking.told_of)
         self._history.close(self._changes.position)
         self._changes.close()
 
@@ -415,12 +418,12 @@ class _Import:
         self._changes.lock_erasures()
         people = [self._changes.scrub(key, self._hidden.words) for key in sorted(refused)]
         self._tally.scrubbed += sum(one.count for one in people)
-        if self._on_scrub is not None:
-            self._on_scrub(people)
+        sent = self._on_scrub(people) if self._on_scrub is not None else ()
         known = [one for one in people if one.was_known]
         for one in known:
             self._hidden.remember(one.key, one.identifiers)
         if known:
+            self._hidden.remember_sent(sent)
             self._tally.has_erased = True
             self._clear_others()
         return live
@@ -428,10 +431,12 @@ class _Import:
     def _is_hidden(self, stored: Cadre) -> bool:
         return self._hidden.is_same_person(PersonWords.of_stored(stored))
 
-    def _clear_others(self) -> None:
+    def _clear_others(self, among: Collection[tuple[str, str]] | None = None) -> None:
         """What others' records say of who was erased goes, and the next plan takes it back everywhere."""
-        cleared = self._changes.clear_others(self._hidden.words)
+        cleared = self._changes.clear_others(self._hidden.words, among)
         for kind in sorted({kind for kind, _ in cleared}):
             self._tally.add(kind, changed=sum(kind == one for one, _ in cleared))
+        if cleared:
+            self._tally.has_erased = True
         if self._on_clear is not None and cleared:
             self._on_clear(cleared)

@@ -67,6 +67,7 @@ class RowChecker:
         self._tally = tally
         self._hidden = hidden
         self.refused_cadres: set[str] = set()  # those whose own row says T0, and whoever is the same person
+        self.told_of: set[tuple[str, str]] = set()  # rows, by kind and key, that told of hidden people
         self._above: tuple[Tab | None, int] = (None, 0)  # refused rows of the tab so far
         self._refused = _Owned()
         self._withheld = _Owned()
@@ -158,6 +159,8 @@ class RowChecker:
                 reader.withhold(row, "national_id", "expect_own_number")
             elif (field := found_in(kind, row, fields)) is not None:
                 reader.withhold(row, field, "expect_own_words")
+                if row.key is not None:
+                    self.told_of.add((kind, row.key))
 
     def _conceal(self, tab: Tab, row: ParsedRow) -> None:
         """Count a row that may be a T0 person's or tells of one, with what is wrong but no value."""

@@ -1,0 +1,61 @@
+"""What hospitals go on sending about somebody who was erased as T0 is refused before it is stored."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Connection
+
+from adapter.errors import FhirError, SettingsError
+from adapter.pipeline.application import Adapter
+from adapter.records.erased_names import is_erased
+from adapter.records.serialisation import normalise_identifier
+from adapter.repository.write_plan import VersionChange
+
+__all__ = ["refuse_erased"]
+
+_NAMED = re.compile(rb"\b[0-9a-f]{32}\b|\b(?:Patient|ServiceRequest)/[A-Za-z0-9.\-]{1,64}")
+_SHORTEST = 8  # characters of a national or insurance number
+
+
+def refuse_erased(adapter: Adapter, connection: Connection, change: VersionChange) -> None:
+    """Raises FhirError, so that the transaction ends with nothing stored, for what names such a person by a
+    number, or by what this hospital was sent or gave a name to.
+    """
+    numbers = {normalise_identifier(one) for one in _identifier_values(change.resource)}
+    sent = {one.decode() for one in _NAMED.findall(change.body)}
+    try:
+        identities = adapter.identities
+    except SettingsError:
+        return  # without a key nobody was erased by it
+    if is_erased(
+        connection,
+        identities,
+        numbers={one for one in numbers if len(one) >= _SHORTEST},
+        sent={f"{change.owner}|{one}" for one in sent if not _is_known(adapter, change.owner, one)},
+    ):
+        raise FhirError(422, "business-rule", "fhir.not_kept")
+
+
+def _is_known(adapter: Adapter, hospital: str, named: str) -> bool:
+    """Whether it is of somebody who is in the records, perhaps again."""
+    ledger = adapter.ledger
+    if "/" in named:
+        line = ledger.by_remote_id(hospital, *named.split("/", 1))
+    else:
+        line = ledger.by_identity(hospital, "Patient", named) or ledger.by_identity(
+            hospital, "ServiceRequest", named
+        )
+    return line is not None and line.key != ""
+
+
+def _identifier_values(node: Any, *, inside: bool = False) -> Iterator[str]:
+    """The values of all Identifiers of a resource."""
+    if isinstance(node, list):
+        for one in node:
+            yield from _identifier_values(one, inside=inside)
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            if inside and name == "value" and isinstance(value, str):
+                yield value
+            yield from _identifier_values(value, inside=name == "identifier")
