@@ -1,6 +1,7 @@
 """The sheets of a workbook: every column with its headers in Vietnamese and English."""
 
 from adapter.records.sheets import cell_parsers
+from adapter.records.sheets.birth_date import parse_birth_date
 from adapter.records.sheets.choices import CHOICE_LISTS, fold_label
 from adapter.records.sheets.columns import CellParser, Column, Sheet
 from adapter.records.sheets.vietnamese_text.readings import all_readings
@@ -56,7 +57,15 @@ SHEETS = (
                 required=True,
             ),
             _one("sex", "Giới tính", "Sex", "sex", "giới", "gender", required=True),
-            _day("birth_date", "Ngày sinh", "Date of birth", "birth date", required=True),
+            _as(
+                "birth_date",
+                "Ngày sinh",
+                "Date of birth",
+                parse_birth_date,
+                "expect_birth_date",
+                "birth date",
+                required=True,
+            ),
             _one("tier", "Diện quản lý", "Tier", "tier", "diện", required=True),
             _text("position", "Chức vụ", "Position"),
             _as(
