@@ -22,7 +22,8 @@ from adapter import audit
 from adapter.database import read_transaction, write_transaction
 from adapter.errors import ImportRefused, SourceDisconnected, SourceReplaced
 from adapter.records.held_rows import file_digest
-from adapter.records.importing.import_report import CellProblem, ImportReport
+from adapter.records.importing.cell_problem import CellProblem
+from adapter.records.importing.import_report import ImportReport
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.importing.plausibility import PlausibilityChecks
 from adapter.records.importing.rejects_file import RejectsFile

@@ -9,7 +9,7 @@ import orjson
 from adapter.bounded_cache import BoundedCache
 from adapter.records import serialisation as bodies
 from adapter.records.held_rows import HeldRowWriter, HeldState
-from adapter.records.importing.import_report import CellProblem
+from adapter.records.importing.cell_problem import CellProblem
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.importing.report_builder import ImportReportBuilder
 from adapter.records.importing.row_reader import ParsedRow, RowReader, remarks_of

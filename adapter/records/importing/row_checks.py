@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from adapter.records.importing.cell_problem import CellProblem
 from adapter.records.importing.column_texts import ColumnTexts
-from adapter.records.importing.import_report import CellProblem
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.importing.lenient_cells import keep_stored_values
 from adapter.records.importing.plausibility import PlausibilityChecks
