@@ -66,7 +66,7 @@ class KnownCadre:
 
     key: str
     name: str
-    birth_date: date
+    birth_date: date | str  # a year, or year and month, where no more is known
     pseudonym: str | None = None
 
 
@@ -269,12 +269,18 @@ def _bare(name: str) -> list[str]:
 
 
 def _birth_date(evidence: Evidence, person: KnownCadre) -> bool | None:
-    """Do the dates agree as far as they were given (a year, a month, a day)? None when not given."""
+    """Do the dates agree as far as they were given (a year, a month, a day)? None when not given, and when
+    our own is no day and does not disagree: a year alone confirms nobody.
+    """
     if not evidence.birth_dates:
         return None
+    born = person.birth_date if isinstance(person.birth_date, str) else person.birth_date.isoformat()
     if _by_pseudonym(evidence, person):  # whoever got a year alone may have made 1 January of it
-        return all(given[:4] == person.birth_date.isoformat()[:4] for given in evidence.birth_dates)
-    return all(person.birth_date.isoformat().startswith(given) for given in evidence.birth_dates)
+        return all(given[:4] == born[:4] for given in evidence.birth_dates)
+    if isinstance(person.birth_date, str):
+        agrees = all(born.startswith(given) or given.startswith(born) for given in evidence.birth_dates)
+        return None if agrees else False
+    return all(born.startswith(given) for given in evidence.birth_dates)
 
 
 FulfilmentEffect = Literal["in-progress", "completed", "failed"]

@@ -11,6 +11,8 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from adapter.records.partial_dates import PartialDate
+
 __all__ = [
     "KINDS",
     "MAPPED_TYPES",
@@ -84,7 +86,7 @@ class Cadre(Record):
     kind: ClassVar[str] = "cadre"
     name: str
     sex: Sex
-    birth_date: date
+    birth_date: date | PartialDate  # old papers may say a year alone
     tier: Tier
     position: str | None = None
     national_id: str | None = None  # CCCD, 12 digits

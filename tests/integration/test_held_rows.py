@@ -66,7 +66,7 @@ def test_a_row_that_hardly_can_be_is_held_with_all_that_it_says(engine: Engine, 
     assert (report.held, report.rejected, report.kinds["measurement"].created) == (1, 0, 1)
     assert [str(one) for one in report.held_cells] == [
         'Sheet Chỉ số, row 2, column Giá trị: "1,65" waits for a person: '
-        "a living person has 54 to 275 cm; 1.65: m?"
+        "VS-HEIGHT: a living person has 54 to 275 cm; 1.65: m?"
     ]
     assert RecordStore(engine).get("measurement", "V1/VS-HEIGHT") is None
     [row] = HeldRowStore(engine).rows()

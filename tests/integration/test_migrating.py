@@ -53,9 +53,6 @@ def unmade(database_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-OLD = "0004"
-
-
 def old(engine: Engine) -> None:
     """Bring it to a version whose next step changes tables that are full, with a resource in the ledger."""
     for version in database._versions()[: database._versions().index(OLD) + 1]:

@@ -140,7 +140,9 @@ def test_a_t0_row_with_bad_cells_is_neither_shown_nor_written(engine: Engine, tm
         place(book, "Cán bộ", "Ngày sinh", 4).value = "bí mật 1"
         place(book, "Cán bộ", "Diện quản lý", 4).value = " t0"
         place(book, "Chỉ số", "Giá trị", measured_row(book, "CB-0003.K1")).value = None
-        place(book, "Cán bộ", "Số CCCD", 2).value = "12"
+        place(book, "Cán bộ", "Giới tính", 2).value = "12"
+        place(book, "Cán bộ", "Số CCCD", 4).value = "bí mật 2"
+        place(book, "Cán bộ", "Số CCCD", 5).value = "12"
 
     found: list[Any] = []
     path = edited(tmp_path / "bad.xlsx", edit)
@@ -151,7 +153,8 @@ def test_a_t0_row_with_bad_cells_is_neither_shown_nor_written(engine: Engine, tm
     written = "".join(
         str(cell) for page in load_workbook(report.rejects) for row in page.values for cell in row
     )
-    for telling in ("CB-0003", "bí mật 1"):
+    assert {cell.row for cell in report.noted_cells} == {5}
+    for telling in ("CB-0003", "bí mật 1", "bí mật 2"):
         assert telling not in written
         assert telling not in repr(report)
 

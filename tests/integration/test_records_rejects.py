@@ -29,23 +29,13 @@ BAD: list[tuple[str, str, int, Any, str]] = [
     ("Cán bộ", "Giới tính", 5, "đàn ông", "Nam (Male)"),
     ("Cán bộ", "Ngày sinh", 7, "31/02/1960", "DD/MM/YYYY"),
     ("Cán bộ", "Diện quản lý", 8, "T9", "T1, T2"),
-    ("Cán bộ", "Số CCCD", 9, 24064104760, "lost its zeros"),
-    ("Cán bộ", "Số CMND cũ", 10, "12345", "9 digits"),
-    ("Cán bộ", "Số thẻ BHYT", 11, "XX9", "BHYT"),
-    ("Cán bộ", "Điện thoại", 13, "12345", "phone"),
-    ("Cán bộ", "Tỉnh", 14, "02", "34 provinces"),
-    ("Cán bộ", "Dân tộc", 15, "77", "ethnic group"),
     ("Cán bộ", "Đồng ý chia sẻ", 16, "tất cả", "HIV"),
     ("Cán bộ", "Ngày mất", 17, "01/01/1900", "date of birth"),
     ("Lượt khám", "Loại", 2, "khám chơi", "Khám định kỳ"),
     ("Lượt khám", "Kết thúc", 3, "01/01/2026 07:00", "before the start"),
     ("Lượt khám", "Bắt đầu", 10, "32/01/2026", "HH:MM"),
-    ("Lượt khám", "Hướng xử trí", 11, "uống thuốc", "Follow up"),
-    ("Lượt khám", "Số mẫu", 12, "2,5", "whole number"),
     ("Chỉ số", "Giá trị", 10, date(2026, 10, 8), "Excel"),
     ("Chỉ số", "Mã chỉ số", 12, None, "a value"),
-    ("Chỉ số", "Ngưỡng trên", 14, "cao", "number"),
-    ("Chỉ số", "Cờ", 16, "to", "High"),
     ("Chỉ số", "Mã lượt khám", 18, "CB-9999.K1", "key of a visit"),
     ("Chẩn đoán", "ICD-10", 2, "cao áp", "E11.9"),
     ("Chẩn đoán", "Mức độ", 3, "chắc", "Confirmed"),
@@ -58,6 +48,20 @@ NOBODYS = (
     "Mã lượt khám",
     18,
 )  # may be a T0 person's, since the file has some: not shown, not copied
+
+# The same where nothing hangs on the cell: it is left out and noted.
+LENIENT: list[tuple[str, str, int, Any, str]] = [
+    ("Cán bộ", "Số CCCD", 9, 24064104761, "lost its zeros"),  # of nobody of that sex and year
+    ("Cán bộ", "Số CMND cũ", 10, "12345", "9 digits"),
+    ("Cán bộ", "Số thẻ BHYT", 11, "XX9", "BHYT"),
+    ("Cán bộ", "Điện thoại", 13, "12345", "phone"),
+    ("Cán bộ", "Tỉnh", 14, "02", "34 provinces"),
+    ("Cán bộ", "Dân tộc", 15, "77", "ethnic group"),
+    ("Lượt khám", "Hướng xử trí", 11, "uống thuốc", "Follow up"),
+    ("Lượt khám", "Số mẫu", 12, "2,5", "whole number"),
+    ("Chỉ số", "Ngưỡng trên", 14, "cao", "number"),
+    ("Chỉ số", "Cờ", 16, "to", "High"),
+]
 
 
 def imports(engine: Engine, path: Path, **options: Any) -> ImportReport:
@@ -75,10 +79,10 @@ def cell(page: Any, header: str, row: int) -> Any:
     return page.cell(row, [title.value for title in page[1]].index(header) + 1)
 
 
-def spoil(source: Path, target: Path) -> dict[tuple[str, str, int], Any]:
+def spoil(source: Path, target: Path, bad: list[Any] = BAD) -> dict[tuple[str, str, int], Any]:
     book = load_workbook(source)
     good = {}
-    for sheet, header, row, value, _ in BAD:
+    for sheet, header, row, value, _ in bad:
         spoilt = cell(book[sheet], header, row)
         good[sheet, header, row] = spoilt.value
         spoilt.value = value
@@ -89,7 +93,7 @@ def spoil(source: Path, target: Path) -> dict[tuple[str, str, int], Any]:
 def test_each_bad_cell_is_one_clear_line_and_costs_its_row(engine: Engine, tmp_path: Path) -> None:
     good = spoil(SMALL, tmp_path / "bad.xlsx")
     report = imports(engine, tmp_path / "bad.xlsx", rejects=tmp_path / "rejects.xlsx")
-    assert report.problem_count == len(BAD) >= 25
+    assert report.problem_count == len(BAD) >= 17
     for sheet, header, row, value, says in BAD:
         lines = [str(problem) for problem in report.problems if (problem.sheet, problem.row) == (sheet, row)]
         assert len(lines) == 1, (sheet, header, row)
@@ -111,6 +115,23 @@ def test_each_bad_cell_is_one_clear_line_and_costs_its_row(engine: Engine, tmp_p
     assert (again.rejected, again.rejects) == (0, None)
     assert [counts.deleted for counts in again.kinds.values()] == [0] * len(again.kinds)
     assert imports(engine, SMALL).changes == 1  # but for nobody's row, together they are the whole good file
+
+
+def test_a_bad_cell_that_nothing_hangs_on_costs_itself(engine: Engine, tmp_path: Path) -> None:
+    imports(engine, SMALL)
+    before = {kind: list(RecordStore(engine).iterate(kind)) for kind in ("cadre", "visit", "measurement")}
+    spoil(SMALL, tmp_path / "bad.xlsx", LENIENT)
+    report = imports(engine, tmp_path / "bad.xlsx", rejects=tmp_path / "rejects.xlsx")
+    assert (report.problem_count, report.rejected, report.rejects) == (0, 0, None)
+    assert report.note_count == len(LENIENT) == 10
+    for sheet, header, row, value, says in LENIENT:
+        [line] = [str(cell) for cell in report.noted_cells if (cell.sheet, cell.row) == (sheet, row)]
+        assert line.startswith(f"Sheet {sheet}, row {row}, column {header}: ")
+        assert "left out" in line
+        assert says in line
+        assert not isinstance(value, str) or f'"{value}"' in line
+    after = {kind: list(RecordStore(engine).iterate(kind)) for kind in before}
+    assert after == before  # what was stored of such a cell is not cleared
 
 
 def correct(rejects: Path | None, good: dict[tuple[str, str, int], Any]) -> Path:
@@ -256,7 +277,7 @@ def test_a_clean_import_removes_the_rejects_of_the_last(engine: Engine, tmp_path
         (tmp_path / name).mkdir()
     (tmp_path / "r" / "_rejects.txt").write_text("")
     (tmp_path / "in" / "cadres.csv").write_text(
-        "Key;Name;Sex;Date of birth;Tier\nA1;An;Nam;1960;T4\n", "utf-8"
+        "Key;Name;Sex;Date of birth;Tier\nA1;An;Nam;196;T4\n", "utf-8"
     )
     assert imports(engine, tmp_path / "in", rejects=tmp_path / "r").rejected == 1
     (tmp_path / "in" / "cadres.csv").write_text("Key;Name;Sex;Date of birth;Tier\n", "utf-8")
@@ -317,8 +338,9 @@ def test_truth_values_and_failed_formulas_are_called_what_they_are(engine: Engin
         assert failed.data_type == "e"
     book.save(tmp_path / "bad.xlsx")
     report = imports(engine, tmp_path / "bad.xlsx")
-    lines = {(problem.row, problem.column): str(problem) for problem in report.problems}
+    cells = (*report.problems, *report.noted_cells)
+    lines = {(cell.row, cell.column): str(cell) for cell in cells}
     assert len(lines) == 3
-    assert '"#N/A"; expected a value; the formula' in lines[2, "Điện thoại"]  # though it may stay empty
+    assert "expected a value; the formula" in lines[2, "Điện thoại"]  # though it may stay empty
     assert '"#N/A"; expected a value; the formula' in lines[12, "Giá trị"]
     assert "TRUE" in lines[10, "Giá trị"]

@@ -87,15 +87,9 @@ _COUNTS = ("created", "changed", "unchanged", "deleted", "rejected")
 def _draw(out: "Console", report: "ImportReport") -> None:
     """Problems and warnings on standard error, the counts on standard output."""
     complaints = errors()
-    for line in (
-        *map(str, report.problems),
-        *map(str, report.held_cells),
-        *map(str, report.noted_cells),
-        *map(str, report.conversions),
-        *report.warnings,
-    ):
+    for line in (*map(str, report.groups), *map(str, report.conversions), *report.warnings):
         complaints.print(line)
-    unsaid = report.problem_count + report.warning_count - len(report.problems) - len(report.warnings)
+    unsaid = report.ungrouped + report.warning_count - len(report.warnings)
     if unsaid > 0:
         complaints.print(say("cli.import_more", count=unsaid))
     headers = [say(f"cli.col_{word}") for word in ("kind", *_COUNTS)]

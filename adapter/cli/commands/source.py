@@ -82,7 +82,7 @@ def _draw_check(
 ) -> None:
     from adapter.fhir.codec import dumps
 
-    for line in (*map(str, report.problems), *report.warnings):
+    for line in (*map(str, report.groups), *map(str, report.conversions), *report.warnings):
         errors().print(line)
     for kind, counts in report.kinds.items():
         rejected = counts.rejected

@@ -75,7 +75,7 @@ class ColumnTexts:
     def _reread(self, row: ParsedRow) -> None:
         cells = list(row.cells)
         converted: list[ConvertedCell] = []
-        bad: list[InvalidCell] = []
+        bad: dict[str, InvalidCell] = {}
         for field, decision in self._decided.items():
             place = self.reader.text_places[field]
             cell = cells[place] if place < len(cells) else ""
@@ -84,7 +84,7 @@ class ColumnTexts:
             read, wrong = _judge(cell, decision)
             title = self.reader.title(field)
             if wrong is not None:
-                bad.append(InvalidCell(title, cell.strip()[:_SHOWN], "expect_unicode", wrong))
+                bad[field] = InvalidCell(title, cell.strip()[:_SHOWN], "expect_unicode", wrong)
             elif read is not None and decision.encoding:
                 converted.append(ConvertedCell(title, decision.encoding, cell.strip(), read.strip()))
                 cells[place] = read
@@ -92,8 +92,10 @@ class ColumnTexts:
             self.reader.read_again(row, cells)
             remarks_of(row).converted += converted
         if bad and not row.deleted:
-            said = {cell.column for cell in bad}
-            row.bad = [*(cell for cell in row.bad if cell.column not in said), *bad]
+            said = {cell.column for cell in bad.values()}
+            row.bad = [cell for cell in row.bad if cell.column not in said]
+            for field, cell in bad.items():
+                self.reader.lose(row, field, cell)
 
 
 def _judge(cell: str, decision: _Decision) -> tuple[str | None, dict[str, object] | None]:

@@ -1,58 +1,16 @@
 """What an import did, and what was wrong: frozen, sayable in both languages."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from adapter.records.importing.cell_problem import CellProblem
 from adapter.records.importing.change_summary import FieldChange
+from adapter.records.importing.problem_groups import ProblemGroup
 from adapter.texts import say
 
 __all__ = ["CellProblem", "ImportReport", "KindCounts", "TextConversion"]
-
-
-@dataclass(frozen=True)
-class CellProblem:
-    """One bad cell, one line. `text` is a key of area `import`; `column` is the header as written.
-
-    `hidden`: the cell is not empty, but its value is not to be shown.
-    """
-
-    source: str
-    sheet: str
-    row: int
-    column: str
-    value: str
-    text: str
-    params: Mapping[str, object] = field(default_factory=dict)
-    hidden: bool = False
-
-    @property
-    def expected(self) -> str:
-        """What is expected, in the language in use."""
-        return say(f"import.{self.text}", **self.params)
-
-    def __str__(self) -> str:
-        place = {"sheet": self.sheet, "row": self.row, "column": self.column}
-        for outcome in ("held", "noted"):
-            if self.text.startswith(f"{outcome}_"):
-                return say(f"import.{outcome}_cell", value=self.value, why=self.expected, **place)
-        if self.hidden:
-            return say("import.hidden_cell", expected=self.expected, **place)
-        if not self.value:
-            return say("import.missing_cell", expected=self.expected, **place)
-        return say("import.bad_cell", value=self.value, expected=self.expected, **place)
-
-    def as_json(self) -> dict[str, Any]:
-        """For --json."""
-        return {
-            "source": self.source,
-            "sheet": self.sheet,
-            "row": self.row,
-            "column": self.column,
-            "value": self.value,
-            "expected": self.expected,
-        }
 
 
 @dataclass(frozen=True)
@@ -101,6 +59,8 @@ class ImportReport:
 
     `problems`, `warnings` `held_cells` (why rows are held) and `noted_cells` (of rows that
     came in) hold the first of them only; `note_count`, `problem_count` and `warning_count` all.
+    `groups` say of problems, of what is held and of what is noted, in this order, the same once; `ungrouped`
+    counts those beyond.
     `refused_people` and `refused_rows` count what belongs to T0 people: rows of the cadre sheet, and
     all rows; `refused_places` names the first (sheet, row) of them, never a value. `scrubbed` counts
     stored records that were removed because their person is T0 now. `returning` counts people who were
@@ -121,6 +81,8 @@ class ImportReport:
     noted_cells: tuple[CellProblem, ...]
     note_count: int
     conversions: tuple[TextConversion, ...]
+    groups: tuple[ProblemGroup, ...]
+    ungrouped: int
     warnings: tuple[str, ...]
     warning_count: int
     rejects: Path | None
@@ -161,6 +123,7 @@ class ImportReport:
             "problem_count": self.problem_count,
             "held": [cell.as_json() for cell in self.held_cells],
             "noted": [cell.as_json() for cell in self.noted_cells],
+            "groups": [group.as_json() for group in self.groups],
             "conversions": [asdict(one) for one in self.conversions],
             "note_count": self.note_count,
             "warnings": list(self.warnings),

@@ -32,11 +32,12 @@ from adapter.records.erased_names import ErasedNames
 from adapter.records.erasure import ErasedPerson
 from adapter.records.held_rows import file_digest
 from adapter.records.importing.absent_columns import absent_fields, with_stored_fields
+from adapter.records.importing.cell_problem import CellProblem
 from adapter.records.importing.covered_years import CoveredYears
 from adapter.records.importing.hidden_people import HiddenPeople, PersonWords, find_hidden_people, open_rows
 from adapter.records.importing.identity_checks import AllowedChanges, IdentityChecker
 from adapter.records.importing.import_history import ImportHistory, RecordChange, describe_files
-from adapter.records.importing.import_report import CellProblem, ImportReport
+from adapter.records.importing.import_report import ImportReport
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.importing.mass_changes import (
     refuse_mass_clearing,

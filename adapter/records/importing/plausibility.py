@@ -9,11 +9,12 @@ import orjson
 from adapter.bounded_cache import BoundedCache
 from adapter.records import serialisation as bodies
 from adapter.records.held_rows import HeldRowWriter, HeldState
-from adapter.records.importing.import_report import CellProblem
+from adapter.records.importing.cell_problem import CellProblem
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.importing.report_builder import ImportReportBuilder
 from adapter.records.importing.row_reader import ParsedRow, RowReader, remarks_of
 from adapter.records.model import RECORD_TYPES
+from adapter.records.partial_dates import earliest_day
 from adapter.records.plausible.dates import KnownDates, date_findings, day_of
 from adapter.records.plausible.finding import Finding, FindingOutcome
 from adapter.records.plausible.ranges import PlausibleRanges
@@ -179,4 +180,6 @@ def _body(kind: str, row: ParsedRow) -> str:
 def _day(written: str | None) -> date | None:
     if not written:
         return None
-    return day_of(datetime.fromisoformat(written)) if len(written) > 10 else date.fromisoformat(written)
+    if len(written) < len("1962-05-03"):
+        return earliest_day(written)
+    return day_of(datetime.fromisoformat(written))

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from adapter.records.importing.cell_problem import CellProblem
 from adapter.records.importing.change_summary import ChangeSummary
-from adapter.records.importing.import_report import CellProblem, ImportReport, KindCounts, TextConversion
+from adapter.records.importing.import_report import ImportReport, KindCounts, TextConversion
+from adapter.records.importing.problem_groups import ProblemGroups
 from adapter.texts import say
 
 __all__ = ["ImportReportBuilder"]
@@ -24,6 +26,7 @@ class ImportReportBuilder:
         self._kinds: dict[str, KindCounts] = {}
         self._problems: list[CellProblem] = []
         self._held: list[CellProblem] = []
+        self._groups = {outcome: ProblemGroups() for outcome in ("refused", "held", "noted")}
         self._converted: dict[tuple[str, str, str], TextConversion] = {}
         self._notes: list[CellProblem] = []
         self._warnings: dict[str, None] = {}
@@ -48,6 +51,7 @@ class ImportReportBuilder:
     def add_problem(self, problem: CellProblem) -> None:
         """One bad cell."""
         self.problem_count += 1
+        self._groups["refused"].add(problem)
         if len(self._problems) < _KEPT:
             self._problems.append(problem)
         if self._on_problem:
@@ -63,12 +67,14 @@ class ImportReportBuilder:
 
     def add_held(self, cell: CellProblem) -> None:
         """Why a row waits for a person."""
+        self._groups["held"].add(cell)
         if len(self._held) < _KEPT:
             self._held.append(cell)
 
     def add_note(self, cell: CellProblem) -> None:
         """What is said of a cell whose row comes in."""
         self.note_count += 1
+        self._groups["noted"].add(cell)
         if len(self._notes) < _KEPT:
             self._notes.append(cell)
 
@@ -119,6 +125,8 @@ class ImportReportBuilder:
             problem_count=self.problem_count,
             held_cells=tuple(self._held),
             noted_cells=tuple(self._notes),
+            groups=tuple(one for groups in self._groups.values() for one in groups.groups()),
+            ungrouped=sum(groups.ungrouped for groups in self._groups.values()),
             conversions=tuple(self._converted.values()),
             note_count=self.note_count,
             warnings=tuple(self._warnings),

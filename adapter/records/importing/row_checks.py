@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from adapter.records.importing.cell_problem import CellProblem
 from adapter.records.importing.column_texts import ColumnTexts
 from adapter.records.importing.hidden_people import HiddenPeople, PersonWords
 from adapter.records.importing.identity_checks import IdentityChecker
-from adapter.records.importing.import_report import CellProblem
 from adapter.records.importing.import_writer import ImportWriter, StoredRow
+from adapter.records.importing.lenient_cells import keep_stored_values
 from adapter.records.importing.plausibility import PlausibilityChecks
 from adapter.records.importing.report_builder import ImportReportBuilder
 from adapter.records.importing.row_reader import InvalidCell, ParsedRow, RowReader, RowRemarks
@@ -109,6 +110,7 @@ class RowChecker:
                 self._warn(tab, row)
                 found.good.append(row)
         self._changes.mark_rejected(kind, [row.key for row, _ in found.bad if row.key in self._own])
+        keep_stored_values(self._changes, kind, found.good)
         if self._plausibility:
             found.good = self._plausibility.hold(tab, reader, found.good, found.marked)
         found.refused = self._number(tab, chunk)
@@ -304,7 +306,8 @@ class RowChecker:
 
     def _lines(self, tab: Tab, row: ParsedRow) -> list[str]:
         lines = []
-        for bad in row.bad:
+        lost = row.remarks.lost.values() if row.remarks else ()
+        for bad in (*row.bad, *lost):  # a row that is corrected is corrected throughout
             if tab.column_of is not None:
                 bad = replace(bad, column=tab.column_of(row.cells, bad.column))  # noqa: PLW2901 # as written
             problem = _problem(tab, row, bad)
@@ -323,6 +326,11 @@ class RowChecker:
     def _remark(self, tab: Tab, row: ParsedRow, remarks: RowRemarks) -> None:
         for note in remarks.notes:
             self._tally.add_note(_problem(tab, row, note))
+        for lost in remarks.lost.values():
+            why = say(f"import.{lost.expected}", **lost.params)
+            self._tally.add_note(
+                _problem(tab, row, replace(lost, expected="noted_lost", params={"expected": why}))
+            )
         for cell in remarks.converted:
             self._tally.count_converted(tab.title, cell.column, cell.encoding, (cell.before, cell.after))
 

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from adapter.records.partial_dates import earliest_day
 from adapter.records.plausible.finding import Finding
 from adapter.records.sheets import cell_parsers
 from adapter.records.sheets.cell_parsers import CellError, CellValue
 from adapter.records.sheets.columns import DELETED_COLUMN, Column, HeaderRow, Sheet
 from adapter.records.sheets.key_space import in_key_space
+from adapter.records.sheets.lenient_cells import LENIENT_FIELDS, restored_citizen_id
 from adapter.records.sheets.tier_cell import TierReading
 from adapter.records.sheets.vietnamese_text.readings import legacy_readings
 from adapter.records.sheets.words import NO_WORDS, Words
@@ -51,12 +53,14 @@ class ConvertedCell:
 @dataclass(slots=True)
 class RowRemarks:
     """What is said of a row though every cell can be read. `held`: why it waits for a person; `notes`: what
-    the report says of it; `converted`: cells that were read in another encoding.
+    the report says of it; `converted`: cells that were read in another encoding; `lost`: fields whose
+    cells could not be read, and were left out.
     """
 
     held: list[Finding] = field(default_factory=list)
     notes: list[InvalidCell] = field(default_factory=list)
     converted: list[ConvertedCell] = field(default_factory=list)
+    lost: dict[str, InvalidCell] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -126,6 +130,7 @@ class RowReader:
             for column, place in headers.plan(sheet)
         ]
         self._last = self._plan[-1][4] if self._plan else ""
+        self._lenient = LENIENT_FIELDS[sheet.kind]
         self.odd = False  # whether text was read that nobody writes so
         self.text_places = {
             column.field: place
@@ -147,7 +152,7 @@ class RowReader:
                 continue
             if text:
                 if cell[0] == "#" and cell.strip().upper() in cell_parsers.SPREADSHEET_ERRORS:
-                    row.bad.append(_failed(title, cell.strip()))
+                    self._is_bad(row, field_, _failed(title, cell.strip()))
                     continue
                 if not cell.isascii() and legacy_readings(cell):
                     self.odd = True
@@ -155,7 +160,7 @@ class RowReader:
                 row.fields[field_] = parse(cell)
             except CellError as error:
                 shown = cell_parsers.cell_text(cell)[:_SHOWN]
-                row.bad.append(InvalidCell(title, shown, error.expected, error.params))
+                self._is_bad(row, field_, InvalidCell(title, shown, error.expected, error.params))
         row.key = self._key(row)
         if row.key is not None:
             row.fields["key"] = row.key
@@ -189,6 +194,18 @@ class RowReader:
         """Note that the row is not to be handled because of a cell, which is not shown."""
         title = self._headers.written.get(field_, field_)
         row.bad, row.withheld = [InvalidCell(title, "", expected, hidden=True)], True
+
+    def _is_bad(self, row: ParsedRow, field_: str, cell: InvalidCell) -> None:
+        """A cell that cannot be read costs the row, or where nothing hangs on it itself alone."""
+        if field_ in self._lenient:
+            remarks_of(row).lost[field_] = cell
+        else:
+            row.bad.append(cell)
+
+    def lose(self, row: ParsedRow, field_: str, cell: InvalidCell) -> None:
+        """A cell that was read is not to be believed: what `_is_bad` says of one that was not."""
+        row.fields.pop(field_, None)
+        self._is_bad(row, field_, cell)
 
     def read_again(self, row: ParsedRow, cells: list[CellValue]) -> None:
         """The row as if it held these cells; what the file holds is kept for the rejects file."""
@@ -274,13 +291,25 @@ class RowReader:
     def check_cadre(self, row: ParsedRow) -> None:
         """Born before today and before dying; a CCCD that disagrees is only warned about."""
         fields = row.fields
-        if fields["birth_date"] > self._known.now.astimezone(cell_parsers.VIETNAM_OFFSET).date():
+        born = earliest_day(fields["birth_date"])
+        if born > self._known.now.astimezone(cell_parsers.VIETNAM_OFFSET).date():
             self.add_invalid_cell(row, "birth_date", "expect_past")
-        if (died := fields.get("deceased_on")) and died < fields["birth_date"]:
+        if (died := fields.get("deceased_on")) and died < born:
             self.add_invalid_cell(row, "deceased_on", "expect_after_birth")
+        self._restore_citizen_id(row)
         number = fields.get("national_id")
         if number and cell_parsers.citizen_id_disagrees(number, fields["sex"], fields["birth_date"]):
             row.warning = "import.citizen_id_disagrees"
+
+    def _restore_citizen_id(self, row: ParsedRow) -> None:
+        remarks, place = row.remarks, self._headers.places.get("national_id")
+        if remarks is None or place is None or "national_id" not in remarks.lost:
+            return
+        fields = row.fields
+        if number := restored_citizen_id(_at(row.cells, place), fields["sex"], fields["birth_date"]):
+            del remarks.lost["national_id"]
+            fields["national_id"] = number
+            self.add_note(row, "national_id", "noted_zero")
 
     def check_visit(self, row: ParsedRow) -> None:
         """Ends after it starts; a trip says where to."""

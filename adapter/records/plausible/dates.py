@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from adapter.records.partial_dates import earliest_day
 from adapter.records.plausible.finding import Finding, FindingOutcome
 from adapter.records.sheets.cell_parsers import VIETNAM_OFFSET
 
@@ -64,10 +65,10 @@ def _happened(
 
 
 def _cadre(fields: Mapping[str, Any], _known: KnownDates, today: date) -> Iterator[Finding]:
-    born, died = day_of(fields.get("birth_date")), day_of(fields.get("deceased_on"))
+    born, died = earliest_day(fields["birth_date"]), day_of(fields.get("deceased_on"))
     if died and died > today:
         yield Finding("deceased_on", "expect_past", outcome=FindingOutcome.REFUSED)
-    if born is None or born > today:
+    if born > today:
         return
     age = (died or today).year - born.year
     if age > _OLDEST or age < _YOUNGEST:

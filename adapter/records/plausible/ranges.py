@@ -8,7 +8,7 @@ import csv
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -63,6 +63,10 @@ class PlausibleRanges:
 
     def _finding(self, measure: str, value: str, unit: str | None) -> Finding | None:
         """What is wrong with a value as it was written; None where nothing is, or nothing is known."""
+        found = self._judge(measure, value, unit)
+        return found and replace(found, params={**found.params, "measure": measure})
+
+    def _judge(self, measure: str, value: str, unit: str | None) -> Finding | None:
         if measure == _PRESSURE and _PARTS[0] in self._measures:
             return self._pressure(value, unit)
         known = self._measures.get(measure)
@@ -75,7 +79,7 @@ class PlausibleRanges:
         if known.words and not re.fullmatch(r"\d+\s*[;:]\s*\d+", value):
             return None
         if (match := _WITH_UNIT.fullmatch(value)) and _unit_key(match[2], self._units) in known.ranges:
-            return self._finding(measure, match[1].strip(), match[2])
+            return self._judge(measure, match[1].strip(), match[2])
         return Finding("value", "held_words", {"unit": known.own.label})
 
     def _pressure(self, value: str, unit: str | None) -> Finding | None:

@@ -13,6 +13,8 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any
 
+from adapter.records.partial_dates import year_of
+
 __all__ = [
     "NOT_CALCULATED",
     "PROVINCES",
@@ -381,11 +383,11 @@ def parse_list(value: CellValue) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
-def citizen_id_disagrees(number: str, sex: str, born: date) -> bool:
+def citizen_id_disagrees(number: str, sex: str, born: date | str) -> bool:
     """Whether a CCCD says another sex or year of birth than the record does (a warning, no more).
 
     The fourth digit: 0/1 a man/woman born 19xx, 2/3 born 20xx, and so on; then two digits of the year.
     """
     century, code = divmod(int(number[3]), 2)
     wrong_sex = sex in ("male", "female") and ("male", "female")[code] != sex
-    return wrong_sex or 1900 + 100 * century + int(number[4:6]) != born.year
+    return wrong_sex or 1900 + 100 * century + int(number[4:6]) != year_of(born)

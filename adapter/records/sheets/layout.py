@@ -1,6 +1,7 @@
 """The sheets of a workbook: every column with its headers in Vietnamese and English."""
 
 from adapter.records.sheets import cell_parsers
+from adapter.records.sheets.birth_date import parse_birth_date
 from adapter.records.sheets.choices import CHOICE_LISTS, fold_label
 from adapter.records.sheets.columns import CellParser, Column, Sheet
 from adapter.records.sheets.vietnamese_text.readings import all_readings
@@ -62,10 +63,12 @@ SHEETS = (
                 required=True,
             ),
             _one("sex", "Giới tính", "Sex", "sex", "giới", "gender", "phái", "nam/nữ", required=True),
-            _day(
+            _as(
                 "birth_date",
                 "Ngày sinh",
                 "Date of birth",
+                parse_birth_date,
+                "expect_birth_date",
                 "birth date",
                 "ngày tháng năm sinh",
                 "năm sinh",
