@@ -14,7 +14,7 @@ from adapter.records.sheets.cell_parsers import CellValue, cell_text
 from adapter.records.sheets.columns import Sheet
 from adapter.records.sheets.tab import Tab
 
-__all__ = ["column_letters", "key_places", "table_tabs"]
+__all__ = ["column_letters", "key_place", "table_tabs", "tier_place"]
 
 Warn = Callable[..., None]
 
@@ -52,7 +52,8 @@ def _records(
 
     def rows(tab: Tab) -> Iterator[NumberedRow]:
         left_out = LeftOutRows()
-        body = body_rows(table.rows(tab), reading.header, key_places(reading), table.merged(), left_out)
+        key, tier = key_place(reading), tier_place(reading)
+        body = body_rows(table.rows(tab), reading.header, key, tier, merged=table.merged(), left_out=left_out)
         nameless = _nameless(reading)
         found: dict[int, int] = {}
         for number, cells in body:
@@ -86,12 +87,17 @@ def _refuse_split_name(table: RawTable, reading: TableReading, place: int, cell:
         raise ImportRefused("layout.split_name", file=table.source, sheet=table.name, column=column)
 
 
-def key_places(reading: TableReading) -> list[int]:
-    """Where a row says whose it is, and which record: its key, what it refers to, the tier."""
+def key_place(reading: TableReading) -> int:
+    """Where a row says whose it is: its own key, or a measurement's visit or person."""
     measured = reading.sheet is not None and reading.sheet.kind == "measurement"  # it needs no key of its own
-    order = ("visit", "cadre", "key", "measure", "tier") if measured else ("key", "visit", "cadre", "tier")
-    places = [place for field in order if (place := reading.place(field)) is not None]
-    return places
+    order = ("visit", "cadre", "key") if measured else ("key", "cadre")
+    return next((place for field in order if (place := reading.place(field)) is not None), 0)
+
+
+def tier_place(reading: TableReading) -> int | None:
+    """Where a row says a tier, whether it is imported from there or not."""
+    roles = (ColumnRole.FIELD, ColumnRole.PERSON)
+    return next((one.place for one in reading.columns if one.field == "tier" and one.role in roles), None)
 
 
 def _long_rows(
