@@ -18,6 +18,7 @@ from adapter.records.layouts.measure_names import MeasureNames, NamedMeasure
 from adapter.records.layouts.understanding import LayoutContext
 from adapter.records.model import Cadre, Measurement, Visit
 from adapter.records.sources import open_tabs
+from adapter.records.sources.failed_cells import failed_cells
 from adapter.records.sources.open_tabs import InputOptions
 from adapter.records.store import RecordStore
 
@@ -552,3 +553,64 @@ def test_merged_cells_of_a_large_sheet(
     rows, merged = NAMES[4]
     path = workbook(tmp_path / "a.xlsx", {"Cán bộ": rows}, lambda book: book["Cán bộ"].merge_cells(merged))
     assert imports(engine, path).kinds["cadre"].created == 1
+
+
+WORKBOOKS = Path(__file__).parents[1] / "workbooks"  # by SheetJS and pyxlsbwriter, with an error put in
+_ODS = """<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"
+xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"
+xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"
+><office:body><office:spreadsheet><table:table table:name="Cán bộ">{rows}</table:table></office:spreadsheet>
+</office:body></office:document-content>"""
+_TEXT = '<table:table-cell office:value-type="string"><text:p>{}</text:p></table:table-cell>'
+_FAILED = (
+    '<table:table-cell table:formula="of:=NA()" office:value-type="string" office:string-value=""'
+    ' calcext:value-type="error"><text:p>#N/A</text:p></table:table-cell>'
+)
+_NOT_CALCULATED = '<table:table-cell table:formula="of:=1+1"/>'
+
+
+def ods(path: Path) -> Path:
+    import zipfile
+
+    rows = [(*HEADER, "Địa chỉ"), (*AN, "Số 1"), (*BA, None), ("A3", "Lê Cúc", "Nữ", "06/04/1961", "T5", "")]
+    lines = [[_FAILED if cell is None else _TEXT.format(cell) for cell in row] for row in rows]
+    lines[3][5] = _NOT_CALCULATED
+    body = "".join(f"<table:table-row>{''.join(line)}</table:table-row>" for line in lines)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        manifest = '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>'
+        archive.writestr("META-INF/manifest.xml", manifest)
+        archive.writestr("content.xml", _ODS.format(rows=body).replace("\n", " ").replace("> <", "><"))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "created", "said"),
+    [
+        ("xls", 2, {(4, "#N/A"), (5, "#DIV/0!")}),
+        ("xlsb", 1, {(3, "#N/A")}),
+        ("ods", 1, {(3, "#N/A"), (4, "=…")}),
+    ],
+)
+def test_an_error_in_other_workbooks_is_no_empty_cell(
+    engine: Engine, tmp_path: Path, kind: str, created: int, said: set[tuple[int, str]]
+) -> None:
+    path = ods(tmp_path / "a.ods") if kind == "ods" else WORKBOOKS / f"failed.{kind}"
+    report = imports(engine, path, rejects=tmp_path / "r.xlsx")
+    assert {(one.row, one.value) for one in report.problems} == said
+    assert report.kinds["cadre"].created == created
+
+
+@pytest.mark.parametrize("content", [b"", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x05\x06" + bytes(18)])
+def test_a_damaged_workbook_has_no_failed_cells(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.xls").write_bytes(content)
+    assert failed_cells(tmp_path / "a.xls", "Cán bộ") == {}
+
+
+def test_a_cut_workbook_has_no_failed_cells_or_some(tmp_path: Path) -> None:
+    for kind in ("xls", "xlsb"):
+        content = (WORKBOOKS / f"failed.{kind}").read_bytes()
+        for size in range(0, len(content), 97):
+            (tmp_path / "a").write_bytes(content[:size])
+            assert len(failed_cells(tmp_path / "a", "Cán bộ")) <= 2

@@ -24,6 +24,7 @@ from adapter.records.sheets.columns import IGNORED_SHEETS
 from adapter.records.sheets.layout import SHEETS
 from adapter.records.sheets.tab import Tab
 from adapter.records.sources.csv_table import csv_table
+from adapter.records.sources.failed_cells import failed_cells
 from adapter.records.sources.xlsx_slices import (
     SLICE_BYTES,
     SLICING_THRESHOLD_BYTES,
@@ -171,7 +172,8 @@ class _Whole:
     def _rows(self, tab: Tab) -> Iterator[NumberedRow]:
         sheet = self._open()
         share = tab.size / max(sheet.total_height, 1)
-        errors = error_cells(self._path, self._entry) if self._entry else {}
+        xlsx = self._entry
+        errors = error_cells(self._path, xlsx) if xlsx else failed_cells(self._path, self._name)
         for number, cells in enumerate(sheet.iter_rows(), 1):
             for place, failed in errors.get(number, {}).items():
                 cells.extend([""] * (place + 1 - len(cells)))
