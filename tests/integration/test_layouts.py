@@ -614,3 +614,53 @@ def test_a_cut_workbook_has_no_failed_cells_or_some(tmp_path: Path) -> None:
         for size in range(0, len(content), 97):
             (tmp_path / "a").write_bytes(content[:size])
             assert len(failed_cells(tmp_path / "a", "Cán bộ")) <= 2
+
+
+# two places for one measurement ---------------------------------------------------------------------
+
+
+def test_an_empty_cell_does_not_delete_what_another_place_holds(engine: Engine, tmp_path: Path) -> None:
+    visits = [
+        ("Mã lượt khám", "Mã cán bộ", "Loại", "Bắt đầu", "Creatinin"),
+        ("V1", "A1", "checkup", "15/03/2026"),
+    ]
+    sheets: dict[str, Rows] = {
+        "Cán bộ": [HEADER, AN],
+        "Lượt khám": visits,
+        "Chỉ số": [("Mã lượt khám", "Mã chỉ số", "Giá trị"), ("V1", "BIO-CREA", "88")],
+        "Wide": [
+            ("Mã lượt khám", "Creatinin (µmol/L)", "AST", "AST (U/L)"),
+            ("V1", None, None, 30),
+        ],
+    }
+    path = workbook(tmp_path / "a.xlsx", sheets)
+    for _ in range(2):
+        assert imports(engine, path).problem_count == 0
+        for key, value in (("V1/BIO-CREA", "88"), ("V1/BIO-AST", "30")):
+            found = measurement(engine, key)
+            assert found is not None
+            assert found.value == value
+
+
+def test_the_same_measurement_in_two_columns_is_refused(engine: Engine, tmp_path: Path) -> None:
+    imports(engine, centre(tmp_path))
+    rows = [
+        ("Mã cán bộ", "Loại", "Ngày khám", "Creatinin (µmol/L)", "Creatinin (mg/dL)"),
+        ("A1", "checkup", "15/03/2026", 88, 1),
+    ]
+    report = imports(engine, workbook(tmp_path / "a.xlsx", {"Wide": rows}))
+    assert (report.kinds["measurement"].created, report.kinds["measurement"].rejected) == (1, 1)
+
+
+def test_a_column_beyond_the_header_of_a_large_sheet_is_named(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_tabs, "SLICING_THRESHOLD_BYTES", 1)
+    monkeypatch.setattr(open_tabs, "SLICE_BYTES", 2_000)
+    monkeypatch.setattr(open_tabs, "_TOP_BYTES", 2_000)
+    many = [(f"B{number}", *AN[1:]) for number in range(200)]
+    report = imports(
+        engine, workbook(tmp_path / "a.xlsx", {"Cán bộ": [HEADER, *many, (*BA, None, "quan trọng")]})
+    )
+    assert report.kinds["cadre"].created == 201
+    assert sum("column G has no header" in line for line in report.warnings) == 1

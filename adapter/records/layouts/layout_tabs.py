@@ -54,10 +54,12 @@ def _records(
         left_out = LeftOutRows()
         key, tier = key_place(reading), tier_place(reading)
         body = body_rows(table.rows(tab), reading.header, key, tier, merged=table.merged(), left_out=left_out)
-        nameless = _nameless(reading)
+        nameless, width = _nameless(reading), len(reading.header.titles)
         found: dict[int, int] = {}
         for number, cells in body:
-            for place in nameless:
+            # A large sheet's later rows may be wider than its header; those of a CSV are refused.
+            beyond = () if table.csv or len(cells) <= width else range(width, len(cells))
+            for place in (*nameless, *beyond):
                 if place < len(cells) and cells[place] not in ("", None) and place not in found:
                     _refuse_split_name(table, reading, place, cells[place])
                     found[place] = number

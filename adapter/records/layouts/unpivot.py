@@ -97,8 +97,10 @@ def _require(table: RawTable, reading: TableReading) -> None:
 
 class _EmptyCells(TabSource):
     """What a wide table's empty cells say: there are no such measurements. What it does not hold at all is
-    not missing. Of each visit it is remembered which columns are empty and which are not, a bit for each.
+    not missing. Of each visit it is remembered which measures are empty and which are not, a bit for each.
     """
+
+    spares_seen = True
 
     def __init__(self, codes: list[str]) -> None:
         self._codes = codes
@@ -131,7 +133,9 @@ class _WideRow:
         self._measures = [
             (one.place, *_measure(one, context.measures)) for one in reading.having(ColumnRole.MEASURE)
         ]
-        self.empty = _EmptyCells([code for _, code, _, _ in self._measures])
+        codes = list(dict.fromkeys(code for _, code, _, _ in self._measures))
+        self._bits = [1 << codes.index(code) for _, code, _, _ in self._measures]
+        self.empty = _EmptyCells(codes)
         self._of_visit = [reading.place(field) for field in ("cadre", "type", "started_at")]
         tiers = (one.place for one in reading.having(ColumnRole.PERSON) if one.field == "tier")
         self._tier = next(tiers, None)
@@ -178,12 +182,12 @@ class _WideRow:
             visit = self._key(cells)
             person, at = _at(cells, cadre), _at(cells, taken)
             empty = filled = 0
-            for bit, (place, code, name, unit) in enumerate(self._measures):
+            for bit, (place, code, name, unit) in zip(self._bits, self._measures, strict=True):
                 value = _at(cells, place)
                 if value == "" or (value.__class__ is str and value.isspace()):
-                    empty |= 1 << bit
+                    empty |= bit
                 else:
-                    filled |= 1 << bit
+                    filled |= bit
                     yield number, [visit, person, code, name, value, unit, at]
             self.empty.note(visit, empty, filled)
 

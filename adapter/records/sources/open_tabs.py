@@ -70,7 +70,8 @@ def open_tabs(
         if not found:
             raise ImportRefused("import.no_known_sheet", file=path.name)
         tabs += found
-    return sorted(tabs, key=lambda tab: SHEETS.index(tab.sheet))
+    # A wide table's empty cells are heard when all others have been read.
+    return sorted(tabs, key=lambda tab: (SHEETS.index(tab.sheet), tab.column_of is not None))
 
 
 def _other_tabs(path: Path, inputs: InputOptions) -> list[Tab]:
