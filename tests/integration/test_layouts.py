@@ -664,3 +664,24 @@ def test_a_column_beyond_the_header_of_a_large_sheet_is_named(
     )
     assert report.kinds["cadre"].created == 201
     assert sum("column G has no header" in line for line in report.warnings) == 1
+
+
+@pytest.mark.parametrize("key", ["X1", "x1", "X-1"])
+def test_a_t0_persons_row_of_a_wide_sheet_is_refused_and_nowhere(
+    engine: Engine, tmp_path: Path, key: str
+) -> None:
+    sheets: dict[str, Rows] = {
+        "Cán bộ": [HEADER, AN, ("X1", "Người Ẩn", "Nam", "05/03/1950", "T0")],
+        "Wide": [
+            WIDE,
+            ("A1", "", "Khám định kỳ", "15/03/2026", 88, "5,1", "30"),
+            (key, "Người Ẩn", "Khám định kỳ", "16/03/2026", 777, "7,77", "hỏng"),
+        ],
+    }
+    report = imports(engine, workbook(tmp_path / "a.xlsx", sheets), rejects=tmp_path / "r.xlsx")
+    assert (report.kinds["visit"].created, report.kinds["measurement"].created) == (1, 3)
+    assert (report.refused_people, report.refused_rows) == (1, 5)
+    shown = str(report.as_json())
+    for hidden in ("Ẩn", "777", "7,77", "20260316"):
+        assert hidden not in shown
+    assert not (tmp_path / "r.xlsx").exists()
