@@ -1,8 +1,7 @@
 """Cells of XLS, XLSB and ODS that hold an error such as #N/A, which calamine reads as empty.
 
-Only what can hold one is looked at: BoolErr and Formula (MS-XLS), BrtCellError and BrtFmlaError (MS-XLSB), a
-cell with a formula (OpenDocument). A file that is not as it should be has none here: calamine says what is
-wrong with it.
+Only what can hold one is looked at: the records of errors and of formulas (MS-XLS, MS-XLSB), cells of ODS
+with a formula. A file that is not as it should be has none here: calamine says what is wrong with it.
 """
 
 import struct
