@@ -685,3 +685,44 @@ def test_a_t0_persons_row_of_a_wide_sheet_is_refused_and_nowhere(
     for hidden in ("Ẩn", "777", "7,77", "20260316"):
         assert hidden not in shown
     assert not (tmp_path / "r.xlsx").exists()
+
+
+def test_columns_of_a_wide_sheet_that_are_not_imported_are_named(engine: Engine, tmp_path: Path) -> None:
+    imports(engine, centre(tmp_path))
+    rows = [(*WIDE, "Glucose", "Ghi chú"), ("A1", "", "checkup", "15/03/2026", 88, 5, 30, 5, "x")]
+    report = imports(engine, workbook(tmp_path / "a.xlsx", {"Wide": rows}))
+    assert report.kinds["measurement"].created == 3
+    assert any('"Glucose" is not known; left out. It may be BIO-GLU' in line for line in report.warnings)
+    assert any("Ghi chú" in line for line in report.warnings)
+    assert any("Họ và tên say who it is" in line for line in report.warnings)
+
+
+def test_a_name_in_the_long_sheet_that_means_no_measure_is_refused(engine: Engine, tmp_path: Path) -> None:
+    sheets: dict[str, Rows] = {
+        "Cán bộ": [HEADER, AN],
+        "Lượt khám": [
+            ("Mã lượt khám", "Mã cán bộ", "Loại", "Bắt đầu"),
+            ("V1", "A1", "checkup", "15/03/2026"),
+        ],
+        "Chỉ số": [("Mã lượt khám", "Tên chỉ số", "Giá trị"), ("V1", "Glucose", "88"), ("V1", "GOT", "30")],
+    }
+    report = imports(engine, workbook(tmp_path / "a.xlsx", sheets))
+    assert (report.kinds["measurement"].created, report.kinds["measurement"].rejected) == (1, 1)
+
+
+def test_a_row_of_a_wide_csv_with_more_cells_than_its_header_is_refused(
+    engine: Engine, tmp_path: Path
+) -> None:
+    imports(engine, centre(tmp_path))
+    (tmp_path / "wide.csv").write_text(
+        ",".join(WIDE) + '\nA1,"",checkup,15/03/2026,88,"5,1",30\nA2,"",checkup,16/03/2026,70,5,1,31\n',
+        "utf-8",
+    )
+    report = imports(engine, tmp_path / "wide.csv")
+    assert (report.kinds["visit"].created, report.kinds["visit"].rejected) == (1, 1)
+    assert (report.kinds["measurement"].created, report.kinds["measurement"].rejected) == (3, 3)
+    (tmp_path / "measurement.csv").write_text(
+        "Mã lượt khám,Tên chỉ số,Giá trị\nA1.checkup.20260315,GOT,5,1\n", "utf-8"
+    )
+    report = imports(engine, tmp_path / "measurement.csv", partial=True)
+    assert (report.kinds["measurement"].created, report.kinds["measurement"].rejected) == (0, 1)

@@ -24,6 +24,7 @@ def table_tabs(table: RawTable, reading: TableReading, context: LayoutContext, w
     if reading.sheet is None:
         return []
     if reading.form is TableForm.WIDE:
+        _say_what_is_left(table, reading, warn)
         return wide_tabs(table, reading, context, lambda: _records(table, reading, warn), warn)
 
     def rows(tab: Tab) -> Iterator[NumberedRow]:
@@ -33,6 +34,18 @@ def table_tabs(table: RawTable, reading: TableReading, context: LayoutContext, w
     if reading.having(ColumnRole.MEASURE):
         return [long, *wide_tabs(table, reading, context, lambda: _records(table, reading, None), warn)]
     return [long]
+
+
+def _say_what_is_left(table: RawTable, reading: TableReading, warn: Warn) -> None:
+    """Name the columns of a wide table that are not imported."""
+    for one in reading.having(ColumnRole.UNKNOWN):
+        if one.candidates:
+            likely = ", ".join(one.candidates)
+            warn("layout.which_measure", sheet=table.name, header=one.title, candidates=likely)
+        else:
+            warn("import.unknown_column", sheet=table.name, header=one.title)
+    if people := ", ".join(one.title for one in reading.having(ColumnRole.PERSON)):
+        warn("layout.person_columns", sheet=table.name, headers=people)
 
 
 def column_letters(place: int) -> str:
@@ -159,8 +172,9 @@ def _with_codes(
         if place is not None and target is not None and place < len(cells):
             written = cells[place]
             if place != target:
-                cells.extend([""] * (target + 1 - len(cells)))
-                cells[target] = written
-            if written.__class__ is str and written not in codes and (found := measures.find(written)):
+                cells.extend([""] * (target - len(cells)))
+                found = measures.find(written) if isinstance(written, str) else None
+                cells.insert(target, found.code if found else "")  # a name of no measure is none
+            elif written.__class__ is str and written not in codes and (found := measures.find(written)):
                 cells[target] = found.code
         yield number, cells

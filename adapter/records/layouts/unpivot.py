@@ -28,6 +28,7 @@ _MEASUREMENT = SHEETS[2]
 _FIELDS = ("visit", "cadre", "measure", "name", "value", "unit", "taken_at")
 _HEADER = [_MEASUREMENT.column(field).vi for field in _FIELDS]
 _PAGE = 1000
+_SLIPPED = "…"
 _VISIT_FIELDS = [column.field for column in VISIT_SHEET.columns]
 _OF_A_MEASURE = {_MEASUREMENT.column(field).vi for field in ("measure", "name", "value", "unit")}
 Records = Callable[[], Callable[[Tab], Iterator[NumberedRow]]]
@@ -127,6 +128,7 @@ class _WideRow:
 
     def __init__(self, reading: TableReading, context: LayoutContext, on_unread: Callable[[], None]) -> None:
         self.reading = reading
+        self._width = len(reading.header.titles)
         self._read_tier = context.words.read_tier
         self._on_unread = on_unread
         self.visit = reading.place("key" if reading.form is TableForm.LONG else "visit")
@@ -150,6 +152,10 @@ class _WideRow:
             elif found is TierReading.UNREADABLE:
                 self._on_unread()
 
+    def _slipped(self, cells: list[CellValue]) -> bool:
+        """Whether the row has more cells than the header: what is made of it has one too many as well."""
+        return len(cells) > self._width and any(cells[self._width :])
+
     def _key(self, cells: list[CellValue]) -> str:
         if self.visit is not None:
             return cell_text(_at(cells, self.visit))
@@ -170,6 +176,9 @@ class _WideRow:
         for number, cells in self._may_be_read(rows):
             key = self._key(cells)
             found = [key, *(_at(cells, place) for place in places[1:])]
+            if self._slipped(cells):
+                yield number, [*found, *([constant] if constant else ()), _SLIPPED]
+                continue
             if met.setdefault(key, found) == found and met[key] is not found:
                 continue  # the same visit in several rows: a laboratory's, a department's
             yield number, [*found, constant] if constant else found
@@ -188,8 +197,10 @@ class _WideRow:
                     empty |= bit
                 else:
                     filled |= bit
-                    yield number, [visit, person, code, name, value, unit, at]
-            self.empty.note(visit, empty, filled)
+                    slipped = [_SLIPPED] if self._slipped(cells) else []
+                    yield number, [visit, person, code, name, value, unit, at, *slipped]
+            if not self._slipped(cells):
+                self.empty.note(visit, empty, filled)
 
     def column_of(self, cells: list[CellValue], column: str) -> str:
         """The header of the measure's column where one of a measurement's cells is wrong."""
