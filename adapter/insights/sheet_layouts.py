@@ -12,7 +12,7 @@ from pathlib import Path
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.layout_context import layout_context
 from adapter.records.layouts.body_rows import LeftOutRows, body_rows
-from adapter.records.layouts.layout_tabs import column_letters, key_places
+from adapter.records.layouts.layout_tabs import column_letters, key_place, tier_place
 from adapter.records.layouts.raw_table import NumberedRow, RawTable
 from adapter.records.layouts.reading import ColumnReading, ColumnRole, TableReading
 from adapter.records.layouts.understanding import LayoutContext, missing_columns, understand
@@ -87,7 +87,10 @@ def look_at_files(adapter: Adapter, files: Sequence[Path]) -> tuple[TableLook, .
 def _look(table: RawTable, context: LayoutContext) -> TableLook:
     reading = understand(table, without_sheet_number(table.name) if table.partial else table.name, context)
     sheet, left_out = reading.sheet, LeftOutRows()
-    body = list(body_rows(iter(table.top()), reading.header, key_places(reading), table.merged(), left_out))
+    key, tier = key_place(reading), tier_place(reading)
+    body = list(
+        body_rows(iter(table.top()), reading.header, key, tier, merged=table.merged(), left_out=left_out)
+    )
     shown = _may_be_shown(reading, body, context.words)
     columns = tuple(_column(one, reading, context, body, shown) for one in _all_columns(reading, body))
     return TableLook(
@@ -120,18 +123,10 @@ def _may_be_shown(
     reading: TableReading, body: Sequence[NumberedRow], words: Words
 ) -> list[NumberedRow] | None:
     """The rows of people of T1 to T5; None where the table does not say tiers."""
-    tiers = [
-        one.place
-        for one in reading.columns
-        if one.field == "tier" and one.role in (ColumnRole.FIELD, ColumnRole.PERSON)
-    ]
-    if not tiers:
+    tier = tier_place(reading)
+    if tier is None:
         return None
-    return [
-        row
-        for row in body
-        if all(place < len(row[1]) and words.read_tier(row[1][place]) is TierReading.KEPT for place in tiers)
-    ]
+    return [row for row in body if tier < len(row[1]) and words.read_tier(row[1][tier]) is TierReading.KEPT]
 
 
 def _column(

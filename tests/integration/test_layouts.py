@@ -18,6 +18,7 @@ from adapter.records.layouts.measure_names import MeasureNames, NamedMeasure
 from adapter.records.layouts.understanding import LayoutContext
 from adapter.records.model import Cadre, Measurement, Visit
 from adapter.records.sources import open_tabs
+from adapter.records.sources.failed_cells import failed_cells
 from adapter.records.sources.open_tabs import InputOptions
 from adapter.records.store import RecordStore
 
@@ -552,3 +553,176 @@ def test_merged_cells_of_a_large_sheet(
     rows, merged = NAMES[4]
     path = workbook(tmp_path / "a.xlsx", {"Cán bộ": rows}, lambda book: book["Cán bộ"].merge_cells(merged))
     assert imports(engine, path).kinds["cadre"].created == 1
+
+
+WORKBOOKS = Path(__file__).parents[1] / "workbooks"  # by SheetJS and pyxlsbwriter, with an error put in
+_ODS = """<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"
+xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"
+xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"
+><office:body><office:spreadsheet><table:table table:name="Cán bộ">{rows}</table:table></office:spreadsheet>
+</office:body></office:document-content>"""
+_TEXT = '<table:table-cell office:value-type="string"><text:p>{}</text:p></table:table-cell>'
+_FAILED = (
+    '<table:table-cell table:formula="of:=NA()" office:value-type="string" office:string-value=""'
+    ' calcext:value-type="error"><text:p>#N/A</text:p></table:table-cell>'
+)
+_NOT_CALCULATED = '<table:table-cell table:formula="of:=1+1"/>'
+
+
+def ods(path: Path) -> Path:
+    import zipfile
+
+    rows = [(*HEADER, "Địa chỉ"), (*AN, "Số 1"), (*BA, None), ("A3", "Lê Cúc", "Nữ", "06/04/1961", "T5", "")]
+    lines = [[_FAILED if cell is None else _TEXT.format(cell) for cell in row] for row in rows]
+    lines[3][5] = _NOT_CALCULATED
+    body = "".join(f"<table:table-row>{''.join(line)}</table:table-row>" for line in lines)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        manifest = '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>'
+        archive.writestr("META-INF/manifest.xml", manifest)
+        archive.writestr("content.xml", _ODS.format(rows=body).replace("\n", " ").replace("> <", "><"))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "created", "said"),
+    [
+        ("xls", 2, {(4, "#N/A"), (5, "#DIV/0!")}),
+        ("xlsb", 1, {(3, "#N/A")}),
+        ("ods", 1, {(3, "#N/A"), (4, "=…")}),
+    ],
+)
+def test_an_error_in_other_workbooks_is_no_empty_cell(
+    engine: Engine, tmp_path: Path, kind: str, created: int, said: set[tuple[int, str]]
+) -> None:
+    path = ods(tmp_path / "a.ods") if kind == "ods" else WORKBOOKS / f"failed.{kind}"
+    report = imports(engine, path, rejects=tmp_path / "r.xlsx")
+    assert {(one.row, one.value) for one in report.problems} == said
+    assert report.kinds["cadre"].created == created
+
+
+@pytest.mark.parametrize("content", [b"", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x05\x06" + bytes(18)])
+def test_a_damaged_workbook_has_no_failed_cells(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.xls").write_bytes(content)
+    assert failed_cells(tmp_path / "a.xls", "Cán bộ") == {}
+
+
+def test_a_cut_workbook_has_no_failed_cells_or_some(tmp_path: Path) -> None:
+    for kind in ("xls", "xlsb"):
+        content = (WORKBOOKS / f"failed.{kind}").read_bytes()
+        for size in range(0, len(content), 97):
+            (tmp_path / "a").write_bytes(content[:size])
+            assert len(failed_cells(tmp_path / "a", "Cán bộ")) <= 2
+
+
+# two places for one measurement ---------------------------------------------------------------------
+
+
+def test_an_empty_cell_does_not_delete_what_another_place_holds(engine: Engine, tmp_path: Path) -> None:
+    visits = [
+        ("Mã lượt khám", "Mã cán bộ", "Loại", "Bắt đầu", "Creatinin"),
+        ("V1", "A1", "checkup", "15/03/2026"),
+    ]
+    sheets: dict[str, Rows] = {
+        "Cán bộ": [HEADER, AN],
+        "Lượt khám": visits,
+        "Chỉ số": [("Mã lượt khám", "Mã chỉ số", "Giá trị"), ("V1", "BIO-CREA", "88")],
+        "Wide": [
+            ("Mã lượt khám", "Creatinin (µmol/L)", "AST", "AST (U/L)"),
+            ("V1", None, None, 30),
+        ],
+    }
+    path = workbook(tmp_path / "a.xlsx", sheets)
+    for _ in range(2):
+        assert imports(engine, path).problem_count == 0
+        for key, value in (("V1/BIO-CREA", "88"), ("V1/BIO-AST", "30")):
+            found = measurement(engine, key)
+            assert found is not None
+            assert found.value == value
+
+
+def test_the_same_measurement_in_two_columns_is_refused(engine: Engine, tmp_path: Path) -> None:
+    imports(engine, centre(tmp_path))
+    rows = [
+        ("Mã cán bộ", "Loại", "Ngày khám", "Creatinin (µmol/L)", "Creatinin (mg/dL)"),
+        ("A1", "checkup", "15/03/2026", 88, 1),
+    ]
+    report = imports(engine, workbook(tmp_path / "a.xlsx", {"Wide": rows}))
+    assert (report.kinds["measurement"].created, report.kinds["measurement"].rejected) == (1, 1)
+
+
+def test_a_column_beyond_the_header_of_a_large_sheet_is_named(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_tabs, "SLICING_THRESHOLD_BYTES", 1)
+    monkeypatch.setattr(open_tabs, "SLICE_BYTES", 2_000)
+    monkeypatch.setattr(open_tabs, "_TOP_BYTES", 2_000)
+    many = [(f"B{number}", *AN[1:]) for number in range(200)]
+    report = imports(
+        engine, workbook(tmp_path / "a.xlsx", {"Cán bộ": [HEADER, *many, (*BA, None, "quan trọng")]})
+    )
+    assert report.kinds["cadre"].created == 201
+    assert sum("column G has no header" in line for line in report.warnings) == 1
+
+
+@pytest.mark.parametrize("key", ["X1", "x1", "X-1"])
+def test_a_t0_persons_row_of_a_wide_sheet_is_refused_and_nowhere(
+    engine: Engine, tmp_path: Path, key: str
+) -> None:
+    sheets: dict[str, Rows] = {
+        "Cán bộ": [HEADER, AN, ("X1", "Người Ẩn", "Nam", "05/03/1950", "T0")],
+        "Wide": [
+            WIDE,
+            ("A1", "", "Khám định kỳ", "15/03/2026", 88, "5,1", "30"),
+            (key, "Người Ẩn", "Khám định kỳ", "16/03/2026", 777, "7,77", "hỏng"),
+        ],
+    }
+    report = imports(engine, workbook(tmp_path / "a.xlsx", sheets), rejects=tmp_path / "r.xlsx")
+    assert (report.kinds["visit"].created, report.kinds["measurement"].created) == (1, 3)
+    assert (report.refused_people, report.refused_rows) == (1, 5)
+    shown = str(report.as_json())
+    for hidden in ("Ẩn", "777", "7,77", "20260316"):
+        assert hidden not in shown
+    assert not (tmp_path / "r.xlsx").exists()
+
+
+def test_columns_of_a_wide_sheet_that_are_not_imported_are_named(engine: Engine, tmp_path: Path) -> None:
+    imports(engine, centre(tmp_path))
+    rows = [(*WIDE, "Glucose", "Ghi chú"), ("A1", "", "checkup", "15/03/2026", 88, 5, 30, 5, "x")]
+    report = imports(engine, workbook(tmp_path / "a.xlsx", {"Wide": rows}))
+    assert report.kinds["measurement"].created == 3
+    assert any('"Glucose" is not known; left out. It may be BIO-GLU' in line for line in report.warnings)
+    assert any("Ghi chú" in line for line in report.warnings)
+    assert any("Họ và tên say who it is" in line for line in report.warnings)
+
+
+def test_a_name_in_the_long_sheet_that_means_no_measure_is_refused(engine: Engine, tmp_path: Path) -> None:
+    sheets: dict[str, Rows] = {
+        "Cán bộ": [HEADER, AN],
+        "Lượt khám": [
+            ("Mã lượt khám", "Mã cán bộ", "Loại", "Bắt đầu"),
+            ("V1", "A1", "checkup", "15/03/2026"),
+        ],
+        "Chỉ số": [("Mã lượt khám", "Tên chỉ số", "Giá trị"), ("V1", "Glucose", "88"), ("V1", "GOT", "30")],
+    }
+    report = imports(engine, workbook(tmp_path / "a.xlsx", sheets))
+    assert (report.kinds["measurement"].created, report.kinds["measurement"].rejected) == (1, 1)
+
+
+def test_a_row_of_a_wide_csv_with_more_cells_than_its_header_is_refused(
+    engine: Engine, tmp_path: Path
+) -> None:
+    imports(engine, centre(tmp_path))
+    (tmp_path / "wide.csv").write_text(
+        ",".join(WIDE) + '\nA1,"",checkup,15/03/2026,88,"5,1",30\nA2,"",checkup,16/03/2026,70,5,1,31\n',
+        "utf-8",
+    )
+    report = imports(engine, tmp_path / "wide.csv")
+    assert (report.kinds["visit"].created, report.kinds["visit"].rejected) == (1, 1)
+    assert (report.kinds["measurement"].created, report.kinds["measurement"].rejected) == (3, 3)
+    (tmp_path / "measurement.csv").write_text(
+        "Mã lượt khám,Tên chỉ số,Giá trị\nA1.checkup.20260315,GOT,5,1\n", "utf-8"
+    )
+    report = imports(engine, tmp_path / "measurement.csv", partial=True)
+    assert (report.kinds["measurement"].created, report.kinds["measurement"].rejected) == (0, 1)

@@ -44,7 +44,7 @@ def _draw(out: "Console", tables: "Sequence[TableLook]", path: Path | None) -> N
             out.print(say("layout.look_left_out", rows=", ".join(map(str, one.left_out))), markup=False)
         if one.missing:
             out.print(say("layout.look_missing", missing=", ".join(one.missing)), markup=False)
-        if one.asked:
+        if one.asked and path is None:
             out.print(say("layout.look_asked", record=one.record_name), markup=False)
     if path is not None:
         out.print(say("layout.saved", path=str(path)), markup=False)

@@ -1,5 +1,6 @@
 """What disclosure needs to know of one record, and of the person whose it is (no input or output)."""
 
+from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -55,4 +56,5 @@ def secrets_of(
         return position, None
     numbers = (person.national_id, person.old_national_id, *person.insurance, person.phone, person.key)
     known = tuple(one for one in numbers if one)
-    return position, IdentifyingTerms(person.name, known, person.address, person.birth_date)
+    born = person.birth_date if isinstance(person.birth_date, date) else None  # a year alone is not hidden
+    return position, IdentifyingTerms(person.name, known, person.address, born)

@@ -5,7 +5,7 @@ costs itself alone. Rows of T0 people, and rows that belong to them, are refused
 is looked at: they are counted, never stored, shown or written anywhere.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
@@ -306,7 +306,7 @@ class _Import:
         """Tombstones of the keys that the tab's origin says are gone, or does not list any more."""
         if tab.origin is None:
             return 0
-        deleted = sum(self._bury(tab.sheet.kind, keys) for keys in tab.origin.deleted_keys(tab))
+        deleted = sum(self._bury(tab.sheet.kind, keys) for keys in self._gone(tab, tab.origin))
         present = tab.origin.existing_keys(tab)
         if present is None or self._keeps:
             return deleted
@@ -319,6 +319,11 @@ class _Import:
             listed = listed.plus(CheckedRows(rows=len(page), keys_readable=len(keys) == len(page)))
         listed.keys_readable = listed.keys_readable and outcome.keys_readable
         return deleted + self._missing(tab.sheet.kind, tab.source, listed, 1)
+
+    def _gone(self, tab: Tab, origin: TabSource) -> Iterator[list[str]]:
+        for keys in origin.deleted_keys(tab):
+            seen = self._changes.seen_rows(tab.sheet.kind, keys) if origin.spares_seen else {}
+            yield [key for key in keys if key not in seen]
 
     def _missing(self, kind: str, whose: str | None, read: CheckedRows, before: int) -> int:
         """Tombstones of what was not met any more, unless too little was read to say so."""

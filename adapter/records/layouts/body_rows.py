@@ -51,15 +51,18 @@ class LeftOutRows:
 def body_rows(
     rows: Iterator[NumberedRow],
     header: HeaderBlock,
-    keys: Sequence[int],
+    key: int,
+    tier: int | None,
+    *,
     merged: Sequence[MergedRange],
     left_out: LeftOutRows,
 ) -> Iterator[NumberedRow]:
-    """The records' rows. `keys` are the columns that say whose a row is: a row that has them, and is not the
-    header again, is a record, whatever else it looks like. Cells merged downwards hold for all their rows.
+    """The records' rows. A row that has a key, in column `key`, and more, is a record, if it is not the
+    header again; so is one that says something in the column `tier`. Cells merged downwards hold for all
+    their rows.
     """
     last = header.rows[-1] if header.rows else 0
-    below = _Below(header, keys)
+    below = _Below(header, key, tier)
     for number, cells in rows if not merged else _filled_down(rows, merged):
         if number <= last:
             continue
@@ -72,10 +75,10 @@ def body_rows(
 class _Below:
     """What the rows below one header are."""
 
-    def __init__(self, header: HeaderBlock, keys: Sequence[int]) -> None:
+    def __init__(self, header: HeaderBlock, key: int, tier: int | None) -> None:
         self._headers = [[one for one in cells if one] for cells in header.cells]
-        self._key = keys[0] if keys else 0
-        self._others = keys[1:]
+        self._key = key
+        self._tier = tier
         self._titles = {cells[self._key] for cells in header.cells if self._key < len(cells)} - {""}
         self._numbered = False
 
@@ -88,6 +91,7 @@ class _Below:
             and self._numbered
             and " " not in key
             and key not in self._titles
+            and key.isascii()
             and not _TOTALS.match(key)
         ):
             return True
@@ -96,7 +100,7 @@ class _Below:
         written = [text for cell in cells if (text := cell_text(cell) if cell is not None else "")]
         if not written or self._is_header(written) or (first and _is_numbering(written)):
             return False
-        if isinstance(key, str) and (not key.strip() or len(written) == 1 or _TOTALS.match(key.strip())):
+        if isinstance(key, str) and (not key.strip() or len(written) == 1 or _TOTALS.match(cell_text(key))):
             return not self._is_none(cell_text(key), written, cells)
         return True
 
@@ -107,8 +111,8 @@ class _Below:
         """Whether a row is no record that has no key, or nothing but one cell, or a total as its key."""
         if _TOTALS.match(key or written[0]):
             return all(_TOTALS.match(one) or _AMOUNT.fullmatch(one) for one in written)
-        if any(place < len(cells) and cells[place] not in ("", None) for place in self._others):
-            return False
+        if self._tier is not None and self._tier < len(cells) and cells[self._tier] not in ("", None):
+            return False  # it may say T0, in however many words
         if len(set(written)) == 1:  # one cell, perhaps merged over all columns
             return len(_WORD.findall(written[0])) > 1 or bool(_BELOW.match(written[0]))
         return not key and all(_BELOW.match(one) for one in written)
@@ -124,7 +128,7 @@ def _is_numbering(written: list[str]) -> bool:
     if len(written) < 3 or not all(matches):
         return False
     numbers = [int(match[1]) for match in matches if match and match[1]]
-    return not numbers or numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    return not numbers or (numbers[0] < 2 and numbers == list(range(numbers[0], numbers[0] + len(numbers))))
 
 
 def _filled_down(rows: Iterator[NumberedRow], merged: Sequence[MergedRange]) -> Iterator[NumberedRow]:

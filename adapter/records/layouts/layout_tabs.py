@@ -14,7 +14,7 @@ from adapter.records.sheets.cell_parsers import CellValue, cell_text
 from adapter.records.sheets.columns import Sheet
 from adapter.records.sheets.tab import Tab
 
-__all__ = ["column_letters", "key_places", "table_tabs"]
+__all__ = ["column_letters", "key_place", "table_tabs", "tier_place"]
 
 Warn = Callable[..., None]
 
@@ -24,6 +24,7 @@ def table_tabs(table: RawTable, reading: TableReading, context: LayoutContext, w
     if reading.sheet is None:
         return []
     if reading.form is TableForm.WIDE:
+        _say_what_is_left(table, reading, warn)
         return wide_tabs(table, reading, context, lambda: _records(table, reading, warn), warn)
 
     def rows(tab: Tab) -> Iterator[NumberedRow]:
@@ -33,6 +34,18 @@ def table_tabs(table: RawTable, reading: TableReading, context: LayoutContext, w
     if reading.having(ColumnRole.MEASURE):
         return [long, *wide_tabs(table, reading, context, lambda: _records(table, reading, None), warn)]
     return [long]
+
+
+def _say_what_is_left(table: RawTable, reading: TableReading, warn: Warn) -> None:
+    """Name the columns of a wide table that are not imported."""
+    for one in reading.having(ColumnRole.UNKNOWN):
+        if one.candidates:
+            likely = ", ".join(one.candidates)
+            warn("layout.which_measure", sheet=table.name, header=one.title, candidates=likely)
+        else:
+            warn("import.unknown_column", sheet=table.name, header=one.title)
+    if people := ", ".join(one.title for one in reading.having(ColumnRole.PERSON)):
+        warn("layout.person_columns", sheet=table.name, headers=people)
 
 
 def column_letters(place: int) -> str:
@@ -52,11 +65,14 @@ def _records(
 
     def rows(tab: Tab) -> Iterator[NumberedRow]:
         left_out = LeftOutRows()
-        body = body_rows(table.rows(tab), reading.header, key_places(reading), table.merged(), left_out)
-        nameless = _nameless(reading)
+        key, tier = key_place(reading), tier_place(reading)
+        body = body_rows(table.rows(tab), reading.header, key, tier, merged=table.merged(), left_out=left_out)
+        nameless, width = _nameless(reading), len(reading.header.titles)
         found: dict[int, int] = {}
         for number, cells in body:
-            for place in nameless:
+            # A large sheet's later rows may be wider than its header; those of a CSV are refused.
+            beyond = () if table.csv or len(cells) <= width else range(width, len(cells))
+            for place in (*nameless, *beyond):
                 if place < len(cells) and cells[place] not in ("", None) and place not in found:
                     _refuse_split_name(table, reading, place, cells[place])
                     found[place] = number
@@ -86,12 +102,17 @@ def _refuse_split_name(table: RawTable, reading: TableReading, place: int, cell:
         raise ImportRefused("layout.split_name", file=table.source, sheet=table.name, column=column)
 
 
-def key_places(reading: TableReading) -> list[int]:
-    """Where a row says whose it is, and which record: its key, what it refers to, the tier."""
+def key_place(reading: TableReading) -> int:
+    """Where a row says whose it is: its own key, or a measurement's visit or person."""
     measured = reading.sheet is not None and reading.sheet.kind == "measurement"  # it needs no key of its own
-    order = ("visit", "cadre", "key", "measure", "tier") if measured else ("key", "visit", "cadre", "tier")
-    places = [place for field in order if (place := reading.place(field)) is not None]
-    return places
+    order = ("visit", "cadre", "key") if measured else ("key", "cadre")
+    return next((place for field in order if (place := reading.place(field)) is not None), 0)
+
+
+def tier_place(reading: TableReading) -> int | None:
+    """Where a row says a tier, whether it is imported from there or not."""
+    roles = (ColumnRole.FIELD, ColumnRole.PERSON)
+    return next((one.place for one in reading.columns if one.field == "tier" and one.role in roles), None)
 
 
 def _long_rows(
@@ -151,8 +172,9 @@ def _with_codes(
         if place is not None and target is not None and place < len(cells):
             written = cells[place]
             if place != target:
-                cells.extend([""] * (target + 1 - len(cells)))
-                cells[target] = written
-            if written.__class__ is str and written not in codes and (found := measures.find(written)):
+                cells.extend([""] * (target - len(cells)))
+                found = measures.find(written) if isinstance(written, str) else None
+                cells.insert(target, found.code if found else "")  # a name of no measure is none
+            elif written.__class__ is str and written not in codes and (found := measures.find(written)):
                 cells[target] = found.code
         yield number, cells

@@ -28,6 +28,7 @@ _MEASUREMENT = SHEETS[2]
 _FIELDS = ("visit", "cadre", "measure", "name", "value", "unit", "taken_at")
 _HEADER = [_MEASUREMENT.column(field).vi for field in _FIELDS]
 _PAGE = 1000
+_SLIPPED = "…"
 _VISIT_FIELDS = [column.field for column in VISIT_SHEET.columns]
 _OF_A_MEASURE = {_MEASUREMENT.column(field).vi for field in ("measure", "name", "value", "unit")}
 Records = Callable[[], Callable[[Tab], Iterator[NumberedRow]]]
@@ -97,8 +98,10 @@ def _require(table: RawTable, reading: TableReading) -> None:
 
 class _EmptyCells(TabSource):
     """What a wide table's empty cells say: there are no such measurements. What it does not hold at all is
-    not missing. Of each visit it is remembered which columns are empty and which are not, a bit for each.
+    not missing. Of each visit it is remembered which measures are empty and which are not, a bit for each.
     """
+
+    spares_seen = True
 
     def __init__(self, codes: list[str]) -> None:
         self._codes = codes
@@ -125,13 +128,16 @@ class _WideRow:
 
     def __init__(self, reading: TableReading, context: LayoutContext, on_unread: Callable[[], None]) -> None:
         self.reading = reading
+        self._width = len(reading.header.titles)
         self._read_tier = context.words.read_tier
         self._on_unread = on_unread
         self.visit = reading.place("key" if reading.form is TableForm.LONG else "visit")
         self._measures = [
             (one.place, *_measure(one, context.measures)) for one in reading.having(ColumnRole.MEASURE)
         ]
-        self.empty = _EmptyCells([code for _, code, _, _ in self._measures])
+        codes = list(dict.fromkeys(code for _, code, _, _ in self._measures))
+        self._bits = [1 << codes.index(code) for _, code, _, _ in self._measures]
+        self.empty = _EmptyCells(codes)
         self._of_visit = [reading.place(field) for field in ("cadre", "type", "started_at")]
         tiers = (one.place for one in reading.having(ColumnRole.PERSON) if one.field == "tier")
         self._tier = next(tiers, None)
@@ -145,6 +151,10 @@ class _WideRow:
                 yield number, cells
             elif found is TierReading.UNREADABLE:
                 self._on_unread()
+
+    def _slipped(self, cells: list[CellValue]) -> bool:
+        """Whether the row has more cells than the header: what is made of it has one too many as well."""
+        return len(cells) > self._width and any(cells[self._width :])
 
     def _key(self, cells: list[CellValue]) -> str:
         if self.visit is not None:
@@ -166,6 +176,9 @@ class _WideRow:
         for number, cells in self._may_be_read(rows):
             key = self._key(cells)
             found = [key, *(_at(cells, place) for place in places[1:])]
+            if self._slipped(cells):
+                yield number, [*found, *([constant] if constant else ()), _SLIPPED]
+                continue
             if met.setdefault(key, found) == found and met[key] is not found:
                 continue  # the same visit in several rows: a laboratory's, a department's
             yield number, [*found, constant] if constant else found
@@ -178,14 +191,16 @@ class _WideRow:
             visit = self._key(cells)
             person, at = _at(cells, cadre), _at(cells, taken)
             empty = filled = 0
-            for bit, (place, code, name, unit) in enumerate(self._measures):
+            for bit, (place, code, name, unit) in zip(self._bits, self._measures, strict=True):
                 value = _at(cells, place)
                 if value == "" or (value.__class__ is str and value.isspace()):
-                    empty |= 1 << bit
+                    empty |= bit
                 else:
-                    filled |= 1 << bit
-                    yield number, [visit, person, code, name, value, unit, at]
-            self.empty.note(visit, empty, filled)
+                    filled |= bit
+                    slipped = [_SLIPPED] if self._slipped(cells) else []
+                    yield number, [visit, person, code, name, value, unit, at, *slipped]
+            if not self._slipped(cells):
+                self.empty.note(visit, empty, filled)
 
     def column_of(self, cells: list[CellValue], column: str) -> str:
         """The header of the measure's column where one of a measurement's cells is wrong."""

@@ -17,6 +17,9 @@ class TabSource:
     transaction, for which all others that write must wait; all else is asked within it.
     """
 
+    spares_seen = False
+    """Whether a key that is said to be gone stays all the same where another tab holds it."""
+
     def prefetch(self, connection: Connection) -> Callable[[Callable[[], None]], None] | None:
         """What to do before the transaction, as the store is on `connection` now, with what to call while
         it goes on; None: nothing.

@@ -30,6 +30,8 @@ _NUCLEUS += r"|ua|uâ|uê|ui|uô|uơ|uy|ưa|ưi|ươ|ưu|iêu|oai|oao|oay|oeo|u�
 _CODA = r"(?:c|ch|m|n|ng|nh|p|t)?"
 _SYLLABLE = re.compile(_ONSET + _NUCLEUS + _CODA)
 _WORD = re.compile(r"[^\W\d_]+")
+_RAISED = str.maketrans("", "", "²³¹ºª")
+_FOREIGN = 0.05  # of the different words: names and loans that are no syllables
 _TONES = {ord(mark): None for mark in "\u0300\u0301\u0303\u0309\u0323"}
 
 
@@ -93,14 +95,16 @@ def _is_windows_vietnamese(content: bytes) -> bool:
         ord(letter) > 127 and not letter.isalnum() and letter not in "“”‘’–—…°²³µ±÷×«»€‰" for letter in text
     ):
         return False
-    words = {word.casefold() for word in _WORD.findall(text) if not word.isascii()}
-    return bool(words) and all(_is_syllable(word) for word in words)
+    plain = text.translate(_RAISED)
+    words = {word for word in _WORD.findall(plain) if not word.isascii()}
+    foreign = sum(not _is_syllable(word) for word in words)  # Hmông, Urê
+    return bool(words) and foreign <= len(words) * _FOREIGN
 
 
 def _is_syllable(word: str) -> bool:
-    if word in ("µmol", "µg", "µl", "µkat", "µiu", "µm"):
-        return True
-    bare = unicodedata.normalize("NFC", unicodedata.normalize("NFD", word).translate(_TONES))
+    if word[0] == "µ" or (word.isupper() and word.replace("Đ", "").isascii()):
+        return True  # a unit, or letters that stand for words: SKĐK
+    bare = unicodedata.normalize("NFC", unicodedata.normalize("NFD", word.casefold()).translate(_TONES))
     return bool(_SYLLABLE.fullmatch(bare))
 
 

@@ -24,6 +24,7 @@ from adapter.records.sheets.columns import IGNORED_SHEETS
 from adapter.records.sheets.layout import SHEETS
 from adapter.records.sheets.tab import Tab
 from adapter.records.sources.csv_table import csv_table
+from adapter.records.sources.failed_cells import failed_cells
 from adapter.records.sources.workbook_limits import check_workbook
 from adapter.records.sources.xlsx_slices import (
     SLICE_BYTES,
@@ -69,7 +70,8 @@ def open_tabs(
         if not found:
             raise ImportRefused("import.no_known_sheet", file=path.name)
         tabs += found
-    return sorted(tabs, key=lambda tab: SHEETS.index(tab.sheet))
+    # A wide table's empty cells are heard when all others have been read.
+    return sorted(tabs, key=lambda tab: (SHEETS.index(tab.sheet), tab.column_of is not None))
 
 
 def _other_tabs(path: Path, inputs: InputOptions) -> list[Tab]:
@@ -171,7 +173,8 @@ class _Whole:
     def _rows(self, tab: Tab) -> Iterator[NumberedRow]:
         sheet = self._open()
         share = tab.size / max(sheet.total_height, 1)
-        errors = error_cells(self._path, self._entry) if self._entry else {}
+        xlsx = self._entry
+        errors = error_cells(self._path, xlsx) if xlsx else failed_cells(self._path, self._name)
         for number, cells in enumerate(sheet.iter_rows(), 1):
             for place, failed in errors.get(number, {}).items():
                 cells.extend([""] * (place + 1 - len(cells)))

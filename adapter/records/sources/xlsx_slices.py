@@ -70,8 +70,8 @@ def sheet_entries(archive: zipfile.ZipFile) -> dict[str, str]:
 
 
 def error_cells(path: Path, entry: str) -> dict[int, dict[int, str]]:
-    """Cells of a sheet that calamine reads as empty and that are not: an error such as #N/A, a formula with no
-    result. Row, column, error.
+    """Cells of a sheet that calamine reads as empty and that are not: an error such as #N/A, a formula with
+    no result. Row, column, error.
     """
     with zipfile.ZipFile(path) as archive:
         return _errors_in(archive.read(entry))
