@@ -32,6 +32,7 @@ from adapter.pipeline.application import Adapter
 from adapter.pipeline.desired_state.desired import DesiredState, desired_state
 from adapter.pipeline.destination import Destination
 from adapter.records.model import MAPPED_TYPES, Cadre, Measurement, Record, Referral, Visit
+from adapter.records.partial_dates import PartialDate
 from adapter.settings import HospitalSettings, Settings
 
 MORE = os.environ.get("ADAPTER_EXAMPLES")
@@ -115,6 +116,7 @@ def of(annotation: Any, name: str) -> st.SearchStrategy[Any]:
         int: st.integers(-(10**12), 10**12),
         bool: st.booleans(),
         date: st.dates(),
+        PartialDate: st.dates().flatmap(lambda day: st.sampled_from((f"{day:%Y}".zfill(4), str(day)[:7]))),
         datetime: MOMENTS,
         Decimal: NUMBERS,
     }[annotation]
