@@ -150,30 +150,26 @@ def find_problems(known: ProblemFacts, limits: AlarmSettings, now: datetime) -> 
     found = [one for name, there in known.hospitals.items() for one in _at(name, there, limits, now)]
     for name, waits in known.removed.items():
         found.append(Problem("removed", name, waits.since, waits.count, "adapter hospital list"))
-    if known.policy_wrong:
-        found.append(Problem("policy", "", None, 1, "adapter mapping check"))
-    if known.key_unreadable:
-        found.append(Problem("no-key", "", None, 1, "adapter mapping check"))
-    if known.orphaned_merges:
-        found.append(Problem("merged", "", None, known.orphaned_merges, "adapter cadre merges"))
-    if known.shared_numbers:
-        found.append(Problem("doubles", "", None, known.shared_numbers, "adapter cadre doubles"))
-    if known.held.count:
-        found.append(Problem("held", "", known.held.since, known.held.count, "adapter import held"))
-    if known.silent_workers.count:
-        found.append(
-            Problem("worker", "", known.silent_workers.since, known.silent_workers.count, "adapter worker")
-        )
-    if known.disk_free_mb is not None and known.disk_free_mb < limits.disk_free_mb:
-        found.append(Problem("disk", "", None, int(known.disk_free_mb), "df -h"))
-    if known.audit_trouble:
-        found.append(Problem("audit", "", None, 1, "adapter audit head", cause=known.audit_trouble))
-    if known.readable_by_others:
-        found.append(Problem("open-files", "", None, known.readable_by_others, "adapter status --where"))
-    if known.read_only:
-        found.append(Problem("read-only", "", None, 1, "adapter status"))
+    found += [one for one in _at_home(known, limits) if one.count]
     found += [Problem("way", "", None, 1, "adapter alarm --test", cause=way) for way in known.failed_channels]
     return found
+
+
+def _at_home(known: ProblemFacts, limits: AlarmSettings) -> Iterator[Problem]:
+    """Of the adapter itself; what counts nothing is none."""
+    free, held, silent = known.disk_free_mb, known.held, known.silent_workers
+    yield Problem("policy", "", None, int(known.policy_wrong), "adapter mapping check")
+    yield Problem("no-key", "", None, int(known.key_unreadable), "adapter mapping check")
+    yield Problem("merged", "", None, known.orphaned_merges, "adapter cadre merges")
+    yield Problem("held", "", held.since, held.count, "adapter import held")
+    yield Problem("doubles", "", None, known.shared_numbers, "adapter cadre doubles")
+    yield Problem("worker", "", silent.since, silent.count, "adapter worker")
+    if free is not None and free < limits.disk_free_mb:
+        yield Problem("disk", "", None, int(free) or 1, "df -h")
+    trouble = known.audit_trouble
+    yield Problem("audit", "", None, int(bool(trouble)), "adapter audit head", cause=trouble)
+    yield Problem("open-files", "", None, known.readable_by_others, "adapter status --where")
+    yield Problem("read-only", "", None, int(known.read_only), "adapter status")
 
 
 def _at(name: str, there: HospitalFacts, limits: AlarmSettings, now: datetime) -> Iterator[Problem]:

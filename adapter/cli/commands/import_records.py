@@ -15,6 +15,8 @@ from adapter.cli.terminal.progress import progress
 from adapter.texts import say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
     from adapter.operations.import_records import ImportReport
@@ -98,22 +100,23 @@ def _draw(out: "Console", report: "ImportReport") -> None:
         for kind, counts in report.kinds.items()
     )
     out.print(rows(table(*headers, numbers=range(1, 1 + len(_COUNTS))), lines))
-    if report.refused_people:
-        people, count = report.refused_people, report.refused_rows
-        out.print(say("cli.import_t0", people=people, count=count))
-    if report.scrubbed:
-        out.print(say("import.scrubbed", count=report.scrubbed))
-    if report.returning:
-        out.print(say("import.returning", count=report.returning))
-    if report.rejects:
-        copied = report.rejected - report.withheld
-        out.print(say("cli.import_rejects", count=copied, path=str(report.rejects)))
-    if report.held:
-        out.print(say("held.some", count=report.held))
-    if dropped := sum(kind.dropped for kind in report.kinds.values()):
-        out.print(say("held.dropped_again", count=dropped))
-    if report.withheld:
-        out.print(say("import.withheld", count=report.withheld))
+    for count, line in _left_out(report):
+        if count:
+            out.print(line)
     if report.dry_run:
         draw_field_changes(out, report.field_changes)
         out.print(say("cli.import_dry"))
+
+
+def _left_out(report: "ImportReport") -> "Iterator[tuple[int, str]]":
+    """What did not come in, or left: how much, and a line."""
+    people = report.refused_people
+    yield people, say("cli.import_t0", people=people, count=report.refused_rows)
+    yield report.scrubbed, say("import.scrubbed", count=report.scrubbed)
+    yield report.returning, say("import.returning", count=report.returning)
+    copied = report.rejected - report.withheld
+    yield int(report.rejects is not None), say("cli.import_rejects", count=copied, path=str(report.rejects))
+    yield report.held, say("held.some", count=report.held)
+    dropped = sum(kind.dropped for kind in report.kinds.values())
+    yield dropped, say("held.dropped_again", count=dropped)
+    yield report.withheld, say("import.withheld", count=report.withheld)

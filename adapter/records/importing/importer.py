@@ -5,13 +5,12 @@ costs itself alone. Rows of T0 people, and rows that belong to them, are refused
 is looked at: they are counted, never stored, shown or written anywhere.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from functools import partial as partial_
 from functools import wraps
-from itertools import groupby, islice
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 
@@ -25,45 +24,30 @@ from adapter.database import (
     read_transaction,
     write_transaction,
 )
-from adapter.errors import ImportRefused, SourceDisconnected, SourceReplaced
+from adapter.errors import SourceDisconnected, SourceReplaced
 from adapter.fhir.identity import IdentityFactory
-from adapter.records.doubles import shared_numbers
 from adapter.records.erased_names import ErasedNames
 from adapter.records.erasure import ErasedPerson
 from adapter.records.held_rows import file_digest
-from adapter.records.importing.absent_columns import absent_fields, with_stored_fields
 from adapter.records.importing.cell_problem import CellProblem
-from adapter.records.importing.covered_years import CoveredYears
-from adapter.records.importing.hidden_people import HiddenPeople, PersonWords, find_hidden_people, open_rows
-from adapter.records.importing.identity_checks import AllowedChanges, IdentityChecker
-from adapter.records.importing.import_history import ImportHistory, RecordChange, describe_files
+from adapter.records.importing.hidden_people import HiddenPeople
+from adapter.records.importing.identity_checks import AllowedChanges
+from adapter.records.importing.import_history import describe_files
 from adapter.records.importing.import_report import ImportReport
-from adapter.records.importing.import_writer import ImportWriter
-from adapter.records.importing.mass_changes import (
-    refuse_mass_clearing,
-    refuse_mass_deletion,
-    refuse_strangers,
-)
-from adapter.records.importing.plausibility import PlausibilityChecks
+from adapter.records.importing.import_session import ImportProgress, ImportSession
 from adapter.records.importing.rejects_file import RejectsFile
 from adapter.records.importing.report_builder import ImportReportBuilder
-from adapter.records.importing.row_checks import CheckedRows, RowChecker
-from adapter.records.importing.row_reader import ImportContext, ParsedRow, RowReader
-from adapter.records.model import RECORD_TYPES, Cadre, Record
+from adapter.records.importing.row_reader import ImportContext
+from adapter.records.model import Record
 from adapter.records.plausible.ranges import PlausibleRanges
-from adapter.records.sheets.columns import REASON_COLUMN
 from adapter.records.sheets.tab import Tab, TabSource
 from adapter.records.sheets.words import NO_WORDS
 from adapter.records.sources.open_tabs import InputOptions, open_tabs
-from adapter.texts import say
 
 __all__ = ["run_import"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-ImportProgress = Callable[[int, int], None]
-_CHUNK = 1000
-_DOUBLES_SAID = 20
 
 
 class _DryRun(Exception):
@@ -151,7 +135,7 @@ def run_import(
                 erased = None if identities is None else ErasedNames(connection, identities)
                 if erased is not None:
                     erased.prepare(admitted)
-                work = _Import(
+                work = ImportSession(
                     connection,
                     tabs,
                     allowed=allowed or AllowedChanges(),
@@ -213,236 +197,3 @@ def _audit(connection: Connection, now: datetime, tally: ImportReportBuilder) ->
 def _undo_if(dry_run: bool) -> None:
     if dry_run:
         raise _DryRun
-
-
-class _Import:
-    """One import under way."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        tabs: list[Tab],
-        *,
-        allowed: AllowedChanges,
-        by: str,
-        files: Sequence[tuple[str, str]],
-        hidden: HiddenPeople,
-        known: ImportContext,
-        tally: ImportReportBuilder,
-        rejects: RejectsFile,
-        progress: ImportProgress | None,
-        plausible: PlausibleRanges | None = None,
-        digest_of: Callable[[str], str],
-        on_scrub: Callable[[Sequence[ErasedPerson]], Collection[str]] | None = None,
-        on_clear: Callable[[set[tuple[str, str]]], None] | None = None,
-        on_record: Callable[[Record], None] | None = None,
-    ) -> None:
-        self._changes = ImportWriter(connection, self._note)
-        position = self._changes.position
-        self._history = ImportHistory(connection, at=known.now, by=by, files=files, position=position)
-        self._allowed = allowed
-        self._years = CoveredYears()
-        self._tabs = tabs
-        self._known = known
-        self._tally = tally
-        self._rejects = rejects
-        self._progress = progress
-        self._on_scrub = on_scrub
-        self._on_clear = on_clear
-        self._on_record = on_record
-        self._identities = IdentityChecker(allowed)
-        self._hidden = hidden
-        checks = (
-            PlausibilityChecks(self._changes, tally, plausible, known.now, digest_of) if plausible else None
-        )
-        self._checking = RowChecker(self._changes, tally, hidden, self._identities, checks)
-        self._total = sum(tab.size for tab in tabs)
-        self._past = 0
-        self._keeps = False
-        self._titles: dict[tuple[str, str], str] = {}  # of the columns, as the file has them
-        self.partial = any(tab.partial for tab in tabs if tab.origin is None)
-
-    def run(self, *, partial: bool, limit: float | None) -> None:
-        """Every kind in turn: its rows, then what is gone, so that children meet the new state."""
-        self.partial = self.partial or partial
-        self._keeps = partial
-        find_hidden_people(self._tabs, self._known, self._hidden, self._tally.count_returning)
-        for tab in self._tabs:  # both are kept with every record
-            if self._hidden.is_told_of(tab.source, tab.title):
-                raise ImportRefused("import.hidden_in_name")
-        for kind, tabs in groupby(self._tabs, key=lambda tab: tab.sheet.kind):
-            before = self._changes.count(kind, self._known.key_space)
-            deleted = 0
-            whole: dict[str | None, CheckedRows] = {}  # by what may be missing: a source's records, or all
-            for tab in tabs:
-                outcome = self._tab(tab)
-                deleted += outcome.deleted + self._said(tab, outcome)
-                if not (self.partial if tab.origin is None else partial or tab.partial):
-                    whose = tab.source if tab.origin else None
-                    whole[whose] = whole.get(whose, CheckedRows()).plus(outcome)
-            if kind == "cadre":
-                refuse_strangers(self._identities, self._tally, before)
-                self._say_doubles()
-                deleted += self._scrub()
-            deleted += sum(self._missing(kind, whose, found, before) for whose, found in whole.items())
-            if limit is not None:
-                refuse_mass_deletion(kind, deleted, before, limit)
-            if limit is not None and not self._allowed.clearing:
-                refuse_mass_clearing(self._tally.summary, kind, before, limit, self._titles)
-        if self._checking.told_of:  # what is stored of them may be from before anybody looked
-            self._clear_others(self._checking.told_of)
-        self._history.close(self._changes.position)
-        self._changes.close()
-
-    def _note(self, changes: list[RecordChange]) -> None:
-        self._history.note(changes)
-        self._tally.summary.note(changes)
-
-    def _say_doubles(self) -> None:
-        for one in shared_numbers(self._changes.connection, _DOUBLES_SAID):
-            self._tally.warn("import.double", ending=one.ending, cadres=", ".join(one.cadres))
-
-    def _said(self, tab: Tab, outcome: CheckedRows) -> int:
-        """Tombstones of the keys that the tab's origin says are gone, or does not list any more."""
-        if tab.origin is None:
-            return 0
-        deleted = sum(self._bury(tab.sheet.kind, keys) for keys in self._gone(tab, tab.origin))
-        present = tab.origin.existing_keys(tab)
-        if present is None or self._keeps:
-            return deleted
-        listed = CheckedRows()
-        for page in present:
-            keys = [key for key in page if key is not None]
-            stored = self._changes.live_owners(tab.sheet.kind, keys).keys()
-            new = sorted(stored - self._changes.seen_rows(tab.sheet.kind, sorted(stored)).keys())
-            self._changes.mark_seen(tab.sheet.kind, tab.title, [(key, 0) for key in new])
-            listed = listed.plus(CheckedRows(rows=len(page), keys_readable=len(keys) == len(page)))
-        listed.keys_readable = listed.keys_readable and outcome.keys_readable
-        return deleted + self._missing(tab.sheet.kind, tab.source, listed, 1)
-
-    def _gone(self, tab: Tab, origin: TabSource) -> Iterator[list[str]]:
-        for keys in origin.deleted_keys(tab):
-            seen = self._changes.seen_rows(tab.sheet.kind, keys) if origin.spares_seen else {}
-            yield [key for key in keys if key not in seen]
-
-    def _missing(self, kind: str, whose: str | None, read: CheckedRows, before: int) -> int:
-        """Tombstones of what was not met any more, unless too little was read to say so."""
-        if read.rows and read.keys_readable:
-            unseen = self._changes.unseen_keys(kind, whose, self._known.key_space)
-            return sum(
-                self._bury(kind, keys if whose is not None else self._of_covered_years(kind, keys))
-                for keys in unseen
-            )
-        if read.rows or before:
-            problem = "import.keys_unreadable" if read.rows else "import.empty_sheet"
-            self._tally.warn(problem, kind=say(f"import.kind_{kind}"))
-        return 0
-
-    def _of_covered_years(self, kind: str, keys: list[str]) -> list[str]:
-        """Those that the file would hold if there were any; of other years it says nothing."""
-        if kind == "cadre":
-            return keys
-        stored = self._changes.stored_rows(kind, keys, bodies=True)
-        visits = self._changes.visit_years(stored.values())
-        covered = [key for key in keys if self._years.covers(kind, stored[key].body or "{}", visits)]
-        self._tally.add_other_years(kind, len(keys) - len(covered))
-        return covered
-
-    def _tab(self, tab: Tab) -> CheckedRows:
-        total = CheckedRows()
-        opened = open_rows(tab, tab.rows())
-        if opened is None:
-            return total
-        headers, header, rows = opened
-        self.partial = self.partial or REASON_COLUMN.field in headers.places
-        for title in headers.unknown:
-            shown = "-" if self._hidden.is_told_of(title) else title
-            self._tally.warn("import.unknown_column", sheet=tab.title, header=shown)
-        reader = RowReader(tab.sheet, headers, self._known, len(header) if tab.csv else None)
-        absent = absent_fields(tab.sheet, headers)
-        self._titles.update({(tab.sheet.kind, field): title for field, title in headers.written.items()})
-        parsed = (reader.read(number, cells) for number, cells in rows)
-        while chunk := list(islice(parsed, _CHUNK)):
-            total = total.plus(self._chunk(tab, header, reader, chunk, absent))
-            if self._progress:
-                self._progress(min(self._past + tab.done, self._total), self._total)
-        self._past += tab.size
-        return total
-
-    def _chunk(
-        self,
-        tab: Tab,
-        header: list[object],
-        reader: RowReader,
-        chunk: list[ParsedRow],
-        absent: frozenset[str],
-    ) -> CheckedRows:
-        found = self._checking.check_chunk(tab, reader, chunk, bodies=bool(absent))
-        kind = tab.sheet.kind
-        self._tally.rows += len(chunk)
-        if found.good:
-            type_ = RECORD_TYPES[kind]
-            stored = found.stored
-            for row in found.good if absent else ():
-                row.fields = with_stored_fields(row.fields, stored.get(row.fields["key"]), absent)
-            records = [(type_(**row.fields), row.kept_number) for row in found.good]
-            self._years.note(record for record, _ in records)
-            for record, _ in records if self._on_record else ():
-                self._on_record(record)  # type: ignore[misc] # looked at just now
-            created, changed = self._changes.upsert(records, tab.source, tab.title, self._known.now, stored)
-            self._history.count(created=created, changed=changed)
-            self._tally.add(
-                kind, created=created, changed=changed, unchanged=len(records) - created - changed
-            )
-        if found.marked:
-            found.deleted = self._bury(kind, [row.key for row in found.marked if row.key])
-        for row, reason in found.bad:
-            self._rejects.add(tab, header, row.cells, reason)
-        if tab.origin is not None:
-            tab.origin.note_refused(tab, found.refused)
-            tab.origin.note_rejected(tab, [row.number for row, _ in found.bad])
-        found.drop_rows()
-        return found
-
-    def _bury(self, kind: str, keys: list[str]) -> int:
-        counts = self._changes.tombstone(kind, keys)
-        for name, count in counts.items():
-            self._tally.add(name, deleted=count)
-            self._history.count(deleted=count)
-        return counts.get(kind, 0)
-
-    def _scrub(self) -> int:
-        """People who are T0 now leave the store with everything it holds of them; how many were live."""
-        refused = self._checking.refused_cadres
-        if self._hidden.numbers:
-            sharing = self._changes.sharing(self._hidden.numbers)
-            refused |= {one.key for one in sharing if self._is_hidden(one)}
-        refused |= self._changes.same_people(refused)  # whoever is the same person is T0 too
-        if not refused:
-            return 0
-        live = len(self._changes.live_owners("cadre", refused))
-        self._changes.lock_erasures()
-        people = [self._changes.scrub(key, self._hidden.words) for key in sorted(refused)]
-        self._tally.scrubbed += sum(one.count for one in people)
-        sent = self._on_scrub(people) if self._on_scrub is not None else ()
-        known = [one for one in people if one.was_known]
-        for one in known:
-            self._hidden.remember(one.key, one.identifiers)
-        if known:
-            self._hidden.remember_sent(sent)
-            self._tally.has_erased = True
-            self._clear_others()
-        return live
-
-    def _is_hidden(self, stored: Cadre) -> bool:
-        return self._hidden.is_same_person(PersonWords.of_stored(stored))
-
-    def _clear_others(self, among: Collection[tuple[str, str]] | None = None) -> None:
-        """What others' records say of who was erased goes, and the next plan takes it back everywhere."""
-        cleared = self._changes.clear_others(self._hidden.words, among)
-        for kind in sorted({kind for kind, _ in cleared}):
-            self._tally.add(kind, changed=sum(kind == one for one, _ in cleared))
-        if cleared:
-            self._tally.has_erased = True
-        if self._on_clear is not None and cleared:
-            self._on_clear(cleared)

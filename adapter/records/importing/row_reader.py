@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from adapter.records.importing.text_columns import is_text
 from adapter.records.partial_dates import earliest_day
 from adapter.records.plausible.finding import Finding
 from adapter.records.sheets import cell_parsers
 from adapter.records.sheets.cell_parsers import CellError, CellValue
-from adapter.records.sheets.columns import DELETED_COLUMN, Column, HeaderRow, Sheet
+from adapter.records.sheets.columns import DELETED_COLUMN, HeaderRow, Sheet
 from adapter.records.sheets.key_space import in_key_space
 from adapter.records.sheets.lenient_cells import LENIENT_FIELDS, restored_citizen_id
 from adapter.records.sheets.tier_cell import TierReading
@@ -118,7 +119,7 @@ class RowReader:
         self._tier = headers.places.get("tier")
         self._deleted = headers.places.get(DELETED_COLUMN.field)
         self._sheet = sheet
-        self.text_fields = [column.field for column, _ in headers.plan(sheet) if _is_text(sheet, column)]
+        self.text_fields = [column.field for column, _ in headers.plan(sheet) if is_text(sheet, column)]
         self._plan: list[ColumnPlan] = [
             (
                 column.field,
@@ -352,28 +353,6 @@ class RowReader:
         if name is not None and name not in self._known.hospitals:
             known = ", ".join(sorted(self._known.hospitals)) or "-"
             self.add_invalid_cell(row, "hospital", "expect_known_hospital", known=known)
-
-
-_OWN = {"name", "national_id", "old_national_id", "insurance"}  # of the cadre sheet: who it is
-_REFERENCES = {"cadre", "visit"}  # looked at in the row that they refer to
-_NO_TEXT = {
-    cell_parsers.parse_boolean,
-    cell_parsers.parse_date,
-    cell_parsers.parse_date_or_datetime,
-    cell_parsers.parse_datetime,
-    cell_parsers.parse_decimal,
-    cell_parsers.parse_ethnic_group,
-    cell_parsers.parse_icd10,
-    cell_parsers.parse_positive_integer,
-    cell_parsers.parse_province,
-    cell_parsers.parse_small_integer,
-}
-
-
-def _is_text(sheet: Sheet, column: Column) -> bool:
-    """Whether a column's cells may say anything, about anybody."""
-    own = sheet.kind == "cadre" and column.field in _OWN
-    return not (own or column.choice or column.field in _REFERENCES or column.parse in _NO_TEXT)
 
 
 def _failed(title: str, cell: str) -> InvalidCell:
