@@ -17,7 +17,7 @@ from adapter.ledger.shipments import ShipmentStore
 
 __all__ = ["erase_cadre", "forget_bodies"]
 
-_E, _R, _S = tables.entry, tables.receipt, tables.shipment
+_E, _R, _S, _P = tables.entry, tables.receipt, tables.shipment, tables.person_disclosure
 _MANY = 500
 _COLUMNS = [_E.c[name] for name in LedgerEntry.__dataclass_fields__]
 _STATE = list(LedgerEntry.__dataclass_fields__).index("state")
@@ -38,6 +38,7 @@ def erase_cadre(
     for hospital in hospitals:
         ShipmentStore.lock(connection, hospital, [cadre])
     connection.execute(update(_S).where(_S.c.cadre == cadre).values(cadre=number))
+    connection.execute(delete(_P).where(_P.c.cadre == cadre))
     lines = _lines(connection, cadre, records)
     for line in lines:
         _retract(connection, line, number if line.cadre == cadre else line.cadre, now)

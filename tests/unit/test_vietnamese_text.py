@@ -38,6 +38,7 @@ NAMES = [
     and len(text.split()) > 1
     and all(letter.isascii() or letter.isalpha() for letter in text)  # the fonts have no … or “
     and sum(map(str.islower, text)) > 2
+    and not any(word.isupper() and len(word) > 1 for word in text.split())  # the fonts have no such letters
 ]
 
 

@@ -149,6 +149,8 @@ class ServerStore:
             unchanged()
             connection.execute(delete(_S).where(_S.c.hospital == hospital))
             connection.execute(delete(_E).where(_E.c.hospital == hospital))
+            for known in (tables.person_disclosure, tables.policy_in_force):
+                connection.execute(delete(known).where(known.c.hospital == hospital))
             self._put(connection, hospital, address, None)
             self._drop_card(connection, hospital, address)
             self._go_on(connection, hospital)

@@ -1,6 +1,7 @@
 """Which columns may hold anybody's words."""
 
 from adapter.records.sheets import cell_parsers
+from adapter.records.sheets.birth_date import parse_birth_date
 from adapter.records.sheets.columns import Column, Sheet
 
 __all__ = ["is_text"]
@@ -9,6 +10,7 @@ _OWN = {"name", "national_id", "old_national_id", "insurance"}  # of the cadre s
 _REFERENCES = {"cadre", "visit"}  # looked at in the row that they refer to
 _NO_TEXT = {
     cell_parsers.parse_boolean,
+    parse_birth_date,
     cell_parsers.parse_date,
     cell_parsers.parse_date_or_datetime,
     cell_parsers.parse_datetime,
