@@ -68,6 +68,7 @@ class RowChecker:
         self._tally = tally
         self._hidden = hidden
         self.refused_cadres: set[str] = set()  # those whose own row says T0, and whoever is the same person
+        self._people: dict[int, PersonWords] = {}  # of this chunk, by the row's id
         self.told_of: set[tuple[str, str]] = set()  # rows, by kind and key, that told of hidden people
         self._above: tuple[Tab | None, int] = (None, 0)  # refused rows of the tab so far
         self._refused = _Owned()
@@ -85,6 +86,7 @@ class RowChecker:
             self._texts = ColumnTexts(reader)
         self._texts.settle(rows)
         self._hold(tab, reader, rows)
+        self._people.clear()
         for row in rows:
             found.keys_readable = found.keys_readable and row.key is not None
         rows = self._withhold(tab, rows)
@@ -135,7 +137,7 @@ class RowChecker:
         """Whether the row is a T0 person's. Nothing of it is kept but its key, while this import lasts."""
         kind = tab.sheet.kind
         if kind == "cadre" and not row.refused and self._hidden:
-            person = PersonWords.of(reader, row.cells)
+            person = self._people[id(row)] = PersonWords.of(reader, row.cells)
             row.refused = self._hidden.is_same_person(person) or self._hidden.was_erased(person)
         if row.refused and kind == "cadre" and row.key is not None:
             self.refused_cadres.add(row.key)
@@ -157,7 +159,7 @@ class RowChecker:
         for row in rows:
             if row.withheld or (row.deleted and row.key is not None):
                 continue
-            if kind == "cadre" and self._hidden.resembles(PersonWords.of(reader, row.cells)):
+            if kind == "cadre" and self._hidden.resembles(self._people[id(row)]):
                 reader.withhold(row, "national_id", "expect_own_number")
             elif (field := found_in(kind, row, fields)) is not None:
                 reader.withhold(row, field, "expect_own_words")
