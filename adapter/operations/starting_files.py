@@ -3,9 +3,12 @@
 import os
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adapter.errors import UsageError
-from adapter.settings import Settings
+
+if TYPE_CHECKING:
+    from adapter.settings import Settings
 
 __all__ = ["write_key", "write_sample", "write_settings", "write_template"]
 
@@ -36,7 +39,7 @@ def write_key(file: Path) -> bool:
     return True
 
 
-def write_template(file: Path, lang: str, settings: Settings, *, wide: bool = False) -> None:
+def write_template(file: Path, lang: str, settings: "Settings", *, wide: bool = False) -> None:
     """Write an empty workbook with a sheet for each kind of record, explained in that language, and the lists
     of codes with their names. `wide`: a row for each visit and a column for each measure.
     """

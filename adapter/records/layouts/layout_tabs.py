@@ -70,8 +70,11 @@ def _records(
         nameless, width = _nameless(reading), len(reading.header.titles)
         found: dict[int, int] = {}
         for number, cells in body:
+            if not nameless and len(cells) <= width:
+                yield number, cells
+                continue
             # A large sheet's later rows may be wider than its header; those of a CSV are refused.
-            beyond = () if table.csv or len(cells) <= width else range(width, len(cells))
+            beyond = () if table.csv else range(width, len(cells))
             for place in (*nameless, *beyond):
                 if place < len(cells) and cells[place] not in ("", None) and place not in found:
                     _refuse_split_name(table, reading, place, cells[place])

@@ -35,7 +35,6 @@ _PARTS = re.compile(
 _OPENING = re.compile(rb"<sheetData\s*>")
 _NUMBERED = re.compile(rb"""\s*<row\b[^>]*\sr=["']\d""")
 _ROW = re.compile(rb"<row\b")
-_IS_ERROR = re.compile(rb"""\st=["']e["']""")
 _ERROR = re.compile(
     rb"""<c (?=[^>]*?\bt=["']e["'])[^>]*?\br=["']([A-Z]+)(\d+)["'][^>]*>"""
     rb"""(?:<f\b[^>]*/>|<f\b[^>]*>[^<]*</f>)?<v>([^<]*)</v>"""
@@ -82,7 +81,7 @@ def _errors_in(content: bytes) -> dict[int, dict[int, str]]:
     for match in _UNCALCULATED.finditer(content) if b"<f" in content else ():
         if not _IS_TEXT.search(match[0]):  # a formula whose result is an empty text is calculated
             found.setdefault(int(match[2]), {})[_column(match[1])] = NOT_CALCULATED
-    for match in _ERROR.finditer(content) if _IS_ERROR.search(content) else ():
+    for match in _ERROR.finditer(content) if b't="e"' in content or b"t='e'" in content else ():
         found.setdefault(int(match[2]), {})[_column(match[1])] = match[3].decode("ascii", "replace")
     return found
 
