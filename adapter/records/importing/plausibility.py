@@ -76,7 +76,7 @@ class PlausibilityChecks:
 
     def _measured(self, rows: list[ParsedRow]) -> list[ParsedRow]:
         """Look at the values; gives the rows that have a date besides."""
-        finding, dated = self._ranges.finding, []
+        finding, dated = self._ranges.finding, []  # cached: the same values come again and again
         for row in rows:
             fields = row.fields
             if found := finding(fields["measure"], fields["value"], fields.get("unit")):

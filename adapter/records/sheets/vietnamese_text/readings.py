@@ -17,6 +17,8 @@ __all__ = ["all_readings", "is_vietnamese", "legacy_readings", "loose_reading", 
 
 _WORD = re.compile(r"[^\s\x00-\x40\x5b-\x60\x7b-\x7f]+")
 
+_UNICODE = re.compile("[\u1ea0-\u1ef9]")  # ạ to ỹ: no code page of these has one, most Vietnamese text does
+
 
 @lru_cache(maxsize=20_000)
 def legacy_readings(text: str) -> Mapping[str, str]:
@@ -24,6 +26,8 @@ def legacy_readings(text: str) -> Mapping[str, str]:
 
     Empty for Vietnamese, and for what is Vietnamese in none: foreign names, units.
     """
+    if _UNICODE.search(text):
+        return {}
     text = unicodedata.normalize("NFC", text)
     if text.isascii() or not _odd_words(text):
         return {}
