@@ -17,6 +17,7 @@ from adapter.errors import AdapterError, Busy, MappingError, PolicyError, Settin
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.workers.named_locks import NamedLock
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.configuration_changes import note_configuration
 from adapter.pipeline.inbound.inbox import process_inbox
 from adapter.pipeline.mappings.activation import (
     MappingChoice,
@@ -235,6 +236,7 @@ def plan_with_lock(work: RunContext, choice: MappingChoice, turn: NamedLock) -> 
     """Plan for a hospital, and give its turn back."""
     adapter, destination, only = work.adapter, choice.destination, choice.only_removals
     try:
+        note_configuration(adapter, work.clock(), by="sync")
         changed = update_ledger(
             adapter, destination, work.clock(), work.progress, work.stop, only_removals=only, lock=turn
         )
