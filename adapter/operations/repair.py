@@ -21,6 +21,7 @@ from adapter.ledger.server_cards.identity import self_description
 from adapter.operations.operation import Operation, OperationContext, version_of
 from adapter.operations.reconcile import Discrepancy, ReconcileReport, reconcile_hospital
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.configuration_changes import note_configuration
 from adapter.pipeline.desired_state.changed_people import CENTRE_KEY
 from adapter.pipeline.mappings.activation import ProgressCallback
 from adapter.pipeline.outbound.planning import update_ledger
@@ -144,6 +145,7 @@ def refresh_ledger(
     if found.why in _NOT_SERVED:
         raise HospitalError(f"reconcile.not_served_{found.why}", hospital=name)
     with adapter.as_worker(clock, stop or threading.Event()), planning_locks(adapter, [name]) as turns:
+        note_configuration(adapter, clock(), by="reconcile")
         update_ledger(adapter, adapter.destination(name), clock(), progress, lock=turns[name], by=by)
 
 

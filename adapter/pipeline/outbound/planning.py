@@ -25,7 +25,6 @@ from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.values import LedgerEntry
 from adapter.ledger.workers.named_locks import NamedLock
 from adapter.pipeline.application import Adapter
-from adapter.pipeline.configuration_changes import note_configuration
 from adapter.pipeline.desired_state.changed_people import (
     CENTRE_KEY,
     PlannedPerson,
@@ -109,7 +108,6 @@ def update_ledger(
     Each page is one transaction with its place in the feed, so a killed run, or one that `stop` ends
     early, goes on where it was. Raises LeaseLost, with nothing written, once `lock` is another's.
     """
-    note_configuration(adapter, now, by="sync")
     version = destination.version[: -len(_LEAVING)] + _LEAVING if only_removals else destination.version
     if adapter.ledger.hospitals.row(destination.hospital.name).mode == HospitalMode.DRAINING:
         return 0  # what is in the ledger still goes, and nothing new

@@ -18,6 +18,7 @@ from adapter.errors import AdapterError, Busy, MappingError, PolicyError, Server
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.workers.named_locks import NamedLock
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.configuration_changes import note_configuration
 from adapter.pipeline.inbound.inbox import process_inbox
 from adapter.pipeline.mappings.activation import (
     MappingChoice,
@@ -243,6 +244,7 @@ def plan_with_lock(
     """Plan for a hospital, and give its turn back. `accept`, `by`: as `update_ledger` has them."""
     adapter, destination, only = work.adapter, choice.destination, choice.only_removals
     try:
+        note_configuration(adapter, work.clock(), by="sync")
         changed = update_ledger(
             adapter,
             destination,
