@@ -62,7 +62,13 @@ __all__ = [
 # Hospitals, workers, queries, tokens and mappings are few; all else comes with people and with time.
 SMALL = {
     *(ledger.hospital, ledger.server_card, ledger.alarm, ledger.worker, ledger.turn),
-    *(ledger.mapping_snapshot, ledger.mapping_in_force, records.feed, records.source_cursor),
+    *(
+        ledger.mapping_snapshot,
+        ledger.mapping_in_force,
+        records.feed,
+        records.source_cursor,
+        records.held_row,
+    ),
     *(audit.audit_head, hospital_token),
 }
 GROWING = {

@@ -24,7 +24,7 @@ from adapter.ledger.store import LedgerStore
 from adapter.ledger.workers.named_locks import NamedLockStore
 from adapter.ledger.workers.registry import WorkerStore
 from adapter.pipeline.inbound import inbox
-from adapter.records import change_feed, reassignments
+from adapter.records import change_feed, held_rows, reassignments
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.importing import importer
 from adapter.records.importing.import_writer import ImportWriter
@@ -72,6 +72,7 @@ OTHERS: dict[type | ModuleType, str] = {
     NamedLockStore: "turns are few",
     AlarmStore: "alarms are few",
     hospital_tokens: "tokens are few",
+    held_rows: "held rows are few: a person decides each",
     remote: "another's database",
     database: _ASKS,
     importer: _ASKS,

@@ -239,6 +239,7 @@ def importing(engine: Engine) -> None:
         changes.mark_rejected("visit", [visit.key])
         assert changes.rejected_keys("visit", [visit.key])
         assert changes.live_owners("visit", [visit.key])
+        assert changes.live_bodies("visit", [visit.key])
         assert changes.count("visit")
         assert next(changes.unseen_keys("visit", "year.xlsx"))
         new = person.model_copy(update={"key": "new-person", "national_id": "024055000111"})

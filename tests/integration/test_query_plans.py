@@ -162,6 +162,7 @@ METHODS: dict[Function, Reach | str] = {
     ImportWriter.mark_rejected: ROWS,
     ImportWriter.rejected_keys: ROWS,
     ImportWriter.live_owners: ROWS,
+    ImportWriter.live_bodies: ROWS,
     ImportWriter.count: _COUNTS,
     ImportWriter.unseen_keys: _WALKS,
     ImportWriter.upsert: ROWS,
