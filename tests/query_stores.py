@@ -29,7 +29,7 @@ from adapter.ledger.workers.registry import WorkerStore
 from adapter.operations import audit_head, backup
 from adapter.pipeline import configuration_changes
 from adapter.pipeline.inbound import inbox
-from adapter.records import change_feed, doubles, erased_names, reassignments
+from adapter.records import change_feed, doubles, erased_names, held_rows, reassignments
 from adapter.records import erasure as records_erase
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.importing import import_history, importer, undo
@@ -84,6 +84,7 @@ OTHERS: dict[type | ModuleType, str] = {
     doubles: "numbers of people, once for an import and when a person asks",
     import_history: "imports are few, and a change is found by its import",
     undo: "when a person takes an import back",
+    held_rows: "held rows are few: a person decides each",
     remote: "another's database",
     database: _ASKS,
     importer: _ASKS,

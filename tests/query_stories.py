@@ -259,6 +259,7 @@ def importing(engine: Engine) -> None:
         assert changes.live_owners("visit", [visit.key])
         [stored] = changes.stored_rows("referral", [referral.key]).values()
         changes.visit_years([replace(stored, body=orjson.dumps({"visit": visit.key}).decode())])
+        assert changes.live_bodies("visit", [visit.key])
         assert changes.count("visit")
         assert next(changes.unseen_keys("visit", "year.xlsx"))
         new = person.model_copy(update={"key": "new-person", "national_id": "024055000111"})
