@@ -44,16 +44,16 @@ def test_people_who_are_counted_anew_change_nothing_at_the_hospital(synced: Cent
 
 
 def test_two_years_in_a_row_stand_beside_each_other(synced: Centre, tmp_path: Path) -> None:
-    def next_year(sheet: str, row: Row) -> bool:
+    def last_year(sheet: str, row: Row) -> bool:
         for name, cell in row.items():
             if "Mã lượt khám" in name or (sheet != "Cán bộ" and name.startswith("Mã ") and "." in str(cell)):
-                row[name] = f"27-{cell}" if cell else cell
+                row[name] = f"25-{cell}" if cell else cell
             elif name in ("Bắt đầu", "Kết thúc"):
-                row[name] = str(cell).replace("/2026", "/2027").replace("/2025", "/2026")
+                row[name] = str(cell).replace("/2025", "/2024").replace("/2026", "/2025")
         return sheet in ("Cán bộ", "Lượt khám")
 
     before = synced.run_json("status")[0]["desired"]
-    done = synced.attempt("import", str(with_cells(SMALL, tmp_path / "next.xlsx", next_year)), "--json")
+    done = synced.attempt("import", str(with_cells(SMALL, tmp_path / "last.xlsx", last_year)), "--json")
     assert done.returncode == 0, done.stderr
     assert synced.attempt("sync", "bv-tinh").returncode == 0
     assert synced.run_json("status")[0]["desired"] > before

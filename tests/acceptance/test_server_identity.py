@@ -324,7 +324,7 @@ def test_another_key_and_none_are_said_at_once(story: Story) -> None:
     story.sync()
     assert story.problems() & {"other-key", "no-key"} == set()
     key = story.folder / "centre" / "identity.key"
-    key.write_text("another0" * 8)
+    key.write_text("89abcdef01234567fedcba9876543210")
     assert "other-key" in story.problems()
     key.unlink()
     assert "no-key" in story.problems()

@@ -444,7 +444,7 @@ def test_what_points_at_something_restricted_is_restricted_too(site: Site) -> No
     site.sync()
     restricted = Counter(one["resourceType"] for one in site.holds(PROVINCIAL) if labels(one) == {"R"})
     assert restricted == {"Observation": 1, "DiagnosticReport": 1, "ServiceRequest": 1, "Task": 1}
-    site.hold(joined({"Cán bộ": [person("P4")]}, rows))  # consent withdrawn
+    site.hold(joined({"Cán bộ": [consenting("P4", "")]}, rows))  # consent withdrawn
     site.sync()
     left = site.holds(PROVINCIAL)
     assert all(labels(one) == {"N"} for one in left)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sample import open_to_pseudonyms
 from snapshots import Snapshots, Urls
 from sqlalchemy import Engine, select, text, update
 
@@ -39,7 +40,7 @@ from adapter.settings import HospitalSettings, Settings
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 NAME = "bv-tinh"
-LINE = "  bv-tinh: {share: everything, open: [centre]}"
+LINE = "  bv-tinh: {share: everything, pseudonyms: everything, open: [centre]}"
 TIERS = ("T1", "T2", "T4")
 
 
@@ -55,6 +56,7 @@ class Centre:
         self.mappings = folder / "mappings"
         if not self.mappings.exists():
             shutil.copytree("mappings", self.mappings)
+            open_to_pseudonyms(self.mappings)
         (folder / "identity.key").write_text("0123456789abcdef0123456789abcdef")
         self.settings = Settings(
             identity_key=f"file:{folder / 'identity.key'}",
@@ -518,7 +520,10 @@ def test_a_first_plan_and_people_who_are_new_are_no_slip(sample_engine: Engine, 
 
 def test_a_level_of_the_settings_is_a_line_of_policy(centre: Centre) -> None:
     before = centre.held()
-    open_ = ("  provincial: {share: referral}", "  provincial: {share: everything, open: [centre]}")
+    open_ = (
+        "  provincial: {share: referral}",
+        "  provincial: {share: everything, pseudonyms: everything, open: [centre]}",
+    )
     centre.policy((LINE + "\n", ""), open_)
     assert centre.plan() == 0
     assert centre.waits() is None  # it says the same in other words

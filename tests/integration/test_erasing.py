@@ -50,7 +50,7 @@ TITLES = {
 }
 TELLING = (
     *(NAME, "Mach Thi Bi An", "MACH", KEY, "CB 0040", PHONE, "912345678", "912 345 678", CITIZEN, CARD),
-    *("V40", "R40", "khó ngủ vì việc riêng", "kết luận riêng tư", "104.77", "Trần Phú ngõ 7", "1950-09-02"),
+    *("V40", "R40", "khó ngủ vì việc riêng", "kết luận riêng tư", "21.77", "Trần Phú ngõ 7", "1950-09-02"),
 )
 
 
@@ -61,7 +61,7 @@ def person(tier: str, key: str = KEY) -> str:
 OTHERS = [f"CB-{number:04};Lê Văn {name};Nam;05/03/1960;T4;;;;;" for number, name in enumerate("ABCDEFG", 1)]
 VISITS = ["V1;CB-0001;Khám định kỳ;202610150730;ổn;ổn"]
 OWN_VISIT = f"V40;{KEY};Khám định kỳ;202610150730;khó ngủ vì việc riêng;kết luận riêng tư"
-MEASURED = ["V1;BIO-GLU;5.1;mmol/L;", "V40;BIO-GLU;104.77;mmol/L;"]
+MEASURED = ["V1;BIO-GLU;5.1;mmol/L;", "V40;BIO-GLU;21.77;mmol/L;"]
 REFERRED = [f"R40;{KEY};{HOSPITAL};WORKUP-CARD;202610150730;khó ngủ vì việc riêng"]
 
 
@@ -164,9 +164,9 @@ class Site:
             "note": [{"text": "khó ngủ vì việc riêng"}],
         }
         tube = {"reference": f"Specimen/{self.push(specimen)}"}
-        value = {"resourceType": "Observation", **coded, "specimen": tube, "valueString": "104.77"}
+        value = {"resourceType": "Observation", **coded, "specimen": tube, "valueString": "21.77"}
         seen = {"reference": f"Observation/{self.push(value)}"}
-        self.push({"resourceType": "DiagnosticReport", **coded, "result": [seen], "conclusion": "104.77"})
+        self.push({"resourceType": "DiagnosticReport", **coded, "result": [seen], "conclusion": "21.77"})
         visit = {
             "class": {"code": "AMB"},
             "status": "finished",
@@ -174,7 +174,7 @@ class Site:
         }
         self.push({"resourceType": "Encounter", "subject": patient, **visit})
         self.push(
-            {"resourceType": "Observation", **coded, "subject": {"display": NAME}, "valueString": "104.77"}
+            {"resourceType": "Observation", **coded, "subject": {"display": NAME}, "valueString": "21.77"}
         )
 
     def holds(self) -> list[dict[str, Any]]:
@@ -225,7 +225,7 @@ def nothing_told(site: Site, logged: str = "") -> None:
 
 def nothing_at_the_hospital(site: Site) -> None:
     assert NAME not in repr(site.holds())
-    assert "104.77" not in repr(site.holds())
+    assert "21.77" not in repr(site.holds())
     assert "Lê Văn" in repr(site.holds())
 
 
@@ -396,7 +396,7 @@ def test_what_others_records_said_before_goes_from_here_and_from_the_hospital(si
 FORM = (
     f"<HO_SO_KSK><HANH_CHINH><MA_LK>V49</MA_LK><HO_TEN>{NAME}</HO_TEN><SO_CCCD>{CITIZEN}</SO_CCCD>"
     "<MA_THE_BHYT></MA_THE_BHYT><NGAY_KHAM>202610020800</NGAY_KHAM></HANH_CHINH>"
-    "<KHAM_THE_LUC><HUYET_AP></HUYET_AP><CAN_NANG>104,77</CAN_NANG></KHAM_THE_LUC></HO_SO_KSK>"
+    "<KHAM_THE_LUC><HUYET_AP></HUYET_AP><CAN_NANG>21,77</CAN_NANG></KHAM_THE_LUC></HO_SO_KSK>"
 )
 
 

@@ -75,6 +75,7 @@ def test_what_others_can_read_is_found(centre: Centre, tmp_path: Path) -> None:
     assert readable_by_others(settings) == []
     key, database = centre.folder / "identity.key", settings.database_file
     assert database is not None
+    centre.folder.chmod(0o755)  # whatever the tests before left as the umask
     with _reached(tmp_path):
         assert readable_by_others(settings) == []
         key.chmod(0o640)

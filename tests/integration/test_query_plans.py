@@ -185,6 +185,7 @@ METHODS: dict[Function, Reach | str] = {
     ImportWriter.live_owners: ROWS,
     ImportWriter.stored_rows: ROWS,
     ImportWriter.visit_years: ROWS,
+    ImportWriter.visits_of: _ASKS_NOTHING,
     ImportWriter.live_bodies: ROWS,
     ImportWriter.count: _COUNTS,
     ImportWriter.unseen_keys: _WALKS,

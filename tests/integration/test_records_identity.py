@@ -210,6 +210,24 @@ def test_what_a_year_has_no_more_still_goes(centre: Centre) -> None:
     assert "V30" not in centre.all("visit")
 
 
+def test_values_alone_are_the_state_of_their_visits_years(centre: Centre) -> None:
+    centre.take(LAST_YEAR)
+    new = [visit(f"26-{number + 1}", str(number + 1), "06/03/2026") for number in range(30)]
+    values = [measured(f"26-{number + 1}", "90") for number in range(30)]
+    centre.take({"Cán bộ": PEOPLE, "Lượt khám": new, "Chỉ số": values})
+    report = centre.take({"Chỉ số": values[:-1]}, max_deletions_percent=5)
+    assert report.kinds["measurement"].deleted == 1
+    assert len(centre.all("measurement")) == 59
+
+
+def test_a_sheet_of_which_nothing_can_be_read_deletes_nothing(centre: Centre) -> None:
+    centre.take(LAST_YEAR)
+    spoiled = [one | {"Bắt đầu": "hôm qua", "Mã lượt khám": f"N-{one['Mã lượt khám']}"} for one in VISITS]
+    report = centre.take({"Cán bộ": PEOPLE, "Lượt khám": spoiled}, max_deletions_percent=100)
+    assert report.kinds["visit"].rejected == 30
+    assert len(centre.all("visit")) == len(centre.all("measurement")) == 30
+
+
 def _started(centre: Centre, key: str) -> datetime:
     found = centre.records.get("visit", key)
     assert isinstance(found, Visit)

@@ -23,22 +23,31 @@ class CoveredYears:
         self._years: set[str] = set()
         self._visits: dict[str, str] = {}
 
-    def note(self, records: Iterable[Record]) -> None:
-        """Rows that are imported, visits before what belongs to them."""
+    def note(self, records: Iterable[Record]) -> set[str]:
+        """Rows that are imported, visits before what belongs to them. Returns the keys of visits that these
+        belong to and that no row had, for `note_years`.
+        """
+        elsewhere: set[str] = set()
         for one in records:
             visit = getattr(one, "visit", None)
             if visit in self._visits:
                 continue  # its year is noted
-            year = _own_year(one.__dict__)
-            if year is None:
-                continue
-            self._years.add(year)
-            if one.kind == "visit":
-                self._visits[one.key] = year
+            if visit is not None:
+                elsewhere.add(visit)
+            elif (year := _own_year(one.__dict__)) is not None:
+                self._years.add(year)
+                if one.kind == "visit":
+                    self._visits[one.key] = year
+        return elsewhere
+
+    def note_years(self, visits: Mapping[str, str]) -> None:
+        """The years of stored visits, by their keys."""
+        self._visits.update(visits)
+        self._years.update(visits.values())
 
     def covers(self, kind: str, body: str, visits: Mapping[str, str]) -> bool:
         """Whether a stored record is of one of these years, or of none. `visits`: years of stored ones."""
-        if kind == "cadre" or not self._years:
+        if kind == "cadre":
             return True
         fields: dict[str, Any] = orjson.loads(body)
         visit = fields.get("visit")

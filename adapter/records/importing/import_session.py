@@ -167,7 +167,7 @@ class ImportSession:
         if kind == "cadre":
             return keys
         stored = self._changes.stored_rows(kind, keys, bodies=True)
-        visits = self._changes.visit_years(stored.values())
+        visits = self._changes.visit_years(self._changes.visits_of(stored.values()))
         covered = [key for key in keys if self._years.covers(kind, stored[key].body or "{}", visits)]
         self._tally.add_other_years(kind, len(keys) - len(covered))
         return covered
@@ -210,7 +210,8 @@ class ImportSession:
             for row in found.good if absent else ():
                 row.fields = with_stored_fields(row.fields, stored.get(row.fields["key"]), absent)
             records = [(type_(**row.fields), row.kept_number) for row in found.good]
-            self._years.note(record for record, _ in records)
+            if elsewhere := self._years.note(record for record, _ in records):
+                self._years.note_years(self._changes.visit_years(elsewhere))
             for record, _ in records if self._on_record else ():
                 self._on_record(record)  # type: ignore[misc] # looked at just now
             created, changed = self._changes.upsert(records, tab.source, tab.title, self._known.now, stored)

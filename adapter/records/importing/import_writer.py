@@ -121,11 +121,15 @@ class ImportWriter:
         )
         return {row.key: row.cadre for row in self.connection.execute(query)}
 
-    def visit_years(self, records: Iterable[StoredRow]) -> dict[str, str]:
-        """The years of the visits that these (with their bodies) belong to, by the visits' keys."""
-        named = {parse_json(one.body).get("visit") for one in records if one.body} - {None}
-        found = self.stored_rows("visit", sorted(named)).values() if named else ()
+    def visit_years(self, visits: Iterable[str]) -> dict[str, str]:
+        """The years of these stored visits, by their keys."""
+        found = self.stored_rows("visit", sorted(visits)).values() if visits else ()
         return {one.key: parse_json(one.body)["started_at"][:4] for one in found if one.body}
+
+    @staticmethod
+    def visits_of(records: Iterable[StoredRow]) -> set[str]:
+        """The visits that these (with their bodies) belong to."""
+        return {visit for one in records if one.body and (visit := parse_json(one.body).get("visit"))}
 
     def live_bodies(self, kind: str, keys: Sequence[str]) -> list[tuple[str, str]]:
         """The live ones of these keys with what is stored of each."""

@@ -7,6 +7,7 @@ from functools import lru_cache
 from adapter.records.sheets.cell_parsers import SPREADSHEET_ERRORS, CellValue, cell_text
 from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.columns import DELETED_COLUMN, REASON_COLUMN, Column, Sheet, find_column
+from adapter.records.sheets.vietnamese_text.readings import legacy_readings
 
 __all__ = ["join_titles", "known_title", "match_title", "name_part", "title_of", "title_variants"]
 
@@ -30,8 +31,12 @@ _PARTS = {fold_label(name): order for name, order in _NAME_PARTS.items()}
 
 
 def title_of(cell: CellValue) -> str:
-    """A header cell's text; a number, a date or an error is no header."""
-    return cell_text(cell) if isinstance(cell, str) and cell not in SPREADSHEET_ERRORS else ""
+    """A header cell's text; a number, a date or an error is no header. That of an old font stays as it is: it
+    has letters that look like white space, and is understood by `find_column`.
+    """
+    if not isinstance(cell, str) or cell in SPREADSHEET_ERRORS:
+        return ""
+    return cell.strip() if legacy_readings(cell) else cell_text(cell)
 
 
 def title_variants(title: str) -> Iterator[str]:

@@ -148,7 +148,7 @@ def _column_of(known: Mapping[str, Column], cell: CellValue) -> Column | None:
 
 def find_column(sheet: Sheet, title: str) -> Column | None:
     """The column that a header means; None if it is not known."""
-    return _known(sheet).get(fold_label(title))
+    return _column_of(_known(sheet), title)
 
 
 def find_header_row(sheet: Sheet, rows: Sequence[list[CellValue]]) -> int:
