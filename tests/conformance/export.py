@@ -4,11 +4,14 @@
 demo should hold, after disclosure, in the bytes of the ledger.
 """
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+
+from sample import open_to_pseudonyms
 
 from adapter.fhir import codec
 from adapter.pipeline.application import Adapter
@@ -87,7 +90,11 @@ def _settings(folder: Path) -> Settings:
         )
         for name, display, level, code in HOSPITALS
     }
+    mappings = folder / "mappings"
+    shutil.copytree(ROOT / "mappings", mappings)
+    open_to_pseudonyms(mappings)  # what can leave, not only what orders need
     return Settings(
+        mappings=mappings,
         identity_key=f"file:{folder / 'identity.key'}",
         database_url=f"sqlite:///{folder / 'adapter.db'}",
         centre=CentreSettings(identifier_system="https://cadre-health.example/fhir/sid/record"),
