@@ -120,9 +120,11 @@ def _held_becomes_t0(rows: Rows, _dice: Dice) -> None:
         row["Diện quản lý"] = "T0"
 
 
-def _held_is_somebody_else(rows: Rows, dice: Dice) -> None:
+def _held_is_called_otherwise(rows: Rows, dice: Dice) -> None:
+    """Not another person under the same key, which is asked about at import."""
     for row in _of_tier(rows, "T1"):
-        row.update(_person(dice, row["Mã cán bộ"], "T1"))
+        other = _person(dice, row["Mã cán bộ"], "T1")
+        row.update({name: other[name] for name in ("Họ và tên", "Điện thoại", "Chức vụ")})
 
 
 def _held_has_more(rows: Rows, dice: Dice) -> None:
@@ -171,7 +173,7 @@ MUTATIONS: Mapping[str, Callable[[Rows, Dice], None]] = {
     "a T0 person more": _add_t0,
     "a held person more": _add_held,
     "a held person is T0": _held_becomes_t0,
-    "a held person is somebody else": _held_is_somebody_else,
+    "a held person is called otherwise": _held_is_called_otherwise,
     "a held person has more records": _held_has_more,
     "other positions": _other_positions,
     "other health classes": _other_classes,

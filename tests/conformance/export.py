@@ -1,7 +1,7 @@
 """Everything that leaves, as lines of JSON: golden pairs, Bundles of fixtures, the full sample year.
 
-`PYTHONPATH=tests python tests/conformance/export.py FILE` writes them; the sample year is what both hospitals of the
-demo should hold, after disclosure, in the bytes of the ledger.
+`PYTHONPATH=tests python tests/conformance/export.py FILE` writes them; the sample year is what both hospitals
+of the demo should hold, after disclosure, in the bytes of the ledger.
 """
 
 import shutil
