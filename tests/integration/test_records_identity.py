@@ -163,6 +163,33 @@ def test_a_year_alone_is_no_other_date() -> None:
     assert changed_identity(old, {"name": "Lê Tám", "sex": "female", "birth_date": "1951"})
 
 
+def test_whoever_takes_over_a_key_takes_over_nothing_that_the_file_does_not_say(centre: Centre) -> None:
+    """Least of all the consent of whom the key was."""
+    private = {"Đồng ý chia sẻ": "HIV", "Điện thoại": "0912345678", "Dân tộc": "05"}
+    centre.take({"Cán bộ": [PEOPLE[0] | private, *PEOPLE[1:]], "Lượt khám": VISITS})
+    taken_over = [person("1", 77), *PEOPLE[1:]]
+    centre.take({"Cán bộ": taken_over}, allowed=AllowedChanges(people=True))
+    found = centre.person("1")
+    assert found.name == "Trần Thị Hà Hai"
+    assert (found.consents, found.phone, found.ethnic_group) == ((), None, None)
+
+
+def test_whoever_takes_over_a_key_gets_no_stored_value_for_a_cell_that_cannot_be_read(centre: Centre) -> None:
+    centre.take({"Cán bộ": [PEOPLE[0] | {"Điện thoại": "0912345678"}, *PEOPLE[1:]]})
+    taken_over = [person("1", 77) | {"Điện thoại": "không rõ"}, *PEOPLE[1:]]
+    centre.take({"Cán bộ": taken_over}, allowed=AllowedChanges(people=True))
+    assert centre.person("1").phone is None
+
+
+def test_a_record_that_moves_brings_nothing_of_the_former_persons(centre: Centre) -> None:
+    centre.take({**LAST_YEAR, "Lượt khám": [VISITS[0] | {"Kết luận": "riêng tư"}, *VISITS[1:]]})
+    moved = [visit("V1", "2", "05/03/2025"), *VISITS[1:]]
+    centre.take({"Cán bộ": PEOPLE, "Lượt khám": moved}, allowed=AllowedChanges(moves=True))
+    found = centre.records.get("visit", "V1")
+    assert isinstance(found, Visit)
+    assert (found.cadre, found.conclusion) == ("2", None)
+
+
 # -- visits that move --------------------------------------------------------------------------------
 
 
@@ -364,6 +391,31 @@ def test_what_was_changed_later_stays(centre: Centre) -> None:
     assert kept.value == "101"
     assert centre.person("1").name == "Trần Thị An"
     assert centre.person("30").name == PEOPLE[29]["Họ và tên"]
+
+
+def test_what_came_to_hang_on_somebody_who_was_back_stays_with_them(centre: Centre) -> None:
+    centre.take(LAST_YEAR)
+    fewer = {title: rows[:-1] for title, rows in LAST_YEAR.items()}
+    centre.take(fewer, max_deletions_percent=10)
+    centre.take(LAST_YEAR)  # the thirtieth is back
+    with read_transaction(centre.engine) as connection:
+        run = list_runs(connection)[0].id
+    centre.take({"Lượt khám": [visit("V-later", "30", "07/04/2025")]}, partial=True)
+    _undo(centre, run)
+    assert "30" in centre.all("cadre")
+    assert "V-later" in centre.all("visit")
+
+
+def test_an_undoing_that_finds_nothing_leaves_the_import_as_it_was(centre: Centre) -> None:
+    centre.take({"Cán bộ": PEOPLE})
+    with read_transaction(centre.engine) as connection:
+        run = list_runs(connection)[0].id
+    centre.take({"Cán bộ": [one | {"Chức vụ": "Chuyên viên"} for one in PEOPLE]})
+    assert _undo(centre, run) == (0, 0, 30)
+    with read_transaction(centre.engine) as connection:
+        known = find_run(connection, run)
+    assert known is not None
+    assert known.undone_by is None
 
 
 def test_a_t0_persons_past_is_in_no_history(centre: Centre) -> None:

@@ -471,5 +471,10 @@ def test_an_import_is_audited_in_counts(engine: Engine, tmp_path: Path) -> None:
     assert [(row.actor, row.action) for row in rows] == [("import", "import.done")]
     details = json.loads(rows[0].details)
     assert details["kinds"]["cadre"]["created"] == 20
-    assert details.keys() == {"kinds"}  # how many were T0 is nobody's business who reads the audit later
+    assert (details["by"], details["allowed"]) == ("import", [])
+    assert details.keys() == {
+        "kinds",
+        "by",
+        "allowed",
+    }  # how many were T0 is nobody's business who reads the audit later
     assert "CB-" not in rows[0].details

@@ -51,7 +51,7 @@ class IdentityChecker:
     def check(
         self, kind: str, reader: RowReader, rows: Iterable[ParsedRow], stored: Mapping[str, StoredRow]
     ) -> None:
-        """Note in each row that is another's what it was."""
+        """Note in each row that is another's that it is, and unless that is allowed, what it was."""
         for row in rows:
             before = stored.get(row.key) if row.key else None
             if before is None or before.deleted or row.deleted:
@@ -71,20 +71,20 @@ class IdentityChecker:
             self._strange[kind].add(key)
 
     def _check_person(self, reader: RowReader, row: ParsedRow, before: StoredRow) -> None:
-        if self._allowed.people or not before.body:
-            return
-        old = orjson.loads(before.body)
+        old = orjson.loads(before.body) if before.body else {}
         changed = changed_identity(old, row.fields)
-        if changed:
+        row.is_anothers = bool(changed)
+        if changed and not self._allowed.people:
             self.note_strange("cadre", row.key)
             was = "; ".join(str(old[name]) for name in ("name", *(one for one in changed if one != "name")))
             reader.add_invalid_cell(row, "name", "expect_same_person", was=was)
 
     def _check_record(self, kind: str, reader: RowReader, row: ParsedRow, before: StoredRow) -> None:
+        owner = row.fields.get("cadre")
+        row.is_anothers = owner is not None and owner != before.cadre
         if self._allowed.moves:
             return
-        owner = row.fields.get("cadre")
-        if owner is not None and owner != before.cadre:
+        if row.is_anothers:
             reader.add_invalid_cell(row, "key", "expect_same_owner", was=before.cadre)
         elif kind == "visit" and (year := _other_year(row, before)):
             reader.add_invalid_cell(row, "started_at", "expect_same_year", was=year)

@@ -105,15 +105,16 @@ class ImportHistory:
         for name, count in counts.items():
             self._counts[name] += count
 
-    def close(self, position: int) -> None:
-        """Write how far the feed went; an import that changed nothing is not remembered."""
+    def close(self, position: int) -> bool:
+        """Write how far the feed went; an import that changed nothing is not remembered. Whether it is."""
         of_run = import_run.c.id == self.run
         if position == self._first:
             self._connection.execute(delete(import_run).where(of_run))
-            return
+            return False
         self._connection.execute(
             update(import_run).where(of_run).values(last_position=position, **self._counts)
         )
+        return True
 
 
 def describe_files(paths: Iterable[Path]) -> list[tuple[str, str]]:

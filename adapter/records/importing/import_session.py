@@ -208,6 +208,8 @@ class ImportSession:
             type_ = RECORD_TYPES[kind]
             stored = found.stored
             for row in found.good if absent else ():
+                if row.is_anothers:
+                    continue
                 row.fields = with_stored_fields(row.fields, stored.get(row.fields["key"]), absent)
             records = [(type_(**row.fields), row.kept_number) for row in found.good]
             if elsewhere := self._years.note(record for record, _ in records):

@@ -7,7 +7,7 @@ is looked at: they are counted, never stored, shown or written anywhere.
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial as partial_
 from functools import wraps
@@ -159,7 +159,7 @@ def run_import(
                 for origin in origins:
                     origin.finish()
                 refused.seal()
-                _audit(connection, now, tally)
+                _audit(connection, now, tally, by, allowed or AllowedChanges())
                 _undo_if(dry_run)
         except _DryRun:
             return tally.report(None, work.partial, dry_run=True)
@@ -184,13 +184,18 @@ def _gather(engine: Engine, origins: list[TabSource], on_page: Callable[[], None
             gather(on_page)
 
 
-def _audit(connection: Connection, now: datetime, tally: ImportReportBuilder) -> None:
-    """That it was imported: counts alone, and none of T0 people's rows, since the audit lasts."""
+def _audit(
+    connection: Connection, now: datetime, tally: ImportReportBuilder, by: str, allowed: AllowedChanges
+) -> None:
+    """That it was imported, by whom, and what was said yes to: counts alone, and none of T0 people's rows,
+    since the audit lasts.
+    """
     report = tally.report(None, partial=False, dry_run=False)
     kinds = {kind: {**vars(counts)} for kind, counts in report.kinds.items()}
     for counts in kinds.values():
         del counts["withheld"]
-    details = {"kinds": kinds}
+    said_yes = [name for name, value in asdict(allowed).items() if value]
+    details = {"kinds": kinds, "by": by, "allowed": said_yes}
     audit.append(connection, at=now, actor="import", action="import.done", details=details)
 
 

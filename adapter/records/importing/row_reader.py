@@ -69,6 +69,7 @@ class ParsedRow:
     """A row. `key` is None when its cell cannot be read; `warning` a text key.
 
     `refused`: a T0 person's. `withheld`: perhaps one's, so it is neither imported nor copied anywhere.
+    `is_anothers`: what is stored under the key is another person's, so that nothing of it is this row's.
     """
 
     number: int
@@ -79,6 +80,7 @@ class ParsedRow:
     deleted: bool = False
     refused: bool = False
     withheld: bool = False
+    is_anothers: bool = False
     warning: str | None = None
     refused_above: int = 0
     remarks: RowRemarks | None = None

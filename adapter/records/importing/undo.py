@@ -1,6 +1,6 @@
 """Taking an import back: what it wrote and nobody wrote since is again as it was before."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -51,9 +51,10 @@ def undo_run(connection: Connection, run: ImportRun, *, at: datetime, by: str) -
     restored = sum(_restore(connection, writer, run, kind, at) for kind in KINDS)
     removed = sum(_remove(connection, writer, run, kind) for kind in reversed(KINDS))
     history.count(changed=restored, deleted=removed)
-    history.close(writer.position)
+    if history.close(writer.position):
+        undone = update(import_run).where(import_run.c.id == run.id).values(undone_by=history.run)
+        connection.execute(undone)
     writer.close()
-    connection.execute(update(import_run).where(import_run.c.id == run.id).values(undone_by=history.run))
     wrote = run.created + run.changed + run.deleted
     return ImportUndo(run.id, restored, removed, max(0, wrote - restored - removed), summary.fields())
 
@@ -89,24 +90,30 @@ def _restore(connection: Connection, writer: ImportWriter, run: ImportRun, kind:
         .order_by(record.c.source, record.c.sheet, import_change.c.key)
     )
     found = list(connection.execute(query))
-    gone = [row.key for row in found if row.was_deleted]
-    for start in range(0, len(gone), _PAGE):
-        writer.tombstone(kind, gone[start : start + _PAGE])
+    revived = [row.key for row in found if row.was_deleted]
+    gone = sum(
+        _bury(connection, writer, run, kind, revived[start : start + _PAGE])
+        for start in range(0, len(revived), _PAGE)
+    )
     back = [row for row in found if not row.was_deleted and row.before]
     for (source, sheet), rows in groupby(back, key=lambda row: (row.source, row.sheet)):
         listed = [(parse_record(kind, row.before), row.row or 0) for row in rows]
         for start in range(0, len(listed), _PAGE):
             writer.upsert(listed[start : start + _PAGE], source or "", sheet or "", at)
-    return len(gone) + len(back)
+    return gone + len(back)
 
 
 def _remove(connection: Connection, writer: ImportWriter, run: ImportRun, kind: str) -> int:
     """Records that the import made go, unless others have come to hang on them since."""
-    removed = 0
-    for keys in _made(connection, run, kind):
-        kept = _with_later(connection, run, kind, keys) if kind in _PARENTS else set()
-        removed += writer.tombstone(kind, [key for key in keys if key not in kept]).get(kind, 0)
-    return removed
+    return sum(_bury(connection, writer, run, kind, keys) for keys in _made(connection, run, kind))
+
+
+def _bury(
+    connection: Connection, writer: ImportWriter, run: ImportRun, kind: str, keys: Sequence[str]
+) -> int:
+    """Tombstones of these, but for those that something came to hang on since: it would go with them."""
+    kept = _with_later(connection, run, kind, keys) if kind in _PARENTS else set()
+    return writer.tombstone(kind, [key for key in keys if key not in kept]).get(kind, 0)
 
 
 def _made(connection: Connection, run: ImportRun, kind: str) -> Iterator[list[str]]:
