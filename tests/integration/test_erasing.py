@@ -48,9 +48,18 @@ TITLES = {
     "measurements": "Visit key;Measure;Value;Unit;Measure name",
     "referrals": "Key;Cadre key;Hospital;Service;Ordered at;Reason",
 }
+# None of these turns up by chance in a time or in random bytes: no second is 73.77, and no key is short.
 TELLING = (
     *(NAME, "Mach Thi Bi An", "MACH", KEY, "CB 0040", PHONE, "912345678", "912 345 678", CITIZEN, CARD),
-    *("V40", "R40", "khó ngủ vì việc riêng", "kết luận riêng tư", "21.77", "Trần Phú ngõ 7", "1950-09-02"),
+    *(
+        "VISIT-40",
+        "REFERRAL-40",
+        "khó ngủ vì việc riêng",
+        "kết luận riêng tư",
+        "73.77",
+        "Trần Phú ngõ 7",
+        "1950-09-02",
+    ),
 )
 
 
@@ -60,9 +69,9 @@ def person(tier: str, key: str = KEY) -> str:
 
 OTHERS = [f"CB-{number:04};Lê Văn {name};Nam;05/03/1960;T4;;;;;" for number, name in enumerate("ABCDEFG", 1)]
 VISITS = ["V1;CB-0001;Khám định kỳ;202610150730;ổn;ổn"]
-OWN_VISIT = f"V40;{KEY};Khám định kỳ;202610150730;khó ngủ vì việc riêng;kết luận riêng tư"
-MEASURED = ["V1;BIO-GLU;5.1;mmol/L;", "V40;BIO-GLU;21.77;mmol/L;"]
-REFERRED = [f"R40;{KEY};{HOSPITAL};WORKUP-CARD;202610150730;khó ngủ vì việc riêng"]
+OWN_VISIT = f"VISIT-40;{KEY};Khám định kỳ;202610150730;khó ngủ vì việc riêng;kết luận riêng tư"
+MEASURED = ["V1;BIO-GLU;5.1;mmol/L;", "VISIT-40;BIO-CREA;73.77;µmol/L;"]
+REFERRED = [f"REFERRAL-40;{KEY};{HOSPITAL};WORKUP-CARD;202610150730;khó ngủ vì việc riêng"]
 
 
 def now() -> datetime:
@@ -149,7 +158,10 @@ class Site:
         """What answers the referral; and what names the person in the hospital's own ways."""
         system = self.adapter.settings.centre.identifier_system
         based = {
-            "identifier": {"system": system, "value": self.identity("ServiceRequest", "referral", "R40")}
+            "identifier": {
+                "system": system,
+                "value": self.identity("ServiceRequest", "referral", "REFERRAL-40"),
+            }
         }
         coded = {"status": "final", "code": {"text": "Siêu âm"}}
         if answering:
@@ -164,9 +176,9 @@ class Site:
             "note": [{"text": "khó ngủ vì việc riêng"}],
         }
         tube = {"reference": f"Specimen/{self.push(specimen)}"}
-        value = {"resourceType": "Observation", **coded, "specimen": tube, "valueString": "21.77"}
+        value = {"resourceType": "Observation", **coded, "specimen": tube, "valueString": "73.77"}
         seen = {"reference": f"Observation/{self.push(value)}"}
-        self.push({"resourceType": "DiagnosticReport", **coded, "result": [seen], "conclusion": "21.77"})
+        self.push({"resourceType": "DiagnosticReport", **coded, "result": [seen], "conclusion": "73.77"})
         visit = {
             "class": {"code": "AMB"},
             "status": "finished",
@@ -174,7 +186,7 @@ class Site:
         }
         self.push({"resourceType": "Encounter", "subject": patient, **visit})
         self.push(
-            {"resourceType": "Observation", **coded, "subject": {"display": NAME}, "valueString": "21.77"}
+            {"resourceType": "Observation", **coded, "subject": {"display": NAME}, "valueString": "73.77"}
         )
 
     def holds(self) -> list[dict[str, Any]]:
@@ -225,7 +237,7 @@ def nothing_told(site: Site, logged: str = "") -> None:
 
 def nothing_at_the_hospital(site: Site) -> None:
     assert NAME not in repr(site.holds())
-    assert "21.77" not in repr(site.holds())
+    assert "73.77" not in repr(site.holds())
     assert "Lê Văn" in repr(site.holds())
 
 
@@ -294,7 +306,7 @@ def test_who_is_t0_no_more_comes_back_when_somebody_says_so(site: Site) -> None:
 
 def test_after_a_merge(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     second = f"CB-0041;{NAME};Nữ;02/09/1950;T4;;;;;"
-    visit = "V41;CB-0041;Khám định kỳ;202610150730;khó ngủ vì việc riêng;"
+    visit = "VISIT-41;CB-0041;Khám định kỳ;202610150730;khó ngủ vì việc riêng;"
     site.imports([*OTHERS, person("T4"), second], [*VISITS, OWN_VISIT, visit], MEASURED, REFERRED)
     site.sync()
     MergeCadres("CB-0041", KEY).perform(OperationContext(site.adapter, "test", now))
@@ -338,7 +350,7 @@ def test_what_a_hospital_goes_on_sending_is_refused(site: Site, caplog: pytest.L
     site.sync()
     held = [one["id"] for one in site.holds() if one["resourceType"] == "Patient" and NAME in repr(one)]
     own = site.push({"resourceType": "Patient", "name": [{"text": NAME}], "birthDate": "1950-09-02"})
-    identity = site.identity("ServiceRequest", "referral", "R40")
+    identity = site.identity("ServiceRequest", "referral", "REFERRAL-40")
     site.whole("T0", allow_deletions=True)
     report = {"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "Siêu âm"}}
     private = {**report, "conclusion": "kết luận riêng tư"}
@@ -394,9 +406,9 @@ def test_what_others_records_said_before_goes_from_here_and_from_the_hospital(si
 
 
 FORM = (
-    f"<HO_SO_KSK><HANH_CHINH><MA_LK>V49</MA_LK><HO_TEN>{NAME}</HO_TEN><SO_CCCD>{CITIZEN}</SO_CCCD>"
+    f"<HO_SO_KSK><HANH_CHINH><MA_LK>VISIT-49</MA_LK><HO_TEN>{NAME}</HO_TEN><SO_CCCD>{CITIZEN}</SO_CCCD>"
     "<MA_THE_BHYT></MA_THE_BHYT><NGAY_KHAM>202610020800</NGAY_KHAM></HANH_CHINH>"
-    "<KHAM_THE_LUC><HUYET_AP></HUYET_AP><CAN_NANG>21,77</CAN_NANG></KHAM_THE_LUC></HO_SO_KSK>"
+    "<KHAM_THE_LUC><HUYET_AP></HUYET_AP><CAN_NANG>73,77</CAN_NANG></KHAM_THE_LUC></HO_SO_KSK>"
 )
 
 
@@ -421,7 +433,7 @@ def test_from_a_form_and_from_a_database(site: Site, caplog: pytest.LogCaptureFi
             "INSERT INTO people VALUES (?, ?, ?, ?, ?, ?, ?)",
             [*rows, (KEY, NAME, "Nữ", "1950-09-02", "T4", CITIZEN, PHONE)],
         )
-        visit = ("V40", KEY, "Khám định kỳ", "2026-10-15 07:30", "khó ngủ vì việc riêng")
+        visit = ("VISIT-40", KEY, "Khám định kỳ", "2026-10-15 07:30", "khó ngủ vì việc riêng")
         his.execute("INSERT INTO visits VALUES (?, ?, ?, ?, ?)", visit)
     (site.folder / "his.url").write_text("sqlite:///his.db")
     source = site.folder / "his.yaml"
@@ -447,7 +459,7 @@ def test_from_a_form_and_from_a_database(site: Site, caplog: pytest.LogCaptureFi
     for file in ("his.db", "form.xml"):
         (site.folder / file).unlink()
     nothing_told(site, caplog.text)
-    assert "V49" not in site.everything()
+    assert "VISIT-49" not in site.everything()
     nothing_at_the_hospital(site)
 
 
