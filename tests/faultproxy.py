@@ -13,7 +13,8 @@ held                the request reaches the hospital a while later, within the c
 truncated           half of the answer, then the end
 twice               the answer, and the same answer again on the same connection
 5xx                 500, 502, 503 or 504 with an OperationOutcome; the hospital never saw the request
-5xx-after           the same, though the hospital did it
+5xx-after           the same or a 408, though the hospital did it
+proxy-after         502, 503 or 504 in a proxy's plain words, though the hospital did it
 429                 with Retry-After in seconds, as a date, or in Microsoft's milliseconds
 429-inside          a 200 whose last entries say 429; the hospital did those before them
 wrong-type          a 200 that is no FHIR: plain text
@@ -310,8 +311,8 @@ async def _twice(exchange: _Exchange) -> None:
     await exchange.send(whole + whole)
 
 
-def _server_error(exchange: _Exchange) -> bytes:
-    status = exchange.dice.choice((500, 502, 503, 504))
+def _server_error(exchange: _Exchange, *more: int) -> bytes:
+    status = exchange.dice.choice((500, 502, 503, 504, *more))
     return bytes(_own(status, json.dumps(_outcome("exception")).encode()))
 
 
@@ -321,7 +322,13 @@ async def _5xx(exchange: _Exchange) -> None:
 
 async def _5xx_after(exchange: _Exchange) -> None:
     await exchange.forward()
-    await exchange.send(_server_error(exchange))
+    await exchange.send(_server_error(exchange, 408))
+
+
+async def _proxy_after(exchange: _Exchange) -> None:
+    await exchange.forward()
+    said = b"upstream connect error or disconnect/reset before headers. reset reason: connection termination"
+    await exchange.send(bytes(_own(exchange.dice.choice((502, 503, 504)), said, "text/plain")))
 
 
 async def _429(exchange: _Exchange) -> None:
@@ -406,6 +413,7 @@ _FAULTS: dict[str, Callable[[_Exchange], Awaitable[None]]] = {
     "twice": _twice,
     "5xx": _5xx,
     "5xx-after": _5xx_after,
+    "proxy-after": _proxy_after,
     "429": _429,
     "429-inside": _429_inside,
     "wrong-type": _wrong_type,

@@ -200,7 +200,7 @@ def test_a_429_inside_a_200_is_the_hospitals_and_only_that_entry_goes_again(
         lambda e: None if e["resource"]["resourceType"] == "Patient" else entry_answer(429, "throttled")
     ] * 2
     site.wish("c1", *family("c1"))
-    site.deliver(card=card)
+    site.deliver(card=card, patience=200)  # where a search may be old, absence is believed after a while
     assert site.states() == {EntryState.DELIVERED: 4}
     assert len(identities(site.hospital)) == len(set(identities(site.hospital))) == 4
     assert {one.attempts for one in site.ledger.entries(NAME, ["c1"])["c1"]} == {0}

@@ -8,7 +8,7 @@ entry was conditional on, and whether the card proves that Bundles are taken at 
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -21,6 +21,7 @@ __all__ = [
     "BundleVerdict",
     "EntryVerdict",
     "bundle_verdict",
+    "doubted",
     "entry_verdict",
     "latest_sent_at",
     "no_response_verdict",
@@ -155,6 +156,13 @@ def _of_any(
     if status < 400:  # a redirect, which is not followed with a token
         return BundleVerdict("later", hospital_problem="not-fhir", detail=detail)
     return None
+
+
+def doubted(verdict: BundleVerdict) -> BundleVerdict:
+    """The same of a request that must not be done twice: what is said not to have been processed may have
+    been, by a server behind the one that says so (a 408 was seen with 222 entries written).
+    """
+    return replace(verdict, kind="unknown") if verdict.kind == "later" else verdict
 
 
 def entry_verdict(answer: EntryResponse, write: Write, *, attempts: int) -> EntryVerdict:

@@ -45,8 +45,9 @@ _VALUES_A_SEARCH = 20  # keeps the URL under 2,000 characters
 class WriteStrategy:
     """How a server is written to. `proven`: it was seen to take such Bundles; `cross_references`: entries may
     refer to each other; `conditional_update`: it finds by identifier what it updates (else it is looked up
-    first); `if_none_exist`: a create carries If-None-Exist; `if_match`: an update carries the version that it
-    replaces; `identifiers_per_search`: identifiers that one search asks for.
+    first); `if_none_exist`: a create carries If-None-Exist; `creates_once`: it was seen to heed that;
+    `if_match`: an update carries the version that it replaces; `identifiers_per_search`: identifiers that one
+    search asks for.
     """
 
     form: Literal["transaction", "batch", "single"]
@@ -54,6 +55,7 @@ class WriteStrategy:
     cross_references: bool
     conditional_update: bool
     if_none_exist: bool
+    creates_once: bool
     if_match: bool
     max_entries: int
     max_bytes: int
@@ -78,6 +80,12 @@ class WriteStrategy:
         """
         return self.conditional_update and resource_type not in TYPES_WITHOUT_IDENTIFIER
 
+    def is_repeatable(self, write: Write) -> bool:
+        """Whether to do this twice is to do it once, as the card proves. No answer proves that nothing was
+        done: what is not repeatable is looked up after whatever went wrong.
+        """
+        return write.method != "POST" or (write.if_none_exist and self.creates_once)
+
     def at_most(self, entries: int) -> "WriteStrategy":
         """The same with no more entries in a Bundle."""
         return replace(self, max_entries=max(1, min(self.max_entries, entries)))
@@ -96,6 +104,7 @@ def choose_strategy(card: ServerCard, *, max_entries: int, max_bytes: int) -> Wr
         conditional_update=card.conditional_update is True
         and (form == "single" or card.encoded_urls is True),
         if_none_exist=card.conditional_create is not False,
+        creates_once=card.conditional_create is True,
         if_match=card.if_match is not False,
         max_entries=max(1, min(max_entries, limit)),
         max_bytes=min(max_bytes, card.max_bytes or max_bytes),

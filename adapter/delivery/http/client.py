@@ -84,10 +84,15 @@ class _RetryAfterOrJitter(wait_base):
         return self._jitter(retry_state) if asked is None else min(asked, _QUICK_WAIT)
 
 
+def _never_arrived(reply: HttpResult) -> bool:
+    """Surely not processed: there was no connection."""
+    return isinstance(reply, NoResponse) and not reply.may_have_arrived and reply.why == "unreachable"
+
+
 def _passes_soon(reply: HttpResult) -> bool:
-    """Worth another try within this call: surely not processed, and over in seconds."""
+    """Worth another try within this call, of what does no harm when it is done twice: over in seconds."""
     if isinstance(reply, NoResponse):
-        return not reply.may_have_arrived and reply.why == "unreachable"
+        return _never_arrived(reply)
     return reply.status in (429, 503) and (reply.retry_after is None or reply.retry_after <= _QUICK_WAIT)
 
 
@@ -109,13 +114,16 @@ class HospitalClient:
             headers["Authorization"] = f"Bearer {token}"
         self.base_url = base_url.rstrip("/")
         self._timeout = timeout
-        self._retrying = tenacity.Retrying(  # what it counts, it counts for each thread
-            retry=tenacity.retry_if_result(_passes_soon),
-            stop=tenacity.stop_after_attempt(_QUICK_TRIES),
-            wait=_RetryAfterOrJitter(),
-            sleep=sleep,
-            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-        )
+        self._retrying = {  # what they count, they count for each thread
+            repeatable: tenacity.Retrying(
+                retry=tenacity.retry_if_result(_passes_soon if repeatable else _never_arrived),
+                stop=tenacity.stop_after_attempt(_QUICK_TRIES),
+                wait=_RetryAfterOrJitter(),
+                sleep=sleep,
+                retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+            )
+            for repeatable in (True, False)
+        }
         self._gate = gate
         self._http = httpx.Client(
             headers=headers,
@@ -141,8 +149,8 @@ class HospitalClient:
         self._http.close()
 
     def post_bundle(self, body: bytes) -> HttpResult:
-        """POST a transaction or batch Bundle to the base. Retried only when surely not processed."""
-        return self.send("POST", "", body)
+        """POST a Bundle, which may be done twice without harm, to the base."""
+        return self.send("POST", "", body, repeatable=True)
 
     def get(self, url: str) -> HttpResult:
         """GET `url` (relative to the base, or a `next` link as it came), never from a cache."""
@@ -156,13 +164,19 @@ class HospitalClient:
         headers: Mapping[str, str] | None = None,
         *,
         before_each_try: Callable[[], None] = lambda: None,
+        repeatable: bool | None = None,
     ) -> HttpResult:
-        """One request with headers of its own; `url` as in `get`, "" is the base itself. Retried only
-        when surely not processed. `before_each_try` is called as the very last thing ahead of every try; what
-        it raises is raised, and nothing is sent.
+        """One request with headers of its own; `url` as in `get`, "" is the base itself. Where it is
+        `repeatable` (None: all but POST, RFC 9110 §9.2.2), doing it twice does what doing it once does, and
+        it is tried again after a 429 or 503 too: neither proves that nothing was done. `before_each_try` is
+        called as the very last thing ahead of every try; what it raises is raised, and nothing is sent.
         """
+        repeatable = method != "POST" if repeatable is None else repeatable
         absolute = url if url.startswith(("http://", "https://")) else f"{self.base_url}/{url}".rstrip("/")
-        return self._quickly(method, absolute, body, headers or {}, before_each_try)
+        reply: HttpResult = self._retrying[repeatable](
+            self._through_the_gate, method, absolute, body, headers or {}, before_each_try
+        )
+        return reply
 
     def search(self, url: str, *, max_pages: int = 20) -> HttpResult:
         """All matches of a search, over its pages: an HttpResponse whose body is the list of resources
@@ -200,17 +214,6 @@ class HospitalClient:
                 )  # our token is for this server alone
                 return
         yield NoResponse(may_have_arrived=True, why="too-large")
-
-    def _quickly(
-        self,
-        method: str,
-        url: str,
-        body: bytes | None,
-        headers: Mapping[str, str],
-        before: Callable[[], None],
-    ) -> HttpResult:
-        reply: HttpResult = self._retrying(self._through_the_gate, method, url, body, headers, before)
-        return reply
 
     def _through_the_gate(
         self,

@@ -87,12 +87,15 @@ def send_writes(
     what is wrong with the hospital (kinds unknown and later). Settles nothing. Raises LeaseLost.
     """
     if manner.form == "single":
-        return _ask_singly(held, writes[0], known)
+        return _ask_singly(held, writes[0], known, repeatable=manner.is_repeatable(writes[0]))
     to = held.context
     body = build_bundle(writes, system=to.system, known=known, form=manner.form)
     begun = _Begun(held)
-    reply = to.client.send("POST", "", body, before_each_try=begun)
+    repeatable = all(manner.is_repeatable(write) for write in writes)
+    reply = to.client.send("POST", "", body, before_each_try=begun, repeatable=repeatable)
     verdict = _of_bundle(reply, writes, manner)
+    if not repeatable and not isinstance(reply, NoResponse):
+        verdict = response_verdicts.doubted(verdict)
     _tell(to, len(writes), reply, verdict, begun.seconds())
     if isinstance(reply, NoResponse) or verdict.kind in ("unknown", "later"):
         return verdict
@@ -158,12 +161,17 @@ def _of_bundle(
 
 
 def _ask_singly(
-    held: LeasedShipment, write: Write, known: Mapping[Target, str]
+    held: LeasedShipment, write: Write, known: Mapping[Target, str], *, repeatable: bool
 ) -> Sequence[EntryResponse] | response_verdicts.BundleVerdict:
     request = single_request(write, system=held.context.system, known=known)
     begun = _Begun(held)
     reply = held.context.client.send(
-        request.method, request.url, request.body, request.headers, before_each_try=begun
+        request.method,
+        request.url,
+        request.body,
+        request.headers,
+        before_each_try=begun,
+        repeatable=repeatable,
     )
     if isinstance(reply, NoResponse):
         return response_verdicts.no_response_verdict(sent=reply.may_have_arrived, why=reply.why)
@@ -174,6 +182,8 @@ def _ask_singly(
         retry_after=reply.retry_after,
         issues=parse_issues(reply.body),
     )
+    if not repeatable:
+        verdict = response_verdicts.doubted(verdict)
     _tell(held.context, 1, reply, verdict, begun.seconds())
     return (
         verdict

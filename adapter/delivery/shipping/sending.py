@@ -24,6 +24,10 @@ _LOOKS = 3  # times that one entry is looked up and sent again within a run
 _FAILED_ON = frozenset({"server-error", "timeout", "dropped", "unreadable-answer", "too-large", "not-fhir"})
 
 
+# What was said of one entry and does not prove that it was not written.
+_IN_DOUBT = frozenset({"busy", "auth", "server-error"})
+
+
 @dataclass(frozen=True, slots=True)
 class _Group:
     """Entries that go next, before all others: a part of a Bundle that was refused as a whole."""
@@ -80,7 +84,7 @@ class PendingSender:
                 self._hints = self._hints and not (group is not None and group.hinted)
                 self._refused(batch, writes, answer, manner)
             else:
-                self._answered(writes, answer)
+                self._answered(writes, answer, manner)
 
     # -- what goes next --------------------------------------------------------------------
 
@@ -127,7 +131,9 @@ class PendingSender:
 
     # -- what was answered -----------------------------------------------------------------
 
-    def _answered(self, writes: Sequence[Write], answers: Sequence[EntryResponse]) -> None:
+    def _answered(
+        self, writes: Sequence[Write], answers: Sequence[EntryResponse], manner: WriteStrategy
+    ) -> None:
         """Every entry by its own answer."""
         verdicts = [
             response_verdicts.entry_verdict(answer, write, attempts=self._entries[write.identity].attempts)
@@ -139,7 +145,7 @@ class PendingSender:
             if verdict.kind == "look" and self._looks[write.identity] < _LOOKS:
                 look.append((self._entries[write.identity], verdict))
             else:
-                settled.append(self._settled(write, answer, verdict))
+                settled.append(self._settled(write, answer, verdict, manner.is_repeatable(write)))
         self._settle(self._with_ids(settled), bool(look))
         troubles = [verdict.hospital_problem for verdict in verdicts if verdict.hospital_problem]
         if look:
@@ -147,7 +153,9 @@ class PendingSender:
         if troubles:
             raise HospitalUnavailable("auth" if "auth" in troubles else "busy")
 
-    def _settled(self, write: Write, answer: EntryResponse, verdict: EntryVerdict) -> DeliveryOutcome:
+    def _settled(
+        self, write: Write, answer: EntryResponse, verdict: EntryVerdict, repeatable: bool
+    ) -> DeliveryOutcome:
         if verdict.kind == "delivered":
             note = self._notes.get(write.identity)
             return DeliveryOutcome(
@@ -159,6 +167,8 @@ class PendingSender:
                 detail=note,
             )
         event = EntryEvent.REFUSE if verdict.kind == "park" else EntryEvent.RETRY
+        if event is EntryEvent.RETRY and not repeatable and verdict.reason in _IN_DOUBT:
+            event = EntryEvent.LOSE
         return DeliveryOutcome(
             write.identity,
             event,
@@ -220,6 +230,7 @@ class PendingSender:
     ) -> None:
         """The entries are pending again: in which parts they go next."""
         learned, identities = self._to.learned, frozenset(item.identity for item in batch)
+        self._absent -= {write.identity for write in writes if not manner.is_repeatable(write)}
         if refused.kind == "no-bundles":
             learned.no_bundles = True
         elif refused.kind == "smaller":
