@@ -54,7 +54,12 @@ _PARKED = {
     "multiple-matches": "adapter reconcile {name} --repair",
     "duplicates": "adapter reconcile {name} --repair",
 }
-_AT_ONCE = ("auth", "tls", "not-fhir")  # what does not pass by itself: nothing can be sent until it is right
+_AT_ONCE = (
+    "auth",
+    "tls",
+    "not-fhir",
+    "redirected",
+)  # what does not pass by itself: nothing can be sent until it is right
 CHANNEL_PREFIX = "way-"  # begins the code of a way to tell problems that does not work
 
 
@@ -205,8 +210,8 @@ def _reached(name: str, there: HospitalFacts, limits: AlarmSettings, now: dateti
     elif there.halted:
         help_ = "reconcile" if there.halted == HaltReason.RESTORED else "hospital show"
         yield Problem(there.halted, name, row.halted_at, 1, f"adapter {help_} {name}")
-    elif since is not None and row.last_error in _AT_ONCE:
-        yield Problem(row.last_error, name, since, row.failures, f"adapter doctor {name}")
+    elif since is not None and (trouble := (row.last_error or "").partition(" "))[0] in _AT_ONCE:
+        yield Problem(trouble[0], name, since, row.failures, f"adapter doctor {name}", cause=trouble[2])
     elif since is not None and now - since >= timedelta(minutes=limits.unreachable_minutes):
         yield Problem("unreachable", name, since, row.failures, f"adapter hospital show {name}")
     elif since is None and there.idle.count and _is_quiet(row.last_contact, limits, now):

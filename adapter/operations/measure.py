@@ -22,6 +22,7 @@ from adapter.ledger.server_cards.card import UNMEASURED
 from adapter.ledger.server_cards.identity import is_another_server
 from adapter.operations.operation import Operation, OperationContext, version_of
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.hospital_client import stranger_client
 from adapter.pipeline.outbound.server_identity import halt_reason
 from adapter.settings import HospitalSettings
 from adapter.telemetry import get_logger
@@ -57,7 +58,7 @@ def measure_server(
             limits=probe_limits(hospital),
             writes=writes,
             stop=stop or threading.Event(),
-            with_token=_stranger(hospital) if hospital.token else None,
+            with_token=_stranger(adapter, hospital) if _logs_in(hospital) else None,
             on_progress=on_progress,
             clock=clock,
         )
@@ -121,8 +122,13 @@ def remeasure_server(
     return examined is not None and examined.trouble is None
 
 
-def _stranger(hospital: HospitalSettings) -> Callable[[str], HospitalClient]:
-    return lambda token: HospitalClient(hospital.base_url, token=token, timeout=hospital.timeout_seconds)
+def _stranger(adapter: Adapter, hospital: HospitalSettings) -> Callable[[str], HospitalClient]:
+    return lambda token: stranger_client(adapter.settings, hospital, token)
+
+
+def _logs_in(hospital: HospitalSettings) -> bool:
+    """Whether it is told who we are by a header; a certificate alone has no other to be told from."""
+    return bool(hospital.token or hospital.auth.basic or hospital.auth.oauth2)
 
 
 @contextmanager

@@ -193,14 +193,11 @@ class Adapter:
         return self.identities.of("", "audit", "cadre", cadre)
 
     def client(self, name: str) -> "HospitalClient":
-        """Talks to the hospital `name`; close it. Raises SettingsError when its token is missing."""
-        from adapter.delivery.http.client import HospitalClient
+        """Talks to the hospital `name`; close it. Raises SettingsError when a secret or file is missing."""
         from adapter.delivery.http.rate_limit import HospitalRateLimiter
+        from adapter.pipeline.hospital_client import hospital_client
 
-        hospital = self.settings.hospital(name)
-        token = self.settings.secret(hospital.token).get_secret_value() if hospital.token else None
-        gate = HospitalRateLimiter(self.ledger.hospitals, name)
-        return HospitalClient(hospital.base_url, token=token, timeout=hospital.timeout_seconds, gate=gate)
+        return hospital_client(self.settings, name, HospitalRateLimiter(self.ledger.hospitals, name))
 
     def card(self, name: str) -> ServerCard:
         """What the hospital's server was measured to do; UNKNOWN when it never was."""

@@ -14,10 +14,10 @@ __all__ = ["listening", "serving"]
 
 
 @contextmanager
-def serving(app: Any, **tls: Path) -> Iterator[str]:
+def serving(app: Any, **tls: Path | int) -> Iterator[str]:
     """`http://127.0.0.1:<free port>` while the application is served there, in a thread of this process.
 
-    `tls` as uvicorn takes it: `ssl_certfile`, `ssl_keyfile`. RuntimeError when it does not start.
+    `tls` as uvicorn takes it: `ssl_certfile`, `ssl_cert_reqs`, …. RuntimeError when it does not start.
     """
     config = uvicorn.Config(
         app,
@@ -27,7 +27,7 @@ def serving(app: Any, **tls: Path) -> Iterator[str]:
         lifespan="off",
         interface="asgi3",
         access_log=False,
-        **{name: str(path) for name, path in tls.items()},  # type: ignore[arg-type]  # all paths are strings
+        **{name: str(one) if isinstance(one, Path) else one for name, one in tls.items()},  # type: ignore[arg-type]
     )
     server = uvicorn.Server(config)
     listener = listening()

@@ -33,7 +33,7 @@ def slept() -> Sleeps:
 
 @pytest.fixture
 def client(slept: Sleeps) -> Iterator[HospitalClient]:
-    with HospitalClient(BASE + "/", token="secret-token", timeout=5, sleep=slept) as client:
+    with HospitalClient(BASE, token="secret-token", timeout=5, sleep=slept) as client:
         yield client
 
 

@@ -70,6 +70,7 @@ CASES: list[tuple[str | None, HospitalFacts]] = [
     ("token", replace(GOOD, token_expires_at=NOW + 6 * DAY)),
     ("token", replace(GOOD, token_expires_at=NOW - DAY)),
     (None, replace(GOOD, token_expires_at=NOW + 8 * DAY)),
+    ("redirected", replace(GOOD, row=failing(MINUTE, "redirected https://other.example/fhir"))),
     ("no-card", replace(GOOD, card=None)),
     (None, replace(GOOD, card=None, holds=False)),
     (

@@ -224,8 +224,9 @@ def _of_examination(found: "ServerCardReport") -> "Iterator[str]":
 
 
 def _why(word: str) -> str:
-    known = f"doctor.why_{word}"
-    return say(known) if known in catalogue("en") else word
+    code, _, where = word.partition(" ")
+    known = f"doctor.why_{code}"
+    return say(known, where=where) if known in catalogue("en") else word
 
 
 def _strategy(adapter: "Adapter", found: "ServerCardReport") -> str | None:

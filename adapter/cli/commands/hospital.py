@@ -144,8 +144,9 @@ def served_lines(found: "HospitalService") -> "Iterator[str]":
 def describe_last_error(found: "HospitalService") -> str:
     """What is wrong with a hospital, in words where there are some, with the code that the docs list."""
     code = found.last_error or "-"
-    known = f"hospital.trouble_{code.replace('-', '_')}"
-    return f"{say(known)} ({code})" if known in catalogue("en") else code
+    word, _, where = code.partition(" ")
+    known = f"hospital.trouble_{word.replace('-', '_')}"
+    return f"{say(known, where=where)} ({word})" if known in catalogue("en") else code
 
 
 def _draw(out: "Console", found: "HospitalService") -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "entry_verdict",
     "latest_sent_at",
     "no_response_verdict",
+    "reason_of",
     "single_verdict",
     "suspect_index",
     "unknown_grace",
@@ -100,10 +101,13 @@ def bundle_verdict(
     retry_after: float | None,
     issues: tuple[Issue, ...],
     proven: bool = True,
+    redirected_to: str | None = None,
 ) -> BundleVerdict:
     """The answer to a Bundle, by its own status. `had_ids`: it wrote to ids that may have gone stale;
-    `proven`: the server was seen to take such Bundles.
+    `proven`: the server was seen to take such Bundles; `redirected_to`: where a 3xx leads.
     """
+    if redirected_to is not None:
+        return _of_redirect(redirected_to)
     detail, codes = _said(issues) or f"HTTP {status}", _codes(issues)
     common = _of_any(status, is_fhir=is_fhir, retry_after=retry_after, codes=codes, detail=detail)
     if common is not None:
@@ -122,9 +126,17 @@ def bundle_verdict(
 
 
 def single_verdict(
-    status: int, *, is_fhir: bool, is_empty: bool, retry_after: float | None, issues: tuple[Issue, ...]
+    status: int,
+    *,
+    is_fhir: bool,
+    is_empty: bool,
+    retry_after: float | None,
+    issues: tuple[Issue, ...],
+    redirected_to: str | None = None,
 ) -> BundleVerdict:
     """The answer to a single write. Read: it is the entry's own."""
+    if redirected_to is not None:
+        return _of_redirect(redirected_to)
     detail, codes = _said(issues) or f"HTTP {status}", _codes(issues)
     speaks = is_fhir or is_empty
     common = _of_any(status, is_fhir=speaks, retry_after=retry_after, codes=codes, detail=detail)
@@ -137,6 +149,11 @@ def single_verdict(
     if not speaks:
         return BundleVerdict("later", hospital_problem="not-fhir", detail=detail)
     return BundleVerdict("read")
+
+
+def _of_redirect(where: str) -> BundleVerdict:
+    """It is not followed, neither with a token nor with anybody's record."""
+    return BundleVerdict("later", hospital_problem=f"redirected {where}", detail=f"redirected to {where}")
 
 
 def _of_any(
@@ -156,6 +173,11 @@ def _of_any(
     if status < 400:  # a redirect, which is not followed with a token
         return BundleVerdict("later", hospital_problem="not-fhir", detail=detail)
     return None
+
+
+def reason_of(trouble: str) -> str:
+    """The word for a resource's own history: without the address that a hospital's trouble may name."""
+    return trouble.partition(" ")[0] if trouble.startswith("redirected ") else trouble
 
 
 def doubted(verdict: BundleVerdict) -> BundleVerdict:

@@ -121,8 +121,8 @@ def why_not_measurable(reply: HttpResult, *, is_told: bool = True) -> str | None
     """
     if isinstance(reply, NoResponse):
         return reply.why
-    if reply.status in (401, 403):
-        return "auth"
+    if reply.status in (401, 403) or reply.redirected_to is not None:
+        return reply.trouble
     if reply.status in (408, 429) or reply.status >= 500:
         return "busy"
     return None if reply.is_fhir and (is_told or reply.status == 200) else "not-fhir"

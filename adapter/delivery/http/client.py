@@ -4,23 +4,21 @@ Never raises for what a server or network does: every call gives an `HttpRespons
 says whether the request can have reached the server.
 """
 
-import os
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 from urllib.parse import urljoin
 
-import certifi
 import httpx
 import tenacity
 from tenacity.wait import wait_base
 
 from adapter import __version__
+from adapter.delivery.http.authentication import LoginRefused, TlsFiles, tls_context
 from adapter.delivery.http.connection import TrackedBackend, TrackedStream, deadline
 from adapter.delivery.http.retry_after import retry_after_seconds
 from adapter.fhir import codec
@@ -43,6 +41,14 @@ class HttpResponse:
     headers: Mapping[str, str] = field(default_factory=dict)
     retry_after: float | None = None  # seconds from now
     is_empty: bool = False  # there was no body at all
+    redirected_to: str | None = None  # scheme, host, port and path of the Location of a 3xx
+
+    @property
+    def trouble(self) -> str:
+        """What went wrong with a request that should have been answered with its result, in a word."""
+        if self.redirected_to is not None:
+            return f"redirected {self.redirected_to}"
+        return "auth" if self.status in (401, 403) else f"HTTP {self.status}"
 
     @property
     def is_fhir(self) -> bool:
@@ -55,7 +61,7 @@ class NoResponse:
     """No whole answer. `may_have_arrived`: the request may have reached the server. `why` is a short word."""
 
     may_have_arrived: bool
-    why: Literal["unreachable", "timeout", "dropped", "tls", "too-large", "foreign-page"]
+    why: Literal["unreachable", "timeout", "dropped", "tls", "too-large", "foreign-page", "auth"]
 
 
 HttpResult = HttpResponse | NoResponse
@@ -108,11 +114,13 @@ class HospitalClient:
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         gate: RateLimiter | None = None,
+        auth: httpx.Auth | None = None,
+        tls: TlsFiles | None = None,
     ) -> None:
         headers = {"Accept": _FHIR, "User-Agent": f"cadre-fhir-adapter/{__version__}"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        self.base_url = base_url.rstrip("/")
+        self.base_url = base_url  # with its slash, if it has one: some servers redirect what lacks it
         self._timeout = timeout
         self._retrying = {  # what they count, they count for each thread
             repeatable: tenacity.Retrying(
@@ -127,9 +135,10 @@ class HospitalClient:
         self._gate = gate
         self._http = httpx.Client(
             headers=headers,
+            auth=auth,
             timeout=httpx.Timeout(timeout, connect=min(timeout, 10)),
             transport=transport,
-            verify=_trusted(),
+            verify=tls_context(tls),
         )
         _watch(self._http)
         self.requests = 0
@@ -172,11 +181,15 @@ class HospitalClient:
         called as the very last thing ahead of every try; what it raises is raised, and nothing is sent.
         """
         repeatable = method != "POST" if repeatable is None else repeatable
-        absolute = url if url.startswith(("http://", "https://")) else f"{self.base_url}/{url}".rstrip("/")
         reply: HttpResult = self._retrying[repeatable](
-            self._through_the_gate, method, absolute, body, headers or {}, before_each_try
+            self._through_the_gate, method, self._absolute(url), body, headers or {}, before_each_try
         )
         return reply
+
+    def _absolute(self, url: str) -> str:
+        if url.startswith(("http://", "https://")):
+            return url
+        return f"{self.base_url.rstrip('/')}/{url}" if url else self.base_url
 
     def search(self, url: str, *, max_pages: int = 20) -> HttpResult:
         """All matches of a search, over its pages: an HttpResponse whose body is the list of resources
@@ -207,8 +220,8 @@ class HospitalClient:
             following = _next_link(reply.body)
             if following is None:
                 return
-            url = urljoin(self.base_url + "/", following)
-            if httpx.URL(url).host != httpx.URL(self.base_url).host:
+            url = urljoin(self._absolute(""), following)
+            if _origin(url) != _origin(self.base_url):
                 yield NoResponse(
                     may_have_arrived=True, why="foreign-page"
                 )  # our token is for this server alone
@@ -250,6 +263,8 @@ class HospitalClient:
                 if self.tls_until is None and url.startswith("https:"):
                     self.tls_until = _certificate_end(response)
                 content = self._read(response)
+        except LoginRefused:
+            return NoResponse(may_have_arrived=False, why="auth")
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             tls = isinstance(error.__cause__, ssl.SSLError) or "SSL" in str(error)
             return NoResponse(may_have_arrived=False, why="tls" if tls else "unreachable")
@@ -282,31 +297,6 @@ def _certificate_end(response: httpx.Response) -> datetime | None:
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) if isinstance(ends, str) else None
 
 
-def _trusted() -> ssl.SSLContext:
-    """Whom clients trust: httpx's authorities, or those that the environment names. To read them takes
-    longer than most requests, so they are read again only when they have changed.
-    """
-    places = [place for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if (place := os.environ.get(name))]
-    files = [file for place in places or [certifi.where()] for file in (place, *_inside(place))]
-    return _trusted_as_of(tuple((file, _written(file)) for file in files))
-
-
-def _inside(place: str) -> list[str]:
-    return sorted(entry.path for entry in os.scandir(place)) if os.path.isdir(place) else []
-
-
-@lru_cache(maxsize=1)
-def _trusted_as_of(_places: tuple[tuple[str, int], ...]) -> ssl.SSLContext:
-    return httpx.create_ssl_context()
-
-
-def _written(place: str) -> int:
-    try:
-        return os.stat(place).st_mtime_ns
-    except OSError:  # httpx says what is wrong
-        return 0
-
-
 def _watch(http: httpx.Client) -> None:
     """Have every connection made as a TrackedStream; httpx has no way to say so, as it makes the pools."""
     for transport in (http._transport, *http._mounts.values()):
@@ -322,7 +312,27 @@ def _answer(response: httpx.Response, content: bytes) -> HttpResponse:
         body = None
     headers = {key.lower(): value for key, value in response.headers.items()}
     asked = retry_after_seconds(headers, datetime.now(UTC))
-    return HttpResponse(response.status_code, body, headers, asked, is_empty=not content)
+    return HttpResponse(
+        response.status_code, body, headers, asked, is_empty=not content, redirected_to=_redirect(response)
+    )
+
+
+def _redirect(response: httpx.Response) -> str | None:
+    """Where a 3xx leads; what may be secret of it (a query, a login) is left out."""
+    location = response.headers.get("location") if response.is_redirect else None
+    if location is None:
+        return None
+    try:
+        target = response.request.url.join(location)
+    except httpx.InvalidURL:
+        return "?"
+    return str(target.copy_with(userinfo=b"", query=None, fragment=None))[:300]
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port (RFC 6454 §4): our token is for this origin alone."""
+    parts = httpx.URL(url)
+    return parts.scheme, parts.host, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _is_searchset(body: object) -> bool:

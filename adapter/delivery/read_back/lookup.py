@@ -76,7 +76,7 @@ def _search(
         if isinstance(page, NoResponse):
             return page.why
         if page.status != 200 or not isinstance(page.body, list):
-            return "auth" if page.status in (401, 403) else f"HTTP {page.status}"
+            return page.trouble
         for resource in page.body:
             if resource.get("resourceType") != resource_type:
                 continue  # included of its own accord
@@ -103,7 +103,7 @@ def read_by_id(client: HospitalClient, resource_type: str, remote_id: str) -> Re
     if reply.status == 200 and reply.is_fhir and reply.body.get("resourceType") == resource_type:
         body: Resource = reply.body
         return body
-    return "auth" if reply.status in (401, 403) else f"HTTP {reply.status}"
+    return reply.trouble
 
 
 def lookup_outcome(entry: LedgerEntry, there: list[Resource], known: Mapping[Target, str]) -> DeliveryOutcome:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from adapter.delivery.decisions.same_server import ServerSign, is_where_we_left_it, read_sign
-from adapter.delivery.http.client import HospitalClient, NoResponse
+from adapter.delivery.http.client import HospitalClient, HttpResponse, NoResponse
 from adapter.delivery.shipping.context import HospitalUnavailable
 from adapter.ledger.hospitals.server import DeliveredResource, HaltReason
 from adapter.ledger.server_cards.card import ServerCard
@@ -77,7 +77,7 @@ class ServerProof:
         if not gone and not (
             reply.status == 200 and reply.is_fhir and reply.body["resourceType"] == known.type
         ):
-            raise HospitalUnavailable(_why_unreadable(reply.status))
+            raise HospitalUnavailable(_why_unreadable(reply))
         return read_sign(
             None if gone else reply.body,
             reply.status,
@@ -96,7 +96,8 @@ class ServerProof:
         return False
 
 
-def _why_unreadable(status: int) -> str:
-    if status in (401, 403):
-        return "auth"
+def _why_unreadable(reply: HttpResponse) -> str:
+    status = reply.status
+    if status in (401, 403) or reply.redirected_to is not None:
+        return reply.trouble
     return "busy" if status in (408, 429) or status >= 500 else "not-fhir"

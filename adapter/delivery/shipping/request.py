@@ -71,7 +71,7 @@ def send_and_settle(
         held,
         writes,
         EntryEvent.LOSE if lost else EntryEvent.RETRY,
-        why,
+        response_verdicts.reason_of(why),
         found.detail,
         burn=lost and _serves_others(to, since),
     )
@@ -157,6 +157,7 @@ def _of_bundle(
         retry_after=reply.retry_after,
         issues=parse_issues(reply.body),
         proven=manner.proven,
+        redirected_to=reply.redirected_to,
     )
 
 
@@ -181,6 +182,7 @@ def _ask_singly(
         is_empty=reply.is_empty,
         retry_after=reply.retry_after,
         issues=parse_issues(reply.body),
+        redirected_to=reply.redirected_to,
     )
     if not repeatable:
         verdict = response_verdicts.doubted(verdict)

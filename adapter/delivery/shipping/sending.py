@@ -185,7 +185,7 @@ class PendingSender:
         found = self._find([self._entries[identity] for identity in nameless])
         if isinstance(found, str):
             return [
-                DeliveryOutcome(one.identity, EntryEvent.LOSE, reason=found)
+                DeliveryOutcome(one.identity, EntryEvent.LOSE, reason=response_verdicts.reason_of(found))
                 if one.identity in nameless
                 else one
                 for one in settled
@@ -291,7 +291,14 @@ class PendingSender:
         others = [entry for entry, _ in look if entry.identity not in found]
         by_identity = self._find(others) if lost is None else lost
         if isinstance(by_identity, str):
-            self._settle([DeliveryOutcome(e.identity, EntryEvent.LOSE, reason=by_identity) for e, _ in look])
+            self._settle(
+                [
+                    DeliveryOutcome(
+                        e.identity, EntryEvent.LOSE, reason=response_verdicts.reason_of(by_identity)
+                    )
+                    for e, _ in look
+                ]
+            )
             raise HospitalUnavailable(by_identity)
         self._looks.update(entry.identity for entry, _ in look)
         self._compare(look, {**by_identity, **found}, sent=True)

@@ -78,7 +78,10 @@ def _look_up(
     targets = [(entry.type, entry.identity) for entry in unanswered]
     found = lookup.find_by_identifier(to.client, to.system, targets, to.card, held.prepare_read)
     if isinstance(found, str):
-        lost = [DeliveryOutcome(entry.identity, EntryEvent.LOSE, reason=found) for entry in unanswered]
+        lost = [
+            DeliveryOutcome(entry.identity, EntryEvent.LOSE, reason=response_verdicts.reason_of(found))
+            for entry in unanswered
+        ]
         to.ledger.settle(lease, lost, to.clock())
         raise HospitalUnavailable(found)
     known = _with_found(remote_ids(all_entries), unanswered, found)

@@ -1,4 +1,5 @@
-"""Settings: one TOML file, overridden by environment variables (ADAPTER_…), secrets by reference.
+"""Settings. In: one TOML file, overridden by environment variables (ADAPTER_…), secrets by reference. Out: frozen
+values, or every wrong entry on a line of its own.
 
 A secret is written as `env:NAME` or `file:PATH`, never as itself; a value that is neither is
 refused, so that a token cannot end up in a file that is copied around.
@@ -7,7 +8,6 @@ refused, so that a token cannot end up in a file that is copied around.
 import os
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,9 +29,11 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as BadVariable
 
-from adapter import service_hours
 from adapter.errors import SettingsError
 from adapter.invalid_entries import describe_invalid_entry
+from adapter.settings.hospital import HospitalSettings
+from adapter.settings.schedule import is_cron
+from adapter.settings.secrets import SecretRef, read_secret
 from adapter.texts import say
 
 __all__ = [
@@ -51,53 +53,6 @@ __all__ = [
 DEFAULT_FILE = Path("adapter.toml")
 
 
-def _is_reference(value: str) -> str:
-    if not value.startswith(("env:", "file:")):
-        raise ValueError(say("settings.is_secret"))
-    return value
-
-
-_SLOWEST = 0.05  # requests a second
-
-
-def _is_cron(value: str) -> str:
-    """Five fields, or six with seconds first, that name a moment some day."""
-    from cronsim import CronSim, CronSimError
-
-    try:
-        next(CronSim(value, datetime(2026, 1, 1, tzinfo=UTC)))
-    except (CronSimError, StopIteration) as error:
-        raise ValueError(say("schedule.bad_cron", cron=value, problem=str(error) or "-")) from error
-    return value
-
-
-def _is_cron_or_never(value: str) -> str:
-    return _is_cron(value) if value else value
-
-
-def _is_rate(value: float) -> float:
-    """No limit, or one that a lease outlasts: a shipment is held while its request waits."""
-    if 0 < value < _SLOWEST:
-        raise ValueError(say("settings.slow_rate", value=f"{value:g}", slowest=f"{_SLOWEST:g}"))
-    return value
-
-
-def _is_window(value: str) -> str:
-    try:
-        service_hours.parse_window(value)
-    except ValueError as error:
-        raise ValueError(say("settings.bad_window", value=value)) from error
-    return value
-
-
-def _is_closure(value: str) -> str:
-    try:
-        service_hours.parse_closure(value)
-    except ValueError as error:
-        raise ValueError(say("settings.bad_closure", value=value)) from error
-    return value
-
-
 def is_valid_name(value: str) -> bool:
     """Whether a hospital or a source may be called this: it stands in URLs, file names and records."""
     return re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", value) is not None
@@ -107,28 +62,6 @@ def _must_be_names(names: Iterable[str]) -> None:
     wrong = [name for name in names if not is_valid_name(name)]
     if wrong:
         raise ValueError(say("settings.bad_name", names=", ".join(map(repr, wrong))))
-
-
-SecretRef = Annotated[str, AfterValidator(_is_reference)]
-
-
-def read_secret(reference: str, *, folder: Path = Path()) -> SecretStr:
-    """The secret that `env:NAME` or `file:PATH` points to (PATH relative to `folder`).
-
-    Raises SettingsError when there is none; the message names the reference, never the secret.
-    """
-    scheme, _, where = reference.partition(":")
-    if scheme == "env":
-        value = os.environ.get(where, "")
-    else:
-        path = folder / where
-        try:
-            value = path.read_text("utf-8").strip()
-        except OSError as error:
-            raise SettingsError("settings.no_secret", reference=reference) from error
-    if not value:
-        raise SettingsError("settings.no_secret", reference=reference)
-    return SecretStr(value)
 
 
 class CentreSettings(BaseModel):
@@ -143,48 +76,13 @@ class CentreSettings(BaseModel):
     identifier_system: str = Field("https://cadre-health.example/fhir/sid/record", pattern=r"^\S+$")
 
 
-class HospitalSettings(BaseModel):
-    """A destination, as its section [hospitals.NAME] says."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = ""  # filled from the section's name
-    display: str
-    level: Literal["provincial", "central"]
-    base_url: str = Field(pattern=r"^https?://\S+$")
-    token: SecretRef | None = None
-    facility_code: str = Field("", pattern=r"^([0-9A-Z]{5})?$")  # empty: only the name is sent
-    schedule: Annotated[str, AfterValidator(_is_cron)] = "*/30 * * * *"  # cron, Asia/Ho_Chi_Minh
-    doctor_schedule: Annotated[str, AfterValidator(_is_cron_or_never)] = "30 2 * * 0"  # cron; "": never
-    timeout_seconds: float = Field(30, gt=0, le=600)
-    concurrency: int = Field(2, ge=1, le=16)  # shipments in flight at most
-    requests_per_second: Annotated[float, AfterValidator(_is_rate)] = Field(
-        0, ge=0, le=10_000
-    )  # over all workers; 0: no limit
-    windows: tuple[Annotated[str, AfterValidator(_is_window)], ...] = ()  # "22:00-05:00"; none: all day
-    maintenance: tuple[Annotated[str, AfterValidator(_is_closure)], ...] = ()  # days, or moments
-    max_entries: int = Field(100, ge=1, le=500)
-    max_bytes: int = Field(1_000_000, ge=10_000)
-    retract: Literal["delete", "entered-in-error"] = "delete"  # what should no longer be there
-    max_age_days: float = Field(
-        30, ge=0, le=36_500
-    )  # what is older and never arrived goes only when told to; 0: all goes
-    merged: Literal["retract", "link"] = "retract"  # the Patient of somebody who was merged into another
-    systems: dict[str, str] = Field(default_factory=dict)  # identifier systems by name: citizen_id, …
-
-    @field_validator("base_url")
-    @classmethod
-    def _no_trailing_slash(cls, value: str) -> str:
-        return value.rstrip("/")
-
-
 class SourceSettings(BaseModel):
     """What records are read from besides workbooks, as its section [sources.NAME] says."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     file: Path  # a source file (YAML), a check-up form (XML) or a folder of them
-    schedule: Annotated[str, AfterValidator(_is_cron)] = "15 * * * *"  # cron, Asia/Ho_Chi_Minh
+    schedule: Annotated[str, AfterValidator(is_cron)] = "15 * * * *"  # cron, Asia/Ho_Chi_Minh
 
 
 def _is_address(value: str) -> str:
@@ -322,7 +220,7 @@ class Settings(BaseSettings):
         """The folder of mapping files in use."""
         if self.mappings is not None:
             return (self.folder / self.mappings).absolute()
-        return Path(__file__).parent.parent / "mappings"
+        return Path(__file__).parent.parent.parent / "mappings"
 
     def hospital(self, name: str) -> HospitalSettings:
         """The hospital of that name. Raises SettingsError that lists those there are."""

@@ -1,0 +1,82 @@
+"""The client of a hospital, from its settings: its address, how it is logged in to, whom TLS trusts."""
+
+from typing import TYPE_CHECKING
+
+from adapter.delivery.http.authentication import (
+    ClientCredentialsAuth,
+    ServerLogin,
+    TlsFiles,
+    basic,
+    tls_context,
+)
+from adapter.delivery.http.client import HospitalClient, RateLimiter
+from adapter.errors import SettingsError
+from adapter.settings import HospitalSettings, Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["hospital_client", "stranger_client"]
+
+
+def hospital_client(settings: Settings, name: str, gate: RateLimiter | None = None) -> HospitalClient:
+    """Talks to the hospital `name`; close it. Raises SettingsError when a secret or a file is missing."""
+    hospital = settings.hospital(name)
+    token = settings.secret(hospital.token).get_secret_value() if hospital.token else None
+    tls = _tls_files(settings, hospital)
+    return HospitalClient(
+        hospital.base_url,
+        token=token,
+        timeout=hospital.timeout_seconds,
+        gate=gate,
+        auth=_login(settings, hospital, tls),
+        tls=tls,
+    )
+
+
+def stranger_client(settings: Settings, hospital: HospitalSettings, token: str) -> HospitalClient:
+    """The same with a token that is not ours, to see whether the server looks at it."""
+    files = _tls_files(settings, hospital)
+    return HospitalClient(hospital.base_url, token=token, timeout=hospital.timeout_seconds, tls=files)
+
+
+def _login(settings: Settings, hospital: HospitalSettings, tls: TlsFiles) -> ServerLogin | None:
+    if known := hospital.auth.basic:
+        return basic(known.user, settings.secret(known.password).get_secret_value())
+    if grant := hospital.auth.oauth2:
+        return ClientCredentialsAuth(
+            grant.token_url,
+            grant.client_id,
+            settings.secret(grant.client_secret).get_secret_value(),
+            scope=grant.scope,
+            method=grant.method,
+            timeout=hospital.timeout_seconds,
+            tls=tls,
+        )
+    return None
+
+
+def _tls_files(settings: Settings, hospital: HospitalSettings) -> TlsFiles:
+    """The PEM files, absolute. Raises SettingsError where one cannot be read."""
+
+    def absolute(path: "Path | None") -> "Path | None":
+        return None if path is None else settings.folder / path
+
+    shown = hospital.auth.certificate
+    password = settings.secret(shown.password).get_secret_value() if shown and shown.password else None
+    files = TlsFiles(
+        ca_file=absolute(hospital.ca_file),
+        certificate=absolute(shown.file if shown else None),
+        key=absolute(shown.key if shown else None),
+        password=password,
+    )
+    try:
+        tls_context(files)
+    except OSError as error:  # ssl.SSLError among them
+        places = (files.ca_file, files.certificate, files.key)
+        missing = next((path for path in places if path is not None and not path.is_file()), None)
+        path = missing or files.ca_file or files.certificate
+        raise SettingsError(
+            "settings.bad_pem", name=hospital.name, path=str(path), problem=error.strerror or str(error)
+        ) from error
+    return files
