@@ -1,5 +1,5 @@
-"""Settings. In: one TOML file, overridden by environment variables (ADAPTER_…), secrets by reference. Out: frozen
-values, or every wrong entry on a line of its own.
+"""Settings. In: one TOML file, overridden by environment variables (ADAPTER_…), secrets by reference.
+Out: frozen values, or every wrong entry on a line of its own.
 
 A secret is written as `env:NAME` or `file:PATH`, never as itself; a value that is neither is
 refused, so that a token cannot end up in a file that is copied around.
