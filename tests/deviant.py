@@ -53,6 +53,17 @@ class Deviant:
             "keeps": (deletes, 405, "not-supported"),
             "no-bundles": (bundle is not None, 404, "not-supported"),
             "few": (len(entries) > _FEW, 413, "too-costly"),
+            "no-task": (scope["path"].startswith("/fhir/Task"), 404, "not-supported"),
+            "no-conditional-update": (
+                scope["method"] == "PUT" and b"identifier=" in scope["query_string"],
+                400,
+                "not-supported",
+            ),
+            "no-conditional-entries": (
+                any(e["request"]["method"] == "PUT" and "?" in e["request"]["url"] for e in entries),
+                400,
+                "not-supported",
+            ),
             "no-creates": (scope["method"] == "POST", 422, "business-rule"),
         }
         for way, (applies, status, code) in refusals.items():

@@ -14,7 +14,7 @@ from adapter.database import write_transaction
 from adapter.delivery.doctor.examination import ExaminationResult, examine_server
 from adapter.delivery.doctor.findings import card_findings
 from adapter.delivery.http.client import HospitalClient
-from adapter.errors import Busy
+from adapter.errors import AdapterError, Busy
 from adapter.insights.hospital_service import hospital_service
 from adapter.insights.server_card_report import ServerCardReport, probe_limits, stored_card_report
 from adapter.ledger.hospitals.server import HaltReason
@@ -59,6 +59,7 @@ def measure_server(
             writes=writes,
             stop=stop or threading.Event(),
             with_token=_stranger(adapter, hospital) if _logs_in(hospital) else None,
+            types=_sent_types(adapter, name),
             on_progress=on_progress,
             clock=clock,
         )
@@ -120,6 +121,14 @@ def remeasure_server(
         left=len(examined.left) if examined else 0,
     )
     return examined is not None and examined.trouble is None
+
+
+def _sent_types(adapter: Adapter, name: str) -> tuple[str, ...]:
+    """The types that the mappings make for it; none where they cannot be read."""
+    try:
+        return tuple(sorted({one.type for one in adapter.destination(name).resource_maps}))
+    except AdapterError:
+        return ()
 
 
 def _stranger(adapter: Adapter, hospital: HospitalSettings) -> Callable[[str], HospitalClient]:

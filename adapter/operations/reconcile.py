@@ -45,6 +45,9 @@ T = TypeVar("T")
 
 _AS_IT_SHOULD = (ReadBackVerdict.SAME, ReadBackVerdict.UNDER_WAY)
 _PASSING = ("timeout", "dropped", "unreachable", "HTTP 429", "HTTP 500", "HTTP 502", "HTTP 503", "HTTP 504")
+# What a server says of a type that it does not serve: where nothing of that type was ever wished for, nothing
+# of ours can be there.
+_NOT_SERVED = ("HTTP 400", "HTTP 404", "HTTP 405", "HTTP 501")
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0  # seconds
 
 
@@ -145,6 +148,7 @@ class _Reader:
         self._client = client
         self._ours: dict[str, set[str]] = {map_.type: set() for map_ in destination.resource_maps}
         self._gone: dict[str, LedgerEntry] = {}
+        self._wished: set[str] = set()  # types of which the ledger knows anything
         self._counts: Counter[tuple[str, str]] = Counter()  # (type, verdict)
         self._findings: list[Discrepancy] = []
         self._unlisted: dict[str, str] = {}
@@ -162,6 +166,8 @@ class _Reader:
 
     def person(self, person: PlannedPerson) -> None:
         """What should be there of one person."""
+        self._wished |= {one.type for one in person.entries}
+        self._wished |= {one.type for one in person.desired_state.desired}
         for entry in person.entries:
             if entry.state is EntryState.RETRACTED:
                 self._gone[entry.identity] = entry
@@ -204,7 +210,7 @@ class _Reader:
         for resource_type, known in self._ours.items():
             listed: list[tuple[str, str]] = []
             why = self._patience.asked(partial(self._listed, resource_type, known, listed))
-            if isinstance(why, str):
+            if isinstance(why, str) and (resource_type in self._wished or why not in _NOT_SERVED):
                 self._unlisted[resource_type] = why
             held: dict[str, list[str]] = {}
             for identity, remote_id in listed:

@@ -61,6 +61,7 @@ STANDARD = ServerCard(
     gzip_requests=True,
     guarded=True,
     clock_skew=0.0,
+    missing_types="none",
 )
 
 
@@ -102,6 +103,7 @@ def measure(base: str, *, writes: bool = True, token: str = TOKEN, **more: Any) 
             writes=writes,
             stop=more.pop("stop", threading.Event()),
             with_token=lambda wrong: HospitalClient(base, token=wrong),
+            types=("Observation", "Patient", "Task"),
             **more,
         )
 
@@ -132,7 +134,19 @@ DEVIATIONS: list[tuple[str, dict[str, Any]]] = [
     ("drops-an-entry", {"paired": False, "names_ids": False, "urn_references": False}),
     ("reversed", {"paired": False}),
     ("nameless", {"names_ids": False}),
-    ("no-bundles", {"transaction": False, "batch": False, "atomic": None, "paired": None}),
+    ("no-bundles", {"transaction": False, "batch": False, "atomic": None, "paired": None, "paging": True}),
+    ("no-task", {"missing_types": "Task", "transaction": True}),
+    ("no-conditional-update", {"conditional_update": False, "several_matches": None, "transaction": True}),
+    (
+        "no-conditional-entries",
+        {
+            "conditional_update": False,
+            "transaction": True,
+            "atomic": True,
+            "max_entries": 20,
+            "max_bytes": 200_000,
+        },
+    ),
     ("few", {"max_entries": 5, "transaction": True}),
     ("ignores-if-match", {"if_match": False, "if_match_status": None, "bundle_if_match": False}),
     ("first-page-only", {"paging": False}),

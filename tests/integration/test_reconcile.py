@@ -364,3 +364,32 @@ def test_what_passes_is_waited_for_once_the_hospital_has_answered(monkeypatch: p
     told = threading.Event()
     told.set()
     assert reconcile._Patience(60, told, has_answered=True).asked(lambda: "timeout") == "timeout"
+
+
+@pytest.mark.parametrize("said", ["HTTP 400", "HTTP 404", "HTTP 405", "HTTP 501"])
+def test_a_type_that_is_not_served_and_was_never_sent_is_no_finding(
+    site: Site, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    listed = reconcile.find_unexpected
+    refused: list[str] = []
+
+    def narrow(client: Any, system: str, type_: str, known: Any) -> Iterator[Any]:
+        if known:
+            yield from listed(client, system, type_, known)
+        else:
+            refused.append(type_)
+            yield said
+
+    monkeypatch.setattr(reconcile, "find_unexpected", narrow)
+    found = site.read_back()
+    assert refused
+    assert (found.exit_code, found.unlisted) == (0, {})
+
+
+def test_a_type_that_was_sent_and_cannot_be_listed_is_a_finding(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "find_unexpected", lambda *_given: iter(("HTTP 404",)))
+    found = site.read_back()
+    assert found.exit_code == 1
+    assert {"Patient", "Encounter"} <= set(found.unlisted)

@@ -69,6 +69,7 @@ def conditional_entries(bench: ProbeSession) -> CardFacts:
         "conditional_update": evaluation.updated_once(updated, by_put, "b"),
         "conditional_create": evaluation.created_once(created, by_post),
     }
+    bench.entries_by_condition = bool(facts["conditional_update"])
     if facts["conditional_update"]:
         return {**facts, "encoded_urls": True}
     return {**facts, "encoded_urls": False if _raw_works(bench, kind) else None}
@@ -168,7 +169,7 @@ def atomicity(bench: ProbeSession) -> CardFacts:
     for bad in (_doubled, _stale, _dangling):
         good = bench.value()
         try:
-            entries = [bundle_entry("PUT", f"Patient?{bench.query(good)}", bench.patient(good)), bad(bench)]
+            entries = [_good(bench, good), bad(bench)]
         except Inconclusive as unclear:
             if unclear.why not in ("no-two", "no-bad"):
                 raise
@@ -178,7 +179,16 @@ def atomicity(bench: ProbeSession) -> CardFacts:
     return {"atomic": evaluation.all_measured(*found)}
 
 
+def _good(bench: ProbeSession, value: str) -> dict[str, object]:
+    """An entry that this server surely takes: one that it refuses by itself would prove nothing of others."""
+    if bench.entries_by_condition:
+        return bundle_entry("PUT", f"Patient?{bench.query(value)}", bench.patient(value))
+    return bundle_entry("POST", "Patient", bench.patient(value))
+
+
 def _doubled(bench: ProbeSession) -> dict[str, object]:
+    if not bench.entries_by_condition:
+        raise Inconclusive("no-bad")
     value = create_duplicates(bench)
     return bundle_entry("PUT", f"Patient?{bench.query(value)}", bench.patient(value, "b"))
 
@@ -198,13 +208,13 @@ def _dangling(bench: ProbeSession) -> dict[str, object]:
 def max_entries(bench: ProbeSession, most: int) -> CardFacts:
     """How many entries of one Bundle are taken, at most as many as the settings would send."""
 
+    kind = _container(bench)
+
     def one(count: int) -> HttpResponse:
         bench.patient_identifiers = [bench.value() for _ in range(count)]
-        urls = [f"Patient?{bench.query(value)}" for value in bench.patient_identifiers]
-        puts = zip(urls, bench.patient_identifiers, strict=True)
-        entries = [bundle_entry("PUT", url, bench.patient(value)) for url, value in puts]
+        entries = [_good(bench, value) for value in bench.patient_identifiers]
         began = time.monotonic()
-        answer = bench.bundle(_container(bench), entries)
+        answer = bench.bundle(kind, entries)
         took[count] = time.monotonic() - began
         return answer
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -92,12 +92,14 @@ def examine_server(
     writes: bool,
     stop: threading.Event,
     with_token: Callable[[str], HospitalClient] | None,
+    types: Sequence[str] = (),
     on_progress: ProbeProgress = lambda _done, _total: None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     sleep: Callable[[float], None] = time.sleep,
 ) -> ExaminationResult:
     """Measure a hospital's server. `system` names the test resources' identifiers; `with_token` makes a
-    client with another token (None: the server wants none). Without `writes` nothing is written.
+    client with another token (None: the server wants none); `types`: resource types that are sent there.
+    Without `writes` nothing is written.
     """
     started = time.monotonic()
     trouble, first, words = _reach(client, clock)
@@ -108,7 +110,7 @@ def examine_server(
     found = ExaminationResult(ServerCard(), trouble)
     if trouble is None:
         examination.facts |= first
-        found = _measured(examination, limits, writes=writes)
+        found = _measured(examination, limits, types, writes=writes)
     if bench.asked_to_wait:
         examination.facts["retry_after"] = " ".join(sorted(bench.asked_to_wait))
     return replace(
@@ -148,13 +150,19 @@ def _guarded(with_token: Callable[[str], HospitalClient]) -> bool | None:
     return reply.status in (401, 403)
 
 
-def _measured(examination: _Examination, limits: ProbeLimits, *, writes: bool) -> ExaminationResult:
+def _measured(
+    examination: _Examination, limits: ProbeLimits, types: Sequence[str], *, writes: bool
+) -> ExaminationResult:
     bench = examination.bench
     stopped, removed, left = False, 0, []
     later = _after_removal(limits)
-    total = 2 + len(later) if writes else 1
+    reading = {
+        "never_used": request_probes.unused_identifier,
+        "missing_types": lambda bench: request_probes.missing_types(bench, types),
+    }
+    total = len(reading) + (1 + len(later) if writes else 0)
     try:
-        examination.run({"never_used": request_probes.unused_identifier}, total)
+        examination.run(reading, total)
         if writes:
             removed = cleanup.remove_leftovers(bench)
             examination.run({"removable": request_probes.removable}, total)

@@ -142,6 +142,15 @@ def _several(card: ServerCard, _limits: ProbeLimits, _now: datetime) -> CardFind
     return CardFinding("several_matches", None, status, "", "bad" if wrote else "plain", effect)
 
 
+def _types(card: ServerCard, _limits: ProbeLimits, _now: datetime) -> CardFinding | None:
+    if card.missing_types is None:
+        return None
+    all_there = card.missing_types == "none"
+    level: Level = "good" if all_there else "costs"
+    effect = f"doctor.{'yes' if all_there else 'no'}_missing_types"
+    return CardFinding("missing_types", None, card.missing_types, "", level, effect)
+
+
 def _retry(card: ServerCard, _limits: ProbeLimits, _now: datetime) -> CardFinding | None:
     if card.retry_after is None:
         return None
@@ -166,11 +175,12 @@ _SPECIAL: dict[str, Callable[[ServerCard, ProbeLimits, datetime], CardFinding | 
     "seconds_an_entry": _speed,
     "max_bytes": _size("max_bytes"),
     "several_matches": _several,
+    "missing_types": _types,
 }
 
 FINDING_ORDER = (
     *("fhir_version", "tls_until", "clock_skew", "guarded", "retry_after"),
-    *("search_by_identifier", "search_is_fresh", "search_several", "paging"),
+    *("missing_types", "search_by_identifier", "search_is_fresh", "search_several", "paging"),
     *("transaction", "atomic", "batch", "urn_references", "conditional_reference", "paired", "names_ids"),
     *(
         "max_entries",

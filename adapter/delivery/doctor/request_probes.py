@@ -4,10 +4,13 @@ A probe raises `Inconclusive` when no answer came from which anything can be jud
 new test resources.
 """
 
+from collections.abc import Sequence
+
 from adapter.delivery.doctor import evaluation
 from adapter.delivery.doctor.evaluation import CardFacts
 from adapter.delivery.doctor.session import Inconclusive, ProbeSession, written_id
 from adapter.delivery.http.client import HttpResponse
+from adapter.fhir.bundle import search_url
 from adapter.fhir.codec import Resource
 
 __all__ = [
@@ -17,6 +20,7 @@ __all__ = [
     "deleted_ids",
     "gzip_requests",
     "identifier_search",
+    "missing_types",
     "paging",
     "removable",
     "several_matches",
@@ -26,6 +30,7 @@ __all__ = [
 
 _LAGS = (0.25, 0.5, 1.0, 2.0, 4.0)  # seconds between looks for what was written
 _PAGE = 5
+_NOT_SERVED = (400, 404, 405, 410, 501)
 _COMPRESSED = {"Content-Encoding": "gzip"}
 
 
@@ -34,6 +39,18 @@ def unused_identifier(bench: ProbeSession) -> CardFacts:
     ignored = bool(bench.search_unfiltered(bench.value()))
     bench.search_trusted = not ignored
     return {"search_by_identifier": False} if ignored else {}
+
+
+def missing_types(bench: ProbeSession, types: Sequence[str]) -> CardFacts:
+    """Which of these types it does not serve, by a search for what never was. Needs no writing."""
+    missing = []
+    for kind in types:
+        answer = bench.request("GET", search_url(kind, bench.system, [bench.value()]))
+        if answer.status in _NOT_SERVED:
+            missing.append(kind)
+        elif answer.status != 200:
+            raise Inconclusive(f"{kind}: HTTP {answer.status}")
+    return {"missing_types": ", ".join(missing) or "none"}
 
 
 def removable(bench: ProbeSession) -> CardFacts:
@@ -103,11 +120,14 @@ def conditional_update(bench: ProbeSession) -> CardFacts:
     value = bench.value()
     url = f"Patient?{bench.query(value)}"
     answers = [bench.request("PUT", url, bench.patient(value, note)) for note in ("a", "b")]
-    return {"conditional_update": evaluation.updated_once(answers, bench.find(value), "b")}
+    bench.updates_by_condition = evaluation.updated_once(answers, bench.find(value), "b")
+    return {"conditional_update": bench.updates_by_condition}
 
 
 def several_matches(bench: ProbeSession) -> CardFacts:
-    """PUT to an identifier that two Patients have."""
+    """PUT to an identifier that two Patients have; what is said where there is no such PUT is no answer."""
+    if not bench.updates_by_condition:
+        raise Inconclusive("no-conditional-update")
     value = create_duplicates(bench)
     answer = bench.request("PUT", f"Patient?{bench.query(value)}", bench.patient(value, "b"))
     return {"several_matches": answer.status}

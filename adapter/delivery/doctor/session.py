@@ -108,6 +108,8 @@ class ProbeSession:
         self.patient_identifiers: list[str] = []  # identifiers of many Patients that are there
         self.asked_to_wait: dict[str, None] = {}  # forms of Retry-After that came
         self.bundle_type: str | None = None  # "transaction" or "batch": which Bundles it takes
+        self.updates_by_condition = False  # a conditional update was seen to work, by HTTP itself
+        self.entries_by_condition = False  # the same as an entry of a Bundle
         self.stop = stop
         self.sleep = sleep
         self._run = secrets.token_hex(14)

@@ -20,6 +20,8 @@ class ServerCard:
     fhir_version: str | None = None  # "4.0.1", from the CapabilityStatement
     software: str | None = None  # name and version, from the same
 
+    missing_types: str | None = None  # types that are sent and that it does not serve, "Task, Group"; "none"
+
     transaction: bool | None = None  # takes transaction Bundles at the base
     atomic: bool | None = None  # one bad entry leaves nothing of a transaction behind
     batch: bool | None = None  # takes batch Bundles at the base
