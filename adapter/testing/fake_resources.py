@@ -114,7 +114,9 @@ class FakeResources:
         if there and request["method"] == "POST":  # If-None-Exist found it
             return self._done(200, target, version)
         if request.get("ifMatch") and request["ifMatch"] != f'W/"{version}"':
-            return entry_answer(self.stale_status, "conflict")
+            return entry_answer(
+                self.stale_status, "conflict" if self.stale_status in (409, 412) else "processing"
+            )
         meta = {**resource.get("meta", {}), "versionId": str(version + 1)}
         self.resources[kind, id_] = {**resource, "id": id_, "meta": meta}
         return self._done(200 if there else 201, target, version + 1)

@@ -87,7 +87,7 @@ def test_what_is_too_large_alone_is_parked(site: Site) -> None:
 
 
 @ANY
-@pytest.mark.parametrize("status", [409, 412])
+@pytest.mark.parametrize("status", [400, 409, 412, 422])
 def test_what_the_hospital_changed_is_read_again_and_written_over(
     site: Site, card: ServerCard, status: int
 ) -> None:
@@ -107,6 +107,22 @@ def test_what_the_hospital_changed_is_read_again_and_written_over(
     assert "Patient.gender" in (known.detail or "")
     assert "unknown" not in (known.detail or "")  # no values
     assert known.etag == 'W/"10"'
+
+
+@ANY
+def test_a_refusal_of_the_version_that_is_there_is_a_rule_and_is_parked(site: Site, card: ServerCard) -> None:
+    site.wish("c1", *family("c1"))
+    site.deliver(card=card)
+    [there] = site.hospital.of_type("Patient")
+    site.wish("c1", patient("c1", "Nguyễn Văn B"), *family("c1")[1:])
+    site.hospital.entry_answers = [lambda _entry: entry_answer(422, "business-rule")] * 5
+    site.deliver(card=card)
+    known = entry(site, "c1")
+    assert (known.state, known.reason) == (EntryState.PARKED, "refused")
+    assert "business-rule" in (known.detail or "")
+    assert there["name"] == [{"text": "Nguyễn Văn A"}]
+    reads = [one for one in site.hospital.requests if one.method == "GET" and "/Patient/" in str(one.url)]
+    assert len(reads) <= 1
 
 
 def test_many_stale_versions_cost_no_search_each(site: Site) -> None:

@@ -1,5 +1,6 @@
 """What an answer means, by status, issue code, card and what was asked: a table."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -48,7 +49,9 @@ def issue(code: str, text: str = "no", severity: str = "error") -> tuple[Issue, 
         (405, (), CREATE, "park", "not-supported"),
         (404, issue("not-found", "Unknown type"), CREATE, "park", "not-supported"),
         (400, issue("value"), CONDITIONAL, "park", "refused"),
-        (422, issue("business-rule"), KNOWN, "park", "refused"),
+        (422, issue("business-rule"), KNOWN, "look", "refused"),  # it may mean the version, in other words
+        (400, issue("processing"), KNOWN, "look", "refused"),
+        (422, issue("business-rule"), replace(KNOWN, etag=None), "park", "refused"),
         (412, (), CONDITIONAL, "park", "multiple-matches"),
         (412, issue("multiple-matches"), CREATE, "park", "multiple-matches"),
         (412, issue("conflict"), KNOWN, "look", "conflict"),

@@ -234,6 +234,9 @@ def _of_refusal(
         return _look_or_park(attempts, "conflict" if had_id else "duplicate", detail)
     if status in (404, 405):
         return EntryVerdict("park", "not-supported", detail)
+    if write.etag is not None and attempts < _TRIES:
+        # Some servers refuse a stale version with another status (a 400 in a transaction): what is there tells.
+        return EntryVerdict("look", "refused", detail, counts_as_attempt=True)
     return EntryVerdict("park", "refused", detail)
 
 

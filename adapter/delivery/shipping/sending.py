@@ -320,6 +320,13 @@ class PendingSender:
             if one.event is not EntryEvent.ABSENT:
                 settled.append(one)
                 continue
+            if verdict.reason == "refused" and (one.remote_id, one.etag) == (entry.remote_id, entry.etag):
+                # What was refused was no stale version: it still is the one that we knew.
+                parked = DeliveryOutcome(
+                    entry.identity, EntryEvent.REFUSE, reason="refused", detail=verdict.detail
+                )
+                settled.append(parked)
+                continue
             self._remember(entry, one, there, verdict)
             if sent:
                 settled.append(
@@ -339,5 +346,5 @@ class PendingSender:
         if not there:
             self._absent.add(entry.identity)
             self._known.pop((entry.type, entry.identity), None)
-        elif verdict.reason == "conflict" and entry.body:
+        elif verdict.reason in ("conflict", "refused") and entry.body:
             self._notes[entry.identity] = lookup.overwritten_elements(entry.body, there[0], self._known)
