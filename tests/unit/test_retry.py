@@ -73,7 +73,7 @@ def test_one_write(
     verdict = response_verdicts.entry_verdict(EntryResponse(status, issues=issues), write, attempts=0)
     assert (verdict.kind, verdict.reason) == (kind, reason)
     assert verdict.hospital_problem == (reason if reason in ("busy", "auth") else None)
-    counted = {"conflict", "stale-id", "missing-reference", "server-error"}
+    counted = {"conflict", "refused", "stale-id", "missing-reference", "server-error"}
     assert verdict.counts_as_attempt == (
         kind != "park" and (reason in counted or (reason == "duplicate" and status >= 400))
     )

@@ -235,7 +235,7 @@ def _of_refusal(
     if status in (404, 405):
         return EntryVerdict("park", "not-supported", detail)
     if write.etag is not None and attempts < _TRIES:
-        # Some servers refuse a stale version with another status (a 400 in a transaction): what is there tells.
+        # Some refuse a stale version with another status (a 400 in a transaction): what is there tells.
         return EntryVerdict("look", "refused", detail, counts_as_attempt=True)
     return EntryVerdict("park", "refused", detail)
 
