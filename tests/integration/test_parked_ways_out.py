@@ -67,9 +67,7 @@ def test_every_reason_has_its_way_out() -> None:
 @pytest.mark.parametrize("reason", CAUSES)
 def test_what_is_parked_goes_once_its_cause_is_gone(site: Site, reason: str, leaves: bool) -> None:
     end = CAUSES[reason](site.hospital)
-    card = (
-        BATCH if reason in ("not-supported", "server-error") else CAPABLE_SERVER
-    )
+    card = BATCH if reason in ("not-supported", "server-error") else CAPABLE_SERVER
     site.wish("c1", *family("c1", 1))
     for _ in range(12):
         site.deliver(card=card, patience=4000)
