@@ -49,6 +49,7 @@ def adapter_endpoint(adapter: Adapter) -> FastAPI:
         after_receive=after_receive,
         validate=check_resource,
         own_system=settings.centre.identifier_system,
+        hospitals=settings.hospitals,
         public_url=settings.public_url,
         limits=BodyLimits(max_bytes=settings.max_body_bytes, max_depth=settings.max_body_depth),
     )

@@ -415,6 +415,15 @@ def test_a_token_is_shown_once_and_stored_hashed(centre: Centre) -> None:
     assert "1 token" in centre.run("hospital", "token", "bv-tinh", "--revoke")
 
 
+def test_a_token_of_a_hospital_that_left_the_settings_can_be_revoked(centre: Centre) -> None:
+    centre.run("hospital", "token", "bv-tinh")
+    file = centre.folder / "adapter.toml"
+    file.write_text(file.read_text("utf-8").replace("[hospitals.bv-tinh", "[hospitals.bv-khac"), "utf-8")
+    assert centre.attempt("hospital", "token", "bv-tinh").returncode == 2
+    assert centre.run_json("hospital", "token", "bv-tinh", "--revoke")["revoked"] == 1
+    assert "bv-khac" in centre.attempt("hospital", "token", "bv-nie", "--revoke").stderr
+
+
 def test_json_holds_vietnamese_as_it_is(centre: Centre) -> None:
     assert json.loads(centre.run("hospital", "list", "--json"))[0]["display"] == "bv-tinh"
 

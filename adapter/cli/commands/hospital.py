@@ -47,12 +47,12 @@ def hospital_token(
     from adapter.operations.hospital_tokens import IssueToken, RevokeTokens
 
     with open_adapter(context) as adapter:
-        hospital = adapter.settings.hospital(name).name
         if revoke:
-            count = RevokeTokens(hospital).perform(operating(adapter))
-            done = say("cli.tokens_revoked", count=count, hospital=hospital)
-            emit({"hospital": hospital, "revoked": count}, as_json, lambda out: out.print(done))
+            count = RevokeTokens(name).perform(operating(adapter))
+            done = say("cli.tokens_revoked", count=count, hospital=name)
+            emit({"hospital": name, "revoked": count}, as_json, lambda out: out.print(done))
             return
+        hospital = adapter.settings.hospital(name).name
         token = IssueToken(hospital).perform(operating(adapter))
     typer.echo(say("cli.token_once", hospital=hospital), err=True)
     emit({"hospital": hospital, "token": token}, as_json, lambda _: typer.echo(token))
