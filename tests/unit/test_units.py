@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter.mapping.units.ucum import UcumError, commensurable, convert, parse_unit
+from adapter.units.ucum import UcumError, commensurable, convert, parse_unit
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Makes `ucum.csv` out of UCUM's own table: `python -m adapter.mapping.units.generate FILE`.
+"""Makes `ucum.csv` out of UCUM's own table: `python -m adapter.units.generate FILE`.
 
 The table is version 2.2 of https://github.com/ucum-org/ucum, ucum-essence.xml (a copy is in the package
 `ucumvert`). By docs/decisions/0010 mole, equivalent and osmole are kinds of their own (UCUM calls them plain

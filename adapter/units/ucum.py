@@ -14,8 +14,18 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-__all__ = ["UcumError", "UnitDimension", "commensurable", "convert", "is_ucum_code", "parse_unit", "scale"]
+__all__ = [
+    "UCUM",
+    "UcumError",
+    "UnitDimension",
+    "commensurable",
+    "convert",
+    "is_ucum_code",
+    "parse_unit",
+    "scale",
+]
 
+UCUM = "http://unitsofmeasure.org"  # the system of its codes in FHIR
 _TABLE = Path(__file__).with_name("ucum.csv")
 _PREFIXES = {
     **{"Y": 24, "Z": 21, "E": 18, "P": 15, "T": 12, "G": 9, "M": 6, "k": 3, "h": 2, "da": 1},
