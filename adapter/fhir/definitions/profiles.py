@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from adapter.errors import UsageError
 
-__all__ = ["CORE_FILE", "Profile", "ProfileNode", "KnownProfiles", "core_profiles", "load_profiles"]
+__all__ = ["CORE_FILE", "KnownProfiles", "Profile", "ProfileNode", "core_profiles", "load_profiles"]
 
 Json = dict[str, Any]
 

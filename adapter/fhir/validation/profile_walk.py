@@ -110,8 +110,7 @@ class ProfileWalk:
             )
 
     def _say(self, code: str, text: str, path: LinkedPath, **params: Any) -> None:
-        profile = self._profile.url.rpartition("/")[2]
-        self._walk.add(code, f"profile {profile}", text, path, profile=self._profile.url, **params)
+        self._walk.add(code, "profile", text, path, profile=self._profile.url, **params)
 
 
 def _occurrences(name: str, owner: Json, path: LinkedPath, type_name: str) -> Iterator[Found]:
