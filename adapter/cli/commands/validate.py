@@ -27,10 +27,10 @@ _EVERY = 100  # documents between two signs of progress
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """How documents are looked at; `profiles` are those of a guide, None for HL7's own alone."""
+    """How documents are looked at."""
 
     second_opinion: bool
-    profiles: "KnownProfiles | None"
+    profiles: "KnownProfiles"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def validate(
     for file in files:
         if file != _STDIN and not Path(file).is_file():
             raise UsageError("validate.no_file", path=file)
-    check = _Check(second_opinion, load_profiles(profiles) if profiles else None)
+    check = _Check(second_opinion, load_profiles(profiles or ()))
     counts = _Counts()
     show = _as_lines if ndjson else _as_array if as_json else _as_words
     # a bar and lines on the same terminal would run into each other

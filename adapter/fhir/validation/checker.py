@@ -37,8 +37,8 @@ def check_resource(
     `expression` is FHIRPath from the resource's own type: `Observation.component[0].value`. What is in
     a Bundle's entries is checked too, at `Bundle.entry[2].resource.status`. Without `second_opinion`
     it takes a fraction of the time; for what our own mappings made. With `parts`, the resource's elements
-    as bytes, those that came before and were right are not looked at again. `profiles` are those of a guide
-    beside HL7's own.
+    as bytes, those that came before and were right are not looked at again. With `profiles`, those of a guide
+    beside HL7's own, a claim to one that is not among them is warned of.
     """
     if not isinstance(resource, dict):
         return [error_issue("structure", "validation.not_object")]

@@ -2,7 +2,8 @@
 
 An Observation with one of R4's LOINC codes for vital signs keeps the profile of that vital sign, whether it
 claims to or not (http://hl7.org/fhir/R4/observation-vitalsigns.html). What `meta.profile` claims is looked at
-where the profile is known (`adapter.fhir.definitions.profiles`); a profile that is not is only mentioned.
+where the profile is known (`adapter.fhir.definitions.profiles`); one that is not is mentioned to whoever asks
+for a check against profiles, and is nothing to the others.
 Rules in FHIRPath are those of R4's vital signs; a guide's own are not evaluated. No shape raises here.
 """
 
@@ -11,7 +12,7 @@ from typing import Any, Final
 
 from adapter.fhir.definitions import types
 from adapter.fhir.definitions.profiles import KnownProfiles, core_profiles
-from adapter.fhir.validation.profile_walk import ProfileWalk
+from adapter.fhir.validation.profile_walk import ReadyElement, ready_profile
 from adapter.fhir.validation.walk import LinkedPath, ResourceWalk
 
 __all__ = ["profile_check"]
@@ -42,18 +43,28 @@ def profile_check(
 ) -> Callable[[ResourceWalk, Json, str, LinkedPath], None]:
     """What is called with each resource that was walked; HL7's own profiles where no others are given."""
 
+    ready: dict[str, ReadyElement | None] = {}  # as many as there are profiles
+
     def check(walk: ResourceWalk, resource: Json, type_name: str, path: LinkedPath) -> None:
         vital_signs = _implied(resource) if type_name == "Observation" else None
         if vital_signs is None and "meta" not in resource:
             return
-        known = tables or core_profiles()
+        known = core_profiles() if tables is None else tables
         wanted = dict.fromkeys(vital_signs or ())
         for place, canonical in _claimed(resource, path):
-            if canonical not in wanted and _is_kept_by(walk, known, canonical, type_name, place):
+            profile = known.find(canonical)
+            type_ = _type_of(canonical) if profile is None else profile.type
+            if type_ is None and tables is not None:
+                walk.add("not-found", "profile", "validation.profile_unknown", place, severity="warning")
+            elif type_ is not None and type_ not in (type_name, "Resource", "DomainResource"):
+                walk.add("invalid", "profile", "validation.profile_of_other_type", place, type=type_)
+            elif profile is not None:
                 wanted[canonical] = None
         for canonical in wanted:
-            if (profile := known.find(canonical)) is not None:
-                ProfileWalk(walk, profile).run(resource, path)
+            if canonical not in ready:
+                ready[canonical] = _ready(known, canonical)
+            if (element := ready[canonical]) is not None:
+                element.check(walk, resource, path)
 
     return check
 
@@ -80,16 +91,12 @@ def _claimed(resource: Json, path: LinkedPath) -> Iterator[tuple[LinkedPath, str
             yield (((path, "meta"), "profile"), index), canonical
 
 
-def _is_kept_by(
-    walk: ResourceWalk, known: KnownProfiles, canonical: str, type_name: str, place: LinkedPath
-) -> bool:
-    """Whether the claimed profile is known and of this type; what is said of it otherwise."""
+def _ready(known: KnownProfiles, canonical: str) -> ReadyElement | None:
     profile = known.find(canonical)
-    base = canonical.partition("|")[0].removeprefix(_SPEC)
-    type_ = profile.type if profile is not None else base if types.elements(base) else None
-    if type_ is None:
-        walk.add("not-found", "profile", "validation.profile_unknown", place, severity="warning")
-    elif type_ != type_name and type_ not in ("Resource", "DomainResource"):
-        walk.add("invalid", "profile", "validation.profile_of_other_type", place, type=type_)
-        return False
-    return profile is not None
+    return None if profile is None else ready_profile(profile)
+
+
+def _type_of(canonical: str) -> str | None:
+    """The type that stands as its own profile: `http://hl7.org/fhir/StructureDefinition/Patient`."""
+    name = canonical.partition("|")[0].removeprefix(_SPEC)
+    return name if types.elements(name) else None

@@ -1,60 +1,55 @@
-"""Which slice of a profile an occurrence of an element belongs to (http://hl7.org/fhir/R4/profiling.html#slicing)."""
+"""Which slice of a profile an element belongs to (http://hl7.org/fhir/R4/profiling.html#slicing)."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
 
 from adapter.fhir.definitions.profiles import ProfileNode
-from adapter.fhir.validation.walk import LinkedPath
 
-__all__ = ["Found", "contains", "matches", "says"]
+__all__ = ["Discriminator", "contains", "discriminators", "says"]
 
 _MOST_SAID: Final = 200  # characters of a value that a message repeats; it is the profile's own
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """An element that stands in a resource; `choice_type` is the type of a choice ("Quantity")."""
+class Discriminator(NamedTuple):
+    """By what a slice is told apart: a predicate of the values along `steps`, or of the type of a choice."""
 
-    value: Any
-    path: LinkedPath
-    type: str
-    choice_type: str | None
-    name: str
-    has_value: bool
+    steps: tuple[str, ...]
+    is_right: Callable[[list[Any]], bool] | None
+    choice_types: tuple[str, ...] = ()
+
+    def matches(self, value: Any, choice_type: str | None) -> bool:
+        """Whether an element is of the slice, as far as this tells."""
+        if self.is_right is None:
+            return choice_type in self.choice_types
+        return self.is_right(_values(value, self.steps))
 
 
-def matches(found: Found, slice_: ProfileNode, by: list[list[str]]) -> bool | None:
-    """Whether it is of that slice; None where the discriminators cannot be read."""
+def discriminators(slice_: ProfileNode, by: list[list[str]]) -> tuple[Discriminator, ...] | None:
+    """How to know the slice; None where that cannot be read here, and nothing is said of it."""
     if "url" in slice_.said:
-        return type(found.value) is dict and found.value.get("url") == slice_.said["url"]
-    answers = [_discriminated(found, slice_, kind, path) for kind, path in by]
-    if not answers or None in answers:
-        return None
-    return all(answers)
+        url = slice_.said["url"]
+        return (Discriminator(("url",), lambda values: url in values),)
+    made = [_discriminator(slice_, kind, path) for kind, path in by]
+    return tuple(one for one in made if one is not None) if made and None not in made else None
 
 
-def _discriminated(found: Found, slice_: ProfileNode, kind: str, path: str) -> bool | None:
-    if kind == "type" and path == "$this":
-        return found.choice_type in slice_.said["types"] if slice_.said.get("types") else None
-    steps = [] if path == "$this" else path.split(".")
-    if kind == "exists":
-        nodes = list(_nodes(slice_, steps))
-        is_there = any(True for _ in _values(found.value, steps))
-        return is_there == (nodes[0].said.get("max") != 0) if nodes else None
+def _discriminator(slice_: ProfileNode, kind: str, path: str) -> Discriminator | None:
+    if kind == "type" and path == "$this" and slice_.said.get("types"):
+        return Discriminator((), None, tuple(slice_.said["types"]))
+    steps = () if path == "$this" else tuple(path.split("."))
+    nodes = list(_nodes(slice_, steps))
+    if kind == "exists" and nodes:
+        is_wanted = nodes[0].said.get("max") != 0
+        return Discriminator(steps, lambda values: bool(values) == is_wanted)
     if kind not in ("value", "pattern"):
         return None
-    wanted = [
-        one
-        for one in _nodes(slice_, steps)
-        if one.codes is not None or {"fixed", "pattern"} & one.said.keys()
-    ]
+    wanted = [one for one in nodes if one.codes is not None or {"fixed", "pattern"} & one.said.keys()]
     if not wanted:
         return None
-    return any(_is(value, node) for value in _values(found.value, steps) for node in wanted)
+    return Discriminator(steps, lambda values: any(_is(value, node) for value in values for node in wanted))
 
 
-def _nodes(node: ProfileNode, steps: list[str]) -> Iterator[ProfileNode]:
+def _nodes(node: ProfileNode, steps: tuple[str, ...]) -> Iterator[ProfileNode]:
     """What a slice says of the element along a discriminator's path, in slices of that too."""
     for one in (node, *node.slices.values()):
         if not steps:
@@ -63,14 +58,13 @@ def _nodes(node: ProfileNode, steps: list[str]) -> Iterator[ProfileNode]:
             yield from _nodes(one.children[steps[0]], steps[1:])
 
 
-def _values(value: Any, steps: list[str]) -> Iterator[Any]:
-    if type(value) is list:
-        for one in value:
-            yield from _values(one, steps)
-    elif not steps:
-        yield value
-    elif type(value) is dict and steps[0] in value:
-        yield from _values(value[steps[0]], steps[1:])
+def _values(value: Any, steps: tuple[str, ...]) -> list[Any]:
+    """What stands along the path, lists opened."""
+    found = value if type(value) is list else [value]
+    for step in steps:
+        below = [one[step] for one in found if type(one) is dict and step in one]
+        found = [part for one in below for part in (one if type(one) is list else (one,))]
+    return found
 
 
 def _is(value: Any, node: ProfileNode) -> bool:
