@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from adapter.bounded_cache import BoundedCache
 from adapter.mapping.terminology.code_tables import CodeTable, CodeTables, Concept, WrittenUnit
-from adapter.mapping.units.ucum import UcumError, commensurable, convert, scale
+from adapter.units.ucum import UcumError, commensurable, convert, scale
 
 __all__ = ["MeasuredValue", "MeasuredValueReader", "PanelPart", "convert_quantity"]
 
