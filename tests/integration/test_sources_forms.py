@@ -189,3 +189,46 @@ def test_a_check_up_that_says_nothing_is_told(store: Engine, tmp_path: Path, con
     report = load(store, written(tmp_path, content))
     assert report.kinds["visit"].rejected == 1
     assert "key" in str(report.problems[0])
+
+
+def _form_with(text: str, encoding: str = "UTF-8") -> bytes:
+    head = f'<?xml version="1.0" encoding="{encoding}"?>\n<DS_KSK>\n'
+    return f"{head}<HO_SO_KSK><A>ê{text}</A></HO_SO_KSK></DS_KSK>".encode(encoding)
+
+
+@pytest.mark.parametrize(
+    ("content", "column", "said"),
+    [
+        (_form_with("HBV & HCV"), 20, "write &amp;"),
+        (_form_with("HBV &"), 20, "write &amp;"),
+        (_form_with("HBV & HCV", "UTF-16"), 20, "write &amp;"),
+        (_form_with("<0,1"), 16, "write &lt;"),
+        (_form_with("x < y"), 18, "write &lt;"),
+        (_form_with("<B x='<'/>"), 22, "write &lt;"),
+        (_form_with("<B x=1/>"), 21, "no quotation marks"),
+        (_form_with("\x0b"), 16, "control character U+000B"),
+        (_form_with("\x00"), 16, "control character U+0000"),
+        (_form_with("\uffff"), 16, "control character U+FFFF"),
+        (_form_with("<B x='1'y='2'/>"), 24, "not well-formed"),
+        (_form_with("&nbsp;"), 16, "undefined entity"),
+        (_form_with("</B>"), 18, "mismatched tag"),
+        (_form_with("Hà").replace("Hà".encode(), "Hà".encode("latin-1")), 17, "not UTF-8"),
+        (_form_with("&B").replace(b"B", "ê".encode("latin-1")), 17, "not UTF-8"),
+        (_form_with("").partition("ê".encode())[0] + "ê".encode()[:1], 15, "not UTF-8"),
+    ],
+)
+def test_what_is_not_well_formed_is_told_with_line_and_column_and_what_to_write(
+    store: Engine, tmp_path: Path, content: bytes, column: int, said: str
+) -> None:
+    with pytest.raises(ImportRefused) as refused:
+        load(store, written(tmp_path, content))
+    assert f"line 3, column {column}: " in str(refused.value)
+    assert said in str(refused.value)
+    assert ("UTF-8" in str(refused.value)) == ("UTF-8" in said)
+
+
+def test_the_fault_is_found_where_it_stands_far_behind_the_first_block(store: Engine, tmp_path: Path) -> None:
+    filler = "<X/>\n" * 40_000
+    content = document(filler + form().replace("BIO-CREA", "A & B"))
+    with pytest.raises(ImportRefused, match=r"line 40003, column .*write &amp;"):
+        load(store, written(tmp_path, content))
