@@ -119,6 +119,27 @@ def test_several_cards_find_their_one_person(store: Engine, tmp_path: Path) -> N
     assert '"cadre":"CB-0006"' in bodies(store, "visit")["LK1"]
 
 
+@pytest.mark.parametrize(
+    "cards",
+    [
+        "1443550005",  # the social insurance number alone, as new cards and VssID show it
+        "144 355 0005",
+        "GD4241443550005",  # issued anew: another group and benefit
+        "ht 3 01 1443550005",  # another province
+        "HT1791443550005;0000000001",
+    ],
+)
+def test_ten_digits_and_any_card_with_them_are_one_person(store: Engine, tmp_path: Path, cards: str) -> None:
+    load(store, written(tmp_path, document(form(citizen="", cards=cards))))
+    assert '"cadre":"CB-0006"' in bodies(store, "visit")["LK1"]
+
+
+@pytest.mark.parametrize("cards", ["1443550006", "443550005", "11443550005", "HT1144355000", "14435500055"])
+def test_other_digits_are_nobodys(store: Engine, tmp_path: Path, cards: str) -> None:
+    load(store, written(tmp_path, document(form(citizen="", cards=cards))))
+    assert bodies(store, "visit") == {}
+
+
 def test_a_bad_value_costs_its_row_and_names_its_line(store: Engine, tmp_path: Path) -> None:
     assert "<NGAY_KHAM>" in form()
     broken = re.sub("<NGAY_KHAM>.*?<", "<NGAY_KHAM>hôm nọ<", form())
@@ -232,3 +253,47 @@ def test_the_fault_is_found_where_it_stands_far_behind_the_first_block(store: En
     content = document(filler + form().replace("BIO-CREA", "A & B"))
     with pytest.raises(ImportRefused, match=r"line 40003, column .*write &amp;"):
         load(store, written(tmp_path, content))
+
+
+def _tests(*results: tuple[str, str, str]) -> str:
+    rows = "".join(
+        f"<CHI_TIET><MA_DICH_VU>XN01</MA_DICH_VU><MA_CHI_SO>{code}</MA_CHI_SO><TEN_CHI_SO>{name}</TEN_CHI_SO>"
+        f"<GIA_TRI>{value}</GIA_TRI><DON_VI_DO>mmol/L</DON_VI_DO></CHI_TIET>"
+        for code, name, value in results
+    )
+    return re.sub("<XET_NGHIEM>.*</XET_NGHIEM>", f"<XET_NGHIEM>{rows}</XET_NGHIEM>", form())
+
+
+_GLUCOSE = {"LK1/BIO-GLU": "5.3", "LK1/BIO-GLU/2": "7.8"}
+
+
+@pytest.mark.parametrize(
+    ("results", "values"),
+    [
+        ([("BIO-GLU", "Glucose 7h", "5,3"), ("BIO-GLU", "Glucose 9h", "7,8")], _GLUCOSE),
+        ([("BIO-GLU", "Glucose", "5,3"), ("BIO-GLU", "Glucose", "7,8")], _GLUCOSE),
+        ([("BIO-GLU", "Glucose", "5,3"), ("BIO-K", "", "4"), ("BIO-GLU ", "", "7,8")], _GLUCOSE),
+        ([("BIO-GLU", "", "5,3"), ("BIO-GLU", "", "5,3")], {"LK1/BIO-GLU": "5.3", "LK1/BIO-GLU/2": "5.3"}),
+        (
+            [("BIO-GLU", "", n) for n in "567"],
+            {"LK1/BIO-GLU": "5", "LK1/BIO-GLU/2": "6", "LK1/BIO-GLU/3": "7"},
+        ),
+        ([("", "Natri", "140"), ("", "Kali", "4,1")], {"LK1/XN01": "140", "LK1/XN01/2": "4.1"}),
+    ],
+)
+def test_a_test_that_stands_twice_in_a_check_up_is_two_results(
+    store: Engine, tmp_path: Path, results: list[tuple[str, str, str]], values: dict[str, str]
+) -> None:
+    file = written(tmp_path, document(_tests(*results)))
+    report = load(store, file)
+    assert report.rejected == 0
+    stored = bodies(store, "measurement")
+    for key, value in values.items():
+        assert f'"value":"{value}"' in stored[key]
+    assert load(store, file).changes == 0
+
+
+def test_the_same_test_of_two_check_ups_is_no_repetition(store: Engine, tmp_path: Path) -> None:
+    report = load(store, written(tmp_path, document(form(), form("LK2"))))
+    assert report.rejected == 0
+    assert {key for key in bodies(store, "measurement") if "CREA" in key} == {"LK1/BIO-CREA", "LK2/BIO-CREA"}
