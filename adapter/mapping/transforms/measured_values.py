@@ -5,7 +5,6 @@ stay as they are (http://hl7.org/fhir/R4/datatypes.html#decimal); what is not ce
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -13,6 +12,7 @@ from fractions import Fraction
 from adapter.bounded_cache import BoundedCache
 from adapter.mapping.terminology.code_tables import CodeTable, CodeTables, Concept, WrittenUnit
 from adapter.mapping.units.ucum import UcumError, commensurable, convert, scale
+from adapter.text_folding import unify_letters
 
 __all__ = ["MeasuredValue", "MeasuredValueReader", "PanelPart", "convert_quantity"]
 
@@ -80,7 +80,7 @@ class MeasuredValueReader:
         key = (measure, value, unit)
         found = self._known.get(key)
         if found is None:
-            normal = unicodedata.normalize("NFC", value).strip()
+            normal = unify_letters(value).strip()
             found = self._known.put(key, self._read(measure, normal, unit))
         return found
 

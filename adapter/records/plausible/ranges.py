@@ -6,7 +6,6 @@ measure is its own unit's; the others are units that it is confused with, each w
 
 import csv
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from adapter.errors import ImportRefused
 from adapter.records.plausible.finding import Finding
+from adapter.text_folding import unify_letters
 
 __all__ = ["PLAUSIBLE_FILE", "PlausibleRanges", "load_ranges"]
 
@@ -126,7 +126,7 @@ def _number(written: str) -> float:
 
 
 def _label(unit: str) -> str:
-    return unicodedata.normalize("NFC", unit).replace("\u03bc", "µ").replace(" ", "")
+    return "".join(unify_letters(unit).replace("\u03bc", "µ").split())
 
 
 def _unit_key(unit: str, units: Mapping[str, str]) -> str:

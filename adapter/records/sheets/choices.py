@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from adapter.records.sheets.cell_parsers import CellError, CellValue, cell_text, parse_list
+from adapter.text_folding import unify_letters
 
 __all__ = ["CHOICE_LISTS", "ChoiceList", "fold_label"]
 
@@ -12,7 +13,7 @@ __all__ = ["CHOICE_LISTS", "ChoiceList", "fold_label"]
 @lru_cache(maxsize=5_000)
 def fold_label(text: str) -> str:
     """Letters and digits only, without case and diacritics: "Ngày sinh (*)" is "ngaysinh"."""
-    plain_text = unicodedata.normalize("NFD", text.casefold()).replace("đ", "d")
+    plain_text = unicodedata.normalize("NFD", unify_letters(text).casefold()).replace("đ", "d")
     return "".join(letter for letter in plain_text if letter.isascii() and letter.isalnum())
 
 
