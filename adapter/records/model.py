@@ -138,7 +138,7 @@ class Measurement(Record):
     unit: str | None = None
     low: Decimal | None = None
     high: Decimal | None = None
-    flag: Literal["H", "L", "A", "N"] | None = None
+    flag: Literal["H", "L", "HH", "LL", "A", "N"] | None = None
     taken_at: datetime | None = None
     status: Literal["final", "preliminary", "corrected", "entered-in-error"] = "final"
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from adapter.records.erased_names import ErasedNames
 from adapter.records.hidden_words import KEY, NAME, HiddenWords
-from adapter.records.importing.row_reader import ImportContext, ParsedRow, RowReader
+from adapter.records.importing.parsed_row import ParsedRow
+from adapter.records.importing.row_reader import ImportContext, RowReader
 from adapter.records.model import Cadre
 from adapter.records.serialisation import identifier_forms, person_identifiers
 from adapter.records.sheets.cell_parsers import CellError, CellValue, cell_text, parse_date

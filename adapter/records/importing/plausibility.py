@@ -11,8 +11,9 @@ from adapter.records import serialisation as bodies
 from adapter.records.held_rows import HeldRowWriter, HeldState
 from adapter.records.importing.cell_problem import CellProblem
 from adapter.records.importing.import_writer import ImportWriter
+from adapter.records.importing.parsed_row import ParsedRow, remarks_of
 from adapter.records.importing.report_builder import ImportReportBuilder
-from adapter.records.importing.row_reader import ParsedRow, RowReader, remarks_of
+from adapter.records.importing.row_reader import RowReader
 from adapter.records.model import RECORD_TYPES
 from adapter.records.partial_dates import earliest_day
 from adapter.records.plausible.dates import KnownDates, date_findings, day_of

@@ -10,9 +10,10 @@ from adapter.records.importing.hidden_people import HiddenPeople, PersonWords
 from adapter.records.importing.identity_checks import IdentityChecker
 from adapter.records.importing.import_writer import ImportWriter, StoredRow
 from adapter.records.importing.lenient_cells import keep_stored_values
+from adapter.records.importing.parsed_row import InvalidCell, ParsedRow, RowRemarks
 from adapter.records.importing.plausibility import PlausibilityChecks
 from adapter.records.importing.report_builder import ImportReportBuilder
-from adapter.records.importing.row_reader import InvalidCell, ParsedRow, RowReader, RowRemarks
+from adapter.records.importing.row_reader import RowReader
 from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.tab import Tab
 from adapter.texts import say

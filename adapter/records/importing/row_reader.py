@@ -1,10 +1,11 @@
 """One row of a sheet read into the fields of a record, with every bad cell it has. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from adapter.records.importing.parsed_row import InvalidCell, ParsedRow, remarks_of
 from adapter.records.importing.text_columns import is_text
 from adapter.records.partial_dates import earliest_day
 from adapter.records.plausible.finding import Finding
@@ -16,79 +17,11 @@ from adapter.records.sheets.lenient_cells import LENIENT_FIELDS, restored_citize
 from adapter.records.sheets.tier_cell import TierReading
 from adapter.records.sheets.vietnamese_text.readings import legacy_readings
 from adapter.records.sheets.words import NO_WORDS, Words
+from adapter.written_values import flag_apart, flags_agree, stronger_flag
 
-__all__ = [
-    "ConvertedCell",
-    "ImportContext",
-    "InvalidCell",
-    "ParsedRow",
-    "RowReader",
-    "RowRemarks",
-    "remarks_of",
-]
+__all__ = ["ImportContext", "RowReader"]
 
 _SHOWN = 60
-
-
-@dataclass(frozen=True, slots=True)
-class InvalidCell:
-    """A cell that is wrong. `expected` is a text key of area `import`; `hidden`: its value is not shown."""
-
-    column: str
-    value: str
-    expected: str
-    params: dict[str, object] = field(default_factory=dict)
-    hidden: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ConvertedCell:
-    """One cell that was read in another encoding."""
-
-    column: str
-    encoding: str
-    before: str
-    after: str
-
-
-@dataclass(slots=True)
-class RowRemarks:
-    """What is said of a row though every cell can be read. `held`: why it waits for a person; `notes`: what
-    the report says of it; `converted`: cells that were read in another encoding; `lost`: fields whose
-    cells could not be read, and were left out.
-    """
-
-    held: list[Finding] = field(default_factory=list)
-    notes: list[InvalidCell] = field(default_factory=list)
-    converted: list[ConvertedCell] = field(default_factory=list)
-    lost: dict[str, InvalidCell] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class ParsedRow:
-    """A row. `key` is None when its cell cannot be read; `warning` a text key.
-
-    `refused`: a T0 person's. `withheld`: perhaps one's, so it is neither imported nor copied anywhere.
-    `is_anothers`: what is stored under the key is another person's, so that nothing of it is this row's.
-    """
-
-    number: int
-    cells: list[CellValue]
-    key: str | None
-    fields: dict[str, Any]
-    bad: list[InvalidCell]
-    deleted: bool = False
-    refused: bool = False
-    withheld: bool = False
-    is_anothers: bool = False
-    warning: str | None = None
-    refused_above: int = 0
-    remarks: RowRemarks | None = None
-
-    @property
-    def kept_number(self) -> int:
-        """The row's number as it is kept: that of the sheet without the rows of T0 people."""
-        return self.number - self.refused_above
 
 
 @dataclass(frozen=True)
@@ -325,12 +258,28 @@ class RowReader:
 
     def check_measurement(self, row: ParsedRow) -> None:
         """The range is the right way round. An unknown measure is kept, with a warning."""
+        self._part_flag(row)
         low, high = row.fields.get("low"), row.fields.get("high")
         if low is not None and high is not None and low > high:
             self.add_invalid_cell(row, "high", "expect_above_low")
         measures = self._known.measures
         if measures is not None and row.fields["measure"] not in measures:
             row.warning = "import.unknown_measure"
+
+    def _part_flag(self, row: ParsedRow) -> None:
+        """A flag that stands in the value's cell is the flag; the flag's own cell may not differ."""
+        value = row.fields["value"]
+        if value[0].isdecimal() and value[-1].isdecimal():
+            return
+        if found := flag_apart(value):
+            flag = row.fields.get("flag")
+            if flags_agree(flag, found[1]):
+                row.fields["value"] = cell_parsers.parse_value_as_written(found[0])
+                row.fields["flag"] = stronger_flag(flag, found[1])
+            else:
+                remarks_of(row).held.append(
+                    Finding("value", "held_flags", {"flag": flag, "measure": row.fields["measure"]})
+                )
 
     def check_diagnosis(self, row: ParsedRow) -> None:
         """Nothing more than its cells say."""
@@ -361,13 +310,6 @@ def _failed(title: str, cell: str) -> InvalidCell:
     if cell == cell_parsers.NOT_CALCULATED:
         return InvalidCell(title, "=…", "expect_calculated")
     return InvalidCell(title, cell, "expect_no_error")
-
-
-def remarks_of(row: ParsedRow) -> RowRemarks:
-    """The remarks on a row, to add to: most rows have none."""
-    if row.remarks is None:
-        row.remarks = RowRemarks()
-    return row.remarks
 
 
 def _at(cells: list[CellValue], place: int) -> CellValue:

@@ -6,8 +6,9 @@ from functools import cached_property, lru_cache
 
 from adapter.records.sheets.cell_parsers import CellError, CellValue, cell_text, parse_list
 from adapter.text_folding import unify_letters
+from adapter.written_values import flag_of
 
-__all__ = ["CHOICE_LISTS", "ChoiceList", "fold_label"]
+__all__ = ["CHOICE_LISTS", "ChoiceList", "fold_label", "parse_flag"]
 
 
 @lru_cache(maxsize=5_000)
@@ -110,6 +111,8 @@ CHOICE_LISTS = {
             "flag",
             H=("Cao", "High"),
             L=("Thấp", "Low"),
+            HH=("Rất cao", "Critically high", "Cao nguy hiểm", "Critical high"),
+            LL=("Rất thấp", "Critically low", "Thấp nguy hiểm", "Critical low"),
             A=("Bất thường", "Abnormal"),
             N=("Bình thường", "Normal"),
         ),
@@ -167,3 +170,8 @@ CHOICE_LISTS = {
         _choice("yes_no", yes=("Có", "Yes"), no=("Không", "No")),
     )
 }  # fmt: skip
+
+
+def parse_flag(value: CellValue) -> str:
+    """A flag as a word or as an analyser's sign, such as `↑` or `*`."""
+    return flag_of(cell_text(value)) or CHOICE_LISTS["flag"].parse(value)

@@ -2,7 +2,7 @@
 
 from adapter.records.sheets import cell_parsers
 from adapter.records.sheets.birth_date import parse_birth_date
-from adapter.records.sheets.choices import CHOICE_LISTS, fold_label
+from adapter.records.sheets.choices import CHOICE_LISTS, fold_label, parse_flag
 from adapter.records.sheets.columns import CellParser, Column, Sheet
 from adapter.records.sheets.vietnamese_text.readings import all_readings
 
@@ -272,7 +272,7 @@ SHEETS = (
             _as(
                 "high", "Ngưỡng trên", "High", cell_parsers.parse_decimal, "expect_decimal", "reference high"
             ),
-            _one("flag", "Cờ", "Flag", "flag"),
+            Column("flag", "Cờ", "Flag", parse_flag, "expect_choice", choice="flag"),
             _instant("taken_at", "Thời điểm lấy", "Taken at"),
             _one("status", "Trạng thái", "Status", "measurement_status"),
         ),
