@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from adapter.records.importing.measured_cells import PERCENT, settle_value
 from adapter.records.importing.parsed_row import InvalidCell, ParsedRow, remarks_of
 from adapter.records.importing.text_columns import is_text
 from adapter.records.partial_dates import earliest_day
-from adapter.records.plausible.finding import Finding
 from adapter.records.sheets import cell_parsers
 from adapter.records.sheets.cell_parsers import CellError, CellValue
 from adapter.records.sheets.columns import DELETED_COLUMN, HeaderRow, Sheet
@@ -17,7 +17,6 @@ from adapter.records.sheets.lenient_cells import LENIENT_FIELDS, restored_citize
 from adapter.records.sheets.tier_cell import TierReading
 from adapter.records.sheets.vietnamese_text.readings import legacy_readings
 from adapter.records.sheets.words import NO_WORDS, Words
-from adapter.written_values import flag_apart, flags_agree, stronger_flag
 
 __all__ = ["ImportContext", "RowReader"]
 
@@ -258,7 +257,10 @@ class RowReader:
 
     def check_measurement(self, row: ParsedRow) -> None:
         """The range is the right way round. An unknown measure is kept, with a warning."""
-        self._part_flag(row)
+        if finding := settle_value(row.fields):
+            remarks_of(row).held.append(finding)
+        if row.fields.get("unit") != PERCENT:
+            self._lose_other_percents(row)
         low, high = row.fields.get("low"), row.fields.get("high")
         if low is not None and high is not None and low > high:
             self.add_invalid_cell(row, "high", "expect_above_low")
@@ -266,20 +268,12 @@ class RowReader:
         if measures is not None and row.fields["measure"] not in measures:
             row.warning = "import.unknown_measure"
 
-    def _part_flag(self, row: ParsedRow) -> None:
-        """A flag that stands in the value's cell is the flag; the flag's own cell may not differ."""
-        value = row.fields["value"]
-        if value[0].isdecimal() and value[-1].isdecimal():
-            return
-        if found := flag_apart(value):
-            flag = row.fields.get("flag")
-            if flags_agree(flag, found[1]):
-                row.fields["value"] = cell_parsers.parse_value_as_written(found[0])
-                row.fields["flag"] = stronger_flag(flag, found[1])
-            else:
-                remarks_of(row).held.append(
-                    Finding("value", "held_flags", {"flag": flag, "measure": row.fields["measure"]})
-                )
+    def _lose_other_percents(self, row: ParsedRow) -> None:
+        """A limit in per cent is none of a value that is not."""
+        for field_ in ("low", "high"):
+            if field_ in row.fields and self.written(row.cells, field_).endswith(PERCENT):
+                title, shown = self.shown_cell(row, field_)
+                self.lose(row, field_, InvalidCell(title, shown, "expect_same_unit"))
 
     def check_diagnosis(self, row: ParsedRow) -> None:
         """Nothing more than its cells say."""

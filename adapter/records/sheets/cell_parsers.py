@@ -224,10 +224,10 @@ def _normal_number(written: str) -> str | None:
 
 
 def parse_decimal(value: CellValue) -> Decimal:
-    """A number, decimal comma or point, digits kept: "5,30" is Decimal("5.30")."""
+    """A number, decimal comma or point, digits kept: "5,30" is Decimal("5.30"); "5 %" is 5."""
     if isinstance(value, bool):
         raise CellError("expect_decimal")
-    found = _normal_number(cell_text(value))
+    found = _normal_number(cell_text(value).removesuffix("%").rstrip())
     if found is None:
         raise CellError("expect_decimal")
     return Decimal(found)
