@@ -183,4 +183,6 @@ def _day(written: str | None) -> date | None:
         return None
     if len(written) < len("1962-05-03"):
         return earliest_day(written)
+    if len(written) == len("1962-05-03"):
+        return date.fromisoformat(written)
     return day_of(datetime.fromisoformat(written))

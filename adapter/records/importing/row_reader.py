@@ -8,7 +8,7 @@ from typing import Any
 from adapter.records.importing.measured_cells import PERCENT, settle_value
 from adapter.records.importing.parsed_row import InvalidCell, ParsedRow, remarks_of
 from adapter.records.importing.text_columns import is_text
-from adapter.records.partial_dates import earliest_day
+from adapter.records.partial_dates import earliest_day, is_before
 from adapter.records.sheets import cell_parsers
 from adapter.records.sheets.cell_parsers import CellError, CellValue
 from adapter.records.sheets.columns import DELETED_COLUMN, HeaderRow, Sheet
@@ -249,7 +249,7 @@ class RowReader:
     def check_visit(self, row: ParsedRow) -> None:
         """Ends after it starts; a trip says where to."""
         fields = row.fields
-        if (ended := fields.get("ended_at")) and ended < fields["started_at"]:
+        if (ended := fields.get("ended_at")) and is_before(ended, fields["started_at"]):
             self.add_invalid_cell(row, "ended_at", "expect_after_start")
         if fields["type"] == "trip" and "hospital" not in fields:
             self.add_invalid_cell(row, "hospital", "expect_trip_hospital")
@@ -280,7 +280,7 @@ class RowReader:
 
     def check_procedure(self, row: ParsedRow) -> None:
         """Ends after it starts."""
-        if (ended := row.fields.get("ended_at")) and ended < row.fields["started_at"]:
+        if (ended := row.fields.get("ended_at")) and is_before(ended, row.fields["started_at"]):
             self.add_invalid_cell(row, "ended_at", "expect_after_start")
 
     def check_immunization(self, row: ParsedRow) -> None:
@@ -289,7 +289,7 @@ class RowReader:
     def check_referral(self, row: ParsedRow) -> None:
         """Addressed to a hospital of the settings, due after it was ordered."""
         due = row.fields.get("due_on")
-        if due and due < row.fields["ordered_at"].date():
+        if due and is_before(due, row.fields["ordered_at"]):
             self.add_invalid_cell(row, "due_on", "expect_after_order")
         self._hospital(row)
 

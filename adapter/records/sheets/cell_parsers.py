@@ -143,7 +143,7 @@ def parse_date(value: CellValue) -> date:
 
 def parse_date_or_datetime(value: CellValue) -> date | datetime:
     """All forms of `parse_datetime`; a date where no time of day is written. Midnight is none."""
-    found = parse_datetime(value, expected="expect_moment")
+    found = parse_datetime(value)
     return found.date() if found.timetz().replace(tzinfo=None) == time(0) else found
 
 
