@@ -63,6 +63,12 @@ class ParsedRow:
     warning: str | None = None
     refused_above: int = 0
     remarks: RowRemarks | None = None
+    other_cells: list[CellValue] | None = None
+
+    @property
+    def as_read(self) -> list[CellValue]:
+        """The cells as they were read: those of the file, unless a whole column was read otherwise."""
+        return self.cells if self.other_cells is None else self.other_cells
 
     @property
     def kept_number(self) -> int:

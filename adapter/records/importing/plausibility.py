@@ -56,6 +56,10 @@ class PlausibilityChecks:
         self._held = HeldRowWriter(changes.connection)
         self._dates: BoundedCache[tuple[str, str], _Span] = BoundedCache(_REMEMBERED)
 
+    def finding(self, measure: str, value: str, unit: str | None) -> Finding | None:
+        """What is wrong with a value as it was written."""
+        return self._ranges.finding(measure, value, unit)
+
     def refuse(self, tab: Tab, reader: RowReader, rows: Iterable[ParsedRow]) -> None:
         """Note what is wrong with each row: as bad cells, or as findings that hold it."""
         kind = tab.sheet.kind

@@ -147,6 +147,11 @@ class RowReader:
         again = self.read(row.number, cells)
         row.key, row.fields, row.bad = again.key, again.fields, again.bad
         row.deleted, row.warning, row.remarks = again.deleted, again.warning, again.remarks
+        row.other_cells = cells
+
+    def place(self, field_: str) -> int | None:
+        """Where a field's column is; None without one."""
+        return self._headers.places.get(field_)
 
     def title(self, field_: str) -> str:
         """The header of a field's column."""
