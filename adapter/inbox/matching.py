@@ -15,6 +15,7 @@ from datetime import date
 from typing import Literal
 
 from adapter.inbox.evidence import Evidence, read_evidence
+from adapter.text_folding import unify_letters
 
 __all__ = [
     "UNMATCHED_REASONS",
@@ -264,7 +265,7 @@ def _by_pseudonym(evidence: Evidence, person: KnownCadre) -> bool:
 
 
 def _bare(name: str) -> list[str]:
-    decomposed = unicodedata.normalize("NFD", name.casefold().replace("đ", "d"))
+    decomposed = unicodedata.normalize("NFD", unify_letters(name).casefold().replace("đ", "d"))
     return sorted("".join(char for char in decomposed if not unicodedata.combining(char)).split())
 
 

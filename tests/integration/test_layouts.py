@@ -18,7 +18,7 @@ from adapter.records.layouts.measure_names import MeasureNames, NamedMeasure
 from adapter.records.layouts.understanding import LayoutContext
 from adapter.records.model import Cadre, Measurement, Visit
 from adapter.records.sources import open_tabs
-from adapter.records.sources.failed_cells import failed_cells
+from adapter.records.sources.marked_cells import marked_cells
 from adapter.records.sources.open_tabs import InputOptions
 from adapter.records.store import RecordStore
 
@@ -605,17 +605,17 @@ def test_an_error_in_other_workbooks_is_no_empty_cell(
 
 
 @pytest.mark.parametrize("content", [b"", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x05\x06" + bytes(18)])
-def test_a_damaged_workbook_has_no_failed_cells(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_workbook_has_no_marked_cells(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.xls").write_bytes(content)
-    assert failed_cells(tmp_path / "a.xls", "Cán bộ") == {}
+    assert marked_cells(tmp_path / "a.xls", "Cán bộ") == {}
 
 
-def test_a_cut_workbook_has_no_failed_cells_or_some(tmp_path: Path) -> None:
+def test_a_cut_workbook_has_no_marked_cells_or_some(tmp_path: Path) -> None:
     for kind in ("xls", "xlsb"):
         content = (WORKBOOKS / f"failed.{kind}").read_bytes()
         for size in range(0, len(content), 97):
             (tmp_path / "a").write_bytes(content[:size])
-            assert len(failed_cells(tmp_path / "a", "Cán bộ")) <= 2
+            assert len(marked_cells(tmp_path / "a", "Cán bộ")) <= 2
 
 
 # two places for one measurement ---------------------------------------------------------------------

@@ -278,6 +278,29 @@ def test_a_number_that_two_people_have_is_said_and_joins_nobody(centre: Centre) 
     assert centre.records.merges.list() == []
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("DN4010112345678", "0112345678"),
+        ("0112345678", "DN4010112345678"),
+        ("0112345678", "0112345678"),
+        ("DN4010112345678", "HT2790112345678"),
+        ("DN4010112345678;GD4010187654321", "HC 4 01 01 12345678"),
+    ],
+)
+def test_ten_digits_and_cards_meet_in_one_number_that_two_people_have(
+    centre: Centre, first: str, second: str
+) -> None:
+    people = [PEOPLE[0] | {"Số thẻ BHYT": first}, PEOPLE[1] | {"Số thẻ BHYT": second}]
+    report = centre.take({"Cán bộ": people})
+    with read_transaction(centre.engine) as connection:
+        (found,) = shared_numbers(connection)
+    assert found.cadres == ("1", "2")
+    assert found.ending == "5678"
+    assert len([line for line in report.warnings if "adapter cadre doubles" in line]) == 1
+    assert centre.records.cadres_by_identifier("TE1-99 0112345678") == ["1", "2"]
+
+
 def test_two_lists_with_the_same_keys_stand_beside_each_other(centre: Centre) -> None:
     centre.take(LAST_YEAR)
     others = [person(str(number + 1), number + 40) for number in range(9)] + [person("10", 5)]

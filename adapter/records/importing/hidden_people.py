@@ -10,9 +10,10 @@ from typing import Any
 
 from adapter.records.erased_names import ErasedNames
 from adapter.records.hidden_words import KEY, NAME, HiddenWords
-from adapter.records.importing.row_reader import ImportContext, ParsedRow, RowReader
+from adapter.records.importing.parsed_row import ParsedRow
+from adapter.records.importing.row_reader import ImportContext, RowReader
 from adapter.records.model import Cadre
-from adapter.records.serialisation import normalise_identifier, person_identifiers
+from adapter.records.serialisation import identifier_forms, person_identifiers
 from adapter.records.sheets.cell_parsers import CellError, CellValue, cell_text, parse_date
 from adapter.records.sheets.columns import HeaderRow, find_header_row
 from adapter.records.sheets.tab import Tab
@@ -38,10 +39,8 @@ class PersonWords:
     @staticmethod
     def of(reader: RowReader, cells: list[CellValue]) -> "PersonWords":
         """Out of a row's cells, whether they can be read or not."""
-        numbers = (
-            normalise_identifier(part)
-            for field in _NUMBERS
-            for part in reader.written(cells, field).replace(",", ";").split(";")
+        numbers = identifier_forms(
+            part for field in _NUMBERS for part in reader.written(cells, field).replace(",", ";").split(";")
         )
         return PersonWords(
             key=reader.written(cells, "key"),

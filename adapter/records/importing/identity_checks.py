@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 
 from adapter.records.importing.import_writer import StoredRow
-from adapter.records.importing.row_reader import ParsedRow, RowReader
+from adapter.records.importing.parsed_row import ParsedRow
+from adapter.records.importing.row_reader import RowReader
 from adapter.records.serialisation import normalise_identifier
 from adapter.records.sheets.choices import fold_label
 

@@ -19,11 +19,12 @@ from adapter.records.importing.mass_changes import (
     refuse_mass_deletion,
     refuse_strangers,
 )
+from adapter.records.importing.parsed_row import ParsedRow
 from adapter.records.importing.plausibility import PlausibilityChecks
 from adapter.records.importing.rejects_file import RejectsFile
 from adapter.records.importing.report_builder import ImportReportBuilder
 from adapter.records.importing.row_checks import CheckedRows, RowChecker
-from adapter.records.importing.row_reader import ImportContext, ParsedRow, RowReader
+from adapter.records.importing.row_reader import ImportContext, RowReader
 from adapter.records.model import RECORD_TYPES, Cadre, Record
 from adapter.records.plausible.ranges import PlausibleRanges
 from adapter.records.sheets.columns import REASON_COLUMN

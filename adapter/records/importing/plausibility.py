@@ -11,8 +11,9 @@ from adapter.records import serialisation as bodies
 from adapter.records.held_rows import HeldRowWriter, HeldState
 from adapter.records.importing.cell_problem import CellProblem
 from adapter.records.importing.import_writer import ImportWriter
+from adapter.records.importing.parsed_row import ParsedRow, remarks_of
 from adapter.records.importing.report_builder import ImportReportBuilder
-from adapter.records.importing.row_reader import ParsedRow, RowReader, remarks_of
+from adapter.records.importing.row_reader import RowReader
 from adapter.records.model import RECORD_TYPES
 from adapter.records.partial_dates import earliest_day
 from adapter.records.plausible.dates import KnownDates, date_findings, day_of
@@ -54,6 +55,10 @@ class PlausibilityChecks:
             tally.warn("import.no_plausible")
         self._held = HeldRowWriter(changes.connection)
         self._dates: BoundedCache[tuple[str, str], _Span] = BoundedCache(_REMEMBERED)
+
+    def finding(self, measure: str, value: str, unit: str | None) -> Finding | None:
+        """What is wrong with a value as it was written."""
+        return self._ranges.finding(measure, value, unit)
 
     def refuse(self, tab: Tab, reader: RowReader, rows: Iterable[ParsedRow]) -> None:
         """Note what is wrong with each row: as bad cells, or as findings that hold it."""
@@ -182,4 +187,6 @@ def _day(written: str | None) -> date | None:
         return None
     if len(written) < len("1962-05-03"):
         return earliest_day(written)
+    if len(written) == len("1962-05-03"):
+        return date.fromisoformat(written)
     return day_of(datetime.fromisoformat(written))

@@ -10,9 +10,11 @@ from adapter.records.importing.hidden_people import HiddenPeople, PersonWords
 from adapter.records.importing.identity_checks import IdentityChecker
 from adapter.records.importing.import_writer import ImportWriter, StoredRow
 from adapter.records.importing.lenient_cells import keep_stored_values
+from adapter.records.importing.parsed_row import InvalidCell, ParsedRow, RowRemarks
 from adapter.records.importing.plausibility import PlausibilityChecks
 from adapter.records.importing.report_builder import ImportReportBuilder
-from adapter.records.importing.row_reader import InvalidCell, ParsedRow, RowReader, RowRemarks
+from adapter.records.importing.row_reader import RowReader
+from adapter.records.importing.separators import ColumnSeparators
 from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.tab import Tab
 from adapter.texts import say
@@ -65,6 +67,7 @@ class RowChecker:
         self._identities = identities
         self._plausibility = plausibility
         self._texts: ColumnTexts | None = None
+        self._separators: ColumnSeparators | None = None
         self._tally = tally
         self._hidden = hidden
         self.refused_cadres: set[str] = set()  # those whose own row says T0, and whoever is the same person
@@ -85,6 +88,10 @@ class RowChecker:
         if self._texts is None or self._texts.reader is not reader:
             self._texts = ColumnTexts(reader)
         self._texts.settle(rows)
+        if kind == "measurement" and self._plausibility:
+            if self._separators is None or self._separators.reader is not reader:
+                self._separators = ColumnSeparators(reader, self._plausibility.finding)
+            self._separators.settle(rows)
         self._hold(tab, reader, rows)
         self._people.clear()
         for row in rows:

@@ -1,13 +1,14 @@
 """One row of a sheet read into the fields of a record, with every bad cell it has. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from adapter.records.importing.measured_cells import PERCENT, settle_value
+from adapter.records.importing.parsed_row import InvalidCell, ParsedRow, remarks_of
 from adapter.records.importing.text_columns import is_text
-from adapter.records.partial_dates import earliest_day
-from adapter.records.plausible.finding import Finding
+from adapter.records.partial_dates import earliest_day, is_before
 from adapter.records.sheets import cell_parsers
 from adapter.records.sheets.cell_parsers import CellError, CellValue
 from adapter.records.sheets.columns import DELETED_COLUMN, HeaderRow, Sheet
@@ -17,78 +18,9 @@ from adapter.records.sheets.tier_cell import TierReading
 from adapter.records.sheets.vietnamese_text.readings import legacy_readings
 from adapter.records.sheets.words import NO_WORDS, Words
 
-__all__ = [
-    "ConvertedCell",
-    "ImportContext",
-    "InvalidCell",
-    "ParsedRow",
-    "RowReader",
-    "RowRemarks",
-    "remarks_of",
-]
+__all__ = ["ImportContext", "RowReader"]
 
 _SHOWN = 60
-
-
-@dataclass(frozen=True, slots=True)
-class InvalidCell:
-    """A cell that is wrong. `expected` is a text key of area `import`; `hidden`: its value is not shown."""
-
-    column: str
-    value: str
-    expected: str
-    params: dict[str, object] = field(default_factory=dict)
-    hidden: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ConvertedCell:
-    """One cell that was read in another encoding."""
-
-    column: str
-    encoding: str
-    before: str
-    after: str
-
-
-@dataclass(slots=True)
-class RowRemarks:
-    """What is said of a row though every cell can be read. `held`: why it waits for a person; `notes`: what
-    the report says of it; `converted`: cells that were read in another encoding; `lost`: fields whose
-    cells could not be read, and were left out.
-    """
-
-    held: list[Finding] = field(default_factory=list)
-    notes: list[InvalidCell] = field(default_factory=list)
-    converted: list[ConvertedCell] = field(default_factory=list)
-    lost: dict[str, InvalidCell] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class ParsedRow:
-    """A row. `key` is None when its cell cannot be read; `warning` a text key.
-
-    `refused`: a T0 person's. `withheld`: perhaps one's, so it is neither imported nor copied anywhere.
-    `is_anothers`: what is stored under the key is another person's, so that nothing of it is this row's.
-    """
-
-    number: int
-    cells: list[CellValue]
-    key: str | None
-    fields: dict[str, Any]
-    bad: list[InvalidCell]
-    deleted: bool = False
-    refused: bool = False
-    withheld: bool = False
-    is_anothers: bool = False
-    warning: str | None = None
-    refused_above: int = 0
-    remarks: RowRemarks | None = None
-
-    @property
-    def kept_number(self) -> int:
-        """The row's number as it is kept: that of the sheet without the rows of T0 people."""
-        return self.number - self.refused_above
 
 
 @dataclass(frozen=True)
@@ -215,6 +147,11 @@ class RowReader:
         again = self.read(row.number, cells)
         row.key, row.fields, row.bad = again.key, again.fields, again.bad
         row.deleted, row.warning, row.remarks = again.deleted, again.warning, again.remarks
+        row.other_cells = cells
+
+    def place(self, field_: str) -> int | None:
+        """Where a field's column is; None without one."""
+        return self._headers.places.get(field_)
 
     def title(self, field_: str) -> str:
         """The header of a field's column."""
@@ -317,7 +254,7 @@ class RowReader:
     def check_visit(self, row: ParsedRow) -> None:
         """Ends after it starts; a trip says where to."""
         fields = row.fields
-        if (ended := fields.get("ended_at")) and ended < fields["started_at"]:
+        if (ended := fields.get("ended_at")) and is_before(ended, fields["started_at"]):
             self.add_invalid_cell(row, "ended_at", "expect_after_start")
         if fields["type"] == "trip" and "hospital" not in fields:
             self.add_invalid_cell(row, "hospital", "expect_trip_hospital")
@@ -325,6 +262,10 @@ class RowReader:
 
     def check_measurement(self, row: ParsedRow) -> None:
         """The range is the right way round. An unknown measure is kept, with a warning."""
+        if finding := settle_value(row.fields):
+            remarks_of(row).held.append(finding)
+        if row.fields.get("unit") != PERCENT:
+            self._lose_other_percents(row)
         low, high = row.fields.get("low"), row.fields.get("high")
         if low is not None and high is not None and low > high:
             self.add_invalid_cell(row, "high", "expect_above_low")
@@ -332,12 +273,19 @@ class RowReader:
         if measures is not None and row.fields["measure"] not in measures:
             row.warning = "import.unknown_measure"
 
+    def _lose_other_percents(self, row: ParsedRow) -> None:
+        """A limit in per cent is none of a value that is not."""
+        for field_ in ("low", "high"):
+            if field_ in row.fields and self.written(row.cells, field_).endswith(PERCENT):
+                title, shown = self.shown_cell(row, field_)
+                self.lose(row, field_, InvalidCell(title, shown, "expect_same_unit"))
+
     def check_diagnosis(self, row: ParsedRow) -> None:
         """Nothing more than its cells say."""
 
     def check_procedure(self, row: ParsedRow) -> None:
         """Ends after it starts."""
-        if (ended := row.fields.get("ended_at")) and ended < row.fields["started_at"]:
+        if (ended := row.fields.get("ended_at")) and is_before(ended, row.fields["started_at"]):
             self.add_invalid_cell(row, "ended_at", "expect_after_start")
 
     def check_immunization(self, row: ParsedRow) -> None:
@@ -346,7 +294,7 @@ class RowReader:
     def check_referral(self, row: ParsedRow) -> None:
         """Addressed to a hospital of the settings, due after it was ordered."""
         due = row.fields.get("due_on")
-        if due and due < row.fields["ordered_at"].date():
+        if due and is_before(due, row.fields["ordered_at"]):
             self.add_invalid_cell(row, "due_on", "expect_after_order")
         self._hospital(row)
 
@@ -361,13 +309,6 @@ def _failed(title: str, cell: str) -> InvalidCell:
     if cell == cell_parsers.NOT_CALCULATED:
         return InvalidCell(title, "=…", "expect_calculated")
     return InvalidCell(title, cell, "expect_no_error")
-
-
-def remarks_of(row: ParsedRow) -> RowRemarks:
-    """The remarks on a row, to add to: most rows have none."""
-    if row.remarks is None:
-        row.remarks = RowRemarks()
-    return row.remarks
 
 
 def _at(cells: list[CellValue], place: int) -> CellValue:

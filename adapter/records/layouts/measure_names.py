@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from adapter.records.sheets.cell_parsers import cell_text
 from adapter.records.sheets.choices import fold_label
+from adapter.text_folding import unify_letters
 
 __all__ = ["MeasureNames", "MeasureTitle", "NamedMeasure"]
 
@@ -137,4 +138,4 @@ def _fold(name: str) -> str:
 
 
 def _fold_unit(unit: str) -> str:
-    return unit.strip().translate(_MICRO).casefold().replace(" ", "").removeprefix("đv:")
+    return "".join(unify_letters(unit).translate(_MICRO).casefold().split()).removeprefix("đv:")

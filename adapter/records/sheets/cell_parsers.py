@@ -14,6 +14,7 @@ from math import isfinite
 from typing import Any
 
 from adapter.records.partial_dates import year_of
+from adapter.text_folding import unify_letters, without_invisible
 
 __all__ = [
     "NOT_CALCULATED",
@@ -56,8 +57,6 @@ PROVINCES = frozenset(
         *(66, 68, 75, 79, 80, 82, 86, 91, 92, 96),
     )
 )
-# What comes along when text is pasted from web pages and word processors.
-_INVISIBLE = str.maketrans("", "", "\u200b\u200e\u200f\u2060\ufeff\u00ad")
 _MAX_TEXT = 4000
 _MAX_KEY = 99  # two of them and a slash fit the column
 
@@ -82,11 +81,13 @@ def number_text(value: float) -> str:
 
 @lru_cache(maxsize=20_000)
 def _clean(value: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", value.translate(_INVISIBLE)).split())
+    return " ".join(without_invisible(value).split())
 
 
 def cell_text(value: CellValue) -> str:
-    """Any cell as text: NFC, single spaces, numbers as Excel shows them, dates in ISO form."""
+    """Any cell as text: NFC, single spaces, nothing invisible, numbers as Excel shows them, dates in ISO
+    form. Its letters stay: a key is known by them.
+    """
     if isinstance(value, str):
         return _clean(value)
     if isinstance(value, bool):
@@ -97,8 +98,8 @@ def cell_text(value: CellValue) -> str:
 
 
 def parse_text(value: CellValue) -> str:
-    """Free text, at most 4000 characters."""
-    found = cell_text(value)
+    """Free text, at most 4000 characters, with one Đ."""
+    found = unify_letters(cell_text(value))
     if len(found) > _MAX_TEXT or not found.isprintable():
         raise CellError("expect_text")
     return found
@@ -113,8 +114,8 @@ def parse_key(value: CellValue) -> str:
 
 
 def parse_name(value: CellValue) -> str:
-    """A person's name: letters of any script, spaces, and the few marks that names hold."""
-    found = cell_text(value)
+    """A person's name, with one Đ: letters of any script, spaces, and the few marks that names hold."""
+    found = unify_letters(cell_text(value))
     letters = found.translate(_NAME_MARKS)
     if not letters or not all(unicodedata.category(letter)[0] in "LM" for letter in letters):
         raise CellError("expect_name")
@@ -142,7 +143,7 @@ def parse_date(value: CellValue) -> date:
 
 def parse_date_or_datetime(value: CellValue) -> date | datetime:
     """All forms of `parse_datetime`; a date where no time of day is written. Midnight is none."""
-    found = parse_datetime(value, expected="expect_moment")
+    found = parse_datetime(value)
     return found.date() if found.timetz().replace(tzinfo=None) == time(0) else found
 
 
@@ -223,10 +224,10 @@ def _normal_number(written: str) -> str | None:
 
 
 def parse_decimal(value: CellValue) -> Decimal:
-    """A number, decimal comma or point, digits kept: "5,30" is Decimal("5.30")."""
+    """A number, decimal comma or point, digits kept: "5,30" is Decimal("5.30"); "5 %" is 5."""
     if isinstance(value, bool):
         raise CellError("expect_decimal")
-    found = _normal_number(cell_text(value))
+    found = _normal_number(cell_text(value).removesuffix("%").rstrip())
     if found is None:
         raise CellError("expect_decimal")
     return Decimal(found)
@@ -279,7 +280,7 @@ _NO = frozenset({"0", "không", "khong", "no", "n", "false", "sai"})
 
 def parse_boolean(value: CellValue) -> bool:
     """Yes or no: có/không, x, 1/0, yes/no, true/false."""
-    found = cell_text(value).casefold()
+    found = unify_letters(cell_text(value)).casefold()
     if found in _YES:
         return True
     if found in _NO:

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from adapter.records.sheets.cell_parsers import CellError, CellValue, cell_text, parse_list
+from adapter.text_folding import unify_letters
+from adapter.written_values import flag_of
 
-__all__ = ["CHOICE_LISTS", "ChoiceList", "fold_label"]
+__all__ = ["CHOICE_LISTS", "ChoiceList", "fold_label", "parse_flag"]
 
 
 @lru_cache(maxsize=5_000)
 def fold_label(text: str) -> str:
     """Letters and digits only, without case and diacritics: "Ngày sinh (*)" is "ngaysinh"."""
-    plain_text = unicodedata.normalize("NFD", text.casefold()).replace("đ", "d")
+    plain_text = unicodedata.normalize("NFD", unify_letters(text).casefold()).replace("đ", "d")
     return "".join(letter for letter in plain_text if letter.isascii() and letter.isalnum())
 
 
@@ -109,6 +111,8 @@ CHOICE_LISTS = {
             "flag",
             H=("Cao", "High"),
             L=("Thấp", "Low"),
+            HH=("Rất cao", "Critically high", "Cao nguy hiểm", "Critical high"),
+            LL=("Rất thấp", "Critically low", "Thấp nguy hiểm", "Critical low"),
             A=("Bất thường", "Abnormal"),
             N=("Bình thường", "Normal"),
         ),
@@ -166,3 +170,8 @@ CHOICE_LISTS = {
         _choice("yes_no", yes=("Có", "Yes"), no=("Không", "No")),
     )
 }  # fmt: skip
+
+
+def parse_flag(value: CellValue) -> str:
+    """A flag as a word or as an analyser's sign, such as `↑` or `*`."""
+    return flag_of(cell_text(value)) or CHOICE_LISTS["flag"].parse(value)

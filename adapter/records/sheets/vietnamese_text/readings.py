@@ -12,6 +12,7 @@ from adapter.records.sheets.vietnamese_text.legacy_encodings import (
     read_as,
 )
 from adapter.records.sheets.vietnamese_text.syllables import is_letter, is_syllable
+from adapter.text_folding import unify_letters
 
 __all__ = ["all_readings", "is_vietnamese", "legacy_readings", "loose_reading", "other_reading"]
 
@@ -29,7 +30,7 @@ def legacy_readings(text: str) -> Mapping[str, str]:
     if _UNICODE.search(text):
         return {}
     text = unicodedata.normalize("NFC", text)
-    if text.isascii() or not _odd_words(text):
+    if text.isascii() or not _odd_words(text) or not _odd_words(unify_letters(text)):
         return {}
     return {encoding: read for encoding in LEGACY_ENCODINGS if (read := _reading(encoding, text))}
 
