@@ -74,9 +74,9 @@ def _hoist(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 def _language(general: Sequence[str]) -> str:
     """Of help and usage errors, for which no settings are loaded: their file is asked for `lang` alone."""
-    chosen = _value(general, "--lang") or os.environ.get("ADAPTER_LANG")
-    if chosen in LANGUAGES:
-        return str(chosen)
+    for chosen in (_value(general, "--lang"), os.environ.get("ADAPTER_LANG")):
+        if chosen in LANGUAGES:
+            return str(chosen)
     file = _value(general, "--config") or os.environ.get("ADAPTER_CONFIG") or "adapter.toml"
     return _lang_of_settings(Path(file))
 
