@@ -44,5 +44,7 @@ def read_policy(written: bytes, path: Path) -> Policy:
     except yaml.YAMLError as error:
         raise PolicyError("disclosure.invalid", (f"{path.name}: {error}",), path=str(path)) from error
     if not isinstance(data, dict):
-        raise PolicyError("disclosure.invalid", (f"{path.name}: {say('disclosure.no_table')}",), path=str(path))
+        raise PolicyError(
+            "disclosure.invalid", (f"{path.name}: {say('disclosure.no_table')}",), path=str(path)
+        )
     return parse_policy(data, where=path.name)
