@@ -28,12 +28,13 @@ from adapter.cli.commands import (
     terminology,
     validate,
 )
+from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import Choices
 from adapter.texts import say
 
 __all__ = ["app"]
 
-app = typer.Typer(
+app = CommandLine(
     help=say("cli.help"),
     no_args_is_help=True,
     add_completion=False,

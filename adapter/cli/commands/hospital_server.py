@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.cli.terminal.command_words import ask
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
 from adapter.cli.terminal.output import emit, errors
 from adapter.cli.terminal.progress import progress
@@ -82,7 +83,7 @@ def _agreed(*, yes: bool, as_json: bool) -> bool:
         return True
     if as_json or not sys.stdin.isatty():
         raise UsageError("server.needs_yes")
-    return typer.confirm(say("server.ask"))
+    return ask(say("server.ask"))
 
 
 def _show(found: "HospitalServer", what: str, *, as_json: bool) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from adapter.cli.commands import held_rows
 from adapter.cli.commands.look import look_at
+from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, open_adapter, operating
 from adapter.cli.terminal.field_changes import draw_field_changes
 from adapter.cli.terminal.files_or_command import FilesOrCommand
@@ -26,7 +27,7 @@ __all__ = ["register"]
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
-    group = typer.Typer(cls=FilesOrCommand, help=say("cli.help_import"))
+    group = CommandLine(cls=FilesOrCommand, help=say("cli.help_import"))
     group.command(FilesOrCommand.files, hidden=True, help=say("cli.help_import"), epilog=say("held.epilog"))(
         import_files
     )
@@ -37,7 +38,7 @@ def register(app: typer.Typer) -> None:
 def import_files(
     context: typer.Context,
     *,
-    files: Annotated[list[Path], typer.Argument(help=say("cli.help_import_files"))],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help=say("cli.help_import_files"))],
     dry_run: Annotated[bool, typer.Option("--dry-run", help=say("cli.help_dry_run"))] = False,
     partial: Annotated[bool, typer.Option("--partial", help=say("cli.help_partial"))] = False,
     allow_deletions: Annotated[

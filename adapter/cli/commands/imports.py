@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
 from adapter.cli.terminal.field_changes import draw_field_changes
 from adapter.cli.terminal.output import emit, moment, rows, table
@@ -23,7 +24,7 @@ _Number = Annotated[int, typer.Argument(metavar="N", help=say("imports.help_numb
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
-    imports = typer.Typer(help=say("imports.help"), invoke_without_command=True)
+    imports = CommandLine(help=say("imports.help"), invoke_without_command=True)
     imports.callback()(_list_unless_asked)
     imports.command("list", help=say("imports.help_list"))(list_imports)
     imports.command("show", help=say("imports.help_show"))(show)
