@@ -150,7 +150,7 @@ def _has_section(page: Path, name: str) -> bool:
 
 # Packages whose words reach a person, and what in them looks like a sentence but is none: (file, words).
 SPEAKING = ("cli", "insights", "operations", "report", "duties", "disclosure", "records/importing")
-SPEAKING += ("records/layouts", "records/sheets/template.py", "delivery/mail.py", "settings.py", "pipeline")
+SPEAKING += ("records/layouts", "records/sheets/template.py", "delivery/mail.py", "settings", "pipeline")
 _SENTENCE = re.compile(r"[A-Za-z]{2,} (?:[a-z]+ )+[a-z]{2,}")
 LOOKED_FOR = "disclosure/identifying_terms.py"  # words that are looked for, without diacritics
 NO_SENTENCES = {
