@@ -103,6 +103,7 @@ AT_HOME: list[tuple[str | None, ProblemFacts]] = [
     ("open-files", ProblemFacts(readable_by_others=2)),
     ("merged", ProblemFacts(orphaned_merges=1)),
     ("doubles", ProblemFacts(shared_numbers=1)),
+    ("held", ProblemFacts(held=OLD)),
     ("way", ProblemFacts(failed_channels=("mail",))),
 ]
 

@@ -111,6 +111,6 @@ def _draw(out: "Console", wanted: "MergePreview") -> None:
         if count:
             out.print(say("merge.held", hospital=hospital, count=count))
     if wanted.differ:
-        out.print(say("merge.differ", fields=", ".join(wanted.differ)))
+        out.print(say("merge.differ", fields=wanted.named(wanted.differ)))
     if wanted.numbers:
-        out.print(say("merge.two_people", fields=", ".join(wanted.numbers)))
+        out.print(say("merge.two_people", fields=wanted.named(wanted.numbers)))

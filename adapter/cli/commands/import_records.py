@@ -117,6 +117,8 @@ def _left_out(report: "ImportReport") -> "Iterator[tuple[int, str]]":
     yield report.returning, say("import.returning", count=report.returning)
     copied = report.rejected - report.withheld
     yield int(report.rejects is not None), say("cli.import_rejects", count=copied, path=str(report.rejects))
+    waiting = sum(kind.waiting for kind in report.kinds.values())
+    yield waiting, say("import.waiting", count=waiting)
     yield report.held, say("held.some", count=report.held)
     dropped = sum(kind.dropped for kind in report.kinds.values())
     yield dropped, say("held.dropped_again", count=dropped)

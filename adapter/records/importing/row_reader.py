@@ -17,6 +17,7 @@ from adapter.records.sheets.lenient_cells import LENIENT_FIELDS, restored_citize
 from adapter.records.sheets.tier_cell import TierReading
 from adapter.records.sheets.vietnamese_text.readings import legacy_readings
 from adapter.records.sheets.words import NO_WORDS, Words
+from adapter.texts import say
 
 __all__ = ["ImportContext", "RowReader"]
 
@@ -301,7 +302,7 @@ class RowReader:
     def _hospital(self, row: ParsedRow) -> None:
         name = row.fields.get("hospital")
         if name is not None and name not in self._known.hospitals:
-            known = ", ".join(sorted(self._known.hospitals)) or "-"
+            known = ", ".join(sorted(self._known.hospitals)) or say("import.no_hospitals")
             self.add_invalid_cell(row, "hospital", "expect_known_hospital", known=known)
 
 

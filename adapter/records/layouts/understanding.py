@@ -201,11 +201,13 @@ def _saved(
 
 def _as_saved(name: str, header: HeaderBlock, saved: SavedTable) -> TableReading:
     said = iter([one for one in saved.columns if fold_label(one.header)])
-    columns = []
+    columns: list[ColumnReading] = []
     sheet = saved.sheet
     fields = {one.field for one in sheet.columns} | {"deleted"} if sheet else set()
     for place, titles in enumerate(header.titles):
         if not fold_label(titles[0]):
+            if columns and columns[-1].role is ColumnRole.NAME_PART and place in header.spans:
+                columns.append(ColumnReading(place, titles[0], ColumnRole.NAME_PART, "name"))
             continue
         column = next(said)
         role = _saved_role(column.means, fields)

@@ -21,6 +21,7 @@ from adapter.records.sheets.columns import Sheet
 from adapter.records.sheets.layout import SHEETS
 from adapter.records.sheets.tab import Tab, TabSource
 from adapter.records.sheets.tier_cell import TierReading
+from adapter.records.sheets.words import NO_WORDS, Words
 
 __all__ = ["made_visit_key", "wide_tabs"]
 
@@ -34,12 +35,12 @@ _OF_A_MEASURE = {_MEASUREMENT.column(field).vi for field in ("measure", "name", 
 Records = Callable[[], Callable[[Tab], Iterator[NumberedRow]]]
 
 
-def made_visit_key(cadre: CellValue, kind: CellValue, day: CellValue) -> str:
-    """The key of a visit that has none: person, kind and day. A kind or a day that cannot be read stays as it
-    is written, so that the visit is refused, and its measurements wait for it.
+def made_visit_key(cadre: CellValue, kind: CellValue, day: CellValue, words: Words = NO_WORDS) -> str:
+    """The key of a visit that has none: person, kind and day, however the kind is worded. A kind or a day
+    that cannot be read stays as it is written: the visit is refused, and its measurements wait for it.
     """
     try:
-        code = CHOICE_LISTS["visit_type"].parse(kind)
+        code = words.parser("type", CHOICE_LISTS["visit_type"].parse)(kind)
     except CellError:
         code = cell_text(kind)
     try:
@@ -129,6 +130,7 @@ class _WideRow:
     def __init__(self, reading: TableReading, context: LayoutContext, on_unread: Callable[[], None]) -> None:
         self.reading = reading
         self._width = len(reading.header.titles)
+        self._words = context.words
         self._read_tier = context.words.read_tier
         self._on_unread = on_unread
         self.visit = reading.place("key" if reading.form is TableForm.LONG else "visit")
@@ -161,7 +163,7 @@ class _WideRow:
             return cell_text(_at(cells, self.visit))
         cadre, kind, day = self._of_visit
         kind_cell = self.reading.visit_type if kind is None else _at(cells, kind)
-        return made_visit_key(_at(cells, cadre), kind_cell or "", _at(cells, day))
+        return made_visit_key(_at(cells, cadre), kind_cell or "", _at(cells, day), self._words)
 
     def visits(self, rows: Iterator[NumberedRow]) -> Iterator[NumberedRow]:
         """A visit for each person, kind and day."""

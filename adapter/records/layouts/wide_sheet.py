@@ -22,7 +22,7 @@ WIDE_SHEET = Sheet(
     "Kết quả theo hàng",
     "Results by row",
     (
-        replace(_MEASUREMENT.column("cadre"), aliases=("cadre", "mã cb", "mã số cán bộ")),
+        replace(_MEASUREMENT.column("cadre"), aliases=("cadre", "mã cb", "mã số cán bộ", "mã số")),
         _MEASUREMENT.column("visit"),
         *(_optional(one) for one in VISIT_SHEET.columns if one.field not in ("key", "cadre")),
         _MEASUREMENT.column("taken_at"),
