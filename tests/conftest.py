@@ -38,6 +38,7 @@ _LONGEST_FIRST = {  # by what a test of the file takes, as last measured
     for place, name in enumerate(
         (
             "test_faults.py",
+            "test_noninterference.py",
             "test_mapping_service.py",
             "test_workers.py",
             "test_demo.py",
@@ -46,6 +47,9 @@ _LONGEST_FIRST = {  # by what a test of the file takes, as last measured
             "test_opened.py",
             "test_readme.py",
             "test_ledger_model.py",
+            "test_disclosure_cli.py",
+            "test_linking.py",
+            "test_migrating.py",
             "test_reconcile.py",
             "test_merging.py",
             "test_mapping_change.py",
