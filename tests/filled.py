@@ -156,6 +156,7 @@ def postgresql() -> Iterator[Engine]:
     finally:
         engine.dispose()
         postgres.drop(name)
+        postgres.stop()  # it is another's: only this one's connection ends
 
 
 def fill(engine: Engine) -> None:

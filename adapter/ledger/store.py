@@ -50,7 +50,7 @@ _E = tables.entry
 
 _STUCK = 3  # attempts to retract
 _MANY = 500  # identities in one query
-_COLUMNS = [_E.c[name] for name in LedgerEntry.__dataclass_fields__]
+_COLUMNS = tuple(_E.c[name] for name in LedgerEntry.__dataclass_fields__)
 _STATE = list(LedgerEntry.__dataclass_fields__).index("state")
 _LINE_STATE = SettlementRow._fields.index("state")
 _OF_HOSPITAL = select(*_COLUMNS).where(_E.c.hospital == bindparam("b_hospital"))

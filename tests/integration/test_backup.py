@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from centre_states import CentreStates
 from sqlalchemy.engine import make_url
 
 from adapter.database import known_versions
@@ -31,13 +32,17 @@ def centre(tmp_path: Path, database_url: str) -> Iterator[Centre]:
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Iterator[Centre]:
+def small(tmp_path: Path, centre_states: CentreStates) -> Iterator[Centre]:
     """Four people on SQLite, with what was planned for a hospital."""
+    centre_states.put("four people, planned", tmp_path / "centre", _four_people_planned)
     with Centre(tmp_path / "centre") as centre:
-        centre.import_sample(cadres=4)
-        with centre.open() as adapter:
-            update_ledger(adapter, adapter.destination("bv-tinh"), datetime.now(UTC), lambda *_: None)
         yield centre
+
+
+def _four_people_planned(centre: Centre) -> None:
+    centre.import_sample(cadres=4)
+    with centre.open() as adapter:
+        update_ledger(adapter, adapter.destination("bv-tinh"), datetime.now(UTC), lambda *_: None)
 
 
 def _check(centre: Centre, file: Path) -> tuple[int, dict[str, object]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from centre_states import CentreStates
 from openpyxl import Workbook
 from sample import SMALL
 from sqlalchemy import Engine, select
@@ -195,7 +196,8 @@ def test_the_clean_sample_has_no_false_alarm(engine: Engine) -> None:
 
 
 @pytest.fixture
-def centre(tmp_path: Path) -> Iterator[Centre]:
+def centre(tmp_path: Path, centre_states: CentreStates) -> Iterator[Centre]:
+    centre_states.put_empty(tmp_path)
     centre = Centre(tmp_path)
     yield centre
     centre.close()

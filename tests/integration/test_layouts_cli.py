@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from centre_states import CentreStates
 from openpyxl import Workbook
 
 from adapter.testing import Centre
@@ -26,7 +27,8 @@ RESULTS = [
 
 
 @pytest.fixture
-def centre(tmp_path: Path) -> Iterator[Centre]:
+def centre(tmp_path: Path, centre_states: CentreStates) -> Iterator[Centre]:
+    centre_states.put_empty(tmp_path)
     made = Centre(tmp_path)
     yield made
     made.close()

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from adapter.records.sheets.vietnamese_text.legacy_encodings import (
@@ -35,9 +35,11 @@ def legacy_readings(text: str) -> Mapping[str, str]:
     return {encoding: read for encoding in LEGACY_ENCODINGS if (read := _reading(encoding, text))}
 
 
-def all_readings(text: str) -> list[str]:
+def all_readings(text: str) -> Iterator[str]:
     """The text in every encoding, as it stands first: for who knows which texts there can be."""
-    return [text] if text.isascii() else [text, *(read_as(encoding, text) for encoding in LEGACY_ENCODINGS)]
+    yield text
+    if not text.isascii():
+        yield from (read_as(encoding, text) for encoding in LEGACY_ENCODINGS)
 
 
 def is_vietnamese(text: str) -> bool:
