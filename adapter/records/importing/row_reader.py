@@ -100,13 +100,21 @@ class RowReader:
         if row.key is not None:
             row.fields["key"] = row.key
         self._mark(row)
-        if self._width is not None and len(cells) > self._width and any(cells[self._width :]):
-            # Something slipped: what stands in a column may be another's, the key too.
+        if self._width is not None and len(cells) > self._width and self._has_slipped(row):
+            # What stands in a column may be another's, the key too.
             row.bad = [InvalidCell(self._last, "", "expect_no_more_cells", {"count": len(cells)})]
-            row.key, row.deleted = None, False
+            row.key, row.deleted, row.remarks = None, False, None
         if not row.bad and not row.deleted:
             _CHECKS[self.kind](self, row)
         return row
+
+    def _has_slipped(self, row: ParsedRow) -> bool:
+        """Whether a row of a CSV that is longer than its header holds cells of other columns: the surplus is
+        not empty, or something is where it cannot be, as the halves of a number with a comma are.
+        """
+        lost = row.remarks.lost if row.remarks else {}
+        unit = str(row.fields.get("unit", ""))
+        return any(row.cells[self._width :]) or bool(row.bad or lost) or unit.isdecimal()
 
     def written(self, cells: list[CellValue], field_: str) -> str:
         """The cell of a field as text; empty where there is no such column."""
