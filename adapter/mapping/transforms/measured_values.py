@@ -5,7 +5,7 @@ stay as they are (http://hl7.org/fhir/R4/datatypes.html#decimal); what is not ce
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -73,7 +73,7 @@ class MeasuredValue:
     text: str | None = None
     parts: tuple[PanelPart, ...] = ()
     unit: str | None = None  # the unit, where it was written behind the value
-    off_profile: bool = False  # a vital sign whose profile forbids it to be so
+    off_profile: bool = field(default=False, compare=False)  # a vital sign whose profile forbids it to be so
 
 
 class MeasuredValueReader:
