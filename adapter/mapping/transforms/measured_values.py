@@ -5,7 +5,7 @@ stay as they are (http://hl7.org/fhir/R4/datatypes.html#decimal); what is not ce
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -73,6 +73,7 @@ class MeasuredValue:
     text: str | None = None
     parts: tuple[PanelPart, ...] = ()
     unit: str | None = None  # the unit, where it was written behind the value
+    off_profile: bool = field(default=False, compare=False)  # a vital sign whose profile forbids it to be so
 
 
 class MeasuredValueReader:
@@ -81,6 +82,7 @@ class MeasuredValueReader:
     def __init__(self, codes: CodeTables) -> None:
         self._codes = codes
         self._measures = codes.tables.get("measures") or CodeTable("measures", None, {})
+        self._fitting: BoundedCache[tuple[str, str | None], bool] = BoundedCache(codes.cache_size)
         self._known: BoundedCache[tuple[str, str, str | None], MeasuredValue] = BoundedCache(codes.cache_size)
 
     def read(self, measure: str, value: str, unit: str | None) -> MeasuredValue:
@@ -89,11 +91,19 @@ class MeasuredValueReader:
         found = self._known.get(key)
         if found is None:
             normal = unify_letters(value).strip()
-            found = self._known.put(key, self._read(measure, normal, unit))
+            made = self._read(measure, normal, unit)
+            if not self._fits_vital_sign(measure, made):
+                made = replace(made, off_profile=True)
+            found = self._known.put(key, made)
         return found
 
     def unit_fits(self, measure: str, unit: str | None) -> bool:
         """Whether the unit measures what the measure's international code says (mass is not substance)."""
+        asked = (measure, unit)
+        found = self._fitting.get(asked)
+        return self._fitting.put(asked, self._unit_fits(measure, unit)) if found is None else found
+
+    def _unit_fits(self, measure: str, unit: str | None) -> bool:
         concept = self._measures.find(measure)
         expected = concept.more.get("ucum") if concept else None
         if not unit or not expected:
@@ -106,7 +116,7 @@ class MeasuredValueReader:
             return commensurable(written.ucum, expected)
         return written.dimension == dimension or {written.dimension, dimension} <= _ARBITRARY
 
-    def fits_vital_sign(self, measure: str, value: MeasuredValue) -> bool:
+    def _fits_vital_sign(self, measure: str, value: MeasuredValue) -> bool:
         """Whether a vital sign is as the profile of its LOINC code binds it: a number in that unit
         (http://hl7.org/fhir/R4/observation-vitalsigns.html), or for a panel each of its parts. True of all
         other measures.
@@ -115,10 +125,8 @@ class MeasuredValueReader:
         if concept is None or concept.more.get("category") != _VITAL_SIGNS:
             return True
         if names := _components(concept):
-            return len(value.parts) == len(names) and all(
-                self.fits_vital_sign(part.measure, self.read(part.measure, part.value, part.unit))
-                for part in value.parts
-            )
+            parts = [self.read(part.measure, part.value, part.unit) for part in value.parts]
+            return len(parts) == len(names) and not any(part.off_profile for part in parts)
         wanted = concept.more.get("ucum")
         if not wanted:
             return True

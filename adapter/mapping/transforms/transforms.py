@@ -315,7 +315,7 @@ class Transforms:
         if self._values.unit_fits(m.measure, unit):
             if not value.parts and self.column(m.measure, "measures", "components"):
                 return False  # the code of a panel, and no panel: 120/80/60
-            if not self._values.fits_vital_sign(m.measure, value):
+            if value.off_profile:
                 return False
             counted = value.quantity is not None or value.range is not None
             if counted and not unit and self._values.needs_unit(m.measure):

@@ -16,8 +16,6 @@ _NUMBER = re.compile(r"(?:[<>]=?)?[-\u2212]?\d+(?:\.\d+)?")
 def settle_value(fields: dict[str, Any]) -> Finding | None:
     """Take value, flag and unit of a measurement apart. What contradicts another cell waits for a person."""
     value = fields["value"]
-    if value[0].isdecimal() and value[-1].isdecimal():
-        return None
     params = {"measure": fields["measure"]}
     if found := flag_apart(value):
         flag = fields.get("flag")

@@ -85,13 +85,7 @@ class RowChecker:
         kind = tab.sheet.kind
         found = CheckedRows(rows=len(chunk))
         rows = [row for row in chunk if not self._refuse(tab, reader, row)]
-        if self._texts is None or self._texts.reader is not reader:
-            self._texts = ColumnTexts(reader)
-        self._texts.settle(rows)
-        if kind == "measurement" and self._plausibility:
-            if self._separators is None or self._separators.reader is not reader:
-                self._separators = ColumnSeparators(reader, self._plausibility.finding)
-            self._separators.settle(rows)
+        self._settle(reader, rows)
         self._hold(tab, reader, rows)
         self._people.clear()
         for row in rows:
@@ -124,6 +118,16 @@ class RowChecker:
             found.good = self._plausibility.hold(tab, reader, found.good, found.marked)
         found.refused = self._number(tab, chunk)
         return found
+
+    def _settle(self, reader: RowReader, rows: list[ParsedRow]) -> None:
+        """Read rows again whose cells say something else beside the others of their columns."""
+        if self._texts is None or self._texts.reader is not reader:
+            self._texts = ColumnTexts(reader)
+        self._texts.settle(rows)
+        if reader.kind == "measurement" and self._plausibility:
+            if self._separators is None or self._separators.reader is not reader:
+                self._separators = ColumnSeparators(reader, self._plausibility.finding)
+            self._separators.settle(rows)
 
     def _number(self, tab: Tab, chunk: list[ParsedRow]) -> list[int]:
         """Say of each row how many above it were refused: no gap in what is kept tells of them. Returns the

@@ -53,6 +53,8 @@ class RowReader:
         self._headers = headers
         self._tier = headers.places.get("tier")
         self._deleted = headers.places.get(DELETED_COLUMN.field)
+        places = headers.places
+        self._limits = [(name, places[name]) for name in ("low", "high") if name in places]
         self._sheet = sheet
         self.text_fields = [column.field for column, _ in headers.plan(sheet) if is_text(sheet, column)]
         self._plan: list[ColumnPlan] = [
@@ -101,13 +103,21 @@ class RowReader:
         if row.key is not None:
             row.fields["key"] = row.key
         self._mark(row)
-        if self._width is not None and len(cells) > self._width and any(cells[self._width :]):
-            # Something slipped: what stands in a column may be another's, the key too.
+        if self._width is not None and len(cells) > self._width and self._has_slipped(row):
+            # What stands in a column may be another's, the key too.
             row.bad = [InvalidCell(self._last, "", "expect_no_more_cells", {"count": len(cells)})]
-            row.key, row.deleted = None, False
+            row.key, row.deleted, row.remarks = None, False, None
         if not row.bad and not row.deleted:
             _CHECKS[self.kind](self, row)
         return row
+
+    def _has_slipped(self, row: ParsedRow) -> bool:
+        """Whether a row of a CSV that is longer than its header holds cells of other columns: the surplus is
+        not empty, or something is where it cannot be, as the halves of a number with a comma are.
+        """
+        lost = row.remarks.lost if row.remarks else {}
+        unit = str(row.fields.get("unit", ""))
+        return any(row.cells[self._width :]) or bool(row.bad or lost) or unit.isdecimal()
 
     def written(self, cells: list[CellValue], field_: str) -> str:
         """The cell of a field as text; empty where there is no such column."""
@@ -263,10 +273,13 @@ class RowReader:
 
     def check_measurement(self, row: ParsedRow) -> None:
         """The range is the right way round. An unknown measure is kept, with a warning."""
-        if finding := settle_value(row.fields):
+        value = row.fields["value"]
+        if not (value[0].isdecimal() and value[-1].isdecimal()) and (finding := settle_value(row.fields)):
             remarks_of(row).held.append(finding)
-        if row.fields.get("unit") != PERCENT:
-            self._lose_other_percents(row)
+        for field_, place in self._limits:
+            cell = row.cells[place] if place < len(row.cells) else ""
+            if cell.__class__ is str and cell[-1:] == PERCENT and row.fields.get("unit") != PERCENT:
+                self._lose_limit(row, field_)
         low, high = row.fields.get("low"), row.fields.get("high")
         if low is not None and high is not None and low > high:
             self.add_invalid_cell(row, "high", "expect_above_low")
@@ -274,12 +287,10 @@ class RowReader:
         if measures is not None and row.fields["measure"] not in measures:
             row.warning = "import.unknown_measure"
 
-    def _lose_other_percents(self, row: ParsedRow) -> None:
+    def _lose_limit(self, row: ParsedRow, field_: str) -> None:
         """A limit in per cent is none of a value that is not."""
-        for field_ in ("low", "high"):
-            if field_ in row.fields and self.written(row.cells, field_).endswith(PERCENT):
-                title, shown = self.shown_cell(row, field_)
-                self.lose(row, field_, InvalidCell(title, shown, "expect_same_unit"))
+        title, shown = self.shown_cell(row, field_)
+        self.lose(row, field_, InvalidCell(title, shown, "expect_same_unit"))
 
     def check_diagnosis(self, row: ParsedRow) -> None:
         """Nothing more than its cells say."""

@@ -29,6 +29,7 @@ _NUMBERS = re.compile(_NUMBER)
 _OPEN = re.compile(r"[1-9]\d{0,2}([.,])\d{3}")  # 0.125 and 1250.125 have no thousands
 _GROUPS = re.compile(r"\d{1,3}(?:([.,])\d{3}){2,}")
 
+_NONE: frozenset[str] = frozenset()
 _POINT, _COMMA = ".", ","
 _Finding = Callable[[str, str, str | None], Finding | None]
 
@@ -36,8 +37,9 @@ _Finding = Callable[[str, str, str | None], Finding | None]
 @lru_cache(maxsize=50_000)
 def _read(text: str) -> tuple[frozenset[str], frozenset[str]]:
     """Of a cell's numbers: the separators of which nothing is certain, and those that are decimal ones."""
-    if not _MEASURED.fullmatch(text):
-        return frozenset(), frozenset()
+    text = cell_text(text)
+    if not ("." in text or "," in text) or not _MEASURED.fullmatch(text):
+        return _NONE, _NONE
     unsure, decimal = set(), set()
     for number in _NUMBERS.findall(text):
         if match := _OPEN.fullmatch(number):
@@ -69,12 +71,15 @@ class ColumnSeparators:
             if row.refused or row.withheld or row.deleted:
                 continue
             found: set[str] = set()
+            cells = row.as_read
             for place in self._places:
-                cell = row.as_read[place] if place < len(row.as_read) else ""
-                if cell.__class__ is str and cell and not cell.isdecimal():
-                    open_, decimal = _read(cell_text(cell))
-                    found |= open_
-                    self._decimal |= decimal
+                cell = cells[place] if place < len(cells) else ""
+                if cell.__class__ is str and not cell.isdecimal() and cell:
+                    open_, decimal = _read(cell)
+                    if open_:
+                        found |= open_
+                    if decimal:
+                        self._decimal |= decimal
             if found and not row.bad:
                 unsure.append((row, "".join(sorted(found))))
         for row, separators in unsure:
@@ -123,7 +128,7 @@ class ColumnSeparators:
 
 def _without_thousands(cell: CellValue) -> CellValue:
     text = cell_text(cell)
-    if not _read(text)[0]:
+    if not _read(cell)[0]:
         return cell
     return _NUMBERS.sub(
         lambda number: re.sub("[.,]", "", number[0]) if _OPEN.fullmatch(number[0]) else number[0], text

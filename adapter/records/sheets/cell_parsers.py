@@ -84,6 +84,11 @@ def _clean(value: str) -> str:
     return " ".join(without_invisible(value).split())
 
 
+@lru_cache(maxsize=20_000)
+def _unified(value: str) -> str:
+    return unify_letters(_clean(value))
+
+
 def cell_text(value: CellValue) -> str:
     """Any cell as text: NFC, single spaces, nothing invisible, numbers as Excel shows them, dates in ISO
     form. Its letters stay: a key is known by them.
@@ -99,7 +104,7 @@ def cell_text(value: CellValue) -> str:
 
 def parse_text(value: CellValue) -> str:
     """Free text, at most 4000 characters, with one Đ."""
-    found = unify_letters(cell_text(value))
+    found = _unified(value) if isinstance(value, str) else cell_text(value)
     if len(found) > _MAX_TEXT or not found.isprintable():
         raise CellError("expect_text")
     return found

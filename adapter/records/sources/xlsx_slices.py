@@ -59,8 +59,11 @@ _PLACE = re.compile(rb"""\br=["']([A-Z]+)\d+["']""")
 _ROW_NUMBER = re.compile(rb"""\br=["'](\d+)["']""")
 _UNPLACED = re.compile(rb"""<(?:\w+:)?c\b(?![^>]*\sr=)""")
 _MERGED = re.compile(rb"""<mergeCell\b[^>]*\bref=["']([A-Z]+)(\d+):([A-Z]+)(\d+)["']""")
-_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+# ISO/IEC 29500-1 has two classes of workbooks, transitional and strict, with namespaces of their own.
+_RELATIONS = (
+    "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id",
+    "{http://purl.oclc.org/ooxml/officeDocument/relationships}id",
+)
 
 
 def sheet_entries(archive: zipfile.ZipFile) -> dict[str, str]:
@@ -73,8 +76,9 @@ def sheet_entries(archive: zipfile.ZipFile) -> dict[str, str]:
         return {}
     targets = {node.get("Id"): node.get("Target", "") for node in relations}
     found = {}
-    for node in workbook.iter(f"{_MAIN}sheet"):
-        target = targets.get(node.get(_RELATION), "")
+    for node in workbook.iterfind(".//{*}sheet"):
+        relation = next((value for name, value in node.items() if name in _RELATIONS), None)
+        target = targets.get(relation, "")
         entry = target.removeprefix("/") if target.startswith("/") else normpath(join("xl", target))
         if entry in archive.namelist():
             found[node.get("name", "")] = entry
