@@ -107,7 +107,7 @@ def commensurable(one: str, two: str) -> bool:
 def convert(value: Decimal, unit: str, to: str) -> Decimal:
     """The value in another unit. Powers of ten move the point. A result that is exact with three digits more
     than the value is kept whole: 2 h are 120 min, 6 [in_i] are 15.24 cm. Any other has one digit more than
-    the value (a temperature: one decimal more), and is never rounded beyond the point: 80 mm[Hg] are 10.7 kPa.
+    the value (a temperature: one decimal more), and keeps its whole units: 80 mm[Hg] are 10.7 kPa.
 
     Raises UcumError when the units measure different kinds of things.
     """

@@ -55,8 +55,8 @@ EXPLAINED = (
     Explanation(
         "lhc",
         r"Ky|\[mesh_i\]|\[diop\]|Bd|Bq|Ci|Hz",
-        "table: Ky is cm-1, [mesh_i] /[in_i], [diop] /m, all inverse lengths; Bd, Bq and Ci are per second as "
-        "Hz is; it holds those for different that are not defined by one another",
+        "table: Ky is cm-1, [mesh_i] /[in_i], [diop] /m, all inverse lengths; Bd, Bq and Ci are per second "
+        "as Hz is; it holds those for different that are not defined by one another",
     ),
     Explanation(
         "fhir", r"Cel|\[deg|B\[|Np|bit_s|\[pH\]|\[p'|\[hp'|%\[", "section 21: it has few special units"
@@ -68,6 +68,7 @@ EXPLAINED = (
         "the numbers in it, and differs within a hundredth",
     ),
 )
+CARRY = "it rounds 0.0000098 up to 0.0000010: where the first digit becomes ten, it loses the place"
 Asked = tuple[str, str, str]
 
 
@@ -139,6 +140,9 @@ def test_conversions_are_those_of_other_implementations(figures: list[str]) -> N
         for (value, unit, to), answer in zip(conversions, said, strict=True):
             ours = convert(Decimal(value), unit, to)
             if agree(ours, answer):
+                continue
+            if name == "fhir" and answer is not None and abs(answer * 10 - ours) <= abs(ours) / 10:
+                differing[name, CARRY] += 1
                 continue
             why = [
                 one
