@@ -65,7 +65,7 @@ EXPLAINED = (
         "fhir",
         r".",
         "section 4: a unit is what its definition multiplied out gives; it rounds each step to the digits of "
-        "the numbers in it, and differs within a hundredth",
+        "the numbers in it, and differs by up to a fifth (0.2 g of a carat are one digit)",
     ),
 )
 CARRY = "it rounds 0.0000098 up to 0.0000010: where the first digit becomes ten, it loses the place"
@@ -152,7 +152,7 @@ def test_conversions_are_those_of_other_implementations(figures: list[str]) -> N
             assert why, f"{name}: {value} {unit} are {answer} {to}, and not {ours}"
             if why[0].units == r".":
                 assert answer is not None, f"{name} does not convert {unit} to {to}"
-                assert abs(answer - ours) <= abs(ours) / 100, f"{name}: {value} {unit} {to} {answer} {ours}"
+                assert abs(answer - ours) <= abs(ours) / 5, f"{name}: {value} {unit} {to} {answer} {ours}"
             differing[name, why[0].why] += 1
     for (name, why), count in sorted(differing.items()):
         figures.append(f"  {count} of {CONVERSIONS} conversions differ from {name}: {why}")
