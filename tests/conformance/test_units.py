@@ -45,7 +45,7 @@ EXPLAINED = (
     ),
     Explanation(
         "lhc",
-        r"B|Np|bit_s|\[pH\]",
+        r"(?:^|[ /])[a-zA-Z]{0,2}(?:B(?:\[|[ /23]|$)|Np|bit_s)",
         "section 22: the prefix of a special unit scales the logarithm, so 10 dB[mV] are 1 B[mV] exactly; it "
         "goes through the exponential and back in binary floating point",
     ),
