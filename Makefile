@@ -9,7 +9,7 @@ OWN := pyproject.toml requirements-build.lock
 .DEFAULT_GOAL := help
 # Else every process that tests and benchmarks start would compile the adapter anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help install demo check unit test noninterference faults conformance interop lint bench bench-ledger bench-workers bench-hapi clean
+.PHONY: help install demo check unit test noninterference faults conformance validator interop lint bench bench-ledger bench-workers bench-hapi clean
 
 help:  ## say what there is
 	@echo "make demo    a year of a centre's records goes out to two hospitals and their results come back"
@@ -18,6 +18,7 @@ help:  ## say what there is
 	@echo "make noninterference  PAIRS=20000 pairs of centres that differ only in what is withheld: the same is seen"
 	@echo "make faults  SEEDS=20 runs of real processes with faults on purpose, kills, full disks, jumping clocks"
 	@echo "make conformance  all that leaves, for the official examples and two other R4 validators (npm, Maven, a JDK)"
+	@echo "make validator  every resource of the sample year before HL7's own engine (Maven, a JDK; ten minutes)"
 	@echo "make interop the path out against real servers, made here: HAPI and Medplum (npm, Maven, a JDK, PostgreSQL)"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   every figure that the README quotes, measured again"
@@ -54,6 +55,10 @@ faults: .venv/dev.stamp  ## SEEDS runs of about a minute with a table of what wa
 conformance: .venv/dev.stamp  ## official examples, broken resources, and all that leaves for other validators
 	@PYTHONPATH=tests $(BIN)/python tests/conformance/fetch.py
 	@$(BIN)/python -m pytest -m conformance tests/conformance tests/unit
+
+validator: .venv/dev.stamp  ## the sample year, all of it, without an error by the official engine
+	@PYTHONPATH=tests $(BIN)/python tests/conformance/fetch.py
+	@PYTHONPATH=tests $(BIN)/python tests/conformance/whole_year.py
 
 interop: .venv/dev.stamp  ## the path out against HAPI (H2, PostgreSQL) and Medplum, started and stopped here
 	@PYTHONPATH=tests $(BIN)/python tests/interop/fetch.py

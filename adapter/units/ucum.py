@@ -107,7 +107,7 @@ def commensurable(one: str, two: str) -> bool:
 def convert(value: Decimal, unit: str, to: str) -> Decimal:
     """The value in another unit. Powers of ten move the point. A result that is exact with three digits more
     than the value is kept whole: 2 h are 120 min, 6 [in_i] are 15.24 cm. Any other has one digit more than
-    the value (a temperature: one decimal more), and never less than the whole units: 80 mm[Hg] are 10.7 kPa.
+    the value (a temperature: one decimal more), and keeps its whole units: 80 mm[Hg] are 10.7 kPa.
 
     Raises UcumError when the units measure different kinds of things.
     """
@@ -116,7 +116,8 @@ def convert(value: Decimal, unit: str, to: str) -> Decimal:
         raise UcumError(f"{unit} {to}")
     if source.offset or target.offset:
         absolute = (Fraction(value) + source.offset) * source.factor
-        return _rounded(absolute / target.factor - target.offset, _exponent(value))
+        step = _nearest_power_of_ten(source.factor / target.factor)  # 1 [degF] is nearly 1 Cel, 1 mCel is not
+        return _rounded(absolute / target.factor - target.offset, _exponent(value) + step)
     ratio = source.factor / target.factor
     if _power_of_ten(ratio) is not None:
         return scale(value, ratio)
@@ -132,6 +133,11 @@ def scale(value: Decimal, ratio: Fraction) -> Decimal:
         return Decimal((sign, digits, _exponent(value) + power))
     exact = Fraction(value) * ratio
     return _decimals(exact, min(_last_digit(value, exact) - 1, 0))
+
+
+def _nearest_power_of_ten(ratio: Fraction) -> int:
+    power = _magnitude(ratio)
+    return power if ratio < 3 * Fraction(10) ** power else power + 1
 
 
 def _last_digit(value: Decimal, result: Fraction) -> int:

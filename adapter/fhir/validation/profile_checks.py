@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from adapter.fhir.definitions import types
 from adapter.fhir.definitions.profiles import KnownProfiles, core_profiles
-from adapter.fhir.validation.profile_walk import ReadyElement, ready_profile
+from adapter.fhir.validation.profile_walk import ReadyProfile, ready_profile
 from adapter.fhir.validation.walk import LinkedPath, ResourceWalk
 
 __all__ = ["profile_check"]
@@ -43,7 +43,7 @@ def profile_check(
 ) -> Callable[[ResourceWalk, Json, str, LinkedPath], None]:
     """What is called with each resource that was walked; HL7's own profiles where no others are given."""
 
-    ready: dict[str, ReadyElement | None] = {}  # as many as there are profiles
+    ready: dict[str, ReadyProfile | None] = {}  # as many as there are profiles
 
     def check(walk: ResourceWalk, resource: Json, type_name: str, path: LinkedPath) -> None:
         vital_signs = _implied(resource) if type_name == "Observation" else None
@@ -91,7 +91,7 @@ def _claimed(resource: Json, path: LinkedPath) -> Iterator[tuple[LinkedPath, str
             yield (((path, "meta"), "profile"), index), canonical
 
 
-def _ready(known: KnownProfiles, canonical: str) -> ReadyElement | None:
+def _ready(known: KnownProfiles, canonical: str) -> ReadyProfile | None:
     profile = known.find(canonical)
     return None if profile is None else ready_profile(profile)
 

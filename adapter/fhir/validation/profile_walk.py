@@ -15,7 +15,7 @@ from adapter.fhir.validation.primitives import target_of
 from adapter.fhir.validation.profile_slices import Discriminator, contains, discriminators, says
 from adapter.fhir.validation.walk import LinkedPath, ResourceWalk
 
-__all__ = ["ReadyElement", "ready_profile"]
+__all__ = ["ReadyProfile", "ready_profile"]
 
 Json = dict[str, Any]
 
@@ -36,12 +36,12 @@ def _has_value(observed: Json) -> bool:
     )
 
 
-def ready_profile(profile: Profile) -> "ReadyElement":
+def ready_profile(profile: Profile) -> "ReadyProfile":
     """What to call with each resource that should keep the profile."""
-    return ReadyElement(profile.root, profile.type, profile.url)
+    return ReadyProfile(profile.root, profile.type, profile.url)
 
 
-class ReadyElement:
+class ReadyProfile:
     """What a profile asks of an element of one type; `check` says where it is not so."""
 
     __slots__ = ("_children", "_codes", "_fixed", "_has_own", "_pattern", "_profile", "_rules", "_targets")
@@ -107,7 +107,7 @@ class _Form(NamedTuple):
     name: str
     sibling: str
     choice_type: str | None
-    element: ReadyElement
+    element: ReadyProfile
     is_allowed: bool  # not where a choice must be of another type
     asks: bool  # whether anything is asked of it
 
@@ -115,7 +115,7 @@ class _Form(NamedTuple):
 class _Slice(NamedTuple):
     node: ProfileNode
     by: tuple[Discriminator, ...] | None  # None where it cannot be told apart here
-    elements: Mapping[str, ReadyElement]  # by JSON name
+    elements: Mapping[str, ReadyProfile]  # by JSON name
     said: str  # in words, by what it is known
 
 
@@ -215,7 +215,7 @@ def _forms(node: ProfileNode, owner: str, profile: str) -> Iterator[_Form]:
         type_ = element.type or element.primitive
         choice_type = None if node.name == choice else _choice_type(element.name.removeprefix(choice), type_)
         is_allowed = choice_type is None or not allowed or choice_type in allowed
-        made = ReadyElement(_with_type(node, choice_type), type_, profile)
+        made = ReadyProfile(_with_type(node, choice_type), type_, profile)
         yield _Form(element.name, "_" + element.name, choice_type, made, is_allowed, made.asks)
 
 
@@ -236,7 +236,7 @@ def _with_type(node: ProfileNode, choice_type: str | None) -> ProfileNode:
     return node
 
 
-def _elements(slice_: ProfileNode, node: ProfileNode, owner: str, profile: str) -> dict[str, ReadyElement]:
+def _elements(slice_: ProfileNode, node: ProfileNode, owner: str, profile: str) -> dict[str, ReadyProfile]:
     named = ProfileNode(node.name, slice_.said, slice_.children, slice_.slices, slice_.codes)
     return {one.name: one.element for one in _forms(named, owner, profile) if one.is_allowed}
 
