@@ -20,7 +20,7 @@ from adapter.settings import Settings
 
 NOW = datetime(2026, 12, 31, tzinfo=UTC)
 CONTEXT = layout_context(Settings())
-SEEDS = 20
+SEEDS = 40
 _NOT_WIDE = ("low", "high", "flag")
 
 

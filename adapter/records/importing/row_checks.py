@@ -362,10 +362,13 @@ class _Owned:
 
     def holds(self, kind: str, row: ParsedRow) -> bool:
         """Whether the row is one of these or refers to one."""
-        references = ((kind, row.key), ("cadre", row.fields.get("cadre")), ("visit", row.fields.get("visit")))
-        return any(
-            key is not None and key.casefold() in self._exact.get(name, ()) for name, key in references
-        )
+        cadres, visits = self._exact["cadre"], self._exact["visit"]
+        fields = row.fields
+        if cadres and (key := fields.get("cadre")) is not None and key.casefold() in cadres:
+            return True
+        if visits and (key := fields.get("visit")) is not None and key.casefold() in visits:
+            return True
+        return kind in self._exact and row.key is not None and row.key.casefold() in self._exact[kind]
 
     def resembles(self, kind: str, key: str) -> bool:
         """Whether the key is one of these but for spaces, marks and case. Only for keys nobody else has."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 from adapter.errors import ImportRefused
@@ -127,7 +128,8 @@ class HeaderRow:
         return ((column, places[column.field]) for column in sheet.columns if column.field in places)
 
 
-def _known(sheet: Sheet) -> dict[str, Column]:
+@cache
+def _known(sheet: Sheet) -> Mapping[str, Column]:
     """Every header that means a column of the sheet, folded."""
     known = {
         name: column
