@@ -232,6 +232,43 @@ def test_choices_in_both_languages() -> None:
         assert [choice.parse(code) for code in choice.codes] == choice.codes
 
 
+@pytest.mark.parametrize(
+    ("choice", "cell"),
+    [
+        *[
+            ("health_class", cell)
+            for cell in ("I-II", "I/II", "I, II", "I II", "I.II", "Loại I - II", "II/III")
+        ],
+        *[("health_class", cell) for cell in ("2+", "II?", "±2", "-2", ">2", "1-2", "Loại II (2)")],
+        *[("sex", cell) for cell in ("Nữ?", "-1", "1+", "1?", "Nam/Nữ")],
+        *[("flag", "H?"), ("cadre_class", "B+"), ("cadre_class", "B1-B2"), ("cadre_class", "B1?")],
+        *[("tier", "T1?"), ("tier", "T1+"), ("tier", "1-2"), ("yes_no", "có?"), ("certainty", "sơ bộ?")],
+    ],
+)
+def test_marks_that_say_something_are_no_decoration(choice: str, cell: str) -> None:
+    with pytest.raises(cell_parsers.CellError):
+        CHOICE_LISTS[choice].parse(cell)
+
+
+@pytest.mark.parametrize(
+    ("choice", "cell", "code"),
+    [
+        *[
+            ("health_class", cell, "II")
+            for cell in ("Loại II.", "LOẠI  ii", "Loại: II", "LoạiII", "(II)", "2")
+        ],
+        *[("cadre_class", "B 1", "B1"), ("cadre_class", "Loại B2", "B2"), ("sex", "- Nam", "male")],
+        *[
+            ("visit_type", "check up", "checkup"),
+            ("referral_status", "on hold", "on-hold"),
+            ("flag", "H*", "H"),
+        ],
+    ],
+)
+def test_marks_that_say_nothing_are(choice: str, cell: str, code: str) -> None:
+    assert CHOICE_LISTS[choice].parse(cell) == code
+
+
 def test_folding() -> None:
     assert fold_label("  Ngày  SINH (*) ") == "ngaysinh"
     assert fold_label("Đối tượng") == "doituong"

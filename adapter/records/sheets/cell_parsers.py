@@ -128,7 +128,7 @@ _NAME_MARKS = str.maketrans("", "", " .'’-()")
 
 _ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](.+))?")
 _SLASH = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(?:[T ](.+))?")
-_DIGITS = re.compile(r"(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(?:\d{2})?)?")
+_DIGITS = re.compile(r"(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(?:\d{2})?|[T ](.+))?")
 _TIME = re.compile(r"(\d{1,2})[:hg](\d{2})(?::(\d{2})(?:\.\d+)?)? ?(Z|[+-]\d{2}:?\d{2})?")
 
 
@@ -167,8 +167,8 @@ def _written_instant(written: str, expected: str) -> datetime:
     elif match := _SLASH.fullmatch(written):
         day_, month, year, clock = match.groups()
     elif match := _DIGITS.fullmatch(written):
-        year, month, day_, hour, minute = match.groups()
-        clock = f"{hour}:{minute}" if hour else None
+        year, month, day_, hour, minute, clock = match.groups()
+        clock = f"{hour}:{minute}" if hour else clock
     else:
         raise CellError(expected)
     try:
