@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from dialect_files import Grid, write_workbook
 from dialects import Dialect
@@ -33,7 +34,7 @@ PEOPLE = int(os.environ.get("ADAPTER_LAYOUT_PEOPLE", "20"))
 LAYOUTS = 40
 _NOT_WIDE = ("low", "high", "flag")
 
-Records = dict[tuple[str, str], tuple[str, tuple[str, int]]]  # body, and where it stands
+Records = dict[tuple[str, str], tuple[dict[str, Any], tuple[str, int]]]  # body, and where it stands
 
 
 def rows(*, long: bool) -> list[tuple[str, dict[str, Any]]]:
@@ -69,16 +70,16 @@ def imported(tmp_path: Path, path: Path) -> tuple[Records, ImportReport]:
 def stored(engine: Engine) -> Records:
     with engine.connect() as connection:
         found = {
-            (one.kind, one.key): (one.body, (one.sheet, one.row))
+            (one.kind, one.key): (orjson.loads(one.body), (one.sheet, one.row))
             for one in connection.execute(select(record).where(record.c.deleted.is_(False)))
         }
     engine.dispose()
     return found
 
 
-def plain(folder: Path, *, long: bool) -> Records:
+def plain(folder: Path) -> Records:
     """What the year is, written as the templates ask for it."""
-    some, grids = rows(long=long), []
+    some, grids = rows(long=True), []
     for sheet in SHEETS:
         lines = [
             [row.get(column.field) for column in sheet.columns] for kind, row in some if kind == sheet.kind
@@ -90,9 +91,18 @@ def plain(folder: Path, *, long: bool) -> Records:
     return found
 
 
+def without_ranges(year: Records) -> Records:
+    """The same, as a sheet says it in which a measurement has no row of its own."""
+    return {
+        key: ({name: value for name, value in body.items() if name not in _NOT_WIDE}, place)
+        for key, (body, place) in year.items()
+    }
+
+
 @pytest.fixture(scope="module")
 def years(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Records]:
-    return {long: plain(tmp_path_factory.mktemp("plain"), long=long) for long in (True, False)}
+    long = plain(tmp_path_factory.mktemp("plain"))
+    return {True: long, False: without_ranges(long)}
 
 
 @pytest.mark.parametrize("seed", range(1, LAYOUTS + 1))

@@ -20,7 +20,7 @@ from adapter.records.tables import held_row
 
 NOW = datetime(2026, 12, 31, tzinfo=UTC)
 CODES = Path(__file__).parents[2] / "mappings" / "codes"
-WHOLE = bool(os.environ.get("ADAPTER_LAYOUT_PEOPLE"))  # `make layouts`
+WHOLE = int(os.environ.get("ADAPTER_LAYOUT_PEOPLE", "0")) > 900  # `make layouts`
 CADRES, CELLS = (934, 2_000) if WHOLE else (150, 400)
 SEED = 11
 

@@ -46,6 +46,8 @@ def test_what_is_no_date(cell: object) -> None:
         ("202603150730", AT),
         (202603150730.0, AT),
         ("15/03/2026 07:30", AT),
+        ("20260315 07:30", AT),
+        ("20260315T07:30:00", AT),
         ("2026-03-15T07:30:00", AT),
         ("15/03/2026 7h30", AT),
         ("2026-03-15T00:30:00Z", AT),
@@ -58,7 +60,17 @@ def test_instants(cell: object, expected: str) -> None:
     assert cell_parsers.parse_datetime(cell) == datetime.fromisoformat(expected)
 
 
-@pytest.mark.parametrize("cell", ["15/03/2026 25:00", "202603152560", "2026-03-15T07:30:00+99:00", "07:30"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "15/03/2026 25:00",
+        "202603152560",
+        "20260315 730",
+        "20260315 07:30 08:00",
+        "2026-03-15T07:30:00+99:00",
+        "07:30",
+    ],
+)
 def test_what_is_no_instant(cell: object) -> None:
     with pytest.raises(CellError):
         cell_parsers.parse_datetime(cell)
