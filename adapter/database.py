@@ -42,6 +42,7 @@ __all__ = [
     "migrate",
     "open_database",
     "read_transaction",
+    "refresh_statistics",
     "schema_is_newer",
     "write_transaction",
 ]
@@ -192,6 +193,14 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
     found = zip(*(columns[name] for name in names), strict=True)
     parameters = list(found) if in_order else [dict(zip(names, row, strict=True)) for row in found]
     connection.exec_driver_sql(str(statement), parameters)
+
+
+def refresh_statistics(connection: Connection, *tables: Table) -> None:
+    """Have PostgreSQL count rows of the transaction under way. Nobody else can see them, so it would go on to
+    plan for tables that are empty, and look through all of their rows again for every thousand keys.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"ANALYZE {', '.join(table.name for table in tables)}")
 
 
 def empty_write_ahead_log(engine: Engine) -> None:

@@ -251,7 +251,9 @@ class Dialect:
             titles[place : place + 1] = map(self._old, two)
             spans = [(place, place + 1)] if self.split_name == "merged" else []
             for row in cells:
-                family, _, given = str(row[place]).strip("\xa0 ").rpartition(" ")
+                family, _, given = (
+                    str(row[place]) if self.font else str(row[place]).strip("\xa0 ")
+                ).rpartition(" ")
                 row[place : place + 1] = [family, given]
         if sheet is _VISIT and self.results == "beside visits":
             units = {row["measure"]: row.get("unit") for row in measured}

@@ -19,11 +19,13 @@ from adapter.records.importing.importer import run_import
 from adapter.records.layouts.measure_names import MeasureNames, NamedMeasure
 from adapter.records.layouts.understanding import LayoutContext
 from adapter.records.model import Cadre, Measurement, Visit
+from adapter.records.plausible.ranges import load_ranges
 from adapter.records.sources import open_tabs
 from adapter.records.sources.failed_cells import failed_cells
 from adapter.records.sources.open_tabs import InputOptions
 from adapter.records.store import RecordStore
 
+CODES = Path(__file__).parents[2] / "mappings" / "codes"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 Rows = Sequence[Sequence[Any]]
 HEADER = ("Mã cán bộ", "Họ và tên", "Giới tính", "Ngày sinh", "Diện quản lý")
@@ -524,6 +526,18 @@ def test_what_is_wrong_in_a_wide_sheet_names_the_measures_column(engine: Engine,
     assert report.rejects is not None
     again = imports(engine, report.rejects, rejects=tmp_path / "s.xlsx")
     assert again.kinds["measurement"].rejected == 8
+
+
+def test_what_is_held_or_noted_in_a_wide_sheet_names_the_measures_column(
+    engine: Engine, tmp_path: Path
+) -> None:
+    visits = [("Mã lượt khám", "Mã cán bộ", "Loại", "Bắt đầu"), ("V1", "A1", "checkup", "15/03/2026")]
+    wide = [("Mã lượt khám", "Creatinin (µmol/L)", "AST (U/L)"), ("V1", "88 (cao)", "không làm")]
+    path = workbook(
+        tmp_path / "a.xlsx", {"Cán bộ": [HEADER, AN], "Lượt khám": visits, "Kết quả theo hàng": wide}
+    )
+    report = imports(engine, path, plausible=load_ranges(CODES))
+    assert [(one.row, one.column) for one in report.held_cells] == [(2, title) for title in wide[0][1:]]
 
 
 def test_of_t0_rows_of_a_wide_sheet_nothing_is_looked_at(engine: Engine, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ AT = "2026-03-15T07:30:00+07:00"
     [
         ("2026-03-15", date(2026, 3, 15)),
         ("15/03/2026", date(2026, 3, 15)),
+        ("2026/03/15", date(2026, 3, 15)),
+        ("2026.3.15", date(2026, 3, 15)),
         ("5/3/2026", date(2026, 3, 5)),
         ("20260315", date(2026, 3, 15)),
         (20260315.0, date(2026, 3, 15)),
@@ -213,6 +215,9 @@ def test_codes_and_numbers(parse: object, cell: object, expected: object) -> Non
         (cell_parsers.parse_province, "02", "expect_province"),
         (cell_parsers.parse_name, "Nguyễn Văn 1", "expect_name"),
         (cell_parsers.parse_name, "...", "expect_name"),
+        (cell_parsers.parse_name, "Nguyễn Văn \u0410n", "expect_one_script"),
+        (cell_parsers.parse_name, "Le Van \u041d\u043e\u0430", "expect_one_script"),
+        (cell_parsers.parse_name, "\u039dguyễn An", "expect_one_script"),
         (cell_parsers.parse_small_integer, "2,5", "expect_whole"),
         (cell_parsers.parse_decimal, "nhiều", "expect_decimal"),
     ],

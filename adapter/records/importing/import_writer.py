@@ -18,7 +18,7 @@ from sqlalchemy import (
     update,
 )
 
-from adapter.database import insert_rows
+from adapter.database import insert_rows, refresh_statistics
 from adapter.records import serialisation as bodies
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.erasure import ErasedPerson, cleared_records, erase_person, lock_erasures
@@ -68,6 +68,7 @@ class ImportWriter:
     ) -> None:
         self.connection = connection
         self._on_change = on_change
+        self._met, self._counted = 0, _PAGE  # keys; at how many of them the database counts again
         self._feed = ChangeFeed(connection)  # first of all: this is the lock
         connection.execute(delete(import_row))
 
@@ -97,6 +98,10 @@ class ImportWriter:
                 {"kind": kind, "key": key, "row": row, "sheet": sheet, "rejected": False} for key, row in rows
             ]
             insert_rows(self.connection, import_row, values)
+            self._met += len(rows)
+            if self._met >= self._counted:
+                refresh_statistics(self.connection, import_row, record)
+                self._counted = 2 * self._met
 
     def mark_rejected(self, kind: str, keys: Sequence[str]) -> None:
         """Remember that these were rejected, so that what refers to them can say so."""

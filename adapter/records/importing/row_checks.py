@@ -310,11 +310,9 @@ class RowChecker:
         lines = []
         lost = row.remarks.lost.values() if row.remarks else ()
         for bad in (*row.bad, *lost):  # a row that is corrected is corrected throughout
-            if tab.column_of is not None:
-                bad = replace(bad, column=tab.column_of(row.cells, bad.column))  # noqa: PLW2901 # as written
             problem = _problem(tab, row, bad)
             self._tally.add_problem(problem)
-            lines.append(f"{bad.column}: {problem.expected}")
+            lines.append(f"{problem.column}: {problem.expected}")
         return lines
 
     def _warn(self, tab: Tab, row: ParsedRow) -> None:
@@ -339,9 +337,8 @@ class RowChecker:
 
 def _problem(tab: Tab, row: ParsedRow, bad: InvalidCell) -> CellProblem:
     params: dict[str, Any] = dict(bad.params)
-    return CellProblem(
-        tab.source, tab.title, row.number, bad.column, bad.value, bad.expected, params, bad.hidden
-    )
+    column = bad.column if tab.column_of is None else tab.column_of(row.cells, bad.column)  # as written
+    return CellProblem(tab.source, tab.title, row.number, column, bad.value, bad.expected, params, bad.hidden)
 
 
 _DANGLING = {"expect_known_cadre": "cadre", "expect_known_visit": "visit"}
