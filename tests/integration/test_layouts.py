@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dialect_files import Grid, write_csvs
+from legacy_text import WRITERS
 from openpyxl import Workbook
 from sqlalchemy import Engine
 
@@ -17,11 +19,13 @@ from adapter.records.importing.importer import run_import
 from adapter.records.layouts.measure_names import MeasureNames, NamedMeasure
 from adapter.records.layouts.understanding import LayoutContext
 from adapter.records.model import Cadre, Measurement, Visit
+from adapter.records.plausible.ranges import load_ranges
 from adapter.records.sources import open_tabs
 from adapter.records.sources.marked_cells import marked_cells
 from adapter.records.sources.open_tabs import InputOptions
 from adapter.records.store import RecordStore
 
+CODES = Path(__file__).parents[2] / "mappings" / "codes"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 Rows = Sequence[Sequence[Any]]
 HEADER = ("Mã cán bộ", "Họ và tên", "Giới tính", "Ngày sinh", "Diện quản lý")
@@ -124,6 +128,80 @@ def test_the_same_in_a_csv(engine: Engine, tmp_path: Path) -> None:
     path.write_text(text.getvalue(), "utf-8-sig")
     report = imports(engine, path)
     assert (report.kinds["cadre"].created, report.problem_count) == (2, 0)
+
+
+@pytest.mark.parametrize("font", [None, *(one for one in WRITERS if one != "VPS")])  # two names are VNI's too
+@pytest.mark.parametrize("kind", ["xlsx", "csv", "cp1258"])
+def test_what_stands_around_a_table_is_known_in_old_fonts_too(
+    engine: Engine, tmp_path: Path, kind: str, font: str | None
+) -> None:
+    """Totals beside running numbers, their count in the keys' column; headers again; who made the list."""
+    write = WRITERS[font] if font else str
+    header = ("STT", *map(write, HEADER))
+    rows: Rows = [
+        header,
+        (1, *AN[:1], write(AN[1]), *AN[2:]),
+        header,
+        (write("Khối Đảng"),),
+        (2, *BA[:1], *map(write, BA[1:3]), *BA[3:]),
+        (write("Tổng cộng"), 2),
+        (write("Cộng"), None, None, None, None, 2),
+        (None, write("Người lập biểu")),
+    ]
+    if kind == "xlsx":
+        path = workbook(tmp_path / "a.xlsx", {write("Cán bộ").replace("\x90", ""): rows})
+    elif kind == "cp1258" and font:
+        return  # text of an old font was never written in a Vietnamese code page
+    else:
+        grid = Grid("cadres", [["" if cell is None else cell for cell in row] for row in rows])
+        encoding = "utf-8" if kind == "csv" else kind
+        write_csvs(tmp_path, [grid], encoding, ",", said=False, quoted=True, ending="\n")
+        path = tmp_path / "cadres.csv"
+    report = imports(engine, path)
+    assert (report.kinds["cadre"].created, [str(one) for one in report.problems]) == (2, [])
+
+
+@pytest.mark.parametrize("font", WRITERS)
+@pytest.mark.parametrize("name", ["Hoàng Thị Hường", "Phạm Hữu Cường", "Hà Văn Ước", "Đỗ Thà Ỷ"])
+def test_a_name_of_an_old_font_over_two_columns_keeps_all_its_letters(
+    engine: Engine, tmp_path: Path, font: str, name: str
+) -> None:
+    """TCVN3 writes ư as a letter that is not shown, a misread à has one that looks like a space."""
+    write = WRITERS[font]
+    family, _, given = name.rpartition(" ")
+    header = [write(one) for one in ("Mã cán bộ", "Họ và tên đệm", "Tên", *HEADER[2:])]
+    others = [
+        (f"B{number}", write("Nguyễn Thị Hồng"), write("Hạnh"), "1", "05/03/1960", "T4")
+        for number in range(3)
+    ]
+    rows = [header, ("A1", write(family), write(given), "1", "05/03/1960", "T4"), *others]
+    report = imports(engine, workbook(tmp_path / "a.xlsx", {"Cadres": rows}))
+    found = cadre(engine, "A1")
+    refused = {one.row for one in report.problems}
+    assert 2 in refused if found is None else found.name == name
+    if font == "TCVN3 (ABC)":
+        assert found is not None
+
+
+def test_a_wide_sheet_in_an_old_font(engine: Engine, tmp_path: Path) -> None:
+    write = WRITERS["TCVN3 (ABC)"]
+    visits = [("Visit key", "Cadre key", "Type", "Started at"), ("V1", "A1", "checkup", "15/03/2026")]
+    wide = [
+        tuple(map(write, ("Mã lượt khám", "Protein toàn phần", "Glucose máu lúc đói (mmol/L)"))),
+        ("V1", 70, 5.3),
+    ]
+    sheets: dict[str, Rows] = {"Cadres": [HEADER, AN], "Visits": visits, write("Kết quả theo hàng"): wide}
+    report = imports(engine, workbook(tmp_path / "a.xlsx", sheets))
+    assert (report.kinds["measurement"].created, report.problem_count, report.warnings) == (2, 0, ())
+
+
+def test_a_csv_that_is_no_table_does_not_stop_the_others(engine: Engine, tmp_path: Path) -> None:
+    notes = Grid("Ghi chú chung", [["Nộp trước ngày 15"], ["", "Hỏi chị Lan"]])
+    grids = [Grid("Cán bộ", [list(HEADER), list(AN)]), notes]
+    write_csvs(tmp_path, grids, "utf-8", ",", said=False, quoted=True, ending="\n")
+    report = imports(engine, tmp_path)
+    assert report.kinds["cadre"].created == 1
+    assert "Ghi chú chung" in report.warnings[0]
 
 
 # headers --------------------------------------------------------------------------------------------
@@ -448,6 +526,18 @@ def test_what_is_wrong_in_a_wide_sheet_names_the_measures_column(engine: Engine,
     assert report.rejects is not None
     again = imports(engine, report.rejects, rejects=tmp_path / "s.xlsx")
     assert again.kinds["measurement"].rejected == 8
+
+
+def test_what_is_held_or_noted_in_a_wide_sheet_names_the_measures_column(
+    engine: Engine, tmp_path: Path
+) -> None:
+    visits = [("Mã lượt khám", "Mã cán bộ", "Loại", "Bắt đầu"), ("V1", "A1", "checkup", "15/03/2026")]
+    wide = [("Mã lượt khám", "Creatinin (µmol/L)", "AST (U/L)"), ("V1", "88 (cao)", "không làm")]
+    path = workbook(
+        tmp_path / "a.xlsx", {"Cán bộ": [HEADER, AN], "Lượt khám": visits, "Kết quả theo hàng": wide}
+    )
+    report = imports(engine, path, plausible=load_ranges(CODES))
+    assert [(one.row, one.column) for one in report.held_cells] == [(2, title) for title in wide[0][1:]]
 
 
 def test_of_t0_rows_of_a_wide_sheet_nothing_is_looked_at(engine: Engine, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ AT = "2026-03-15T07:30:00+07:00"
     [
         ("2026-03-15", date(2026, 3, 15)),
         ("15/03/2026", date(2026, 3, 15)),
+        ("2026/03/15", date(2026, 3, 15)),
+        ("2026.3.15", date(2026, 3, 15)),
         ("5/3/2026", date(2026, 3, 5)),
         ("20260315", date(2026, 3, 15)),
         (20260315.0, date(2026, 3, 15)),
@@ -46,6 +48,8 @@ def test_what_is_no_date(cell: object) -> None:
         ("202603150730", AT),
         (202603150730.0, AT),
         ("15/03/2026 07:30", AT),
+        ("20260315 07:30", AT),
+        ("20260315T07:30:00", AT),
         ("2026-03-15T07:30:00", AT),
         ("15/03/2026 7h30", AT),
         ("2026-03-15T00:30:00Z", AT),
@@ -58,7 +62,17 @@ def test_instants(cell: object, expected: str) -> None:
     assert cell_parsers.parse_datetime(cell) == datetime.fromisoformat(expected)
 
 
-@pytest.mark.parametrize("cell", ["15/03/2026 25:00", "202603152560", "2026-03-15T07:30:00+99:00", "07:30"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "15/03/2026 25:00",
+        "202603152560",
+        "20260315 730",
+        "20260315 07:30 08:00",
+        "2026-03-15T07:30:00+99:00",
+        "07:30",
+    ],
+)
 def test_what_is_no_instant(cell: object) -> None:
     with pytest.raises(CellError):
         cell_parsers.parse_datetime(cell)
@@ -201,6 +215,9 @@ def test_codes_and_numbers(parse: object, cell: object, expected: object) -> Non
         (cell_parsers.parse_province, "02", "expect_province"),
         (cell_parsers.parse_name, "Nguyễn Văn 1", "expect_name"),
         (cell_parsers.parse_name, "...", "expect_name"),
+        (cell_parsers.parse_name, "Nguyễn Văn \u0410n", "expect_one_script"),
+        (cell_parsers.parse_name, "Le Van \u041d\u043e\u0430", "expect_one_script"),
+        (cell_parsers.parse_name, "\u039dguyễn An", "expect_one_script"),
         (cell_parsers.parse_small_integer, "2,5", "expect_whole"),
         (cell_parsers.parse_decimal, "nhiều", "expect_decimal"),
     ],
@@ -230,6 +247,43 @@ def test_choices_in_both_languages() -> None:
         for language in ("vi", "en"):
             assert [choice.parse(label) for label in choice.labels(language)] == choice.codes
         assert [choice.parse(code) for code in choice.codes] == choice.codes
+
+
+@pytest.mark.parametrize(
+    ("choice", "cell"),
+    [
+        *[
+            ("health_class", cell)
+            for cell in ("I-II", "I/II", "I, II", "I II", "I.II", "Loại I - II", "II/III")
+        ],
+        *[("health_class", cell) for cell in ("2+", "II?", "±2", "-2", ">2", "1-2", "Loại II (2)")],
+        *[("sex", cell) for cell in ("Nữ?", "-1", "1+", "1?", "Nam/Nữ")],
+        *[("flag", "H?"), ("cadre_class", "B+"), ("cadre_class", "B1-B2"), ("cadre_class", "B1?")],
+        *[("tier", "T1?"), ("tier", "T1+"), ("tier", "1-2"), ("yes_no", "có?"), ("certainty", "sơ bộ?")],
+    ],
+)
+def test_marks_that_say_something_are_no_decoration(choice: str, cell: str) -> None:
+    with pytest.raises(cell_parsers.CellError):
+        CHOICE_LISTS[choice].parse(cell)
+
+
+@pytest.mark.parametrize(
+    ("choice", "cell", "code"),
+    [
+        *[
+            ("health_class", cell, "II")
+            for cell in ("Loại II.", "LOẠI  ii", "Loại: II", "LoạiII", "(II)", "2")
+        ],
+        *[("cadre_class", "B 1", "B1"), ("cadre_class", "Loại B2", "B2"), ("sex", "- Nam", "male")],
+        *[
+            ("visit_type", "check up", "checkup"),
+            ("referral_status", "on hold", "on-hold"),
+            ("flag", "H*", "H"),
+        ],
+    ],
+)
+def test_marks_that_say_nothing_are(choice: str, cell: str, code: str) -> None:
+    assert CHOICE_LISTS[choice].parse(cell) == code
 
 
 def test_folding() -> None:

@@ -137,7 +137,7 @@ class PlausibilityChecks:
     def _keep(self, tab: Tab, reader: RowReader, rows: Sequence[ParsedRow], stored: dict[str, str]) -> None:
         values = []
         for row in rows:
-            cells = [_cell(reader, row, finding) for finding in remarks_of(row).held]
+            cells = [_cell(tab, reader, row, finding) for finding in remarks_of(row).held]
             for cell in cells:
                 self._tally.add_held(
                     CellProblem(
@@ -173,8 +173,10 @@ class PlausibilityChecks:
         return self._digests[source]
 
 
-def _cell(reader: RowReader, row: ParsedRow, finding: Finding) -> dict[str, Any]:
+def _cell(tab: Tab, reader: RowReader, row: ParsedRow, finding: Finding) -> dict[str, Any]:
     column, value = reader.shown_cell(row, finding.field)
+    if tab.column_of is not None:
+        column = tab.column_of(row.cells, column)  # as the file has it
     return {"column": column, "value": value, "text": finding.text, "params": dict(finding.params)}
 
 

@@ -321,11 +321,9 @@ class RowChecker:
         lines = []
         lost = row.remarks.lost.values() if row.remarks else ()
         for bad in (*row.bad, *lost):  # a row that is corrected is corrected throughout
-            if tab.column_of is not None:
-                bad = replace(bad, column=tab.column_of(row.cells, bad.column))  # noqa: PLW2901 # as written
             problem = _problem(tab, row, bad)
             self._tally.add_problem(problem)
-            lines.append(f"{bad.column}: {problem.expected}")
+            lines.append(f"{problem.column}: {problem.expected}")
         return lines
 
     def _warn(self, tab: Tab, row: ParsedRow) -> None:
@@ -350,9 +348,8 @@ class RowChecker:
 
 def _problem(tab: Tab, row: ParsedRow, bad: InvalidCell) -> CellProblem:
     params: dict[str, Any] = dict(bad.params)
-    return CellProblem(
-        tab.source, tab.title, row.number, bad.column, bad.value, bad.expected, params, bad.hidden
-    )
+    column = bad.column if tab.column_of is None else tab.column_of(row.cells, bad.column)  # as written
+    return CellProblem(tab.source, tab.title, row.number, column, bad.value, bad.expected, params, bad.hidden)
 
 
 _DANGLING = {"expect_known_cadre": "cadre", "expect_known_visit": "visit"}
@@ -373,10 +370,13 @@ class _Owned:
 
     def holds(self, kind: str, row: ParsedRow) -> bool:
         """Whether the row is one of these or refers to one."""
-        references = ((kind, row.key), ("cadre", row.fields.get("cadre")), ("visit", row.fields.get("visit")))
-        return any(
-            key is not None and key.casefold() in self._exact.get(name, ()) for name, key in references
-        )
+        cadres, visits = self._exact["cadre"], self._exact["visit"]
+        fields = row.fields
+        if cadres and (key := fields.get("cadre")) is not None and key.casefold() in cadres:
+            return True
+        if visits and (key := fields.get("visit")) is not None and key.casefold() in visits:
+            return True
+        return kind in self._exact and row.key is not None and row.key.casefold() in self._exact[kind]
 
     def resembles(self, kind: str, key: str) -> bool:
         """Whether the key is one of these but for spaces, marks and case. Only for keys nobody else has."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from adapter.bounded_cache import BoundedCache
 from adapter.records.importing.measured_cells import PERCENT, settle_value
 from adapter.records.importing.parsed_row import InvalidCell, ParsedRow, remarks_of
 from adapter.records.importing.text_columns import is_text
@@ -37,7 +38,9 @@ class ImportContext:
     words: Words = NO_WORDS
 
 
-ColumnPlan = tuple[str, int, Callable[[CellValue], Any], bool, str]
+_REMEMBERED = 2_000  # cells of a column: measures, units and values come again and again
+_UNREAD = object()
+ColumnPlan = tuple[str, int, Callable[[CellValue], Any], bool, str, BoundedCache[CellValue, Any]]
 
 
 class RowReader:
@@ -64,6 +67,7 @@ class RowReader:
                 in_key_space(column.field, known.words.parser(column.field, column.parse), known.key_space),
                 column.required,
                 headers.written[column.field],
+                BoundedCache(_REMEMBERED),
             )
             for column, place in headers.plan(sheet)
         ]
@@ -76,14 +80,19 @@ class RowReader:
             if column.parse is not cell_parsers.parse_key and column.field != "tier"
         }
 
-    def read(self, number: int, cells: list[CellValue]) -> ParsedRow:  # noqa: C901 - once for every cell
+    def read(self, number: int, cells: list[CellValue]) -> ParsedRow:  # noqa: C901, PLR0912 - once for every cell
         """The row in full; of the row of a T0 person, or perhaps of one, nothing is looked at but its key."""
         row = ParsedRow(number, cells, None, {}, [])
         if self._tier is not None and self._stop(row, self._tier):
             return row
-        for field_, place, parse, required, title in self._plan:
-            cell = cells[place] if place < len(cells) else ""
+        fields, width = row.fields, len(cells)
+        for field_, place, parse, required, title, remembered in self._plan:
+            cell = cells[place] if place < width else ""
             text = cell.__class__ is str
+            again = text or cell.__class__ is float  # 1 and True are the same to a dict
+            if again and (found := remembered.get(cell, _UNREAD)) is not _UNREAD:
+                fields[field_] = found
+                continue
             if cell == "" or cell is None or (text and cell.isspace()):
                 if required:
                     row.bad.append(InvalidCell(title, "", "expect_something"))
@@ -95,10 +104,13 @@ class RowReader:
                 if not cell.isascii() and legacy_readings(cell):
                     self.odd = True
             try:
-                row.fields[field_] = parse(cell)
+                fields[field_] = parse(cell)
             except CellError as error:
                 shown = cell_parsers.cell_text(cell)[:_SHOWN]
                 self._is_bad(row, field_, InvalidCell(title, shown, error.expected, error.params))
+            else:
+                if again:
+                    remembered.put(cell, fields[field_])
         row.key = self._key(row)
         if row.key is not None:
             row.fields["key"] = row.key
@@ -197,7 +209,8 @@ class RowReader:
         if found is not None or self.kind != "measurement":
             return found
         place = self._headers.places.get("key")
-        if place is not None and cell_parsers.cell_text(_at(row.cells, place)):
+        cell = "" if place is None else _at(row.cells, place)
+        if cell != "" and cell_parsers.cell_text(cell):
             return None  # written, but wrong
         visit, measure = row.fields.get("visit"), row.fields.get("measure")
         return f"{visit}/{measure}" if visit and measure else None

@@ -43,7 +43,7 @@ def understand(table: RawTable, name: str, context: LayoutContext) -> TableReadi
     if named is not None and (reading := _long(name, named, top, merged, context)) and _fits(reading):
         return reading
     wide = _wide(name, top, merged, context)
-    if wide is not None and (is_wide_name(fold_label(name)) or named is SHEETS[2]):
+    if wide is not None and (is_wide_name(name) or named is SHEETS[2]):
         return wide
     others = [_long(name, sheet, top, merged, context) for sheet in SHEETS if sheet is not named]
     fitting = [wide] if wide else [one for one in others if _fits(one)]

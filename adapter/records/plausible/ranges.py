@@ -20,7 +20,7 @@ __all__ = ["PLAUSIBLE_FILE", "PlausibleRanges", "load_ranges"]
 
 PLAUSIBLE_FILE = "plausible.csv"
 _FRACTION = "1"
-_DIGITS = r"[-\u2212]?\d+(?:[.,]\d+)?"
+_DIGITS = r"[-\u2212]?[0-9]+(?:[.,][0-9]+)?"
 _NUMBER = re.compile(rf"(?:[<>]=?|[≤≥]|=<|=>|(?:trên|dưới|lớn hơn|nhỏ hơn)\s)?\s*({_DIGITS})")
 _RANGE = re.compile(rf"(?:từ\s+)?({_DIGITS})\s*(?:[-\u2013\u2014÷]|\s(?:đến|tới)\s)\s*({_DIGITS})")
 _PAIR = re.compile(rf"({_DIGITS})\s*/\s*({_DIGITS})")

@@ -124,17 +124,23 @@ def parse_name(value: CellValue) -> str:
     letters = found.translate(_NAME_MARKS)
     if not letters or not all(unicodedata.category(letter)[0] in "LM" for letter in letters):
         raise CellError("expect_name")
+    if (
+        not letters.isascii()
+        and len(_SCRIPTS & {unicodedata.name(one, "").split(" ")[0] for one in letters}) > 1
+    ):
+        raise CellError("expect_one_script")  # with a Cyrillic А nobody finds the name
     return found
 
 
+_SCRIPTS = frozenset({"LATIN", "CYRILLIC", "GREEK"})  # whose letters look alike
 _NAME_MARKS = str.maketrans("", "", " .'’-()")
 
 
 # dates -------------------------------------------------------------------------------------------
 
-_ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](.+))?")
+_ISO = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ](.+))?")
 _SLASH = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(?:[T ](.+))?")
-_DIGITS = re.compile(r"(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(?:\d{2})?)?")
+_DIGITS = re.compile(r"(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(?:\d{2})?|[T ](.+))?")
 _TIME = re.compile(r"(\d{1,2})[:hg](\d{2})(?::(\d{2})(?:\.\d+)?)? ?(Z|[+-]\d{2}:?\d{2})?")
 
 
@@ -173,8 +179,8 @@ def _written_instant(written: str, expected: str) -> datetime:
     elif match := _SLASH.fullmatch(written):
         day_, month, year, clock = match.groups()
     elif match := _DIGITS.fullmatch(written):
-        year, month, day_, hour, minute = match.groups()
-        clock = f"{hour}:{minute}" if hour else None
+        year, month, day_, hour, minute, clock = match.groups()
+        clock = f"{hour}:{minute}" if hour else clock
     else:
         raise CellError(expected)
     try:
@@ -206,10 +212,10 @@ def _zone(written: str | None) -> timezone:
 
 # numbers -----------------------------------------------------------------------------------------
 
-_GROUPED = re.compile(r"\d{1,3}(?:([.,  ])\d{3})(?:\1\d{3})*(?:([.,])\d+)?")
-_SIMPLE = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
+_GROUPED = re.compile(r"\d{1,3}(?:([.,  ])\d{3})(?:\1\d{3})*(?:([.,])\d+)?", re.ASCII)
+_SIMPLE = re.compile(r"[+-]?\d+(?:[.,]\d+)?", re.ASCII)
 _COMPARED = re.compile(r"(<=|>=|≤|≥|<|>) ?(.+)")
-_PAIR = re.compile(r"(\d{1,3}(?:[.,]\d+)?) ?/ ?(\d{1,3}(?:[.,]\d+)?)")
+_PAIR = re.compile(r"(\d{1,3}(?:[.,]\d+)?) ?/ ?(\d{1,3}(?:[.,]\d+)?)", re.ASCII)
 _COMPARATORS = {"≤": "<=", "≥": ">="}
 
 

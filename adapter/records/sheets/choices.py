@@ -1,5 +1,6 @@
 """Lists of choices: what a cell may say in Vietnamese or English, and the code it means."""
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -16,6 +17,15 @@ def fold_label(text: str) -> str:
     """Letters and digits only, without case and diacritics: "Ngày sinh (*)" is "ngaysinh"."""
     plain_text = unicodedata.normalize("NFD", unify_letters(text).casefold()).replace("đ", "d")
     return "".join(letter for letter in plain_text if letter.isascii() and letter.isalnum())
+
+
+_DOUBT = re.compile(r"[?+<>=≤≥±~%]|^-\d")
+_NUMERAL = re.compile(r"\b(?:[ivx]+|\d+)\b", re.IGNORECASE)
+
+
+def _says_more(written: str) -> bool:
+    """Whether the marks that a label leaves out say something: "II?", "2+", and "I-II", which is not III."""
+    return bool(_DOUBT.search(written)) or len(_NUMERAL.findall(written)) > 1
 
 
 @dataclass(frozen=True)
@@ -48,8 +58,9 @@ class ChoiceList:
 
     def parse(self, value: CellValue) -> str:
         """The code of a cell. Raises CellError that lists the choices."""
-        code = self._codes.get(fold_label(cell_text(value)))
-        if code is None:
+        written = cell_text(value)
+        code = self._codes.get(fold_label(written))
+        if code is None or _says_more(written):
             raise CellError("expect_choice", choices=self.written)
         return code
 
