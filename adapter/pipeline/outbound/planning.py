@@ -62,6 +62,8 @@ def check_identity_key(adapter: Adapter, destination: Destination) -> None:
     """Under another identity key all that the hospital holds would be sent anew and retracted. Raises
     SettingsError when no resource in the ledger has the identity that this key makes.
     """
+    with read_transaction(adapter.engine) as connection:
+        adapter.require_its_key(connection)
     known = adapter.ledger.sample(destination.hospital.name, _FEW)
     kinds = {(map_.type, map_.identity_kind) for map_ in destination.resource_maps}
     made = [
@@ -141,6 +143,7 @@ def update_ledger(
         with write_transaction(adapter.engine) as connection:
             if lock is not None:
                 adapter.ledger.named_locks.verify_held(connection, lock)
+            adapter.require_its_key(connection)
             if mark_of_erasures(connection, hold=True) != mark:
                 break  # somebody among those who were read may have been erased since
             left_out = adapter.ledger.plan(
