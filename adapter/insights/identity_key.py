@@ -79,8 +79,8 @@ def is_unreadable(adapter: Adapter) -> bool:
     """Whether it is missing or too short, or guessable before anything was made with it."""
     try:
         _ = adapter.identities
-    except SettingsError:
-        return True
+    except SettingsError as error:
+        return error.text != "settings.changed_key"
     return False
 
 

@@ -183,13 +183,15 @@ class Adapter:
 
     @cached_property
     def identities(self) -> IdentityFactory:
-        """The maker of identities. Raises SettingsError when the key is missing or too short, or guessable
-        and nothing was made with it yet: of one that is in use there is a problem, until it is changed.
+        """The maker of identities. Raises SettingsError when the key is missing or too short, is not the one
+        that the database is under, or is guessable and nothing was made with it yet: of one that is in use
+        there is a problem, until it is changed.
         """
         made = read_identity_key(self.settings, self.settings.identity_key)
         with read_transaction(self.engine) as connection:
             if self.has_weak_key and not has_lines(connection):
                 raise SettingsError("settings.weak_key", reference=self.settings.identity_key)
+            self._require(connection, made)
             return with_former_keys(connection, made)
 
     @property
@@ -199,8 +201,11 @@ class Adapter:
         return len(secret) >= MIN_KEY_BYTES and is_weak_key(secret)
 
     def require_its_key(self, connection: Connection) -> None:
-        """Raises SettingsError where the identity key was changed, and that of the settings is another."""
-        if key_in_use(connection) not in (None, self.identities.mark):
+        """Raises SettingsError where the identity key was changed since this process read it."""
+        self._require(connection, self.identities)
+
+    def _require(self, connection: Connection, identities: IdentityFactory) -> None:
+        if key_in_use(connection) not in (None, identities.mark):
             raise SettingsError("settings.changed_key", reference=self.settings.identity_key)
 
     @property

@@ -17,18 +17,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from adapter import audit
+from adapter import audit, withheld
 from adapter.errors import UsageError
 from adapter.fhir.identity import IdentityFactory
 from adapter.ledger import identity_key
 from adapter.pipeline.application import Adapter, audit_subject
 from adapter.pipeline.remembered_head import AuditKey
 from adapter.records.change_feed import ChangeFeed
-from adapter.records.erased_names import change_key_of_erased
+from adapter.records.erased_names import change_key_of_erased, everybody
 from adapter.records.erasure import lock_erasures
-from adapter.records.tables import record
 
 __all__ = ["HospitalRenaming", "KeyChange", "change_identity_key", "look_at_key_change"]
 
@@ -92,8 +91,8 @@ def change_identity_key(
         _, old_names = _renaming(adapter, connection, one.hospital)
         names = {was: new.of(one.hospital, *of) for was, of in old_names.items()}
         identity_key.rename_lines(connection, one.hospital, names, now)
-    people = connection.execute(select(record.c.key).where(record.c.kind == "cadre")).scalars().all()
-    audit.rename_subjects(connection, {audit_subject(old, one): audit_subject(new, one) for one in people})
+    people = everybody(connection)
+    withheld.rename_subjects(connection, {audit_subject(old, one): audit_subject(new, one) for one in people})
     change_key_of_erased(connection, new)
     identity_key.replace_key(connection, old, new, now)
     _note(adapter, connection, reference, done, by=by, now=now)

@@ -14,9 +14,10 @@ from sqlalchemy import Connection, delete, insert, select
 
 from adapter.errors import SettingsError
 from adapter.fhir.identity import IdentityFactory
-from adapter.records.tables import erased_name
+from adapter.records.model import Cadre
+from adapter.records.tables import erased_name, record
 
-__all__ = ["ErasedNames", "change_key_of_erased", "is_erased"]
+__all__ = ["ErasedNames", "change_key_of_erased", "everybody", "is_erased"]
 
 _BLOCK: Final = 256
 
@@ -104,6 +105,11 @@ def change_key_of_erased(connection: Connection, new: IdentityFactory) -> None:
         connection.execute(delete(erased_name))
         fresh = sorted(_again(new, one) for one in stored)
         connection.execute(insert(erased_name), [{"hash": one} for one in fresh])
+
+
+def everybody(connection: Connection) -> list[str]:
+    """The keys of all people of whom there is or was a record."""
+    return list(connection.execute(select(record.c.key).where(record.c.kind == Cadre.kind)).scalars())
 
 
 def is_erased(

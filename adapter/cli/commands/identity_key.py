@@ -23,20 +23,16 @@ _COUNTS = ("rewritten", "waiting", "unanswered", "leaving", "others")
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     group = typer.Typer(help=say("identity.help"), invoke_without_command=True)
-    group.callback()(_show_unless_asked)
-    group.command("show", help=say("identity.help_show"))(show)
+    group.callback()(show)
     group.command("new", help=say("identity.help_new"))(new)
     group.command("change", help=say("identity.help_change"))(change)
     app.add_typer(group, name="identity-key")
 
 
-def _show_unless_asked(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        show(context)
-
-
 def show(context: typer.Context, as_json: AsJson = False) -> None:
     """How the key stands, and what hospitals still have under the one before."""
+    if context.invoked_subcommand is not None:
+        return
     with open_adapter(context) as adapter:
         found = insights(adapter).identity_key()
     emit(found, as_json, lambda out: _draw(out, found))

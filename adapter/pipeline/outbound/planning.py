@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from adapter import audit
+from adapter import withheld
 from adapter.database import read_transaction, write_transaction
 from adapter.delivery.decisions.strategy import (
     OutboundResource,
@@ -166,7 +166,7 @@ def update_ledger(
                 if one.cadre != CENTRE_KEY and one.refused is not None
             }
             # Last: all who write in the audit wait for each other, and lock their hospital's row before.
-            audit.set_withheld(connection, name, refused, now)
+            withheld.set_withheld(connection, name, refused, now)
         changed += sum(
             c.action not in (PlannedAction.UNCHANGED, PlannedAction.WAITING)
             for one in planned.values()

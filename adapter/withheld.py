@@ -18,7 +18,7 @@ from sqlalchemy import (
     select,
 )
 
-from adapter.audit.log import Event, append_events
+from adapter.audit import AuditEvent, append_events
 from adapter.database import UtcDateTime, metadata, read_transaction
 
 __all__ = [
@@ -103,11 +103,11 @@ def set_withheld(
     return list(news)
 
 
-def _told(hospital: str, subject: str, counts: Mapping[tuple[str, str], int]) -> Event:
+def _told(hospital: str, subject: str, counts: Mapping[tuple[str, str], int]) -> AuditEvent:
     """What the audit says of a subject's refusals."""
     action = "disclosure.refused" if counts else "disclosure.cleared"
     listed = [[kind, reason, count] for (kind, reason), count in counts.items()]
-    return Event(action, subject, hospital, {"refused": listed})
+    return (action, subject, hospital, {"refused": listed})
 
 
 def _stated(
