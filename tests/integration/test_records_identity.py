@@ -19,7 +19,7 @@ from adapter.records.importing.importer import run_import
 from adapter.records.importing.undo import changes_of_run, undo_run
 from adapter.records.model import Cadre, Measurement, Record, Visit
 from adapter.records.store import RecordStore
-from adapter.records.tables import import_change
+from adapter.records.tables import held_row, import_change, record, record_merge
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 NAMES = ("An", "Bình", "Cường", "Dung", "Em", "Phúc", "Giang", "Hà", "Ích", "Khánh")
@@ -126,7 +126,8 @@ def test_one_key_that_changes_hands_is_refused_with_all_that_hangs_on_it(centre:
 def test_it_is_let_through_by_saying_so(centre: Centre) -> None:
     centre.take(LAST_YEAR)
     people = [person("7", 77), *(one for one in PEOPLE if one["Mã cán bộ"] != "7")]
-    report = centre.take({"Cán bộ": people}, allowed=AllowedChanges(people=True))
+    allowed = AllowedChanges(people=True, former=True)  # and what is stored of the former one goes
+    report = centre.take({"Cán bộ": people}, allowed=allowed, partial=True)
     assert report.rejected == 0
     assert centre.person("7").name == "Trần Thị Hà Hai"
 
@@ -168,7 +169,7 @@ def test_whoever_takes_over_a_key_takes_over_nothing_that_the_file_does_not_say(
     private = {"Đồng ý chia sẻ": "HIV", "Điện thoại": "0912345678", "Dân tộc": "05"}
     centre.take({"Cán bộ": [PEOPLE[0] | private, *PEOPLE[1:]], "Lượt khám": VISITS})
     taken_over = [person("1", 77), *PEOPLE[1:]]
-    centre.take({"Cán bộ": taken_over}, allowed=AllowedChanges(people=True))
+    centre.take({"Cán bộ": taken_over}, allowed=AllowedChanges(people=True, former=True), partial=True)
     found = centre.person("1")
     assert found.name == "Trần Thị Hà Hai"
     assert (found.consents, found.phone, found.ethnic_group) == ((), None, None)
@@ -456,3 +457,71 @@ def _undo(centre: Centre, number: int) -> tuple[int, int, int]:
         assert run is not None
         done = undo_run(connection, run, at=centre.now, by="cli:test")
     return done.restored, done.removed, done.left
+
+
+# -- what is stored of whom a key was ------------------------------------------------------------------
+
+
+TAKEN_OVER = [person("1", 77), *PEOPLE[1:]]
+
+
+def test_what_is_stored_of_the_former_person_never_becomes_the_others(centre: Centre) -> None:
+    centre.take(LAST_YEAR)
+    before = centre.everything()
+    report = centre.take({"Cán bộ": TAKEN_OVER}, allowed=AllowedChanges(people=True))
+    [told] = report.problems
+    assert (told.row, told.column, told.text) == (2, "Mã cán bộ", "expect_no_former")
+    assert (told.params["records"], told.params["held"]) == (2, 0)  # a visit and its value
+    assert centre.everything() == before
+
+
+def test_it_is_removed_by_saying_so_and_the_file_may_say_it_anew(centre: Centre) -> None:
+    centre.take(LAST_YEAR)
+    allowed = AllowedChanges(people=True, former=True)
+    visits = [visit("V1", "1", "05/03/2025"), *VISITS[1:]]
+    report = centre.take({"Cán bộ": TAKEN_OVER, "Lượt khám": visits}, allowed=allowed, partial=True)
+    assert report.rejected == 0
+    assert centre.person("1").name == "Trần Thị Hà Hai"
+    left = {(one.kind, one.key) for one in centre.records.of_cadre("1")}
+    assert left == {("cadre", "1"), ("visit", "V1")}  # no value of the former one's visit
+
+
+@pytest.mark.parametrize("what", ["result", "merge", "held"])
+def test_what_a_person_must_move_stops_it(centre: Centre, what: str) -> None:
+    centre.take({"Cán bộ": PEOPLE})
+    with write_transaction(centre.engine) as connection:
+        if what == "result":
+            values = {"kind": "result", "key": "R-1", "cadre": "1", "body": "{}", "digest": "d"}
+            connection.execute(record.insert().values(**values, position=1, deleted=False))
+        elif what == "merge":
+            values = {"loser": "2", "survivor": "1", "merged_at": NOW, "merged_by": "x"}
+            connection.execute(record_merge.insert().values(**values))
+        else:
+            values = {"kind": "visit", "key": "V99", "cadre": "1", "state": "waiting"}
+            values |= {"body": "{}", "digest": "d"}
+            values |= {
+                "cells": "[]",
+                "findings": "[]",
+                "source": "",
+                "file_digest": "",
+                "sheet": "",
+                "row": 1,
+            }
+            connection.execute(held_row.insert().values(**values, held_at=NOW))
+    for former in (False, True):
+        report = centre.take({"Cán bộ": TAKEN_OVER}, allowed=AllowedChanges(people=True, former=former))
+        stopped = what != "held" or not former
+        assert report.rejected == stopped
+        if stopped:
+            assert report.problems[0].params["records"] == 0
+    assert (centre.person("1").name == "Trần Thị Hà Hai") is (what == "held")
+
+
+def test_taking_it_back_gives_the_former_person_everything_again(centre: Centre) -> None:
+    centre.take(LAST_YEAR)
+    before = centre.everything()
+    centre.take({"Cán bộ": TAKEN_OVER}, allowed=AllowedChanges(people=True, former=True), partial=True)
+    with read_transaction(centre.engine) as connection:
+        newest = list_runs(connection)[0]
+    assert _undo(centre, newest.id)[2] == 0
+    assert centre.everything() == before
