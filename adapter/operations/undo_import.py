@@ -58,6 +58,7 @@ class UndoImport(Operation[ImportUndo, ImportUndo]):
                     "restored": done.restored,
                     "removed": done.removed,
                     "left": done.left,
+                    "held": done.held,
                 },
             )
         return done

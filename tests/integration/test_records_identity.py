@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from adapter.database import read_transaction, write_transaction
 from adapter.errors import ImportRefused
@@ -144,6 +144,12 @@ def test_it_is_let_through_by_saying_so(centre: Centre) -> None:
         ({"Giới tính": "Nam"}, []),
         ({"Họ và tên": "TRAN THI AN", "Ngày sinh": "01/01/1999"}, []),  # the same name, spelt otherwise
         ({"Số CCCD": ""}, []),
+        ({"Họ và tên": "trần thị an", "Giới tính": "Nam"}, []),  # another case
+        ({"Họ và tên": "Tran Thi An", "Giới tính": "Nam"}, []),  # accents
+        ({"Họ và tên": "TRẦN  THỊ AN", "Ngày sinh": "1950"}, []),  # a year alone, the same
+        ({"Ngày sinh": "1950", "Giới tính": "Nam"}, []),
+        ({"Ngày sinh": "1951", "Giới tính": "Nam"}, ["sex", "birth_date"]),
+        ({"Số thẻ BHYT": "DN4010198765432"}, []),  # a card that is renewed
         ({"Giới tính": "Không rõ", "Họ và tên": "Lê Văn Tám"}, []),
     ],
 )
@@ -525,3 +531,47 @@ def test_taking_it_back_gives_the_former_person_everything_again(centre: Centre)
         newest = list_runs(connection)[0]
     assert _undo(centre, newest.id)[2] == 0
     assert centre.everything() == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "another"),
+    [
+        ({"birth_date": "1950"}, {"birth_date": "1950-09-02", "sex": "male"}, False),
+        ({"birth_date": "1950-09-02"}, {"birth_date": "1950", "sex": "male"}, False),
+        ({"birth_date": "1950-09"}, {"birth_date": "1950-09-02", "sex": "male"}, False),
+        ({"birth_date": "1950-09"}, {"birth_date": "1950-10", "sex": "male"}, True),
+        ({}, {"national_id": "001150012345"}, False),  # a number is added
+        ({"national_id": "001150012345"}, {}, False),
+        ({"national_id": "011500123"}, {"national_id": "001150012345"}, False),  # the old card gave way
+        ({"national_id": "011500123"}, {"national_id": "001150012345", "sex": "male"}, True),
+        ({"national_id": "001150012345"}, {"national_id": "011500123"}, True),
+        ({"national_id": "001150012345"}, {"national_id": "001150012346"}, True),
+        ({"national_id": "001 150 012 345"}, {"national_id": "001150012345"}, False),
+    ],
+)
+def test_what_is_corrected_is_no_other_person(
+    old: dict[str, str], new: dict[str, str], *, another: bool
+) -> None:
+    person_ = {"name": "Trần Thị An", "sex": "female", "birth_date": "1950-03-01"}
+    assert bool(changed_identity(person_ | old, {"name": "TRAN THI AN", "sex": "female"} | new)) is another
+
+
+def test_what_an_import_held_goes_with_it_and_what_was_let_in_is_counted(centre: Centre) -> None:
+    centre.take({"Cán bộ": PEOPLE})
+    held = {"kind": "visit", "cadre": "1", "body": "{}", "digest": "d", "cells": "[]", "findings": "[]"}
+    held |= {"source": "", "file_digest": "", "sheet": "", "row": 1}
+    centre.take({"Lượt khám": VISITS}, partial=True)
+    with write_transaction(centre.engine) as connection:
+        states = {"V-waits": ("waiting", centre.now), "V2": ("released", centre.now)}
+        states |= {"V-dropped": ("dropped", centre.now), "V-earlier": ("waiting", NOW)}
+        for key, (state, at) in states.items():
+            connection.execute(held_row.insert().values(**held, key=key, state=state, held_at=at))
+        connection.execute(update(record).where(record.c.key == "V2").values(position=10_000))  # let in since
+        run = list_runs(connection)[0]
+    with write_transaction(centre.engine) as connection:
+        done = undo_run(connection, run, at=centre.now + timedelta(hours=1), by="x")
+    assert (done.held, done.released) == (1, 1)
+    assert done.left >= 1
+    with read_transaction(centre.engine) as connection:
+        kept = set(connection.execute(select(held_row.c.key)).scalars())
+    assert kept == {"V2", "V-dropped", "V-earlier"}

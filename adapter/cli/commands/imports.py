@@ -83,6 +83,10 @@ def _draw(out: "Console", done: "ImportUndo", *, dry_run: bool) -> None:
     draw_field_changes(out, done.fields)
     text = "imports.would_undo" if dry_run else "imports.done"
     out.print(say(text, number=done.run, restored=done.restored, removed=done.removed))
+    if done.held:
+        out.print(say("imports.held", count=done.held))
+    if done.released:
+        out.print(say("imports.released", count=done.released))
     if done.left:
         out.print(say("imports.left", count=done.left))
 

@@ -123,12 +123,19 @@ class IdentityChecker:
 
 def changed_identity(old: Mapping[str, Any], new: Mapping[str, Any]) -> Sequence[str]:
     """What of a person says that it is another: the national number, or two of name, sex and birth date.
-    `old` as stored, `new` as read; what either does not say is no difference.
+    `old` as stored, `new` as read; what either does not say is no difference. An identity card of nine digits
+    that became one of twelve is the same person's, where nothing else is another.
     """
-    if _differs("national_id", old, new):
-        return ["national_id"]
     changed = [name for name in ("name", "sex", "birth_date") if _differs(name, old, new)]
+    if _differs("national_id", old, new) and (changed or not _is_renewed(old, new)):
+        return ["national_id"]
     return changed if len(changed) > 1 else []
+
+
+def _is_renewed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether the old kind of number gave way to the new one."""
+    lengths = [len(normalise_identifier(str(one["national_id"]))) for one in (old, new)]
+    return lengths == [9, 12]
 
 
 def _differs(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
