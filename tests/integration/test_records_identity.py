@@ -10,16 +10,21 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from adapter.database import read_transaction, write_transaction
-from adapter.errors import ImportRefused
+from adapter.errors import ImportRefused, UsageError
+from adapter.operations.operation import OperationContext
+from adapter.operations.undo_import import UndoImport
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.outbound.planning import forget_expired
 from adapter.records.doubles import shared_numbers
 from adapter.records.importing.identity_checks import AllowedChanges, changed_identity
-from adapter.records.importing.import_history import find_run, list_runs
+from adapter.records.importing.import_history import find_run, forget_changes, list_runs
 from adapter.records.importing.import_report import ImportReport
 from adapter.records.importing.importer import run_import
 from adapter.records.importing.undo import changes_of_run, undo_run
 from adapter.records.model import Cadre, Measurement, Record, Visit
 from adapter.records.store import RecordStore
 from adapter.records.tables import held_row, import_change, record, record_merge
+from adapter.settings import Settings
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 NAMES = ("An", "Bình", "Cường", "Dung", "Em", "Phúc", "Giang", "Hà", "Ích", "Khánh")
@@ -575,3 +580,31 @@ def test_what_an_import_held_goes_with_it_and_what_was_let_in_is_counted(centre:
     with read_transaction(centre.engine) as connection:
         kept = set(connection.execute(select(held_row.c.key)).scalars())
     assert kept == {"V2", "V-dropped", "V-earlier"}
+
+
+def test_old_imports_are_forgotten_and_say_so(centre: Centre, tmp_path: Path) -> None:
+    centre.take({"Cán bộ": PEOPLE})
+    centre.take({"Cán bộ": [one | {"Chức vụ": "Chuyên viên"} for one in PEOPLE]})
+    first, second = NOW + timedelta(days=1), NOW + timedelta(days=2)
+    assert forget_changes(centre.engine, first) == 0
+    assert forget_changes(centre.engine, second + timedelta(seconds=1)) == 30
+    with read_transaction(centre.engine) as connection:
+        assert connection.execute(select(import_change)).all() == []
+        newest = list_runs(connection)[0]
+    assert newest.forgotten
+    adapter = Adapter(Settings(database_url=f"sqlite:///{tmp_path / 'x.db'}"), centre.engine)
+    with pytest.raises(UsageError, match="too old"):
+        UndoImport(newest.id).perform(OperationContext(adapter, "x", lambda: NOW))
+    assert forget_changes(centre.engine, second + timedelta(days=9)) == 0
+
+
+def test_a_sync_forgets_them(centre: Centre, tmp_path: Path) -> None:
+    centre.take({"Cán bộ": PEOPLE})
+    centre.take({"Cán bộ": [one | {"Chức vụ": "Chuyên viên"} for one in PEOPLE]})
+    settings = Settings(database_url=f"sqlite:///{tmp_path / 'x.db'}", imports_days=30)
+    forget_expired(Adapter(settings, centre.engine), "bv", NOW + timedelta(days=31))
+    with read_transaction(centre.engine) as connection:
+        assert len(connection.execute(select(import_change)).all()) == 30
+    forget_expired(Adapter(settings, centre.engine), "bv", NOW + timedelta(days=33))
+    with read_transaction(centre.engine) as connection:
+        assert connection.execute(select(import_change)).all() == []

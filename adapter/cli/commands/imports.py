@@ -98,4 +98,6 @@ def _line(run: "ImportRun") -> tuple[object, ...]:
         note = say("imports.note_undoes", number=run.undoes)
     elif run.undone_by is not None:
         note = say("imports.note_undone", number=run.undone_by)
+    elif run.forgotten:
+        note = say("imports.note_forgotten")
     return run.id, moment(run.at), run.by, files, run.created, run.changed, run.deleted, note

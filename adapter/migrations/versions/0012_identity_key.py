@@ -1,4 +1,4 @@
-"""The identity key can be changed: which one is in use, those before it, and what lines were called."""
+"""The identity key can be changed: which one is in use, those before it, and old imports are forgotten."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,6 +16,9 @@ def upgrade() -> None:
     op.create_index("ix_ledger_entry_former", "ledger_entry", ["hospital", "former_identity"])
     op.add_column("audit_head", sa.Column("key_mark", sa.String(32), nullable=True))
     op.add_column("audit_head", sa.Column("sealed_from", sa.BigInteger(), nullable=True))
+    op.add_column(
+        "import_run", sa.Column("forgotten", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
     op.create_table(
         "identity_key",
         sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
