@@ -7,7 +7,7 @@ from adapter import audit, database, hospital_tokens, withheld
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
 from adapter.inbox.store import InboxStore
-from adapter.insights import audit_log, backup_report, problems
+from adapter.insights import audit_log, backup_report, problems, trial_restore, withdrawals
 from adapter.ledger import erasure as ledger_erase
 from adapter.ledger import identity_key, reassignment
 from adapter.ledger.active_mappings import ActiveMappingStore
@@ -76,6 +76,8 @@ STORES: tuple[type | ModuleType, ...] = (
 )
 OTHERS: dict[type | ModuleType, str] = {
     HospitalStore: "hospitals are few",
+    trial_restore: "makes a database and drops it",
+    withdrawals: "for a person, once",
     identity_key: "one row, or once in years; what is counted has an index",
     ServerCardStore: "hospitals are few",
     ActiveMappingStore: "hospitals and mappings are few",

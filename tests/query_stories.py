@@ -159,6 +159,7 @@ def looking(engine: Engine) -> None:
     assert waiting.has_entries(BV)
     waiting.unknown(BV, NOW)
     waiting.retracting(BV, NOW)
+    waiting.nameless_retractions(BV)
     waiting.undelivered_referrals(BV, NOW)
     assert waiting.delivered_referrals(BV)
     waiting.unclaimed_shipments(BV, NOW, NOW)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from adapter.insights.source_list import SourceState
     from adapter.insights.status import HospitalStatus
     from adapter.insights.unanswered import UnansweredReferral
+    from adapter.insights.withdrawals import Withdrawal
     from adapter.ledger.workers.registry import Worker
     from adapter.mapping.terminology.gaps import Gap
     from adapter.pipeline.mappings.activation import ProgressCallback
@@ -297,6 +298,14 @@ class Insights:
         from adapter.insights.audit_log import audit_head
 
         return audit_head(self.adapter)
+
+    def withdrawals(self, hospital: str) -> "Sequence[Withdrawal]":
+        """What is to be taken back at a hospital. That somebody looked is in the audit."""
+        from adapter.insights.withdrawals import waiting_withdrawals
+
+        found = waiting_withdrawals(self.adapter, hospital)
+        self._note_look("withdrawals.read", hospital=hospital)
+        return found
 
     def identity_key(self) -> "IdentityKeyReport":
         """How the identity key stands."""

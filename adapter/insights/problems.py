@@ -89,15 +89,17 @@ class Problem:
 class HospitalFacts:
     """What is known of one hospital. `mapping` says why the folder's mapping is not in force there;
     `token_expires_at` is when our token for it ends, `token_unreadable` that it cannot be read. `halted` is
-    why nothing may be written there, `other_key` that its ledger was made with another identity key.
-    `disclosures` counts the people of whom something waits for consent, `former_key` the resources that the
-    hospital still has under the identity key before.
+    why nothing may be written there, `nameless` what is to be taken back there of no record that is known,
+    `other_key` that its ledger was made with another identity key. `disclosures` counts the people of whom
+    something waits for consent, `former_key` the resources that the hospital still has under the identity
+    key before.
     """
 
     row: HospitalState
     parked: tuple[ParkedGroup, ...] = ()
     unknown: Backlog = _NONE
     retracting: Backlog = _NONE
+    nameless: Backlog = _NONE
     referrals: Backlog = _NONE
     idle: Backlog = _NONE
     unmatched: Backlog = _NONE
@@ -196,7 +198,17 @@ def _at(name: str, there: HospitalFacts, limits: AlarmSettings, now: datetime) -
         yield Problem("mapping", name, None, 1, command, cause=there.mapping)
     if there.disclosures:
         yield Problem("disclosures", name, None, there.disclosures, f"adapter mapping diff {name}")
+    if there.nameless.count and _is_closed_to_us(there):
+        command = f"adapter hospital withdrawals {name}"
+        yield Problem("withdrawals", name, there.nameless.since, there.nameless.count, command)
     yield from _server(name, there, limits, now)
+
+
+def _is_closed_to_us(there: HospitalFacts) -> bool:
+    """Whether nothing is written there until a person does something."""
+    row = there.row
+    stopped = row.failing_since is not None and row.last_error in _AT_ONCE
+    return bool(there.halted) or row.mode == HospitalMode.PAUSED or stopped or there.other_key
 
 
 def _reached(name: str, there: HospitalFacts, limits: AlarmSettings, now: datetime) -> Iterator[Problem]:
@@ -312,6 +324,7 @@ def _facts_at(adapter: Adapter, name: str, now: datetime) -> HospitalFacts:
         row=adapter.ledger.hospitals.row(name),
         parked=tuple(adapter.parked_store.groups([ParkedSelection(name)])),
         unknown=ages.unknown(name, now - timedelta(minutes=limits.unknown_minutes)),
+        nameless=ages.nameless_retractions(name),
         retracting=ages.retracting(name, now - timedelta(hours=limits.retract_hours)),
         referrals=ages.undelivered_referrals(name, now - timedelta(hours=limits.referral_hours)),
         idle=ages.unclaimed_shipments(name, now - timedelta(minutes=limits.idle_minutes), now),

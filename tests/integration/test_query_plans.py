@@ -124,6 +124,7 @@ METHODS: dict[Function, Reach | str] = {
     OverdueStore.has_entries: _STOPS,
     OverdueStore.unknown: STATE,
     OverdueStore.retracting: STATE,
+    OverdueStore.nameless_retractions: STATE,
     OverdueStore.undelivered_referrals: STATE,
     OverdueStore.delivered_referrals: STATE,
     OverdueStore.unclaimed_shipments: PLACE,

@@ -82,8 +82,8 @@ def check_identity_key(adapter: Adapter, destination: Destination) -> None:
 
 
 def forget_expired(adapter: Adapter, hospital: str, now: datetime) -> int:
-    """Forget what is past its retention (`receipts_days`, `imports_days` of the settings); returns how much of
-    the hospital's. For who has the hospital's turn: what a plan goes by does not go meanwhile. A hospital
+    """Forget what is past its retention (`receipts_days`, `imports_days` of the settings); returns how much
+    of the hospital's. For who has the hospital's turn: what a plan goes by does not go meanwhile. A hospital
     that drains is left as it is.
     """
     forget_changes(adapter.engine, now - timedelta(days=adapter.settings.imports_days))
