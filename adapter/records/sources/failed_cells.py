@@ -12,6 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from adapter.records.sheets.cell_parsers import NOT_CALCULATED
+from adapter.records.sources.workbook_limits import times_repeated
 
 __all__ = ["FailedCells", "failed_cells"]
 
@@ -201,7 +202,7 @@ def _ods(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[int, int, str]]:
             elif event == "end" and node.tag == f"{_TABLE}table-row":
                 if within:
                     yield from ((row, column, error) for column, error in _failed_in_row(node))
-                row += int(node.get(f"{_TABLE}number-rows-repeated", 1))
+                row += times_repeated(node, "rows")
                 node.clear()
 
 
@@ -210,7 +211,7 @@ def _failed_in_row(row: ElementTree.Element) -> Iterator[tuple[int, str]]:
     for cell in row:
         if not cell.tag.endswith("table-cell"):
             continue
-        repeated = int(cell.get(f"{_TABLE}number-columns-repeated", 1))
+        repeated = times_repeated(cell, "columns")
         if cell.get(f"{_TABLE}formula") is not None and repeated < 1000:
             text = "".join(cell.itertext()).strip()
             if cell.get(_CALC) == "error" or text.startswith(("#", "Err:")):
