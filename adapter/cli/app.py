@@ -12,6 +12,7 @@ from adapter.cli.commands import (
     doctor,
     explain,
     hospital,
+    identity_key,
     import_records,
     imports,
     inbox,
@@ -95,5 +96,6 @@ for module in (
     validate,
     backup,
     audit,
+    identity_key,
 ):
     module.register(app)

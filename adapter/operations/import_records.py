@@ -135,7 +135,7 @@ def check_source(context: OperationContext, path: Path, on_record: Callable[[Rec
         on_record=on_record,
         inputs=_inputs(context.adapter, full=True),
         identities=lambda: context.adapter.identities,
-        allowed=AllowedChanges(people=True, moves=True, clearing=True),  # nothing is written
+        allowed=AllowedChanges(people=True, former=True, moves=True, clearing=True),  # nothing is written
         plausible=_plausible(context.adapter),
     )
 

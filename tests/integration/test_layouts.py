@@ -556,6 +556,39 @@ def test_of_t0_rows_of_a_wide_sheet_nothing_is_looked_at(engine: Engine, tmp_pat
     assert not (tmp_path / "r.xlsx").exists()
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_whom_a_wide_sheet_calls_t0_is_hidden_in_every_other_sheet(
+    engine: Engine, tmp_path: Path, *, first: bool
+) -> None:
+    """Stored as T4, or in nobody's sheet: what hangs on the key does not come in, nor do words of theirs."""
+    imports(engine, centre(tmp_path))
+    wide = (*WIDE, "Diện quản lý")
+    sheets: dict[str, Rows] = {
+        "Wide": [
+            wide,
+            ("A1", "Lê Văn An", "Khám định kỳ", "15/03/2026", 88, "5,1", "30", "T4"),
+            ("A2", "Trần Thị Ba", "Khám định kỳ", "15/03/2026", 777, "7,77", "77", "T0"),
+            ("X9", "Người Ẩn Danh", "Khám định kỳ", "15/03/2026", 777, "7,77", "77", "T0"),
+        ],
+        "Lượt khám": [
+            ("Mã lượt khám", "Mã cán bộ", "Loại", "Bắt đầu", "Kết luận"),
+            ("V1", "A1", "Khám định kỳ", "16/03/2026", "ổn"),
+            ("V2", "A2", "Khám định kỳ", "16/03/2026", "kết luận riêng"),
+            ("V3", "a2", "Khám định kỳ", "16/03/2026", "kết luận riêng"),
+            ("V9", "X9", "Khám định kỳ", "16/03/2026", "kết luận riêng"),
+            ("V4", "A1", "Khám định kỳ", "17/03/2026", "đi cùng Người Ẩn Danh"),
+        ],
+    }
+    listed = sheets if first else dict(reversed(sheets.items()))
+    report = imports(engine, workbook(tmp_path / "a.xlsx", listed), rejects=tmp_path / "r.xlsx", partial=True)
+    kept = {one.key for one in RecordStore(engine).iterate("visit")}
+    assert kept == {"V1", "A1.checkup.20260315"}
+    shown = str(report.as_json()) + "".join(map(str, report.problems)) + "".join(report.warnings)
+    for hidden in ("X9", "Ẩn Danh", "777", "kết luận riêng"):
+        assert hidden not in shown
+    assert not (tmp_path / "r.xlsx").exists()
+
+
 def test_a_wide_sheet_without_a_visit_is_asked_for_it(engine: Engine, tmp_path: Path) -> None:
     rows = [("Mã cán bộ", "Ngày khám", "Creatinin", "AST"), ("A1", "15/03/2026", 88, 30)]
     with pytest.raises(ImportRefused, match="Loại"):

@@ -55,7 +55,7 @@ def show(  # noqa: PLR0917 - Typer passes them by name
             who,
             action,
             hospital,
-            looking.audit_subject(cadre) if cadre else None,
+            looking.audit_subjects(cadre) if cadre else (),
             _local(since),
             _local(until),
         )

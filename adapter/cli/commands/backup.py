@@ -64,5 +64,7 @@ def _draw(out: "Console", found: "BackupReport") -> None:
     out.print(say(f"backup.{fits}"))
     for words in found.words:
         out.print(f"!! {words}")
-    if not found.problems:
+    if found.untried and found.untried != "refused":
+        out.print(say("backup.untried", why=say(f"backup.untried_{found.untried}")))
+    elif not found.problems:
         out.print(say("backup.good"))

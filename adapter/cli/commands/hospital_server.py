@@ -6,7 +6,7 @@ import typer
 
 from adapter.cli.terminal.command_words import ask
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
-from adapter.cli.terminal.output import emit, errors
+from adapter.cli.terminal.output import emit, errors, moment, rows, table
 from adapter.cli.terminal.progress import progress
 from adapter.texts import say
 
@@ -27,6 +27,7 @@ def register(hospital: typer.Typer) -> None:
     """Add these commands to the group `hospital`."""
     hospital.command("moved", help=say("server.help_moved"))(moved)
     hospital.command("forget", help=say("server.help_forget"))(forget)
+    hospital.command("withdrawals", help=say("server.help_withdrawals"))(withdrawals)
 
 
 def say_halted(adapter: "Adapter", names: "Sequence[str]") -> None:
@@ -72,6 +73,19 @@ def forget(
     said = say("server.done_forget", hospital=name, address=seen.shown.address, planned=planned)
     facts = {"preview": seen.shown, "forgotten": done, "planned": planned}
     emit(facts, as_json, lambda out: out.print(said if done else say("server.nothing_done")))
+
+
+def withdrawals(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """What is to be taken back there, for a person who asks the hospital to do it."""
+    with open_adapter(context) as adapter:
+        found = insights(adapter).withdrawals(name)
+    made = table(*(say(f"server.col_{word}") for word in ("type", "identifier", "id", "since")))
+    lines = ((one.type, f"{one.system}|{one.identifier}", one.id or "", moment(one.since)) for one in found)
+    emit(
+        found,
+        as_json,
+        lambda out: out.print(rows(made, lines) if found else say("server.no_withdrawals")),
+    )
 
 
 def _agreed(*, yes: bool, as_json: bool) -> bool:

@@ -47,6 +47,9 @@ def import_files(
     allow_other_people: Annotated[
         bool, typer.Option("--allow-other-people", help=say("imports.help_allow_other_people"))
     ] = False,
+    remove_former: Annotated[
+        bool, typer.Option("--remove-former", help=say("imports.help_remove_former"))
+    ] = False,
     allow_moves: Annotated[bool, typer.Option("--allow-moves", help=say("imports.help_allow_moves"))] = False,
     allow_clearing: Annotated[
         bool, typer.Option("--allow-clearing", help=say("imports.help_allow_clearing"))
@@ -66,7 +69,12 @@ def import_files(
 
     if look or keep:
         look_at(context, files, keep, as_json)
-    allowed = AllowedChanges(people=allow_other_people, moves=allow_moves, clearing=allow_clearing)
+    allowed = AllowedChanges(
+        people=allow_other_people or remove_former,
+        former=remove_former,
+        moves=allow_moves,
+        clearing=allow_clearing,
+    )
     operation = ImportRecords(
         tuple(files),
         dry_run,

@@ -84,6 +84,10 @@ def _draw(out: "Console", done: "ImportUndo", *, dry_run: bool) -> None:
     draw_field_changes(out, done.fields)
     text = "imports.would_undo" if dry_run else "imports.done"
     out.print(say(text, number=done.run, restored=done.restored, removed=done.removed))
+    if done.held:
+        out.print(say("imports.held", count=done.held))
+    if done.released:
+        out.print(say("imports.released", count=done.released))
     if done.left:
         out.print(say("imports.left", count=done.left))
 
@@ -95,4 +99,6 @@ def _line(run: "ImportRun") -> tuple[object, ...]:
         note = say("imports.note_undoes", number=run.undoes)
     elif run.undone_by is not None:
         note = say("imports.note_undone", number=run.undone_by)
+    elif run.forgotten:
+        note = say("imports.note_forgotten")
     return run.id, moment(run.at), run.by, files, run.created, run.changed, run.deleted, note

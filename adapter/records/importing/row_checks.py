@@ -152,15 +152,16 @@ class RowChecker:
             row.refused = self._hidden.is_same_person(person) or self._hidden.was_erased(person)
         if row.refused and kind == "cadre" and row.key is not None:
             self.refused_cadres.add(row.key)
-        row.refused = (
-            row.refused
-            or self._refused.holds(kind, row)
-            or (kind == "cadre" and self._hidden.has_key(row.key))
-        )
+        row.refused = row.refused or self._refused.holds(kind, row) or self._is_hiddens(kind, row)
         if row.refused:
             self._refused.add(kind, row.key)
             self._count_refused(tab, row)
         return row.refused
+
+    def _is_hiddens(self, kind: str, row: ParsedRow) -> bool:
+        """Whether the row is of a hidden person's key."""
+        owner = row.key if kind == "cadre" else row.fields.get("cadre")
+        return bool(self._hidden) and self._hidden.has_key(owner)
 
     def _hold(self, tab: Tab, reader: RowReader, rows: list[ParsedRow]) -> None:
         """Hold back what tells of a T0 person in somebody else's row."""

@@ -65,6 +65,9 @@ def wide_tabs(
     if not names_visits:
         _require(table, reading)
 
+    def hidden(tab: Tab) -> Iterator[dict[str, str]]:
+        return row.hidden(records()(tab))
+
     def tab(sheet: Sheet, rows: Callable[[Iterator[NumberedRow]], Iterator[NumberedRow]]) -> Tab:
         def read(tab: Tab) -> Iterator[NumberedRow]:
             return rows(records()(tab))
@@ -79,6 +82,7 @@ def wide_tabs(
             read,
             origin=row.empty if sheet is _MEASUREMENT else TabSource(),
             column_of=row.column_of if sheet is _MEASUREMENT else None,
+            hidden_people=hidden if sheet is _MEASUREMENT and row.says_tiers else None,
         )
 
     measured = tab(_MEASUREMENT, row.measurements)
@@ -143,6 +147,14 @@ class _WideRow:
         self._of_visit = [reading.place(field) for field in ("cadre", "type", "started_at")]
         tiers = (one.place for one in reading.having(ColumnRole.PERSON) if one.field == "tier")
         self._tier = next(tiers, None)
+        self._person = {one.field: one.place for one in reading.having(ColumnRole.PERSON)}
+        if (cadre := reading.place("cadre")) is not None:
+            self._person["key"] = cadre
+
+    @property
+    def says_tiers(self) -> bool:
+        """Whether a column has them."""
+        return self._tier is not None
 
     def _may_be_read(self, rows: Iterator[NumberedRow]) -> Iterator[NumberedRow]:
         """Rows without those whose tier is T0, or cannot be read: nothing of these is looked at."""
@@ -153,6 +165,12 @@ class _WideRow:
                 yield number, cells
             elif found is TierReading.UNREADABLE:
                 self._on_unread()
+
+    def hidden(self, rows: Iterator[NumberedRow]) -> Iterator[dict[str, str]]:
+        """Of the rows whose tier is T0, what they say of whom they are about."""
+        for _, cells in rows:
+            if self._read_tier(_at(cells, self._tier)) is TierReading.REFUSED:
+                yield {field: cell_text(_at(cells, place)) for field, place in self._person.items()}
 
     def _slipped(self, cells: list[CellValue]) -> bool:
         """Whether the row has more cells than the header: what is made of it has one too many as well."""

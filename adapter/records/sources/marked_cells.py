@@ -21,6 +21,7 @@ from adapter.records.sources.number_formats import (
     PercentSection,
     percent_format,
 )
+from adapter.records.sources.workbook_limits import times_repeated
 
 __all__ = ["MarkedCells", "marked_cells"]
 
@@ -278,7 +279,7 @@ def _ods(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[int, int, CellMa
             elif event == "end" and node.tag == f"{_TABLE}table-row":
                 if within:
                     yield from ((row, column, mark) for column, mark in _marks_in_row(node))
-                row += int(node.get(f"{_TABLE}number-rows-repeated", 1))
+                row += times_repeated(node, "rows")
                 node.clear()
 
 
@@ -287,7 +288,7 @@ def _marks_in_row(row: ElementTree.Element) -> Iterator[tuple[int, CellMark]]:
     for cell in row:
         if not cell.tag.endswith("table-cell"):
             continue
-        repeated = int(cell.get(f"{_TABLE}number-columns-repeated", 1))
+        repeated = times_repeated(cell, "columns")
         if cell.get(f"{_TABLE}formula") is not None and repeated < 1000:
             text = "".join(cell.itertext()).strip()
             if cell.get(_CALC) == "error" or text.startswith(("#", "Err:")):
