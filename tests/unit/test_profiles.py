@@ -355,3 +355,11 @@ def test_no_shape_of_a_vital_sign_raises(name: str, odd: Any) -> None:
 def test_the_package_gives_the_same_tables() -> None:
     assert generate_profiles(EXAMPLES) == CORE_FILE.read_bytes()
     assert generate_vocabulary(EXAMPLES) == VOCABULARY_FILE.read_bytes()
+
+
+def test_what_was_right_is_looked_at_again_when_it_changed() -> None:
+    resource = copy.deepcopy(HEIGHT)
+    assert check_resource(resource, second_opinion=False) == []
+    resource["category"][0]["coding"][0]["code"] = "laboratory"
+    assert errors(resource) == ["Observation.category"]
+    assert check_resource(HEIGHT) == []

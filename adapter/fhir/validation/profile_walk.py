@@ -6,6 +6,7 @@ named them.
 """
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from typing import Any, Final, NamedTuple
 
 from adapter.fhir.definitions import types
@@ -22,6 +23,7 @@ Json = dict[str, Any]
 _MOST_CODES: Final = 20  # that a message lists
 _NOTHING: Final = object()
 _MANY: Final = 2**31
+_OFTEN_THE_SAME: Final = ("category", "coding")  # from one resource to the next
 # R4's rules of vital signs, after their FHIRPath
 _RULES: Final[dict[str, Predicate]] = {
     "vs-1": lambda value: type(value) is not str or len(value) >= 8,
@@ -122,12 +124,13 @@ class _Slice(NamedTuple):
 class _ReadyChild:
     """What a profile asks of the elements of one name below another one."""
 
-    __slots__ = ("_forms", "_is_closed", "_max", "_min", "_node", "_profile", "_slices", "_step")
+    __slots__ = ("_forms", "_is_closed", "_max", "_min", "_node", "_profile", "_right", "_slices", "_step")
 
     def __init__(self, node: ProfileNode, owner: str, profile: str) -> None:
         self._node, self._profile = node, profile
         self._step = node.name.removesuffix("[x]")
         self._min, self._max = node.min, node.said.get("max", _MANY)
+        self._right: Any = None  # what was right the last time
         self._forms = tuple(_forms(node, owner, profile))
         slicing = node.said.get("slicing", {})
         self._slices = tuple(
@@ -145,6 +148,15 @@ class _ReadyChild:
 
     def check(self, walk: ResourceWalk, owner: Json, path: LinkedPath) -> None:
         """Look at all of them in `owner`."""
+        codings = owner.get(self._step) if self._step in _OFTEN_THE_SAME else None
+        if codings is not None and codings == self._right:
+            return
+        before = walk.noted
+        self._check(walk, owner, path)
+        if codings is not None and walk.noted == before:
+            self._right = deepcopy(codings)  # a caller may change what it gave
+
+    def _check(self, walk: ResourceWalk, owner: Json, path: LinkedPath) -> None:
         here: LinkedPath = (path, self._step)
         found: list[tuple[_Form, Any, LinkedPath]] = []
         for form in self._forms:

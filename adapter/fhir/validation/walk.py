@@ -358,6 +358,11 @@ class ResourceWalk:
             self.issues.append(Issue(severity, code, say(text, **params), fhirpath(path), rule))
 
     @property
+    def noted(self) -> int:
+        """A number that is another after each issue, also after those for which there is no room."""
+        return -self._room["error"] - self._room["warning"]
+
+    @property
     def has_internal_references(self) -> bool:
         """Whether something in the resource points to something else in it, or can be pointed to."""
         scope = self.scope
