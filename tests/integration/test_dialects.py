@@ -99,6 +99,13 @@ def without_ranges(year: Records) -> Records:
     }
 
 
+def same(one: dict[str, Any], other: dict[str, Any], *, cased: bool) -> bool:
+    """Whether two records say the same. Some old fonts have capitals with marks in a font of their own."""
+    return (
+        one == other if cased else orjson.dumps(one).decode().lower() == orjson.dumps(other).decode().lower()
+    )
+
+
 @pytest.fixture(scope="module")
 def years(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Records]:
     long = plain(tmp_path_factory.mktemp("plain"))
@@ -121,10 +128,12 @@ def test_a_year_in_another_dialect_is_the_same_year(
     for key, (body, _) in year.items():
         if key not in found:
             missing[key[0]] += 1
-        elif found[key][0] != body and found[key][1] not in noted:
+        elif not same(body, found[key][0], cased=not dialect.font) and found[key][1] not in noted:
             changed.append((body, found[key]))
     named = {kind: counts.rejected + counts.held for kind, counts in report.kinds.items()}
     silent = {kind: count for kind, count in missing.items() if count > named.get(kind, 0)}
     assert (changed[:2], sorted(extra)[:2], silent) == ([], [], {}), dialect
-    if dialect.font != "VPS":  # some of whose words are VNI's too: such a cell is asked about
+    if (
+        not dialect.font
+    ):  # in one, a word may be another font's too, or Vietnamese as it stands: it is asked about
         assert (report.problem_count, dict(missing), report.held) == (0, {}, 0), dialect
