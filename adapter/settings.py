@@ -152,6 +152,9 @@ class HospitalSettings(BaseModel):
     display: str
     level: Literal["provincial", "central"]
     base_url: str = Field(pattern=r"^https?://\S+$")
+    base_urls: tuple[
+        Annotated[str, Field(pattern=r"^https?://\S+$")], ...
+    ] = ()  # what it calls that server too
     token: SecretRef | None = None
     facility_code: str = Field("", pattern=r"^([0-9A-Z]{5})?$")  # empty: only the name is sent
     schedule: Annotated[str, AfterValidator(_is_cron)] = "*/30 * * * *"  # cron, Asia/Ho_Chi_Minh

@@ -9,16 +9,16 @@ from sqlalchemy import Connection, Engine
 
 from adapter.database import write_transaction
 from adapter.fhir import codec
-from adapter.inbox import processing
+from adapter.inbox import linking, processing
 from adapter.inbox.local_writes import ResultPlan, StoredResult
 from adapter.inbox.matching import FulfilmentEffect, KnownCadre, KnownReferral
 from adapter.inbox.receive import receive_resource
 from adapter.inbox.store import InboxItem, InboxStore
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.model import Cadre, Fulfilment, Record, Referral, Result, Sex, Tier
-from adapter.records.serialisation import body_digest, person_identifiers, serialise_record
+from adapter.records.serialisation import body_digest, name_digest, person_identifiers, serialise_record
 from adapter.records.store import RecordStore
-from adapter.records.tables import cadre_identifier, record
+from adapter.records.tables import cadre_identifier, cadre_name, record
 
 NOW = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
 OURS = "https://cadre-health.example/fhir/sid/record"
@@ -39,6 +39,8 @@ class Directory:
     remote_referrals: dict[str, str] = field(default_factory=lambda: {"71": "GT-1"})
     remote_cadres: dict[str, str] = field(default_factory=lambda: {"51": "CB-1", "52": "CB-2"})
     cadre_identities: dict[str, str] = field(default_factory=lambda: {"idan": "CB-1", "idbinh": "CB-2"})
+    encounters: dict[str, str] = field(default_factory=lambda: {"idvisit": "CB-1", "91": "CB-1"})
+    own_bases: frozenset[str] = frozenset({"https://adapter.centre.example/fhir"})
 
     def referral_by_identity(self, value: str) -> KnownReferral | None:
         return self.referral(self.referral_identities.get(value, ""))
@@ -52,8 +54,14 @@ class Directory:
     def cadre_by_remote_id(self, id: str) -> str | None:
         return self.remote_cadres.get(id)
 
+    def cadre_by_encounter(self, *, identity: str | None = None, id: str | None = None) -> str | None:
+        return self.encounters.get(identity or id or "")
+
     def cadres_by_identifier(self, value: str) -> list[str]:
         return self.records.cadres_by_identifier(value)
+
+    def cadres_by_name(self, name: str, birth_date: str) -> list[str]:
+        return self.records.cadres_by_name(name, birth_date)
 
     def referral(self, key: str) -> KnownReferral | None:
         found = self.records.get("referral", key)
@@ -65,7 +73,7 @@ class Directory:
         found = self.records.get("cadre", key)
         if not isinstance(found, Cadre):
             return None
-        return KnownCadre(found.key, found.name, found.birth_date, PSEUDONYMS.get(found.key))
+        return KnownCadre(found.key, found.name, found.birth_date, PSEUDONYMS.get(found.key), str(found.sex))
 
     def audit_subject(self, cadre: str) -> str:
         return codec.digest(cadre.encode())
@@ -171,7 +179,7 @@ class Centre:
         return item
 
     def link(self, item: int, cadre: str, referral: str | None = None) -> str:
-        return processing.link_item(
+        return linking.link_item(
             self.inbox,
             item,
             cadre,
@@ -183,7 +191,7 @@ class Centre:
         )
 
     def unlink(self, item: int) -> None:
-        processing.unlink_item(
+        linking.unlink_item(
             self.inbox, item, directory_of=self.directory, records=self.records, by="bs.hoa", now=NOW
         )
 
@@ -213,4 +221,6 @@ def _put(engine: Engine, records: Sequence[Record]) -> None:
             )
             for number in person_identifiers(one) if isinstance(one, Cadre) else ():
                 connection.execute(cadre_identifier.insert().values(value=number, cadre=one.key))
+            for name in [name_digest(one)] if isinstance(one, Cadre) else ():
+                connection.execute(cadre_name.insert().values(value=name, cadre=one.key))
         positions.close()
