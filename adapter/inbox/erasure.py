@@ -83,8 +83,10 @@ def forget_resource(connection: Connection, one: SentResource) -> None:
 
 def _forget_listings(connection: Connection, one: SentResource) -> None:
     name = f"{one.type}/{one.id}"
-    named = or_(inbox_listing.c.member == name, inbox_listing.c.listed_by == name)
-    connection.execute(delete(inbox_listing).where(inbox_listing.c.hospital == one.hospital, named))
+    for column in (inbox_listing.c.member, inbox_listing.c.listed_by):
+        connection.execute(
+            delete(inbox_listing).where(inbox_listing.c.hospital == one.hospital, column == name)
+        )
 
 
 def forget_candidate(connection: Connection, cadre: str) -> None:

@@ -213,12 +213,8 @@ class InboxStore:
 
     def linked_version(self, item: InboxItem) -> InboxItem | None:
         """The last version before this one that a person linked."""
-        query = select(inbox_item).where(
-            inbox_item.c.lineage == item.lineage, inbox_item.c.id < item.id, inbox_item.c.state == "linked"
-        )
-        with read_transaction(self.engine) as connection:
-            row = connection.execute(query.order_by(inbox_item.c.id.desc()).limit(1)).first()
-        return _item(row) if row else None
+        earlier = (one for one in self.of_lineage(item.lineage) if one.id < item.id)
+        return next((one for one in earlier if one.state == "linked"), None)
 
     @staticmethod
     def join_lineage(connection: Connection, item: InboxItem, lineage: int) -> None:

@@ -40,11 +40,11 @@ inbox_item = Table(
     Column("lineage", BigInteger, nullable=False, server_default="0"),  # the first item's id
     Column("delivery", String(32)),  # what came in one request has one
     Index(None, "hospital", "type", "resource_id", "id"),
-    Index(None, "hospital", "type", "digest", "id"),
+    Index(None, "digest", "id"),
     Index(None, "lineage", "id"),
     Index(None, "cadre", "id"),
     Index(None, "state", "id"),
-    Index(None, "state", "settled_by", "id"),
+    Index(None, "settled_by", "state", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -65,6 +65,6 @@ inbox_listing = Table(
     Column("hospital", String(60), primary_key=True),
     Column("member", String(130), primary_key=True),  # Type/id
     Column("listed_by", String(130), primary_key=True),  # Type/id of a report or panel
-    Index(None, "hospital", "listed_by"),
+    Index(None, "listed_by"),
     sqlite_with_rowid=False,
 )

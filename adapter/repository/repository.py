@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import Connection, Engine
 
@@ -148,8 +149,10 @@ class Repository:
             return self._with_bodies(writer.connection, owner, [outcome])[0]
 
     @contextmanager
-    def write_transaction(self, owner: str) -> Iterator[TransactionWriter]:
-        """A transaction for the writes of one owner: committed at the end, undone by an exception."""
+    def write_transaction(self, owner: str, delivery: str | None = None) -> Iterator[TransactionWriter]:
+        """A transaction for the writes of one owner: committed at the end, undone by an exception. `delivery`
+        is the request that they came in, where that has more than this transaction.
+        """
         with write_transaction(self.engine) as connection:
             yield TransactionWriter(
                 connection,
@@ -159,6 +162,7 @@ class Repository:
                 recognise_repeats=self._recognise_repeats,
                 on_change=self._on_change,
                 own_system=self._own_system,
+                delivery=delivery or uuid4().hex,
             )
 
     # Bundles
@@ -173,15 +177,21 @@ class Repository:
         if bundle.get("type") == "transaction":
             answers = self._transaction(owner, require_all_valid(parsed), base, representation)
             return response_bundle("transaction", answers)
-        answers = [self._one_of_batch(owner, entry, base, representation) for entry in parsed]
+        delivery = uuid4().hex
+        answers = [self._one_of_batch(owner, entry, base, representation, delivery) for entry in parsed]
         return response_bundle("batch", answers)
 
     def _transaction(
-        self, owner: str, entries: Sequence[Interaction], base: str, representation: bool
+        self,
+        owner: str,
+        entries: Sequence[Interaction],
+        base: str,
+        representation: bool,
+        delivery: str | None = None,
     ) -> list[Resource]:
         writes = [entry for entry in entries if entry.method not in ("GET", "HEAD")]
         answers: dict[int | None, Resource] = {}
-        with self.write_transaction(owner) if writes else self._looking(owner) as writer:
+        with self.write_transaction(owner, delivery) if writes else self._looking(owner) as writer:
             outcomes = writer.run(writes) if writes else []
             if representation:
                 outcomes = self._with_bodies(writer.connection, owner, outcomes)
@@ -194,12 +204,12 @@ class Repository:
         return [answers[entry.position] for entry in entries]
 
     def _one_of_batch(
-        self, owner: str, entry: Interaction | FhirError, base: str, representation: bool
+        self, owner: str, entry: Interaction | FhirError, base: str, representation: bool, delivery: str
     ) -> Resource:
         try:
             if isinstance(entry, FhirError):
                 return error_response_entry(entry)
-            return self._transaction(owner, [entry], base, representation)[0]
+            return self._transaction(owner, [entry], base, representation, delivery)[0]
         except FhirError as error:
             return error_response_entry(error)
 

@@ -39,11 +39,14 @@ class VersionChange:
     body: bytes
     repeated: bool
     entry: int | None
+    delivery: str | None = None  # the same for all that came in one request
 
 
 @dataclass(frozen=True, slots=True)
 class InteractionOutcome:
-    """What came of one interaction. `updated` in milliseconds; `body` None where there is none to show."""
+    """What came of one interaction. `updated` in milliseconds; `body` None where there is none to show;
+    `notice` is what the sender is to be told beside.
+    """
 
     status: int
     type: str
@@ -52,6 +55,7 @@ class InteractionOutcome:
     updated: int
     body: bytes | None = None
     repeated: bool = False
+    notice: str | None = None
 
 
 @dataclass(slots=True)

@@ -45,11 +45,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hospital", "member", "listed_by", name="pk_inbox_listing"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_inbox_listing_hospital_listed_by", "inbox_listing", ["hospital", "listed_by"])
+    op.create_index("ix_inbox_listing_listed_by", "inbox_listing", ["listed_by"])
     op.add_column("inbox_item", sa.Column("lineage", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("inbox_item", sa.Column("delivery", sa.String(32)))
     op.drop_index("ix_inbox_item_hospital_type_identity_id", table_name="inbox_item")
-    for columns in (("hospital", "type", "digest"), ("lineage",), ("cadre",), ("state", "settled_by")):
+    for columns in (("digest",), ("lineage",), ("cadre",), ("settled_by", "state")):
         op.create_index(f"ix_inbox_item_{'_'.join((*columns, 'id'))}", "inbox_item", [*columns, "id"])
     connection = op.get_bind()
     _name_people(connection)
