@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, func, select, text
 
 from adapter.database import write_transaction
 from adapter.fhir import codec
 from adapter.inbox import linking, processing
 from adapter.inbox.local_writes import ResultPlan, StoredResult
 from adapter.inbox.matching import FulfilmentEffect, KnownCadre, KnownReferral
-from adapter.inbox.receive import receive_resource
+from adapter.inbox.receive import receive_version
 from adapter.inbox.store import InboxItem, InboxStore
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.model import Cadre, Fulfilment, Record, Referral, Result, Sex, Tier
@@ -149,12 +149,40 @@ class Centre:
     def add(self, *records: Record) -> None:
         _put(self.engine, records)
 
-    def directory(self, hospital: str) -> Directory:
-        return Directory(self.store, hospital)
+    remote_referrals: ClassVar[dict[str, str]] = {}
+    cadre_identities: ClassVar[dict[str, str]] = {}
+    referral_identities: ClassVar[dict[str, str]] = {}
 
-    def receive(self, resource: dict[str, Any], id_: str = "r1", hospital: str = "bv-tinh") -> int:
+    def directory(self, hospital: str) -> Directory:
+        """With the look-ups of a test beside those of all."""
+        found = Directory(self.store, hospital)
+        found.remote_referrals |= self.remote_referrals
+        found.cadre_identities |= self.cadre_identities
+        found.referral_identities |= self.referral_identities
+        return found
+
+    def cadre(self, key: str) -> Cadre:
+        found = self.store.get("cadre", key)
+        assert isinstance(found, Cadre)
+        return found
+
+    def replace(self, cadre: Cadre) -> None:
+        """The person as she is now."""
         with write_transaction(self.engine) as connection:
-            return receive_resource(
+            for table in (cadre_identifier, cadre_name):
+                connection.execute(table.delete().where(table.c.cadre == cadre.key))
+            connection.execute(record.delete().where(record.c.key == cadre.key))
+        self.add(cadre)
+
+    def receive(
+        self,
+        resource: dict[str, Any],
+        id_: str = "r1",
+        hospital: str = "bv-tinh",
+        delivery: str | None = None,
+    ) -> int:
+        with write_transaction(self.engine) as connection:
+            return receive_version(
                 connection,
                 hospital=hospital,
                 type=resource["resourceType"],
@@ -163,7 +191,8 @@ class Centre:
                 resource=resource,
                 body=codec.dumps(resource),
                 now=NOW,
-            )
+                delivery=delivery,
+            ).item
 
     def process(self, *, again: bool = False) -> dict[str, int]:
         return dict(processing.process_items(self.inbox, self.directory, self.records, NOW, again=again))
@@ -178,7 +207,7 @@ class Centre:
         assert item is not None
         return item
 
-    def link(self, item: int, cadre: str, referral: str | None = None) -> str:
+    def link(self, item: int, cadre: str, referral: str | None = None, **more: Any) -> str:
         return linking.link_item(
             self.inbox,
             item,
@@ -188,7 +217,15 @@ class Centre:
             records=self.records,
             by="bs.hoa",
             now=NOW,
+            **more,
         )
+
+    def see(self, item: int) -> None:
+        linking.mark_seen(self.inbox, item, directory_of=self.directory, by="bs.hoa", now=NOW)
+
+    def count(self, table: str) -> int:
+        with self.engine.connect() as connection:
+            return int(connection.execute(select(func.count()).select_from(text(table))).scalar_one())
 
     def unlink(self, item: int) -> None:
         linking.unlink_item(

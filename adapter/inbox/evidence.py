@@ -22,6 +22,7 @@ __all__ = [
     "Identifier",
     "RemoteReference",
     "SiblingLookup",
+    "listed_members",
     "read_evidence",
     "same_base",
     "says_otherwise",
@@ -34,6 +35,8 @@ URI_SYSTEM = "urn:ietf:rfc:3986"
 _REFERRAL_FIELDS = {"Task": ("focus", "basedOn"), "ServiceRequest": ("basedOn", "replaces")}
 _SUBJECT_FIELDS = ("subject", "for", "patient")
 _ORDERS = ("ServiceRequest", "Task", "")
+_LISTS = {"DiagnosticReport": "result", "Observation": "hasMember"}
+_LONGEST_REFERENCE = 130
 _DEEPEST = 3  # an order on an order on our referral; deeper is no chain of orders any more
 _MOST_LISTS = 5  # reports and panels that list one result
 
@@ -234,6 +237,15 @@ def read_evidence(
         sexes=tuple(dict.fromkeys(filter(None, (_text(one.get("gender")) for one in people)))),
         caveats=tuple(one for one in CAVEATS if one in reader.caveats),
     )
+
+
+def listed_members(resource: Resource) -> Iterator[str]:
+    """The Observations that a report or panel lists, as `Observation/id`."""
+    field_ = _LISTS.get(_text(resource.get("resourceType")), "")
+    for one in _objects(resource.get(field_)):
+        member = _text(one.get("reference")).partition("/_history/")[0]
+        if member.startswith("Observation/") and len(member) <= _LONGEST_REFERENCE:
+            yield member
 
 
 def says_otherwise(one: Evidence, other: Evidence) -> bool:

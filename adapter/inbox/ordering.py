@@ -7,7 +7,7 @@ a person says so.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -43,10 +43,18 @@ _JITTER = timedelta(hours=1)  # between the clocks that stamp two corrections of
 
 @dataclass(frozen=True, slots=True)
 class VersionStatus:
-    """What the order depends on. `issued_at` is as `issued_at` gives it."""
+    """What the order depends on. `issued_at` is as `issued_at` gives it, `newest` the latest issue of all
+    versions up to this one: a correction may tell an earlier time than what it corrects.
+    """
 
     status: str
     issued_at: datetime | None
+    newest: datetime | None = None
+
+    @property
+    def newest_issue(self) -> datetime | None:
+        """The latest issue that is known of it."""
+        return self.newest or self.issued_at
 
 
 def is_early(status: str) -> bool:
@@ -64,7 +72,7 @@ def older(new: VersionStatus, known: VersionStatus) -> str | None:
         return "older-status"
     if known.status in CORRECTIONS and not _is_later(new, known):
         return "older-status"
-    if new.issued_at and known.issued_at and new.issued_at < known.issued_at:
+    if new.issued_at and known.newest_issue and new.issued_at < known.newest_issue:
         return "older-issue"
     return None
 
@@ -81,7 +89,7 @@ def order_doubt(new: VersionStatus, known: VersionStatus) -> str | None:
 
 
 def _is_later(new: VersionStatus, known: VersionStatus) -> bool:
-    return bool(new.issued_at and known.issued_at and new.issued_at > known.issued_at)
+    return bool(new.issued_at and known.newest_issue and new.issued_at > known.newest_issue)
 
 
 def issued_at(resource: Resource, received_at: datetime) -> datetime | None:
@@ -122,6 +130,9 @@ def latest(standings: Iterable[VersionStatus]) -> VersionStatus | None:
     """The one that holds, of versions in the order of their arrival."""
     current: VersionStatus | None = None
     for one in standings:
-        if current is None or older(one, current) is None:
+        if current is None:
             current = one
+        elif older(one, current) is None:
+            issues = [issue for issue in (current.newest_issue, one.issued_at) if issue is not None]
+            current = replace(one, newest=max(issues, default=None))
     return current

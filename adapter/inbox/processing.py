@@ -144,7 +144,7 @@ def read_item(store: InboxStore, item: InboxItem, directory: ReferenceDirectory)
 def _with_doubts(match: Match, reading: ItemReading, item: InboxItem) -> Match:
     """What is in doubt about the version waits, however certain its person is."""
     doubts = [reason for reason in item.reasons if reason in LINEAGE_DOUBTS]
-    if reading.doubt:
+    if reading.doubt and not doubts:
         doubts.append(reading.doubt)
     if not doubts or (isinstance(match, Unmatched) and match.reasons == ("unlinked",)):
         return match

@@ -5,7 +5,7 @@ again is recognised, whether under the same identity or posted anew without one;
 that comes late.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from adapter.fhir import codec
+from adapter.inbox.evidence import listed_members
 from adapter.inbox.lineage import EarlierVersion, LineageChoice, choose_lineage, found_at, identity_marks
 from adapter.inbox.matching import READ_TYPES
 from adapter.inbox.ordering import VersionStatus, issued_at, latest, older
@@ -33,11 +34,9 @@ RESULT_TYPES = frozenset({"DiagnosticReport", "Observation", "Procedure", "Servi
 """
 
 _LONGEST_IDENTITY = 400
-_LONGEST_REFERENCE = 130
 _CODED = ("DiagnosticReport", "Observation", "Procedure")
 _MOST_LINEAGES = 50  # that share an identifier and a code
 _MOST_VERSIONS = 20  # of one lineage, the newest, whose order is compared
-_LISTS = {"DiagnosticReport": "result", "Observation": "hasMember"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +194,7 @@ class _Door:
 
     def list_members(self, listed_by: str, resource: codec.Resource) -> None:
         """Remember which results a report or panel lists. What it no longer lists is found out when read."""
-        members = dict.fromkeys(_members(resource))
+        members = dict.fromkeys(listed_members(resource))
         if not members:
             return
         mine = (inbox_listing.c.hospital == self._hospital) & (inbox_listing.c.listed_by == listed_by)
@@ -264,16 +263,6 @@ def _why_older(versions: Sequence[Row[Any]], resource: codec.Resource, now: date
 
 def _version_status(resource: codec.Resource, received_at: datetime) -> VersionStatus:
     return VersionStatus(str(resource.get("status", "")), issued_at(resource, received_at))
-
-
-def _members(resource: codec.Resource) -> Iterator[str]:
-    listed = resource.get(_LISTS.get(str(resource.get("resourceType")), ""))
-    for one in listed if isinstance(listed, list) else ():
-        reference = one.get("reference") if isinstance(one, dict) else None
-        if isinstance(reference, str) and "://" not in reference:
-            member = reference.partition("/_history/")[0]
-            if member.startswith("Observation/") and len(member) <= _LONGEST_REFERENCE:
-                yield member
 
 
 def business_identifier(resource: codec.Resource) -> str | None:

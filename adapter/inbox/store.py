@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, se
 
 from adapter.database import read_transaction, write_transaction
 from adapter.fhir import codec
+from adapter.inbox.evidence import listed_members
 from adapter.inbox.matching import Candidate
 from adapter.inbox.tables import STATES, inbox_item, inbox_listing, inbox_mark
 
@@ -179,7 +180,7 @@ class InboxStore:
         with read_transaction(self.engine) as connection:
             names = connection.execute(query).scalars().all()
         found = (self.newest_version(hospital, name) for name in names)
-        return [one for one in found if one is not None and reference in codec.dumps(one).decode()]
+        return [one for one in found if one is not None and reference in listed_members(one)]
 
     def others_of(self, item: InboxItem, cadre: str) -> list[codec.Resource]:
         """What else of that type this hospital sent about that person and is in the record; the newest."""
