@@ -147,7 +147,7 @@ class Centre:
         self.add(an, binh, *referrals)
 
     def add(self, *records: Record) -> None:
-        _put(self.engine, records)
+        put_records(self.engine, records)
 
     remote_referrals: ClassVar[dict[str, str]] = {}
     cadre_identities: ClassVar[dict[str, str]] = {}
@@ -241,7 +241,7 @@ class Centre:
         return found
 
 
-def _put(engine: Engine, records: Sequence[Record]) -> None:
+def put_records(engine: Engine, records: Sequence[Record]) -> None:
     with write_transaction(engine) as connection:
         positions = ChangeFeed(connection)
         for one in records:

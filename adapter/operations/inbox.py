@@ -77,7 +77,7 @@ class LinkItem(Operation[ItemState, str]):
     def undo(self, before: ItemState) -> "LinkItem | UnlinkItem":
         """Back to whose it was, or to waiting."""
         if before.state == "linked" and before.cadre:
-            return LinkItem(self.item, before.cadre, before.referral, despite=True)
+            return LinkItem(self.item, before.cadre, before.referral, self.despite)
         return UnlinkItem(self.item)
 
 
@@ -99,12 +99,14 @@ class UnlinkItem(Operation[ItemState, None]):
 
     def undo(self, before: ItemState) -> LinkItem | None:
         """Link it again to whom it belonged."""
-        return LinkItem(self.item, before.cadre, before.referral, despite=True) if before.cadre else None
+        return LinkItem(self.item, before.cadre, before.referral) if before.cadre else None
 
 
 @dataclass(frozen=True)
 class SeeItem(Operation[ItemState, None]):
-    """Say that somebody has seen a version that was ignored as older: it is not shown again."""
+    """Say that somebody has seen a version that was ignored as older: it is not shown again. Nothing undoes
+    it: who has seen something has seen it; `adapter inbox --state ignored` lists it still.
+    """
 
     name: ClassVar[str] = "inbox.see"
     audited_as: ClassVar[tuple[str, ...]] = ("inbox.seen",)
