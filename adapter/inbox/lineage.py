@@ -22,7 +22,7 @@ __all__ = [
     "choose_lineage",
     "found_at",
     "identity_marks",
-    "shares_code",
+    "may_correct",
 ]
 
 LINEAGE_DOUBTS = ("several-versions", "other-time", "corrects-unknown", "withdraws-unknown")
@@ -109,9 +109,10 @@ def found_at(resource: codec.Resource) -> str | None:
     return None
 
 
-def shares_code(one: codec.Resource, other: codec.Resource) -> bool:
-    """Whether both have a coding in common, or the same words where neither has any."""
-    return not set(_codes(one)).isdisjoint(_codes(other))
+def may_correct(one: codec.Resource, other: codec.Resource) -> bool:
+    """Whether both have a coding (or, without any, their words) in common, and no different time."""
+    shared = not set(_codes(one)).isdisjoint(_codes(other))
+    return shared and not _another_time(found_at(one), found_at(other))
 
 
 def _another_time(one: str | None, other: str | None) -> bool:

@@ -58,7 +58,7 @@ def link_item(
         found = directory.referral(referral)
         if found is None or found.cadre != cadre:
             raise UsageError("inbox.no_referral", referral=referral, cadre=cadre)
-    lineage = _lineage_of(store, item, replaces)
+    lineage = _lineage_of(store, item, replaces, cadre)
     match = CertainMatch(cadre, (referral,) if referral else ())
     with write_transaction(store.engine) as connection:
         records.lives(cadre, connection=connection)
@@ -96,11 +96,11 @@ def contradictions_to(reading: ItemReading, directory: ReferenceDirectory, cadre
     return against
 
 
-def _lineage_of(store: InboxStore, item: InboxItem, replaces: int | None) -> int:
+def _lineage_of(store: InboxStore, item: InboxItem, replaces: int | None, cadre: str) -> int:
     if replaces is None:
         return item.lineage
     other = _linkable_item(store, replaces)
-    if (other.hospital, other.type) != (item.hospital, item.type):
+    if (other.hospital, other.type, other.cadre or cadre) != (item.hospital, item.type, cadre):
         raise UsageError("inbox.no_version", item=item.id, other=replaces)
     return other.lineage
 

@@ -63,6 +63,7 @@ UNMATCHED_REASONS = (
     "unlinked",
     "processing-failed",
     "to-be-read",
+    "marked-delivery",
     *CAVEATS,
     *LINEAGE_DOUBTS,
     *ORDER_DOUBTS,

@@ -17,7 +17,7 @@ from adapter import audit
 from adapter.database import write_transaction
 from adapter.inbox import local_writes, matching
 from adapter.inbox.evidence import Evidence, read_evidence, says_otherwise
-from adapter.inbox.lineage import LINEAGE_DOUBTS, shares_code
+from adapter.inbox.lineage import LINEAGE_DOUBTS, may_correct
 from adapter.inbox.matching import Candidate, CertainMatch, LookupResult, Match, Unmatched
 from adapter.inbox.ordering import CORRECTIONS, ORDER_DOUBTS, VersionStatus, issued_at, latest, older
 from adapter.inbox.ports import RecordWriter, ReferenceDirectory, look_up_evidence
@@ -124,7 +124,7 @@ def decide_item(store: InboxStore, item: InboxItem, directory: ReferenceDirector
         and item.resource.get("status") in CORRECTIONS
     ):
         others = store.others_of(item, match.cadre)
-        if store.is_first(item) and any(shares_code(item.resource, one) for one in others):
+        if store.is_first(item) and any(may_correct(item.resource, one) for one in others):
             doubt = "corrects-unknown"
     earlier = store.linked_version(item)
     linked = read_item(store, earlier, directory) if earlier else None
@@ -143,7 +143,7 @@ def read_item(store: InboxStore, item: InboxItem, directory: ReferenceDirectory)
 
 def _with_doubts(match: Match, reading: ItemReading, item: InboxItem) -> Match:
     """What is in doubt about the version waits, however certain its person is."""
-    doubts = [reason for reason in item.reasons if reason in LINEAGE_DOUBTS]
+    doubts = [reason for reason in item.reasons if reason in (*LINEAGE_DOUBTS, "marked-delivery")]
     if reading.doubt and not doubts:
         doubts.append(reading.doubt)
     if not doubts or (isinstance(match, Unmatched) and match.reasons == ("unlinked",)):

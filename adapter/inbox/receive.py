@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from adapter.fhir import codec
+from adapter.inbox.caveats import resource_caveats
 from adapter.inbox.evidence import listed_members
 from adapter.inbox.lineage import EarlierVersion, LineageChoice, choose_lineage, found_at, identity_marks
 from adapter.inbox.matching import READ_TYPES
@@ -82,12 +83,13 @@ def receive_version(
     body: bytes,
     now: datetime,
     delivery: str | None = None,
+    envelope: codec.Resource | None = None,
 ) -> ReceivedVersion:
     """Store one accepted version in the caller's transaction.
 
     `id` and `version` are the repository's, `body` the JSON it stores; what came in one request has one
-    `delivery`. For a repeat (the newest content of that identity again) the number is that of the item there
-    already is.
+    `delivery`, and the Bundle of that is the `envelope`. For a repeat (the newest content of that identity
+    again) the number is that of the item there already is.
     """
     digest = normalised_digest(resource)
     door = _Door(connection, hospital, type)
@@ -101,9 +103,11 @@ def receive_version(
         came_before = door.has_version(choice.lineage, digest)
         why = "repeated-version" if came_before else _why_older(versions, resource, now)
     state, reasons = "new" if is_new else "ignored", [choice.doubt] if choice.doubt else []
+    if any(resource_caveats(envelope or {})):
+        reasons.append("marked-delivery")
     if not is_new:
         reasons = ["context"]
-    if known is not None and type in _CODED:  # its URL is kept, for what comes to it later
+    if known is not None and type in (*_CODED, *READ_TYPES):  # its URL is kept, for what comes to it later
         state, reasons, why = "ignored", ["repeated"], None
     elif why == "repeated-version":
         state, reasons = "ignored", [why]
@@ -152,6 +156,9 @@ class _Door:
         lineage = self._newest_lineage(inbox_item.c.resource_id == id_)
         if lineage is not None:
             return LineageChoice(lineage), self._versions(lineage)
+        if self._type in READ_TYPES:
+            same = self._newest_lineage(inbox_item.c.digest == digest)
+            return LineageChoice(same), self._versions(same) if same else ()
         if self._type not in RESULT_TYPES:
             return LineageChoice(), ()
         marks, numbers = identity_marks(resource)

@@ -23,6 +23,7 @@ from adapter.repository.stored_content import ResourceContent
 from adapter.repository.write_plan import (
     InteractionOutcome,
     PlannedWrite,
+    SentRequest,
     VersionChange,
     decide_write,
     plan_write,
@@ -47,7 +48,7 @@ class TransactionWriter:
     base: str | None = None
     recognise_repeats: bool = False
     on_change: OnChange | None = None
-    delivery: str | None = None  # the same for all that came in one request
+    request: SentRequest = field(default_factory=SentRequest)
     own_system: str | None = None  # of identifiers the owner was given; what they name is not stored here
     _known: dict[str, str] = field(default_factory=dict)  # fullUrl or conditional reference -> Type/id
     _inner: dict[str, str] = field(default_factory=dict)  # urn: reference -> where it stands
@@ -233,7 +234,7 @@ class TransactionWriter:
         return VersionChange(
             *(self.owner, kind, resource_id, new.row.version, action, resource, body, False),
             entry=work.entry.position,
-            delivery=self.delivery,
+            request=self.request,
         )
 
 

@@ -37,7 +37,8 @@ def adapter_endpoint(adapter: Adapter) -> FastAPI:
             resource=change.resource,
             body=change.body,
             now=datetime.now(UTC),
-            delivery=change.delivery,
+            delivery=change.request.id if change.request else None,
+            envelope=change.request.envelope if change.request else None,
         )
         return say("fhir.older", why=say(f"inbox.{received.older}")) if received.older else None
 

@@ -144,6 +144,26 @@ def test_what_is_not_taken_is_said_and_shown_once(centre: Centre, hospital: http
 
 
 @pytest.mark.parametrize("kind", ["transaction", "batch"])
+@pytest.mark.parametrize(
+    ("mark", "waits"),
+    [
+        ({"meta": {"tag": [{"code": "HTEST"}]}}, True),
+        ({"meta": {"security": [{"code": "HTEST"}]}}, True),
+        ({"implicitRules": "http://hospital.example/rules"}, True),
+        ({"meta": {"tag": [{"code": "SUBSETTED"}]}}, True),
+        ({"meta": {"tag": [{"code": "routine"}]}}, False),
+    ],
+)
+def test_what_a_request_says_of_all_that_it_brings(
+    centre: Centre, hospital: httpx.Client, kind: str, mark: dict[str, Any], waits: bool
+) -> None:
+    patient = {**PATIENT, "id": "p"}
+    put = ("PUT", "Observation/o1", {**potassium("S1", "Patient/p"), "id": "o1"})
+    post(hospital, {**bundle(("PUT", "Patient/p", patient), put, kind=kind), **mark})
+    assert [one["reasons"] for one in listed(centre, "unmatched")] == ([["marked-delivery"]] if waits else [])
+
+
+@pytest.mark.parametrize("kind", ["transaction", "batch"])
 def test_two_isolates_in_one_request_are_two(centre: Centre, hospital: httpx.Client, kind: str) -> None:
     post(hospital, bundle(("PUT", "Patient/p", {**PATIENT, "id": "p"})))
     isolates = (

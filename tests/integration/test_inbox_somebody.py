@@ -507,5 +507,7 @@ def test_what_has_no_place_in_a_record_is_read_by_a_person(
         assert centre.link(item.id, "CB-1") == "linked"
         assert centre.item(item.id).cadre == "CB-1"
         assert centre.results() == []
+        again = centre.send({"resourceType": type_, "status": "final", **said}, "x2")
+        assert again.id == item.id  # nobody reads it twice
     else:
         assert item.reasons == ("context",)

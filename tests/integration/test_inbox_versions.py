@@ -122,12 +122,20 @@ def test_a_correction_of_what_never_came_is_taken(centre: Centre) -> None:
     assert centre.send(other, "r2").state == "applied"
 
 
+def test_a_correction_of_another_days_value_is_taken(centre: Centre) -> None:
+    centre.send(value("12", effectiveDateTime=NINE), "o1")
+    other = value("13", "corrected", identifier=[NUMBER], effectiveDateTime=TWELVE)
+    assert centre.send(other, "o2").state == "applied"
+
+
 def test_a_link_as_a_version_of_something_else_is_refused(centre: Centre) -> None:
     first = centre.send(value("12"), "o1")
     item = centre.send(report("entered-in-error"), "r2")
-    with pytest.raises(UsageError) as raised:
-        centre.link(item.id, "CB-1", replaces=first.id)
-    assert raised.value.text == "inbox.no_version"
+    same = centre.send(value("12", "entered-in-error", identifier=[]), "o2")
+    for number, cadre in ((item.id, "CB-1"), (same.id, "CB-2")):
+        with pytest.raises(UsageError) as raised:
+            centre.link(number, cadre, replaces=first.id, despite=True)
+        assert raised.value.text == "inbox.no_version"
 
 
 # -- what is another result ----------------------------------------------------------------
