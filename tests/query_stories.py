@@ -343,6 +343,7 @@ def receiving(engine: Engine) -> None:
             delivery="d",
         )
     assert inbox.listed_by(BV, "Observation/o1")
+    assert not inbox.was_somebody_else(BV, "Patient/p1")
     assert inbox.newest_version(BV, "DiagnosticReport/i0")
     with write_transaction(engine) as connection:
         assert inbox.versions(connection, item)

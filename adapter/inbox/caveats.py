@@ -21,6 +21,7 @@ CAVEATS = (
     "specimen-of-another",
     "patient-inactive",
     "patient-replaced",
+    "patient-changed",
 )
 """Reasons, in the order in which they are given."""
 

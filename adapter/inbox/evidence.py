@@ -22,6 +22,7 @@ __all__ = [
     "Identifier",
     "RemoteReference",
     "SiblingLookup",
+    "is_another_person",
     "listed_members",
     "read_evidence",
     "same_base",
@@ -263,6 +264,22 @@ def says_otherwise(one: Evidence, other: Evidence) -> bool:
     )
     differ = any(mine and theirs and mine.isdisjoint(theirs) for mine, theirs in zip(*sides, strict=True))
     return differ or bool(set(one.caveats) - set(other.caveats))
+
+
+def is_another_person(one: Resource, other: Resource) -> bool:
+    """Whether two versions of one Patient are hardly of one person: two systems that write under one id. One
+    thing alone may be a correction.
+    """
+    sides = (
+        (
+            set(map(bare_name, _names(person))),
+            set(_identifiers(person.get("identifier"))),
+            {_text(person.get("birthDate"))} - {""},
+            {_text(person.get("gender"))} - {""},
+        )
+        for person in (one, other)
+    )
+    return sum(bool(a and b and a.isdisjoint(b)) for a, b in zip(*sides, strict=True)) > 1
 
 
 def same_base(base: str) -> str:

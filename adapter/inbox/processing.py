@@ -6,7 +6,7 @@ decisions are `matching`, `ordering` and `local_writes`; this module only asks a
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from adapter import audit
 from adapter.database import write_transaction
+from adapter.fhir.codec import Resource
 from adapter.inbox import local_writes, matching
 from adapter.inbox.evidence import Evidence, read_evidence, says_otherwise
 from adapter.inbox.lineage import LINEAGE_DOUBTS, may_correct
@@ -137,8 +138,19 @@ def read_item(store: InboxStore, item: InboxItem, directory: ReferenceDirectory)
     lists = (
         () if resource.get("subject") else store.listed_by(item.hospital, f"{item.type}/{item.resource_id}")
     )
-    siblings = cache(lambda reference: store.newest_version(item.hospital, reference))
-    return read_evidence(resource, siblings, listed_by=lists, own_bases=directory.own_bases)
+    people: set[str] = set()
+
+    @cache
+    def sibling(reference: str) -> Resource | None:
+        found = store.newest_version(item.hospital, reference)
+        if found is not None and reference.startswith("Patient/"):
+            people.add(reference)
+        return found
+
+    said = read_evidence(resource, sibling, listed_by=lists, own_bases=directory.own_bases)
+    if any(store.was_somebody_else(item.hospital, one) for one in people):
+        said = replace(said, caveats=(*said.caveats, "patient-changed"))
+    return said
 
 
 def _with_doubts(match: Match, reading: ItemReading, item: InboxItem) -> Match:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, se
 
 from adapter.database import read_transaction, write_transaction
 from adapter.fhir import codec
-from adapter.inbox.evidence import listed_members
+from adapter.inbox.evidence import is_another_person, listed_members
 from adapter.inbox.matching import Candidate
 from adapter.inbox.tables import STATES, inbox_item, inbox_listing, inbox_mark
 
@@ -18,6 +18,7 @@ __all__ = ["InboxItem", "InboxStore"]
 
 _MOST_LISTS = 5  # reports and panels that list one result
 _MOST_OTHERS = 200
+_MOST_PEOPLE = 20  # versions of one Patient
 _UNSEEN = (inbox_item.c.state == "ignored") & (inbox_item.c.settled_by == "matching")
 
 
@@ -157,6 +158,18 @@ class InboxStore:
         with read_transaction(self.engine) as connection:
             body = connection.execute(query).scalar()
         return codec.loads(body) if body else None
+
+    def was_somebody_else(self, hospital: str, reference: str) -> bool:
+        """Whether what the hospital sent under that `Patient/id` was somebody else before."""
+        query = select(inbox_item.c.body).where(
+            inbox_item.c.hospital == hospital,
+            inbox_item.c.type == "Patient",
+            inbox_item.c.resource_id == reference.partition("/")[2],
+        )
+        with read_transaction(self.engine) as connection:
+            bodies = connection.execute(query.order_by(inbox_item.c.id.desc()).limit(_MOST_PEOPLE)).scalars()
+            newest, *earlier = [codec.loads(body) for body in bodies] or [{}]
+        return any(is_another_person(newest, one) for one in earlier)
 
     def versions(self, connection: Connection, item: InboxItem) -> Sequence[InboxItem]:
         """All versions of the item's resource as they are now, locked until the transaction ends."""

@@ -267,6 +267,27 @@ def test_a_later_version_of_a_linked_one_that_names_somebody_else_waits(centre: 
     assert (tested.state, tested.reasons[-1]) == ("unmatched", "test-data")
 
 
+@pytest.mark.parametrize(
+    ("then", "state"),
+    [
+        (patient("024055000111", CCCD, name=AN["name"], birthDate="1955-03-14"), "applied"),
+        (patient("7", HIS, name=[{"text": "Lê Thị Hoa"}]), "unmatched"),  # a laboratory's own Patient/1052
+        (patient("7", HIS, name=[{"text": "Lê Thị Hoa"}], gender="female"), "unmatched"),
+        (patient("024055000111", CCCD, name=[{"text": "Lê Thị Hoa"}], birthDate="1969"), "unmatched"),
+        (patient("024055000111", CCCD, name=[{"text": "Nguyễn Văn Anh"}]), "applied"),  # a slip, mended
+        (patient("024055000999", CCCD, name=AN["name"]), "applied"),
+    ],
+)
+def test_one_id_that_two_systems_write_under_stops_it(
+    centre: Centre, then: dict[str, Any], state: str
+) -> None:
+    mine = patient("024055000111", CCCD, name=AN["name"], birthDate="1955-03-14", gender="male")
+    centre.receive(then, "1052")
+    centre.receive(mine, "1052")
+    item = centre.send(observation(subject={"reference": "Patient/1052"}))
+    assert (item.state, item.reasons) == (state, ("patient-changed",) if state == "unmatched" else ())
+
+
 # -- never nobody's ------------------------------------------------------------------------
 
 

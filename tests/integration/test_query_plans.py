@@ -225,6 +225,7 @@ METHODS: dict[Function, Reach | str] = {
     InboxStore.is_first: ROWS,
     InboxStore.linked_version: ROWS,
     InboxStore.listed_by: ROWS,
+    InboxStore.was_somebody_else: ROWS,
     InboxStore.others_of: ROWS,
     InboxStore.join_lineage: ROWS,
     InboxStore.unseen: STATE,
