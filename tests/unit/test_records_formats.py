@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from adapter.records.sheets import cell_parsers
+from adapter.records.sheets import cell_parsers, code_cells
 from adapter.records.sheets.cell_parsers import CellError
 from adapter.records.sheets.choices import CHOICE_LISTS, fold_label
 
@@ -141,15 +141,15 @@ def test_no_cell_breaks_a_parser(cell: object) -> None:
             cell_parsers.parse_small_integer,
             cell_parsers.parse_value_as_written,
             cell_parsers.parse_boolean,
-            cell_parsers.parse_citizen_id,
-            cell_parsers.parse_old_citizen_id,
+            code_cells.parse_citizen_id,
+            code_cells.parse_old_citizen_id,
         ),
         *(
-            cell_parsers.parse_insurance_numbers,
-            cell_parsers.parse_phone,
-            cell_parsers.parse_icd10,
-            cell_parsers.parse_ethnic_group,
-            cell_parsers.parse_province,
+            code_cells.parse_insurance_numbers,
+            code_cells.parse_phone,
+            code_cells.parse_icd10,
+            code_cells.parse_ethnic_group,
+            code_cells.parse_province,
         ),
         *(cell_parsers.parse_list, CHOICE_LISTS["sex"].parse),
     ):
@@ -162,30 +162,30 @@ def test_no_cell_breaks_a_parser(cell: object) -> None:
 @pytest.mark.parametrize(
     ("parse", "cell", "expected"),
     [
-        (cell_parsers.parse_citizen_id, "024060012345", "024060012345"),
-        (cell_parsers.parse_citizen_id, "024 060 012345", "024060012345"),
-        (cell_parsers.parse_old_citizen_id, "121234567", "121234567"),
-        (cell_parsers.parse_old_citizen_id, 121234567.0, "121234567"),
-        (cell_parsers.parse_insurance_numbers, "DN4012345678901", ("DN4012345678901",)),
+        (code_cells.parse_citizen_id, "024060012345", "024060012345"),
+        (code_cells.parse_citizen_id, "024 060 012345", "024060012345"),
+        (code_cells.parse_old_citizen_id, "121234567", "121234567"),
+        (code_cells.parse_old_citizen_id, 121234567.0, "121234567"),
+        (code_cells.parse_insurance_numbers, "DN4012345678901", ("DN4012345678901",)),
         (
-            cell_parsers.parse_insurance_numbers,
+            code_cells.parse_insurance_numbers,
             "dn4 01 2345678901; 0123456789",
             ("DN4012345678901", "0123456789"),
         ),
-        (cell_parsers.parse_insurance_numbers, "024060012345", ("024060012345",)),
-        (cell_parsers.parse_phone, "0912 345 678", "0912345678"),
-        (cell_parsers.parse_phone, "+84 912.345.678", "0912345678"),
-        (cell_parsers.parse_phone, 912345678.0, "0912345678"),
-        (cell_parsers.parse_phone, "02043856789", "02043856789"),
-        (cell_parsers.parse_icd10, "e11.9", "E11.9"),
-        (cell_parsers.parse_icd10, "I10", "I10"),
-        (cell_parsers.parse_icd10, "E119", "E11.9"),
-        (cell_parsers.parse_icd10, "M07.3*", "M07.3*"),
-        (cell_parsers.parse_ethnic_group, 1.0, "01"),
-        (cell_parsers.parse_ethnic_group, "01 Kinh", "01"),
-        (cell_parsers.parse_ethnic_group, "99", "99"),
-        (cell_parsers.parse_province, "24", "24"),
-        (cell_parsers.parse_province, 1.0, "01"),
+        (code_cells.parse_insurance_numbers, "024060012345", ("024060012345",)),
+        (code_cells.parse_phone, "0912 345 678", "0912345678"),
+        (code_cells.parse_phone, "+84 912.345.678", "0912345678"),
+        (code_cells.parse_phone, 912345678.0, "0912345678"),
+        (code_cells.parse_phone, "02043856789", "02043856789"),
+        (code_cells.parse_icd10, "e11.9", "E11.9"),
+        (code_cells.parse_icd10, "I10", "I10"),
+        (code_cells.parse_icd10, "E119", "E11.9"),
+        (code_cells.parse_icd10, "M07.3*", "M07.3*"),
+        (code_cells.parse_ethnic_group, 1.0, "01"),
+        (code_cells.parse_ethnic_group, "01 Kinh", "01"),
+        (code_cells.parse_ethnic_group, "99", "99"),
+        (code_cells.parse_province, "24", "24"),
+        (code_cells.parse_province, 1.0, "01"),
         (cell_parsers.parse_name, "NGUYỄN THỊ  HỒNG", "NGUYỄN THỊ HỒNG"),
         (cell_parsers.parse_name, "Nguye\u0302\u0303n Va\u0306n An", "Nguyễn Văn An"),
         (cell_parsers.parse_name, "H'Hen Niê", "H'Hen Niê"),
@@ -202,17 +202,17 @@ def test_codes_and_numbers(parse: object, cell: object, expected: object) -> Non
 @pytest.mark.parametrize(
     ("parse", "cell", "expected"),
     [
-        (cell_parsers.parse_citizen_id, "02406001234", "expect_citizen_id"),
-        (cell_parsers.parse_citizen_id, 24060012345.0, "expect_citizen_id_text"),
-        (cell_parsers.parse_citizen_id, "124060012345", "expect_citizen_id"),
-        (cell_parsers.parse_citizen_id, "٠٢٤٠٦٠٠١٢٣٤٥", "expect_citizen_id"),
-        (cell_parsers.parse_old_citizen_id, 12123456.0, "expect_old_citizen_id_text"),
-        (cell_parsers.parse_insurance_numbers, "DN9012345678901", "expect_insurance"),
-        (cell_parsers.parse_insurance_numbers, "DN4012345678901; 12", "expect_insurance"),
-        (cell_parsers.parse_phone, "912345678", "expect_phone"),
-        (cell_parsers.parse_icd10, "tăng huyết áp", "expect_icd10"),
-        (cell_parsers.parse_ethnic_group, "56", "expect_ethnic_group"),
-        (cell_parsers.parse_province, "02", "expect_province"),
+        (code_cells.parse_citizen_id, "02406001234", "expect_citizen_id"),
+        (code_cells.parse_citizen_id, 24060012345.0, "expect_citizen_id_text"),
+        (code_cells.parse_citizen_id, "124060012345", "expect_citizen_id"),
+        (code_cells.parse_citizen_id, "٠٢٤٠٦٠٠١٢٣٤٥", "expect_citizen_id"),
+        (code_cells.parse_old_citizen_id, 12123456.0, "expect_old_citizen_id_text"),
+        (code_cells.parse_insurance_numbers, "DN9012345678901", "expect_insurance"),
+        (code_cells.parse_insurance_numbers, "DN4012345678901; 12", "expect_insurance"),
+        (code_cells.parse_phone, "912345678", "expect_phone"),
+        (code_cells.parse_icd10, "tăng huyết áp", "expect_icd10"),
+        (code_cells.parse_ethnic_group, "56", "expect_ethnic_group"),
+        (code_cells.parse_province, "02", "expect_province"),
         (cell_parsers.parse_name, "Nguyễn Văn 1", "expect_name"),
         (cell_parsers.parse_name, "...", "expect_name"),
         (cell_parsers.parse_name, "Nguyễn Văn \u0410n", "expect_one_script"),
@@ -239,7 +239,7 @@ def test_what_is_refused(parse: object, cell: object, expected: str) -> None:
     ],
 )
 def test_a_citizen_id_that_disagrees(number: str, sex: str, born: date, disagrees: bool) -> None:
-    assert cell_parsers.citizen_id_disagrees(number, sex, born) is disagrees
+    assert code_cells.citizen_id_disagrees(number, sex, born) is disagrees
 
 
 def test_choices_in_both_languages() -> None:

@@ -10,7 +10,7 @@ from adapter.records.importing.measured_cells import PERCENT, settle_value
 from adapter.records.importing.parsed_row import InvalidCell, ParsedRow, remarks_of
 from adapter.records.importing.text_columns import is_text
 from adapter.records.partial_dates import earliest_day, is_before
-from adapter.records.sheets import cell_parsers
+from adapter.records.sheets import cell_parsers, code_cells
 from adapter.records.sheets.cell_parsers import CellError, CellValue
 from adapter.records.sheets.columns import DELETED_COLUMN, HeaderRow, Sheet
 from adapter.records.sheets.key_space import in_key_space
@@ -262,7 +262,7 @@ class RowReader:
             self.add_invalid_cell(row, "deceased_on", "expect_after_birth")
         self._restore_citizen_id(row)
         number = fields.get("national_id")
-        if number and cell_parsers.citizen_id_disagrees(number, fields["sex"], fields["birth_date"]):
+        if number and code_cells.citizen_id_disagrees(number, fields["sex"], fields["birth_date"]):
             row.warning = "import.citizen_id_disagrees"
 
     def _restore_citizen_id(self, row: ParsedRow) -> None:

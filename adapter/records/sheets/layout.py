@@ -1,6 +1,6 @@
 """The sheets of a workbook: every column with its headers in Vietnamese and English."""
 
-from adapter.records.sheets import cell_parsers
+from adapter.records.sheets import cell_parsers, code_cells
 from adapter.records.sheets.birth_date import parse_birth_date
 from adapter.records.sheets.choices import CHOICE_LISTS, fold_label, parse_flag
 from adapter.records.sheets.columns import CellParser, Column, Sheet
@@ -93,7 +93,7 @@ SHEETS = (
                 "national_id",
                 "Số CCCD",
                 "Citizen id",
-                cell_parsers.parse_citizen_id,
+                code_cells.parse_citizen_id,
                 "expect_citizen_id",
                 "cccd",
                 "căn cước",
@@ -118,7 +118,7 @@ SHEETS = (
                 "old_national_id",
                 "Số CMND cũ",
                 "Old identity card",
-                cell_parsers.parse_old_citizen_id,
+                code_cells.parse_old_citizen_id,
                 "expect_old_citizen_id",
                 "cmnd",
                 "số cmnd",
@@ -130,7 +130,7 @@ SHEETS = (
                 "insurance",
                 "Số thẻ BHYT",
                 "Insurance number",
-                cell_parsers.parse_insurance_numbers,
+                code_cells.parse_insurance_numbers,
                 "expect_insurance",
                 "bhyt",
                 "thẻ bhyt",
@@ -147,7 +147,7 @@ SHEETS = (
                 "phone",
                 "Điện thoại",
                 "Phone",
-                cell_parsers.parse_phone,
+                code_cells.parse_phone,
                 "expect_phone",
                 "số điện thoại",
                 "sđt",
@@ -175,7 +175,7 @@ SHEETS = (
                 "province",
                 "Tỉnh",
                 "Province",
-                cell_parsers.parse_province,
+                code_cells.parse_province,
                 "expect_province",
                 "mã tỉnh",
                 "tỉnh/thành phố",
@@ -185,7 +185,7 @@ SHEETS = (
                 "ethnic_group",
                 "Dân tộc",
                 "Ethnic group",
-                cell_parsers.parse_ethnic_group,
+                code_cells.parse_ethnic_group,
                 "expect_ethnic_group",
                 aliases=("mã dân tộc",),
             ),
@@ -291,7 +291,7 @@ SHEETS = (
                 "icd10",
                 "ICD-10",
                 "ICD-10",
-                cell_parsers.parse_icd10,
+                code_cells.parse_icd10,
                 "expect_icd10",
                 "mã icd-10",
                 "mã bệnh",
@@ -323,7 +323,7 @@ SHEETS = (
             _one("category", "Loại yêu cầu", "Category", "category"),
             _key("service", "Dịch vụ", "Service", "mã dịch vụ", required=True),
             _text("reason", "Lý do", "Reason"),
-            Column("icd10", "ICD-10", "ICD-10", cell_parsers.parse_icd10, "expect_icd10"),
+            Column("icd10", "ICD-10", "ICD-10", code_cells.parse_icd10, "expect_icd10"),
             _one("priority", "Mức ưu tiên", "Priority", "priority"),
             _one("status", "Trạng thái", "Status", "referral_status"),
             _moment("ordered_at", "Ngày chỉ định", "Ordered at", required=True),
@@ -349,7 +349,7 @@ SHEETS = (
             _moment("ended_at", "Kết thúc", "Ended at", "end"),
             _text("body_site", "Vị trí", "Body site"),
             _text("outcome", "Kết quả", "Outcome"),
-            Column("icd10", "ICD-10", "ICD-10", cell_parsers.parse_icd10, "expect_icd10"),
+            Column("icd10", "ICD-10", "ICD-10", code_cells.parse_icd10, "expect_icd10"),
         ),
         ("procedure", "thuthuat", "can thiệp"),
     ),
