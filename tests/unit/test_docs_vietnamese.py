@@ -72,7 +72,8 @@ def _plain(span: str) -> str:
 
 def _code(block: str) -> str:
     """A block without its comments, which are prose."""
-    return "\n".join(line.split(" #")[0].rstrip() for line in block.splitlines())
+    lines = [line for line in block.splitlines() if not line.startswith("#")]
+    return "\n".join(line.split(" #")[0].rstrip() for line in lines)
 
 
 def sections(text: str, *, anchored: bool) -> dict[str, Section]:
