@@ -24,6 +24,7 @@ __all__ = [
     "ResultSpecimen",
     "ResultValue",
     "SampledValues",
+    "between",
     "joined_words",
 ]
 
@@ -90,7 +91,7 @@ class Amount(_Piece):
         return f"{self.comparator or ''}{self.value}{f' {unit}' if unit and unit != '1' else ''}"
 
 
-def _between(low: str, high: str) -> str:
+def between(low: str, high: str) -> str:
     """Both ends of a range, or the one that there is: never a high that looks like a negative number."""
     if low and high:
         return f"{low}-{high}"
@@ -111,8 +112,8 @@ class ReferenceRange(_Piece):
     @property
     def words(self) -> str:
         """The limits, the text where it says more, and for whom."""
-        limits = _between(_words(self.low), _words(self.high))
-        age = _between(_words(self.age_low), _words(self.age_high))
+        limits = between(_words(self.low), _words(self.high))
+        age = between(_words(self.age_low), _words(self.age_high))
         whom = joined_words([_words(self.type), *(one.words for one in self.applies_to), age], ", ")
         return joined_words([limits, self.text, f"({whom})" if whom else ""], " ")
 
@@ -148,7 +149,7 @@ class ResultValue(_Piece):
     def words(self) -> str:
         """The value as one line."""
         if self.type == "Range":
-            return _between(_words(self.low), _words(self.high))
+            return between(_words(self.low), _words(self.high))
         if self.type == "Ratio":
             return f"{_words(self.numerator) or '?'}/{_words(self.denominator) or '?'}"
         if self.type == "Period":

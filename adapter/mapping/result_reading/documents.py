@@ -1,4 +1,4 @@
-"""Documents that come with a result: attachments, with what can be told of them, and the narrative as text."""
+"""Documents that come with a result: attachments and what can be told of them, the narrative as text."""
 
 import base64
 import binascii

@@ -74,6 +74,11 @@ class KnownMeasures:
     def _concept(self, key: str | None) -> Concept | None:
         return self._measures.concepts.get(key) if self._measures and key else None
 
+    def name(self, measure: str | None) -> str | None:
+        """What we call a measure."""
+        concept = self._concept(measure)
+        return concept.display if concept else None
+
     def local(self, measure: str | None, amount: Amount | None) -> Amount | None:
         """The amount in the measure's own unit; None where it is in that already, or not exactly."""
         concept = self._concept(measure)
