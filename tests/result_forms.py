@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-__all__ = ["FORMS", "LONG", "Form"]
+__all__ = ["FORMS", "LONG", "PDF", "Form"]
 
 LOINC = "http://loinc.org"
 UCUM = "http://unitsofmeasure.org"

@@ -1,7 +1,7 @@
 """Whatever a hospital pushes, the record means the same: 300 generated results, compared in their meaning.
 
-A generated result is sent as bytes, read into a record, stored and read again. What it says is then looked for
-in the record, each thing where it belongs; and no text or number may be missing.
+A generated result is sent as bytes, read into a record, stored and read again. What it says is looked for in
+the record, each thing where it belongs; and no text or number may be missing.
 """
 
 from collections.abc import Iterator

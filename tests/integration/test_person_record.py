@@ -1,0 +1,238 @@
+"""One person as the records hold her: found, shown, exported; her results come through the real inbox."""
+
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from result_forms import FORMS, LONG, PDF
+from sqlalchemy import select, update
+
+from adapter import audit
+from adapter.database import read_transaction, write_transaction
+from adapter.fhir import codec
+from adapter.inbox.receive import receive_resource
+from adapter.insights.person_record import PersonRecord, person_record
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.inbound.inbox import process_inbox
+from adapter.records.model import Cadre, Result
+from adapter.records.serialisation import serialise_record
+from adapter.records.tables import record
+from adapter.testing.centre import Centre
+from adapter.text_folding import fold_text
+
+SYSTEM = "https://bv-tinh.example/cccd"
+NOW = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def centre(tmp_path: Path) -> Iterator[Centre]:
+    hospitals = {
+        "bv-tinh": {"level": "provincial", "systems": {"citizen_id": SYSTEM}},
+        "bv-trung-uong": {"level": "central"},
+    }
+    with Centre(tmp_path / "centre", hospitals=hospitals) as made:
+        made.import_sample(cadres=6)
+        yield made
+
+
+@pytest.fixture
+def adapter(centre: Centre) -> Iterator[Adapter]:
+    with centre.open() as opened:
+        yield opened
+
+
+def people(adapter: Adapter) -> list[Cadre]:
+    return [one for one in adapter.records.iterate("cadre") if isinstance(one, Cadre) and one.national_id]
+
+
+def push(adapter: Adapter, cadre: Cadre, *resources: dict[str, Any]) -> None:
+    """What a hospital sends of a person, who is certain by number; then the inbox is worked off."""
+    subject = {"identifier": {"system": SYSTEM, "value": cadre.national_id}}
+    with write_transaction(adapter.engine) as connection:
+        for number, one in enumerate(resources):
+            sent = dict(one)
+            if sent["resourceType"] in ("Observation", "DiagnosticReport", "Procedure"):
+                sent = {"subject": subject, **sent}
+            sent = {"id": f"{one['resourceType'].lower()}-{number}", "meta": {"versionId": "1"}, **sent}
+            receive_resource(
+                connection,
+                hospital="bv-tinh",
+                type=sent["resourceType"],
+                id=sent["id"],
+                version=int(sent["meta"]["versionId"]),
+                resource=sent,
+                body=codec.dumps(sent),
+                now=NOW,
+            )
+    process_inbox(adapter, NOW)
+
+
+def shown(adapter: Adapter, cadre: Cadre) -> PersonRecord:
+    found = person_record(adapter, cadre.key)
+    assert found is not None
+    return found
+
+
+def values(shown: PersonRecord, measure: str) -> list[tuple[str, str, str, str | None]]:
+    return [
+        (one.value, one.local, one.flag, one.hospital)
+        for series in shown.values
+        if series.measure == measure
+        for one in series.values
+    ]
+
+
+def test_every_form_reaches_the_record_through_the_inbox(adapter: Adapter) -> None:
+    cadre = people(adapter)[0]
+    for number, form in enumerate(FORMS.values()):
+        push(adapter, cadre, *form.along.values(), {**form.sent, "id": f"form-{number}"})
+    held = {_source(one): one for one in adapter.records.of_cadre(cadre.key) if isinstance(one, Result)}
+    for number, (name, form) in enumerate(FORMS.items()):
+        result = held[f"{form.sent['resourceType']}/form-{number}"]
+        assert result.content is not None, name
+        assert result.title, name
+        assert result.content.measure == form.holds.get("measure", result.content.measure), name
+        if "members.0.content.value.amount.value" in form.holds:
+            assert result.content.members[0].words in (result.value or ""), name
+
+
+def _source(result: Result) -> str:
+    return (result.content.source or "") if result.content else ""
+
+
+def test_values_of_hospitals_stand_among_our_own_over_the_years(adapter: Adapter) -> None:
+    cadre = people(adapter)[0]
+    push(
+        adapter,
+        cadre,
+        {**FORMS["`Observation` with `valueQuantity`"].sent, "effectiveDateTime": "2026-03-01"},
+    )
+    found = shown(adapter, cadre)
+    assert ("<13.50 g/dL", "<135.0 g/L", "", "bv-tinh") in values(found, "HEM-HGB")
+    assert len(found.visits) >= 1
+    assert any(one.hospital is None for series in found.values for one in series.values)
+
+
+def test_a_members_correction_is_read_with_the_report(adapter: Adapter) -> None:
+    cadre = people(adapter)[0]
+    sodium = {"resourceType": "Observation", "status": "final", "code": {"text": "Natri"}, "id": "na"}
+    first = {
+        **sodium,
+        "valueQuantity": {"value": Decimal(121), "unit": "mmol/L"},
+        "issued": "2026-03-01T08:00:00Z",
+    }
+    report = {
+        "resourceType": "DiagnosticReport",
+        "status": "final",
+        "code": {"text": "Phiếu"},
+        "issued": "2026-03-01T09:00:00Z",
+        "result": [{"reference": "Observation/na"}],
+    }
+    push(adapter, cadre, first, report)
+    corrected = {
+        **first,
+        "meta": {"versionId": "2"},
+        "status": "corrected",
+        "issued": "2026-03-02T08:00:00Z",
+        "valueQuantity": {"value": Decimal(141), "unit": "mmol/L"},
+    }
+    push(adapter, cadre, corrected)
+    found = shown(adapter, cadre)
+    [listed] = [one for one in found.results if one.type == "DiagnosticReport"]
+    assert listed.value == "Natri 141 mmol/L"
+    [own] = [one for one in found.results if one.type == "Observation"]
+    assert [one.status for one in own.versions] == ["final", "corrected"]
+    came = [one for series in found.values for one in series.values if one.hospital == "bv-tinh"]
+    assert [one.value for one in came] == ["141 mmol/L"], "once, as it is now"
+
+
+def test_a_withdrawn_value_is_no_value_over_the_years_and_stays_readable(adapter: Adapter) -> None:
+    cadre = people(adapter)[0]
+    push(adapter, cadre, FORMS["a withdrawn result"].sent)
+    found = shown(adapter, cadre)
+    assert not [one for one in values(found, "BIO-K") if one[3] == "bv-tinh"]
+    assert [(one.status, one.value) for one in found.results] == [("entered-in-error", "7.1 mmol/L [HH]")]
+
+
+def test_what_was_recorded_before_results_had_parts_is_read_anew(adapter: Adapter) -> None:
+    cadre = people(adapter)[0]
+    push(adapter, cadre, FORMS["with contained results"].sent)
+    [result] = [one for one in adapter.records.of_cadre(cadre.key) if isinstance(one, Result)]
+    adapter.records.save_result(result.model_copy(update={"content": None}))
+    [listed] = shown(adapter, cadre).results
+    assert listed.value == result.value
+    assert ("7.1 mmol/L", "", "HH", "bv-tinh") in values(shown(adapter, cadre), "BIO-K")
+
+
+def looks(adapter: Adapter) -> list[tuple[str, str | None, str]]:
+    """What the audit says of who looked: action, person, details."""
+    with read_transaction(adapter.engine) as connection:
+        rows = connection.execute(select(audit.audit).order_by(audit.audit.c.seq)).all()
+    return [(row.action, row.subject, row.details) for row in rows if row.action.startswith("record.")]
+
+
+def test_a_person_is_found_by_key_number_and_name_and_nobody_is_guessed(centre: Centre) -> None:
+    with centre.open() as adapter:
+        cadre = people(adapter)[0]
+        push(adapter, cadre, FORMS["pathology: a long conclusion and its codes"].sent)
+        insurance = cadre.insurance[0] if cadre.insurance else cadre.national_id
+    for words in (
+        cadre.key,
+        cadre.national_id,
+        insurance,
+        cadre.name,
+        fold_text(cadre.name),
+        cadre.name.lower(),
+    ):
+        done = centre.run_json("cadre", "show", str(words))
+        assert [one["key"] for one in done["people"]] == [cadre.key], words
+        [result] = done["record"]["results"]
+        assert result["content"]["conclusion"] == LONG
+    text = centre.run("cadre", "show", cadre.key)
+    assert "KẾT LUẬN: CARCINOMA" in text
+    assert "C34.1" in text
+    assert centre.run("cadre", "show", "Nguyễn Chẳng Có Ai", code=2) == ""
+    with centre.open() as adapter:
+        assert ("record.read", adapter.audit_subject(cadre.key), '{"command":"cadre show"}') in looks(adapter)
+
+
+def test_several_who_may_be_meant_are_listed_and_none_is_shown(centre: Centre) -> None:
+    with centre.open() as adapter:
+        first, second = people(adapter)[:2]
+        namesake = second.model_copy(update={"name": first.name})
+        _overwrite(adapter, namesake)
+    found = centre.run_json("cadre", "show", fold_text(first.name), code=1)
+    assert sorted(one["key"] for one in found["people"]) == sorted((first.key, second.key))
+    assert "record" not in found
+    said = centre.run("cadre", "show", first.name, code=1)
+    assert first.key in said
+    assert second.key in said
+
+
+def _overwrite(adapter: Adapter, cadre: Cadre) -> None:
+    body = serialise_record(cadre)
+    with write_transaction(adapter.engine) as connection:
+        connection.execute(
+            update(record).where(record.c.kind == "cadre", record.c.key == cadre.key).values(body=body)
+        )
+
+
+def test_documents_are_written_as_they_came_and_for_nobody_else(centre: Centre, tmp_path: Path) -> None:
+    with centre.open() as adapter:
+        cadre = people(adapter)[0]
+        binary = FORMS["with a PDF in a `Binary`"]
+        push(adapter, cadre, *binary.along.values(), {**binary.sent, "id": "r1"})
+        alone = {**FORMS["with a PDF alone (`presentedForm`)"].sent, "id": "r2"}
+        inner = {**alone, "id": "x", "code": {"text": "trong"}}
+        push(adapter, cadre, alone, {**alone, "id": "r3", "presentedForm": [], "contained": [inner]})
+    folder = tmp_path / "documents"
+    done = centre.run_json("cadre", "show", cadre.key, "--documents", str(folder))
+    files = sorted(folder.iterdir())
+    assert sorted(done["documents"]) == [one.name for one in files]
+    assert [one.read_bytes() for one in files] == [PDF] * 3
+    assert {stat.S_IMODE(one.stat().st_mode) for one in files} == {0o600}
+    assert cadre.name not in " ".join(one.name for one in files)
