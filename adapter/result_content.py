@@ -308,12 +308,14 @@ class ResultContent(ResultPart):
         said += [_coded(self.status_reason), *(one.text for one in self.notes)]
         return joined_words(said, "; ")
 
-    def parts(self) -> Iterator[tuple[str, ResultPart]]:
-        """Every value in it, with the title of what it is a part of; members too."""
+    def parts(self) -> Iterator[tuple[str, ResultPart, str | None]]:
+        """Every value in it, with the title of what it is a part of and when that was; members too, as long
+        as they were not withdrawn.
+        """
         if self.value is not None or self.absent is not None or not (self.components or self.members):
-            yield self.title, self
+            yield self.title, self, self.effective
         for one in self.components:
-            yield joined_words([self.title, one.title], ": "), one
+            yield joined_words([self.title, one.title], ": "), one, self.effective
         for member in self.members:
             if member.content is not None and member.content.status != WITHDRAWN:
                 yield from member.content.parts()

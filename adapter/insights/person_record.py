@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from adapter.inbox.store import InboxItem
 from adapter.insights.person_search import FoundPerson, found_person
+from adapter.mapping.result_extraction import moment_of
 from adapter.mapping.result_reading.measures import KnownMeasures
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.result_parts import current_content, known_measures
@@ -26,16 +28,30 @@ from adapter.records.model import (
 )
 from adapter.result_content import WITHDRAWN, ResultContent, ResultPart, between
 
-__all__ = ["PersonRecord", "RecordedValue", "ResultVersion", "ShownResult", "ValueSeries", "person_record"]
+__all__ = [
+    "PersonRecord",
+    "RecordedValue",
+    "ResultVersion",
+    "ShownResult",
+    "ValueSeries",
+    "local_time",
+    "person_record",
+    "result_parts",
+    "shown_results",
+    "taken_at",
+]
+
+_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedValue:
-    """One value on one day. `local` is the value in our unit where it came in another and that is exact;
-    `record` is the key of the measurement or result that has it, `hospital` None for the centre's own.
+    """One value. `at` says when it was taken, as exactly as that is known; `local` is the value in our unit
+    where it came in another and that is exact; `record` is the key of the measurement or result that has it,
+    `hospital` None for the centre's own.
     """
 
-    at: datetime | None
+    at: str
     value: str
     local: str
     range: str
@@ -68,7 +84,7 @@ class ResultVersion:
 
 @dataclass(frozen=True, slots=True)
 class ShownResult:
-    """A result with all that it says."""
+    """A result with all that it says. One that does not say when it was issued was when it came."""
 
     key: str
     hospital: str
@@ -98,6 +114,11 @@ class PersonRecord:
     referrals: tuple[Referral, ...]
 
 
+def local_time(at: datetime) -> str:
+    """A moment as a clock here shows it."""
+    return at.astimezone(_ZONE).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def person_record(adapter: Adapter, cadre: str) -> PersonRecord | None:
     """What the records hold of a person; None where nobody has that key."""
     records = adapter.records.of_cadre(cadre)
@@ -113,7 +134,7 @@ def person_record(adapter: Adapter, cadre: str) -> PersonRecord | None:
         diagnoses=_of(records, Diagnosis),
         procedures=tuple(sorted(_of(records, Procedure), key=lambda one: one.started_at)),
         immunizations=_of(records, Immunization),
-        values=value_series(records, results, known),
+        values=_value_series(records, results, known),
         results=results,
         referrals=tuple(sorted(_of(records, Referral), key=lambda one: one.ordered_at)),
     )
@@ -150,7 +171,7 @@ def _shown(result: Result, content: ResultContent, versions: Sequence[InboxItem]
         title=content.title or result.title or "",
         value=content.summary,
         conclusion=content.conclusion_words,
-        issued_at=result.issued_at,
+        issued_at=result.issued_at or (versions[-1].received_at if versions else None),
         referral=result.referral,
         content=content,
         versions=tuple(
@@ -162,46 +183,60 @@ def _shown(result: Result, content: ResultContent, versions: Sequence[InboxItem]
     )
 
 
-def value_series(
+def _value_series(
     records: Sequence[Record], results: Sequence[ShownResult], known: KnownMeasures
 ) -> tuple[ValueSeries, ...]:
     """Every value of the person by measure: what the centre measured, and what hospitals did."""
-    series: dict[tuple[str | None, str], list[RecordedValue]] = defaultdict(list)
+    series: dict[tuple[str | None, str], list[tuple[datetime | None, RecordedValue]]] = defaultdict(list)
     visits = {one.key: one for one in records if isinstance(one, Visit)}
     for one in records:
         if isinstance(one, Measurement) and one.status != WITHDRAWN:
             visit = visits.get(one.visit)
             at = one.taken_at or (visit.started_at if visit else None)
             name = known.name(one.measure) or one.name or one.measure
-            series[one.measure, name].append(_measured(one, at))
-    own = {(one.hospital, one.content.source) for one in results}
-    for result in results:
+            series[one.measure, name].append((at, _measured(one, local_time(at) if at else "")))
+    for result, title, part, time in result_parts(results):
         if result.status != WITHDRAWN:
-            for title, part in _parts(result.content, result.hospital, own):
-                series[part.measure, known.name(part.measure) or title].append(_came(part, result))
+            name = known.name(part.measure) or title
+            at = moment_of((time or "").partition(" - ")[0]) or result.issued_at
+            series[part.measure, name].append((at, _came(part, result, taken_at(time, result))))
     return tuple(
-        ValueSeries(measure, name, tuple(sorted(values, key=_value_order)))
+        ValueSeries(measure, name, tuple(one for _, one in sorted(values, key=_value_order)))
         for (measure, name), values in sorted(series.items(), key=lambda item: item[0][1].casefold())
     )
 
 
-def _value_order(one: RecordedValue) -> float:
-    return one.at.timestamp() if one.at else float("-inf")
+def _value_order(one: tuple[datetime | None, RecordedValue]) -> float:
+    return one[0].timestamp() if one[0] else float("-inf")
 
 
-def _parts(
-    content: ResultContent, hospital: str, own: set[tuple[str, str | None]]
-) -> Iterator[tuple[str, ResultPart]]:
-    """Its values, without those of members that are results of the person themselves."""
-    members = tuple(
-        one for one in content.members if one.content and (hospital, one.content.source) not in own
-    )
-    for title, part in content.model_copy(update={"members": members}).parts():
-        if part.value_words:
-            yield title, part
+def taken_at(said: str | None, result: ShownResult) -> str:
+    """When it was measured, as exactly as the hospital said: no time is made up for a day."""
+    moment = moment_of(said)
+    if said is None or moment is None:
+        return said or (local_time(result.issued_at) if result.issued_at else "")
+    return local_time(moment) if "T" in said else said
 
 
-def _measured(one: Measurement, at: datetime | None) -> RecordedValue:
+def result_parts(
+    results: Sequence[ShownResult],
+) -> Iterator[tuple[ShownResult, str, ResultPart, str | None]]:
+    """Every value in these results, each once: what a report lists is not repeated where it is a result of
+    its own.
+    """
+    own = {(one.hospital, one.content.source) for one in results}
+    for result in results:
+        members = tuple(
+            one
+            for one in result.content.members
+            if one.content is not None and (result.hospital, one.content.source) not in own
+        )
+        for title, part, time in result.content.model_copy(update={"members": members}).parts():
+            if part.value_words:
+                yield result, title, part, time
+
+
+def _measured(one: Measurement, at: str) -> RecordedValue:
     range_ = between(
         str(one.low) if one.low is not None else "", str(one.high) if one.high is not None else ""
     )
@@ -209,9 +244,9 @@ def _measured(one: Measurement, at: datetime | None) -> RecordedValue:
     return RecordedValue(at, value, "", range_, one.flag or "", None, one.key, status=one.status)
 
 
-def _came(part: ResultPart, result: ShownResult) -> RecordedValue:
+def _came(part: ResultPart, result: ShownResult, at: str) -> RecordedValue:
     return RecordedValue(
-        at=result.issued_at,
+        at=at,
         value=part.value_words,
         local=part.local.words if part.local else "",
         range=part.range_words,

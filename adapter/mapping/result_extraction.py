@@ -14,7 +14,7 @@ from adapter.mapping.result_reading.measures import KnownMeasures
 from adapter.mapping.result_reading.reading import SiblingLookup, read_content
 from adapter.result_content import ResultContent, joined_words
 
-__all__ = ["EXTRACTED_TYPES", "ResultFields", "extract_result"]
+__all__ = ["EXTRACTED_TYPES", "ResultFields", "extract_result", "moment_of"]
 
 ResultType = Literal["DiagnosticReport", "Observation", "Procedure"]
 EXTRACTED_TYPES: tuple[ResultType, ...] = ("DiagnosticReport", "Observation", "Procedure")
@@ -105,11 +105,11 @@ def _issued(resource: codec.Resource) -> datetime | None:
     for name in _PERIODS:
         period = _object(resource.get(name))
         times += [period.get("end"), period.get("start")]
-    return next((moment for time in times if (moment := _moment(time)) is not None), None)
+    return next((moment for time in times if (moment := moment_of(time)) is not None), None)
 
 
-def _moment(value: object) -> datetime | None:
-    """A FHIR dateTime; a date without a time means its first moment in Viet Nam."""
+def moment_of(value: object) -> datetime | None:
+    """A FHIR dateTime, for its order; a date without a time means its first moment in Viet Nam."""
     if not isinstance(value, str):
         return None
     text = value + "-01" * (2 - value.count("-")) if len(value) in (4, 7) else value

@@ -2,40 +2,27 @@
 
 import stat
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
+from person_centre import looks, people, person_centre, push
 from result_forms import FORMS, LONG, PDF
-from sqlalchemy import select, update
+from sqlalchemy import update
 
-from adapter import audit
-from adapter.database import read_transaction, write_transaction
-from adapter.fhir import codec
-from adapter.inbox.receive import receive_resource
+from adapter.database import write_transaction
 from adapter.insights.person_record import PersonRecord, person_record
 from adapter.pipeline.application import Adapter
-from adapter.pipeline.inbound.inbox import process_inbox
 from adapter.records.model import Cadre, Result
 from adapter.records.serialisation import serialise_record
 from adapter.records.tables import record
 from adapter.testing.centre import Centre
 from adapter.text_folding import fold_text
 
-SYSTEM = "https://bv-tinh.example/cccd"
-NOW = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
-
 
 @pytest.fixture
 def centre(tmp_path: Path) -> Iterator[Centre]:
-    hospitals = {
-        "bv-tinh": {"level": "provincial", "systems": {"citizen_id": SYSTEM}},
-        "bv-trung-uong": {"level": "central"},
-    }
-    with Centre(tmp_path / "centre", hospitals=hospitals) as made:
-        made.import_sample(cadres=6)
+    with person_centre(tmp_path / "centre") as made:
         yield made
 
 
@@ -43,32 +30,6 @@ def centre(tmp_path: Path) -> Iterator[Centre]:
 def adapter(centre: Centre) -> Iterator[Adapter]:
     with centre.open() as opened:
         yield opened
-
-
-def people(adapter: Adapter) -> list[Cadre]:
-    return [one for one in adapter.records.iterate("cadre") if isinstance(one, Cadre) and one.national_id]
-
-
-def push(adapter: Adapter, cadre: Cadre, *resources: dict[str, Any]) -> None:
-    """What a hospital sends of a person, who is certain by number; then the inbox is worked off."""
-    subject = {"identifier": {"system": SYSTEM, "value": cadre.national_id}}
-    with write_transaction(adapter.engine) as connection:
-        for number, one in enumerate(resources):
-            sent = dict(one)
-            if sent["resourceType"] in ("Observation", "DiagnosticReport", "Procedure"):
-                sent = {"subject": subject, **sent}
-            sent = {"id": f"{one['resourceType'].lower()}-{number}", "meta": {"versionId": "1"}, **sent}
-            receive_resource(
-                connection,
-                hospital="bv-tinh",
-                type=sent["resourceType"],
-                id=sent["id"],
-                version=int(sent["meta"]["versionId"]),
-                resource=sent,
-                body=codec.dumps(sent),
-                now=NOW,
-            )
-    process_inbox(adapter, NOW)
 
 
 def shown(adapter: Adapter, cadre: Cadre) -> PersonRecord:
@@ -166,13 +127,6 @@ def test_what_was_recorded_before_results_had_parts_is_read_anew(adapter: Adapte
     [listed] = shown(adapter, cadre).results
     assert listed.value == result.value
     assert ("7.1 mmol/L", "", "HH", "bv-tinh") in values(shown(adapter, cadre), "BIO-K")
-
-
-def looks(adapter: Adapter) -> list[tuple[str, str | None, str]]:
-    """What the audit says of who looked: action, person, details."""
-    with read_transaction(adapter.engine) as connection:
-        rows = connection.execute(select(audit.audit).order_by(audit.audit.c.seq)).all()
-    return [(row.action, row.subject, row.details) for row in rows if row.action.startswith("record.")]
 
 
 def test_a_person_is_found_by_key_number_and_name_and_nobody_is_guessed(centre: Centre) -> None:

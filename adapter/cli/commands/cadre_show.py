@@ -136,7 +136,7 @@ def _values(series: "Sequence[ValueSeries]") -> Iterator[tuple[object, ...]]:
         for value in one.values:
             yield (
                 one.name,
-                moment(value.at),
+                value.at or "-",
                 _with_contradictions(value.value, value.contradictions),
                 value.local or "-",
                 value.range or "-",
@@ -190,21 +190,22 @@ def draw_content(out: "Console", content: "ResultContent") -> None:
             part.range_words or "-",
             part.flag_words or "-",
         )
-        for title, part in content.parts()
+        for title, part, _ in content.parts()
         if part.value_words or part.flags or part.ranges
     ]
     if parts:
         headers = [say(f"person.col_{word}") for word in ("what", "value", "local", "range", "flag")]
         out.print(rows(table(*headers), parts))
     for label, text in _lines(content, ""):
-        out.print(f"  {say(f'person.label_{label}')}: {text}")
+        indented = "\n    ".join(text.splitlines())
+        out.print(f"  {say(f'person.label_{label}')}: {indented}")
 
 
 def _lines(content: "ResultContent", of: str) -> "Iterator[tuple[str, str]]":
     """What a result says beside its values, and its members after it: what each line is, and its words."""
     begin = f"{of}: " if of else ""
     for label, said in (
-        ("code", [content.code.coded] if content.code else []),
+        ("code", [content.code.coded] if content.code and content.code.codings else []),
         ("specimen", [one.words for one in content.specimens]),
         ("site", [one.coded for one in content.body_sites]),
         ("method", [content.method.coded] if content.method else []),
