@@ -357,3 +357,6 @@ def _coded(one: CodedConcept | None) -> str | None:
 def _flag(flag: CodedConcept) -> str:
     codes = joined_words((one.code for one in flag.codings), "/")
     return joined_words([codes, flag.text], " ") or flag.words
+
+
+ResultContent.model_rebuild()  # its members hold such content themselves

@@ -13,7 +13,7 @@ from adapter.operations.table_files import CsvFolder, WorkbookFile
 from adapter.pipeline.access_audit import audit_people
 from adapter.records.model import Cadre
 
-__all__ = ["ExportRecords", "ExportSummary"]
+__all__ = ["ExportPeople", "ExportSummary"]
 
 _WORKBOOK = ".xlsx"
 
@@ -31,7 +31,7 @@ class ExportSummary:
 
 
 @dataclass(frozen=True)
-class ExportRecords(Operation[ExportSummary, ExportSummary]):
+class ExportPeople(Operation[ExportSummary, ExportSummary]):
     """Write the records of people, of a period if wanted, into `path`: a workbook where that ends in .xlsx,
     else a folder of CSVs. It must not be there yet. Nothing is changed, so nothing undoes it.
     """

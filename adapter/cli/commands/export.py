@@ -43,14 +43,14 @@ def export(
     """Write records and results into a workbook or a folder of CSVs."""
     from adapter.errors import UsageError
     from adapter.insights.export_rows import ExportSelection
-    from adapter.operations.export_records import ExportRecords
+    from adapter.operations.export_records import ExportPeople
 
     days = (since.date() if since else None, until.date() if until else None)
     if days[0] and days[1] and days[0] > days[1]:
         raise UsageError("export.no_period")
     with open_adapter(context) as adapter:
         people = tuple(_one(insights(adapter), words) for words in person or ())
-        operation = ExportRecords(path, ExportSelection(tuple(dict.fromkeys(people)), *days))
+        operation = ExportPeople(path, ExportSelection(tuple(dict.fromkeys(people)), *days))
         acting = operating(adapter)
         done = operation.preview(acting).shown if dry_run else operation.perform(acting)
     emit({"written": not dry_run, "export": done}, as_json, lambda out: _draw(out, done, dry_run=dry_run))
