@@ -323,12 +323,14 @@ class ResultContent(ResultPart):
 
 class ResultMember(_Piece):
     """A result that belongs to another. `content` is there where it was contained or had come before;
-    `relation` says by which element: result, hasMember, derivedFrom, partOf, contained.
+    `relation` says by which element: result, hasMember, derivedFrom, partOf, report, contained. What names
+    another subject than the result does is not read: `other_subject`.
     """
 
     relation: str
     reference: str | None = None
     display: str | None = None
+    other_subject: bool = False
     content: ResultContent | None = None
 
     @property

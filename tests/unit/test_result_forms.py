@@ -117,3 +117,41 @@ def test_a_coded_diagnosis_stands_beside_a_harmless_conclusion() -> None:
     pathology = FORMS["pathology: a long conclusion and its codes"]
     result, _ = recorded(Form({**pathology.sent, "conclusion": "Đã xem"}, {}, pathology.along))
     assert result.conclusion == "Đã xem; C34.1 / 254637007 [C34.1, 254637007]"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "read"),
+    [
+        ({"subject": {"reference": "Patient/1"}}, {}, True),
+        ({"subject": {"reference": "Patient/1"}}, {"subject": {"reference": "Patient/1"}}, True),
+        (
+            {"subject": {"reference": "https://x.example/Patient/1/_history/2"}},
+            {"subject": {"reference": "Patient/1"}},
+            True,
+        ),
+        ({"subject": {"identifier": {"value": "A"}}}, {"subject": {"identifier": {"value": "A"}}}, True),
+        ({"subject": {"reference": "Patient/1"}}, {"subject": {"reference": "Patient/2"}}, False),
+        ({"subject": {"identifier": {"value": "A"}}}, {"subject": {"reference": "Patient/2"}}, False),
+        ({}, {"subject": {"reference": "Patient/2"}}, False),
+        ({"basedOn": [{"reference": "ServiceRequest/7"}]}, {"subject": {"reference": "Patient/2"}}, False),
+        (
+            {"basedOn": [{"reference": "ServiceRequest/7"}]},
+            {"subject": {"reference": "Patient/2"}, "basedOn": [{"reference": "ServiceRequest/7"}]},
+            True,
+        ),
+    ],
+)
+def test_a_member_of_somebody_else_is_named_and_not_read(
+    ours: dict[str, Any], theirs: dict[str, Any], read: bool
+) -> None:
+    sodium = {**FORMS["`Observation` with `valueQuantity`"].sent, **theirs}
+    report = {**FORMS["`DiagnosticReport` with `result`"].sent, **ours}
+    for sent, along in (
+        (report, {"Observation/na": sodium}),
+        ({**report, "result": [{"reference": "#na"}], "contained": [{**sodium, "id": "na"}]}, {}),
+        ({**report, "result": [], "contained": [{**sodium, "id": "na"}]}, {}),
+    ):
+        result, content = recorded(Form(sent, {}, along))
+        [member] = content.members
+        assert (member.content is not None, member.other_subject) == (read, not read)
+        assert ("13.50" in (result.value or "")) is read

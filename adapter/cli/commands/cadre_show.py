@@ -228,7 +228,8 @@ def _lines(content: "ResultContent", of: str) -> "Iterator[tuple[str, str]]":
         yield "attachment", f"{begin}{'; '.join(filter(None, (document.words, bad, document.text)))}"
     for member in content.members:
         if member.content is None:
-            yield "member", f"{begin}{member.display or member.reference}"
+            other = say("person.other_subject") if member.other_subject else ""
+            yield "member", begin + "; ".join(filter(None, (member.display or member.reference, other)))
         else:
             status = member.content.status
             title = member.content.title or member.content.type

@@ -30,7 +30,7 @@ from adapter.result_content import (
     ResultValue,
 )
 
-__all__ = ["MOST_EMBEDDED", "SiblingLookup", "read_content"]
+__all__ = ["MOST_EMBEDDED", "SiblingLookup", "is_of_the_same", "read_content"]
 
 SiblingLookup = Callable[[str], Resource | None]
 """Finds what the same hospital sent, by `Type/id`."""
@@ -83,8 +83,8 @@ class _Reader:
             reference = f"#{item['id']}" if isinstance(item.get("id"), str) else f"contained[{place}]"
             if reference not in self._seen:
                 self._seen.add(reference)
-                read = self._content(item, f"contained[{place}].", 1)
-                strays.append(ResultMember(relation="contained", reference=reference, content=read))
+                stray = ResultMember(relation="contained", reference=reference)
+                strays.append(self._filled(stray, item, f"contained[{place}].", 1))
         return content.model_copy(update={"members": (*content.members, *strays)}) if strays else content
 
     def _content(self, one: Resource, place: str, depth: int) -> ResultContent:
@@ -149,8 +149,14 @@ class _Reader:
                 if reference is None and display is None:
                     continue
                 found, place = self._follow(reference, depth)
-                content = self._content(found, place, depth + 1) if found is not None else None
-                yield ResultMember(relation=relation, reference=reference, display=display, content=content)
+                member = ResultMember(relation=relation, reference=reference, display=display)
+                yield member if found is None else self._filled(member, found, place, depth + 1)
+
+    def _filled(self, member: ResultMember, found: Resource, place: str, depth: int) -> ResultMember:
+        """With what it says, unless that is said of somebody else."""
+        if not is_of_the_same(self._resource, found):
+            return member.model_copy(update={"other_subject": True})
+        return member.model_copy(update={"content": self._content(found, place, depth)})
 
     def _follow(self, reference: str | None, depth: int) -> tuple[Resource | None, str]:
         """A result that is contained or had come, each once."""
@@ -176,7 +182,8 @@ class _Reader:
     def _specimen(self, item: dict[str, Any]) -> ResultSpecimen | None:
         reference, display = as_text(item.get("reference")), as_text(item.get("display"))
         _, found = self._look_up(reference) if reference else ("", None)
-        if found is None or found.get("resourceType") != "Specimen":
+        known = found is not None and is_of_the_same(self._resource, found)
+        if found is None or not known or found.get("resourceType") != "Specimen":
             numbers = _identifiers(item.get("identifier"))
             made = ResultSpecimen(reference=reference, display=display, identifiers=numbers)
             return made if made != ResultSpecimen() else None
@@ -242,6 +249,30 @@ class _Reader:
             identifier = next(iter(_identifiers(item.get("identifier"))), None)
             return (_called(found) if found else None) or literal or identifier
         return None
+
+
+def is_of_the_same(result: Resource, other: Resource) -> bool:
+    """Whether nothing says that `other` is of somebody else: it names no subject, or the same; where the
+    result names none, both answer the same order.
+    """
+    theirs = _named(other.get("subject"))
+    if not theirs:
+        return True
+    ours = _named(result.get("subject"))
+    if not ours:
+        return bool(_named(result.get("basedOn")) & _named(other.get("basedOn")))
+    return bool(ours & theirs)
+
+
+def _named(references: object) -> set[str]:
+    """What references lead to, by the last two steps of a URL, and by identifiers."""
+    found: set[str] = set()
+    for item in as_objects(references):
+        if literal := as_text(item.get("reference")):
+            steps = literal.split("/_history/", 1)[0].split("/")
+            found.add("/".join(steps[-2:]))
+        found.update(f"identifier {value}" for value in _identifiers(item.get("identifier")))
+    return found
 
 
 def _called(found: Resource) -> str | None:

@@ -1,9 +1,11 @@
 """The parts of a result, wherever it was recorded."""
 
+from functools import cached_property
+
 from adapter.fhir import codec
 from adapter.mapping.result_extraction import EXTRACTED_TYPES
 from adapter.mapping.result_reading.measures import KnownMeasures
-from adapter.mapping.result_reading.reading import SiblingLookup, read_content
+from adapter.mapping.result_reading.reading import SiblingLookup, is_of_the_same, read_content
 from adapter.mapping.terminology.table_files import load_code_tables
 from adapter.pipeline.application import Adapter
 from adapter.records.model import Result
@@ -27,30 +29,40 @@ def current_content(adapter: Adapter, result: Result, known: KnownMeasures) -> R
     def siblings(reference: str) -> codec.Resource | None:
         return adapter.inbox.newest_version(result.hospital, reference)
 
-    content = result.content
-    if content is None:
+    if result.content is None:
         return read_content(codec.loads(result.resource), known=known, siblings=siblings)
-    return _refreshed(content, siblings, known, {content.source})
+    return _Refresher(result, known, siblings).refreshed(result.content)
 
 
-def _refreshed(
-    content: ResultContent, siblings: SiblingLookup, known: KnownMeasures, seen: set[str | None]
-) -> ResultContent:
-    members = tuple(_refreshed_member(one, siblings, known, seen) for one in content.members)
-    return content if members == content.members else content.model_copy(update={"members": members})
+class _Refresher:
+    def __init__(self, result: Result, known: KnownMeasures, siblings: SiblingLookup) -> None:
+        self._result = result
+        self._known = known
+        self._siblings = siblings
+        self._seen = {result.content.source if result.content else None}
 
+    @cached_property
+    def _resource(self) -> codec.Resource:
+        parsed: codec.Resource = codec.loads(self._result.resource)
+        return parsed
 
-def _refreshed_member(
-    one: ResultMember, siblings: SiblingLookup, known: KnownMeasures, seen: set[str | None]
-) -> ResultMember:
-    reference = (one.reference or "").split("/_history/", 1)[0]
-    if reference in seen or reference.count("/") != 1 or ":" in reference:
-        return one  # shown already; or contained, or on another server: as it came
-    seen.add(reference)
-    newest = siblings(reference)
-    if newest is None or newest.get("resourceType") not in EXTRACTED_TYPES:
-        return one
-    version = newest["meta"].get("versionId") if isinstance(newest.get("meta"), dict) else None
-    if one.content is not None and version == one.content.version:
-        return one.model_copy(update={"content": _refreshed(one.content, siblings, known, seen)})
-    return one.model_copy(update={"content": read_content(newest, known=known, siblings=siblings)})
+    def refreshed(self, content: ResultContent) -> ResultContent:
+        """The content with its members as they are now."""
+        members = tuple(map(self._member, content.members))
+        return content if members == content.members else content.model_copy(update={"members": members})
+
+    def _member(self, one: ResultMember) -> ResultMember:
+        reference = (one.reference or "").split("/_history/", 1)[0]
+        if reference in self._seen or reference.count("/") != 1 or ":" in reference:
+            return one  # shown already; or contained, or on another server: as it came
+        self._seen.add(reference)
+        newest = self._siblings(reference)
+        if newest is None or newest.get("resourceType") not in EXTRACTED_TYPES:
+            return one
+        version = newest["meta"].get("versionId") if isinstance(newest.get("meta"), dict) else None
+        if one.content is not None and version == one.content.version:
+            return one.model_copy(update={"content": self.refreshed(one.content)})
+        if not is_of_the_same(self._resource, newest):
+            return one.model_copy(update={"content": None, "other_subject": True})
+        read = read_content(newest, known=self._known, siblings=self._siblings)
+        return one.model_copy(update={"content": read, "other_subject": False})
