@@ -59,15 +59,14 @@ class CodedConcept(_Piece):
 
     @property
     def words(self) -> str:
-        """The text and every display that says it otherwise; the codes where there is nothing else."""
-        said = [self.text, *(one.display for one in self.codings)]
-        return joined_words(said, " / ") or joined_words((one.code for one in self.codings), " / ")
+        """The text and what every coding says otherwise: its display, or its code where it has none."""
+        return joined_words([self.text, *(one.display or one.code for one in self.codings)], " / ")
 
     @property
     def coded(self) -> str:
-        """The words and every code."""
-        codes = joined_words((one.code for one in self.codings), ", ")
-        return self.words if codes in ("", self.words) else f"{self.words} [{codes}]".strip()
+        """The words and every code that is not among them."""
+        codes = joined_words((one.code for one in self.codings if one.display), ", ")
+        return f"{self.words} [{codes}]" if codes else self.words
 
 
 class Amount(_Piece):
@@ -82,13 +81,13 @@ class Amount(_Piece):
 
     @property
     def words(self) -> str:
-        """Comparator, number, unit; both units where they contradict each other."""
-        if self.value is None:
-            return ""
+        """Comparator, number, unit; both units where they contradict each other; a question mark for a number
+        that is not there.
+        """
         unit = self.unit or self.code
         if self.contradicts:
             unit = f"{self.unit} ≠ {self.code}"
-        return f"{self.comparator or ''}{self.value}{f' {unit}' if unit and unit != '1' else ''}"
+        return f"{self.comparator or ''}{self.value or '?'}{f' {unit}' if unit and unit != '1' else ''}"
 
 
 def between(low: str, high: str) -> str:

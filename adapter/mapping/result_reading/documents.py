@@ -15,6 +15,7 @@ __all__ = ["as_attachment", "narrative_text"]
 _LINES = frozenset(
     ("p", "div", "br", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol", "dt", "hr", "pre")
 )
+_STRUCK = frozenset(("del", "s", "strike"))
 _CELLS = frozenset(("td", "th", "dd"))
 _TEXT_TYPES = ("text/plain", "text/markdown", "text/csv")
 _MARKUP_TYPES = ("text/html", "application/xhtml+xml")
@@ -88,6 +89,8 @@ class _Lines(HTMLParser):
             self.parts.append("\n")
         elif tag in _CELLS:
             self.parts.append(" | ")
+        elif tag in _STRUCK:
+            self.parts.append("[-")  # struck out: it must not read as if it were said
         elif tag == "img":
             self.parts.append(f"[{dict(attrs).get('alt') or 'img'}]")
 
@@ -96,6 +99,8 @@ class _Lines(HTMLParser):
             self._hidden = max(0, self._hidden - 1)
         elif tag in _LINES:
             self.parts.append("\n")
+        elif tag in _STRUCK:
+            self.parts.append("-]")
 
     def handle_data(self, data: str) -> None:
         if not self._hidden:

@@ -27,6 +27,7 @@ __all__ = [
     "as_value",
 ]
 
+_NO_SAMPLES = ResultValue(type="SampledData", samples=SampledValues())
 _REASON_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 
 
@@ -172,7 +173,7 @@ def _value(type_: str, value: object, known: KnownMeasures) -> ResultValue | Non
         made = ResultValue(type=type_, samples=_samples(value, known))
     elif type_ == "Quantity":
         made = ResultValue(type=type_, amount=_amount(value, known))
-    return made if made is not None and made != ResultValue(type=type_) and made.words else None
+    return made if made is not None and made not in (ResultValue(type=type_), _NO_SAMPLES) else None
 
 
 def _of_r4(type_: str) -> str:

@@ -95,7 +95,7 @@ class KnownMeasures:
         )
 
     def _unit_code(self, amount: Amount) -> str | None:
-        if amount.code and amount.system in (None, _UCUM):
+        if amount.code and amount.system in (None, _UCUM) and _dimension(amount.code):
             return amount.code
         written = self.tables.unit(amount.unit)
         return written.ucum if written is not None and written.factor is None else None
@@ -111,7 +111,10 @@ class KnownMeasures:
             return False
         one = _dimension(written.ucum if written is not None else amount.unit)
         two = _dimension(amount.code)
-        return one is not None and two is not None and one != two
+        if one is None or two is None or one == two:
+            return False
+        # A word that we do not know may be UCUM by chance: K/uL is no kelvin.
+        return written is not None or one.kinds == two.kinds
 
 
 def _dimension(code: str) -> UnitDimension | None:
