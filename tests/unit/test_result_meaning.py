@@ -7,6 +7,7 @@ the record, each thing where it belongs; and no text or number may be missing.
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -14,11 +15,14 @@ from hypothesis import strategies as st
 
 from adapter.fhir import codec
 from adapter.mapping.result_extraction import ResultFields, extract_result
+from adapter.mapping.result_reading.measures import KnownMeasures
+from adapter.mapping.terminology.table_files import load_code_tables
 from adapter.records.model import Result
 from adapter.records.serialisation import parse_record, serialise_record
 from adapter.result_content import Amount, CodedConcept, ResultContent, ResultPart
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
+KNOWN = KnownMeasures(load_code_tables(Path(__file__).parents[2] / "mappings" / "codes", []))
 UCUM = "http://unitsofmeasure.org"
 _WORDS = st.sampled_from(
     [
@@ -137,7 +141,13 @@ def _procedure(draw: st.DrawFn) -> dict[str, Any]:
 def _recorded(sent: dict[str, Any]) -> ResultContent:
     """As it stands in the record after it was sent as bytes, stored, and read again."""
     fields = extract_result(
-        codec.loads(codec.dumps(sent)), hospital="h", key="R", cadre="C", referral=None, received_at=NOW
+        codec.loads(codec.dumps(sent)),
+        hospital="h",
+        key="R",
+        cadre="C",
+        referral=None,
+        received_at=NOW,
+        known=KNOWN,
     )
     made = Result.model_validate({name: getattr(fields, name) for name in ResultFields.__slots__})
     result = parse_record(Result.kind, serialise_record(made))
