@@ -20,7 +20,7 @@ from sqlalchemy import Engine, Table, func, insert, select, text
 from adapter import audit
 from adapter.database import migrate, open_database, write_transaction
 from adapter.hospital_tokens import hospital_token
-from adapter.inbox.tables import inbox_item
+from adapter.inbox.tables import inbox_item, inbox_listing, inbox_mark
 from adapter.ledger.entries.row_values import REASON_INVALID
 from adapter.ledger.schema import tables as ledger
 from adapter.ledger.schema.states import EntryState
@@ -69,8 +69,8 @@ SMALL = {
 }
 GROWING = {
     *(ledger.entry, ledger.shipment, ledger.receipt, ledger.person_disclosure),
-    *(inbox_item, audit.audit, audit.disclosure_refusal),
-    *(records.record, records.cadre_identifier, records.record_merge, records.import_row),
+    *(inbox_item, inbox_mark, inbox_listing, audit.audit, audit.disclosure_refusal),
+    *(records.record, records.cadre_identifier, records.cadre_name, records.record_merge, records.import_row),
     records.import_change,
     *(repository.repository_resource, repository.repository_version, repository.repository_index),
 }
@@ -186,10 +186,34 @@ def _rows() -> Iterator[tuple[Table, Iterator[Row]]]:
     yield records.record, _records(people)
     yield records.feed, iter([{"id": 1, "position": CHANGES}])
     yield records.cadre_identifier, ({"value": f"{n:012}", "cadre": cadre(n)} for n in range(PEOPLE))
+    yield records.cadre_name, ({"value": f"{n:032}", "cadre": cadre(n)} for n in range(PEOPLE))
     yield records.record_merge, (_merge(number) for number in range(_MERGED))
     yield records.import_change, ({"run": 1, "key": f"old{n}", **_WAS} for n in range(2000))
     yield records.import_row, ({"kind": "visit", "key": f"old{n}", **_MET} for n in range(2000))
     yield inbox_item, _inbox()
+    yield (
+        inbox_mark,
+        (
+            {
+                "hospital": list(_HOSPITALS)[n % 3],
+                "type": "DiagnosticReport",
+                "value": f"{n:032}",
+                "lineage": n + 1,
+            }
+            for n in range(2000)
+        ),
+    )
+    yield (
+        inbox_listing,
+        (
+            {
+                "hospital": list(_HOSPITALS)[n % 3],
+                "member": f"Observation/o{n}",
+                "listed_by": f"DiagnosticReport/i{n}",
+            }
+            for n in range(2000)
+        ),
+    )
     yield repository.repository_resource, _resources()
     yield repository.repository_version, _versions()
     yield repository.repository_index, _index()
@@ -348,6 +372,7 @@ def _inbox() -> Iterator[Row]:
             "candidates": "[]",
             "cadre": cadre(number % PEOPLE) if state == "applied" else None,
             "attempts": 0,
+            "lineage": number + 1,
         }
 
 

@@ -3,22 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, func, select, text
 
 from adapter.database import write_transaction
 from adapter.fhir import codec
-from adapter.inbox import processing
+from adapter.inbox import linking, processing
 from adapter.inbox.local_writes import ResultPlan, StoredResult
 from adapter.inbox.matching import FulfilmentEffect, KnownCadre, KnownReferral
-from adapter.inbox.receive import receive_resource
+from adapter.inbox.receive import receive_version
 from adapter.inbox.store import InboxItem, InboxStore
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.model import Cadre, Fulfilment, Record, Referral, Result, Sex, Tier
-from adapter.records.serialisation import body_digest, person_identifiers, serialise_record
+from adapter.records.serialisation import body_digest, name_digest, person_identifiers, serialise_record
 from adapter.records.store import RecordStore
-from adapter.records.tables import cadre_identifier, record
+from adapter.records.tables import cadre_identifier, cadre_name, record
 
 NOW = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
 OURS = "https://cadre-health.example/fhir/sid/record"
@@ -39,6 +39,8 @@ class Directory:
     remote_referrals: dict[str, str] = field(default_factory=lambda: {"71": "GT-1"})
     remote_cadres: dict[str, str] = field(default_factory=lambda: {"51": "CB-1", "52": "CB-2"})
     cadre_identities: dict[str, str] = field(default_factory=lambda: {"idan": "CB-1", "idbinh": "CB-2"})
+    encounters: dict[str, str] = field(default_factory=lambda: {"idvisit": "CB-1", "91": "CB-1"})
+    own_bases: frozenset[str] = frozenset({"https://adapter.centre.example/fhir"})
 
     def referral_by_identity(self, value: str) -> KnownReferral | None:
         return self.referral(self.referral_identities.get(value, ""))
@@ -52,8 +54,14 @@ class Directory:
     def cadre_by_remote_id(self, id: str) -> str | None:
         return self.remote_cadres.get(id)
 
+    def cadre_by_encounter(self, *, identity: str | None = None, id: str | None = None) -> str | None:
+        return self.encounters.get(identity or id or "")
+
     def cadres_by_identifier(self, value: str) -> list[str]:
         return self.records.cadres_by_identifier(value)
+
+    def cadres_by_name(self, name: str, birth_date: str) -> list[str]:
+        return self.records.cadres_by_name(name, birth_date)
 
     def referral(self, key: str) -> KnownReferral | None:
         found = self.records.get("referral", key)
@@ -65,7 +73,7 @@ class Directory:
         found = self.records.get("cadre", key)
         if not isinstance(found, Cadre):
             return None
-        return KnownCadre(found.key, found.name, found.birth_date, PSEUDONYMS.get(found.key))
+        return KnownCadre(found.key, found.name, found.birth_date, PSEUDONYMS.get(found.key), str(found.sex))
 
     def audit_subject(self, cadre: str) -> str:
         return codec.digest(cadre.encode())
@@ -139,14 +147,42 @@ class Centre:
         self.add(an, binh, *referrals)
 
     def add(self, *records: Record) -> None:
-        _put(self.engine, records)
+        put_records(self.engine, records)
+
+    remote_referrals: ClassVar[dict[str, str]] = {}
+    cadre_identities: ClassVar[dict[str, str]] = {}
+    referral_identities: ClassVar[dict[str, str]] = {}
 
     def directory(self, hospital: str) -> Directory:
-        return Directory(self.store, hospital)
+        """With the look-ups of a test beside those of all."""
+        found = Directory(self.store, hospital)
+        found.remote_referrals |= self.remote_referrals
+        found.cadre_identities |= self.cadre_identities
+        found.referral_identities |= self.referral_identities
+        return found
 
-    def receive(self, resource: dict[str, Any], id_: str = "r1", hospital: str = "bv-tinh") -> int:
+    def cadre(self, key: str) -> Cadre:
+        found = self.store.get("cadre", key)
+        assert isinstance(found, Cadre)
+        return found
+
+    def replace(self, cadre: Cadre) -> None:
+        """The person as she is now."""
         with write_transaction(self.engine) as connection:
-            return receive_resource(
+            for table in (cadre_identifier, cadre_name):
+                connection.execute(table.delete().where(table.c.cadre == cadre.key))
+            connection.execute(record.delete().where(record.c.key == cadre.key))
+        self.add(cadre)
+
+    def receive(
+        self,
+        resource: dict[str, Any],
+        id_: str = "r1",
+        hospital: str = "bv-tinh",
+        delivery: str | None = None,
+    ) -> int:
+        with write_transaction(self.engine) as connection:
+            return receive_version(
                 connection,
                 hospital=hospital,
                 type=resource["resourceType"],
@@ -155,7 +191,8 @@ class Centre:
                 resource=resource,
                 body=codec.dumps(resource),
                 now=NOW,
-            )
+                delivery=delivery,
+            ).item
 
     def process(self, *, again: bool = False) -> dict[str, int]:
         return dict(processing.process_items(self.inbox, self.directory, self.records, NOW, again=again))
@@ -170,8 +207,8 @@ class Centre:
         assert item is not None
         return item
 
-    def link(self, item: int, cadre: str, referral: str | None = None) -> str:
-        return processing.link_item(
+    def link(self, item: int, cadre: str, referral: str | None = None, **more: Any) -> str:
+        return linking.link_item(
             self.inbox,
             item,
             cadre,
@@ -180,10 +217,18 @@ class Centre:
             records=self.records,
             by="bs.hoa",
             now=NOW,
+            **more,
         )
 
+    def see(self, item: int) -> None:
+        linking.mark_seen(self.inbox, item, directory_of=self.directory, by="bs.hoa", now=NOW)
+
+    def count(self, table: str) -> int:
+        with self.engine.connect() as connection:
+            return int(connection.execute(select(func.count()).select_from(text(table))).scalar_one())
+
     def unlink(self, item: int) -> None:
-        processing.unlink_item(
+        linking.unlink_item(
             self.inbox, item, directory_of=self.directory, records=self.records, by="bs.hoa", now=NOW
         )
 
@@ -196,7 +241,7 @@ class Centre:
         return found
 
 
-def _put(engine: Engine, records: Sequence[Record]) -> None:
+def put_records(engine: Engine, records: Sequence[Record]) -> None:
     with write_transaction(engine) as connection:
         positions = ChangeFeed(connection)
         for one in records:
@@ -213,4 +258,6 @@ def _put(engine: Engine, records: Sequence[Record]) -> None:
             )
             for number in person_identifiers(one) if isinstance(one, Cadre) else ():
                 connection.execute(cadre_identifier.insert().values(value=number, cadre=one.key))
+            for name in [name_digest(one)] if isinstance(one, Cadre) else ():
+                connection.execute(cadre_name.insert().values(value=name, cadre=one.key))
         positions.close()

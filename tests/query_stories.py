@@ -207,6 +207,7 @@ def recording(engine: Engine) -> None:
     assert not list(store.iterate("result"))  # of a whole page it asks who each was merged into
     assert store.counts()
     assert store.cadres_by_identifier(f"{20:012}")
+    store.cadres_by_name("Nguyễn Văn An", "1955-03-14")
     assert store.names_by_identifier(f"{20:012}")
     result = Result(
         key=f"{cadre(20)}.result",
@@ -311,7 +312,9 @@ def receiving(engine: Engine) -> None:
 
     number = accept("a1", identifier=[{"system": "urn:x", "value": "a1"}])
     assert accept("a2", conclusion="c") == accept("a3", conclusion="c")  # said anew without an identity
-    item, plain = inbox.get(number), inbox.get(number + 1)
+    other = accept("a4", identifier=[{"system": "urn:x", "value": "a4"}])
+    item, plain, numbered = inbox.get(number), inbox.get(number + 1), inbox.get(other)
+    assert numbered
     assert item
     assert plain
     assert inbox.new_items()
@@ -321,10 +324,33 @@ def receiving(engine: Engine) -> None:
     assert inbox.counts()
     assert inbox.counts(BV)
     inbox.unmatched_backlog(NOW)
+    inbox.unseen()
+    assert inbox.of_lineage(item.lineage)
+    assert inbox.is_first(item)
+    assert inbox.linked_version(item) is None
+    assert inbox.others_of(item, cadre(0))
+    listed = {"resourceType": "DiagnosticReport", "result": [{"reference": "Observation/o1"}]}
+    with write_transaction(engine) as connection:
+        receive.receive_version(
+            connection,
+            hospital=BV,
+            type="DiagnosticReport",
+            id="lists",
+            version=1,
+            resource=listed,
+            body=codec.dumps(listed),
+            now=NOW,
+            delivery="d",
+        )
+    assert inbox.listed_by(BV, "Observation/o1")
+    assert not inbox.was_somebody_else(BV, "Patient/p1")
     assert inbox.newest_version(BV, "DiagnosticReport/i0")
     with write_transaction(engine) as connection:
         assert inbox.versions(connection, item)
         assert inbox.versions(connection, plain)
+        assert inbox.lineage_versions(connection, plain.lineage)
+        inbox.join_lineage(connection, numbered, item.lineage)
+        assert not inbox.mark_seen(number, by="test", connection=connection)
         inbox.reassign(connection, [number], cadre(5))
     inbox.record_failure(number, now=NOW, give_up=True)
     inbox.settle(number, "applied", now=NOW, cadre=cadre(5))

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, upd
 
 from adapter.fhir import codec
 from adapter.inbox.evidence import read_evidence
-from adapter.inbox.tables import inbox_item
+from adapter.inbox.tables import inbox_item, inbox_listing, inbox_mark
 
 __all__ = [
     "ERASED_BODY",
@@ -52,8 +52,11 @@ def erase_cadre(connection: Connection, cadre: str, referrals: Collection[str] =
 
 
 def erase_resources(connection: Connection, sent: Iterable[SentResource]) -> None:
-    """Empty every version of these."""
+    """Empty every version of these, and forget by what they were recognised."""
     for one in sent:
+        lineages = set(connection.execute(select(inbox_item.c.lineage).where(_versions(one))).scalars())
+        connection.execute(delete(inbox_mark).where(inbox_mark.c.lineage.in_(lineages)))
+        _forget_listings(connection, one)
         connection.execute(
             update(inbox_item)
             .where(_versions(one))
@@ -67,6 +70,7 @@ def erase_resources(connection: Connection, sent: Iterable[SentResource]) -> Non
                 cadre=None,
                 referral=None,
                 result_key=None,
+                settled_by=None,
             )
         )
 
@@ -74,6 +78,15 @@ def erase_resources(connection: Connection, sent: Iterable[SentResource]) -> Non
 def forget_resource(connection: Connection, one: SentResource) -> None:
     """Its very id tells of somebody: nothing of it stays."""
     connection.execute(delete(inbox_item).where(_versions(one)))
+    _forget_listings(connection, one)
+
+
+def _forget_listings(connection: Connection, one: SentResource) -> None:
+    name = f"{one.type}/{one.id}"
+    for column in (inbox_listing.c.member, inbox_listing.c.listed_by):
+        connection.execute(
+            delete(inbox_listing).where(inbox_listing.c.hospital == one.hospital, column == name)
+        )
 
 
 def forget_candidate(connection: Connection, cadre: str) -> None:

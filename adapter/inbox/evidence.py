@@ -3,23 +3,43 @@
 References come in four forms (http://hl7.org/fhir/R4/references.html): a literal one to another
 resource the hospital sent here (a sibling), a literal one to its own server, a conditional one
 (`ServiceRequest?identifier=…`), and a logical one (`identifier`). All of them are read; what they
-mean is for `matching` to say.
+mean is for `matching` to say. Ids are a space per server, and the endpoint's own comes first: what the
+hospital keeps here under an id is that resource, and never what has the same id at another server.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from adapter.fhir.codec import Resource
+from adapter.inbox.caveats import CAVEATS, person_caveats, resource_caveats
+from adapter.person_names import bare_name, looks_like_a_name
 
-__all__ = ["Evidence", "Identifier", "RemoteReference", "SiblingLookup", "read_evidence"]
+__all__ = [
+    "URI_SYSTEM",
+    "Evidence",
+    "Identifier",
+    "RemoteReference",
+    "SiblingLookup",
+    "is_another_person",
+    "listed_members",
+    "read_evidence",
+    "same_base",
+    "says_otherwise",
+]
 
 SiblingLookup = Callable[[str], Resource | None]
 """Finds what the same hospital sent earlier or along with it, by `Type/id`."""
 
-_REFERRAL_FIELDS = {"Task": ("focus", "basedOn"), "ServiceRequest": ("basedOn",)}
+URI_SYSTEM = "urn:ietf:rfc:3986"
+_REFERRAL_FIELDS = {"Task": ("focus", "basedOn"), "ServiceRequest": ("basedOn", "replaces")}
+_SUBJECT_FIELDS = ("subject", "for", "patient")
+_ORDERS = ("ServiceRequest", "Task", "")
+_LISTS = {"DiagnosticReport": "result", "Observation": "hasMember"}
+_LONGEST_REFERENCE = 130
 _DEEPEST = 3  # an order on an order on our referral; deeper is no chain of orders any more
+_MOST_LISTS = 5  # reports and panels that list one result
 
 
 class Identifier(NamedTuple):
@@ -30,7 +50,7 @@ class Identifier(NamedTuple):
 
 
 class RemoteReference(NamedTuple):
-    """A literal reference: id at the server `base`; None is a relative one, the sender's own."""
+    """A literal reference: id at the server `base`; None is a relative one to what is not held here."""
 
     base: str | None
     id: str
@@ -47,9 +67,14 @@ class Evidence:
     names_referral: bool = False  # basedOn is there, whatever it leads to
     subject_identifiers: tuple[Identifier, ...] = ()
     subject_ids: tuple[RemoteReference, ...] = ()
+    names_subject: bool = False  # by a reference or an identifier, whatever it leads to
+    encounter_identifiers: tuple[Identifier, ...] = ()
+    encounter_ids: tuple[RemoteReference, ...] = ()
     not_a_person: bool = False  # the subject is a Group, Device or Location
     names: tuple[str, ...] = ()
     birth_dates: tuple[str, ...] = ()
+    sexes: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()  # why nothing may be made of it unseen, whosever it is
 
 
 @dataclass(slots=True)
@@ -60,18 +85,32 @@ class _Found:
     ids: list[RemoteReference] = field(default_factory=list)
 
 
+@dataclass(slots=True)
 class _Reader:
-    def __init__(self, resource: Resource, siblings: SiblingLookup) -> None:
-        self._siblings = siblings
-        self._contained = {f"#{item.get('id')}": item for item in _objects(resource.get("contained"))}
+    siblings: SiblingLookup
+    own_bases: Collection[str]
+    referrals: _Found = field(default_factory=_Found)
+    subjects: _Found = field(default_factory=_Found)
+    encounters: _Found = field(default_factory=_Found)
+    people: list[Resource] = field(default_factory=list)
+    displays: list[str] = field(default_factory=list)
+    caveats: set[str] = field(default_factory=set)
+    names_referral: bool = False
+    names_subject: bool = False
+    not_a_person: bool = False
 
-    def follow(self, reference: dict[str, Any], type_: str, found: _Found) -> Resource | None:
+    def follow(
+        self, reference: dict[str, Any], type_: str, found: _Found, within: Resource
+    ) -> Resource | None:
         """Note what `reference` points at; the resource itself where it was sent here too."""
-        for identifier in _identifiers(reference.get("identifier")):
-            found.identifiers.append(identifier)
+        found.identifiers.extend(_identifiers(reference.get("identifier")))
         literal = _text(reference.get("reference"))
         if literal.startswith("#"):
-            return self._contained.get(literal)
+            inside = _objects(within.get("contained"))
+            return next((one for one in inside if f"#{one.get('id')}" == literal), None)
+        if literal.lower().startswith("urn:uuid:"):
+            found.identifiers.append(Identifier(URI_SYSTEM, literal))
+            return None
         if literal.startswith(f"{type_}?"):
             found.identifiers.extend(_conditional(literal))
             return None
@@ -79,58 +118,202 @@ class _Reader:
         id_ = rest.split("/", 1)[0].split("?", 1)[0]
         if not id_ or literal.startswith("urn:") or (base and not base.endswith("/")):
             return None
-        found.ids.append(RemoteReference(base.rstrip("/") or None, id_))
-        return None if base else self._siblings(f"{type_}/{id_}")
+        base = base.rstrip("/")
+        if not base or same_base(base) in self.own_bases:
+            held = self.siblings(f"{type_}/{id_}")
+            if held is not None:
+                return held
+        found.ids.append(RemoteReference(base or None, id_))
+        return None
 
-    def referrals(self, resource: Resource, found: _Found, depth: int = 0) -> bool:
-        """Gather the referrals a resource is based on; True if it names any."""
-        named = False
+    def read_referrals(self, resource: Resource, depth: int = 0) -> None:
+        """Gather the referrals that a resource is based on, through orders of the hospital's own."""
         for item in _based_on(resource):
-            if _type_of(item) not in ("ServiceRequest", ""):
+            type_ = _type_of(item)
+            if type_ not in _ORDERS:
                 continue
-            named = True
-            order = self.follow(item, "ServiceRequest", found)
+            self.names_referral = True
+            found = self.referrals if type_ != "Task" else _Found(self.referrals.identifiers)
+            order = self.follow(item, type_ or "ServiceRequest", found, resource)
             if order is not None and depth < _DEEPEST:
-                found.identifiers.extend(_identifiers(order.get("identifier")))
-                self.referrals(order, found, depth + 1)
-        return named
+                self.caveats.update(resource_caveats(order))
+                self.read_order(order)
+                self.read_referrals(order, depth + 1)
+
+    def read_order(self, order: Resource) -> None:
+        """An order's own numbers, and the number of the requisition or group that it belongs to."""
+        for name in ("identifier", "requisition", "groupIdentifier"):
+            self.referrals.identifiers.extend(_identifiers(order.get(name)))
+
+    def read_subject(self, resource: Resource) -> None:
+        """Gather who a resource is about: by subject, and by an Encounter of ours."""
+        for name in _SUBJECT_FIELDS:
+            if isinstance(subject := resource.get(name), dict):
+                self._person(subject, resource)
+                self.not_a_person = self.not_a_person or _type_of(subject) not in ("Patient", "")
+        for item in (*_objects(resource.get("encounter")), *_of_context(resource)):
+            encounter = self.follow(item, "Encounter", self.encounters, resource)
+            if encounter is not None:
+                self.encounters.identifiers.extend(_identifiers(encounter.get("identifier")))
+                if isinstance(subject := encounter.get("subject"), dict):
+                    self._person(subject, encounter)
+
+    def read_specimens(self, resource: Resource) -> None:
+        """A specimen that was taken from somebody else makes it somebody else's finding."""
+        subject = resource.get("subject")
+        for item in _objects(resource.get("specimen")):
+            specimen = self.follow(item, "Specimen", _Found(), resource)
+            if specimen is None:
+                continue
+            self.caveats.update(resource_caveats(specimen))
+            taken_from = specimen.get("subject")
+            if not isinstance(taken_from, dict) or not _differ(taken_from, subject):
+                continue
+            others = set(self.subjects.identifiers)
+            person = self._person(taken_from, specimen)
+            same = person is not None and not others.isdisjoint(_identifiers(person.get("identifier")))
+            if isinstance(subject, dict) and not same:
+                self.caveats.add("specimen-of-another")
+
+    def _person(self, subject: dict[str, Any], within: Resource) -> Resource | None:
+        self.names_subject = self.names_subject or bool(subject.get("reference") or subject.get("identifier"))
+        person = self.follow(subject, "Patient", self.subjects, within)
+        if person is None:
+            self.displays.append(_text(subject.get("display")))
+        else:
+            self.people.append(person)
+            self.subjects.identifiers.extend(_identifiers(person.get("identifier")))
+            self.caveats.update(resource_caveats(person))
+            self.caveats.update(person_caveats(person))
+        return person
 
 
-def read_evidence(resource: Resource, siblings: SiblingLookup) -> Evidence:
-    """Read the evidence out of any received resource. Never raises on any JSON object."""
+def read_evidence(
+    resource: Resource,
+    siblings: SiblingLookup,
+    *,
+    listed_by: Sequence[Resource] = (),
+    own_bases: Collection[str] = (),
+) -> Evidence:
+    """Read the evidence out of any received resource. Never raises on any JSON object.
+
+    `listed_by` are the reports and panels that list it: what has no subject of its own is about theirs.
+    `own_bases` are the addresses of this endpoint itself.
+    """
     type_ = _text(resource.get("resourceType"))
-    reader = _Reader(resource, siblings)
-    referrals, subjects = _Found(), _Found()
-    names_referral = reader.referrals(resource, referrals)
-    if type_ == "ServiceRequest":  # the hospital's copy of our own referral
-        names_referral = True
-        referrals.identifiers.extend(_identifiers(resource.get("identifier")))
-        if _text(resource.get("id")):
-            referrals.ids.append(RemoteReference(None, _text(resource.get("id"))))
-    subject = resource.get("for" if type_ == "Task" else "subject")
-    person: Resource | None = None
-    if isinstance(subject, dict):
-        person = reader.follow(subject, "Patient", subjects)
-    if person is not None:
-        subjects.identifiers.extend(_identifiers(person.get("identifier")))
+    reader = _Reader(siblings, {same_base(base) for base in own_bases})
+    reader.caveats.update(resource_caveats(resource))
+    reader.read_referrals(resource)
+    if type_ in ("ServiceRequest", "Task"):  # the hospital's copy of what we sent
+        reader.names_referral = reader.names_referral or type_ == "ServiceRequest"
+        reader.read_order(resource)
+        if type_ == "ServiceRequest" and _text(resource.get("id")):
+            reader.referrals.ids.append(RemoteReference(None, _text(resource.get("id"))))
+    reader.read_subject(resource)
+    if type_ == "Encounter":
+        reader.encounters.identifiers.extend(_identifiers(resource.get("identifier")))
+    if not reader.names_subject:
+        for one in listed_by[:_MOST_LISTS]:
+            reader.caveats.update(resource_caveats(one))
+            reader.read_subject(one)
+            if not _based_on(resource):
+                reader.read_referrals(one)
+    reader.read_specimens(resource)
+    people = reader.people
+    shown = [text for text in reader.displays if looks_like_a_name(text)]
     return Evidence(
         type=type_,
         status=_text(resource.get("status")),
-        referral_identifiers=tuple(dict.fromkeys(referrals.identifiers)),
-        referral_ids=tuple(dict.fromkeys(referrals.ids)),
-        names_referral=names_referral,
-        subject_identifiers=tuple(dict.fromkeys(subjects.identifiers)),
-        subject_ids=tuple(dict.fromkeys(subjects.ids)),
-        not_a_person=isinstance(subject, dict) and _type_of(subject) not in ("Patient", ""),
-        names=tuple(dict.fromkeys(_names(person or {}))),
-        birth_dates=tuple(filter(None, [_text((person or {}).get("birthDate"))])),
+        referral_identifiers=tuple(dict.fromkeys(reader.referrals.identifiers)),
+        referral_ids=tuple(dict.fromkeys(reader.referrals.ids)),
+        names_referral=reader.names_referral,
+        subject_identifiers=tuple(dict.fromkeys(reader.subjects.identifiers)),
+        subject_ids=tuple(dict.fromkeys(reader.subjects.ids)),
+        names_subject=reader.names_subject,
+        encounter_identifiers=tuple(dict.fromkeys(reader.encounters.identifiers)),
+        encounter_ids=tuple(dict.fromkeys(reader.encounters.ids)),
+        not_a_person=reader.not_a_person,
+        names=tuple(dict.fromkeys([name for one in people for name in _names(one)] + shown)),
+        birth_dates=tuple(dict.fromkeys(filter(None, (_text(one.get("birthDate")) for one in people)))),
+        sexes=tuple(dict.fromkeys(filter(None, (_text(one.get("gender")) for one in people)))),
+        caveats=tuple(one for one in CAVEATS if one in reader.caveats),
     )
 
 
-def _based_on(resource: Resource) -> Iterator[dict[str, Any]]:
+def listed_members(resource: Resource) -> Iterator[str]:
+    """The Observations that a report or panel lists, as `Observation/id`."""
+    field_ = _LISTS.get(_text(resource.get("resourceType")), "")
+    for one in _objects(resource.get(field_)):
+        member = _text(one.get("reference")).partition("/_history/")[0]
+        if member.startswith("Observation/") and len(member) <= _LONGEST_REFERENCE:
+            yield member
+
+
+def says_otherwise(one: Evidence, other: Evidence) -> bool:
+    """Whether a version says something else about its person than an earlier one did, or has a caveat that
+    the other had not. What is left out says nothing else.
+    """
+    sides = (
+        (
+            set(map(bare_name, each.names)),
+            set(each.birth_dates),
+            set(each.sexes),
+            set(each.subject_identifiers),
+        )
+        for each in (one, other)
+    )
+    differ = any(mine and theirs and mine.isdisjoint(theirs) for mine, theirs in zip(*sides, strict=True))
+    return differ or bool(set(one.caveats) - set(other.caveats))
+
+
+def is_another_person(one: Resource, other: Resource) -> bool:
+    """Whether two versions of one Patient are hardly of one person: two systems that write under one id. One
+    thing alone may be a correction.
+    """
+    sides = (
+        (
+            set(map(bare_name, _names(person))),
+            set(_identifiers(person.get("identifier"))),
+            {_text(person.get("birthDate"))} - {""},
+            {_text(person.get("gender"))} - {""},
+        )
+        for person in (one, other)
+    )
+    return sum(bool(a and b and a.isdisjoint(b)) for a, b in zip(*sides, strict=True)) > 1
+
+
+def same_base(base: str) -> str:
+    """A server's address as far as it tells servers apart: not by scheme, letter case or default port."""
+    _, _, rest = base.strip().rstrip("/").rpartition("://")
+    host, slash, path = rest.partition("/")
+    return f"{host.casefold().removesuffix(':443').removesuffix(':80')}{slash}{path}"
+
+
+def _based_on(resource: Resource) -> list[dict[str, Any]]:
     type_ = _text(resource.get("resourceType"))
-    for name in _REFERRAL_FIELDS.get(type_, ("basedOn",)):
-        yield from _objects(resource.get(name))
+    fields = _REFERRAL_FIELDS.get(type_, ("basedOn",))
+    found = [item for name in fields for item in _objects(resource.get(name))]
+    related = [
+        item for context in _objects(resource.get("context")) for item in _objects(context.get("related"))
+    ]
+    return found + [item for item in related if _type_of(item) == "ServiceRequest"]  # of a DocumentReference
+
+
+def _of_context(resource: Resource) -> Iterator[dict[str, Any]]:
+    """A DocumentReference names its Encounters one level deeper."""
+    for context in _objects(resource.get("context")):
+        yield from _objects(context.get("encounter"))
+
+
+def _differ(one: dict[str, Any], other: Any) -> bool:
+    """Whether two references are known to be to different things, as far as their words tell."""
+    if not isinstance(other, dict):
+        return True
+    literals = [_text(each.get("reference")).partition("/_history/")[0] for each in (one, other)]
+    if all(literals):
+        return literals[0] != literals[1]
+    numbers = [next(_identifiers(each.get("identifier")), None) for each in (one, other)]
+    return numbers[0] is None or numbers[0] != numbers[1]
 
 
 def _type_of(reference: dict[str, Any]) -> str:
@@ -164,7 +347,8 @@ def _names(person: Resource) -> Iterator[str]:
         given = name.get("given")
         parts = [_text(name.get("family")), *(map(_text, given) if isinstance(given, list) else ())]
         text = _text(name.get("text")) or " ".join(filter(None, parts))
-        if text and (_text(name.get("use")) != "anonymous" or text.upper().startswith("BN-")):
+        use = _text(name.get("use"))
+        if text and use != "nickname" and (use != "anonymous" or text.upper().startswith("BN-")):
             yield text
 
 

@@ -1,18 +1,17 @@
 """From a match to what will be written locally. Pure.
 
 One result has one key for all its versions, so a correction replaces what it corrects. A version
-never replaces a newer one: not a preliminary a final, not an earlier issue a later one, not an
-earlier delivery a later one that says nothing about its time.
+never replaces a newer one (`ordering`).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from hashlib import blake2b
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from adapter.fhir.codec import Resource
 from adapter.inbox.matching import CertainMatch, FulfilmentEffect, Unmatched, fulfilment_effect
+from adapter.inbox.ordering import VersionStatus, issued_at, older, order_doubt
 
 __all__ = [
     "FulfilmentPlan",
@@ -20,7 +19,6 @@ __all__ = [
     "ResultPlan",
     "ResultType",
     "StoredResult",
-    "issued_at",
     "plan_writes",
     "result_key",
 ]
@@ -28,9 +26,6 @@ __all__ = [
 ResultType = Literal["DiagnosticReport", "Observation", "Procedure"]
 
 _STORED = ("DiagnosticReport", "Observation", "Procedure")
-_EARLY = ("registered", "partial", "preliminary", "preparation", "in-progress", "on-hold")
-_WITHDRAWN = "entered-in-error"
-_VIETNAM = timezone(timedelta(hours=7))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +65,18 @@ class FulfilmentPlan:
 
 @dataclass(frozen=True, slots=True)
 class LocalWrites:
-    """All that one item writes. `ignored` says why it writes nothing: older-status, older-issue,
-    overtaken.
-    """
+    """All that one item writes. `ignored` says why it writes nothing (`ordering.OLDER`)."""
 
     result: ResultPlan | None = None
     fulfilments: tuple[FulfilmentPlan, ...] = ()
     ignored: str | None = None
 
 
-def result_key(hospital: str, type_: str, identity: str | None, resource_id: str) -> str:
-    """Key of a result: the same for every version of it, `R-<hospital>-<20 hexadecimal digits>`."""
-    named = f"i\x1f{identity}" if identity else f"r\x1f{resource_id}"
-    data = "\x1f".join((hospital, type_, named)).encode("utf-8", "surrogatepass")
+def result_key(hospital: str, type_: str, first_id: str) -> str:
+    """Key of a result: the same for every version of it, `R-<hospital>-<20 hexadecimal digits>`. `first_id`
+    is under which id its first version came.
+    """
+    data = "\x1f".join((hospital, type_, "r", first_id)).encode("utf-8", "surrogatepass")
     return f"R-{hospital}-{blake2b(data, digest_size=10).hexdigest()}"
 
 
@@ -95,20 +89,26 @@ def plan_writes(
     body: str,
     received_at: datetime,
     known: StoredResult | None,
+    latest: VersionStatus | None = None,
     overtaken: bool = False,
     decided: bool = False,
+    chosen: bool = False,
 ) -> LocalWrites | Unmatched:
-    """What a matched resource writes. `known` is stored under its key, `overtaken` tells that a
-    later delivery of it was applied, `decided` that a person said whose it is.
+    """What a matched resource writes. `known` is stored under its key, `latest` holds of the versions that
+    came before, `overtaken` tells that a later delivery of it was applied, `decided` that a person said whose
+    it is, `chosen` that a person chose this very version.
     """
     type_, status = str(resource.get("resourceType")), str(resource.get("status", ""))
+    issued = issued_at(resource, received_at)
     stored = type_ in _STORED
-    if stored and known is not None:
-        if known.cadre != match.cadre and not decided:
-            return Unmatched(("belongs-to-another",))
-        older = _older(status, issued_at(resource), known, overtaken=overtaken)
-        if older:
-            return LocalWrites(ignored=older)
+    if stored and known is not None and known.cadre != match.cadre and not decided:
+        return Unmatched(("belongs-to-another",))
+    if latest is None and known is not None:
+        latest = VersionStatus(known.status, _believed(known.issued_at, received_at))
+    if stored and latest is not None and not chosen:
+        order = _order(VersionStatus(status, issued), latest, overtaken=overtaken)
+        if order is not None:
+            return order
     result = None
     if stored:
         result = ResultPlan(
@@ -118,13 +118,13 @@ def plan_writes(
             referral=match.referral,
             type=cast(ResultType, type_),
             status=status,
-            issued_at=issued_at(resource),
+            issued_at=issued,
             received_at=received_at,
             body=body,
             resource=resource,
         )
     said = fulfilment_effect(type_, status)
-    at = min(issued_at(resource) or received_at, received_at)  # a clock that runs ahead is not believed
+    at = issued or received_at
     fulfilments = (
         tuple(FulfilmentPlan(one, said, key if result else None, at) for one in match.referrals)
         if said
@@ -133,37 +133,14 @@ def plan_writes(
     return LocalWrites(result, fulfilments)
 
 
-def _older(status: str, issued: datetime | None, known: StoredResult, *, overtaken: bool) -> str | None:
-    if status == _WITHDRAWN:
-        return None  # a withdrawal often keeps the date of what it withdraws
-    if status in _EARLY and known.status not in _EARLY:
-        return "older-status"
-    if issued and known.issued_at and issued != known.issued_at:
-        return "older-issue" if issued < known.issued_at else None
-    return "overtaken" if overtaken else None
+def _order(new: VersionStatus, before: VersionStatus, *, overtaken: bool) -> LocalWrites | Unmatched | None:
+    why = older(new, before) or ("overtaken" if overtaken else None)
+    if why:
+        return LocalWrites(ignored=why)
+    doubt = order_doubt(new, before)
+    return Unmatched((doubt,)) if doubt else None
 
 
-def issued_at(resource: Resource) -> datetime | None:
-    """When the result was issued, or else when it was found or done; None when it does not say.
-
-    A date without a time is midnight in Viet Nam; a year or a month alone is no instant.
-    """
-    for value in _moments(resource):
-        if isinstance(value, str):
-            try:
-                moment = datetime.fromisoformat(value)
-            except ValueError:
-                continue
-            return moment if moment.tzinfo else moment.replace(tzinfo=_VIETNAM)
-    return None
-
-
-def _moments(resource: Resource) -> Iterable[Any]:
-    yield resource.get("issued")
-    yield resource.get("lastModified")
-    for name in ("effective", "performed"):
-        yield resource.get(f"{name}DateTime")
-        period = resource.get(f"{name}Period")
-        if isinstance(period, dict):
-            yield period.get("end")
-            yield period.get("start")
+def _believed(stored: datetime | None, now: datetime) -> datetime | None:
+    """A moment that is stored from before and had not come yet says nothing."""
+    return stored if stored is None or stored <= now else None

@@ -1,22 +1,27 @@
 """Whose result is it, and which referral does it answer? Certain, or unmatched with reasons. Pure.
 
-Certain is: a live referral addressed to this very hospital, with a subject that agrees wherever it
-can be resolved; or no referral named, and exactly one person by our own identity, or by a national
-or insurance number under a system agreed with the hospital (or confirmed by name or date of birth).
-Nothing may contradict it: not a name, a date of birth, nor an identifier that is nobody's here.
-Everything else waits for a person, with the candidates ranked.
+Certain is: one live referral addressed to this very hospital, with a subject that agrees wherever it
+can be resolved; or exactly one person by our own identity, or by a national or insurance number under a
+system agreed with the hospital (or confirmed by name or day of birth), and no referral of ours named.
+Nothing may contradict it: not a name, a date of birth or a sex, nor an identifier that is nobody's here;
+nor may the resource say that it is about something else than it seems (`caveats`). Everything else waits
+for a person, with the candidates ranked.
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
+from adapter.inbox.caveats import CAVEATS
 from adapter.inbox.evidence import Evidence, read_evidence
+from adapter.inbox.lineage import LINEAGE_DOUBTS
+from adapter.inbox.ordering import ORDER_DOUBTS
+from adapter.person_names import names_agree
 
 __all__ = [
+    "READ_TYPES",
     "UNMATCHED_REASONS",
     "Candidate",
     "CertainMatch",
@@ -28,10 +33,15 @@ __all__ = [
     "Match",
     "NumberMatch",
     "Unmatched",
+    "contradictions",
     "decide_match",
     "fulfilment_effect",
+    "rank_candidates",
     "read_evidence",
 ]
+
+READ_TYPES = frozenset({"Condition", "DocumentReference", "Encounter", "ImagingStudy", "Media"})
+"""Types that no record has a place for: a person reads what names somebody of ours."""
 
 UNMATCHED_REASONS = (
     "subject-not-a-person",
@@ -43,18 +53,28 @@ UNMATCHED_REASONS = (
     "subject-differs",
     "name-differs",
     "birth-date-differs",
+    "sex-differs",
     "uncorroborated",
+    "server-unclear",
+    "name-and-birth-date-only",
     "person-unknown",
     "no-evidence",
     "belongs-to-another",
     "unlinked",
     "processing-failed",
+    "to-be-read",
+    "marked-delivery",
+    *CAVEATS,
+    *LINEAGE_DOUBTS,
+    *ORDER_DOUBTS,
 )
 """Why an item waits; each is a text `inbox.<reason>`."""
 
-_WEIGHT = {"referral": 8, "identity": 8, "number": 4, "birth-date": 2, "name": 1}
+_WEIGHT = {"referral": 8, "identity": 8, "number": 4, "id": 3, "birth-date": 2, "name": 1}
 _PSEUDONYM = re.compile(r"BN-[0-9A-F]{10}", re.IGNORECASE)
 _DEAD = ("revoked", "entered-in-error")
+_SEXES = ("male", "female")
+_WHOLE_DATE = len("1955-03-14")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +88,7 @@ class KnownCadre:
     name: str
     birth_date: date | str  # a year, or year and month, where no more is known
     pseudonym: str | None = None
+    sex: str | None = None  # FHIR's male or female; None where it is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +115,28 @@ class NumberMatch:
 class LookupResult:
     """What the look-ups gave for one piece of evidence. `people` has every cadre named here.
 
-    `has_unknown_identity`: the subject has an identity of ours, or an id that once was a person's of
-    ours, which leads to nobody now; `has_unknown_number`: a number under an agreed system is nobody's.
+    `by_id` and `unplaced` are people and referrals by an id that the hospital gave without saying of which
+    of its servers it is. `has_unknown_identity`: the subject has an identity of ours, or an id that once was
+    a person's of ours, which leads to nobody now; `has_unknown_number`: a number under an agreed system is
+    nobody's; `has_unknown_referral`: a referral is named by an identity of ours that is none.
     """
 
     hospital: str
     referrals: tuple[KnownReferral, ...] = ()
+    unplaced: frozenset[str] = frozenset()  # of these referrals, those found by such an id alone
     by_identity: tuple[str, ...] = ()
+    by_id: tuple[str, ...] = ()
     by_number: tuple[NumberMatch, ...] = ()
+    by_name: tuple[str, ...] = ()  # who has that name and was born on that day
     people: Mapping[str, KnownCadre] = field(default_factory=dict)
     has_unknown_identity: bool = False
     has_unknown_number: bool = False
+    has_unknown_referral: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Somebody it could be, with what speaks for it: referral, identity, number, birth-date, name."""
+    """Somebody it could be, with what speaks for it: referral, identity, number, id, birth-date, name."""
 
     cadre: str
     referral: str | None
@@ -147,22 +174,40 @@ Match = CertainMatch | Unmatched
 
 def decide_match(evidence: Evidence, found: LookupResult) -> Match:
     """Decide whose it is. Deterministic; the same evidence and findings give the same answer."""
-    reasons = [*_about_referrals(evidence, found), *_about_people(evidence, found)]
+    people = _certain(evidence, found)
+    reasons = [
+        *_about_referrals(evidence, found, people),
+        *_about_people(evidence, found, people),
+        *evidence.caveats,
+    ]
+    if evidence.type in READ_TYPES:
+        return _to_be_read(reasons, evidence, found)
     if reasons:
-        return Unmatched(tuple(dict.fromkeys(reasons)), _candidates(evidence, found))
+        return Unmatched(tuple(dict.fromkeys(reasons)), rank_candidates(evidence, found))
     if found.referrals:
         return CertainMatch(found.referrals[0].cadre, tuple(item.key for item in found.referrals))
-    return CertainMatch(next(iter(_certain(evidence, found))))
+    return CertainMatch(next(iter(people)))
 
 
-def _about_referrals(evidence: Evidence, found: LookupResult) -> list[str]:
+def _to_be_read(reasons: list[str], evidence: Evidence, found: LookupResult) -> Unmatched:
+    """What no record has a place for is read by a person, if it names anybody or any referral of ours."""
+    candidates = rank_candidates(evidence, found)
+    strangers = found.has_unknown_identity or found.has_unknown_referral
+    if not candidates and not strangers:
+        return Unmatched(("context",))
+    return Unmatched(tuple(dict.fromkeys(("to-be-read", *reasons))), candidates)
+
+
+def _about_referrals(evidence: Evidence, found: LookupResult, people: set[str]) -> list[str]:
     reasons = []
     about_the_order = evidence.type in ("ServiceRequest", "Task")
-    if not found.referrals and (evidence.names_referral or about_the_order):
+    # Whose subject is certain may answer an order of the hospital's own, and then no referral of ours.
+    own_order = len(people) == 1 and not about_the_order and not found.has_unknown_referral
+    if not found.referrals and (evidence.names_referral or about_the_order) and not own_order:
         reasons.append("referral-unknown")
     if any(item.hospital != found.hospital for item in found.referrals):
         reasons.append("referral-of-another-hospital")
-    if len({item.cadre for item in found.referrals}) > 1:
+    if len(found.referrals) > 1:  # it would complete one that it does not answer
         reasons.append("several-referrals")
     # a hospital may well confirm that it dropped a revoked order; a result of one needs a person
     if not about_the_order and any(item.status in _DEAD for item in found.referrals):
@@ -170,11 +215,10 @@ def _about_referrals(evidence: Evidence, found: LookupResult) -> list[str]:
     return reasons
 
 
-def _about_people(evidence: Evidence, found: LookupResult) -> list[str]:
+def _about_people(evidence: Evidence, found: LookupResult, people: set[str]) -> list[str]:
     if evidence.not_a_person:
         return ["subject-not-a-person"]
-    people = _certain(evidence, found)
-    if len(people) > 1:
+    if len(people) > 1 or (not found.referrals and people and set(found.by_id) - people):
         return ["several-people"]
     # A number that the record lacks is no contradiction where another identifier says who it is.
     strangers = (
@@ -182,28 +226,53 @@ def _about_people(evidence: Evidence, found: LookupResult) -> list[str]:
     )
     if found.referrals:
         meant = {item.cadre for item in found.referrals}
-        if people - meant:
+        if (people | set(found.by_id)) - meant:
             return ["subject-differs"]
-        return strangers + (_contradictions(evidence, found, meant.pop()) if len(meant) == 1 else [])
+        return strangers + (_about_referred(evidence, found, meant.pop()) if len(meant) == 1 else [])
     if found.by_identity:
         return strangers + _contradictions(evidence, found, found.by_identity[0])
-    return _about_numbers(evidence, found, people)
+    if found.by_number or not found.by_id:
+        return _about_numbers(evidence, found, people)
+    several = ["several-people"] if len(found.by_id) > 1 else ["server-unclear"]
+    return strangers + _contradictions(evidence, found, found.by_id[0]) + several
+
+
+def _about_referred(evidence: Evidence, found: LookupResult, cadre: str) -> list[str]:
+    """The person of the referral that it names. An id that is of no certain server needs a second witness,
+    if the resource says at all whom it is about.
+    """
+    reasons = _contradictions(evidence, found, cadre)
+    person = found.people.get(cadre)
+    confirmed = cadre in (*found.by_identity, *found.by_id) or cadre in _certain(evidence, found)
+    if person is not None and not confirmed:
+        confirmed = _born_that_day(evidence, person) or _name(evidence, person) is True
+    if evidence.names_subject and not confirmed and all(one.key in found.unplaced for one in found.referrals):
+        reasons.append("server-unclear")
+    return reasons
 
 
 def _contradictions(evidence: Evidence, found: LookupResult, cadre: str) -> list[str]:
-    """What the Patient that came along says otherwise than the record."""
     person = found.people.get(cadre)
+    return contradictions(evidence, person) if person else []
+
+
+def contradictions(evidence: Evidence, person: KnownCadre) -> list[str]:
+    """What the Patient that came along says otherwise than the record."""
     reasons = []
-    if person and _name(evidence, person) is False:
+    if _name(evidence, person) is False:
         reasons.append("name-differs")
-    if person and _birth_date(evidence, person) is False:
+    if _birth_date(evidence, person) is False:
         reasons.append("birth-date-differs")
+    if person.sex in _SEXES and any(sex in _SEXES and sex != person.sex for sex in evidence.sexes):
+        reasons.append("sex-differs")
     return reasons
 
 
 def _about_numbers(evidence: Evidence, found: LookupResult, people: set[str]) -> list[str]:
     """Without referral or identity of ours, a number alone carries the match."""
     if not found.by_number:
+        if found.by_name:
+            return ["name-and-birth-date-only"]
         known = evidence.subject_identifiers or evidence.subject_ids or evidence.names
         return ["person-unknown" if known else "no-evidence"]
     if len({item.cadre for item in found.by_number}) > 1:
@@ -217,45 +286,47 @@ def _about_numbers(evidence: Evidence, found: LookupResult, people: set[str]) ->
 
 
 def _certain(evidence: Evidence, found: LookupResult) -> set[str]:
-    """People the subject resolves to for certain: by our identity, or by a number one can rely on."""
+    """People the subject resolves to for certain: by our identity, or by a number one can rely on. A year of
+    birth confirms no number: a citizen's number contains it.
+    """
     numbers = set()
     for item in found.by_number:
         person = found.people.get(item.cadre)
         confirmed = person is not None and (
-            _birth_date(evidence, person) is True or _name(evidence, person) is True
+            _born_that_day(evidence, person) or _name(evidence, person) is True
         )
         if item.trusted or confirmed:
             numbers.add(item.cadre)
     return numbers | set(found.by_identity)
 
 
-def _candidates(evidence: Evidence, found: LookupResult) -> tuple[Candidate, ...]:
+def rank_candidates(evidence: Evidence, found: LookupResult) -> tuple[Candidate, ...]:
+    """Everybody it could be, the likeliest first."""
     mine = {item.cadre: item.key for item in reversed(found.referrals) if item.hospital == found.hospital}
     named = {
         "referral": {item.cadre for item in found.referrals},
         "identity": set(found.by_identity),
         "number": {item.cadre for item in found.by_number},
+        "id": set(found.by_id),
     }
     listed = []
-    for cadre in sorted(set().union(*named.values())):
+    for cadre in sorted(set(found.by_name).union(*named.values())):
         because = [word for word, cadres in named.items() if cadre in cadres]
         person = found.people.get(cadre)
         if person and _birth_date(evidence, person):
             because.append("birth-date")
-        if person and _name(evidence, person):
+        if person and _name(evidence, person) is not False and evidence.names:
             because.append("name")
         listed.append(Candidate(cadre, mine.get(cadre), tuple(because)))
     return tuple(sorted(listed, key=lambda item: (-item.score, item.cadre)))
 
 
 def _name(evidence: Evidence, person: KnownCadre) -> bool | None:
-    """Do the names agree? None when none was given. Capitals, diacritics and order do not matter:
-    hospitals write NGUYEN VAN AN and "An Nguyễn Văn" for Nguyễn Văn An. Our own pseudonym agrees too.
-    """
+    """Do the names agree? None when none was given. Our own pseudonym agrees too."""
     if _by_pseudonym(evidence, person):
         return True
     names = [name for name in evidence.names if person.pseudonym or not _PSEUDONYM.fullmatch(name)]
-    return any(_bare(name) == _bare(person.name) for name in names) if names else None
+    return names_agree(names, person.name)
 
 
 def _by_pseudonym(evidence: Evidence, person: KnownCadre) -> bool:
@@ -263,9 +334,10 @@ def _by_pseudonym(evidence: Evidence, person: KnownCadre) -> bool:
     return own is not None and own.casefold() in {name.casefold() for name in evidence.names}
 
 
-def _bare(name: str) -> list[str]:
-    decomposed = unicodedata.normalize("NFD", name.casefold().replace("đ", "d"))
-    return sorted("".join(char for char in decomposed if not unicodedata.combining(char)).split())
+def _born_that_day(evidence: Evidence, person: KnownCadre) -> bool:
+    """Whether a whole date of birth was given, and is the person's."""
+    days = [given for given in evidence.birth_dates if len(given) == _WHOLE_DATE]
+    return bool(days) and len(str(person.birth_date)) == _WHOLE_DATE and _birth_date(evidence, person) is True
 
 
 def _birth_date(evidence: Evidence, person: KnownCadre) -> bool | None:

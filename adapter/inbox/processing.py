@@ -1,37 +1,45 @@
 """One inbox item at a time: decide, then write result, fulfilment and state in one transaction.
 
 A process killed in between leaves the item as it was; doing it again writes the same. The
-decisions are `matching` and `local_writes`; this module only asks and writes.
+decisions are `matching`, `ordering` and `local_writes`; this module only asks and writes.
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 from sqlalchemy import Connection
 
 from adapter import audit
 from adapter.database import write_transaction
-from adapter.errors import UsageError
+from adapter.fhir.codec import Resource
 from adapter.inbox import local_writes, matching
-from adapter.inbox.erasure import ERASED_BODY
-from adapter.inbox.evidence import read_evidence
-from adapter.inbox.matching import CertainMatch, Match, Unmatched
-from adapter.inbox.ports import RecordWriter, ReferenceDirectory, ReversibleRecordWriter, look_up_evidence
-from adapter.inbox.receive import RESULT_TYPES
+from adapter.inbox.evidence import Evidence, read_evidence, says_otherwise
+from adapter.inbox.lineage import LINEAGE_DOUBTS, may_correct
+from adapter.inbox.matching import Candidate, CertainMatch, LookupResult, Match, Unmatched
+from adapter.inbox.ordering import CORRECTIONS, ORDER_DOUBTS, VersionStatus, issued_at, latest, older
+from adapter.inbox.ports import RecordWriter, ReferenceDirectory, look_up_evidence
 from adapter.inbox.store import InboxItem, InboxStore
 from adapter.telemetry import INBOX_ITEMS, get_logger
 
-__all__ = ["link_item", "process_item", "process_items", "unlink_item"]
+__all__ = [
+    "ItemReading",
+    "audit_item",
+    "decide_item",
+    "process_item",
+    "process_items",
+    "read_item",
+    "settle_item",
+]
 
 _log = get_logger(__name__)
 _PAGE = 200
 _PATIENCE = 5  # attempts that may fail before the item waits for a person
-
-
-def _unchecked() -> None:
-    """Whatever it was when somebody looked."""
+_STORED = ("DiagnosticReport", "Observation", "Procedure")
+_VERSION_DOUBTS = frozenset((*LINEAGE_DOUBTS, *ORDER_DOUBTS))
 
 
 def process_items(
@@ -78,38 +86,102 @@ def process_item(
     store: InboxStore, item: InboxItem, directory: ReferenceDirectory, records: RecordWriter, now: datetime
 ) -> str:
     """Process one item; its new state. An item that another process settled meanwhile stays so."""
-    match = _decide(store, item, directory)
+    reading = decide_item(store, item, directory)
     with write_transaction(store.engine) as connection:
-        if isinstance(match, CertainMatch):
-            records.lives(match.cadre, connection=connection)  # takes the records' lock first, as an import
+        if isinstance(reading.match, CertainMatch):
+            # takes the records' lock first, as an import
+            records.lives(reading.match.cadre, connection=connection)
         versions = store.versions(connection, item)
         current = next((one for one in versions if one.id == item.id), None)
         if current is None or current.state not in ("new", "unmatched"):
             return current.state if current else "ignored"
-        match = _follow_people(match, current, versions)
-        return _settle(
+        match = _with_doubts(_follow_people(reading, current, versions), reading, current)
+        return settle_item(
             connection, store, current, versions, match, directory=directory, records=records, now=now
         )
 
 
-def _decide(store: InboxStore, item: InboxItem, directory: ReferenceDirectory) -> Match:
-    said = read_evidence(
-        item.resource, cache(lambda reference: store.newest_version(item.hospital, reference))
+@dataclass(frozen=True, slots=True)
+class ItemReading:
+    """What an item says, whom that leads to, and whose it is."""
+
+    said: Evidence
+    found: LookupResult
+    match: Match
+    candidates: tuple[Candidate, ...] = ()
+    doubt: str | None = None
+    linked: Evidence | None = None  # what the last version said that a person linked
+
+
+def decide_item(store: InboxStore, item: InboxItem, directory: ReferenceDirectory) -> ItemReading:
+    """Read the item, look up what it names, decide. Reads only."""
+    said = read_item(store, item, directory)
+    found = look_up_evidence(said, directory)
+    match = matching.decide_match(said, found)
+    doubt = None
+    if (
+        isinstance(match, CertainMatch)
+        and item.type in _STORED
+        and item.resource.get("status") in CORRECTIONS
+    ):
+        others = store.others_of(item, match.cadre)
+        if store.is_first(item) and any(may_correct(item.resource, one) for one in others):
+            doubt = "corrects-unknown"
+    earlier = store.linked_version(item)
+    linked = read_item(store, earlier, directory) if earlier else None
+    return ItemReading(said, found, match, matching.rank_candidates(said, found), doubt, linked)
+
+
+def read_item(store: InboxStore, item: InboxItem, directory: ReferenceDirectory) -> Evidence:
+    """The evidence of an item: what the hospital sent before or along with it is read too."""
+    resource = item.resource
+    lists = (
+        () if resource.get("subject") else store.listed_by(item.hospital, f"{item.type}/{item.resource_id}")
     )
-    return matching.decide_match(said, look_up_evidence(said, directory))
+    people: set[str] = set()
+
+    @cache
+    def sibling(reference: str) -> Resource | None:
+        found = store.newest_version(item.hospital, reference)
+        if found is not None and reference.startswith("Patient/"):
+            people.add(reference)
+        return found
+
+    said = read_evidence(resource, sibling, listed_by=lists, own_bases=directory.own_bases)
+    if any(store.was_somebody_else(item.hospital, one) for one in people):
+        said = replace(said, caveats=(*said.caveats, "patient-changed"))
+    return said
 
 
-def _follow_people(match: Match, item: InboxItem, versions: Sequence[InboxItem]) -> Match:
-    """A person's decision about an earlier version holds for the later ones."""
+def _with_doubts(match: Match, reading: ItemReading, item: InboxItem) -> Match:
+    """What is in doubt about the version waits, however certain its person is."""
+    doubts = [reason for reason in item.reasons if reason in (*LINEAGE_DOUBTS, "marked-delivery")]
+    if reading.doubt and not doubts:
+        doubts.append(reading.doubt)
+    if not doubts or (isinstance(match, Unmatched) and match.reasons == ("unlinked",)):
+        return match
+    reasons = match.reasons if isinstance(match, Unmatched) else ()
+    return Unmatched(tuple(dict.fromkeys((*reasons, *doubts))), reading.candidates)
+
+
+def _follow_people(reading: ItemReading, item: InboxItem, versions: Sequence[InboxItem]) -> Match:
+    """A person's decision about an earlier version holds for the later ones, unless they say something else
+    about whom they are of.
+    """
+    match = reading.match
     for earlier in reversed([one for one in versions if one.id < item.id]):
         if earlier.state == "linked" and earlier.cadre:
+            other = isinstance(match, CertainMatch) and match.cadre != earlier.cadre
+            if other or (reading.linked and says_otherwise(reading.said, reading.linked)):
+                reasons = match.reasons if isinstance(match, Unmatched) else ()
+                return Unmatched(reasons or ("belongs-to-another",), reading.candidates)
             return CertainMatch(earlier.cadre, (earlier.referral,) if earlier.referral else ())
         if "unlinked" in earlier.reasons:
             return Unmatched(("unlinked",), match.candidates if isinstance(match, Unmatched) else ())
     return match
 
 
-def _settle(
+def settle_item(
     connection: Connection,
     store: InboxStore,
     item: InboxItem,
@@ -120,17 +192,21 @@ def _settle(
     records: RecordWriter,
     now: datetime,
     by: str | None = None,
+    despite: Sequence[str] = (),
 ) -> str:
-    """Write what `match` means; the item's new state. `by` is the person who linked it."""
+    """Write what `match` means; the item's new state. `by` is the person who linked it, `despite` what
+    contradicted that.
+    """
     key = next(
         (one.result_key for one in reversed(versions) if one.result_key), None
-    ) or local_writes.result_key(item.hospital, item.type, item.identity, item.resource_id)
+    ) or local_writes.result_key(item.hospital, item.type, versions[0].resource_id)
     if isinstance(match, CertainMatch) and not records.lives(match.cadre, connection=connection):
         match = Unmatched(("person-unknown",))
     outcome: local_writes.LocalWrites | Unmatched = (
         match if isinstance(match, Unmatched) else local_writes.LocalWrites()
     )
     if isinstance(match, CertainMatch):
+        standing = _version_status(item)
         outcome = local_writes.plan_writes(
             match,
             key=key,
@@ -139,16 +215,31 @@ def _settle(
             body=item.body,
             received_at=item.received_at,
             known=records.stored_result(key),
-            overtaken=any(one.id > item.id and one.state in ("applied", "linked") for one in versions),
+            latest=latest(
+                _version_status(one) for one in versions if one.id < item.id and one.state != "ignored"
+            ),
+            overtaken=any(
+                one.id > item.id
+                and one.state in ("applied", "linked")
+                and not older(_version_status(one), standing)
+                for one in versions
+            ),
             decided=by is not None or any(one.state == "linked" for one in versions),
+            chosen=by is not None and (item.state == "ignored" or bool(_VERSION_DOUBTS & set(item.reasons))),
         )
     if isinstance(outcome, Unmatched):
+        if outcome.reasons == ("context",):
+            store.settle(item.id, "ignored", now=now, by=None, reasons=outcome.reasons, connection=connection)
+            return "ignored"
+        candidates = outcome.candidates
+        if isinstance(match, CertainMatch) and not candidates:
+            candidates = (Candidate(match.cadre, match.referral, ()),)
         store.settle(
             item.id,
             "unmatched",
             now=now,
             reasons=outcome.reasons,
-            candidates=outcome.candidates,
+            candidates=candidates,
             connection=connection,
         )
         return "unmatched"
@@ -170,10 +261,14 @@ def _settle(
         result_key=key if outcome.result else None,
         connection=connection,
     )
-    _audit(
-        connection, item, f"inbox.{state}", directory.audit_subject(match.cadre), by=by or "matching", now=now
-    )
+    subject = directory.audit_subject(match.cadre)
+    audit_item(connection, item, f"inbox.{state}", subject, by=by or "matching", now=now, despite=despite)
     return state
+
+
+def _version_status(item: InboxItem) -> VersionStatus:
+    resource = item.resource
+    return VersionStatus(str(resource.get("status", "")), issued_at(resource, item.received_at))
 
 
 def _write(connection: Connection, records: RecordWriter, writes: local_writes.LocalWrites) -> None:
@@ -183,106 +278,20 @@ def _write(connection: Connection, records: RecordWriter, writes: local_writes.L
         records.fulfil(one.referral, one.effect, one.by, one.at, connection=connection)
 
 
-def link_item(
-    store: InboxStore,
-    item_id: int,
-    cadre: str,
-    referral: str | None = None,
+def audit_item(
+    connection: Connection,
+    item: InboxItem,
+    action: str,
+    subject: str | None,
     *,
-    directory_of: Callable[[str], ReferenceDirectory],
-    records: ReversibleRecordWriter,
     by: str,
     now: datetime,
-    unchanged: Callable[[], None] = _unchecked,
-) -> str:
-    """A person says whose an item is, and which referral it answers; the item's new state.
-
-    Without `referral`, the one that the item itself names is taken if it is that person's. An item
-    that was applied to somebody else moves over. `unchanged` may raise while the item is locked: then nothing
-    is done. Raises UsageError for what does not exist.
-    """
-    item = _result_item(store, item_id)
-    directory = directory_of(item.hospital)
-    if directory.cadre(cadre) is None:
-        raise UsageError("inbox.no_cadre", cadre=cadre)
-    referral = referral or _named_referral(store, item, directory, cadre)
-    if referral is None and item.type in ("ServiceRequest", "Task"):
-        raise UsageError("inbox.needs_referral", item=item_id)
-    if referral is not None:
-        found = directory.referral(referral)
-        if found is None or found.cadre != cadre:
-            raise UsageError("inbox.no_referral", referral=referral, cadre=cadre)
-    match = CertainMatch(cadre, (referral,) if referral else ())
-    with write_transaction(store.engine) as connection:
-        records.lives(cadre, connection=connection)
-        versions = store.versions(connection, item)
-        unchanged()
-        if item.result_key and (item.cadre, item.referral) != (cadre, referral):
-            records.take_back(item.result_key, connection=connection)
-        return _settle(
-            connection, store, item, versions, match, directory=directory, records=records, now=now, by=by
-        )
-
-
-def _named_referral(
-    store: InboxStore, item: InboxItem, directory: ReferenceDirectory, cadre: str
-) -> str | None:
-    said = read_evidence(item.resource, lambda reference: store.newest_version(item.hospital, reference))
-    for found in look_up_evidence(said, directory).referrals:
-        if found.cadre == cadre and found.hospital == item.hospital:
-            return found.key
-    return None
-
-
-def unlink_item(
-    store: InboxStore,
-    item_id: int,
-    *,
-    directory_of: Callable[[str], ReferenceDirectory],
-    records: ReversibleRecordWriter,
-    by: str,
-    now: datetime,
-    unchanged: Callable[[], None] = _unchecked,
+    despite: Sequence[str] = (),
 ) -> None:
-    """Undo a match: the result leaves the person's record, and all its versions wait again.
-
-    They stay unmatched until a person links them, however certain they look. `unchanged` as for `link_item`.
-    """
-    item = _result_item(store, item_id)
-    if item.state not in ("applied", "linked") or item.cadre is None:
-        raise UsageError("inbox.not_linked", item=item_id)
-    with write_transaction(store.engine) as connection:
-        versions = store.versions(connection, item)
-        unchanged()
-        if item.result_key:
-            records.take_back(item.result_key, connection=connection)
-        for version in versions:
-            if version.state in ("applied", "linked"):
-                store.settle(
-                    version.id, "unmatched", now=now, by=by, reasons=("unlinked",), connection=connection
-                )
-        subject = directory_of(item.hospital).audit_subject(item.cadre)
-        _audit(connection, item, "inbox.unlinked", subject, by=by, now=now)
-
-
-def _result_item(store: InboxStore, item_id: int) -> InboxItem:
-    item = store.get(item_id)
-    if item is None or item.body == ERASED_BODY:
-        raise UsageError("inbox.no_item", item=item_id)
-    if item.type not in RESULT_TYPES:
-        raise UsageError("inbox.not_a_result", item=item_id, type=item.type)
-    return item
-
-
-def _audit(
-    connection: Connection, item: InboxItem, action: str, subject: str, *, by: str, now: datetime
-) -> None:
+    """Note what was done with an item, and despite what."""
+    details: dict[str, Any] = {"item": item.id, "type": item.type}
+    if despite:
+        details["despite"] = list(despite)
     audit.append(
-        connection,
-        at=now,
-        actor=by,
-        action=action,
-        subject=subject,
-        hospital=item.hospital,
-        details={"item": item.id, "type": item.type},
+        connection, at=now, actor=by, action=action, subject=subject, hospital=item.hospital, details=details
     )

@@ -6,14 +6,20 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, Row, Select, func, or_, select, update
+from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, select, update
 
 from adapter.database import read_transaction, write_transaction
 from adapter.fhir import codec
+from adapter.inbox.evidence import is_another_person, listed_members
 from adapter.inbox.matching import Candidate
-from adapter.inbox.tables import STATES, inbox_item
+from adapter.inbox.tables import STATES, inbox_item, inbox_listing, inbox_mark
 
 __all__ = ["InboxItem", "InboxStore"]
+
+_MOST_LISTS = 5  # reports and panels that list one result
+_MOST_OTHERS = 200
+_MOST_PEOPLE = 20  # versions of one Patient
+_UNSEEN = (inbox_item.c.state == "ignored") & (inbox_item.c.settled_by == "matching")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,7 @@ class InboxItem:
     attempts: int
     settled_at: datetime | None
     settled_by: str | None
+    lineage: int = 0
 
     @property
     def resource(self) -> codec.Resource:
@@ -105,16 +112,35 @@ class InboxStore:
             found = {row[0]: int(row[1]) for row in connection.execute(query)}
         return {state: found.get(state, 0) for state in STATES}
 
-    def unmatched_backlog(self, before: datetime) -> dict[str, tuple[int, datetime]]:
-        """What waits for a person since before that moment: hospital -> how many, and the oldest."""
-        at, oldest = inbox_item.c.received_at, func.min(inbox_item.c.received_at)
-        query = (
-            select(inbox_item.c.hospital, func.count(), oldest)
-            .where(inbox_item.c.state == "unmatched", before > at)
-            .group_by(inbox_item.c.hospital)
-        )
+    def unseen(self, limit: int = 200, *, after: int = 0) -> Sequence[InboxItem]:
+        """Versions that were ignored as older and that no person has seen yet, oldest first."""
+        query = select(inbox_item).where(_UNSEEN, inbox_item.c.id > after).order_by(inbox_item.c.id)
         with read_transaction(self.engine) as connection:
-            return {row[0]: (int(row[1]), row[2]) for row in connection.execute(query)}
+            return [_item(row) for row in connection.execute(query.limit(limit))]
+
+    def mark_seen(self, item_id: int, *, by: str, connection: Connection) -> bool:
+        """A person has seen a version that was ignored as older; False where it is none, or was seen."""
+        mine = (inbox_item.c.id == item_id) & _UNSEEN
+        done = connection.execute(update(inbox_item).where(mine).values(settled_by=by))
+        return bool(done.rowcount)
+
+    def unmatched_backlog(self, before: datetime) -> dict[str, tuple[int, datetime]]:
+        """What waits for a person since before that moment: hospital -> how many, and the oldest. What was
+        ignored as older waits to be seen.
+        """
+        at, oldest = inbox_item.c.received_at, func.min(inbox_item.c.received_at)
+        backlog: dict[str, tuple[int, datetime]] = {}
+        with read_transaction(self.engine) as connection:
+            for waits in (inbox_item.c.state == "unmatched", _UNSEEN):
+                query = (
+                    select(inbox_item.c.hospital, func.count(), oldest)
+                    .where(waits, before > at)
+                    .group_by(inbox_item.c.hospital)
+                )
+                for name, count, since in connection.execute(query):
+                    more, earlier = backlog.get(name, (0, since))
+                    backlog[name] = (more + int(count), min(earlier, since))
+        return backlog
 
     def newest_version(self, hospital: str, reference: str) -> codec.Resource | None:
         """The newest version of `Type/id` that this hospital sent here."""
@@ -133,17 +159,91 @@ class InboxStore:
             body = connection.execute(query).scalar()
         return codec.loads(body) if body else None
 
+    def was_somebody_else(self, hospital: str, reference: str) -> bool:
+        """Whether what the hospital sent under that `Patient/id` was somebody else before."""
+        query = select(inbox_item.c.body).where(
+            inbox_item.c.hospital == hospital,
+            inbox_item.c.type == "Patient",
+            inbox_item.c.resource_id == reference.partition("/")[2],
+        )
+        with read_transaction(self.engine) as connection:
+            bodies = connection.execute(query.order_by(inbox_item.c.id.desc()).limit(_MOST_PEOPLE)).scalars()
+            newest, *earlier = [codec.loads(body) for body in bodies] or [{}]
+        return any(is_another_person(newest, one) for one in earlier)
+
     def versions(self, connection: Connection, item: InboxItem) -> Sequence[InboxItem]:
         """All versions of the item's resource as they are now, locked until the transaction ends."""
-        query: Select[Any] = select(inbox_item).where(
-            inbox_item.c.hospital == item.hospital, inbox_item.c.type == item.type
-        )
-        same = inbox_item.c.resource_id == item.resource_id
-        if item.identity:
-            same = or_(same, inbox_item.c.identity == item.identity)
-        query = query.where(same)
+        return self.lineage_versions(connection, item.lineage)
+
+    @staticmethod
+    def lineage_versions(connection: Connection, lineage: int) -> Sequence[InboxItem]:
+        """All versions of a lineage, as `versions`."""
+        query: Select[Any] = select(inbox_item).where(inbox_item.c.lineage == lineage)
         rows = connection.execute(query.order_by(inbox_item.c.id).with_for_update())
         return [_item(row) for row in rows]
+
+    def listed_by(self, hospital: str, reference: str) -> list[codec.Resource]:
+        """The reports and panels of this hospital that list that result, in their newest versions."""
+        query = (
+            select(inbox_listing.c.listed_by)
+            .where(inbox_listing.c.hospital == hospital, inbox_listing.c.member == reference)
+            .order_by(inbox_listing.c.listed_by)
+            .limit(_MOST_LISTS)
+        )
+        with read_transaction(self.engine) as connection:
+            names = connection.execute(query).scalars().all()
+        found = (self.newest_version(hospital, name) for name in names)
+        return [one for one in found if one is not None and reference in listed_members(one)]
+
+    def others_of(self, item: InboxItem, cadre: str) -> list[codec.Resource]:
+        """What else of that type this hospital sent about that person and is in the record; the newest."""
+        query = (
+            select(inbox_item.c.body)
+            .where(
+                inbox_item.c.cadre == cadre,
+                inbox_item.c.hospital == item.hospital,
+                inbox_item.c.type == item.type,
+                inbox_item.c.lineage != item.lineage,
+                inbox_item.c.state.in_(("applied", "linked")),
+            )
+            .order_by(inbox_item.c.id.desc())
+            .limit(_MOST_OTHERS)
+        )
+        with read_transaction(self.engine) as connection:
+            return [codec.loads(body) for body in connection.execute(query).scalars()]
+
+    def of_lineage(self, lineage: int, limit: int = 50) -> Sequence[InboxItem]:
+        """The versions of one result, the newest first."""
+        query = select(inbox_item).where(inbox_item.c.lineage == lineage)
+        with read_transaction(self.engine) as connection:
+            rows = connection.execute(query.order_by(inbox_item.c.id.desc()).limit(limit))
+            return [_item(row) for row in rows]
+
+    def is_first(self, item: InboxItem) -> bool:
+        """Whether nothing of its lineage came before."""
+        query = select(inbox_item.c.id).where(inbox_item.c.lineage == item.lineage, inbox_item.c.id < item.id)
+        with read_transaction(self.engine) as connection:
+            return connection.execute(query.limit(1)).first() is None
+
+    def linked_version(self, item: InboxItem) -> InboxItem | None:
+        """The last version before this one that a person linked."""
+        earlier = (one for one in self.of_lineage(item.lineage) if one.id < item.id)
+        return next((one for one in earlier if one.state == "linked"), None)
+
+    @staticmethod
+    def join_lineage(connection: Connection, item: InboxItem, lineage: int) -> None:
+        """All versions of the item's lineage are versions of that other one's, and found as such."""
+        if item.lineage == lineage:
+            return
+        there = select(inbox_mark.c.value).where(inbox_mark.c.lineage == lineage)
+        known = set(connection.execute(there).scalars())
+        mine = inbox_mark.c.lineage == item.lineage
+        for row in connection.execute(select(inbox_mark).where(mine)).all():
+            if row.value not in known:
+                connection.execute(insert(inbox_mark).values({**row._mapping, "lineage": lineage}))
+        connection.execute(delete(inbox_mark).where(mine))
+        versions = inbox_item.c.lineage == item.lineage
+        connection.execute(update(inbox_item).where(versions).values(lineage=lineage))
 
     def record_failure(self, item_id: int, *, now: datetime, give_up: bool) -> None:
         """Count an attempt that failed inside the adapter; with `give_up` the item waits for a person."""
@@ -159,7 +259,7 @@ class InboxStore:
         state: str,
         *,
         now: datetime,
-        by: str = "matching",
+        by: str | None = "matching",
         reasons: Sequence[str] = (),
         candidates: Sequence[Candidate] = (),
         cadre: str | None = None,

@@ -2,14 +2,17 @@
 
 States: `new` (stored, nobody looked yet), `applied` (certain, written into the local record),
 `unmatched` (waits for a person), `linked` (a person said whose it is), `ignored` (context such as
-a Patient, or a version that says nothing newer).
+a Patient, or a version that says nothing newer; `settled_by` is "matching" until a person has seen that).
+
+All versions of one result are a *lineage*, named by the number of its first item. What a later version is
+recognised by is in `inbox_mark`; which reports and panels list a result in `inbox_listing`.
 """
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
 
 from adapter.database import UtcDateTime, metadata
 
-__all__ = ["STATES", "inbox_item"]
+__all__ = ["STATES", "inbox_item", "inbox_listing", "inbox_mark"]
 
 STATES = ("new", "applied", "unmatched", "linked", "ignored")
 
@@ -34,8 +37,34 @@ inbox_item = Table(
     Column("attempts", Integer, nullable=False),
     Column("settled_at", UtcDateTime),
     Column("settled_by", String(100)),
-    Index(None, "hospital", "type", "identity", "id"),
+    Column("lineage", BigInteger, nullable=False, server_default="0"),  # the first item's id
+    Column("delivery", String(32)),  # what came in one request has one
     Index(None, "hospital", "type", "resource_id", "id"),
+    Index(None, "digest", "id"),
+    Index(None, "lineage", "id"),
+    Index(None, "cadre", "id"),
     Index(None, "state", "id"),
+    Index(None, "settled_by", "state", "id"),
     sqlite_autoincrement=True,
+)
+
+inbox_mark = Table(
+    "inbox_mark",
+    metadata,
+    Column("hospital", String(60), primary_key=True),
+    Column("type", String(60), primary_key=True),
+    Column("value", String(32), primary_key=True),  # a digest of identifier and code
+    Column("lineage", BigInteger, primary_key=True, autoincrement=False),
+    Index(None, "lineage"),
+    sqlite_with_rowid=False,
+)
+
+inbox_listing = Table(
+    "inbox_listing",
+    metadata,
+    Column("hospital", String(60), primary_key=True),
+    Column("member", String(130), primary_key=True),  # Type/id
+    Column("listed_by", String(130), primary_key=True),  # Type/id of a report or panel
+    Index(None, "listed_by"),
+    sqlite_with_rowid=False,
 )

@@ -9,7 +9,7 @@ from adapter.inbox.store import InboxItem
 from adapter.inbox.tables import STATES
 from adapter.pipeline.application import Adapter
 
-__all__ = ["InboxList", "ListedItem", "checked_state", "inbox_list"]
+__all__ = ["InboxList", "ListedItem", "checked_state", "inbox_list", "listed_item"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,13 @@ class ListedItem:
 
 @dataclass(frozen=True, slots=True)
 class InboxList:
-    """How many items are in each state (every state is there), and some of them, oldest first."""
+    """How many items are in each state (every state is there), and some of them, oldest first. `unseen` are
+    versions that were ignored as older and that nobody has seen yet.
+    """
 
     counts: Mapping[str, int]
     items: tuple[ListedItem, ...]
+    unseen: tuple[ListedItem, ...] = ()
 
 
 def checked_state(word: str) -> str | None:
@@ -45,10 +48,13 @@ def checked_state(word: str) -> str | None:
 
 def inbox_list(adapter: Adapter, state: str | None) -> InboxList:
     """The items in that state, None: all."""
-    return InboxList(adapter.inbox.counts(), tuple(_listed(one) for one in adapter.inbox.items(state)))
+    items = tuple(listed_item(one) for one in adapter.inbox.items(state))
+    unseen = tuple(listed_item(one) for one in adapter.inbox.unseen()) if state == "unmatched" else ()
+    return InboxList(adapter.inbox.counts(), items, unseen)
 
 
-def _listed(item: InboxItem) -> ListedItem:
+def listed_item(item: InboxItem) -> ListedItem:
+    """The item without its body."""
     return ListedItem(
         item.id,
         item.hospital,

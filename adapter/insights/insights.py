@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from adapter.insights.explain_values import TracedResource
     from adapter.insights.held_list import ListedHeldRow
     from adapter.insights.hospital_service import HospitalService
+    from adapter.insights.inbox_item import InboxItemReport
     from adapter.insights.inbox_list import InboxList
     from adapter.insights.mapping_impact import MappingImpact
     from adapter.insights.parked import ParkedCause
@@ -166,6 +167,17 @@ class Insights:
 
         found = inbox_list(self.adapter, state)
         self._note_look("inbox.listed", state=state, items=len(found.items))
+        return found
+
+    def inbox_item(self, number: int) -> "InboxItemReport":
+        """One item with all that it says, beside whom it could be about: who looks is audited first for each
+        of them. Raises UsageError where there is none.
+        """
+        from adapter.insights.inbox_item import inbox_item_report
+
+        found = inbox_item_report(self.adapter, number)
+        self.audit_read((("cadre", one.cadre) for one in found.candidates), "inbox show")
+        self._note_look("inbox.read", item=number)
         return found
 
     def unanswered(self, hospitals: Sequence[str], days: float) -> "Sequence[UnansweredReferral]":

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from adapter.errors import UsageError
 from adapter.operations.operation import Operation, OperationContext
-from adapter.pipeline.inbound.inbox import link, unlink
+from adapter.pipeline.inbound.inbox import link, mark_seen, unlink
 
-__all__ = ["ItemState", "LinkItem", "UnlinkItem"]
+__all__ = ["ItemState", "LinkItem", "SeeItem", "UnlinkItem"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +44,24 @@ def _state(context: OperationContext, item: int) -> ItemState:
 
 @dataclass(frozen=True)
 class LinkItem(Operation[ItemState, str]):
-    """Say that inbox item `item` is about `cadre`, and which `referral` it answers. Gives its new state."""
+    """Say that inbox item `item` is about `cadre`, which `referral` it answers, and which other item it
+    `replaces`. What contradicts it is refused, unless it is linked `despite` it. Gives its new state.
+    """
 
     name: ClassVar[str] = "inbox.link"
     audited_as: ClassVar[tuple[str, ...]] = ("inbox.linked",)
     item: int
     cadre: str
     referral: str | None = None
+    despite: bool = False
+    replaces: int | None = None
 
     def look(self, context: OperationContext) -> ItemState:
         """The item as it is."""
         return _state(context, self.item)
 
     def act(self, context: OperationContext, unchanged: Callable[[], None]) -> str:
-        """Write the result into the record. Raises UsageError for what does not exist."""
+        """Write the result into the record. Raises UsageError for what does not exist or contradicts."""
         return link(
             context.adapter,
             self.item,
@@ -66,12 +70,14 @@ class LinkItem(Operation[ItemState, str]):
             by=context.by,
             now=context.clock(),
             unchanged=unchanged,
+            despite=self.despite,
+            replaces=self.replaces,
         )
 
     def undo(self, before: ItemState) -> "LinkItem | UnlinkItem":
         """Back to whose it was, or to waiting."""
         if before.state == "linked" and before.cadre:
-            return LinkItem(self.item, before.cadre, before.referral)
+            return LinkItem(self.item, before.cadre, before.referral, self.despite)
         return UnlinkItem(self.item)
 
 
@@ -94,3 +100,22 @@ class UnlinkItem(Operation[ItemState, None]):
     def undo(self, before: ItemState) -> LinkItem | None:
         """Link it again to whom it belonged."""
         return LinkItem(self.item, before.cadre, before.referral) if before.cadre else None
+
+
+@dataclass(frozen=True)
+class SeeItem(Operation[ItemState, None]):
+    """Say that somebody has seen a version that was ignored as older: it is not shown again. Nothing undoes
+    it: who has seen something has seen it; `adapter inbox --state ignored` lists it still.
+    """
+
+    name: ClassVar[str] = "inbox.see"
+    audited_as: ClassVar[tuple[str, ...]] = ("inbox.seen",)
+    item: int
+
+    def look(self, context: OperationContext) -> ItemState:
+        """The item as it is."""
+        return _state(context, self.item)
+
+    def act(self, context: OperationContext, unchanged: Callable[[], None]) -> None:
+        """Note it. Raises UsageError where there is nothing to see."""
+        mark_seen(context.adapter, self.item, by=context.by, now=context.clock(), unchanged=unchanged)

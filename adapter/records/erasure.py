@@ -12,7 +12,15 @@ from adapter.records import serialisation as bodies
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.hidden_words import NAME, HiddenWords
 from adapter.records.model import RECORD_TYPES, Cadre, Record, Referral, Result
-from adapter.records.tables import cadre_identifier, erasure, held_row, import_change, record, record_merge
+from adapter.records.tables import (
+    cadre_identifier,
+    cadre_name,
+    erasure,
+    held_row,
+    import_change,
+    record,
+    record_merge,
+)
 
 __all__ = [
     "ErasedPerson",
@@ -80,6 +88,7 @@ def _delete(connection: Connection, cadre: str, number: str) -> None:
     connection.execute(delete(record).where(record.c.cadre == cadre))
     connection.execute(update(record).where(record.c.former_cadre == cadre).values(former_cadre=number))
     connection.execute(delete(cadre_identifier).where(cadre_identifier.c.cadre == cadre))
+    connection.execute(delete(cadre_name).where(cadre_name.c.cadre == cadre))
     connection.execute(delete(import_change).where(import_change.c.cadre == cadre))
     connection.execute(delete(held_row).where(held_row.c.cadre == cadre))
     connection.execute(

@@ -5,11 +5,13 @@ from typing import Any, cast
 import orjson
 
 from adapter.fhir.codec import digest
+from adapter.person_names import name_and_birth_date
 from adapter.records.model import RECORD_TYPES, Cadre, Record, Referral
 
 __all__ = [
     "FULFILMENT_FIELDS",
     "body_digest",
+    "name_digest",
     "normalise_identifier",
     "parse_record",
     "person_identifiers",
@@ -77,3 +79,8 @@ def person_identifiers(cadre: Cadre) -> set[str]:
     """Every national and insurance number of a person, in normal form."""
     values = (cadre.national_id, cadre.old_national_id, *cadre.insurance)
     return {normalise_identifier(value) for value in values if value}
+
+
+def name_digest(cadre: Cadre) -> str:
+    """What the person's name and date of birth are found by together, however the name is spelt."""
+    return name_and_birth_date(cadre.name, str(cadre.birth_date))

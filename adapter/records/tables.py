@@ -59,6 +59,16 @@ cadre_identifier = Table(
     sqlite_with_rowid=False,
 )
 
+# Whom a name and a date of birth together fit: a digest of both (`person_names`), so no name stands here.
+cadre_name = Table(
+    "cadre_name",
+    metadata,
+    Column("value", String(32), primary_key=True),
+    Column("cadre", String(200), primary_key=True),
+    Index("ix_cadre_name_cadre", "cadre"),
+    sqlite_with_rowid=False,
+)
+
 # Who turned out to be whom: records of the loser are the survivor's.
 record_merge = Table(
     "record_merge",

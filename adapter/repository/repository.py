@@ -23,7 +23,7 @@ from adapter.repository.response_bundles import error_response_entry, response_b
 from adapter.repository.search_query import SearchQuery
 from adapter.repository.store import VersionRow
 from adapter.repository.transaction_writer import OnChange, TransactionWriter
-from adapter.repository.write_plan import InteractionOutcome
+from adapter.repository.write_plan import InteractionOutcome, SentRequest
 
 __all__ = ["Repository", "ResultPage"]
 
@@ -148,8 +148,12 @@ class Repository:
             return self._with_bodies(writer.connection, owner, [outcome])[0]
 
     @contextmanager
-    def write_transaction(self, owner: str) -> Iterator[TransactionWriter]:
-        """A transaction for the writes of one owner: committed at the end, undone by an exception."""
+    def write_transaction(
+        self, owner: str, request: SentRequest | None = None
+    ) -> Iterator[TransactionWriter]:
+        """A transaction for the writes of one owner: committed at the end, undone by an exception. `request`
+        is what they came in, None: by itself.
+        """
         with write_transaction(self.engine) as connection:
             yield TransactionWriter(
                 connection,
@@ -159,6 +163,7 @@ class Repository:
                 recognise_repeats=self._recognise_repeats,
                 on_change=self._on_change,
                 own_system=self._own_system,
+                request=request or SentRequest(),
             )
 
     # Bundles
@@ -170,18 +175,24 @@ class Repository:
         the response. Raises FhirError: a transaction then left nothing behind.
         """
         parsed = parse_bundle(bundle, self.checks, base)
+        request = SentRequest(envelope={name: part for name, part in bundle.items() if name != "entry"})
         if bundle.get("type") == "transaction":
-            answers = self._transaction(owner, require_all_valid(parsed), base, representation)
+            answers = self._transaction(owner, require_all_valid(parsed), base, representation, request)
             return response_bundle("transaction", answers)
-        answers = [self._one_of_batch(owner, entry, base, representation) for entry in parsed]
+        answers = [self._one_of_batch(owner, entry, base, representation, request) for entry in parsed]
         return response_bundle("batch", answers)
 
     def _transaction(
-        self, owner: str, entries: Sequence[Interaction], base: str, representation: bool
+        self,
+        owner: str,
+        entries: Sequence[Interaction],
+        base: str,
+        representation: bool,
+        request: SentRequest,
     ) -> list[Resource]:
         writes = [entry for entry in entries if entry.method not in ("GET", "HEAD")]
         answers: dict[int | None, Resource] = {}
-        with self.write_transaction(owner) if writes else self._looking(owner) as writer:
+        with self.write_transaction(owner, request) if writes else self._looking(owner) as writer:
             outcomes = writer.run(writes) if writes else []
             if representation:
                 outcomes = self._with_bodies(writer.connection, owner, outcomes)
@@ -194,12 +205,17 @@ class Repository:
         return [answers[entry.position] for entry in entries]
 
     def _one_of_batch(
-        self, owner: str, entry: Interaction | FhirError, base: str, representation: bool
+        self,
+        owner: str,
+        entry: Interaction | FhirError,
+        base: str,
+        representation: bool,
+        request: SentRequest,
     ) -> Resource:
         try:
             if isinstance(entry, FhirError):
                 return error_response_entry(entry)
-            return self._transaction(owner, [entry], base, representation)[0]
+            return self._transaction(owner, [entry], base, representation, request)[0]
         except FhirError as error:
             return error_response_entry(error)
 

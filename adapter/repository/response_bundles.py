@@ -8,7 +8,7 @@ import orjson
 
 from adapter.errors import FhirError
 from adapter.fhir.codec import Resource, dumps
-from adapter.fhir.operation_outcome import operation_outcome
+from adapter.fhir.operation_outcome import Issue, operation_outcome
 from adapter.repository.interaction_errors import issues_of_error
 from adapter.repository.search_query import SearchQuery, page_cursor
 from adapter.repository.store import VersionRow
@@ -101,6 +101,8 @@ def response_entry(outcome: InteractionOutcome, base: str, *, body: bytes | None
     if outcome.version:
         response["etag"] = version_etag(outcome.version)
         response["lastModified"] = format_instant(outcome.updated)
+    if outcome.notice:
+        response["outcome"] = operation_outcome([Issue("information", "informational", outcome.notice)])
     if body is None:
         return {"response": response}
     return {

@@ -1,7 +1,7 @@
 """A set of writes, carried out in the caller's database transaction: all of them, or an exception."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from sqlalchemy import Connection
@@ -23,6 +23,7 @@ from adapter.repository.stored_content import ResourceContent
 from adapter.repository.write_plan import (
     InteractionOutcome,
     PlannedWrite,
+    SentRequest,
     VersionChange,
     decide_write,
     plan_write,
@@ -31,7 +32,8 @@ from adapter.repository.write_plan import (
 
 __all__ = ["TransactionWriter"]
 
-OnChange = Callable[[Connection, VersionChange], None]
+OnChange = Callable[[Connection, VersionChange], str | None]
+"""Is told each version that is written; may answer what its sender is to be told beside."""
 
 _ORDER = {"DELETE": 0, "POST": 1, "PUT": 2}
 
@@ -46,6 +48,7 @@ class TransactionWriter:
     base: str | None = None
     recognise_repeats: bool = False
     on_change: OnChange | None = None
+    request: SentRequest = field(default_factory=SentRequest)
     own_system: str | None = None  # of identifiers the owner was given; what they name is not stored here
     _known: dict[str, str] = field(default_factory=dict)  # fullUrl or conditional reference -> Type/id
     _inner: dict[str, str] = field(default_factory=dict)  # urn: reference -> where it stands
@@ -192,8 +195,8 @@ class TransactionWriter:
         rows = store.current_versions(self.connection, self.owner, (work.key for work in works if work.id))
         outcomes: list[InteractionOutcome] = []
         written: list[NewVersion] = []
-        changes: list[tuple[int, VersionChange]] = []
-        for work in works:
+        changes: list[tuple[int, int, VersionChange]] = []
+        for place, work in enumerate(works):
             row = rows.get(work.key)
             if work.found:
                 outcomes.append(self._existing(work, row, {w.row.id: w.row for w in written}))
@@ -205,11 +208,12 @@ class TransactionWriter:
             outcomes.append(outcome)
             if new is not None:
                 written.append(new)
-                changes.append((_ORDER[work.entry.method], self._change(work, new, stored)))
+                changes.append((_ORDER[work.entry.method], place, self._change(work, new, stored)))
         store.insert_versions(self.connection, self.owner, written)
         if self.on_change is not None:
-            for _, change in sorted(changes, key=lambda item: item[0]):
-                self.on_change(self.connection, change)
+            for _, place, change in sorted(changes, key=lambda item: item[:2]):
+                if notice := self.on_change(self.connection, change):
+                    outcomes[place] = replace(outcomes[place], notice=notice)
         return outcomes
 
     @staticmethod
@@ -228,7 +232,9 @@ class TransactionWriter:
             "delete" if stored is None else "update" if new.replaced else "create"
         )
         return VersionChange(
-            self.owner, kind, resource_id, new.row.version, action, resource, body, False, work.entry.position
+            *(self.owner, kind, resource_id, new.row.version, action, resource, body, False),
+            entry=work.entry.position,
+            request=self.request,
         )
 
 

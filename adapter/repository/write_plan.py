@@ -5,8 +5,9 @@ The rules of http://hl7.org/fhir/R4/http.html: conditional create (#ccreate), co
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
+from uuid import uuid4
 
 from adapter.fhir.codec import Resource
 from adapter.repository.bundle_entries import Interaction
@@ -19,11 +20,20 @@ from adapter.repository.stored_content import ResourceContent, new_resource_id
 __all__ = [
     "InteractionOutcome",
     "PlannedWrite",
+    "SentRequest",
     "VersionChange",
     "decide_write",
     "plan_write",
     "refuse_overlaps",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class SentRequest:
+    """What resources came in: `envelope` is the Bundle without its entries, {} for a single resource."""
+
+    id: str = field(default_factory=lambda: uuid4().hex)
+    envelope: Resource = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +49,14 @@ class VersionChange:
     body: bytes
     repeated: bool
     entry: int | None
+    request: SentRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class InteractionOutcome:
-    """What came of one interaction. `updated` in milliseconds; `body` None where there is none to show."""
+    """What came of one interaction. `updated` in milliseconds; `body` None where there is none to show;
+    `notice` is what the sender is to be told beside.
+    """
 
     status: int
     type: str
@@ -52,6 +65,7 @@ class InteractionOutcome:
     updated: int
     body: bytes | None = None
     repeated: bool = False
+    notice: str | None = None
 
 
 @dataclass(slots=True)

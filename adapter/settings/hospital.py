@@ -90,6 +90,9 @@ class HospitalSettings(BaseModel):
     display: str
     level: Literal["provincial", "central"]
     base_url: str = Field(pattern=r"^https?://\S+$")
+    base_urls: tuple[
+        Annotated[str, Field(pattern=r"^https?://\S+$")], ...
+    ] = ()  # what it calls that server too
     token: SecretRef | None = None  # of a bearer token
     auth: HospitalLogin = HospitalLogin()
     ca_file: Path | None = None  # PEM: authorities trusted besides the usual ones, for this hospital alone

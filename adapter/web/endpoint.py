@@ -7,12 +7,13 @@ from sqlalchemy import Connection
 
 from adapter.duties.inbox_retries import RetryInbox
 from adapter.fhir.validation.checker import check_resource
-from adapter.inbox.receive import receive_resource as receive
+from adapter.inbox.receive import receive_version
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.configuration_changes import note_configuration
 from adapter.pipeline.inbound.inbox import process_inbox
 from adapter.pipeline.inbound.refusal import refuse_erased
 from adapter.repository.write_plan import VersionChange
+from adapter.texts import say
 from adapter.web.app import endpoint_app
 from adapter.web.request_body import BodyLimits
 
@@ -23,11 +24,11 @@ def adapter_endpoint(adapter: Adapter) -> FastAPI:
     """The application that `adapter serve` runs. What an earlier process left undone is done first."""
     settings = adapter.settings
 
-    def on_change(connection: Connection, change: VersionChange) -> None:
+    def on_change(connection: Connection, change: VersionChange) -> str | None:
         if change.action == "delete" or change.repeated:
-            return
+            return None
         refuse_erased(adapter, connection, change)
-        receive(
+        received = receive_version(
             connection,
             hospital=change.owner,
             type=change.type,
@@ -36,7 +37,10 @@ def adapter_endpoint(adapter: Adapter) -> FastAPI:
             resource=change.resource,
             body=change.body,
             now=datetime.now(UTC),
+            delivery=change.request.id if change.request else None,
+            envelope=change.request.envelope if change.request else None,
         )
+        return say("fhir.older", why=say(f"inbox.{received.older}")) if received.older else None
 
     def after_receive() -> None:
         process_inbox(adapter, datetime.now(UTC), again=False)

@@ -212,13 +212,21 @@ class InteractionHandlers:
             return Response(status_code=204, headers=headers)
         headers["Location"] = f"{self.base(request)}/{outcome.type}/{outcome.id}/_history/{outcome.version}"
         wanted = parse_prefer(request).get("return")
+        if outcome.notice:
+            headers["Warning"] = f'299 - "{_NOTICE}"'  # for who wants no body, or the resource's
+            wanted = wanted or "OperationOutcome"
         if wanted == "minimal":
             return Response(status_code=outcome.status, headers=headers)
         content = success_outcome(_said(outcome)) if wanted == "OperationOutcome" else outcome.body
         return Response(content, outcome.status, headers, FHIR_JSON)
 
 
+_NOTICE = "Stored, but not taken: a later version is in force"  # a header takes no other alphabet
+
+
 def _said(outcome: InteractionOutcome) -> str:
+    if outcome.notice:
+        return outcome.notice
     if outcome.repeated:
         return say("fhir.repeated")
     return say("fhir.stored" if outcome.status == 201 else "fhir.updated")

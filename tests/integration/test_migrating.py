@@ -6,14 +6,14 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from ledger_books import Books, wish
 from sqlalchemy import Engine, text
+from unmade import emptied
 
 from adapter import database
-from adapter.database import migrate, open_database, read_transaction, write_transaction
+from adapter.database import migrate, read_transaction, write_transaction
 from adapter.ledger.store import LedgerStore
 
 OLD = "0004"
@@ -30,19 +30,6 @@ if len(sys.argv) > 2:
             os.kill(os.getpid(), signal.SIGKILL)
 migrate(engine)
 """
-
-
-def emptied(url: str) -> Engine:
-    """The database of that URL without any table."""
-    engine = open_database(url)
-    if engine.dialect.name == "sqlite":
-        engine.dispose()
-        Path(url.removeprefix("sqlite:///")).unlink()
-    else:
-        with engine.begin() as connection:
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
-    return engine
 
 
 @pytest.fixture

@@ -154,6 +154,7 @@ METHODS: dict[Function, Reach | str] = {
     RecordStore.iterate: _WALKS,
     RecordStore.counts: _COUNTS,
     RecordStore.cadres_by_identifier: ROWS,
+    RecordStore.cadres_by_name: ROWS,
     RecordStore.names_by_identifier: ROWS,
     RecordStore.save_result: ROWS,
     RecordStore.lives: ROWS,
@@ -206,6 +207,7 @@ METHODS: dict[Function, Reach | str] = {
     tabs.form_tabs: "asks nothing until its rows are read, which nobody but a story does here",
     # the inbox
     receive.receive_resource: ROWS,
+    receive.receive_version: ROWS,
     receive.business_identifier: _ASKS_NOTHING,
     receive.normalised_digest: _ASKS_NOTHING,
     InboxStore.get: ROWS,
@@ -218,6 +220,16 @@ METHODS: dict[Function, Reach | str] = {
     InboxStore.unmatched_backlog: STATE,
     InboxStore.newest_version: ROWS,
     InboxStore.versions: ROWS,
+    InboxStore.lineage_versions: ROWS,
+    InboxStore.of_lineage: ROWS,
+    InboxStore.is_first: ROWS,
+    InboxStore.linked_version: ROWS,
+    InboxStore.listed_by: ROWS,
+    InboxStore.was_somebody_else: ROWS,
+    InboxStore.others_of: ROWS,
+    InboxStore.join_lineage: ROWS,
+    InboxStore.unseen: STATE,
+    InboxStore.mark_seen: ROWS,
     InboxStore.record_failure: ROWS,
     InboxStore.settle: ROWS,
     inbox_erase.erase_cadre: ROWS,
@@ -273,7 +285,7 @@ class Known:
 _BY_DISTINCT = "to name each person once SQLite walks the index of people, not that of states"
 _BY_KIND = "SQLite prefers the beginning of the primary key to the index of people"
 _NO_SURVIVORS = "no index has who survived; merges are few"
-_NO_CADRE = "no index of the inbox has the cadre; only a merge and an erasure ask"
+_NO_REFERRAL = "no index of the inbox has the referral; only an erasure asks"
 _AVERAGES = "SQLite knows how many are in a state on average only, and most are in one"
 
 KNOWN_SCANS: dict[tuple[Function, Table], Known] = {
@@ -285,10 +297,6 @@ KNOWN_SCANS: dict[tuple[Function, Table], Known] = {
     # at every look for work
     (ShipmentStore.hospitals_due, ledger.shipment): Known(
         {POSTGRESQL}, "PostgreSQL reads shipments up to the first that is due: all of them if none is"
-    ),
-    # for every item of the inbox
-    (InboxStore.versions, inbox_item): Known(
-        {SQLITE}, "of an item with an identity SQLite reads all of its type: it does not use two indexes"
     ),
     # when something has another id at a hospital, is withdrawn, deleted or retracted
     (LedgerStore.settle, ledger.entry): Known(
@@ -317,8 +325,7 @@ KNOWN_SCANS: dict[tuple[Function, Table], Known] = {
     (LedgerStore.hospitals_of, ledger.entry): Known({SQLITE, POSTGRESQL}, "hospital is first in its index"),
     (MergeStore.same_people, records.record_merge): Known(_ALL, _NO_SURVIVORS),
     (MergeStore.add, records.record_merge): Known(_ALL, _NO_SURVIVORS),
-    (InboxStore.of_cadre, inbox_item): Known(_ALL, _NO_CADRE),
-    (inbox_erase.erase_cadre, inbox_item): Known(_ALL, _NO_CADRE),
+    (inbox_erase.erase_cadre, inbox_item): Known({SQLITE, ANALYZED}, _NO_REFERRAL),
 }
 
 

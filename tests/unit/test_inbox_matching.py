@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapter.inbox.evidence import Identifier, RemoteReference, read_evidence
+from adapter.inbox.evidence import URI_SYSTEM, Identifier, RemoteReference, read_evidence
 from adapter.inbox.matching import (
     UNMATCHED_REASONS,
     CertainMatch,
@@ -58,12 +58,8 @@ WITH_PATIENT = _report(subject={"reference": "Patient/p1"})
             {"referrals": (REFERRAL,), "by_identity": ("CB0001",)},
             CertainMatch("CB0001", ("GT-001",)),
         ),
-        (
-            BASED,
-            {},
-            {"referrals": (REFERRAL, KnownReferral("GT-002", "CB0001", "bv-tinh"))},
-            CertainMatch("CB0001", ("GT-001", "GT-002")),
-        ),
+        (BASED, {}, {"by_identity": ("CB0001",)}, CertainMatch("CB0001")),  # an order of the hospital's own
+        (BASED, {}, {"by_number": (NumberMatch("CB0001", True),)}, CertainMatch("CB0001")),
         (_report(), {}, {"by_identity": ("CB0001",)}, CertainMatch("CB0001")),
         (_report(), {}, {"by_number": (NumberMatch("CB0001", True),)}, CertainMatch("CB0001")),
         (
@@ -90,7 +86,16 @@ def test_certain(resource: Any, siblings: Any, found: Any, expected: CertainMatc
         (_report(), {}, {}, ("no-evidence",)),
         (WITH_PATIENT, {}, {}, ("person-unknown",)),
         (BASED, {}, {}, ("referral-unknown", "no-evidence")),
-        (BASED, {}, {"by_identity": ("CB0001",)}, ("referral-unknown",)),
+        (BASED, {}, {"by_identity": ("CB0001",), "has_unknown_referral": True}, ("referral-unknown",)),
+        (
+            BASED,
+            {},
+            {"referrals": (REFERRAL, KnownReferral("GT-002", "CB0001", "bv-tinh"))},
+            ("several-referrals",),
+        ),
+        (_report(), {}, {"by_id": ("CB0001",)}, ("server-unclear",)),
+        (_report(), {}, {"by_id": ("CB0001",), "by_identity": ("CB0002",)}, ("several-people",)),
+        (BASED, {}, {"referrals": (REFERRAL,), "by_id": ("CB0002",)}, ("subject-differs",)),
         (
             BASED,
             {},
@@ -169,9 +174,17 @@ def test_candidates_are_ranked_with_what_speaks_for_them() -> None:
 @pytest.mark.parametrize("given_date", ["1955", "1955-03", "1955-03-14"])
 def test_partial_birth_dates_agree(given_date: str) -> None:
     siblings = {"Patient/p1": {**PATIENT, "name": [], "birthDate": given_date}}
-    assert _decide(WITH_PATIENT, siblings, by_number=(NumberMatch("CB0001", False),)) == CertainMatch(
-        "CB0001"
-    )
+    assert _decide(WITH_PATIENT, siblings, by_identity=("CB0001",)) == CertainMatch("CB0001")
+
+
+@pytest.mark.parametrize(
+    ("given_date", "certain"),
+    [("1955", False), ("1955-03", False), ("1955-03-14", True), ("1955-03-15", False), ("1956", False)],
+)
+def test_a_year_of_birth_confirms_no_number_that_contains_it(given_date: str, certain: bool) -> None:
+    siblings = {"Patient/p1": {**PATIENT, "name": [], "birthDate": given_date}}
+    match = _decide(WITH_PATIENT, siblings, by_number=(NumberMatch("CB0001", False),))
+    assert isinstance(match, CertainMatch) is certain
 
 
 @pytest.mark.parametrize(
@@ -192,7 +205,11 @@ def test_partial_birth_dates_agree(given_date: str) -> None:
         ),
         ({"identifier": {"system": OURS, "value": "abc"}}, (Identifier(OURS, "abc"),), ()),
         ({"identifier": {"value": "abc"}}, (Identifier(None, "abc"),), ()),
-        ({"reference": "urn:uuid:0c1e2d3f-0000-4000-8000-000000000000"}, (), ()),
+        (
+            {"reference": "urn:uuid:0c1e2d3f-0000-4000-8000-000000000000"},
+            (Identifier(URI_SYSTEM, "urn:uuid:0c1e2d3f-0000-4000-8000-000000000000"),),
+            (),
+        ),
         ({"reference": "CarePlan/1"}, (), ()),
         ({"reference": "MyServiceRequest/1"}, (), ()),
         ({"display": "chỉ định số 7"}, (), ()),
@@ -222,7 +239,7 @@ def test_orders_that_point_at_each_other_end() -> None:
     said = read_evidence(
         _report(basedOn=[{"reference": "ServiceRequest/5"}]), {"ServiceRequest/5": order}.get
     )
-    assert said.referral_ids == (RemoteReference(None, "5"),)
+    assert said.referral_ids == ()  # what is held here under an id is never another server's
 
 
 def test_contained_patient_is_read() -> None:

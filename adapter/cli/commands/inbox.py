@@ -5,16 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.cli.commands.inbox_item import reasons_in_words
 from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, open_adapter, operating
 from adapter.cli.terminal.output import emit, moment, rows, table
-from adapter.texts import catalogue, say
+from adapter.texts import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
 
-    from adapter.insights.inbox_list import InboxList
+    from adapter.insights.inbox_list import InboxList, ListedItem
     from adapter.insights.unanswered import UnansweredReferral
 
 __all__ = ["register"]
@@ -27,6 +28,8 @@ def register(app: typer.Typer) -> None:
     inbox = typer.Typer(help=say("cli.help_inbox"), invoke_without_command=True)
     inbox.callback()(inbox_list)
     inbox.command("link", help=say("cli.help_inbox_link"))(inbox_link)
+    inbox.command("seen", help=say("inbox.help_seen"))(inbox_seen)
+    inbox.command("show", help=say("inbox.help_show"))(inbox_show)
     inbox.command("unanswered", help=say("unanswered.help"))(inbox_unanswered)
     inbox.command("unlink", help=say("cli.help_inbox_unlink"))(inbox_unlink)
     app.add_typer(inbox, name="inbox")
@@ -52,15 +55,18 @@ def inbox_link(
     context: typer.Context,
     item: Annotated[int, typer.Argument(metavar="ID", help=say("cli.help_item"))],
     cadre: Annotated[str, typer.Argument(metavar="CADRE", help=say("cli.help_cadre"))],
+    *,
     referral: Annotated[str | None, typer.Option("--referral", help=say("cli.help_referral"))] = None,
+    replaces: Annotated[int | None, typer.Option("--replaces", help=say("inbox.help_replaces"))] = None,
+    despite: Annotated[bool, typer.Option("--despite", help=say("inbox.help_despite"))] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say whose result it is."""
     from adapter.operations.inbox import LinkItem
 
     with open_adapter(context) as adapter:
-        LinkItem(item, cadre, referral).perform(operating(adapter))
-    facts = {"item": item, "cadre": cadre, "referral": referral}
+        LinkItem(item, cadre, referral, despite, replaces).perform(operating(adapter))
+    facts = {"item": item, "cadre": cadre, "referral": referral, "replaces": replaces, "despite": despite}
     emit(facts, as_json, lambda out: out.print(say("cli.inbox_linked", item=item, cadre=cadre)))
 
 
@@ -75,6 +81,32 @@ def inbox_unlink(
     with open_adapter(context) as adapter:
         UnlinkItem(item).perform(operating(adapter))
     emit({"item": item}, as_json, lambda out: out.print(say("cli.inbox_unlinked", item=item)))
+
+
+def inbox_show(
+    context: typer.Context,
+    item: Annotated[int, typer.Argument(metavar="ID", help=say("cli.help_item"))],
+    as_json: AsJson = False,
+) -> None:
+    """What a hospital wrote, beside whom it could be about."""
+    from adapter.cli.commands.inbox_item import draw_item
+
+    with open_adapter(context) as adapter:
+        found = insights(adapter).inbox_item(item)
+    emit(found, as_json, lambda out: draw_item(out, found))
+
+
+def inbox_seen(
+    context: typer.Context,
+    item: Annotated[int, typer.Argument(metavar="ID", help=say("cli.help_item"))],
+    as_json: AsJson = False,
+) -> None:
+    """Say that a version that was ignored as older was seen."""
+    from adapter.operations.inbox import SeeItem
+
+    with open_adapter(context) as adapter:
+        SeeItem(item).perform(operating(adapter))
+    emit({"item": item}, as_json, lambda out: out.print(say("inbox.seen", item=item)))
 
 
 def inbox_unanswered(
@@ -106,8 +138,14 @@ def _draw_unanswered(out: "Console", found: "Sequence[UnansweredReferral]", days
 
 def _draw_inbox(out: "Console", found: "InboxList") -> None:
     out.print("  ".join(f"{say(f'cli.state_{state}')}: {count}" for state, count in found.counts.items()))
-    if not found.items:
-        return
+    if found.items:
+        _draw_items(out, found.items)
+    if found.unseen:
+        out.print(say("inbox.unseen"))
+        _draw_items(out, found.unseen)
+
+
+def _draw_items(out: "Console", items: "Sequence[ListedItem]") -> None:
     headers = [
         say(f"cli.col_{word}")
         for word in ("id", "hospital", "type", "received", "state", "why", "candidates")
@@ -119,14 +157,9 @@ def _draw_inbox(out: "Console", found: "InboxList") -> None:
             one.type,
             moment(one.received_at),
             say(f"cli.state_{one.state}"),
-            "; ".join(_reason(reason) for reason in one.reasons),
+            reasons_in_words(one.reasons),
             ", ".join(one.candidates[:3]) or one.cadre or "-",
         )
-        for one in found.items
+        for one in items
     )
     out.print(rows(table(*headers, numbers=(0,)), lines))
-
-
-def _reason(code: str) -> str:
-    known = f"inbox.{code}"
-    return say(known) if known in catalogue("en") else code

@@ -8,18 +8,28 @@ from functools import cached_property
 from sqlalchemy import Connection
 
 from adapter.disclosure.pseudonymisation import pseudonymised
+from adapter.inbox import linking as inbox_linking
 from adapter.inbox import processing as inbox
 from adapter.inbox.evidence import read_evidence
 from adapter.inbox.local_writes import ResultPlan, StoredResult
 from adapter.inbox.matching import FulfilmentEffect, KnownCadre, KnownReferral
-from adapter.inbox.store import InboxItem
+from adapter.inbox.ports import ReferenceDirectory
+from adapter.inbox.store import InboxItem, InboxStore
 from adapter.mapping.result_extraction import extract_result
 from adapter.mapping.result_reading.measures import KnownMeasures
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.result_parts import known_measures
 from adapter.records.model import Cadre, Fulfilment, Referral, Result
 
-__all__ = ["items_about_merged", "link", "process_inbox", "reassign_items", "unlink"]
+__all__ = [
+    "item_reading",
+    "items_about_merged",
+    "link",
+    "mark_seen",
+    "process_inbox",
+    "reassign_items",
+    "unlink",
+]
 
 _NUMBER_SYSTEMS = frozenset({"citizen_id", "national_id", "insurance_number"})
 
@@ -38,11 +48,13 @@ def link(
     by: str,
     now: datetime,
     unchanged: Callable[[], None] = lambda: None,
+    despite: bool = False,
+    replaces: int | None = None,
 ) -> str:
-    """A person says whose an inbox item is. `unchanged` may raise while the item is locked. Raises UsageError
-    for what does not exist.
+    """A person says whose an inbox item is, as `linking.link_item`. `unchanged` may raise while the item is
+    locked. Raises UsageError for what does not exist.
     """
-    return inbox.link_item(
+    return inbox_linking.link_item(
         adapter.inbox,
         item,
         adapter.records.merges.survivor(cadre),
@@ -52,6 +64,8 @@ def link(
         by=by,
         now=now,
         unchanged=unchanged,
+        despite=despite,
+        replaces=replaces,
     )
 
 
@@ -61,7 +75,7 @@ def unlink(
     """Undo a match: the result leaves the record and waits again. `unchanged` as for `link`. Raises
     UsageError.
     """
-    inbox.unlink_item(
+    inbox_linking.unlink_item(
         adapter.inbox,
         item,
         directory_of=_directories(adapter),
@@ -113,6 +127,20 @@ def reassign_items(adapter: Adapter, connection: Connection, items: Sequence[Inb
     adapter.inbox.reassign(connection, [item.id for item in items], cadre)
 
 
+def item_reading(adapter: Adapter, hospital: str) -> tuple[InboxStore, ReferenceDirectory]:
+    """What an item of this hospital is read with."""
+    return adapter.inbox, _Directory(adapter, hospital)
+
+
+def mark_seen(
+    adapter: Adapter, item: int, *, by: str, now: datetime, unchanged: Callable[[], None] = lambda: None
+) -> None:
+    """A person has seen a version that was ignored as older. Raises UsageError where there is nothing."""
+    inbox_linking.mark_seen(
+        adapter.inbox, item, directory_of=_directories(adapter), by=by, now=now, unchanged=unchanged
+    )
+
+
 class _Directories:
     """The directory of each hospital."""
 
@@ -137,13 +165,16 @@ class _Directory:
         known = adapter.settings.hospitals.get(hospital)
         systems = known.systems if known else {}
         self.number_systems = frozenset(uri for name, uri in systems.items() if name in _NUMBER_SYSTEMS)
-        self.bases = frozenset({known.base_url} if known else ())
+        self.bases = frozenset({known.base_url, *known.base_urls} if known else ())
+        public = adapter.settings.public_url
+        self.own_bases = frozenset({public} if public else ())
 
     def referral_by_identity(self, value: str) -> KnownReferral | None:
-        for name in (self.hospital, *self._adapter.settings.hospitals):
-            entry = self._adapter.ledger.by_identity(name, "ServiceRequest", value)
-            if entry is not None:
-                return self.referral(entry.key)
+        for name in dict.fromkeys((self.hospital, *self._adapter.settings.hospitals)):
+            for type_ in ("ServiceRequest", "Task"):
+                entry = self._adapter.ledger.by_identity(name, type_, value)
+                if entry is not None:
+                    return self.referral(entry.key)
         return None
 
     def referral_by_remote_id(self, id: str) -> KnownReferral | None:
@@ -158,8 +189,18 @@ class _Directory:
         entry = self._adapter.ledger.by_remote_id(self.hospital, "Patient", id)
         return self._adapter.records.merges.survivor(entry.key) if entry else None
 
+    def cadre_by_encounter(self, *, identity: str | None = None, id: str | None = None) -> str | None:
+        ledger = self._adapter.ledger
+        entry = ledger.by_identity(self.hospital, "Encounter", identity) if identity else None
+        if entry is None and id:
+            entry = ledger.by_remote_id(self.hospital, "Encounter", id)
+        return self._adapter.records.merges.survivor(entry.cadre) if entry else None
+
     def cadres_by_identifier(self, value: str) -> Sequence[str]:
         return self._adapter.records.cadres_by_identifier(value)
+
+    def cadres_by_name(self, name: str, birth_date: str) -> Sequence[str]:
+        return self._adapter.records.cadres_by_name(name, birth_date)
 
     def referral(self, key: str) -> KnownReferral | None:
         found = self._adapter.records.get(Referral.kind, key)
@@ -172,7 +213,7 @@ class _Directory:
         if not isinstance(found, Cadre):
             return None
         identity = self._adapter.identities.of(self.hospital, "Patient", Cadre.kind, key)
-        return KnownCadre(found.key, found.name, found.birth_date, self._pseudonym(identity))
+        return KnownCadre(found.key, found.name, found.birth_date, self._pseudonym(identity), str(found.sex))
 
     def _pseudonym(self, identity: str) -> str:
         identifier = {"system": self.identifier_system, "value": identity}

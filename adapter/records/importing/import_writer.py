@@ -28,7 +28,7 @@ from adapter.records.merges import MergeStore
 from adapter.records.model import Cadre, Record
 from adapter.records.reassignments import former_owner
 from adapter.records.sheets.key_space import KEY_SPACE_MARK
-from adapter.records.tables import cadre_identifier, held_row, import_row, record
+from adapter.records.tables import cadre_identifier, cadre_name, held_row, import_row, record
 
 __all__ = ["ImportWriter", "StoredRow"]
 
@@ -279,6 +279,9 @@ class ImportWriter:
         ]
         if values:
             self.connection.execute(insert(cadre_identifier), values)
+        self.connection.execute(delete(cadre_name).where(cadre_name.c.cadre.in_(keys)))
+        names = [{"value": bodies.name_digest(cadre), "cadre": cadre.key} for cadre in cadres]
+        self.connection.execute(insert(cadre_name), names)
 
     # deleting ------------------------------------------------------------------------------------
 
@@ -288,7 +291,8 @@ class ImportWriter:
         live = self.live_owners(kind, keys)
         self._bury(kind, list(live), counts)
         if kind == "cadre" and live:
-            self.connection.execute(delete(cadre_identifier).where(cadre_identifier.c.cadre.in_(list(live))))
+            for index in (cadre_identifier, cadre_name):
+                self.connection.execute(delete(index).where(index.c.cadre.in_(list(live))))
             self.connection.execute(delete(held_row).where(held_row.c.cadre.in_(list(live))))
             for child in _CHILDREN:
                 self._bury(child, self._of_cadres(child, live), counts)

@@ -1,0 +1,100 @@
+"""How `adapter inbox show` draws one item: what the hospital wrote, and whom it could be about."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from adapter.cli.terminal.output import moment, rows, table
+from adapter.texts import catalogue, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from adapter.insights.inbox_item import InboxItemReport
+    from adapter.insights.item_content import ItemStatement
+
+__all__ = ["draw_item", "reasons_in_words"]
+
+
+def reasons_in_words(reasons: Iterable[str]) -> str:
+    """Why an item waits or was ignored, as a sentence each."""
+    known = catalogue("en")
+    return "; ".join(say(f"inbox.{one}") if f"inbox.{one}" in known else one for one in reasons)
+
+
+def draw_item(out: "Console", found: "InboxItemReport") -> None:
+    """Everything that the item says, then the people it could be about."""
+    item = found.item
+    out.print(
+        say(
+            "inbox.show_head",
+            item=item.id,
+            type=item.type,
+            hospital=item.hospital,
+            received=moment(item.received_at),
+            state=say(f"cli.state_{item.state}"),
+            status=found.status or "-",
+        )
+    )
+    if item.reasons:
+        out.print(say("inbox.show_why", why=reasons_in_words(item.reasons)))
+    person = found.person
+    for word, values in (
+        ("names", person.names),
+        ("birth_dates", person.birth_dates),
+        ("sexes", [say(f"inbox.sex_{one}") if one in _SEXES else one for one in person.sexes]),
+        ("identifiers", person.identifiers),
+        ("referrals", found.referrals),
+    ):
+        out.print(f"{say(f'inbox.said_{word}')}: {', '.join(values) or '-'}")
+    _draw_lines(out, found.lines)
+    if found.members:
+        out.print(say("inbox.show_members"))
+        _draw_lines(out, found.members)
+    _draw_versions(out, found)
+    _draw_candidates(out, found)
+
+
+_SEXES = ("male", "female", "unknown", "other")
+
+
+def _draw_lines(out: "Console", lines: "Sequence[ItemStatement]") -> None:
+    if not lines:
+        return
+    headers = [say(f"inbox.col_{word}") for word in ("kind", "label", "value", "range", "flag")]
+    shown = (
+        (say(f"inbox.kind_{one.kind}"), one.label, one.value, one.range or "-", one.flag or "-")
+        for one in lines
+    )
+    out.print(rows(table(*headers), shown))
+
+
+def _draw_versions(out: "Console", found: "InboxItemReport") -> None:
+    if not found.versions:
+        return
+    out.print(say("inbox.show_versions"))
+    headers = [say("cli.col_id"), say("cli.col_state"), say("inbox.col_status"), say("inbox.col_issued")]
+    shown = (
+        (one.item, say(f"cli.state_{one.state}"), one.status or "-", one.issued or "-")
+        for one in found.versions
+    )
+    out.print(rows(table(*headers, numbers=(0,)), shown))
+
+
+def _draw_candidates(out: "Console", found: "InboxItemReport") -> None:
+    if not found.candidates:
+        out.print(say("inbox.show_nobody"))
+        return
+    words = ("cadre", "name", "born", "sex", "referral", "because", "against")
+    shown = (
+        (
+            one.cadre,
+            one.name or "-",
+            one.birth_date or "-",
+            say(f"inbox.sex_{one.sex}") if one.sex in _SEXES else "-",
+            one.referral or "-",
+            ", ".join(say(f"inbox.because_{word}") for word in one.because) or "-",
+            reasons_in_words(one.against) or "-",
+        )
+        for one in found.candidates
+    )
+    out.print(rows(table(*(say(f"inbox.col_{word}") for word in words)), shown))
