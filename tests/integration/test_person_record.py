@@ -190,3 +190,28 @@ def test_documents_are_written_as_they_came_and_for_nobody_else(centre: Centre, 
     assert [one.read_bytes() for one in files] == [PDF] * 3
     assert {stat.S_IMODE(one.stat().st_mode) for one in files} == {0o600}
     assert cadre.name not in " ".join(one.name for one in files)
+
+
+def test_what_waits_is_read_in_the_same_parts(centre: Centre) -> None:
+    form = FORMS["with contained results"]
+    document = {
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "type": {"text": "Giấy ra viện"},
+        "subject": {"display": "ai đó"},
+        "content": [
+            {"attachment": {"contentType": "text/plain", "data": "WGluIGNow6Bv", "title": "Bản tin"}}
+        ],
+    }
+    with centre.open() as adapter:
+        push(adapter, people(adapter)[0], {**form.sent, "subject": {"display": "ai đó"}}, document)
+        [item] = [one.id for one in adapter.inbox.unmatched() if one.type == "DiagnosticReport"]
+        papers = [one.id for one in adapter.inbox.items() if one.type == "DocumentReference"]
+    said = centre.run("inbox", "show", str(item))
+    assert "7.1 mmol/L" in said
+    assert "HH" in said
+    shown_json = centre.run_json("inbox", "show", str(item))
+    assert shown_json["content"]["members"][0]["content"]["measure"] == "BIO-K"
+    text = centre.run("inbox", "show", str(papers[0]))
+    assert "Giấy ra viện" in text
+    assert "Xin chào" in text

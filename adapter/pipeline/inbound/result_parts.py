@@ -11,7 +11,7 @@ from adapter.pipeline.application import Adapter
 from adapter.records.model import Result
 from adapter.result_content import ResultContent, ResultMember
 
-__all__ = ["current_content", "known_measures"]
+__all__ = ["current_content", "item_content", "known_measures"]
 
 
 def known_measures(adapter: Adapter) -> KnownMeasures:
@@ -32,6 +32,17 @@ def current_content(adapter: Adapter, result: Result, known: KnownMeasures) -> R
     if result.content is None:
         return read_content(codec.loads(result.resource), known=known, siblings=siblings)
     return _Refresher(result, known, siblings).refreshed(result.content)
+
+
+def item_content(adapter: Adapter, hospital: str, resource: codec.Resource) -> ResultContent | None:
+    """What a result says that a hospital sent, be it in a record or not; None for anything else."""
+    if resource.get("resourceType") not in EXTRACTED_TYPES:
+        return None
+    return read_content(
+        resource,
+        known=known_measures(adapter),
+        siblings=lambda reference: adapter.inbox.newest_version(hospital, reference),
+    )
 
 
 class _Refresher:
