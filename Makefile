@@ -9,15 +9,17 @@ OWN := pyproject.toml requirements-build.lock
 .DEFAULT_GOAL := help
 # Else every process that tests and benchmarks start would compile the adapter anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help install demo check unit test noninterference faults conformance interop lint bench bench-ledger bench-workers bench-hapi clean
+.PHONY: help install demo check unit test noninterference layouts faults conformance validator interop lint bench bench-ledger bench-workers bench-hapi clean
 
 help:  ## say what there is
 	@echo "make demo    a year of a centre's records goes out to two hospitals and their results come back"
 	@echo "make check   what says within a minute whether a change is sound: lint, types, contracts, unit tests"
 	@echo "make test    all tests; the store tests on SQLite and, where it is installed, on PostgreSQL"
 	@echo "make noninterference  PAIRS=20000 pairs of centres that differ only in what is withheld: the same is seen"
+	@echo "make layouts  PEOPLE=934 as 40 clerks write them: the same records; 2,000 slips: all said"
 	@echo "make faults  SEEDS=20 runs of real processes with faults on purpose, kills, full disks, jumping clocks"
 	@echo "make conformance  all that leaves, for the official examples and two other R4 validators (npm, Maven, a JDK)"
+	@echo "make validator  every resource of the sample year before HL7's own engine (Maven, a JDK; ten minutes)"
 	@echo "make interop the path out against real servers, made here: HAPI and Medplum (npm, Maven, a JDK, PostgreSQL)"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   every figure that the README quotes, measured again"
@@ -46,6 +48,12 @@ PAIRS ?= 20000
 noninterference: .venv/dev.stamp  ## what is withheld cannot be told from what leaves
 	@ADAPTER_PAIRS=$(PAIRS) $(BIN)/python -m pytest -q -n $(WORKERS) tests/integration/test_noninterference.py
 
+PEOPLE ?= 934
+layouts: .venv/dev.stamp  ## the year as 40 clerks write it, and with 2,000 cells spoilt
+	@ADAPTER_LAYOUT_PEOPLE=$(PEOPLE) $(BIN)/python -m pytest -q -n $(LAYOUT_WORKERS) --dist worksteal \
+	  tests/integration/test_dialects.py tests/integration/test_spoilt_cells.py
+LAYOUT_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() or 1)')
+
 SEEDS ?= 20
 faults: .venv/dev.stamp  ## SEEDS runs of about a minute with a table of what was injected, and the ledger's model
 	@ADAPTER_MODEL_STORIES=600 $(BIN)/python -m pytest -q tests/model
@@ -54,6 +62,10 @@ faults: .venv/dev.stamp  ## SEEDS runs of about a minute with a table of what wa
 conformance: .venv/dev.stamp  ## official examples, broken resources, and all that leaves for other validators
 	@PYTHONPATH=tests $(BIN)/python tests/conformance/fetch.py
 	@$(BIN)/python -m pytest -m conformance tests/conformance tests/unit
+
+validator: .venv/dev.stamp  ## the sample year, all of it, without an error by the official engine
+	@PYTHONPATH=tests $(BIN)/python tests/conformance/fetch.py
+	@PYTHONPATH=tests $(BIN)/python tests/conformance/whole_year.py
 
 interop: .venv/dev.stamp  ## the path out against HAPI (H2, PostgreSQL) and Medplum, started and stopped here
 	@PYTHONPATH=tests $(BIN)/python tests/interop/fetch.py

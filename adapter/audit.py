@@ -3,9 +3,10 @@
 Each row holds the hash of the row before it, so a changed, removed or inserted row breaks the chain
 from there on; the head row (`audit_head`) shows a cut-off end. Database triggers refuse UPDATE and
 DELETE. Hashes are keyed by a secret that lies outside the database (`use_key`), so that whoever may drop
-the triggers cannot make a row that holds; rows from before there was a key stay as they were. Cutting the
-end off, or putting an older database back, is seen by whoever remembered `chain_head()` elsewhere
-(`adapter.pipeline.remembered_head`).
+the triggers cannot make a row that holds; rows from before there was a key stay as they were. Where the key
+is changed, the first row under the new one seals all rows before it (`change_key`): their own key is not
+needed any more. Cutting the end off, or putting an older database back, is seen by whoever remembered
+`chain_head()` elsewhere (`adapter.pipeline.remembered_head`).
 
 `subject` is an opaque hash that the caller makes (a keyed hash of the cadre), never a key or a name.
 """
@@ -28,9 +29,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    bindparam,
-    delete,
-    func,
     insert,
     select,
     text,
@@ -43,23 +41,19 @@ from adapter.errors import SettingsError
 __all__ = [
     "ChainHead",
     "ChainReading",
-    "WithheldCount",
     "append",
+    "append_events",
     "audit",
     "audit_head",
     "chain_head",
+    "change_key",
     "check_chain",
     "configuration_digest",
-    "disclosure_refusal",
-    "forget_withheld",
     "has_appended",
     "hash_at",
     "newest",
-    "set_withheld",
     "use_key",
     "verify_chain",
-    "withheld_counts",
-    "withheld_of_subject",
 ]
 
 _GENESIS = "0" * 64
@@ -85,17 +79,8 @@ audit_head = Table(  # one row; its lock makes appends from several processes wa
     Column("seq", BigInteger, nullable=False),
     Column("hash", String(64), nullable=False),
     Column("keyed_from", BigInteger),  # the first row whose hash is keyed; all after it are
-)
-
-disclosure_refusal = Table(  # what policy keeps back now; the history of it is in `audit`
-    "disclosure_refusal",
-    metadata,
-    Column("hospital", String(60), primary_key=True),
-    Column("subject", String(64), primary_key=True),
-    Column("kind", String(40), primary_key=True),
-    Column("reason", String(60), primary_key=True),
-    Column("count", Integer, nullable=False),
-    Column("since", UtcDateTime, nullable=False),
+    Column("key_mark", String(32)),  # tells the key in use from others
+    Column("sealed_from", BigInteger),  # the row that seals those before it, which are of another key
 )
 
 configuration_digest = Table(  # what settings and policy were when last looked at; changes are in `audit`
@@ -107,20 +92,14 @@ configuration_digest = Table(  # what settings and policy were when last looked 
 )
 
 _MAKE_HEAD = text("INSERT INTO audit_head (id, seq, hash) VALUES (1, 0, :hash) ON CONFLICT (id) DO NOTHING")
-_HEAD = select(audit_head.c.seq, audit_head.c.hash, audit_head.c.keyed_from)
-_LOCKED_HEAD = _HEAD.with_for_update()
-_THESE = (disclosure_refusal.c.hospital == bindparam("b_hospital")) & disclosure_refusal.c.subject.in_(
-    bindparam("b_subjects", expanding=True)
+_HEAD = select(
+    audit_head.c.seq,
+    audit_head.c.hash,
+    audit_head.c.keyed_from,
+    audit_head.c.key_mark,
+    audit_head.c.sealed_from,
 )
-_STATED = select(
-    disclosure_refusal.c.subject,
-    disclosure_refusal.c.kind,
-    disclosure_refusal.c.reason,
-    disclosure_refusal.c["count"],
-).where(_THESE)
-_CLEAR = delete(disclosure_refusal).where(_THESE)
-
-
+_LOCKED_HEAD = _HEAD.with_for_update()
 KeySource = Callable[[], bytes | None]
 
 _keys: WeakKeyDictionary[Engine, KeySource] = WeakKeyDictionary()
@@ -158,40 +137,49 @@ def append(
 
     The head row stays locked until the transaction ends: append last, and end soon.
     """
-    return _append(connection, at, actor, [_Event(action, subject, hospital, details or {})])
+    return append_events(connection, at, actor, [(action, subject, hospital, details or {})])
 
 
-class _Event(NamedTuple):
-    """What is appended, but when and by whom."""
-
-    action: str
-    subject: str | None
-    hospital: str | None
-    details: Mapping[str, Any]
+AuditEvent = tuple[str, str | None, str | None, Mapping[str, Any]]
+"""What is appended, but when and by whom: action, subject, hospital, details."""
 
 
-def _append(connection: Connection, at: datetime, actor: str, events: Sequence[_Event]) -> int:
+def append_events(connection: Connection, at: datetime, actor: str, events: Sequence[AuditEvent]) -> int:
     """Append a row for each of these, in their order; returns the number of the last. Raises SettingsError
-    where the rows before are keyed and the key is not there: a row without it would break the chain.
+    where the rows before are keyed and the key is not there, or is another: a row without it would break
+    the chain.
     """
     connection.execute(_MAKE_HEAD, {"hash": _GENESIS})
-    seq, previous, keyed_from = connection.execute(_LOCKED_HEAD).one()
+    seq, previous, keyed_from, key_mark, _ = connection.execute(_LOCKED_HEAD).one()
     key = _key_of(connection.engine)
     if key is None and keyed_from is not None:
         raise SettingsError("audit.no_key")
+    if key is not None and key_mark not in (None, _mark(key)):
+        raise SettingsError("audit.other_key")
     keyed_from = keyed_from or (seq + 1 if key else None)
     rows = []
-    for event in events:
+    for action, subject, hospital, told in events:
         seq += 1
-        details = orjson.dumps(dict(event.details), option=orjson.OPT_SORT_KEYS).decode()
-        row = {"seq": seq, "at": at, "actor": actor, **event._asdict(), "details": details}
+        row = {"seq": seq, "at": at, "actor": actor}
+        row |= {"action": action, "subject": subject, "hospital": hospital}
+        row["details"] = orjson.dumps(dict(told), option=orjson.OPT_SORT_KEYS).decode()
         row |= {"previous": previous, "hash": _hash(row | {"previous": previous}, key)}
         rows.append(row)
         previous = row["hash"]
     connection.execute(insert(audit), rows)
-    connection.execute(update(audit_head).values(seq=seq, hash=previous, keyed_from=keyed_from))
+    head = {
+        "seq": seq,
+        "hash": previous,
+        "keyed_from": keyed_from,
+        "key_mark": _mark(key) if key else None,
+    }
+    connection.execute(update(audit_head).values(**head))
     _appended[connection.engine] = True
     return int(seq)
+
+
+def _mark(key: bytes) -> str:
+    return blake2b(b"mark", digest_size=16, key=key).hexdigest()
 
 
 def _hash(row: Mapping[str, Any], key: bytes | None) -> str:
@@ -231,6 +219,19 @@ def hash_at(engine: Engine, seq: int) -> str | None:
     return found
 
 
+def _rows(connection: Connection, page: int = 1_000) -> Iterator[Row[Any]]:
+    """All rows in order, a page at a time: the same small memory on every driver."""
+    after = -1
+    while True:
+        rows = connection.execute(
+            select(audit).where(audit.c.seq > after).order_by(audit.c.seq).limit(page)
+        ).all()
+        yield from rows
+        if len(rows) < page:
+            return
+        after = rows[-1].seq
+
+
 @dataclass(frozen=True, slots=True)
 class ChainReading:
     """What reading the whole chain found. `broken` is the number of the first row that is missing, changed
@@ -251,121 +252,66 @@ def verify_chain(engine: Engine) -> int | None:
 
 def check_chain(engine: Engine) -> ChainReading:
     """Read the whole chain and compare every hash, with the key that `use_key` gave."""
-    key, expected, previous = _key_of(engine), 1, _GENESIS
     with read_transaction(engine) as connection:
-        last = connection.execute(_HEAD).first()
-        keyed_from = last.keyed_from if last else None
-        without_key = keyed_from is not None and key is None
-        for row in _rows(connection):
-            keyed = keyed_from is not None and row.seq >= keyed_from
-            known = (keyed and without_key) or row.hash == _hash(row._asdict(), key if keyed else None)
-            if row.seq != expected or row.previous != previous or not known:
-                return ChainReading(expected - 1, expected, keyed_from, without_key)
-            expected, previous = expected + 1, row.hash
+        return _read_chain(connection, _key_of(engine))
+
+
+def _read_chain(connection: Connection, key: bytes | None) -> ChainReading:
+    """Rows before the one that seals them are of another key: how they hang together is looked at, and their
+    content by the seal. A seal that is not there, or is no row of this key, breaks the chain where it stands.
+    """
+    expected, previous = 1, _GENESIS
+    last = connection.execute(_HEAD).first()
+    keyed_from, sealed_from = (last.keyed_from, last.sealed_from or 0) if last else (None, 0)
+    without_key = keyed_from is not None and key is None
+    seal = _Seal(key) if key and sealed_from else None
+    for row in _rows(connection):
+        keyed = keyed_from is not None and row.seq >= keyed_from
+        known = (keyed and without_key) or row.seq < sealed_from
+        known = known or row.hash == _hash(row._asdict(), key if keyed else None)
+        if seal and row.seq < sealed_from:
+            seal.add(row._asdict())
+        elif seal and row.seq == sealed_from:
+            known = known and orjson.loads(row.details).get("sealed") == seal.hex()
+        if row.seq != expected or row.previous != previous or not known:
+            return ChainReading(expected - 1, expected, keyed_from, without_key)
+        expected, previous = expected + 1, row.hash
     whole = (last.seq, last.hash) == (expected - 1, previous) if last else expected == 1
+    whole = whole and sealed_from < expected
     return ChainReading(expected - 1, None if whole else expected, keyed_from, without_key)
 
 
-def _rows(connection: Connection, page: int = 1_000) -> Iterator[Row[Any]]:
-    """All rows in order, a page at a time: the same small memory on every driver."""
-    after = -1
-    while True:
-        rows = connection.execute(
-            select(audit).where(audit.c.seq > after).order_by(audit.c.seq).limit(page)
-        ).all()
-        yield from rows
-        if len(rows) < page:
-            return
-        after = rows[-1].seq
-
-
-class WithheldCount(NamedTuple):
-    """How many records of one kind are kept back for one reason, and of how many people."""
-
-    kind: str
-    reason: str
-    records: int
-    people: int
-
-
-def set_withheld(
-    connection: Connection,
-    hospital: str,
-    refused: Mapping[str, Mapping[tuple[str, str], int]],
-    now: datetime,
-    *,
-    actor: str = "sync",
-) -> Sequence[str]:
-    """State what policy keeps back from `hospital` about each subject: {subject: {(kind, reason): count}}.
-
-    Writes and audits, in the order given, only what differs from what was stated before: returns about whom.
+def change_key(
+    connection: Connection, new: bytes, *, at: datetime, actor: str, action: str, details: Mapping[str, Any]
+) -> bool:
+    """Append a row under the key `new`, which seals all before it; from then on rows are of that key. False,
+    and nothing is appended, where the chain does not hold as it is: a break must not be sealed.
     """
-    wanted = {
-        subject: {key: count for key, count in sorted(counts.items()) if count}
-        for subject, counts in refused.items()
-    }
-    before = _stated(connection, hospital, list(wanted))
-    news = {subject: counts for subject, counts in wanted.items() if counts != before.get(subject, {})}
-    if before.keys() & news.keys():
-        gone = {"b_hospital": hospital, "b_subjects": [subject for subject in news if subject in before]}
-        connection.execute(_CLEAR, gone)
-    rows = [
-        {
-            "hospital": hospital,
-            "subject": subject,
-            "kind": kind,
-            "reason": reason,
-            "count": count,
-            "since": now,
-        }
-        for subject, counts in news.items()
-        for (kind, reason), count in counts.items()
-    ]
-    if rows:
-        connection.execute(insert(disclosure_refusal), rows)
-    if news:
-        _append(connection, now, actor, [_told(hospital, *one) for one in news.items()])
-    return list(news)
+    connection.execute(_MAKE_HEAD, {"hash": _GENESIS})
+    seq, previous, *_ = connection.execute(_LOCKED_HEAD).one()
+    if _read_chain(connection, _key_of(connection.engine)).broken is not None:
+        return False
+    seal = _Seal(new)
+    for row in _rows(connection):
+        seal.add(row._asdict())
+    told = orjson.dumps({**details, "sealed": seal.hex()}, option=orjson.OPT_SORT_KEYS).decode()
+    made = {"seq": seq + 1, "at": at, "actor": actor, "action": action, "subject": None, "hospital": None}
+    made |= {"details": told, "previous": previous}
+    made["hash"] = _hash(made, new)
+    connection.execute(insert(audit), [made])
+    head = {"seq": seq + 1, "hash": made["hash"], "keyed_from": seq + 1, "sealed_from": seq + 1}
+    connection.execute(update(audit_head).values(**head, key_mark=_mark(new)))
+    return True
 
 
-def _told(hospital: str, subject: str, counts: Mapping[tuple[str, str], int]) -> _Event:
-    """What the audit says of a subject's refusals."""
-    action = "disclosure.refused" if counts else "disclosure.cleared"
-    listed = [[kind, reason, count] for (kind, reason), count in counts.items()]
-    return _Event(action, subject, hospital, {"refused": listed})
+class _Seal:
+    """One keyed digest of many rows, whatever their own hashes were made with."""
 
+    def __init__(self, key: bytes) -> None:
+        self._digest = blake2b(digest_size=32, key=key, person=b"sealed-rows")
 
-def _stated(
-    connection: Connection, hospital: str, subjects: Sequence[str]
-) -> dict[str, dict[tuple[str, str], int]]:
-    """By subject, of those about whom anything is stated."""
-    found: dict[str, dict[tuple[str, str], int]] = {}
-    rows = connection.execute(_STATED, {"b_hospital": hospital, "b_subjects": subjects})
-    for subject, kind, reason, count in rows:
-        found.setdefault(subject, {})[kind, reason] = count
-    return found
+    def add(self, row: Mapping[str, Any]) -> None:
+        self._digest.update(_hash(row, None).encode() + str(row["hash"]).encode())
 
-
-def withheld_of_subject(engine: Engine, hospital: str, subject: str) -> dict[tuple[str, str], int]:
-    """What is kept back from `hospital` about `subject`: {(kind, reason): count}."""
-    with read_transaction(engine) as connection:
-        return _stated(connection, hospital, [subject]).get(subject, {})
-
-
-def forget_withheld(connection: Connection, subject: str) -> None:
-    """Nothing is withheld any more about somebody who is not in the records. The history of it stays."""
-    connection.execute(delete(disclosure_refusal).where(disclosure_refusal.c.subject == subject))
-
-
-def withheld_counts(engine: Engine, hospital: str) -> list[WithheldCount]:
-    """All that is kept back from `hospital`, most first."""
-    table = disclosure_refusal.c
-    total = func.sum(table["count"])
-    query = (
-        select(table.kind, table.reason, total, func.count(table.subject.distinct()))
-        .where(table.hospital == hospital)
-        .group_by(table.kind, table.reason)
-        .order_by(total.desc(), table.kind, table.reason)
-    )
-    with read_transaction(engine) as connection:
-        return [WithheldCount(row[0], row[1], int(row[2]), int(row[3])) for row in connection.execute(query)]
+    def hex(self) -> str:
+        return self._digest.hexdigest()

@@ -6,15 +6,27 @@ write lock at once (BEGIN IMMEDIATE), so two writers queue instead of failing ha
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event, inspect, text
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    text,
+)
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.types import TypeDecorator
 
@@ -24,11 +36,13 @@ __all__ = [
     "UtcDateTime",
     "empty_write_ahead_log",
     "erase_free_space",
+    "insert_rows",
     "known_versions",
     "metadata",
     "migrate",
     "open_database",
     "read_transaction",
+    "refresh_statistics",
     "schema_is_newer",
     "write_transaction",
 ]
@@ -159,6 +173,34 @@ def _one_writer(engine: Engine) -> AbstractContextManager[object]:
         return nullcontext()
     with _writers_lock:
         return _writers.setdefault(engine, threading.RLock())
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, which all have the same columns. `connection.execute` prepares each of many thousands by
+    itself, which takes as long as the database's own work: here the statement is compiled once, and only what
+    a column's type asks for is converted.
+    """
+    if not rows:
+        return
+    dialect = connection.dialect
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    for name, values in columns.items():
+        if convert := table.c[name].type.dialect_impl(dialect).bind_processor(dialect):
+            columns[name] = list(map(lru_cache(typed=True)(convert), values))  # moments are often the same
+    statement = insert(table).compile(dialect=dialect, column_keys=list(columns))
+    in_order = statement.positiontup
+    names = in_order or list(columns)
+    found = zip(*(columns[name] for name in names), strict=True)
+    parameters = list(found) if in_order else [dict(zip(names, row, strict=True)) for row in found]
+    connection.exec_driver_sql(str(statement), parameters)
+
+
+def refresh_statistics(connection: Connection, *tables: Table) -> None:
+    """Have PostgreSQL count rows of the transaction under way. Nobody else can see them, so it would go on to
+    plan for tables that are empty, and look through all of their rows again for every thousand keys.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"ANALYZE {', '.join(table.name for table in tables)}")
 
 
 def empty_write_ahead_log(engine: Engine) -> None:

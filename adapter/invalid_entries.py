@@ -29,6 +29,14 @@ _PROBLEMS = {  # pydantic's type of a problem -> our text
     "less_than": "below",
     "less_than_equal": "at_most",
     "value_error": "own",
+    "list_type": "list",
+    "tuple_type": "list",
+    "set_type": "list",
+    "frozen_set_type": "list",
+    "too_short": "too_few",
+    "too_long": "too_many",
+    "string_too_short": "too_short",
+    "string_too_long": "too_long",
 }
 
 
@@ -38,4 +46,4 @@ def describe_invalid_entry(item: Mapping[str, Any]) -> str:
     found = {"problem": item["msg"], **item.get("ctx", {})}
     if "expected" in found:  # "'a', 'b' or 'c'"
         found["expected"] = str(found["expected"]).replace(" or ", ", ")
-    return say(known, **found) if known in catalogue("en") else str(item["msg"])
+    return say(known if known in catalogue("en") else "settings.wrong_other", **found)

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable
 from hashlib import blake2b
 
-from adapter.text_folding import fold_text
+from adapter.text_folding import fold_text, unify_letters
 
 __all__ = ["bare_name", "looks_like_a_name", "name_and_birth_date", "names_agree"]
 
@@ -97,7 +97,7 @@ def _marks_agree(given: str, own: str) -> bool:
 
 def _marked(name: str) -> list[str]:
     """The parts with their marks, wherever in the syllable the tone stands: hòa and hoà are one."""
-    text = unicodedata.normalize("NFC", name).casefold()
+    text = unicodedata.normalize("NFC", unify_letters(name)).casefold()
     return [_tone_last(part) for part in _NOT_LETTER.split(text) if part]
 
 

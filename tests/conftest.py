@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+import compiled_statements
 import forking
 import pytest
+from centre_states import CentreStates
 from mariadb import MariaDB
 from postgres import Postgres
 from sample import SMALL, write_brief
@@ -19,6 +21,9 @@ from sqlalchemy import Engine
 
 from adapter.database import migrate, open_database
 from adapter.mapping.loader import Mappings
+from adapter.mapping.terminology.code_tables import CodeTables
+from adapter.mapping.terminology.table_files import load_code_tables
+from adapter.pipeline import layout_context
 from adapter.records.importing.importer import run_import
 from adapter.testing.centre import HOSPITALS
 from adapter.testing.commands import Commands
@@ -33,6 +38,7 @@ _LONGEST_FIRST = {  # by what a test of the file takes, as last measured
     for place, name in enumerate(
         (
             "test_faults.py",
+            "test_noninterference.py",
             "test_mapping_service.py",
             "test_workers.py",
             "test_demo.py",
@@ -41,6 +47,9 @@ _LONGEST_FIRST = {  # by what a test of the file takes, as last measured
             "test_opened.py",
             "test_readme.py",
             "test_ledger_model.py",
+            "test_disclosure_cli.py",
+            "test_linking.py",
+            "test_migrating.py",
             "test_reconcile.py",
             "test_merging.py",
             "test_mapping_change.py",
@@ -64,6 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _write_into_memory()
     os.environ["ADAPTER_ALLOW_ROOT"] = "true"  # tests often run in a container
     Commands.launch = staticmethod(forking.launch)
+    compiled_statements.share()
     config.stash[_postgres] = Postgres()
     config.stash[_mariadb] = MariaDB()
     config.stash[_figures] = []
@@ -155,19 +165,33 @@ def _mappings_once() -> Iterator[None]:
     load, known = Mappings.load, {}
 
     def once(_class: type[Mappings], folder: Path, record_fields: Mapping[str, frozenset[str]]) -> Mappings:
-        files = tuple(
-            (path.relative_to(folder), path.read_bytes())
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
-        )
-        asked = (files, frozenset(record_fields.items()))
+        asked = (_bytes_of(folder), frozenset(record_fields.items()))
         if asked not in known:
             known[asked] = load(folder, record_fields)  # what is wrong is raised, and not kept
         return known[asked]
 
+    tables: dict[object, CodeTables] = {}
+
+    def tables_once(folder: Path, problems: list[str]) -> CodeTables:
+        asked = _bytes_of(folder)
+        if asked not in tables:
+            before = len(problems)
+            found = load_code_tables(folder, problems)
+            if len(problems) > before:
+                return found
+            tables[asked] = found
+        return tables[asked]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Mappings, "load", classmethod(once))
+        patch.setattr(layout_context, "load_code_tables", tables_once)
         yield
+
+
+def _bytes_of(folder: Path) -> tuple[tuple[str, bytes], ...]:
+    """All files below it."""
+    found = sorted(os.path.join(where, name) for where, _, names in os.walk(folder) for name in names)
+    return tuple((os.path.relpath(name, folder), Path(name).read_bytes()) for name in found)
 
 
 @pytest.fixture(scope="session")
@@ -236,6 +260,12 @@ def snapshots(_snapshots: Snapshots) -> Iterator[Snapshots]:
     """Databases that others have brought into a state; a test's copies are dropped after it."""
     yield _snapshots
     _snapshots.drop_copies()
+
+
+@pytest.fixture(scope="session")
+def centre_states(tmp_path_factory: pytest.TempPathFactory, empty_sqlite: Path) -> CentreStates:
+    """Data of centres on SQLite that others have brought into a state."""
+    return CentreStates(tmp_path_factory.mktemp("centres"), empty_sqlite)
 
 
 @pytest.fixture

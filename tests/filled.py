@@ -17,7 +17,7 @@ import pytest
 from postgres import Postgres
 from sqlalchemy import Engine, Table, func, insert, select, text
 
-from adapter import audit
+from adapter import audit, withheld
 from adapter.database import migrate, open_database, write_transaction
 from adapter.hospital_tokens import hospital_token
 from adapter.inbox.tables import inbox_item, inbox_listing, inbox_mark
@@ -65,11 +65,11 @@ SMALL = {
     *(ledger.hospital, ledger.server_card, ledger.alarm, ledger.worker, ledger.turn),
     *(ledger.mapping_snapshot, ledger.mapping_in_force, ledger.policy_in_force, records.feed),
     *(records.source_cursor, audit.audit_head, audit.configuration_digest, hospital_token),
-    *(records.import_run, records.held_row),
+    *(records.import_run, records.held_row, ledger.identity_key, ledger.former_identity_key),
 }
 GROWING = {
     *(ledger.entry, ledger.shipment, ledger.receipt, ledger.person_disclosure),
-    *(inbox_item, inbox_mark, inbox_listing, audit.audit, audit.disclosure_refusal),
+    *(inbox_item, inbox_mark, inbox_listing, audit.audit, withheld.disclosure_refusal),
     *(records.record, records.cadre_identifier, records.cadre_name, records.record_merge, records.import_row),
     records.import_change,
     *(repository.repository_resource, repository.repository_version, repository.repository_index),
@@ -156,6 +156,7 @@ def postgresql() -> Iterator[Engine]:
     finally:
         engine.dispose()
         postgres.drop(name)
+        postgres.stop()  # it is another's: only this one's connection ends
 
 
 def fill(engine: Engine) -> None:
@@ -219,7 +220,7 @@ def _rows() -> Iterator[tuple[Table, Iterator[Row]]]:
     yield repository.repository_index, _index()
     yield audit.audit, _audit()
     yield audit.audit_head, iter([{"id": 1, "seq": 1000, "hash": "h1000"}])
-    yield audit.disclosure_refusal, _refusals()
+    yield withheld.disclosure_refusal, _refusals()
 
 
 _UNPLANNED = {"planned_position": 0, "planned_version": "", "failures": 0}

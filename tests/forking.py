@@ -35,7 +35,7 @@ _UNFLUSHED = 120  # what Python ends with then
 _OTHERS = (
     "adapter.migrations",
     "adapter.fhir.definitions.generate",
-    "adapter.mapping.units.generate",
+    "adapter.units.generate",
 )  # not run here
 _LATER = (  # what commands import while they run
     "alembic.command",

@@ -19,6 +19,7 @@ from adapter.database import migrate, open_database
 
 URL_VARIABLE = "ADAPTER_TEST_POSTGRES"
 _FOLDER_VARIABLE = "ADAPTER_TEST_POSTGRES_FOLDER"  # from the first process to pytest-xdist's workers
+_WITH_STRATEGIES = 15_00_00  # the first version that is told how to copy a database
 _FAST = (
     "fsync=off",  # the cluster is thrown away: only speed counts
     "full_page_writes=off",
@@ -54,6 +55,7 @@ class Postgres:
         if port is None and folder:
             os.environ[_FOLDER_VARIABLE] = folder
         self._folder = Path(folder)
+        self._administrator: psycopg.Connection | None = None
 
     @staticmethod
     def installed() -> bool:
@@ -71,30 +73,43 @@ class Postgres:
         """
         server, migrated = self._start()
         template = _name(template) if template else "template0" if empty else migrated
-        with psycopg.connect(_plain(server), autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                    sql.Identifier(name), sql.Identifier(template)
-                )
+        administrator = self._connected()
+        # To copy the files takes half of what it takes to copy page by page through the write-ahead log.
+        how = "STRATEGY FILE_COPY" if administrator.info.server_version >= _WITH_STRATEGIES else ""
+        administrator.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} {}").format(
+                sql.Identifier(name), sql.Identifier(template), sql.SQL(how)
             )
+        )
         return _with_name(server, name)
 
     def drop(self, name: str) -> None:
         """Remove the database `name`, whoever is still connected."""
+        self._connected().execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        )
+
+    def _connected(self) -> psycopg.Connection:
+        """A connection that makes and drops databases; it is kept for the next."""
         server, _ = self._start()
-        with psycopg.connect(_plain(server), autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-            )
+        if self._administrator is None or self._administrator.closed:
+            self._administrator = psycopg.connect(_plain(server), autocommit=True)
+        return self._administrator
+
+    def _disconnect(self) -> None:
+        if self._administrator is not None:
+            self._administrator.close()
+            self._administrator = None
 
     def stop(self) -> None:
         """Stop and remove what `_start` made, if this process owns it."""
+        ready = self._folder / "ready"
+        if self.owner and self._given and ready.exists():
+            self.drop(ready.read_text().splitlines()[1])
+        self._disconnect()
         if not (self.owner and self.available):
             return
-        ready = self._folder / "ready"
-        if ready.exists() and self._given:
-            self.drop(ready.read_text().splitlines()[1])
-        elif ready.exists():
+        if ready.exists() and not self._given:
             self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "-w", "stop")
         shutil.rmtree(self._folder, ignore_errors=True)
         if self.port is None:
@@ -126,6 +141,7 @@ class Postgres:
 
     def restart(self, mode: str) -> None:
         """Stop the server (`fast`: sessions are ended; `immediate`: as if it had crashed) and start it."""
+        self._disconnect()
         self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", mode, "-w", "stop")
         self._serve()
 

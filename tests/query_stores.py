@@ -3,13 +3,13 @@
 import sys
 from types import ModuleType
 
-from adapter import audit, database, hospital_tokens
+from adapter import audit, database, hospital_tokens, withheld
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
 from adapter.inbox.store import InboxStore
-from adapter.insights import audit_log, backup_report, problems
+from adapter.insights import audit_log, backup_report, problems, trial_restore, withdrawals
 from adapter.ledger import erasure as ledger_erase
-from adapter.ledger import reassignment
+from adapter.ledger import identity_key, reassignment
 from adapter.ledger.active_mappings import ActiveMappingStore
 from adapter.ledger.disclosures import DisclosureStore
 from adapter.ledger.entries.bulk_statements import EntryInserter
@@ -72,10 +72,13 @@ STORES: tuple[type | ModuleType, ...] = (
         ImportWriter,
         cursors,
     ),
-    *(tabs, receive, InboxStore, inbox_erase, repository, repository_erase, audit),
+    *(tabs, receive, InboxStore, inbox_erase, repository, repository_erase, audit, withheld),
 )
 OTHERS: dict[type | ModuleType, str] = {
     HospitalStore: "hospitals are few",
+    trial_restore: "makes a database and drops it",
+    withdrawals: "for a person, once",
+    identity_key: "one row, or once in years; what is counted has an index",
     ServerCardStore: "hospitals are few",
     ActiveMappingStore: "hospitals and mappings are few",
     NamedLockStore: "turns are few",

@@ -12,7 +12,7 @@ from filled import BV, CHANGES, NOW, PEOPLE, cadre, identity, loser, survivor
 from ledger_books import wish
 from sqlalchemy import Engine
 
-from adapter import audit
+from adapter import audit, withheld
 from adapter.database import read_transaction, write_transaction
 from adapter.errors import PlanChanged
 from adapter.fhir import codec
@@ -159,6 +159,7 @@ def looking(engine: Engine) -> None:
     assert waiting.has_entries(BV)
     waiting.unknown(BV, NOW)
     waiting.retracting(BV, NOW)
+    waiting.nameless_retractions(BV)
     waiting.undelivered_referrals(BV, NOW)
     assert waiting.delivered_referrals(BV)
     waiting.unclaimed_shipments(BV, NOW, NOW)
@@ -406,12 +407,12 @@ def telling(engine: Engine) -> None:
     """The audit, and what is kept back."""
     with write_transaction(engine) as connection:
         audit.append(connection, at=NOW, actor="test", action="test.done")
-        audit.set_withheld(connection, BV, {"s1": {("measurement", "tier"): 5}, "s2": {}}, NOW)
+        withheld.set_withheld(connection, BV, {"s1": {("measurement", "tier"): 5}, "s2": {}}, NOW)
     audit.chain_head(engine)
     assert audit.hash_at(engine, audit.newest(engine).seq)
     audit.verify_chain(engine)
-    assert audit.withheld_of_subject(engine, BV, "s1")
-    assert audit.withheld_counts(engine, BV)
+    assert withheld.withheld_of_subject(engine, BV, "s1")
+    assert withheld.withheld_counts(engine, BV)
 
 
 STORIES: tuple[Callable[[Engine], None], ...] = (

@@ -8,11 +8,13 @@ command imports what it needs when it runs, so that `adapter --help` stays quick
 
 import os
 import sys
+import tomllib
 from collections.abc import Sequence
+from pathlib import Path
 
 from adapter.cli.foreign_errors import in_words
-from adapter.errors import AdapterError
-from adapter.texts import printable, say, set_language
+from adapter.errors import AdapterError, UsageError
+from adapter.texts import LANGUAGES, printable, say, set_language
 
 __all__ = ["main"]
 
@@ -28,9 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     general, rest = _hoist(list(sys.argv[1:] if arguments is None else arguments))
     set_language(_language(general))
     from adapter.cli.app import app
+    from adapter.cli.terminal.command_words import CLICK_REFUSAL, complaint
 
     try:
-        app(args=[*general, *rest], prog_name="adapter")
+        code = app(args=[*general, *rest], prog_name="adapter", standalone_mode=False)
+    except CLICK_REFUSAL as error:
+        for line in complaint(error):
+            print(line, file=sys.stderr)
+        raise SystemExit(UsageError.exit_code) from None
     except AdapterError as error:
         if "--debug" in general:
             raise
@@ -45,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         print(say("cli.error", problem=words), file=sys.stderr)
         raise SystemExit(1) from None
+    raise SystemExit(code or 0)
 
 
 def _hoist(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -65,12 +73,29 @@ def _hoist(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _language(general: Sequence[str]) -> str:
+    """Of help and usage errors, for which no settings are loaded: their file is asked for `lang` alone."""
+    for chosen in (_value(general, "--lang"), os.environ.get("ADAPTER_LANG")):
+        if chosen in LANGUAGES:
+            return str(chosen)
+    file = _value(general, "--config") or os.environ.get("ADAPTER_CONFIG") or "adapter.toml"
+    return _lang_of_settings(Path(file))
+
+
+def _value(general: Sequence[str], option: str) -> str | None:
     for index, word in enumerate(general):
-        if word.startswith("--lang="):
+        if word.startswith(f"{option}="):
             return word.partition("=")[2]
-        if word == "--lang" and index + 1 < len(general):
+        if word == option and index + 1 < len(general):
             return general[index + 1]
-    return os.environ.get("ADAPTER_LANG", "en")
+    return None
+
+
+def _lang_of_settings(file: Path) -> str:
+    """The language that a settings file chooses; English where it cannot be read, which others say."""
+    try:
+        return str(tomllib.loads(file.read_text("utf-8")).get("lang", "en"))
+    except (OSError, ValueError):
+        return "en"
 
 
 def _complain(error: AdapterError) -> None:

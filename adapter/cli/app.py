@@ -13,6 +13,7 @@ from adapter.cli.commands import (
     explain,
     export,
     hospital,
+    identity_key,
     import_records,
     imports,
     inbox,
@@ -29,12 +30,13 @@ from adapter.cli.commands import (
     terminology,
     validate,
 )
+from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import Choices
 from adapter.texts import say
 
 __all__ = ["app"]
 
-app = typer.Typer(
+app = CommandLine(
     help=say("cli.help"),
     no_args_is_help=True,
     add_completion=False,
@@ -96,5 +98,6 @@ for module in (
     validate,
     backup,
     audit,
+    identity_key,
 ):
     module.register(app)

@@ -22,6 +22,7 @@ from adapter.disclosure.policy_schema import (
     ShareScope,
 )
 from adapter.errors import PolicyError
+from adapter.invalid_entries import describe_invalid_entry
 from adapter.text_folding import compile_folded_pattern, fold_text
 from adapter.texts import say
 
@@ -344,7 +345,7 @@ def parse_policy(data: Mapping[str, Any], *, where: str) -> Policy:
         return Policy.model_validate(data)
     except ValidationError as error:
         problems: Iterable[str] = (
-            f"{where}: {'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+            f"{where}: {'.'.join(str(part) for part in item['loc'])}: {describe_invalid_entry(item)}"
             for item in error.errors()
         )
         raise PolicyError("disclosure.invalid", tuple(problems), path=where) from error

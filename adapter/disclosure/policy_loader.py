@@ -8,6 +8,7 @@ import yaml
 
 from adapter.disclosure.policy import Policy, parse_policy
 from adapter.errors import PolicyError
+from adapter.texts import say
 
 __all__ = ["load_policy", "read_policy"]
 
@@ -20,7 +21,7 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"{key.value!r} stands here a second time", key.start_mark
+                    None, None, say("disclosure.second_time", word=key.value), key.start_mark
                 )
             seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
@@ -43,5 +44,7 @@ def read_policy(written: bytes, path: Path) -> Policy:
     except yaml.YAMLError as error:
         raise PolicyError("disclosure.invalid", (f"{path.name}: {error}",), path=str(path)) from error
     if not isinstance(data, dict):
-        raise PolicyError("disclosure.invalid", (f"{path.name}: not a table of rules",), path=str(path))
+        raise PolicyError(
+            "disclosure.invalid", (f"{path.name}: {say('disclosure.no_table')}",), path=str(path)
+        )
     return parse_policy(data, where=path.name)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from adapter.text_folding import compile_folded_pattern
+from adapter.texts import say
 
 __all__ = [
     "MANDATORY_GROUPS",
@@ -55,16 +56,16 @@ def _expression(text: str) -> str:
     try:
         compile_folded_pattern((text,))
     except re.error as error:
-        raise ValueError(f"{text!r} is not a regular expression: {error}") from error
+        raise ValueError(say("disclosure.not_expression", text=text, problem=error)) from error
     if not text.strip():
-        raise ValueError("an empty expression would match every text")
+        raise ValueError(say("disclosure.empty_expression"))
     return text
 
 
 def _icd10(text: str) -> str:
     match = _ICD10.fullmatch(text)
     if match is None or (match[2] and not (len(match[1]) == len(match[2]) and match[1] <= match[2])):
-        raise ValueError(f"{text!r} is not an ICD-10 code, chapter letter or range such as F, B20 or N70-N99")
+        raise ValueError(say("disclosure.not_icd10", text=text))
     return text
 
 
@@ -110,7 +111,7 @@ class HospitalPolicy(_Strict):
     @classmethod
     def _never_t0(cls, value: dict[TierName, DisclosureForm]) -> dict[TierName, DisclosureForm]:
         if value.get("T0", DisclosureForm.REFUSE) is not DisclosureForm.REFUSE:
-            raise ValueError("T0 is always refuse")
+            raise ValueError(say("disclosure.t0_refuse"))
         return value
 
 
@@ -144,7 +145,7 @@ class PolicyFile(_Strict):
     @classmethod
     def _t0_is_refused(cls, value: dict[TierName, DisclosureForm]) -> dict[TierName, DisclosureForm]:
         if value.get("T0") is not DisclosureForm.REFUSE:
-            raise ValueError("T0 must be there and be refuse")
+            raise ValueError(say("disclosure.t0_missing"))
         return value
 
     @model_validator(mode="after")
@@ -152,8 +153,8 @@ class PolicyFile(_Strict):
         for name in MANDATORY_GROUPS:
             group = self.groups.get(name)
             if group is None or not group.icd10 or not group.words:
-                raise ValueError(f"groups.{name} must be there with its icd10 and words")
+                raise ValueError(say("disclosure.group_missing", name=name))
         classes = self.sealed.get("health-class")
         if classes is None or not classes.words or not classes.phrases:
-            raise ValueError("sealed.health-class must be there with its words and phrases")
+            raise ValueError(say("disclosure.seal_missing"))
         return self

@@ -5,6 +5,8 @@ they were sent, and nobody without the key can go back to the record. Conditiona
 into URLs and server logs, so nothing national or personal may stand in its place.
 """
 
+from collections.abc import Sequence
+from copy import copy
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -62,17 +64,47 @@ def is_weak_key(key: bytes) -> bool:
 
 
 class IdentityFactory:
-    """Makes identities from the centre's secret key (at least 16 bytes)."""
+    """Makes identities from the centre's secret key (at least 16 bytes). `formers`, the oldest first, are
+    those of the keys before: what was hashed under them, and cannot be made anew, is still known by them.
+    """
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, formers: Sequence["IdentityFactory"] = ()) -> None:
         if len(key) < MIN_KEY_BYTES:
             raise ValueError("the identity key needs at least 16 bytes")
         self._key = blake2b(key, digest_size=32).digest()
+        self.formers = tuple(formers)
 
     def of(self, hospital: str, resource_type: str, kind: str, key: str) -> str:
         """32 hexadecimal characters for this record's resource at this hospital."""
         message = "\x1f".join((hospital, resource_type, kind, key)).encode()
         return blake2b(message, digest_size=16, key=self._key).hexdigest()
+
+    @property
+    def mark(self) -> str:
+        """What tells this key from others, and nothing of it."""
+        return self.of("", "identity-key", "mark", "")
+
+    def with_formers(self, formers: Sequence["IdentityFactory"]) -> "IdentityFactory":
+        """The same, after these."""
+        other = copy(self)
+        other.formers = tuple(formers)
+        return other
+
+    def wrap(self, former: "IdentityFactory", salt: bytes) -> bytes:
+        """A former one's key, to be kept beside what is hashed under it: only who has this key can `unwrap`
+        it. A pad of one block, from another salt each time.
+        """
+        return bytes(a ^ b for a, b in zip(former._key, self._pad(salt), strict=True))
+
+    def unwrap(self, wrapped: bytes, salt: bytes) -> "IdentityFactory":
+        """The former one; whether it is, its `mark` says."""
+        former = copy(self)
+        former._key = bytes(a ^ b for a, b in zip(wrapped, self._pad(salt), strict=True))
+        former.formers = ()
+        return former
+
+    def _pad(self, salt: bytes) -> bytes:
+        return blake2b(salt, digest_size=32, key=self._key, person=b"former-key").digest()
 
 
 def conditional_reference(resource_type: str, system: str, value: str) -> str:

@@ -1,6 +1,6 @@
 """The audit as it may be looked at: its rows, newest first, a page at a time, and whether it holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,14 +19,14 @@ _A = audit.audit.c
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which rows. `who` and `action` may be beginnings: `cli`, `disclosure`. `subject` is a person's opaque
-    name. The moments are those between which it was: from `since` on, before `until`.
+    """Which rows. `who` and `action` may be beginnings: `cli`, `disclosure`. `subjects` are a person's opaque
+    names, none: anybody's. The moments are those between which it was: from `since` on, before `until`.
     """
 
     who: str | None = None
     action: str | None = None
     hospital: str | None = None
-    subject: str | None = None
+    subjects: Sequence[str] = ()
     since: datetime | None = None
     until: datetime | None = None
 
@@ -87,9 +87,10 @@ def _filtered(query: Select[Any], wanted: AuditFilter) -> Select[Any]:
             query = query.where(
                 or_(column == word, column.startswith(word.rstrip(next_) + next_, autoescape=True))
             )
-    for column, value in ((_A.hospital, wanted.hospital), (_A.subject, wanted.subject)):
-        if value:
-            query = query.where(column == value)
+    if wanted.hospital:
+        query = query.where(_A.hospital == wanted.hospital)
+    if wanted.subjects:
+        query = query.where(_A.subject.in_(wanted.subjects))
     if wanted.since:
         query = query.where(_A.at >= wanted.since)
     return query.where(_A.at < wanted.until) if wanted.until else query

@@ -19,6 +19,7 @@ from adapter import audit
 from adapter.database import known_versions, read_transaction
 from adapter.errors import AdapterError, UsageError
 from adapter.fhir.identity import IdentityFactory
+from adapter.insights.trial_restore import NotTried, restored_for_a_moment
 from adapter.pipeline.mapping_loading import load_mappings
 from adapter.pipeline.remembered_head import AuditKey
 from adapter.settings import Settings
@@ -53,6 +54,7 @@ class BackupReport:
     audit_rows_keyed_from: int | None = None
     key_fits: bool | None = None
     problems: tuple[str, ...] = ()
+    untried: str = ""  # in a word, why it was not put into a database and looked at there
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -67,7 +69,7 @@ def report_backup(settings: Settings, file: Path) -> BackupReport:
     if begins == _SQLITE:
         return _report_sqlite(settings, file)
     if begins.startswith(_PG_DUMP):
-        return _report_dump(file)
+        return _report_dump(settings, file)
     raise UsageError("backup.is_none", path=str(file))
 
 
@@ -186,8 +188,10 @@ def _key_fits(engine: Engine, settings: Settings) -> bool | None:
     )
 
 
-def _report_dump(file: Path) -> BackupReport:
-    """PostgreSQL's own: read to its end; what it holds is known once it is in a server."""
+def _report_dump(settings: Settings, file: Path) -> BackupReport:
+    """PostgreSQL's own: read to its end, and put into a throw-away database where the server of the settings
+    allows one; else `untried` says why what it holds is not known.
+    """
     found = BackupReport(str(file.absolute()), "postgresql", file.stat().st_size)
     problems, program = list(_of_the_file(file)), shutil.which("pg_restore")
     if program is None:
@@ -202,4 +206,14 @@ def _report_dump(file: Path) -> BackupReport:
     said = read("--data-only", "--table=alembic_version", "--file=-").stdout.splitlines()
     begins = next((number for number, line in enumerate(said) if line.startswith("COPY ")), None)
     schema = said[begins + 1] if begins is not None and len(said) > begins + 1 else None
-    return replace(found, schema=schema, problems=(*problems, *_of_the_schema(schema)))
+    problems += _of_the_schema(schema)
+    found = replace(found, schema=schema, problems=tuple(problems))
+    if schema is None or schema != known_versions()[-1]:
+        return replace(found, untried="older-schema")
+    try:
+        with restored_for_a_moment(settings.resolved_database_url, file) as engine:
+            found = replace(found, counts=_counts(engine), last_written=_last_written(engine))
+            return _judged(found, engine, settings, problems)
+    except NotTried as why:
+        refused = ("refused",) if why.why == "refused" else ()
+        return replace(found, untried=why.why, problems=(*found.problems, *refused))

@@ -5,18 +5,20 @@ from json import JSONDecodeError
 from typing import Any
 
 from adapter.fhir import codec
+from adapter.fhir.definitions.profiles import KnownProfiles, load_profiles
 from adapter.fhir.operation_outcome import Issue, operation_outcome
 from adapter.fhir.validation.checker import check_resource
 from adapter.texts import say
 
-__all__ = ["Issue", "check_document", "outcome_text"]
+__all__ = ["Issue", "KnownProfiles", "check_document", "load_profiles", "outcome_text"]
 
 _EXTENSION = "http://hl7.org/fhir/StructureDefinition/operationoutcome-"
 
 
-def check_document(data: bytes, *, second_opinion: bool) -> list[Issue]:
+def check_document(
+    data: bytes, *, second_opinion: bool, profiles: KnownProfiles | None = None
+) -> list[Issue]:
     """What is wrong with a JSON document that should be a resource."""
-
     try:
         resource = codec.loads_strictly(data)
     except JSONDecodeError as problem:
@@ -31,7 +33,7 @@ def check_document(data: bytes, *, second_opinion: bool) -> list[Issue]:
         return [_unreadable(say("validate.bad_number"))]
     except RecursionError:
         return [_unreadable(say("validate.too_deep"))]
-    return check_resource(resource, second_opinion=second_opinion)
+    return check_resource(resource, second_opinion=second_opinion, profiles=profiles)
 
 
 def _begins_with_json(problem: JSONDecodeError) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from adapter.insights.explain_values import TracedResource
     from adapter.insights.held_list import ListedHeldRow
     from adapter.insights.hospital_service import HospitalService
+    from adapter.insights.identity_key import IdentityKeyReport
     from adapter.insights.inbox_item import InboxItemReport
     from adapter.insights.inbox_list import InboxList
     from adapter.insights.mapping_impact import MappingImpact
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from adapter.insights.source_list import SourceState
     from adapter.insights.status import HospitalStatus
     from adapter.insights.unanswered import UnansweredReferral
+    from adapter.insights.withdrawals import Withdrawal
     from adapter.ledger.workers.registry import Worker
     from adapter.mapping.terminology.gaps import Gap
     from adapter.pipeline.mappings.activation import ProgressCallback
@@ -318,7 +320,7 @@ class Insights:
         from adapter.insights.audit_log import audit_page
 
         found = audit_page(self.adapter, wanted, before=before, limit=limit)
-        self._note_look("audit.read", rows=len(found.rows), subject=wanted.subject)
+        self._note_look("audit.read", rows=len(found.rows), subject=next(iter(wanted.subjects), None))
         return found
 
     def audit_chain(self) -> "ChainReading":
@@ -333,15 +335,29 @@ class Insights:
 
         return audit_head(self.adapter)
 
+    def withdrawals(self, hospital: str) -> "Sequence[Withdrawal]":
+        """What is to be taken back at a hospital. That somebody looked is in the audit."""
+        from adapter.insights.withdrawals import waiting_withdrawals
+
+        found = waiting_withdrawals(self.adapter, hospital)
+        self._note_look("withdrawals.read", hospital=hospital)
+        return found
+
+    def identity_key(self) -> "IdentityKeyReport":
+        """How the identity key stands."""
+        from adapter.insights.identity_key import identity_key_report
+
+        return identity_key_report(self.adapter)
+
     def audit_hash(self, seq: int) -> str | None:
         """The hash of one row, to be compared with what somebody noted down; None where there is no such."""
         from adapter.audit import hash_at
 
         return hash_at(self.adapter.engine, seq)
 
-    def audit_subject(self, key: str) -> str:
-        """What the audit calls a person. Raises SettingsError without the identity key."""
-        return self.adapter.audit_subject(key)
+    def audit_subjects(self, key: str) -> list[str]:
+        """What the audit calls a person, now and before. Raises SettingsError without the identity key."""
+        return self.adapter.audit_subjects(key)
 
     def _note_look(self, action: str, *, subject: str | None = None, **details: Any) -> None:
         """Note that `viewer` is about to see this."""

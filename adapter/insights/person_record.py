@@ -5,7 +5,7 @@ their versions, referrals.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -114,8 +114,10 @@ class PersonRecord:
     referrals: tuple[Referral, ...]
 
 
-def local_time(at: datetime) -> str:
-    """A moment as a clock here shows it."""
+def local_time(at: date) -> str:
+    """A moment as a clock here shows it; a day as it is."""
+    if not isinstance(at, datetime):
+        return str(at)
     return at.astimezone(_ZONE).strftime("%Y-%m-%d %H:%M:%S")
 
 
@@ -130,13 +132,13 @@ def person_record(adapter: Adapter, cadre: str) -> PersonRecord | None:
     return PersonRecord(
         person=found_person(person),
         deceased_on=str(person.deceased_on) if person.deceased_on else None,
-        visits=tuple(sorted(_of(records, Visit), key=lambda one: one.started_at)),
+        visits=tuple(sorted(_of(records, Visit), key=lambda one: _time_order(one.started_at))),
         diagnoses=_of(records, Diagnosis),
-        procedures=tuple(sorted(_of(records, Procedure), key=lambda one: one.started_at)),
+        procedures=tuple(sorted(_of(records, Procedure), key=lambda one: _time_order(one.started_at))),
         immunizations=_of(records, Immunization),
         values=_value_series(records, results, known),
         results=results,
-        referrals=tuple(sorted(_of(records, Referral), key=lambda one: one.ordered_at)),
+        referrals=tuple(sorted(_of(records, Referral), key=lambda one: _time_order(one.ordered_at))),
     )
 
 
@@ -159,7 +161,7 @@ def shown_results(
 
 
 def _result_order(one: ShownResult) -> tuple[float, str]:
-    return (one.issued_at.timestamp() if one.issued_at else float("-inf"), one.key)
+    return (_time_order(one.issued_at), one.key)
 
 
 def _shown(result: Result, content: ResultContent, versions: Sequence[InboxItem]) -> ShownResult:
@@ -187,7 +189,7 @@ def _value_series(
     records: Sequence[Record], results: Sequence[ShownResult], known: KnownMeasures
 ) -> tuple[ValueSeries, ...]:
     """Every value of the person by measure: what the centre measured, and what hospitals did."""
-    series: dict[tuple[str | None, str], list[tuple[datetime | None, RecordedValue]]] = defaultdict(list)
+    series: dict[tuple[str | None, str], list[tuple[date | None, RecordedValue]]] = defaultdict(list)
     visits = {one.key: one for one in records if isinstance(one, Visit)}
     for one in records:
         if isinstance(one, Measurement) and one.status != WITHDRAWN:
@@ -206,8 +208,17 @@ def _value_series(
     )
 
 
-def _value_order(one: tuple[datetime | None, RecordedValue]) -> float:
-    return one[0].timestamp() if one[0] else float("-inf")
+def _value_order(one: tuple[date | None, RecordedValue]) -> float:
+    return _time_order(one[0])
+
+
+def _time_order(at: date | None) -> float:
+    """Where something stands in time: a day at its beginning, what has no time before all."""
+    if at is None:
+        return float("-inf")
+    if isinstance(at, datetime):
+        return at.timestamp()
+    return datetime(at.year, at.month, at.day, tzinfo=_ZONE).timestamp()
 
 
 def taken_at(said: str | None, result: ShownResult) -> str:

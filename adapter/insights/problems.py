@@ -16,7 +16,8 @@ import orjson
 from sqlalchemy import text
 
 from adapter.database import read_transaction
-from adapter.errors import MappingError, PolicyError, SettingsError
+from adapter.errors import PolicyError, SettingsError
+from adapter.insights import identity_key
 from adapter.insights.open_files import readable_by_others
 from adapter.insights.unanswered import backlog_of, unanswered_referrals
 from adapter.ledger.hospitals.circuit_breaker import HospitalMode
@@ -28,7 +29,6 @@ from adapter.ledger.server_cards.store import StoredCard
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.mappings.activation_status import inactive_mapping
 from adapter.pipeline.outbound.pending_disclosure import pending_disclosure
-from adapter.pipeline.outbound.planning import check_identity_key
 from adapter.pipeline.outbound.server_identity import halt_reason
 from adapter.records.doubles import shared_numbers
 from adapter.settings import AlarmSettings
@@ -46,7 +46,6 @@ __all__ = [
 ]
 
 _NONE = Backlog(0, None)
-_FEW = 20  # resources whose identity is made again
 _SILENT = timedelta(minutes=10)  # a worker at work gives a sign every few seconds
 # What helps first where a release would only fail again.
 _PARKED = {
@@ -95,14 +94,17 @@ class Problem:
 class HospitalFacts:
     """What is known of one hospital. `mapping` says why the folder's mapping is not in force there;
     `token_expires_at` is when our token for it ends, `token_unreadable` that it cannot be read. `halted` is
-    why nothing may be written there, `other_key` that its ledger was made with another identity key.
-    `disclosures` counts the people of whom something waits for consent.
+    why nothing may be written there, `nameless` what is to be taken back there of no record that is known,
+    `other_key` that its ledger was made with another identity key. `disclosures` counts the people of whom
+    something waits for consent, `former_key` the resources that the hospital still has under the identity
+    key before.
     """
 
     row: HospitalState
     parked: tuple[ParkedGroup, ...] = ()
     unknown: Backlog = _NONE
     retracting: Backlog = _NONE
+    nameless: Backlog = _NONE
     referrals: Backlog = _NONE
     idle: Backlog = _NONE
     unmatched: Backlog = _NONE
@@ -115,6 +117,7 @@ class HospitalFacts:
     halted: str | None = None
     other_key: bool = False
     disclosures: int = 0
+    former_key: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,7 @@ class ProblemFacts:
     read_only: bool = False
     failed_channels: tuple[str, ...] = ()
     key_unreadable: bool = False  # the identity key is missing or too short
+    weak_key: bool = False  # the identity key can be guessed, and is in use
     audit_trouble: str = ""  # why the audit does not lead to what is remembered, in a word
     readable_by_others: int = 0  # files and folders of ours that other accounts can read
     held: Backlog = _NONE  # rows of imports that wait for a person
@@ -165,6 +169,7 @@ def _at_home(known: ProblemFacts, limits: AlarmSettings) -> Iterator[Problem]:
     free, held, silent = known.disk_free_mb, known.held, known.silent_workers
     yield Problem("policy", "", None, int(known.policy_wrong), "adapter mapping check")
     yield Problem("no-key", "", None, int(known.key_unreadable), "adapter mapping check")
+    yield Problem("weak-key", "", None, int(known.weak_key), "adapter identity-key")
     yield Problem("merged", "", None, known.orphaned_merges, "adapter cadre merges")
     yield Problem("held", "", held.since, held.count, "adapter import held")
     yield Problem("doubles", "", None, known.shared_numbers, "adapter cadre doubles")
@@ -198,7 +203,17 @@ def _at(name: str, there: HospitalFacts, limits: AlarmSettings, now: datetime) -
         yield Problem("mapping", name, None, 1, command, cause=there.mapping)
     if there.disclosures:
         yield Problem("disclosures", name, None, there.disclosures, f"adapter mapping diff {name}")
+    if there.nameless.count and _is_closed_to_us(there):
+        command = f"adapter hospital withdrawals {name}"
+        yield Problem("withdrawals", name, there.nameless.since, there.nameless.count, command)
     yield from _server(name, there, limits, now)
+
+
+def _is_closed_to_us(there: HospitalFacts) -> bool:
+    """Whether nothing is written there until a person does something."""
+    row = there.row
+    stopped = row.failing_since is not None and row.last_error in _AT_ONCE
+    return bool(there.halted) or row.mode == HospitalMode.PAUSED or stopped or there.other_key
 
 
 def _reached(name: str, there: HospitalFacts, limits: AlarmSettings, now: datetime) -> Iterator[Problem]:
@@ -226,6 +241,8 @@ def _server(name: str, there: HospitalFacts, limits: AlarmSettings, now: datetim
     """Its card, its certificate, our token for it, and our identities."""
     if there.other_key:
         yield Problem("other-key", name, None, 1, "adapter mapping check")
+    if there.former_key:
+        yield Problem("former-key", name, None, there.former_key, f"adapter sync {name}")
     if there.token_unreadable:
         yield Problem("no-token", name, None, 1, "adapter mapping check")
     if there.token_expires_at is not None and there.token_expires_at - now < timedelta(
@@ -291,7 +308,8 @@ def collect_facts(adapter: Adapter, now: datetime) -> ProblemFacts:
         removed=adapter.overdue.unconfigured_hospitals(adapter.settings.hospitals),
         silent_workers=silent,
         policy_wrong=_policy_wrong(adapter),
-        key_unreadable=_key_unreadable(adapter),
+        key_unreadable=identity_key.is_unreadable(adapter),
+        weak_key=identity_key.is_weak(adapter),
         disk_free_mb=_disk_free(adapter),
         read_only=_read_only(adapter),
         failed_channels=ways,
@@ -311,6 +329,7 @@ def _facts_at(adapter: Adapter, name: str, now: datetime) -> HospitalFacts:
         row=adapter.ledger.hospitals.row(name),
         parked=tuple(adapter.parked_store.groups([ParkedSelection(name)])),
         unknown=ages.unknown(name, now - timedelta(minutes=limits.unknown_minutes)),
+        nameless=ages.nameless_retractions(name),
         retracting=ages.retracting(name, now - timedelta(hours=limits.retract_hours)),
         referrals=ages.undelivered_referrals(name, now - timedelta(hours=limits.referral_hours)),
         idle=ages.unclaimed_shipments(name, now - timedelta(minutes=limits.idle_minutes), now),
@@ -320,33 +339,10 @@ def _facts_at(adapter: Adapter, name: str, now: datetime) -> HospitalFacts:
         token_unreadable=no_token,
         mapping=kept.why if kept and kept.why != "changed" else None,
         halted=halt_reason(adapter, name),
-        other_key=_is_other_key(adapter, name),
+        other_key=identity_key.is_other_key(adapter, name),
+        former_key=identity_key.under_former_key(adapter, name),
         disclosures=max(waits.weight.newly_people, waits.weight.taken_people) if waits else 0,
     )
-
-
-def _is_other_key(adapter: Adapter, name: str) -> bool:
-    """Whether the ledger was made with another identity key. A key or a mapping that cannot be read is a
-    problem of its own.
-    """
-    few = adapter.ledger.sample(name, _FEW)
-    try:
-        made = (adapter.identities.of(name, one.type, one.kind, one.key) == one.identity for one in few)
-        if few and not any(made):  # the mappings are loaded only where the quick look is no proof
-            check_identity_key(adapter, adapter.destination(name))
-    except SettingsError as error:
-        return error.text == "settings.other_key"
-    except MappingError:
-        return False
-    return False
-
-
-def _key_unreadable(adapter: Adapter) -> bool:
-    try:
-        _ = adapter.identities
-    except SettingsError:
-        return True
-    return False
 
 
 def _token(adapter: Adapter, name: str) -> tuple[datetime | None, bool]:

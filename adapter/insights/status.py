@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from adapter import audit
+from adapter import withheld
 from adapter.errors import PolicyError
 from adapter.insights.hospital_service import HospitalService, hospital_service
 from adapter.ledger.schema.states import EntryState
@@ -80,7 +80,7 @@ def _status(adapter: Adapter, name: str, problem: str | None, now: datetime) -> 
         waiting=waiting,
         parked=counts.get(EntryState.PARKED, 0),
         unknown=unknown,
-        withheld=sum(refusal.records for refusal in audit.withheld_counts(adapter.engine, name)),
+        withheld=sum(refusal.records for refusal in withheld.withheld_counts(adapter.engine, name)),
         last_contact=state.last_contact,
         next_try=_next_try(due, how) if waiting or unknown else None,
         last_error=state.last_error,

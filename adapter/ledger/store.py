@@ -50,7 +50,7 @@ _E = tables.entry
 
 _STUCK = 3  # attempts to retract
 _MANY = 500  # identities in one query
-_COLUMNS = [_E.c[name] for name in LedgerEntry.__dataclass_fields__]
+_COLUMNS = tuple(_E.c[name] for name in LedgerEntry.__dataclass_fields__)
 _STATE = list(LedgerEntry.__dataclass_fields__).index("state")
 _LINE_STATE = SettlementRow._fields.index("state")
 _OF_HOSPITAL = select(*_COLUMNS).where(_E.c.hospital == bindparam("b_hospital"))
@@ -345,11 +345,12 @@ class LedgerStore:
             return set(connection.execute(query).scalars())
 
     def by_identity(self, hospital: str, resource_type: str, value: str) -> LedgerEntry | None:
-        """The line with that identity at a hospital."""
-        found = self._select(
-            and_(_E.c.hospital == hospital, _E.c.type == resource_type, _E.c.identity == value)
-        )
-        return next(found, None)
+        """The line with that identity at a hospital, or that had it under the identity key before."""
+        for column in (_E.c.identity, _E.c.former_identity):
+            there = and_(_E.c.hospital == hospital, _E.c.type == resource_type, column == value)
+            if (found := next(self._select(there), None)) is not None:
+                return found
+        return None
 
     def by_remote_id(self, hospital: str, resource_type: str, remote_id: str) -> LedgerEntry | None:
         """The line that the hospital knows by that id."""

@@ -11,11 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
-from sqlalchemy.engine import URL, make_url
-
 from adapter import audit
 from adapter.database import write_transaction
 from adapter.errors import UsageError
+from adapter.insights.trial_restore import client_url
 from adapter.operations.operation import Operation, OperationContext
 
 __all__ = ["BackupMade", "BackupPlan", "MakeBackup"]
@@ -97,14 +96,7 @@ def _copy_sqlite(context: OperationContext, part: Path) -> None:
 
 def _dump(url: str, part: Path) -> None:
     """By `pg_dump`, in its own format; the password goes by the environment, which others cannot read."""
-    parsed = make_url(url)
-    environment = {**os.environ, "PGPASSWORD": str(parsed.password)} if parsed.password else dict(os.environ)
-    parts = {
-        **parsed._asdict(),
-        "drivername": "postgresql",
-        "password": None,
-    }  # `set` would keep the password
-    plain = URL.create(**parts).render_as_string(hide_password=False)
+    plain, environment = client_url(url)
     program = shutil.which("pg_dump") or "pg_dump"
     command = [
         program,

@@ -11,10 +11,18 @@ __all__ = ["IssueToken", "RevokeTokens"]
 
 
 def _live(context: OperationContext, hospital: str) -> tuple[IssuedToken, ...]:
-    name = context.adapter.settings.hospital(hospital).name
     return tuple(
-        one for one in list_tokens(context.adapter.engine) if one.hospital == name and one.revoked_at is None
+        one
+        for one in list_tokens(context.adapter.engine)
+        if one.hospital == hospital and one.revoked_at is None
     )
+
+
+def _who_had_one(context: OperationContext, hospital: str) -> str:
+    """The name, if it ever had a token or is in the settings. Raises SettingsError."""
+    if any(one.hospital == hospital for one in list_tokens(context.adapter.engine)):
+        return hospital
+    return context.adapter.settings.hospital(hospital).name
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class IssueToken(Operation[tuple[IssuedToken, ...], str]):
 
     def look(self, context: OperationContext) -> tuple[IssuedToken, ...]:
         """The hospital's tokens that hold. Raises SettingsError for one that is not in the settings."""
-        return _live(context, self.hospital)
+        return _live(context, context.adapter.settings.hospital(self.hospital).name)
 
     def act(self, context: OperationContext, unchanged: Callable[[], None]) -> str:
         """Make it."""
@@ -42,18 +50,22 @@ class IssueToken(Operation[tuple[IssuedToken, ...], str]):
 
 @dataclass(frozen=True)
 class RevokeTokens(Operation[tuple[IssuedToken, ...], int]):
-    """End all tokens of a hospital; gives how many. Nothing undoes it: a hospital gets a new one."""
+    """End all tokens of a hospital, also of one that the settings have no longer; gives how many. Nothing
+    undoes it: a hospital gets a new one.
+    """
 
     name: ClassVar[str] = "hospital.revoke_tokens"
     audited_as: ClassVar[tuple[str, ...]] = ("token.revoked",)
     hospital: str
 
     def look(self, context: OperationContext) -> tuple[IssuedToken, ...]:
-        """The hospital's tokens that hold. Raises SettingsError for one that is not in the settings."""
-        return _live(context, self.hospital)
+        """The hospital's tokens that hold. Raises SettingsError for one that never had any and is not in the
+        settings.
+        """
+        return _live(context, _who_had_one(context, self.hospital))
 
     def act(self, context: OperationContext, unchanged: Callable[[], None]) -> int:
         """End them."""
         unchanged()
-        hospital = context.adapter.settings.hospital(self.hospital).name
+        hospital = _who_had_one(context, self.hospital)
         return revoke_tokens(context.adapter.engine, hospital, context.clock(), by=context.by)

@@ -74,6 +74,7 @@ class ImportRecords(Operation[ImportState, ImportReport]):
         if key_space is None:
             raise UsageError("imports.no_list_name", name=self.list_name)
         unchanged()
+        inputs = _inputs(context.adapter, full=self.full)
         settings, paths = context.adapter.settings, self._paths(context)
         return run_import(
             context.adapter.engine,
@@ -84,10 +85,10 @@ class ImportRecords(Operation[ImportState, ImportReport]):
             max_deletions_percent=settings.max_deletions_percent,
             rejects=self.rejects or _rejects_file(paths[0]),
             known_hospitals=frozenset(settings.hospitals),
-            known_measures=None,
+            known_measures=_measures(inputs),
             now=context.clock(),
             progress=_counted(context),
-            inputs=_inputs(context.adapter, full=self.full),
+            inputs=inputs,
             allowed=self.allowed,
             by=context.by,
             key_space=key_space,
@@ -134,7 +135,7 @@ def check_source(context: OperationContext, path: Path, on_record: Callable[[Rec
         on_record=on_record,
         inputs=_inputs(context.adapter, full=True),
         identities=lambda: context.adapter.identities,
-        allowed=AllowedChanges(people=True, moves=True, clearing=True),  # nothing is written
+        allowed=AllowedChanges(people=True, former=True, moves=True, clearing=True),  # nothing is written
         plausible=_plausible(context.adapter),
     )
 
@@ -159,6 +160,11 @@ def _inputs(adapter: Adapter, *, full: bool = False) -> InputOptions:
     return InputOptions(
         full=full, form=form if form.is_file() else None, layouts=layout_context(adapter.settings)
     )
+
+
+def _measures(inputs: InputOptions) -> frozenset[str] | None:
+    """The codes of the centre's table: another one is kept, and said."""
+    return frozenset(inputs.layouts.measures.measures) or None
 
 
 def _plausible(adapter: Adapter) -> PlausibleRanges:

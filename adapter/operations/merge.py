@@ -23,6 +23,7 @@ from adapter.pipeline.inbound.inbox import items_about_merged, reassign_items
 from adapter.pipeline.outbound.sync import planning_locks
 from adapter.records.merges import Merge, MergeStore
 from adapter.records.model import Cadre
+from adapter.records.sheets.field_labels import field_label
 
 __all__ = ["MergeCadres", "MergePreview", "UnmergeCadre"]
 
@@ -46,6 +47,11 @@ class MergePreview:
     held: Mapping[str, int]
     differ: tuple[str, ...]
     numbers: tuple[str, ...] = field(default=())
+
+    @staticmethod
+    def named(fields: tuple[str, ...]) -> str:
+        """Fields of a person as a clerk calls them."""
+        return ", ".join(field_label("cadre", one) for one in fields)
 
 
 def _preview(adapter: Adapter, loser: str, survivor: str) -> MergePreview:
@@ -101,7 +107,7 @@ class MergeCadres(Operation[MergePreview, None]):
         adapter, clock = context.adapter, context.clock
         wanted = _preview(adapter, self.loser, self.survivor)
         if wanted.numbers and not self.despite_numbers:
-            raise UsageError("merge.numbers", fields=", ".join(wanted.numbers))
+            raise UsageError("merge.numbers", fields=wanted.named(wanted.numbers))
         with _both(adapter, self.loser, self.survivor, clock) as leases:
             unchanged()
             with write_transaction(adapter.engine) as connection:

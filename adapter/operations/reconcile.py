@@ -173,14 +173,14 @@ class _Reader:
                 self._gone[entry.identity] = entry
                 self._ours.setdefault(entry.type, set())
             else:
-                self._ours.setdefault(entry.type, set()).add(entry.identity)
+                self._ours.setdefault(entry.type, set()).update(_may_have(entry))
         for desired in person.desired_state.desired:
             self._ours.setdefault(desired.type, set()).add(desired.identity)
         self._compare(person, [one for one in person.desired_state.desired if one.problem is None])
 
     def _compare(self, person: PlannedPerson, desired_state: Sequence[DesiredResource]) -> None:
-        there = self._there(desired_state)
         entries = {entry.identity: entry for entry in person.entries}
+        there = self._there(desired_state, entries)
         known: dict[Target, str] = {
             (desired.type, desired.identity): str(there[desired.identity][0].get("id"))
             for desired in desired_state
@@ -195,15 +195,19 @@ class _Reader:
             if reading.verdict not in _AS_IT_SHOULD:
                 self._findings.append(_discrepancy(person.cadre, desired, entry, reading, known))
 
-    def _there(self, desired_state: Sequence[DesiredResource]) -> lookup.FoundResources:
-        """What the hospital holds under these identities. Raises HospitalError."""
-        targets = [(one.type, one.identity) for one in desired_state]
-        there = self._patience.asked(
-            lambda: lookup.find_by_identifier(self._client, self._destination.system, targets)
-        )
-        if isinstance(there, str):
-            raise HospitalError("reconcile.unreadable", hospital=self._destination.hospital.name, why=there)
-        return there
+    def _there(
+        self, desired_state: Sequence[DesiredResource], entries: Mapping[str, LedgerEntry]
+    ) -> lookup.FoundResources:
+        """What the hospital holds under these identities, or those before. Raises HospitalError."""
+        client, system = self._client, self._destination.system
+        lines = [entries[one.identity] for one in desired_state if one.identity in entries]
+        fresh = [(one.type, one.identity) for one in desired_state if one.identity not in entries]
+        known = self._patience.asked(lambda: lookup.find_entries(client, system, lines))
+        new = self._patience.asked(lambda: lookup.find_by_identifier(client, system, fresh))
+        if isinstance(known, str) or isinstance(new, str):
+            why = known if isinstance(known, str) else str(new)
+            raise HospitalError("reconcile.unreadable", hospital=self._destination.hospital.name, why=why)
+        return {**known, **new}
 
     def extra(self) -> None:
         """What is there of ours besides."""
@@ -228,6 +232,12 @@ class _Reader:
                 return one
             listed.append(one)
         return None
+
+
+def _may_have(entry: LedgerEntry) -> set[str]:
+    """Under which identities the hospital may rightly hold it: that before too, until it was sent again."""
+    unsent = entry.former_identity if entry.delivered_digest is None else None
+    return {entry.identity, unsent} if unsent else {entry.identity}
 
 
 def _discrepancy(

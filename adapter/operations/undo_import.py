@@ -58,6 +58,7 @@ class UndoImport(Operation[ImportUndo, ImportUndo]):
                     "restored": done.restored,
                     "removed": done.removed,
                     "left": done.left,
+                    "held": done.held,
                 },
             )
         return done
@@ -67,6 +68,8 @@ class UndoImport(Operation[ImportUndo, ImportUndo]):
             raise UsageError("imports.unknown", number=self.run)
         if run.undone_by is not None:
             raise UsageError("imports.undone_already", number=self.run, by=run.undone_by)
+        if run.forgotten:
+            raise UsageError("imports.forgotten", number=self.run)
         return run
 
     def undo(self, before: ImportUndo) -> None:

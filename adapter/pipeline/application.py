@@ -8,15 +8,16 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapter import audit
-from adapter.database import migrate, open_database
+from adapter.database import migrate, open_database, read_transaction
 from adapter.errors import SettingsError
 from adapter.fhir.identity import MIN_KEY_BYTES, IdentityFactory, is_weak_key
 from adapter.ledger.active_mappings import ActiveMappingStore
 from adapter.ledger.disclosures import DisclosureStore
+from adapter.ledger.identity_key import has_lines, key_in_use, with_former_keys
 from adapter.ledger.server_cards.card import UNMEASURED, ServerCard
 from adapter.ledger.server_cards.identity import server_address
 from adapter.ledger.server_cards.store import ServerCardStore
@@ -40,9 +41,22 @@ if TYPE_CHECKING:  # a command imports what it needs, and `adapter status` needs
     from adapter.records.held_rows import HeldRowStore
     from adapter.records.store import RecordStore
 
-__all__ = [
-    "Adapter",
-]
+__all__ = ["Adapter", "audit_subject", "read_identity_key"]
+
+
+def read_identity_key(settings: Settings, reference: str) -> IdentityFactory:
+    """What makes identities with the key that is referred to. Raises SettingsError when it is missing or too
+    short.
+    """
+    try:
+        return IdentityFactory(settings.secret(reference).get_secret_value().encode())
+    except ValueError as error:
+        raise SettingsError("settings.short_key", reference=reference) from error
+
+
+def audit_subject(identities: IdentityFactory, cadre: str) -> str:
+    """A person's opaque name in the audit, by this key."""
+    return identities.of("", "audit", "cadre", cadre)
 
 
 class Adapter:
@@ -169,14 +183,30 @@ class Adapter:
 
     @cached_property
     def identities(self) -> IdentityFactory:
-        """The maker of identities. Raises SettingsError when the key is missing, too short or guessable."""
+        """The maker of identities. Raises SettingsError when the key is missing or too short, is not the one
+        that the database is under, or is guessable and nothing was made with it yet: of one that is in use
+        there is a problem, until it is changed.
+        """
+        made = read_identity_key(self.settings, self.settings.identity_key)
+        with read_transaction(self.engine) as connection:
+            if self.has_weak_key and not has_lines(connection):
+                raise SettingsError("settings.weak_key", reference=self.settings.identity_key)
+            self._require(connection, made)
+            return with_former_keys(connection, made)
+
+    @property
+    def has_weak_key(self) -> bool:
+        """Whether the identity key is guessable. Raises SettingsError when it is missing."""
         secret = self.settings.secret(self.settings.identity_key).get_secret_value().encode()
-        if len(secret) >= MIN_KEY_BYTES and is_weak_key(secret):
-            raise SettingsError("settings.weak_key", reference=self.settings.identity_key)
-        try:
-            return IdentityFactory(secret)
-        except ValueError as error:
-            raise SettingsError("settings.short_key", reference=self.settings.identity_key) from error
+        return len(secret) >= MIN_KEY_BYTES and is_weak_key(secret)
+
+    def require_its_key(self, connection: Connection) -> None:
+        """Raises SettingsError where the identity key was changed since this process read it."""
+        self._require(connection, self.identities)
+
+    def _require(self, connection: Connection, identities: IdentityFactory) -> None:
+        if key_in_use(connection) not in (None, identities.mark):
+            raise SettingsError("settings.changed_key", reference=self.settings.identity_key)
 
     @property
     def mappings(self) -> "Mappings":
@@ -190,7 +220,11 @@ class Adapter:
 
     def audit_subject(self, cadre: str) -> str:
         """A person's opaque name in the audit."""
-        return self.identities.of("", "audit", "cadre", cadre)
+        return audit_subject(self.identities, cadre)
+
+    def audit_subjects(self, cadre: str) -> list[str]:
+        """The same, and those that rows from before a change of the identity key have."""
+        return [audit_subject(one, cadre) for one in (self.identities, *self.identities.formers)]
 
     def client(self, name: str) -> "HospitalClient":
         """Talks to the hospital `name`; close it. Raises SettingsError when a secret or file is missing."""

@@ -44,9 +44,13 @@ class AuditKey:
         if self._known is None:
             with suppress(SettingsError):
                 reference = self.settings.audit_key or self.settings.identity_key
-                secret = self.settings.secret(reference).get_secret_value().encode()
-                self._known = hmac.digest(secret, _PURPOSE, "sha256")
+                self._known = self.made_of(self.settings.secret(reference).get_secret_value())
         return self._known
+
+    @staticmethod
+    def made_of(secret: str) -> bytes:
+        """The key that this secret gives."""
+        return hmac.digest(secret.encode(), _PURPOSE, "sha256")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from adapter.records.tables import cadre_identifier, record_merge
 __all__ = ["SharedNumber", "shared_numbers"]
 
 _MOST = 1000
+_CARD = 15  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,10 @@ class SharedNumber:
 
 
 def shared_numbers(connection: Connection, most: int = _MOST) -> Sequence[SharedNumber]:
-    """The numbers that more than one person has."""
+    """The numbers that more than one person has. Cards meet by the ten digits that each of them ends with."""
     twice = (
         select(cadre_identifier.c.value)
+        .where(func.length(cadre_identifier.c.value) != _CARD)
         .group_by(cadre_identifier.c.value)
         .having(func.count() > 1)
         .order_by(cadre_identifier.c.value)

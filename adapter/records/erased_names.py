@@ -1,7 +1,8 @@
 """Whom the centre may not keep any more, as keyed hashes: enough to ask, not enough to know.
 
 They stand among as many made-up ones, in blocks of one size, so that nobody without the centre's identity key
-can tell one from the other, or how many people were erased.
+can tell one from the other, or how many people were erased. Nobody knows the names any more, so when that key
+is changed each hash is hashed again under the new one, and a name is asked for under every key there was.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,9 +14,10 @@ from sqlalchemy import Connection, delete, insert, select
 
 from adapter.errors import SettingsError
 from adapter.fhir.identity import IdentityFactory
-from adapter.records.tables import erased_name
+from adapter.records.model import Cadre
+from adapter.records.tables import erased_name, record
 
-__all__ = ["ErasedNames", "is_erased"]
+__all__ = ["ErasedNames", "change_key_of_erased", "everybody", "is_erased"]
 
 _BLOCK: Final = 256
 
@@ -48,7 +50,8 @@ class ErasedNames:
         """Remember the names of somebody who was erased, each in the place of a made-up one. `sent` are those
         under which a hospital knows the person, after its own name and a bar.
         """
-        fresh = {*self._hashes(keys, numbers), *(self._hash("sent", one) for one in sent)} - self._stored
+        named = [*self._listed(keys, numbers), *(self._hash("sent", one) for one in sent)]
+        fresh = {one[-1] for one in named if self._stored.isdisjoint(one)}
         while len(free := self._decoys()) < len(fresh):
             self._add_block()
         self._replace(free[: len(fresh)], sorted(fresh))
@@ -75,28 +78,46 @@ class ErasedNames:
         self._replace((), [self._decoy(number) for number in range(first, first + _BLOCK)])
 
     def _decoys(self) -> list[str]:
-        made = (self._decoy(number) for number in range(len(self._stored)))
-        return sorted(one for one in made if one in self._stored)
+        made = (one for number in range(len(self._stored)) for one in self._hash("made-up", str(number)))
+        return sorted({one for one in made if one in self._stored})
 
     def _decoy(self, number: int) -> str:
-        return self._hash("made-up", str(number))
+        return self._hash("made-up", str(number))[-1]
 
     def _hashes(self, keys: Iterable[str], numbers: Iterable[str]) -> list[str]:
+        """Under every key there was."""
+        return [one for of_key in self._listed(keys, numbers) for one in of_key]
+
+    def _listed(self, keys: Iterable[str], numbers: Iterable[str]) -> list[list[str]]:
         named = [self._hash("key", key.casefold()) for key in keys if key]
         return named + [self._hash("number", number) for number in numbers]
 
-    def _hash(self, kind: str, value: str) -> str:
+    def _hash(self, kind: str, value: str) -> list[str]:
         if self._made is None:
             self._made = self._identities()
         return _hash(self._made, kind, value)
+
+
+def change_key_of_erased(connection: Connection, new: IdentityFactory) -> None:
+    """Every hash under the key so far is hashed again under `new`, in the caller's transaction."""
+    stored = connection.execute(select(erased_name.c.hash)).scalars().all()
+    if stored:
+        connection.execute(delete(erased_name))
+        fresh = sorted(_again(new, one) for one in stored)
+        connection.execute(insert(erased_name), [{"hash": one} for one in fresh])
+
+
+def everybody(connection: Connection) -> list[str]:
+    """The keys of all people of whom there is or was a record."""
+    return list(connection.execute(select(record.c.key).where(record.c.kind == Cadre.kind)).scalars())
 
 
 def is_erased(
     connection: Connection, identities: IdentityFactory, *, numbers: Iterable[str], sent: Iterable[str]
 ) -> bool:
     """Whether one of these names, as in `ErasedNames.add`, is an erased person's."""
-    hashes = [_hash(identities, "number", one) for one in numbers]
-    hashes += [_hash(identities, "sent", one) for one in sent]
+    names = [("number", one) for one in numbers] + [("sent", one) for one in sent]
+    hashes = [one for kind, value in names for one in _hash(identities, kind, value)]
     for start in range(0, len(hashes), _BLOCK):
         page = erased_name.c.hash.in_(hashes[start : start + _BLOCK])
         if connection.execute(select(erased_name.c.hash).where(page).limit(1)).first() is not None:
@@ -104,5 +125,13 @@ def is_erased(
     return False
 
 
-def _hash(identities: IdentityFactory, kind: str, value: str) -> str:
-    return identities.of("", "erased", kind, value)
+def _hash(identities: IdentityFactory, kind: str, value: str) -> list[str]:
+    """Under every key there was, the one in use last; each but that was hashed again at every change."""
+    found: list[str] = []
+    for one in (*identities.formers, identities):
+        found = [*(_again(one, before) for before in found), one.of("", "erased", kind, value)]
+    return found
+
+
+def _again(identities: IdentityFactory, before: str) -> str:
+    return identities.of("", "erased", "again", before)

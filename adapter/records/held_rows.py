@@ -17,10 +17,19 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from adapter.database import read_transaction
 from adapter.records.serialisation import body_digest
-from adapter.records.tables import held_row
+from adapter.records.tables import held_row, record
 from adapter.texts import say
 
-__all__ = ["HeldCell", "HeldRow", "HeldRowStore", "HeldRowWriter", "HeldState", "file_digest"]
+__all__ = [
+    "HeldCell",
+    "HeldRow",
+    "HeldRowStore",
+    "HeldRowWriter",
+    "HeldState",
+    "file_digest",
+    "forget_held",
+    "released_since",
+]
 
 
 class HeldState(StrEnum):
@@ -164,6 +173,22 @@ def _row(found: Any) -> HeldRow:
     values["cells"] = tuple((title, cell) for title, cell in orjson.loads(values["cells"]))
     values["findings"] = tuple(HeldCell(**one) for one in orjson.loads(values["findings"]))
     return HeldRow(**values)
+
+
+def forget_held(connection: Connection, at: datetime) -> int:
+    """What the import of that moment held, and what waits still, goes; how many rows. What a person decided
+    stays decided.
+    """
+    waits = (held_row.c.held_at == at) & (held_row.c.state == HeldState.WAITING.value)
+    return int(connection.execute(delete(held_row).where(waits)).rowcount)
+
+
+def released_since(connection: Connection, at: datetime) -> int:
+    """How many rows that the import of that moment held were let in, and are in the records."""
+    here = (record.c.kind == held_row.c.kind) & (record.c.key == held_row.c.key) & record.c.deleted.is_(False)
+    let_in = (held_row.c.held_at == at) & (held_row.c.state == HeldState.RELEASED.value)
+    query = select(func.count()).select_from(held_row).join(record, here).where(let_in)
+    return int(connection.execute(query).scalar_one())
 
 
 def file_digest(files: Sequence[Path], source: str) -> str:

@@ -1,6 +1,7 @@
 """The records: one local fact each, typed and frozen, with a stable key.
 
-A record never holds what was not in its source: an absent reference range is None, not a default.
+A record never holds what was not in its source: an absent reference range is None, not a default, and a
+moment of which no time was written is a date.
 Keys are the centre's own and never leave it (identity at a hospital is a keyed hash of them).
 """
 
@@ -112,8 +113,8 @@ class Visit(Record):
     kind: ClassVar[str] = "visit"
     cadre: str
     type: VisitKind
-    started_at: datetime
-    ended_at: datetime | None = None
+    started_at: date | datetime
+    ended_at: date | datetime | None = None
     hospital: str | None = None
     reason: str | None = None
     conclusion: str | None = None
@@ -139,8 +140,8 @@ class Measurement(Record):
     unit: str | None = None
     low: Decimal | None = None
     high: Decimal | None = None
-    flag: Literal["H", "L", "A", "N"] | None = None
-    taken_at: datetime | None = None
+    flag: Literal["H", "L", "HH", "LL", "A", "N"] | None = None
+    taken_at: date | datetime | None = None
     status: Literal["final", "preliminary", "corrected", "entered-in-error"] = "final"
 
 
@@ -166,8 +167,8 @@ class Procedure(Record):
     code: str  # local code, mappings/codes/procedures.csv
     name: str | None = None  # what the sheet calls it, for codes nobody knows
     status: Literal["completed", "in-progress", "not-done", "entered-in-error"] = "completed"
-    started_at: datetime
-    ended_at: datetime | None = None
+    started_at: date | datetime
+    ended_at: date | datetime | None = None
     body_site: str | None = None
     outcome: str | None = None
     icd10: str | None = None  # the diagnosis it was done for
@@ -208,7 +209,7 @@ class Referral(Record):
     icd10: str | None = None
     priority: Literal["routine", "urgent", "asap", "stat"] = "routine"
     status: Literal["active", "on-hold", "revoked", "entered-in-error"] = "active"
-    ordered_at: datetime
+    ordered_at: date | datetime
     due_on: date | None = None
     supporting: tuple[str, ...] = ()
     fulfilment: Fulfilment = Fulfilment.NONE

@@ -1,5 +1,7 @@
 """A record as it is stored: JSON text without nulls, and the digests of it."""
 
+import re
+from collections.abc import Iterable
 from typing import Any, cast
 
 import orjson
@@ -11,6 +13,7 @@ from adapter.records.model import RECORD_TYPES, Cadre, Record, Referral
 __all__ = [
     "FULFILMENT_FIELDS",
     "body_digest",
+    "identifier_forms",
     "name_digest",
     "normalise_identifier",
     "parse_record",
@@ -24,6 +27,7 @@ __all__ = [
 # Written by the inbox alone; an import keeps whatever stands there.
 FULFILMENT_FIELDS = ("fulfilment", "fulfilled_at", "fulfilled_by")
 
+_CARD = re.compile(r"[A-Z]{2}[0-9]{13}")
 _LOADERS = {kind: type_.__pydantic_validator__.validate_json for kind, type_ in RECORD_TYPES.items()}
 
 
@@ -75,10 +79,19 @@ def normalise_identifier(value: str) -> str:
     return "".join(letter for letter in value.upper() if letter.isalnum())
 
 
+def identifier_forms(values: Iterable[str]) -> set[str]:
+    """The numbers in every form that they are found by. An insurance card's number ends with the ten digits
+    of the social insurance number (Decision 1351/QĐ-BHXH): those stay when the card is issued anew with
+    another group, benefit or province, and new cards and forms show nothing else.
+    """
+    whole = {normalise_identifier(value) for value in values} - {""}
+    return whole | {card[5:] for card in whole if _CARD.fullmatch(card)}
+
+
 def person_identifiers(cadre: Cadre) -> set[str]:
-    """Every national and insurance number of a person, in normal form."""
+    """Every national and insurance number of a person, in every form that it is found by."""
     values = (cadre.national_id, cadre.old_national_id, *cadre.insurance)
-    return {normalise_identifier(value) for value in values if value}
+    return identifier_forms(value for value in values if value)
 
 
 def name_digest(cadre: Cadre) -> str:

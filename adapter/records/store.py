@@ -218,7 +218,7 @@ class RecordStore:
     def names_by_identifier(self, value: str) -> set[str]:
         """The same, under the names that they were recorded by before any was merged."""
         query = select(cadre_identifier.c.cadre).where(
-            cadre_identifier.c.value == bodies.normalise_identifier(value)
+            cadre_identifier.c.value.in_(bodies.identifier_forms([value]))
         )
         with read_transaction(self.engine) as connection:
             return set(connection.execute(query).scalars())

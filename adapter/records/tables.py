@@ -1,6 +1,6 @@
 """Tables of the records: what is known, in which order it became known, and whom numbers belong to."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text, false
 
 from adapter.database import UtcDateTime, metadata
 
@@ -106,6 +106,8 @@ import_run = Table(
     Column("deleted", Integer, nullable=False),
     Column("undoes", Integer),
     Column("undone_by", Integer),
+    # How records were before it is not remembered any more.
+    Column("forgotten", Boolean, nullable=False, server_default=false()),
 )
 
 # How a record was before an import changed or deleted it. What it created has no row: its position says so.

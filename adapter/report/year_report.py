@@ -9,11 +9,11 @@ stream; what it keeps is the keys of a year's people, visits and referrals.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Protocol, cast
-from zoneinfo import ZoneInfo
 
 from adapter.records.model import Cadre, Diagnosis, Fulfilment, Referral, Result, Visit, VisitKind
+from adapter.records.partial_dates import centre_day, is_before
 
 __all__ = ["Figure", "RecordSource", "ReferralFigures", "YearReport", "latest_year", "year_report"]
 
@@ -21,7 +21,6 @@ Figure = int | None
 """A figure; None is one under five that outsiders may not see."""
 
 CLASS_SCALES = ("health_class", "cadre_class")
-_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _SMALLEST = 5
 _DONE = {
     "DiagnosticReport": ("final", "amended", "corrected", "appended"),
@@ -87,7 +86,7 @@ class _Visits:
     sampled: int = 0
     specimens: int = 0
     # scale → person → (when, class): a person counts once, with the year's last class
-    classes: dict[str, dict[str, tuple[datetime, str]]] = field(
+    classes: dict[str, dict[str, tuple[date, str]]] = field(
         default_factory=lambda: {scale: {} for scale in CLASS_SCALES}
     )
 
@@ -155,8 +154,8 @@ def year_report(
     )
 
 
-def _year(at: datetime) -> int:
-    return at.astimezone(_ZONE).year
+def _year(at: date) -> int:
+    return centre_day(at).year
 
 
 def _visits(records: RecordSource, year: int) -> tuple[_Visits, _Visits]:
@@ -182,7 +181,7 @@ def _gather(into: _Visits, visit: Visit) -> None:
     for scale in CLASS_SCALES:
         class_ = getattr(visit, scale)
         earlier = into.classes[scale].get(visit.cadre)
-        if class_ and (earlier is None or earlier[0] <= visit.started_at):
+        if class_ and (earlier is None or not is_before(visit.started_at, earlier[0])):
             into.classes[scale][visit.cadre] = (visit.started_at, class_)
 
 

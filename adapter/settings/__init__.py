@@ -158,6 +158,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = False
     receipts_days: int = Field(1825, ge=30, le=36_500)  # how long what was retracted is remembered
+    imports_days: int = Field(730, ge=1, le=36_500)  # how long what imports changed is remembered
     centre: CentreSettings = CentreSettings()
     alarm: AlarmSettings = AlarmSettings()
     hospitals: dict[str, HospitalSettings] = Field(default_factory=dict)

@@ -1,6 +1,6 @@
 """FastAPI applications around the FHIR router: the endpoint that hospitals call, and its safety net."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Container, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -192,13 +192,15 @@ def endpoint_app(
     public_url: str | None = None,
     limits: BodyLimits | None = None,
     own_system: str | None = None,
+    hospitals: Container[str] | None = None,
     accepts: frozenset[str] = ACCEPTED_TYPES,
     description: str = "Results of cadres' examinations and treatment",
 ) -> FastAPI:
     """The endpoint through which hospitals send results.
 
     `on_change` stores the delivery in the inbox within the transaction that stores the resource,
-    so what was acknowledged is there; `after_receive` may process it once it is committed.
+    so what was acknowledged is there; `after_receive` may process it once it is committed. Tokens of others
+    than `hospitals` (None: of anybody) are refused.
     """
     repository = Repository(
         engine,
@@ -212,7 +214,7 @@ def endpoint_app(
     )
     app = fhir_app(
         repository,
-        identify=bearer_authentication(engine),
+        identify=bearer_authentication(engine, hospitals),
         base=public_url,
         limits=limits,
         description=description,

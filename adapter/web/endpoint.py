@@ -1,11 +1,14 @@
 """The endpoint on the adapter's own stores: deliveries go into the inbox, then into the record."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from fastapi import FastAPI
 from sqlalchemy import Connection
 
 from adapter.duties.inbox_retries import RetryInbox
+from adapter.fhir.codec import Resource
+from adapter.fhir.operation_outcome import Issue
 from adapter.fhir.validation.checker import check_resource
 from adapter.inbox.receive import receive_version
 from adapter.pipeline.application import Adapter
@@ -17,7 +20,21 @@ from adapter.texts import say
 from adapter.web.app import endpoint_app
 from adapter.web.request_body import BodyLimits
 
-__all__ = ["adapter_endpoint"]
+__all__ = ["adapter_endpoint", "check_received"]
+
+_VITAL_SIGNS_RULE = "vs-"  # keys of the vital-signs profiles' own invariants
+
+
+def check_received(resource: Resource) -> list[Issue]:
+    """The issues of what a hospital sends. What is against a profile is warned of and taken: a result whose
+    category is missing is still a result, and most servers look at no profile.
+    """
+    return [
+        replace(issue, severity="warning")
+        if issue.is_error and (issue.rule == "profile" or (issue.rule or "").startswith(_VITAL_SIGNS_RULE))
+        else issue
+        for issue in check_resource(resource)
+    ]
 
 
 def adapter_endpoint(adapter: Adapter) -> FastAPI:
@@ -51,8 +68,9 @@ def adapter_endpoint(adapter: Adapter) -> FastAPI:
         adapter.engine,
         on_change=on_change,
         after_receive=after_receive,
-        validate=check_resource,
+        validate=check_received,
         own_system=settings.centre.identifier_system,
+        hospitals=settings.hospitals,
         public_url=settings.public_url,
         limits=BodyLimits(max_bytes=settings.max_body_bytes, max_depth=settings.max_body_depth),
     )

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from centre_states import CentreStates
 
 from adapter.testing import Centre
 
 
 @pytest.fixture
-def centre(tmp_path: Path) -> Iterator[Centre]:
+def centre(tmp_path: Path, centre_states: CentreStates) -> Iterator[Centre]:
     """A centre with an empty SQLite database."""
+    centre_states.put_empty(tmp_path)
     centre = Centre(tmp_path)
     centre.put_server_cards()
     yield centre

@@ -107,3 +107,32 @@ def test_one_number_in_two_people_is_a_problem_until_it_is_corrected(synced: Cen
     found = synced.run_json("cadre", "doubles", code=1)
     assert [[side["key"] for side in one["sides"]] for one in found] == [["M-1", "M-2"]]
     assert "doubles" in [one["code"] for one in synced.run_json("status", "--problems", code=1)]
+
+
+def test_who_takes_over_a_key_gets_nothing_of_whom_it_was(synced: Centre, tmp_path: Path) -> None:
+    """Through the command line, to the hospital."""
+    key = str(load_workbook(SMALL)["Cán bộ"]["A2"].value)
+
+    def another(sheet: str, row: Row) -> bool:
+        if sheet == "Cán bộ" and row["Mã cán bộ"] == key:
+            row |= {
+                "Họ và tên": "Người Khác Hẳn",
+                "Ngày sinh": "07/07/1977",
+                "Số CCCD": "",
+                "Giới tính": "Nam",
+            }
+            return True
+        return False
+
+    file = str(with_cells(SMALL, tmp_path / "other.xlsx", another))
+    for options in ((), ("--allow-other-people",)):
+        done = synced.attempt("import", file, "--partial", *options)
+        assert done.returncode == 1
+    assert "--remove-former" in done.stderr
+    synced.run("import", file, "--partial", "--remove-former")
+    synced.run("sync", "bv-tinh")
+    with synced.open() as adapter:
+        assert [one.kind for one in adapter.records.of_cadre(key)] == ["cadre"]
+        [lines] = adapter.ledger.entries("bv-tinh", [key]).values()
+        assert {line.kind for line in lines if line.state == "delivered"} <= {"cadre"}
+        assert {line.state for line in lines if line.kind != "cadre"} == {"retracted"}

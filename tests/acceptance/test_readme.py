@@ -1,4 +1,4 @@
-"""The README's commands, run one after the other, print what the README says they print."""
+"""The README's commands, run one after the other, print what it says they print; in Vietnamese too."""
 
 import os
 import re
@@ -14,18 +14,19 @@ from adapter.testing import free_port, until
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
+VIETNAMESE = (ROOT / "docs" / "vi" / "README.md").read_text("utf-8")
 ADAPTER = Path(sys.executable).with_name("adapter")
 PORTS = ("9101", "9102", "8080")
 
 
-def _blocks(kind: str) -> list[str]:
-    return re.findall(rf"^```{kind}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+def _blocks(page: str, kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
 
 
-def _steps() -> list[tuple[str, list[str]]]:
-    """(command, lines that the README shows below it), in order."""
+def _steps(page: str) -> list[tuple[str, list[str]]]:
+    """(command, lines that the page shows below it), in order."""
     steps: list[tuple[str, list[str]]] = []
-    for line in "".join(_blocks("console")).splitlines():
+    for line in "".join(_blocks(page, "console")).splitlines():
         if line.startswith("$ "):
             steps.append((line[2:], []))
         elif line.strip():
@@ -94,8 +95,9 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
         process.wait()
 
 
-def test_the_commands_do_what_the_readme_says(shell: Shell) -> None:
-    steps = _steps()
+@pytest.mark.parametrize("page", [README, VIETNAMESE], ids=["en", "vi"])
+def test_the_commands_do_what_the_readme_says(shell: Shell, page: str) -> None:
+    steps = _steps(page)
     assert len(steps) > 8
     for command, shown in steps:
         if command.endswith("&"):
@@ -110,9 +112,9 @@ def test_the_commands_do_what_the_readme_says(shell: Shell) -> None:
             # How many tests a hospital makes of a referral, it draws by lot.
             by_lot = command == "adapter inbox"
             assert _missing(output, shown, shell, numbers=not by_lot) == [], f"{command}\n{output}"
-        if command == "adapter init":
+        if command.startswith("adapter init"):
             settings = shell.folder / "adapter.toml"
-            settings.write_text(settings.read_text("utf-8") + shell.moved(_blocks("toml")[0]), "utf-8")
+            settings.write_text(settings.read_text("utf-8") + shell.moved(_blocks(page, "toml")[0]), "utf-8")
     assert shell.stop() == [0] * len(shell.background)
 
 
@@ -129,6 +131,12 @@ def _missing(output: str, shown: list[str], shell: Shell, *, numbers: bool = Tru
 
     printed = {plain(line) for line in output.splitlines()}
     return [line for line in shown if plain(line) not in printed]
+
+
+def test_both_readmes_have_the_same_commands_and_settings() -> None:
+    english, vietnamese = ([command for command, _ in _steps(page)] for page in (README, VIETNAMESE))
+    assert [command.replace(" --lang vi", "") for command in vietnamese] == english
+    assert _blocks(VIETNAMESE, "toml") == _blocks(README, "toml")
 
 
 @pytest.mark.parametrize("target", ["demo", "test", "conformance", "lint", "bench", "clean", "help"])

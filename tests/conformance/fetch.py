@@ -13,7 +13,7 @@ from pathlib import Path
 
 from making import maven, npm, run
 
-__all__ = ["CACHE", "EXAMPLES", "HAPI", "MEDPLUM", "PACKAGE"]
+__all__ = ["CACHE", "EXAMPLES", "HAPI", "MEDPLUM", "PACKAGE", "UCUM_LHC"]
 
 HERE = Path(__file__).parent
 CACHE = HERE.parents[1] / ".venv" / "conformance"
@@ -24,6 +24,7 @@ INTEGRITY = (
 EXAMPLES = Path(os.environ.get("ADAPTER_R4_PACKAGE") or CACHE / "r4" / "package")
 MEDPLUM = CACHE / "medplum"
 HAPI = CACHE / "hapi"
+UCUM_LHC = CACHE / "ucum"
 
 
 def examples() -> None:
@@ -50,6 +51,11 @@ def medplum() -> None:
     npm(HERE / "medplum", MEDPLUM)
 
 
+def ucum_lhc() -> None:
+    """The units of @lhncbc/ucum-lhc, as package-lock.json says."""
+    npm(HERE / "ucum", UCUM_LHC)
+
+
 def hapi() -> None:
     """HL7's own validator, through HAPI FHIR, compiled."""
     classpath = f"-Dmdep.outputFile={HAPI / 'classpath'}"
@@ -57,5 +63,5 @@ def hapi() -> None:
 
 
 if __name__ == "__main__":
-    for fetch in (examples, medplum, hapi):
+    for fetch in (examples, medplum, ucum_lhc, hapi):
         fetch()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from alarm_places import Hook, Mailbox, certificate, webhook
+from centre_states import CentreStates
 from ledger_books import START, Books, wish
 from sqlalchemy import Engine, insert
 
@@ -246,7 +247,8 @@ def test_the_letter_says_it_in_the_language_of_the_centre(engine: Engine, tmp_pa
 
 
 @pytest.fixture
-def centre(tmp_path: Path) -> Iterator[Centre]:
+def centre(tmp_path: Path, centre_states: CentreStates) -> Iterator[Centre]:
+    centre_states.put_empty(tmp_path)
     centre = Centre(tmp_path)
     yield centre
     centre.close()

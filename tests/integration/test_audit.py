@@ -8,21 +8,14 @@ import pytest
 from sqlalchemy import Engine, event, select, text
 from sqlalchemy.exc import DBAPIError
 
-from adapter.audit import (
-    append,
-    chain_head,
-    disclosure_refusal,
-    set_withheld,
-    verify_chain,
-    withheld_counts,
-    withheld_of_subject,
-)
+from adapter.audit import append, chain_head, verify_chain
 from adapter.database import read_transaction, write_transaction
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.outbound.planning import update_ledger
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.model import Cadre
 from adapter.settings import HospitalSettings, Settings
+from adapter.withheld import disclosure_refusal, set_withheld, withheld_counts, withheld_of_subject
 
 NOW = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
 A, B, C, D = (letter * 32 for letter in "abcd")

@@ -12,7 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from centre_states import CentreStates
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
 
 from adapter.database import known_versions
 from adapter.errors import UsageError
@@ -31,13 +34,17 @@ def centre(tmp_path: Path, database_url: str) -> Iterator[Centre]:
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Iterator[Centre]:
+def small(tmp_path: Path, centre_states: CentreStates) -> Iterator[Centre]:
     """Four people on SQLite, with what was planned for a hospital."""
+    centre_states.put("four people, planned", tmp_path / "centre", _four_people_planned)
     with Centre(tmp_path / "centre") as centre:
-        centre.import_sample(cadres=4)
-        with centre.open() as adapter:
-            update_ledger(adapter, adapter.destination("bv-tinh"), datetime.now(UTC), lambda *_: None)
         yield centre
+
+
+def _four_people_planned(centre: Centre) -> None:
+    centre.import_sample(cadres=4)
+    with centre.open() as adapter:
+        update_ledger(adapter, adapter.destination("bv-tinh"), datetime.now(UTC), lambda *_: None)
 
 
 def _check(centre: Centre, file: Path) -> tuple[int, dict[str, object]]:
@@ -251,3 +258,70 @@ def test_a_password_is_neither_shown_nor_an_argument(tmp_path: Path) -> None:
     assert "s3cr3t" not in (tmp_path / "args").read_text() + str(raised.value)
     assert "postgresql://adapter@db.example:5433/centre" in (tmp_path / "args").read_text()
     assert (tmp_path / "envs").read_text() == "s3cr3t\n"
+
+
+# -- PostgreSQL: a dump is put into a throw-away database -------------------------------------------
+
+
+@pytest.fixture
+def served(tmp_path: Path, postgres_url: str) -> Iterator[Centre]:
+    with Centre(tmp_path / "centre", database_url=postgres_url) as centre:
+        centre.import_sample(cadres=4)
+        with centre.open() as adapter:
+            update_ledger(adapter, adapter.destination("bv-tinh"), datetime.now(UTC), lambda *_: None)
+        yield centre
+
+
+def _autocommit(url: str) -> Engine:
+    return create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+
+
+def _databases(url: str) -> set[str]:
+    with create_engine(url, poolclass=NullPool).connect() as connection:
+        return set(connection.execute(text("SELECT datname FROM pg_database")).scalars())
+
+
+def test_a_dump_is_looked_at_in_a_database_that_is_dropped_again(
+    served: Centre, tmp_path: Path, postgres_url: str
+) -> None:
+    served.run("backup", str(tmp_path / "copy"))
+    code, found = _check(served, tmp_path / "copy")
+    assert (code, found["problems"], found["untried"]) == (0, [], "")
+    assert isinstance(found["counts"], dict)
+    assert found["counts"]["people"] == 4
+    assert (found["key_fits"], found["audit_rows_keyed_from"]) == (True, 1)
+    assert not [one for one in _databases(postgres_url) if one.startswith("adapter_restore_check")]
+
+
+@pytest.mark.parametrize("wrong", ["audit", "key"])
+def test_what_is_wrong_in_a_dump_is_found(
+    served: Centre, tmp_path: Path, postgres_url: str, wrong: str
+) -> None:
+    if wrong == "audit":
+        with create_engine(postgres_url, poolclass=NullPool).begin() as connection:
+            connection.execute(text("DROP TRIGGER audit_no_change ON audit"))
+            connection.execute(text("UPDATE audit SET actor = 'nobody' WHERE seq = 1"))
+    served.run("backup", str(tmp_path / "copy"))
+    if wrong == "key":
+        (served.folder / "identity.key").write_text("another-Key-4711-zyx-0815-abcdef")
+    code, found = _check(served, tmp_path / "copy")
+    assert code == 1
+    assert isinstance(found["problems"], list)
+    assert wrong in found["problems"]
+    assert not [one for one in _databases(postgres_url) if one.startswith("adapter_restore_check")]
+
+
+def test_what_cannot_be_tried_is_said(served: Centre, tmp_path: Path, postgres_url: str) -> None:
+    """Another account may not make a database; and the settings may name no server at all."""
+    served.run("backup", str(tmp_path / "copy"))
+    with _autocommit(postgres_url).connect() as connection:
+        connection.execute(text("DROP ROLE IF EXISTS poor_reader"))
+        connection.execute(text("CREATE ROLE poor_reader LOGIN"))
+    poor = make_url(postgres_url).set(username="poor_reader").render_as_string(hide_password=False)
+    with Centre(tmp_path / "poor", database_url=poor) as other:
+        code, found = _check(other, tmp_path / "copy")
+        assert (code, found["untried"], found["counts"]) == (0, "no-right", {})
+        assert "no more is proved" in other.run("restore", "--check", str(tmp_path / "copy"))
+    with Centre(tmp_path / "none") as other:
+        code, found = _check(other, tmp_path / "copy")
+        assert (code, found["untried"]) == (0, "no-server")

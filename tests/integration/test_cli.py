@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from centre_states import CentreStates
 from sample import ROOT, SMALL
 from sqlalchemy import insert, select
 
@@ -24,8 +25,17 @@ from adapter.texts import set_language
 
 
 @pytest.fixture
-def centre(tmp_path: Path) -> Iterator[Centre]:
+def centre(tmp_path: Path, centre_states: CentreStates) -> Iterator[Centre]:
     """A centre with an empty database."""
+    centre_states.put_empty(tmp_path)
+    centre = Centre(tmp_path)
+    yield centre
+    centre.close()
+
+
+@pytest.fixture
+def new_centre(tmp_path: Path) -> Iterator[Centre]:
+    """A centre in whose folder no database was made yet."""
     centre = Centre(tmp_path)
     yield centre
     centre.close()
@@ -339,12 +349,12 @@ def test_help_is_in_both_languages() -> None:
     ],
 )
 def test_a_sandbox_checks_what_it_was_told_before_it_says_where_it_is(
-    centre: Centre, options: tuple[str, ...]
+    new_centre: Centre, options: tuple[str, ...]
 ) -> None:
-    done = centre.attempt("sandbox", *options, "--port", str(centre.port), "--data", "inside/data")
+    done = new_centre.attempt("sandbox", *options, "--port", str(new_centre.port), "--data", "inside/data")
     assert done.returncode == 2
     assert (done.stdout, len(done.stderr.strip().splitlines())) == ("", 1)
-    assert list(centre.folder.rglob("*.db")) == []
+    assert list(new_centre.folder.rglob("*.db")) == []
 
 
 def test_a_port_that_is_taken_is_said_in_words(centre: Centre) -> None:
@@ -413,6 +423,15 @@ def test_a_token_is_shown_once_and_stored_hashed(centre: Centre) -> None:
     stored = b"".join(path.read_bytes() for path in (centre.folder / "data").glob("adapter.db*"))
     assert token.encode() not in stored
     assert "1 token" in centre.run("hospital", "token", "bv-tinh", "--revoke")
+
+
+def test_a_token_of_a_hospital_that_left_the_settings_can_be_revoked(centre: Centre) -> None:
+    centre.run("hospital", "token", "bv-tinh")
+    file = centre.folder / "adapter.toml"
+    file.write_text(file.read_text("utf-8").replace("[hospitals.bv-tinh", "[hospitals.bv-khac"), "utf-8")
+    assert centre.attempt("hospital", "token", "bv-tinh").returncode == 2
+    assert centre.run_json("hospital", "token", "bv-tinh", "--revoke")["revoked"] == 1
+    assert "bv-khac" in centre.attempt("hospital", "token", "bv-nie", "--revoke").stderr
 
 
 def test_json_holds_vietnamese_as_it_is(centre: Centre) -> None:

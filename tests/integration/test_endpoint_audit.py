@@ -122,3 +122,15 @@ def test_what_was_counted_is_written_down_at_the_end(engine: Engine, counter: Ac
         counter.refused_login("unknown")
     counter.flush()
     assert [row[3] for row in _said(engine)] == [1, 2]
+
+
+def test_who_is_not_in_the_settings_is_nobody_at_once(engine: Engine) -> None:
+    """A hospital that was taken out of the settings: its token is refused though nobody revoked it."""
+    headers = {**FHIR, "Authorization": f"Bearer {issue_token(engine, 'bv-cu', NOW, by='test')}"}
+    for hospitals, status in (({"bv-cu"}, 200), ({"bv-tinh"}, 401), (set(), 401)):
+        app = endpoint_app(engine, on_change=lambda _, change: None, hospitals=hospitals)
+        with serving(app) as address:
+            assert plainly.get(f"{address}/fhir/DiagnosticReport", headers=headers).status_code == status
+            made = plainly.post(f"{address}/fhir/Observation", content=b"{}", headers=headers)
+            assert (made.status_code == 401) == (status == 401)
+    assert _said(engine)[-1][0] == "login.refused"

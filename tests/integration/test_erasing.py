@@ -19,10 +19,13 @@ from rich.console import Console
 from sqlalchemy import Engine, inspect, select, text
 
 from adapter.cli.commands import import_records as command
-from adapter.database import open_database, read_transaction
+from adapter.database import open_database, read_transaction, write_transaction
 from adapter.errors import FhirError, LeaseLost
 from adapter.inbox.receive import receive_resource
 from adapter.insights.problems import current_problems
+from adapter.insights.withdrawals import waiting_withdrawals
+from adapter.ledger.hospitals.circuit_breaker import HospitalMode
+from adapter.ledger.hospitals.server import HaltReason
 from adapter.ledger.schema import tables
 from adapter.ledger.schema.states import EntryEvent
 from adapter.ledger.schema.values import DeliveryOutcome
@@ -569,5 +572,33 @@ def test_how_many_were_erased_cannot_be_told_from_the_table(site: Site) -> None:
     site.whole("T0", allow_deletions=True)
     after = hashes()
     assert len(before) == len(after) == 256
-    assert len(before - after) == 3  # the key, the number and the card
+    assert len(before - after) == 4  # the key, the number, the card and the ten digits that it ends with
     assert list(map(len, after)) == [32] * 256
+
+
+@pytest.mark.parametrize("stopped", ["halted", "paused"])
+def test_a_hospital_that_nothing_is_written_to_is_a_problem_that_names_nobody(
+    site: Site, caplog: pytest.LogCaptureFixture, stopped: str
+) -> None:
+    site.whole("T4")
+    site.sync()
+    if stopped == "halted":
+        site.adapter.ledger.servers.halt(HOSPITAL, HaltReason.RESTORED, now(), by="test")
+    else:
+        site.adapter.ledger.hospitals.set_mode(HOSPITAL, HospitalMode.PAUSED, by="test", note=None, now=now())
+    assert "withdrawals" not in {one.code for one in current_problems(site.adapter, now())}
+    site.said = ""
+    caplog.clear()
+    site.whole("T0", allow_deletions=True)
+    [problem] = [one for one in current_problems(site.adapter, now()) if one.code == "withdrawals"]
+    listed = waiting_withdrawals(site.adapter, HOSPITAL)
+    assert problem.count == len(listed) > 1
+    held = {one["id"] for one in site.holds()}
+    assert {one.id for one in listed if one.type != "Task"} <= held
+    nothing_told(site, caplog.text + repr(listed) + repr(problem) + problem.words)
+    with write_transaction(site.engine) as connection:
+        going = {"halted": None, "halted_at": None, "mode": "running"}
+        connection.execute(tables.hospital.update().values(**going))
+    site.sync()
+    assert "withdrawals" not in {one.code for one in current_problems(site.adapter, now())}
+    assert waiting_withdrawals(site.adapter, HOSPITAL) == []

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from centre_states import CentreStates
 from openpyxl import Workbook
 from sample import SMALL
 from sqlalchemy import Engine, select
@@ -16,6 +17,7 @@ from adapter.records.held_rows import HeldRowStore, HeldState, file_digest
 from adapter.records.importing.import_report import ImportReport
 from adapter.records.importing.importer import run_import
 from adapter.records.plausible.ranges import load_ranges
+from adapter.records.sheets.cell_parsers import parse_value_as_written
 from adapter.records.store import RecordStore
 from adapter.records.tables import held_row
 from adapter.report import latest_year
@@ -80,6 +82,13 @@ def test_a_row_that_hardly_can_be_is_held_with_all_that_it_says(engine: Engine, 
     assert (row.source, row.file_digest) == ("w.xlsx", file_digest([path], "w.xlsx"))
     assert dict(row.cells)["Giá trị"] == "1,65"
     assert HeldRowStore(engine).backlog() == (1, NOW)
+
+
+@pytest.mark.parametrize("value", ["\uff18\uff18", "\u0668\u0668", "8\uff18", "8,\uff18"])
+def test_digits_of_other_scripts_wait_for_a_person(value: str) -> None:
+    ranges = load_ranges(Path(__file__).parents[2] / "mappings" / "codes")
+    assert ranges.finding("BIO-CREA", parse_value_as_written(value), "µmol/L") is not None
+    assert ranges.finding("BIO-CREA", parse_value_as_written("88"), "µmol/L") is None
 
 
 def test_a_good_row_takes_the_place_and_a_held_one_does_not_overwrite(engine: Engine, tmp_path: Path) -> None:
@@ -195,7 +204,8 @@ def test_the_clean_sample_has_no_false_alarm(engine: Engine) -> None:
 
 
 @pytest.fixture
-def centre(tmp_path: Path) -> Iterator[Centre]:
+def centre(tmp_path: Path, centre_states: CentreStates) -> Iterator[Centre]:
+    centre_states.put_empty(tmp_path)
     centre = Centre(tmp_path)
     yield centre
     centre.close()
@@ -217,6 +227,17 @@ def _spoilt(path: Path) -> Path:
 def _problems(centre: Centre) -> list[dict[str, Any]]:
     said = json.loads(centre.attempt("status", "--problems", "--json").stdout)
     return [one for one in said if one["code"] == "held"]
+
+
+def test_a_measure_that_the_table_does_not_know_is_said(centre: Centre, tmp_path: Path) -> None:
+    def keep(sheet: str, row: dict[str, Any]) -> bool:
+        if sheet == "Chỉ số" and row["Mã chỉ số"] == "BIO-CREA":
+            row["Mã chỉ số"] = "BIO-CREAX"
+        return True
+
+    done = centre.attempt("import", str(with_cells(SMALL, tmp_path / "year.xlsx", keep)), "--json")
+    [line] = [one for one in json.loads(done.stdout)["warnings"] if "BIO-" in one]
+    assert "BIO-CREAX" in line
 
 
 def test_a_person_lets_a_row_in_and_it_stays_in(centre: Centre, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dialect_files import Grid, write_csvs
+from legacy_text import WRITERS
 from openpyxl import Workbook
 from sqlalchemy import Engine
 
@@ -17,11 +19,13 @@ from adapter.records.importing.importer import run_import
 from adapter.records.layouts.measure_names import MeasureNames, NamedMeasure
 from adapter.records.layouts.understanding import LayoutContext
 from adapter.records.model import Cadre, Measurement, Visit
+from adapter.records.plausible.ranges import load_ranges
 from adapter.records.sources import open_tabs
-from adapter.records.sources.failed_cells import failed_cells
+from adapter.records.sources.marked_cells import marked_cells
 from adapter.records.sources.open_tabs import InputOptions
 from adapter.records.store import RecordStore
 
+CODES = Path(__file__).parents[2] / "mappings" / "codes"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 Rows = Sequence[Sequence[Any]]
 HEADER = ("Mã cán bộ", "Họ và tên", "Giới tính", "Ngày sinh", "Diện quản lý")
@@ -124,6 +128,80 @@ def test_the_same_in_a_csv(engine: Engine, tmp_path: Path) -> None:
     path.write_text(text.getvalue(), "utf-8-sig")
     report = imports(engine, path)
     assert (report.kinds["cadre"].created, report.problem_count) == (2, 0)
+
+
+@pytest.mark.parametrize("font", [None, *(one for one in WRITERS if one != "VPS")])  # two names are VNI's too
+@pytest.mark.parametrize("kind", ["xlsx", "csv", "cp1258"])
+def test_what_stands_around_a_table_is_known_in_old_fonts_too(
+    engine: Engine, tmp_path: Path, kind: str, font: str | None
+) -> None:
+    """Totals beside running numbers, their count in the keys' column; headers again; who made the list."""
+    write = WRITERS[font] if font else str
+    header = ("STT", *map(write, HEADER))
+    rows: Rows = [
+        header,
+        (1, *AN[:1], write(AN[1]), *AN[2:]),
+        header,
+        (write("Khối Đảng"),),
+        (2, *BA[:1], *map(write, BA[1:3]), *BA[3:]),
+        (write("Tổng cộng"), 2),
+        (write("Cộng"), None, None, None, None, 2),
+        (None, write("Người lập biểu")),
+    ]
+    if kind == "xlsx":
+        path = workbook(tmp_path / "a.xlsx", {write("Cán bộ").replace("\x90", ""): rows})
+    elif kind == "cp1258" and font:
+        return  # text of an old font was never written in a Vietnamese code page
+    else:
+        grid = Grid("cadres", [["" if cell is None else cell for cell in row] for row in rows])
+        encoding = "utf-8" if kind == "csv" else kind
+        write_csvs(tmp_path, [grid], encoding, ",", said=False, quoted=True, ending="\n")
+        path = tmp_path / "cadres.csv"
+    report = imports(engine, path)
+    assert (report.kinds["cadre"].created, [str(one) for one in report.problems]) == (2, [])
+
+
+@pytest.mark.parametrize("font", WRITERS)
+@pytest.mark.parametrize("name", ["Hoàng Thị Hường", "Phạm Hữu Cường", "Hà Văn Ước", "Đỗ Thà Ỷ"])
+def test_a_name_of_an_old_font_over_two_columns_keeps_all_its_letters(
+    engine: Engine, tmp_path: Path, font: str, name: str
+) -> None:
+    """TCVN3 writes ư as a letter that is not shown, a misread à has one that looks like a space."""
+    write = WRITERS[font]
+    family, _, given = name.rpartition(" ")
+    header = [write(one) for one in ("Mã cán bộ", "Họ và tên đệm", "Tên", *HEADER[2:])]
+    others = [
+        (f"B{number}", write("Nguyễn Thị Hồng"), write("Hạnh"), "1", "05/03/1960", "T4")
+        for number in range(3)
+    ]
+    rows = [header, ("A1", write(family), write(given), "1", "05/03/1960", "T4"), *others]
+    report = imports(engine, workbook(tmp_path / "a.xlsx", {"Cadres": rows}))
+    found = cadre(engine, "A1")
+    refused = {one.row for one in report.problems}
+    assert 2 in refused if found is None else found.name == name
+    if font == "TCVN3 (ABC)":
+        assert found is not None
+
+
+def test_a_wide_sheet_in_an_old_font(engine: Engine, tmp_path: Path) -> None:
+    write = WRITERS["TCVN3 (ABC)"]
+    visits = [("Visit key", "Cadre key", "Type", "Started at"), ("V1", "A1", "checkup", "15/03/2026")]
+    wide = [
+        tuple(map(write, ("Mã lượt khám", "Protein toàn phần", "Glucose máu lúc đói (mmol/L)"))),
+        ("V1", 70, 5.3),
+    ]
+    sheets: dict[str, Rows] = {"Cadres": [HEADER, AN], "Visits": visits, write("Kết quả theo hàng"): wide}
+    report = imports(engine, workbook(tmp_path / "a.xlsx", sheets))
+    assert (report.kinds["measurement"].created, report.problem_count, report.warnings) == (2, 0, ())
+
+
+def test_a_csv_that_is_no_table_does_not_stop_the_others(engine: Engine, tmp_path: Path) -> None:
+    notes = Grid("Ghi chú chung", [["Nộp trước ngày 15"], ["", "Hỏi chị Lan"]])
+    grids = [Grid("Cán bộ", [list(HEADER), list(AN)]), notes]
+    write_csvs(tmp_path, grids, "utf-8", ",", said=False, quoted=True, ending="\n")
+    report = imports(engine, tmp_path)
+    assert report.kinds["cadre"].created == 1
+    assert "Ghi chú chung" in report.warnings[0]
 
 
 # headers --------------------------------------------------------------------------------------------
@@ -450,6 +528,18 @@ def test_what_is_wrong_in_a_wide_sheet_names_the_measures_column(engine: Engine,
     assert again.kinds["measurement"].rejected == 8
 
 
+def test_what_is_held_or_noted_in_a_wide_sheet_names_the_measures_column(
+    engine: Engine, tmp_path: Path
+) -> None:
+    visits = [("Mã lượt khám", "Mã cán bộ", "Loại", "Bắt đầu"), ("V1", "A1", "checkup", "15/03/2026")]
+    wide = [("Mã lượt khám", "Creatinin (µmol/L)", "AST (U/L)"), ("V1", "88 (cao)", "không làm")]
+    path = workbook(
+        tmp_path / "a.xlsx", {"Cán bộ": [HEADER, AN], "Lượt khám": visits, "Kết quả theo hàng": wide}
+    )
+    report = imports(engine, path, plausible=load_ranges(CODES))
+    assert [(one.row, one.column) for one in report.held_cells] == [(2, title) for title in wide[0][1:]]
+
+
 def test_of_t0_rows_of_a_wide_sheet_nothing_is_looked_at(engine: Engine, tmp_path: Path) -> None:
     imports(engine, centre(tmp_path))
     rows = [
@@ -463,6 +553,39 @@ def test_of_t0_rows_of_a_wide_sheet_nothing_is_looked_at(engine: Engine, tmp_pat
     assert report.kinds["measurement"].created == 3
     assert "X1" not in str(report.as_json())
     assert "X2" not in str(report.as_json())
+    assert not (tmp_path / "r.xlsx").exists()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_whom_a_wide_sheet_calls_t0_is_hidden_in_every_other_sheet(
+    engine: Engine, tmp_path: Path, *, first: bool
+) -> None:
+    """Stored as T4, or in nobody's sheet: what hangs on the key does not come in, nor do words of theirs."""
+    imports(engine, centre(tmp_path))
+    wide = (*WIDE, "Diện quản lý")
+    sheets: dict[str, Rows] = {
+        "Wide": [
+            wide,
+            ("A1", "Lê Văn An", "Khám định kỳ", "15/03/2026", 88, "5,1", "30", "T4"),
+            ("A2", "Trần Thị Ba", "Khám định kỳ", "15/03/2026", 777, "7,77", "77", "T0"),
+            ("X9", "Người Ẩn Danh", "Khám định kỳ", "15/03/2026", 777, "7,77", "77", "T0"),
+        ],
+        "Lượt khám": [
+            ("Mã lượt khám", "Mã cán bộ", "Loại", "Bắt đầu", "Kết luận"),
+            ("V1", "A1", "Khám định kỳ", "16/03/2026", "ổn"),
+            ("V2", "A2", "Khám định kỳ", "16/03/2026", "kết luận riêng"),
+            ("V3", "a2", "Khám định kỳ", "16/03/2026", "kết luận riêng"),
+            ("V9", "X9", "Khám định kỳ", "16/03/2026", "kết luận riêng"),
+            ("V4", "A1", "Khám định kỳ", "17/03/2026", "đi cùng Người Ẩn Danh"),
+        ],
+    }
+    listed = sheets if first else dict(reversed(sheets.items()))
+    report = imports(engine, workbook(tmp_path / "a.xlsx", listed), rejects=tmp_path / "r.xlsx", partial=True)
+    kept = {one.key for one in RecordStore(engine).iterate("visit")}
+    assert kept == {"V1", "A1.checkup.20260315"}
+    shown = str(report.as_json()) + "".join(map(str, report.problems)) + "".join(report.warnings)
+    for hidden in ("X9", "Ẩn Danh", "777", "kết luận riêng"):
+        assert hidden not in shown
     assert not (tmp_path / "r.xlsx").exists()
 
 
@@ -605,17 +728,17 @@ def test_an_error_in_other_workbooks_is_no_empty_cell(
 
 
 @pytest.mark.parametrize("content", [b"", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x05\x06" + bytes(18)])
-def test_a_damaged_workbook_has_no_failed_cells(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_workbook_has_no_marked_cells(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.xls").write_bytes(content)
-    assert failed_cells(tmp_path / "a.xls", "Cán bộ") == {}
+    assert marked_cells(tmp_path / "a.xls", "Cán bộ") == {}
 
 
-def test_a_cut_workbook_has_no_failed_cells_or_some(tmp_path: Path) -> None:
+def test_a_cut_workbook_has_no_marked_cells_or_some(tmp_path: Path) -> None:
     for kind in ("xls", "xlsb"):
         content = (WORKBOOKS / f"failed.{kind}").read_bytes()
         for size in range(0, len(content), 97):
             (tmp_path / "a").write_bytes(content[:size])
-            assert len(failed_cells(tmp_path / "a", "Cán bộ")) <= 2
+            assert len(marked_cells(tmp_path / "a", "Cán bộ")) <= 2
 
 
 # two places for one measurement ---------------------------------------------------------------------

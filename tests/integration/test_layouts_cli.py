@@ -1,11 +1,14 @@
 """`adapter import --look` and `--keep`, `adapter template`, as typed by a person."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from centre_states import CentreStates
 from openpyxl import Workbook
 
 from adapter.testing import Centre
@@ -24,7 +27,8 @@ RESULTS = [
 
 
 @pytest.fixture
-def centre(tmp_path: Path) -> Iterator[Centre]:
+def centre(tmp_path: Path, centre_states: CentreStates) -> Iterator[Centre]:
+    centre_states.put_empty(tmp_path)
     made = Centre(tmp_path)
     yield made
     made.close()
@@ -164,3 +168,75 @@ def test_the_wide_template_is_understood_column_by_column(centre: Centre, tmp_pa
         means = [one["means"] for one in tables[sheet]["columns"] if one["role"] == "measure"]
         assert len(set(means)) == len(means)
         assert set(means) <= codes
+
+
+def merged_people(path: Path, kind: str) -> str:
+    """A name under one header merged over two columns, and check-ups whose kind is worded as `kind`."""
+    book = Workbook()
+    people, results = book.worksheets[0], book.create_sheet("KQ khám")
+    people.title = "DS cán bộ 2026"
+    for row in (
+        ("DANH SÁCH",),
+        ("Mã số", "Họ và tên", None, "Phái", "Ngày sinh", "Diện"),
+        ("A1", "Nguyễn Văn", "An", "Nam", "05/03/1960", "T4"),
+    ):
+        people.append(row)
+    people.merge_cells("B2:C2")
+    results.append(("Mã số", "Loại khám", "Ngày khám", "Mạch", "Creatinin", "AST"))
+    results.append(("A1", kind, "15/03/2026", 70, 88, 30))
+    book.save(path)
+    return path.name
+
+
+def test_a_kept_layout_keeps_the_whole_of_a_name_over_two_columns(centre: Centre, tmp_path: Path) -> None:
+    name = merged_people(tmp_path / "a.xlsx", "checkup")
+    look(centre, name, "--look", "--keep", "ours", code=0)
+    roles = [one["role"] for one in look(centre, name, "--look", code=0)["tables"][0]["columns"]]
+    assert roles.count("name-part") == 2
+    assert "A1: Nguyễn Văn An" in centre.run("import", name, "--dry-run")
+
+
+def test_a_visits_made_key_is_the_same_however_its_kind_is_worded(centre: Centre, tmp_path: Path) -> None:
+    look(centre, merged_people(tmp_path / "a.xlsx", "checkup"), "--look", "--keep", "ours", code=0)
+    centre.run("import", "a.xlsx")
+    for kind in ("KSK định kỳ", "Khám định kỳ", "khám sức khỏe định kỳ", "Periodic check-up"):
+        name = merged_people(tmp_path / "b.xlsx", kind)
+        found = json.loads(centre.run("import", name, "--json"))["kinds"]
+        assert found["visit"]["created"] == found["visit"]["deleted"] == 0, kind
+        assert found["measurement"]["unchanged"] == 3
+
+
+def test_what_changes_is_named_as_a_clerk_names_it(centre: Centre, tmp_path: Path) -> None:
+    header = ("Mã cán bộ", "Họ và tên", "Giới tính", "Ngày sinh", "Diện quản lý", "Chức vụ", "Số CCCD")
+    people = [(f"A{n}", f"Lê Văn {'ABCDEFG'[n]}", "Nam", "1960", "T4", "Giám đốc", "") for n in range(7)]
+    write(tmp_path / "a.xlsx", {"Cán bộ": [header, *people]})
+    added = centre.run("--lang", "vi", "import", "a.xlsx", "--dry-run")
+    assert "Cán bộ mới: 7" in added
+    assert "… và 2 mục nữa" in added
+    centre.run("import", "a.xlsx")
+    retired = [(*one[:5], "Hưu trí", one[6]) for one in people]
+    write(tmp_path / "a.xlsx", {"Cán bộ": [header, *retired]})
+    assert "Cán bộ, Chức vụ: 7" in centre.run("--lang", "vi", "import", "a.xlsx", "--dry-run")
+    assert "Cadres, Position: 7" in centre.run("import", "a.xlsx", "--dry-run")
+    merged = centre.run("--lang", "vi", "cadre", "merge", "--dry-run", "A1", "A2")
+    assert "khác nhau ở: Họ và tên." in merged
+
+
+def test_a_refused_import_with_rejects_says_nothing_but_why(centre: Centre, tmp_path: Path) -> None:
+    header = ("Mã cán bộ", "Họ và tên", "Giới tính", "Ngày sinh", "Diện quản lý")
+    people = [(f"A{n}", f"Lê Văn {'ABCDEFG'[n]}", "Nam", "1960", "T4") for n in range(7)]
+    write(tmp_path / "a.xlsx", {"Cán bộ": [header, *people]})
+    centre.run("import", "a.xlsx")
+    write(tmp_path / "a.xlsx", {"Cán bộ": [header, *people[:2], ("A2", "Lê", "?", "1960", "T4")]})
+    done = subprocess.run(
+        [sys.executable, "-c", "from adapter.cli import main; main()", "import", "a.xlsx"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "would delete" in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "a.rejects.xlsx").exists()

@@ -1,16 +1,19 @@
 """The migrations make exactly the tables that the stores declare."""
 
+from importlib import import_module
 from pathlib import Path
 
 import filled  # noqa: F401 - whatever stores there are, their tables are declared
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, text
+from alembic.operations import Operations
+from sqlalchemy import Engine, insert, select, text
 from sqlalchemy.exc import DatabaseError
 
 from adapter.database import metadata, migrate, read_transaction, write_transaction
 from adapter.migrations import versions
+from adapter.records.tables import cadre_identifier
 
 
 def test_the_migrated_schema_is_the_declared_one(engine: Engine) -> None:
@@ -36,3 +39,21 @@ def test_the_audit_cannot_be_changed(engine: Engine, statement: str) -> None:
         )
     with pytest.raises(DatabaseError, match="append-only"), write_transaction(engine) as connection:
         connection.execute(text(statement))
+
+
+def test_cards_that_are_stored_are_found_by_their_ten_digits_after_the_migration(engine: Engine) -> None:
+    stored = [
+        ("DN4240123456789", "1"),
+        ("HT2010123456789", "1"),
+        ("0123456789", "2"),
+        ("GD4010123456789", "2"),
+        ("024060012345", "3"),
+    ]
+    (file,) = Path(versions.__file__).parent.glob("*_insurance_numbers.py")
+    migration = import_module(f"{versions.__name__}.{file.stem}")
+    with write_transaction(engine) as connection:
+        connection.execute(insert(cadre_identifier), [{"value": v, "cadre": c} for v, c in stored])
+        with Operations.context(MigrationContext.configure(connection)):
+            migration.upgrade()
+        rows = connection.execute(select(cadre_identifier.c.value, cadre_identifier.c.cadre))
+        assert sorted(map(tuple, rows)) == sorted([*stored, ("0123456789", "1")])

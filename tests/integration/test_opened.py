@@ -75,7 +75,9 @@ def held(base: str, type_: str) -> list[dict[str, Any]]:
     return resources
 
 
-def test_opened_origins_and_classes_go_once_and_come_back(engine: Engine, tmp_path: Path, base: str) -> None:
+def test_opened_origins_and_classes_go_once_and_come_back(
+    engine: Engine, tmp_path: Path, base: str, brief: Path
+) -> None:
     folder = tmp_path / "mappings"
     shutil.copytree("mappings", folder)
     policy = (folder / "disclosure.yaml").read_text("utf-8")
@@ -92,7 +94,7 @@ def test_opened_origins_and_classes_go_once_and_come_back(engine: Engine, tmp_pa
         hospitals={NAME: hospital},
     )
     now = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
-    file = Path("fixtures/sample/small.xlsx")
+    file = Path(shutil.copy(brief, tmp_path / "small.xlsx"))
     importer.run_import(engine, [file], max_deletions_percent=3, known_hospitals=frozenset((NAME,)), now=now)
 
     def sync(**how: Any) -> Any:

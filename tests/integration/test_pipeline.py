@@ -12,7 +12,7 @@ import pytest
 from sample import open_to_pseudonyms
 from sqlalchemy import Engine
 
-from adapter import audit
+from adapter import audit, withheld
 from adapter.delivery.decisions.strategy import OutboundResource, next_bundle
 from adapter.errors import SettingsError
 from adapter.fhir import codec
@@ -229,7 +229,7 @@ def test_a_hospital_by_referral_gets_its_referrals_their_visits_and_no_more(
 
 def test_every_refusal_is_counted_and_audited(adapter: Adapter) -> None:
     update_ledger(adapter, adapter.destination("bv-tinh"), NOW, silent)
-    refused = audit.withheld_counts(adapter.engine, "bv-tinh")
+    refused = withheld.withheld_counts(adapter.engine, "bv-tinh")
     assert {(one.kind, one.reason, one.records) for one in refused} == set(plan(adapter).withheld)
     assert audit.verify_chain(adapter.engine) is None
     held = people(adapter, Tier.T1)[0]

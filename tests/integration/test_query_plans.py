@@ -20,7 +20,7 @@ from query_stores import NOT_EVERYWHERE, OTHERS, STORES, module_of
 from query_stories import STORIES
 from sqlalchemy import Engine, Table
 
-from adapter import audit
+from adapter import audit, withheld
 from adapter.database import metadata
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
@@ -124,6 +124,7 @@ METHODS: dict[Function, Reach | str] = {
     OverdueStore.has_entries: _STOPS,
     OverdueStore.unknown: STATE,
     OverdueStore.retracting: STATE,
+    OverdueStore.nameless_retractions: STATE,
     OverdueStore.undelivered_referrals: STATE,
     OverdueStore.delivered_referrals: STATE,
     OverdueStore.unclaimed_shipments: PLACE,
@@ -256,6 +257,8 @@ METHODS: dict[Function, Reach | str] = {
     repository_erase.all_bodies: _ERASES,
     # the audit
     audit.append: ROWS,
+    audit.append_events: ROWS,
+    audit.change_key: _WALKS,
     audit.chain_head: ROWS,
     audit.newest: ROWS,
     audit.hash_at: ROWS,
@@ -263,10 +266,11 @@ METHODS: dict[Function, Reach | str] = {
     audit.check_chain: _WALKS,
     audit.use_key: _ASKS_NOTHING,
     audit.has_appended: _ASKS_NOTHING,
-    audit.set_withheld: ROWS,
-    audit.forget_withheld: _ERASES,
-    audit.withheld_of_subject: ROWS,
-    audit.withheld_counts: "sums up all that is kept back from a hospital, for a person",
+    withheld.set_withheld: ROWS,
+    withheld.forget_withheld: _ERASES,
+    withheld.rename_subjects: _WALKS,
+    withheld.withheld_of_subject: ROWS,
+    withheld.withheld_counts: "sums up all that is kept back from a hospital, for a person",
 }
 
 SQLITE, ANALYZED, POSTGRESQL = "sqlite", "sqlite-analyzed", "postgresql"

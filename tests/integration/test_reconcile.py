@@ -157,8 +157,9 @@ def test_a_hospital_that_holds_what_it_should_has_no_findings(site: Site) -> Non
 
 def test_under_another_key_it_is_not_read_as_if_all_were_well(site: Site, tmp_path: Path) -> None:
     (tmp_path / "identity.key").write_text("fedcba9876543210fedcba9876543210")
-    site.use(site.engine)
-    with pytest.raises(SettingsError, match="is not the one"):
+    with pytest.raises(SettingsError, match="it goes on under"):  # nor is anything imported
+        site.use(site.engine)
+    with pytest.raises(SettingsError, match="is not the one with which"):
         site.read_back()
 
 

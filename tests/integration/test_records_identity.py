@@ -7,19 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from adapter.database import read_transaction, write_transaction
-from adapter.errors import ImportRefused
+from adapter.errors import ImportRefused, UsageError
+from adapter.operations.operation import OperationContext
+from adapter.operations.undo_import import UndoImport
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.outbound.planning import forget_expired
 from adapter.records.doubles import shared_numbers
 from adapter.records.importing.identity_checks import AllowedChanges, changed_identity
-from adapter.records.importing.import_history import find_run, list_runs
+from adapter.records.importing.import_history import find_run, forget_changes, list_runs
 from adapter.records.importing.import_report import ImportReport
 from adapter.records.importing.importer import run_import
 from adapter.records.importing.undo import changes_of_run, undo_run
 from adapter.records.model import Cadre, Measurement, Record, Visit
 from adapter.records.store import RecordStore
-from adapter.records.tables import import_change
+from adapter.records.tables import held_row, import_change, record, record_merge
+from adapter.settings import Settings
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 NAMES = ("An", "Bình", "Cường", "Dung", "Em", "Phúc", "Giang", "Hà", "Ích", "Khánh")
@@ -126,7 +131,8 @@ def test_one_key_that_changes_hands_is_refused_with_all_that_hangs_on_it(centre:
 def test_it_is_let_through_by_saying_so(centre: Centre) -> None:
     centre.take(LAST_YEAR)
     people = [person("7", 77), *(one for one in PEOPLE if one["Mã cán bộ"] != "7")]
-    report = centre.take({"Cán bộ": people}, allowed=AllowedChanges(people=True))
+    allowed = AllowedChanges(people=True, former=True)  # and what is stored of the former one goes
+    report = centre.take({"Cán bộ": people}, allowed=allowed, partial=True)
     assert report.rejected == 0
     assert centre.person("7").name == "Trần Thị Hà Hai"
 
@@ -143,6 +149,12 @@ def test_it_is_let_through_by_saying_so(centre: Centre) -> None:
         ({"Giới tính": "Nam"}, []),
         ({"Họ và tên": "TRAN THI AN", "Ngày sinh": "01/01/1999"}, []),  # the same name, spelt otherwise
         ({"Số CCCD": ""}, []),
+        ({"Họ và tên": "trần thị an", "Giới tính": "Nam"}, []),  # another case
+        ({"Họ và tên": "Tran Thi An", "Giới tính": "Nam"}, []),  # accents
+        ({"Họ và tên": "TRẦN  THỊ AN", "Ngày sinh": "1950"}, []),  # a year alone, the same
+        ({"Ngày sinh": "1950", "Giới tính": "Nam"}, []),
+        ({"Ngày sinh": "1951", "Giới tính": "Nam"}, ["sex", "birth_date"]),
+        ({"Số thẻ BHYT": "DN4010198765432"}, []),  # a card that is renewed
         ({"Giới tính": "Không rõ", "Họ và tên": "Lê Văn Tám"}, []),
     ],
 )
@@ -168,7 +180,7 @@ def test_whoever_takes_over_a_key_takes_over_nothing_that_the_file_does_not_say(
     private = {"Đồng ý chia sẻ": "HIV", "Điện thoại": "0912345678", "Dân tộc": "05"}
     centre.take({"Cán bộ": [PEOPLE[0] | private, *PEOPLE[1:]], "Lượt khám": VISITS})
     taken_over = [person("1", 77), *PEOPLE[1:]]
-    centre.take({"Cán bộ": taken_over}, allowed=AllowedChanges(people=True))
+    centre.take({"Cán bộ": taken_over}, allowed=AllowedChanges(people=True, former=True), partial=True)
     found = centre.person("1")
     assert found.name == "Trần Thị Hà Hai"
     assert (found.consents, found.phone, found.ethnic_group) == ((), None, None)
@@ -276,6 +288,29 @@ def test_a_number_that_two_people_have_is_said_and_joins_nobody(centre: Centre) 
         assert {one.cadres for one in shared_numbers(connection)} == {("1", "X-1"), ("3", "4")}
     centre.records.merges  # noqa: B018 - nobody was merged
     assert centre.records.merges.list() == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("DN4010112345678", "0112345678"),
+        ("0112345678", "DN4010112345678"),
+        ("0112345678", "0112345678"),
+        ("DN4010112345678", "HT2790112345678"),
+        ("DN4010112345678;GD4010187654321", "HC 4 01 01 12345678"),
+    ],
+)
+def test_ten_digits_and_cards_meet_in_one_number_that_two_people_have(
+    centre: Centre, first: str, second: str
+) -> None:
+    people = [PEOPLE[0] | {"Số thẻ BHYT": first}, PEOPLE[1] | {"Số thẻ BHYT": second}]
+    report = centre.take({"Cán bộ": people})
+    with read_transaction(centre.engine) as connection:
+        (found,) = shared_numbers(connection)
+    assert found.cadres == ("1", "2")
+    assert found.ending == "5678"
+    assert len([line for line in report.warnings if "adapter cadre doubles" in line]) == 1
+    assert centre.records.cadres_by_identifier("TE1-99 0112345678") == ["1", "2"]
 
 
 def test_two_lists_with_the_same_keys_stand_beside_each_other(centre: Centre) -> None:
@@ -456,3 +491,143 @@ def _undo(centre: Centre, number: int) -> tuple[int, int, int]:
         assert run is not None
         done = undo_run(connection, run, at=centre.now, by="cli:test")
     return done.restored, done.removed, done.left
+
+
+# -- what is stored of whom a key was ------------------------------------------------------------------
+
+
+TAKEN_OVER = [person("1", 77), *PEOPLE[1:]]
+
+
+def test_what_is_stored_of_the_former_person_never_becomes_the_others(centre: Centre) -> None:
+    centre.take(LAST_YEAR)
+    before = centre.everything()
+    report = centre.take({"Cán bộ": TAKEN_OVER}, allowed=AllowedChanges(people=True))
+    [told] = report.problems
+    assert (told.row, told.column, told.text) == (2, "Mã cán bộ", "expect_no_former")
+    assert (told.params["records"], told.params["held"]) == (2, 0)  # a visit and its value
+    assert centre.everything() == before
+
+
+def test_it_is_removed_by_saying_so_and_the_file_may_say_it_anew(centre: Centre) -> None:
+    centre.take(LAST_YEAR)
+    allowed = AllowedChanges(people=True, former=True)
+    visits = [visit("V1", "1", "05/03/2025"), *VISITS[1:]]
+    report = centre.take({"Cán bộ": TAKEN_OVER, "Lượt khám": visits}, allowed=allowed, partial=True)
+    assert report.rejected == 0
+    assert centre.person("1").name == "Trần Thị Hà Hai"
+    left = {(one.kind, one.key) for one in centre.records.of_cadre("1")}
+    assert left == {("cadre", "1"), ("visit", "V1")}  # no value of the former one's visit
+
+
+@pytest.mark.parametrize("what", ["result", "merge", "held"])
+def test_what_a_person_must_move_stops_it(centre: Centre, what: str) -> None:
+    centre.take({"Cán bộ": PEOPLE})
+    with write_transaction(centre.engine) as connection:
+        if what == "result":
+            values = {"kind": "result", "key": "R-1", "cadre": "1", "body": "{}", "digest": "d"}
+            connection.execute(record.insert().values(**values, position=1, deleted=False))
+        elif what == "merge":
+            values = {"loser": "2", "survivor": "1", "merged_at": NOW, "merged_by": "x"}
+            connection.execute(record_merge.insert().values(**values))
+        else:
+            values = {"kind": "visit", "key": "V99", "cadre": "1", "state": "waiting"}
+            values |= {"body": "{}", "digest": "d"}
+            values |= {
+                "cells": "[]",
+                "findings": "[]",
+                "source": "",
+                "file_digest": "",
+                "sheet": "",
+                "row": 1,
+            }
+            connection.execute(held_row.insert().values(**values, held_at=NOW))
+    for former in (False, True):
+        report = centre.take({"Cán bộ": TAKEN_OVER}, allowed=AllowedChanges(people=True, former=former))
+        stopped = what != "held" or not former
+        assert report.rejected == stopped
+        if stopped:
+            assert report.problems[0].params["records"] == 0
+    assert (centre.person("1").name == "Trần Thị Hà Hai") is (what == "held")
+
+
+def test_taking_it_back_gives_the_former_person_everything_again(centre: Centre) -> None:
+    centre.take(LAST_YEAR)
+    before = centre.everything()
+    centre.take({"Cán bộ": TAKEN_OVER}, allowed=AllowedChanges(people=True, former=True), partial=True)
+    with read_transaction(centre.engine) as connection:
+        newest = list_runs(connection)[0]
+    assert _undo(centre, newest.id)[2] == 0
+    assert centre.everything() == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "another"),
+    [
+        ({"birth_date": "1950"}, {"birth_date": "1950-09-02", "sex": "male"}, False),
+        ({"birth_date": "1950-09-02"}, {"birth_date": "1950", "sex": "male"}, False),
+        ({"birth_date": "1950-09"}, {"birth_date": "1950-09-02", "sex": "male"}, False),
+        ({"birth_date": "1950-09"}, {"birth_date": "1950-10", "sex": "male"}, True),
+        ({}, {"national_id": "001150012345"}, False),  # a number is added
+        ({"national_id": "001150012345"}, {}, False),
+        ({"national_id": "011500123"}, {"national_id": "001150012345"}, False),  # the old card gave way
+        ({"national_id": "011500123"}, {"national_id": "001150012345", "sex": "male"}, True),
+        ({"national_id": "001150012345"}, {"national_id": "011500123"}, True),
+        ({"national_id": "001150012345"}, {"national_id": "001150012346"}, True),
+        ({"national_id": "001 150 012 345"}, {"national_id": "001150012345"}, False),
+    ],
+)
+def test_what_is_corrected_is_no_other_person(
+    old: dict[str, str], new: dict[str, str], *, another: bool
+) -> None:
+    person_ = {"name": "Trần Thị An", "sex": "female", "birth_date": "1950-03-01"}
+    assert bool(changed_identity(person_ | old, {"name": "TRAN THI AN", "sex": "female"} | new)) is another
+
+
+def test_what_an_import_held_goes_with_it_and_what_was_let_in_is_counted(centre: Centre) -> None:
+    centre.take({"Cán bộ": PEOPLE})
+    held = {"kind": "visit", "cadre": "1", "body": "{}", "digest": "d", "cells": "[]", "findings": "[]"}
+    held |= {"source": "", "file_digest": "", "sheet": "", "row": 1}
+    centre.take({"Lượt khám": VISITS}, partial=True)
+    with write_transaction(centre.engine) as connection:
+        states = {"V-waits": ("waiting", centre.now), "V2": ("released", centre.now)}
+        states |= {"V-dropped": ("dropped", centre.now), "V-earlier": ("waiting", NOW)}
+        for key, (state, at) in states.items():
+            connection.execute(held_row.insert().values(**held, key=key, state=state, held_at=at))
+        connection.execute(update(record).where(record.c.key == "V2").values(position=10_000))  # let in since
+        run = list_runs(connection)[0]
+    with write_transaction(centre.engine) as connection:
+        done = undo_run(connection, run, at=centre.now + timedelta(hours=1), by="x")
+    assert (done.held, done.released) == (1, 1)
+    assert done.left >= 1
+    with read_transaction(centre.engine) as connection:
+        kept = set(connection.execute(select(held_row.c.key)).scalars())
+    assert kept == {"V2", "V-dropped", "V-earlier"}
+
+
+def test_old_imports_are_forgotten_and_say_so(centre: Centre, tmp_path: Path) -> None:
+    centre.take({"Cán bộ": PEOPLE})
+    centre.take({"Cán bộ": [one | {"Chức vụ": "Chuyên viên"} for one in PEOPLE]})
+    first, second = NOW + timedelta(days=1), NOW + timedelta(days=2)
+    assert forget_changes(centre.engine, first) == 0
+    assert forget_changes(centre.engine, second + timedelta(seconds=1)) == 30
+    with read_transaction(centre.engine) as connection:
+        assert connection.execute(select(import_change)).all() == []
+        newest = list_runs(connection)[0]
+    assert newest.forgotten
+    adapter = Adapter(Settings(database_url=f"sqlite:///{tmp_path / 'x.db'}"), centre.engine)
+    with pytest.raises(UsageError, match="too old"):
+        UndoImport(newest.id).perform(OperationContext(adapter, "x", lambda: NOW))
+    assert forget_changes(centre.engine, second + timedelta(days=9)) == 0
+
+
+def test_a_sync_forgets_them(centre: Centre, tmp_path: Path) -> None:
+    centre.take({"Cán bộ": PEOPLE})
+    centre.take({"Cán bộ": [one | {"Chức vụ": "Chuyên viên"} for one in PEOPLE]})
+    settings = Settings(database_url=f"sqlite:///{tmp_path / 'x.db'}", imports_days=30)
+    forget_expired(Adapter(settings, centre.engine), "bv", NOW + timedelta(days=31))
+    with read_transaction(centre.engine) as connection:
+        assert len(connection.execute(select(import_change)).all()) == 30
+    forget_expired(Adapter(settings, centre.engine), "bv", NOW + timedelta(days=33))
+    with read_transaction(centre.engine) as connection:
+        assert connection.execute(select(import_change)).all() == []

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import Engine
 
 from adapter.database import write_transaction
-from adapter.records.importing.importer import run_import
 from adapter.records.merges import Merge
 from adapter.records.model import KINDS, Cadre, Fulfilment, Referral, Result
 from adapter.records.store import RecordStore
@@ -19,9 +18,8 @@ HOSPITALS = frozenset({"bv-tinh", "bv-trung-uong"})
 
 
 @pytest.fixture
-def store(engine: Engine) -> RecordStore:
-    run_import(engine, [SMALL], max_deletions_percent=3, known_hospitals=HOSPITALS, now=NOW)
-    return RecordStore(engine)
+def store(sample_engine: Engine) -> RecordStore:
+    return RecordStore(sample_engine)
 
 
 def result(key: str = "R1", **more: object) -> Result:

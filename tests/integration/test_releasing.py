@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from centre_states import CentreStates
 from ledger_books import START, Books, wish
 from sqlalchemy import Engine, select
 
@@ -219,7 +220,8 @@ def test_a_worker_that_has_read_what_became_too_old_does_not_send_it(adapter: Ad
 
 
 @pytest.fixture
-def centre(tmp_path: Path) -> Iterator[Centre]:
+def centre(tmp_path: Path, centre_states: CentreStates) -> Iterator[Centre]:
+    centre_states.put_empty(tmp_path)
     centre = Centre(tmp_path)
     yield centre
     centre.close()

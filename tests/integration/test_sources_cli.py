@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from centre_states import CentreStates
 from checkup_forms import document
 from his import SOURCE, engine_of, fill
 
@@ -17,7 +18,8 @@ FORM = (
 
 
 @pytest.fixture
-def centre(tmp_path: Path) -> Iterator[Centre]:
+def centre(tmp_path: Path, centre_states: CentreStates) -> Iterator[Centre]:
+    centre_states.put_empty(tmp_path)
     made = Centre(tmp_path)
     with engine_of(f"sqlite:///{tmp_path / 'his.db'}").begin() as connection:
         fill(connection)

@@ -119,6 +119,27 @@ def test_several_cards_find_their_one_person(store: Engine, tmp_path: Path) -> N
     assert '"cadre":"CB-0006"' in bodies(store, "visit")["LK1"]
 
 
+@pytest.mark.parametrize(
+    "cards",
+    [
+        "1443550005",  # the social insurance number alone, as new cards and VssID show it
+        "144 355 0005",
+        "GD4241443550005",  # issued anew: another group and benefit
+        "ht 3 01 1443550005",  # another province
+        "HT1791443550005;0000000001",
+    ],
+)
+def test_ten_digits_and_any_card_with_them_are_one_person(store: Engine, tmp_path: Path, cards: str) -> None:
+    load(store, written(tmp_path, document(form(citizen="", cards=cards))))
+    assert '"cadre":"CB-0006"' in bodies(store, "visit")["LK1"]
+
+
+@pytest.mark.parametrize("cards", ["1443550006", "443550005", "11443550005", "HT1144355000", "14435500055"])
+def test_other_digits_are_nobodys(store: Engine, tmp_path: Path, cards: str) -> None:
+    load(store, written(tmp_path, document(form(citizen="", cards=cards))))
+    assert bodies(store, "visit") == {}
+
+
 def test_a_bad_value_costs_its_row_and_names_its_line(store: Engine, tmp_path: Path) -> None:
     assert "<NGAY_KHAM>" in form()
     broken = re.sub("<NGAY_KHAM>.*?<", "<NGAY_KHAM>hôm nọ<", form())
@@ -189,3 +210,90 @@ def test_a_check_up_that_says_nothing_is_told(store: Engine, tmp_path: Path, con
     report = load(store, written(tmp_path, content))
     assert report.kinds["visit"].rejected == 1
     assert "key" in str(report.problems[0])
+
+
+def _form_with(text: str, encoding: str = "UTF-8") -> bytes:
+    head = f'<?xml version="1.0" encoding="{encoding}"?>\n<DS_KSK>\n'
+    return f"{head}<HO_SO_KSK><A>ê{text}</A></HO_SO_KSK></DS_KSK>".encode(encoding)
+
+
+@pytest.mark.parametrize(
+    ("content", "column", "said"),
+    [
+        (_form_with("HBV & HCV"), 20, "write &amp;"),
+        (_form_with("HBV &"), 20, "write &amp;"),
+        (_form_with("HBV & HCV", "UTF-16"), 20, "write &amp;"),
+        (_form_with("<0,1"), 16, "write &lt;"),
+        (_form_with("x < y"), 18, "write &lt;"),
+        (_form_with("<B x='<'/>"), 22, "write &lt;"),
+        (_form_with("<B x=1/>"), 21, "no quotation marks"),
+        (_form_with("\x0b"), 16, "control character U+000B"),
+        (_form_with("\x00"), 16, "control character U+0000"),
+        (_form_with("\uffff"), 16, "control character U+FFFF"),
+        (_form_with("<B x='1'y='2'/>"), 24, "not well-formed"),
+        (_form_with("&nbsp;"), 16, "undefined entity"),
+        (_form_with("</B>"), 18, "mismatched tag"),
+        (_form_with("Hà").replace("Hà".encode(), "Hà".encode("latin-1")), 17, "not UTF-8"),
+        (_form_with("&B").replace(b"B", "ê".encode("latin-1")), 17, "not UTF-8"),
+        (_form_with("").partition("ê".encode())[0] + "ê".encode()[:1], 15, "not UTF-8"),
+    ],
+)
+def test_what_is_not_well_formed_is_told_with_line_and_column_and_what_to_write(
+    store: Engine, tmp_path: Path, content: bytes, column: int, said: str
+) -> None:
+    with pytest.raises(ImportRefused) as refused:
+        load(store, written(tmp_path, content))
+    assert f"line 3, column {column}: " in str(refused.value)
+    assert said in str(refused.value)
+    assert ("UTF-8" in str(refused.value)) == ("UTF-8" in said)
+
+
+def test_the_fault_is_found_where_it_stands_far_behind_the_first_block(store: Engine, tmp_path: Path) -> None:
+    filler = "<X/>\n" * 40_000
+    content = document(filler + form().replace("BIO-CREA", "A & B"))
+    with pytest.raises(ImportRefused, match=r"line 40003, column .*write &amp;"):
+        load(store, written(tmp_path, content))
+
+
+def _tests(*results: tuple[str, str, str]) -> str:
+    rows = "".join(
+        f"<CHI_TIET><MA_DICH_VU>XN01</MA_DICH_VU><MA_CHI_SO>{code}</MA_CHI_SO><TEN_CHI_SO>{name}</TEN_CHI_SO>"
+        f"<GIA_TRI>{value}</GIA_TRI><DON_VI_DO>mmol/L</DON_VI_DO></CHI_TIET>"
+        for code, name, value in results
+    )
+    return re.sub("<XET_NGHIEM>.*</XET_NGHIEM>", f"<XET_NGHIEM>{rows}</XET_NGHIEM>", form())
+
+
+_GLUCOSE = {"LK1/BIO-GLU": "5.3", "LK1/BIO-GLU/2": "7.8"}
+
+
+@pytest.mark.parametrize(
+    ("results", "values"),
+    [
+        ([("BIO-GLU", "Glucose 7h", "5,3"), ("BIO-GLU", "Glucose 9h", "7,8")], _GLUCOSE),
+        ([("BIO-GLU", "Glucose", "5,3"), ("BIO-GLU", "Glucose", "7,8")], _GLUCOSE),
+        ([("BIO-GLU", "Glucose", "5,3"), ("BIO-K", "", "4"), ("BIO-GLU ", "", "7,8")], _GLUCOSE),
+        ([("BIO-GLU", "", "5,3"), ("BIO-GLU", "", "5,3")], {"LK1/BIO-GLU": "5.3", "LK1/BIO-GLU/2": "5.3"}),
+        (
+            [("BIO-GLU", "", n) for n in "567"],
+            {"LK1/BIO-GLU": "5", "LK1/BIO-GLU/2": "6", "LK1/BIO-GLU/3": "7"},
+        ),
+        ([("", "Natri", "140"), ("", "Kali", "4,1")], {"LK1/XN01": "140", "LK1/XN01/2": "4.1"}),
+    ],
+)
+def test_a_test_that_stands_twice_in_a_check_up_is_two_results(
+    store: Engine, tmp_path: Path, results: list[tuple[str, str, str]], values: dict[str, str]
+) -> None:
+    file = written(tmp_path, document(_tests(*results)))
+    report = load(store, file)
+    assert report.rejected == 0
+    stored = bodies(store, "measurement")
+    for key, value in values.items():
+        assert f'"value":"{value}"' in stored[key]
+    assert load(store, file).changes == 0
+
+
+def test_the_same_test_of_two_check_ups_is_no_repetition(store: Engine, tmp_path: Path) -> None:
+    report = load(store, written(tmp_path, document(form(), form("LK2"))))
+    assert report.rejected == 0
+    assert {key for key in bodies(store, "measurement") if "CREA" in key} == {"LK1/BIO-CREA", "LK2/BIO-CREA"}

@@ -31,7 +31,10 @@ def test_words_and_exit_codes(tmp_path: Path) -> None:
     bundle = {
         "resourceType": "Bundle",
         "type": "collection",
-        "entry": [{"resource": GOOD}, {"resource": BAD}],
+        "entry": [
+            {"fullUrl": "urn:uuid:8b5cbd5e-6c0c-4d6e-8a0d-4f0f6f6a0001", "resource": GOOD},
+            {"fullUrl": "urn:uuid:8b5cbd5e-6c0c-4d6e-8a0d-4f0f6f6a0002", "resource": BAD},
+        ],
     }
     bad = write(tmp_path / "bad.json", bundle)
     assert run(good) == (0, "Resources: 1. With errors: 0. Errors: 0. Warnings: 0.\n", "")

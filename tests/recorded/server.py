@@ -5,7 +5,6 @@ each product's module changes what that product was recorded to do otherwise.
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from copy import deepcopy
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -71,7 +70,7 @@ class RecordedServer:
             self.requests.append(request)
             if self.faults and (fault := self.faults.pop(0)) and (instead := fault(request)):
                 return instead
-            before = deepcopy((self.resources, self.deleted))
+            before = dict(self.resources), set(self.deleted)  # a resource is replaced, never changed
             try:
                 return self._answered(request)
             except Refusal as refusal:

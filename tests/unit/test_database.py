@@ -3,14 +3,28 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import Column, Engine, Integer, MetaData, Table, inspect, select
+from sqlalchemy import Boolean, Column, Engine, Integer, MetaData, Table, inspect, select
 from sqlalchemy.exc import IntegrityError
 
-from adapter.database import UtcDateTime, migrate, open_database, read_transaction, write_transaction
+from adapter.database import (
+    UtcDateTime,
+    insert_rows,
+    migrate,
+    open_database,
+    read_transaction,
+    refresh_statistics,
+    write_transaction,
+)
 from adapter.errors import SettingsError
 
 tables = MetaData()
-moment = Table("moment", tables, Column("id", Integer, primary_key=True), Column("at", UtcDateTime))
+moment = Table(
+    "moment",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcDateTime),
+    Column("on", Boolean),
+)
 
 
 def test_migrate_can_be_called_again(engine: Engine) -> None:
@@ -42,6 +56,42 @@ def test_a_failed_write_leaves_nothing(engine: Engine) -> None:
     row = {"id": 1, "at": datetime.now(UTC)}
     with pytest.raises(IntegrityError), write_transaction(engine) as connection:
         connection.execute(moment.insert(), [row, row])
+    with read_transaction(engine) as connection:
+        assert connection.execute(select(moment)).all() == []
+
+
+def test_many_rows_are_what_one_statement_each_would_have_written(engine: Engine) -> None:
+    tables.create_all(engine)
+    at = datetime(2026, 3, 1, 8, 30, tzinfo=timezone(timedelta(hours=7)))
+    rows = [
+        {"at": at, "id": 1, "on": True},
+        {"on": None, "id": 2, "at": None},
+        {"id": 3, "at": at, "on": False},
+    ]
+    with write_transaction(engine) as connection:
+        insert_rows(connection, moment, [])
+        insert_rows(connection, moment, rows)
+    with read_transaction(engine) as connection:
+        found = connection.execute(select(moment.c.id, moment.c.at, moment.c.on).order_by(moment.c.id)).all()
+    assert [tuple(row) for row in found] == [(1, at, True), (2, None, None), (3, at, False)]
+
+
+def test_postgresql_counts_the_rows_of_a_transaction_under_way(engine: Engine) -> None:
+    """Else it plans for an empty table, and an import's time grows with the square of its rows."""
+    tables.create_all(engine)
+    with write_transaction(engine) as connection:
+        insert_rows(connection, moment, [{"id": number} for number in range(500)])
+        refresh_statistics(connection, moment)
+        if engine.dialect.name == "postgresql":
+            counted = "SELECT reltuples FROM pg_class WHERE relname = 'moment'"
+            assert connection.exec_driver_sql(counted).scalar_one() == 500
+
+
+def test_of_many_rows_none_is_written_with_an_instant_without_a_zone(engine: Engine) -> None:
+    tables.create_all(engine)
+    rows = [{"id": 1, "at": datetime.now(UTC)}, {"id": 2, "at": datetime(2026, 3, 1)}]  # noqa: DTZ001 - the point
+    with pytest.raises(ValueError, match="time zone"), write_transaction(engine) as connection:
+        insert_rows(connection, moment, rows)
     with read_transaction(engine) as connection:
         assert connection.execute(select(moment)).all() == []
 

@@ -123,6 +123,15 @@ def test_every_reason_to_park_has_its_section_and_its_words() -> None:
         assert line.endswith(f"docs/operating.md#{reason}")
 
 
+def test_every_problem_that_a_person_must_know_has_its_row() -> None:
+    section = OPERATING.split("\n## What a person must know\n")[1].split("\n## ")[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    named = {word for cell in cells for word in re.findall(r"`([a-z-]+)`", cell)}
+    words = {key.removeprefix("problems.") for key in catalogue("en") if key.startswith("problems.")}
+    aside = {word for word in words if word.startswith("col_")} | {"none", "some", "with_workers"}
+    assert named == words - aside
+
+
 def test_every_trouble_of_a_hospital_is_explained() -> None:
     table = OPERATING.split("\n## What leaves a hospital alone\n")[1].split("\n## ")[0]
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")][1:]

@@ -19,6 +19,7 @@ from adapter.records.sheets.tab import Tab
 from adapter.records.sources.open_tabs import InputOptions, open_tabs
 from adapter.records.sources.sql.plain_select import is_plain_select
 from adapter.records.sources.sql.source_file import load_source
+from adapter.records.sources.workbook_limits import check_workbook
 
 FORMULAS = [
     "=1+1",
@@ -243,3 +244,56 @@ def test_a_source_that_writes_is_refused_when_it_is_read(tmp_path: Path, place: 
     with pytest.raises(SourceError) as raised:
         load_source(file)
     assert "SELECT" in "".join(raised.value.problems)
+
+
+def _ods(path: Path, rows: str) -> Path:
+    """A workbook of one sheet "S" with these rows."""
+    space = "urn:oasis:names:tc:opendocument:xmlns:"
+    names = " ".join(f'xmlns:{one}="{space}{one}:1.0"' for one in ("office", "table", "text"))
+    body = f'<office:spreadsheet><table:table table:name="S">{rows}</table:table></office:spreadsheet>'
+    content = f"<office:document-content {names}><office:body>{body}</office:body></office:document-content>"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr("content.xml", content)
+    return path
+
+
+def _row(cells: str, repeated: int = 1) -> str:
+    return f'<table:table-row table:number-rows-repeated="{repeated}">{cells}</table:table-row>'
+
+
+def _cell(text: str = "", repeated: int = 1) -> str:
+    inside = f"<text:p>{text}</text:p>" if text else ""
+    return f'<table:table-cell table:number-columns-repeated="{repeated}">{inside}</table:table-cell>'
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        _row(_cell("x", 2_000_000_000)),
+        _row(_cell("x", 1000), 1_000_000),
+        _row(_cell("x"), 2_000_000_000),
+        _row(_cell(repeated=16_000) + _cell("x")),  # empty up to a cell far away
+        _row(_cell(repeated=5), 1_000_000_000) + _row(_cell("x")),
+        _row(_cell("x", 10**4000)),
+    ],
+)
+def test_an_ods_that_repeats_without_end_is_refused_at_once(tmp_path: Path, rows: str) -> None:
+    path = _ods(tmp_path / "a.ods", rows)
+    with zipfile.ZipFile(path) as archive, pytest.raises(ImportRefused) as refused:
+        check_workbook(path, archive)
+    assert refused.value.text == "import.too_wide"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        _row(_cell("x") + _cell(repeated=16_383)) + _row(_cell(repeated=16_384), 1_048_575),  # as offices do
+        _row(_cell("x", 20), 500),
+        _row('<table:table-cell table:number-columns-repeated="many"/>'),
+    ],
+)
+def test_an_ods_as_offices_write_it_is_read(tmp_path: Path, rows: str) -> None:
+    path = _ods(tmp_path / "a.ods", rows)
+    with zipfile.ZipFile(path) as archive:
+        check_workbook(path, archive)

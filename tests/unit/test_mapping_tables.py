@@ -137,8 +137,8 @@ def test_another_encoding_is_named_with_its_remedy_alone(tmp_path: Path, encodin
         (
             "measures",
             ",quantity,mmol/L,mmol/L",
-            ",quantity,mmol/Lít,mmol/L",
-            "'mmol/Lít' is not in units.csv",
+            ",quantity,mmol/Lx,mmol/L",
+            "'mmol/Lx' is not in units.csv",
         ),
         ("measures", ",quantity,", ",quantitative,", "there is no type 'quantitative'"),
         ("measures", "VS-SBP|VS-DBP", "VS-SBP|VS-DPB", "there is no measure 'VS-DPB' (column components)"),

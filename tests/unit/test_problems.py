@@ -50,6 +50,7 @@ CASES: list[tuple[str | None, HospitalFacts]] = [
     ("restored", replace(GOOD, halted="restored", row=replace(WELL, halted_at=NOW - MINUTE))),
     ("restored", replace(GOOD, halted="restored", row=failing(9 * DAY))),
     ("other-key", replace(GOOD, other_key=True)),
+    ("former-key", replace(GOOD, former_key=3)),
     ("paused", replace(GOOD, row=stopped(25 * HOUR))),
     ("paused", replace(GOOD, row=stopped(25 * HOUR, HospitalMode.DRAINING))),
     (None, replace(GOOD, row=stopped(23 * HOUR))),
@@ -97,12 +98,14 @@ AT_HOME: list[tuple[str | None, ProblemFacts]] = [
     ("disk", ProblemFacts(disk_free_mb=999)),
     ("policy", ProblemFacts(policy_wrong=True)),
     ("no-key", ProblemFacts(key_unreadable=True)),
+    ("weak-key", ProblemFacts(weak_key=True)),
     ("worker", ProblemFacts(silent_workers=OLD)),
     ("read-only", ProblemFacts(read_only=True)),
     ("audit", ProblemFacts(audit_trouble="back")),
     ("open-files", ProblemFacts(readable_by_others=2)),
     ("merged", ProblemFacts(orphaned_merges=1)),
     ("doubles", ProblemFacts(shared_numbers=1)),
+    ("held", ProblemFacts(held=OLD)),
     ("way", ProblemFacts(failed_channels=("mail",))),
 ]
 
@@ -135,6 +138,8 @@ def test_each_cause_of_what_is_parked_is_a_problem_of_its_own_with_its_command()
 def _all() -> list[Problem]:
     hospital = [one for _, there in CASES for one in find_problems(ProblemFacts({"bv": there}), LIMITS, NOW)]
     removed = find_problems(ProblemFacts(removed={"bv-gone": OLD}), LIMITS, NOW)
+    halted = replace(GOOD, nameless=Backlog(2, NOW), halted="restored")
+    hospital += find_problems(ProblemFacts({"bv": halted}), LIMITS, NOW)
     return hospital + removed + [one for _, known in AT_HOME for one in find_problems(known, LIMITS, NOW)]
 
 
@@ -210,3 +215,11 @@ def test_since_when_is_the_earliest_that_is_known() -> None:
 def test_what_ended_and_could_not_be_told_is_told_next_time() -> None:
     news = compare_alarms({KEY: TOLD}, {}, NOW, DAY)
     assert compare_alarms(news.after_failed_sending({KEY: TOLD}), {}, NOW, DAY).ended == (KEY,)
+
+
+@pytest.mark.parametrize("halted", ["restored", None])
+def test_withdrawals_wait_where_nothing_can_be_written(halted: str | None) -> None:
+    there = replace(GOOD, nameless=Backlog(2, NOW), halted=halted)
+    found = find_problems(ProblemFacts({"bv": there}), LIMITS, NOW)
+    counts = {one.code: one.count for one in found}
+    assert counts == ({"restored": 1, "withdrawals": 2} if halted else {})

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from adapter.records.sheets import cell_parsers
+from adapter.records.sheets import cell_parsers, code_cells
 from adapter.records.sheets.cell_parsers import CellError
 from adapter.records.sheets.choices import CHOICE_LISTS, fold_label
 
@@ -19,6 +19,8 @@ AT = "2026-03-15T07:30:00+07:00"
     [
         ("2026-03-15", date(2026, 3, 15)),
         ("15/03/2026", date(2026, 3, 15)),
+        ("2026/03/15", date(2026, 3, 15)),
+        ("2026.3.15", date(2026, 3, 15)),
         ("5/3/2026", date(2026, 3, 5)),
         ("20260315", date(2026, 3, 15)),
         (20260315.0, date(2026, 3, 15)),
@@ -46,6 +48,8 @@ def test_what_is_no_date(cell: object) -> None:
         ("202603150730", AT),
         (202603150730.0, AT),
         ("15/03/2026 07:30", AT),
+        ("20260315 07:30", AT),
+        ("20260315T07:30:00", AT),
         ("2026-03-15T07:30:00", AT),
         ("15/03/2026 7h30", AT),
         ("2026-03-15T00:30:00Z", AT),
@@ -58,7 +62,17 @@ def test_instants(cell: object, expected: str) -> None:
     assert cell_parsers.parse_datetime(cell) == datetime.fromisoformat(expected)
 
 
-@pytest.mark.parametrize("cell", ["15/03/2026 25:00", "202603152560", "2026-03-15T07:30:00+99:00", "07:30"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "15/03/2026 25:00",
+        "202603152560",
+        "20260315 730",
+        "20260315 07:30 08:00",
+        "2026-03-15T07:30:00+99:00",
+        "07:30",
+    ],
+)
 def test_what_is_no_instant(cell: object) -> None:
     with pytest.raises(CellError):
         cell_parsers.parse_datetime(cell)
@@ -127,15 +141,15 @@ def test_no_cell_breaks_a_parser(cell: object) -> None:
             cell_parsers.parse_small_integer,
             cell_parsers.parse_value_as_written,
             cell_parsers.parse_boolean,
-            cell_parsers.parse_citizen_id,
-            cell_parsers.parse_old_citizen_id,
+            code_cells.parse_citizen_id,
+            code_cells.parse_old_citizen_id,
         ),
         *(
-            cell_parsers.parse_insurance_numbers,
-            cell_parsers.parse_phone,
-            cell_parsers.parse_icd10,
-            cell_parsers.parse_ethnic_group,
-            cell_parsers.parse_province,
+            code_cells.parse_insurance_numbers,
+            code_cells.parse_phone,
+            code_cells.parse_icd10,
+            code_cells.parse_ethnic_group,
+            code_cells.parse_province,
         ),
         *(cell_parsers.parse_list, CHOICE_LISTS["sex"].parse),
     ):
@@ -148,30 +162,30 @@ def test_no_cell_breaks_a_parser(cell: object) -> None:
 @pytest.mark.parametrize(
     ("parse", "cell", "expected"),
     [
-        (cell_parsers.parse_citizen_id, "024060012345", "024060012345"),
-        (cell_parsers.parse_citizen_id, "024 060 012345", "024060012345"),
-        (cell_parsers.parse_old_citizen_id, "121234567", "121234567"),
-        (cell_parsers.parse_old_citizen_id, 121234567.0, "121234567"),
-        (cell_parsers.parse_insurance_numbers, "DN4012345678901", ("DN4012345678901",)),
+        (code_cells.parse_citizen_id, "024060012345", "024060012345"),
+        (code_cells.parse_citizen_id, "024 060 012345", "024060012345"),
+        (code_cells.parse_old_citizen_id, "121234567", "121234567"),
+        (code_cells.parse_old_citizen_id, 121234567.0, "121234567"),
+        (code_cells.parse_insurance_numbers, "DN4012345678901", ("DN4012345678901",)),
         (
-            cell_parsers.parse_insurance_numbers,
+            code_cells.parse_insurance_numbers,
             "dn4 01 2345678901; 0123456789",
             ("DN4012345678901", "0123456789"),
         ),
-        (cell_parsers.parse_insurance_numbers, "024060012345", ("024060012345",)),
-        (cell_parsers.parse_phone, "0912 345 678", "0912345678"),
-        (cell_parsers.parse_phone, "+84 912.345.678", "0912345678"),
-        (cell_parsers.parse_phone, 912345678.0, "0912345678"),
-        (cell_parsers.parse_phone, "02043856789", "02043856789"),
-        (cell_parsers.parse_icd10, "e11.9", "E11.9"),
-        (cell_parsers.parse_icd10, "I10", "I10"),
-        (cell_parsers.parse_icd10, "E119", "E11.9"),
-        (cell_parsers.parse_icd10, "M07.3*", "M07.3*"),
-        (cell_parsers.parse_ethnic_group, 1.0, "01"),
-        (cell_parsers.parse_ethnic_group, "01 Kinh", "01"),
-        (cell_parsers.parse_ethnic_group, "99", "99"),
-        (cell_parsers.parse_province, "24", "24"),
-        (cell_parsers.parse_province, 1.0, "01"),
+        (code_cells.parse_insurance_numbers, "024060012345", ("024060012345",)),
+        (code_cells.parse_phone, "0912 345 678", "0912345678"),
+        (code_cells.parse_phone, "+84 912.345.678", "0912345678"),
+        (code_cells.parse_phone, 912345678.0, "0912345678"),
+        (code_cells.parse_phone, "02043856789", "02043856789"),
+        (code_cells.parse_icd10, "e11.9", "E11.9"),
+        (code_cells.parse_icd10, "I10", "I10"),
+        (code_cells.parse_icd10, "E119", "E11.9"),
+        (code_cells.parse_icd10, "M07.3*", "M07.3*"),
+        (code_cells.parse_ethnic_group, 1.0, "01"),
+        (code_cells.parse_ethnic_group, "01 Kinh", "01"),
+        (code_cells.parse_ethnic_group, "99", "99"),
+        (code_cells.parse_province, "24", "24"),
+        (code_cells.parse_province, 1.0, "01"),
         (cell_parsers.parse_name, "NGUYỄN THỊ  HỒNG", "NGUYỄN THỊ HỒNG"),
         (cell_parsers.parse_name, "Nguye\u0302\u0303n Va\u0306n An", "Nguyễn Văn An"),
         (cell_parsers.parse_name, "H'Hen Niê", "H'Hen Niê"),
@@ -188,19 +202,22 @@ def test_codes_and_numbers(parse: object, cell: object, expected: object) -> Non
 @pytest.mark.parametrize(
     ("parse", "cell", "expected"),
     [
-        (cell_parsers.parse_citizen_id, "02406001234", "expect_citizen_id"),
-        (cell_parsers.parse_citizen_id, 24060012345.0, "expect_citizen_id_text"),
-        (cell_parsers.parse_citizen_id, "124060012345", "expect_citizen_id"),
-        (cell_parsers.parse_citizen_id, "٠٢٤٠٦٠٠١٢٣٤٥", "expect_citizen_id"),
-        (cell_parsers.parse_old_citizen_id, 12123456.0, "expect_old_citizen_id_text"),
-        (cell_parsers.parse_insurance_numbers, "DN9012345678901", "expect_insurance"),
-        (cell_parsers.parse_insurance_numbers, "DN4012345678901; 12", "expect_insurance"),
-        (cell_parsers.parse_phone, "912345678", "expect_phone"),
-        (cell_parsers.parse_icd10, "tăng huyết áp", "expect_icd10"),
-        (cell_parsers.parse_ethnic_group, "56", "expect_ethnic_group"),
-        (cell_parsers.parse_province, "02", "expect_province"),
+        (code_cells.parse_citizen_id, "02406001234", "expect_citizen_id"),
+        (code_cells.parse_citizen_id, 24060012345.0, "expect_citizen_id_text"),
+        (code_cells.parse_citizen_id, "124060012345", "expect_citizen_id"),
+        (code_cells.parse_citizen_id, "٠٢٤٠٦٠٠١٢٣٤٥", "expect_citizen_id"),
+        (code_cells.parse_old_citizen_id, 12123456.0, "expect_old_citizen_id_text"),
+        (code_cells.parse_insurance_numbers, "DN9012345678901", "expect_insurance"),
+        (code_cells.parse_insurance_numbers, "DN4012345678901; 12", "expect_insurance"),
+        (code_cells.parse_phone, "912345678", "expect_phone"),
+        (code_cells.parse_icd10, "tăng huyết áp", "expect_icd10"),
+        (code_cells.parse_ethnic_group, "56", "expect_ethnic_group"),
+        (code_cells.parse_province, "02", "expect_province"),
         (cell_parsers.parse_name, "Nguyễn Văn 1", "expect_name"),
         (cell_parsers.parse_name, "...", "expect_name"),
+        (cell_parsers.parse_name, "Nguyễn Văn \u0410n", "expect_one_script"),
+        (cell_parsers.parse_name, "Le Van \u041d\u043e\u0430", "expect_one_script"),
+        (cell_parsers.parse_name, "\u039dguyễn An", "expect_one_script"),
         (cell_parsers.parse_small_integer, "2,5", "expect_whole"),
         (cell_parsers.parse_decimal, "nhiều", "expect_decimal"),
     ],
@@ -222,7 +239,7 @@ def test_what_is_refused(parse: object, cell: object, expected: str) -> None:
     ],
 )
 def test_a_citizen_id_that_disagrees(number: str, sex: str, born: date, disagrees: bool) -> None:
-    assert cell_parsers.citizen_id_disagrees(number, sex, born) is disagrees
+    assert code_cells.citizen_id_disagrees(number, sex, born) is disagrees
 
 
 def test_choices_in_both_languages() -> None:
@@ -230,6 +247,43 @@ def test_choices_in_both_languages() -> None:
         for language in ("vi", "en"):
             assert [choice.parse(label) for label in choice.labels(language)] == choice.codes
         assert [choice.parse(code) for code in choice.codes] == choice.codes
+
+
+@pytest.mark.parametrize(
+    ("choice", "cell"),
+    [
+        *[
+            ("health_class", cell)
+            for cell in ("I-II", "I/II", "I, II", "I II", "I.II", "Loại I - II", "II/III")
+        ],
+        *[("health_class", cell) for cell in ("2+", "II?", "±2", "-2", ">2", "1-2", "Loại II (2)")],
+        *[("sex", cell) for cell in ("Nữ?", "-1", "1+", "1?", "Nam/Nữ")],
+        *[("flag", "H?"), ("cadre_class", "B+"), ("cadre_class", "B1-B2"), ("cadre_class", "B1?")],
+        *[("tier", "T1?"), ("tier", "T1+"), ("tier", "1-2"), ("yes_no", "có?"), ("certainty", "sơ bộ?")],
+    ],
+)
+def test_marks_that_say_something_are_no_decoration(choice: str, cell: str) -> None:
+    with pytest.raises(cell_parsers.CellError):
+        CHOICE_LISTS[choice].parse(cell)
+
+
+@pytest.mark.parametrize(
+    ("choice", "cell", "code"),
+    [
+        *[
+            ("health_class", cell, "II")
+            for cell in ("Loại II.", "LOẠI  ii", "Loại: II", "LoạiII", "(II)", "2")
+        ],
+        *[("cadre_class", "B 1", "B1"), ("cadre_class", "Loại B2", "B2"), ("sex", "- Nam", "male")],
+        *[
+            ("visit_type", "check up", "checkup"),
+            ("referral_status", "on hold", "on-hold"),
+            ("flag", "H*", "H"),
+        ],
+    ],
+)
+def test_marks_that_say_nothing_are(choice: str, cell: str, code: str) -> None:
+    assert CHOICE_LISTS[choice].parse(cell) == code
 
 
 def test_folding() -> None:

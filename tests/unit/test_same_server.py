@@ -43,7 +43,7 @@ PROVENANCE = {
     ],
 )
 def test_what_one_answer_says(resource: Any, status: int, etag: str | None, sign: ServerSign) -> None:
-    assert read_sign(resource, status, identity="mine", etag=etag, system=SYSTEM) is sign
+    assert read_sign(resource, status, identities=["mine"], etag=etag, system=SYSTEM) is sign
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ also one inside a function or for types alone: what must be read together is no 
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -93,18 +94,23 @@ def describe_rooms(circle: list[str], modules: Graph, files: Mapping[str, Path])
 
 
 FILES = module_files()
-MODULES = import_graph(FILES)
 ROOMS = sorted(name for name, path in FILES.items() if path.name == "__init__.py")
 
 
+@cache
+def modules() -> Graph:
+    """Read by the one process that looks at it, not by all that collect."""
+    return import_graph(FILES)
+
+
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    circle = find_circle(MODULES)
+    circle = find_circle(modules())
     assert not circle, "modules import each other in a circle:\n" + " -> ".join(circle)
 
 
 def test_no_rooms_import_each_other_in_a_circle() -> None:
-    circle = find_circle(room_graph(MODULES, FILES))
-    assert not circle, "rooms import each other in a circle:\n" + describe_rooms(circle, MODULES, FILES)
+    circle = find_circle(room_graph(modules(), FILES))
+    assert not circle, "rooms import each other in a circle:\n" + describe_rooms(circle, modules(), FILES)
 
 
 def test_no_module_is_longer_than_400_lines() -> None:

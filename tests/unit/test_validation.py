@@ -192,7 +192,11 @@ def test_bundle_names_the_entry() -> None:
         "Bundle.entry[3].resource",
         "Bundle.entry[4]",
     }
-    collection = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": OBSERVATION}]}
+    collection = {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [{"fullUrl": "https://his.example/fhir/Observation/a-1", "resource": OBSERVATION}],
+    }
     assert check_bundle(collection) == []
     assert check_resource(collection) == []
     assert [issue.expression for issue in check_bundle({"resourceType": "Bundle", "type": "batsch"})] == [

@@ -136,7 +136,10 @@ def test_a_resource_in_a_bundle_has_its_own_contained_ones() -> None:
     bundle = {
         "resourceType": "Bundle",
         "type": "collection",
-        "entry": [{"resource": outer}, {"resource": inner}],
+        "entry": [
+            {"fullUrl": "urn:uuid:8b5cbd5e-6c0c-4d6e-8a0d-4f0f6f6a0001", "resource": outer},
+            {"fullUrl": "urn:uuid:8b5cbd5e-6c0c-4d6e-8a0d-4f0f6f6a0002", "resource": inner},
+        ],
     }
     assert found(bundle) == [("ref-1", "Bundle.entry[1].resource.subject")]
 

@@ -7,8 +7,9 @@ import pytest
 from adapter.errors import ImportRefused
 from adapter.pipeline.centre_words import load_words
 from adapter.pipeline.layout_context import layout_context
-from adapter.records.sheets.cell_parsers import CellError, parse_ethnic_group, parse_key
+from adapter.records.sheets.cell_parsers import CellError, parse_key
 from adapter.records.sheets.choices import CHOICE_LISTS
+from adapter.records.sheets.code_cells import parse_ethnic_group
 from adapter.records.sheets.layout import SHEETS
 from adapter.records.sheets.tier_cell import TierReading
 from adapter.records.sheets.words import Words

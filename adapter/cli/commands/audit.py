@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 
+from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
 from adapter.cli.terminal.output import LOCAL, emit, moment, rows, table
 from adapter.texts import say
@@ -22,7 +23,7 @@ _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
-    audit = typer.Typer(help=say("audit.help"), no_args_is_help=True)
+    audit = CommandLine(help=say("audit.help"), no_args_is_help=True)
     audit.command("show", help=say("audit.help_show"))(show)
     audit.command("verify", help=say("audit.help_verify"))(verify)
     audit.command("head", help=say("audit.help_head"))(head)
@@ -54,7 +55,7 @@ def show(  # noqa: PLR0917 - Typer passes them by name
             who,
             action,
             hospital,
-            looking.audit_subject(cadre) if cadre else None,
+            looking.audit_subjects(cadre) if cadre else (),
             _local(since),
             _local(until),
         )

@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def backup(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help=say("backup.help_file"))],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=say("backup.help_file"))],
     as_json: AsJson = False,
 ) -> None:
     """Copy the database while all goes on."""
@@ -39,7 +39,7 @@ def backup(
 
 def restore(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help=say("backup.help_file"))],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=say("backup.help_file"))],
     check: Annotated[bool, typer.Option("--check", help=say("backup.help_check"))] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -64,5 +64,7 @@ def _draw(out: "Console", found: "BackupReport") -> None:
     out.print(say(f"backup.{fits}"))
     for words in found.words:
         out.print(f"!! {words}")
-    if not found.problems:
+    if found.untried and found.untried != "refused":
+        out.print(say("backup.untried", why=say(f"backup.untried_{found.untried}")))
+    elif not found.problems:
         out.print(say("backup.good"))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adapter.cli.commands.cadre_show import show
+from adapter.cli.terminal.command_words import CommandLine, ask
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
 from adapter.cli.terminal.output import emit, moment, rows, table
 from adapter.texts import say
@@ -22,7 +23,7 @@ _Yes = Annotated[bool, typer.Option("--yes", help=say("merge.help_yes"))]
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
-    cadre = typer.Typer(help=say("merge.help"), no_args_is_help=True)
+    cadre = CommandLine(help=say("merge.help"), no_args_is_help=True)
     cadre.command("merge", help=say("merge.help_merge"))(merge)
     cadre.command("unmerge", help=say("merge.help_unmerge"))(unmerge)
     cadre.command("doubles", help=say("merge.help_doubles"))(doubles)
@@ -101,7 +102,7 @@ def _agreed(*, yes: bool, as_json: bool) -> bool:
         return True
     if as_json or not sys.stdin.isatty():
         raise UsageError("merge.needs_yes")
-    return typer.confirm(say("merge.ask"))
+    return ask(say("merge.ask"))
 
 
 def _draw(out: "Console", wanted: "MergePreview") -> None:
@@ -112,6 +113,6 @@ def _draw(out: "Console", wanted: "MergePreview") -> None:
         if count:
             out.print(say("merge.held", hospital=hospital, count=count))
     if wanted.differ:
-        out.print(say("merge.differ", fields=", ".join(wanted.differ)))
+        out.print(say("merge.differ", fields=wanted.named(wanted.differ)))
     if wanted.numbers:
-        out.print(say("merge.two_people", fields=", ".join(wanted.numbers)))
+        out.print(say("merge.two_people", fields=wanted.named(wanted.numbers)))

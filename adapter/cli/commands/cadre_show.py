@@ -1,6 +1,7 @@
 """`adapter cadre show`: what the records hold of one person."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,7 +66,7 @@ def _draw(out: "Console", found: "PersonRecord") -> None:
         ("date", "what", "hospital", "reason", "conclusion", "key"),
         [
             (
-                moment(one.started_at),
+                _time(one.started_at),
                 one.type.value,
                 one.hospital or "-",
                 one.reason or "-",
@@ -86,7 +87,7 @@ def _draw(out: "Console", found: "PersonRecord") -> None:
         "procedures",
         ("date", "what", "status", "outcome", "key"),
         [
-            (moment(one.started_at), one.name or one.code, one.status, one.outcome or "-", one.key)
+            (_time(one.started_at), one.name or one.code, one.status, one.outcome or "-", one.key)
             for one in found.procedures
         ],
     )
@@ -108,7 +109,7 @@ def _draw(out: "Console", found: "PersonRecord") -> None:
         ("date", "hospital", "what", "status", "fulfilment", "answered_by", "key"),
         [
             (
-                moment(one.ordered_at),
+                _time(one.ordered_at),
                 one.hospital,
                 one.service,
                 one.status,
@@ -235,6 +236,11 @@ def _lines(content: "ResultContent", of: str) -> "Iterator[tuple[str, str]]":
             title = member.content.title or member.content.type
             shown = f"{title} ({status})" if status not in ("final", "completed") else title
             yield from _lines(member.content, shown)
+
+
+def _time(at: date) -> str:
+    """A moment here; a day as it is, since no time was written."""
+    return moment(at) if isinstance(at, datetime) else str(at)
 
 
 def _note(text: str, author: str | None, time: str | None) -> str:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
 from adapter.cli.terminal.output import emit, rows, table
 from adapter.texts import say
@@ -23,7 +24,7 @@ _Reason = Annotated[str, typer.Option("--reason", help=say("held.help_reason"))]
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`, which is `adapter import`."""
-    held = typer.Typer(help=say("held.help"), invoke_without_command=True)
+    held = CommandLine(help=say("held.help"), invoke_without_command=True)
     held.callback()(held_rows)
     held.command("release", help=say("held.help_release"))(release)
     held.command("drop", help=say("held.help_drop"))(drop)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adapter.cli.commands import hospital_server
+from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating, settings_of
 from adapter.cli.terminal.output import emit, moment, rows, table
 from adapter.texts import catalogue, say
@@ -25,7 +26,7 @@ Note = Annotated[str | None, typer.Option("--note", help=say("hospital.help_note
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
-    hospital = typer.Typer(help=say("cli.help_hospital"), no_args_is_help=True)
+    hospital = CommandLine(help=say("cli.help_hospital"), no_args_is_help=True)
     hospital.command("list", help=say("cli.help_hospital_list"))(hospital_list)
     hospital.command("show", help=say("hospital.help_show"))(hospital_show)
     hospital.command("pause", help=say("hospital.help_pause"))(hospital_pause)
@@ -47,12 +48,12 @@ def hospital_token(
     from adapter.operations.hospital_tokens import IssueToken, RevokeTokens
 
     with open_adapter(context) as adapter:
-        hospital = adapter.settings.hospital(name).name
         if revoke:
-            count = RevokeTokens(hospital).perform(operating(adapter))
-            done = say("cli.tokens_revoked", count=count, hospital=hospital)
-            emit({"hospital": hospital, "revoked": count}, as_json, lambda out: out.print(done))
+            count = RevokeTokens(name).perform(operating(adapter))
+            done = say("cli.tokens_revoked", count=count, hospital=name)
+            emit({"hospital": name, "revoked": count}, as_json, lambda out: out.print(done))
             return
+        hospital = adapter.settings.hospital(name).name
         token = IssueToken(hospital).perform(operating(adapter))
     typer.echo(say("cli.token_once", hospital=hospital), err=True)
     emit({"hospital": hospital, "token": token}, as_json, lambda _: typer.echo(token))

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.cli.terminal.command_words import ask
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
-from adapter.cli.terminal.output import emit, errors
+from adapter.cli.terminal.output import emit, errors, moment, rows, table
 from adapter.cli.terminal.progress import progress
 from adapter.texts import say
 
@@ -26,6 +27,7 @@ def register(hospital: typer.Typer) -> None:
     """Add these commands to the group `hospital`."""
     hospital.command("moved", help=say("server.help_moved"))(moved)
     hospital.command("forget", help=say("server.help_forget"))(forget)
+    hospital.command("withdrawals", help=say("server.help_withdrawals"))(withdrawals)
 
 
 def say_halted(adapter: "Adapter", names: "Sequence[str]") -> None:
@@ -73,6 +75,19 @@ def forget(
     emit(facts, as_json, lambda out: out.print(said if done else say("server.nothing_done")))
 
 
+def withdrawals(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """What is to be taken back there, for a person who asks the hospital to do it."""
+    with open_adapter(context) as adapter:
+        found = insights(adapter).withdrawals(name)
+    made = table(*(say(f"server.col_{word}") for word in ("type", "identifier", "id", "since")))
+    lines = ((one.type, f"{one.system}|{one.identifier}", one.id or "", moment(one.since)) for one in found)
+    emit(
+        found,
+        as_json,
+        lambda out: out.print(rows(made, lines) if found else say("server.no_withdrawals")),
+    )
+
+
 def _agreed(*, yes: bool, as_json: bool) -> bool:
     import sys
 
@@ -82,7 +97,7 @@ def _agreed(*, yes: bool, as_json: bool) -> bool:
         return True
     if as_json or not sys.stdin.isatty():
         raise UsageError("server.needs_yes")
-    return typer.confirm(say("server.ask"))
+    return ask(say("server.ask"))
 
 
 def _show(found: "HospitalServer", what: str, *, as_json: bool) -> None:

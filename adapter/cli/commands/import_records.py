@@ -7,6 +7,7 @@ import typer
 
 from adapter.cli.commands import held_rows
 from adapter.cli.commands.look import look_at
+from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, open_adapter, operating
 from adapter.cli.terminal.field_changes import draw_field_changes
 from adapter.cli.terminal.files_or_command import FilesOrCommand
@@ -26,7 +27,7 @@ __all__ = ["register"]
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
-    group = typer.Typer(cls=FilesOrCommand, help=say("cli.help_import"))
+    group = CommandLine(cls=FilesOrCommand, help=say("cli.help_import"))
     group.command(FilesOrCommand.files, hidden=True, help=say("cli.help_import"), epilog=say("held.epilog"))(
         import_files
     )
@@ -37,7 +38,7 @@ def register(app: typer.Typer) -> None:
 def import_files(
     context: typer.Context,
     *,
-    files: Annotated[list[Path], typer.Argument(help=say("cli.help_import_files"))],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help=say("cli.help_import_files"))],
     dry_run: Annotated[bool, typer.Option("--dry-run", help=say("cli.help_dry_run"))] = False,
     partial: Annotated[bool, typer.Option("--partial", help=say("cli.help_partial"))] = False,
     allow_deletions: Annotated[
@@ -45,6 +46,9 @@ def import_files(
     ] = False,
     allow_other_people: Annotated[
         bool, typer.Option("--allow-other-people", help=say("imports.help_allow_other_people"))
+    ] = False,
+    remove_former: Annotated[
+        bool, typer.Option("--remove-former", help=say("imports.help_remove_former"))
     ] = False,
     allow_moves: Annotated[bool, typer.Option("--allow-moves", help=say("imports.help_allow_moves"))] = False,
     allow_clearing: Annotated[
@@ -65,7 +69,12 @@ def import_files(
 
     if look or keep:
         look_at(context, files, keep, as_json)
-    allowed = AllowedChanges(people=allow_other_people, moves=allow_moves, clearing=allow_clearing)
+    allowed = AllowedChanges(
+        people=allow_other_people or remove_former,
+        former=remove_former,
+        moves=allow_moves,
+        clearing=allow_clearing,
+    )
     operation = ImportRecords(
         tuple(files),
         dry_run,
@@ -116,6 +125,8 @@ def _left_out(report: "ImportReport") -> "Iterator[tuple[int, str]]":
     yield report.returning, say("import.returning", count=report.returning)
     copied = report.rejected - report.withheld
     yield int(report.rejects is not None), say("cli.import_rejects", count=copied, path=str(report.rejects))
+    waiting = sum(kind.waiting for kind in report.kinds.values())
+    yield waiting, say("import.waiting", count=waiting)
     yield report.held, say("held.some", count=report.held)
     dropped = sum(kind.dropped for kind in report.kinds.values())
     yield dropped, say("held.dropped_again", count=dropped)

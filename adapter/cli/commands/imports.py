@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
 from adapter.cli.terminal.field_changes import draw_field_changes
 from adapter.cli.terminal.output import emit, moment, rows, table
@@ -23,7 +24,7 @@ _Number = Annotated[int, typer.Argument(metavar="N", help=say("imports.help_numb
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
-    imports = typer.Typer(help=say("imports.help"), invoke_without_command=True)
+    imports = CommandLine(help=say("imports.help"), invoke_without_command=True)
     imports.callback()(_list_unless_asked)
     imports.command("list", help=say("imports.help_list"))(list_imports)
     imports.command("show", help=say("imports.help_show"))(show)
@@ -83,6 +84,10 @@ def _draw(out: "Console", done: "ImportUndo", *, dry_run: bool) -> None:
     draw_field_changes(out, done.fields)
     text = "imports.would_undo" if dry_run else "imports.done"
     out.print(say(text, number=done.run, restored=done.restored, removed=done.removed))
+    if done.held:
+        out.print(say("imports.held", count=done.held))
+    if done.released:
+        out.print(say("imports.released", count=done.released))
     if done.left:
         out.print(say("imports.left", count=done.left))
 
@@ -94,4 +99,6 @@ def _line(run: "ImportRun") -> tuple[object, ...]:
         note = say("imports.note_undoes", number=run.undoes)
     elif run.undone_by is not None:
         note = say("imports.note_undone", number=run.undone_by)
+    elif run.forgotten:
+        note = say("imports.note_forgotten")
     return run.id, moment(run.at), run.by, files, run.created, run.changed, run.deleted, note

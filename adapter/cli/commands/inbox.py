@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adapter.cli.commands.inbox_item import reasons_in_words
+from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, open_adapter, operating
 from adapter.cli.terminal.output import emit, moment, rows, table
 from adapter.texts import say
@@ -25,7 +26,7 @@ _CENTURY = 36_500  # days
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
-    inbox = typer.Typer(help=say("cli.help_inbox"), invoke_without_command=True)
+    inbox = CommandLine(help=say("cli.help_inbox"), invoke_without_command=True)
     inbox.callback()(inbox_list)
     inbox.command("link", help=say("cli.help_inbox_link"))(inbox_link)
     inbox.command("seen", help=say("inbox.help_seen"))(inbox_seen)

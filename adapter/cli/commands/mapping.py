@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, open_adapter, settings_of
 from adapter.cli.terminal.output import emit, rows, table
 from adapter.cli.terminal.progress import progress
@@ -22,7 +23,7 @@ __all__ = ["register"]
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
-    mapping = typer.Typer(help=say("cli.help_mapping"), no_args_is_help=True)
+    mapping = CommandLine(help=say("cli.help_mapping"), no_args_is_help=True)
     mapping.command("check", help=say("cli.help_mapping_check"))(mapping_check)
     mapping.command("diff", help=say("diff.help"))(diff)
     app.add_typer(mapping, name="mapping")

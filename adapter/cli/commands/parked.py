@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.cli.terminal.command_words import ask
 from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, open_adapter, operating
 from adapter.cli.terminal.output import emit, moment, pages, rows, table, why
 from adapter.texts import say
@@ -35,7 +36,7 @@ def parked(context: typer.Context, hospitals: Hospitals = None, as_json: AsJson 
 def release(  # noqa: PLR0917 - Typer passes them by name
     context: typer.Context,
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[HOSPITAL|KEY]...", help=say("release.help_words"))
+        list[str] | None, typer.Argument(metavar="HOSPITAL|KEY", help=say("release.help_words"))
     ] = None,
     reason: Annotated[str | None, typer.Option("--reason", help=say("release.help_reason"))] = None,
     everything: Annotated[bool, typer.Option("--all", help=say("release.help_all"))] = False,
@@ -57,7 +58,7 @@ def release(  # noqa: PLR0917 - Typer passes them by name
         count = sum(one.released + one.too_old for one in found)
         if asks:
             emit(found, False, lambda out: _draw_release(out, found, "preview"))
-        agreed = not dry_run and count > 0 and (yes or typer.confirm(say("release.ask", count=count)))
+        agreed = not dry_run and count > 0 and (yes or ask(say("release.ask", count=count)))
         if agreed:
             operation.perform(acting, seen.version)
     if asks:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adapter.cli.terminal.command_words import ask
 from adapter.cli.terminal.context import (
     AsJson,
     Hospitals,
@@ -154,7 +155,7 @@ def _agreed(wanted: _Wanted) -> bool:
         return True
     if wanted.as_json or not sys.stdin.isatty():
         raise UsageError("reconcile.needs_yes")
-    return typer.confirm(say("reconcile.ask"))
+    return ask(say("reconcile.ask"))
 
 
 def _exit_code(found: "ReconcileReport", done: "RepairSummary | None") -> int:

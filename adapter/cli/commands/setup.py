@@ -40,7 +40,9 @@ def init(context: typer.Context) -> None:
 
 def template(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help=say("cli.help_template_file"))] = Path("template.xlsx"),
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=say("cli.help_template_file"))] = Path(
+        "template.xlsx"
+    ),
     wide: Annotated[bool, typer.Option("--wide", help=say("layout.help_wide"))] = False,
 ) -> None:
     """Write an empty workbook with all sheets."""
@@ -53,7 +55,9 @@ def template(
 
 
 def sample(
-    file: Annotated[Path, typer.Argument(help=say("cli.help_sample_file"))] = Path("sample.xlsx"),
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=say("cli.help_sample_file"))] = Path(
+        "sample.xlsx"
+    ),
     small: Annotated[bool, typer.Option("--small", help=say("cli.help_small"))] = False,
     seed: Annotated[int, typer.Option(help=say("cli.help_seed"))] = 1,
     year: Annotated[int, typer.Option(min=1900, max=2200, help=say("cli.help_year"))] = _SAMPLE_YEAR,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
 from adapter.cli.terminal.output import emit, errors, moment, rows, table
 from adapter.cli.terminal.progress import progress
@@ -25,7 +26,7 @@ _SHOWN = 5  # records of each kind
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
-    group = typer.Typer(help=say("source.help_group"), no_args_is_help=True)
+    group = CommandLine(help=say("source.help_group"), no_args_is_help=True)
     group.command("check", help=say("source.help_check"))(source_check)
     group.command("list", help=say("source.help_list"))(source_list)
     app.add_typer(group, name="source")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, settings_of
 from adapter.cli.terminal.output import emit, rows, table
 from adapter.cli.terminal.progress import progress
@@ -23,7 +24,7 @@ __all__ = ["register"]
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
-    terminology = typer.Typer(help=say("terms.help"), no_args_is_help=True)
+    terminology = CommandLine(help=say("terms.help"), no_args_is_help=True)
     terminology.command("gaps", help=say("terms.help_gaps"))(gaps)
     terminology.command("export", help=say("terms.help_export"))(export)
     app.add_typer(terminology, name="terminology")

@@ -17,12 +17,20 @@ from adapter.errors import UsageError
 from adapter.texts import printable, say
 
 if TYPE_CHECKING:
-    from adapter.insights.document_check import Issue
+    from adapter.insights.document_check import Issue, KnownProfiles
 
 __all__ = ["register"]
 
 _STDIN = "-"
 _EVERY = 100  # documents between two signs of progress
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """How documents are looked at."""
+
+    second_opinion: bool
+    profiles: "KnownProfiles"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +71,23 @@ def validate(
         bool,
         typer.Option("--second-opinion/--no-second-opinion", help=say("validate.help_second_opinion")),
     ] = True,
+    profiles: Annotated[
+        list[Path] | None, typer.Option("--profiles", help=say("validate.help_profiles"), metavar="TABLE")
+    ] = None,
 ) -> None:
     """Check files; exit 1 when any has an error."""
     from adapter.cli.terminal.progress import progress
+    from adapter.insights.document_check import load_profiles
 
     for file in files:
         if file != _STDIN and not Path(file).is_file():
             raise UsageError("validate.no_file", path=file)
+    check = _Check(second_opinion, load_profiles(profiles or ()))
     counts = _Counts()
     show = _as_lines if ndjson else _as_array if as_json else _as_words
     # a bar and lines on the same terminal would run into each other
     with progress(quiet=sys.stdout.isatty() or not sys.stderr.isatty()) as tell:
-        show(_counted(_checked(files, ndjson=ndjson, second_opinion=second_opinion), counts, tell))
+        show(_counted(_checked(files, check, ndjson=ndjson), counts, tell))
     if not (ndjson or as_json):
         print(say("validate.summary", **{name: getattr(counts, name) for name in _Counts.__slots__}))
     raise typer.Exit(1 if counts.errors else 0)
@@ -90,13 +103,14 @@ def _counted(
         yield one
 
 
-def _checked(files: list[str], *, ndjson: bool, second_opinion: bool) -> Iterator[_Checked]:
+def _checked(files: list[str], check: _Check, *, ndjson: bool) -> Iterator[_Checked]:
     from adapter.insights.document_check import check_document
 
     for file in files:
         name = os.fsencode(file).decode(errors="replace")  # a name need not be UTF-8, what is printed must
         for line, data in _documents(file, ndjson=ndjson):
-            yield _Checked(name, line, tuple(check_document(data, second_opinion=second_opinion)))
+            issues = check_document(data, second_opinion=check.second_opinion, profiles=check.profiles)
+            yield _Checked(name, line, tuple(issues))
 
 
 def _documents(file: str, *, ndjson: bool) -> Iterator[tuple[int | None, bytes]]:

@@ -41,9 +41,7 @@ __all__ = [
 # its turn after each statement and each answer, and with Python's 5 ms a hospital would wait for us.
 _SWITCH = 0.0005
 
-Hospitals = Annotated[
-    list[str] | None, typer.Argument(metavar="[HOSPITAL]...", help=say("cli.help_hospitals"))
-]
+Hospitals = Annotated[list[str] | None, typer.Argument(metavar="HOSPITAL", help=say("cli.help_hospitals"))]
 AsJson = Annotated[bool, typer.Option("--json", help=say("cli.help_json"))]
 
 

@@ -20,7 +20,9 @@ def draw_field_changes(out: "Console", changes: "Sequence[FieldChange]") -> None
     for one in changes:
         kind = say(f"cli.kind_{one.kind}")
         heading = f"imports.{one.field}" if one.field in _WHOLE else "imports.field"
-        out.print(say(heading, kind=kind, field=one.field, count=one.count), markup=False)
+        out.print(say(heading, kind=kind, field=one.label, count=one.count), markup=False)
         for key, old, new in one.examples:
             example = "imports.example_whole" if one.field in _WHOLE else "imports.example"
             out.print(say(example, key=key, old=old or "-", new=new or "-", name=old or new), markup=False)
+        if one.count > len(one.examples):
+            out.print("  " + say("diff.more_values", count=one.count - len(one.examples)), markup=False)

@@ -2,12 +2,12 @@
 
 from typing import Any, ClassVar
 
-from typer.core import TyperGroup
+from adapter.cli.terminal.command_words import Group
 
 __all__ = ["FilesOrCommand"]
 
 
-class FilesOrCommand(TyperGroup):
+class FilesOrCommand(Group):
     """What does not begin with the name of one of its commands is for the command `files`. A context is
     of Typer's own copy of Click, which has no public name.
     """

@@ -150,7 +150,4 @@ def why(reason: str) -> str:
 
 def pages(reasons: Iterable[str]) -> list[str]:
     """A line for each reason why something is parked: where it is said what to do."""
-    return [
-        say("reason.page", why=why(reason), page=f"docs/operating.md#{reason}")
-        for reason in dict.fromkeys(reasons)
-    ]
+    return [say("reason.page", why=why(reason), section=reason) for reason in dict.fromkeys(reasons)]

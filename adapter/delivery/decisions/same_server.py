@@ -18,7 +18,7 @@ there may somebody have deleted just that one, so the next newest decides. Versi
 are numbers; others have no order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 
 from adapter.fhir.bundle import identities_of, normalised_etag
@@ -41,14 +41,14 @@ _SET_BACK = (ServerSign.FOREIGN, ServerSign.OLDER)
 
 
 def read_sign(
-    resource: Resource | None, status: int, *, identity: str, etag: str | None, system: str
+    resource: Resource | None, status: int, *, identities: Collection[str], etag: str | None, system: str
 ) -> ServerSign:
-    """What reading by id gave: a resource, or None with a status of 404 or 410. `identity` and `etag` are
-    what we know of it, `system` that of our identifiers.
+    """What reading by id gave: a resource, or None with a status of 404 or 410. `identities` (it has one of
+    them) and `etag` are what we know of it, `system` that of our identifiers.
     """
     if resource is None:
         return ServerSign.DELETED if status == 410 else ServerSign.MISSING
-    if identity not in identities_of(resource, system):
+    if not set(identities_of(resource, system)).intersection(identities):
         return ServerSign.FOREIGN
     meta = resource.get("meta")
     there = _number(normalised_etag(meta.get("versionId")) if isinstance(meta, dict) else None)

@@ -23,6 +23,7 @@ __all__ = [
     "SEARCH_IGNORED",
     "FoundResources",
     "find_by_identifier",
+    "find_entries",
     "lookup_outcome",
     "overwritten_elements",
     "read_by_id",
@@ -65,6 +66,30 @@ def find_by_identifier(
             if trouble is not None:
                 return trouble
     return found
+
+
+def find_entries(
+    client: HospitalClient,
+    system: str,
+    entries: Iterable[LedgerEntry],
+    card: ServerCard = UNMEASURED,
+    before_each_search: Callable[[], None] = lambda: None,
+) -> FoundResources | str:
+    """The same of the ledger's lines, by the identity that each has. What is not there under it, and had
+    another under the identity key before, is looked for under that one too: it may not have been sent since.
+    """
+    lines = list(entries)
+    found = find_by_identifier(
+        client, system, [(one.type, one.identity) for one in lines], card, before_each_search
+    )
+    if isinstance(found, str):
+        return found
+    former = {one.former_identity: one for one in lines if one.former_identity and one.identity not in found}
+    targets = [(one.type, identity) for identity, one in former.items()]
+    before = find_by_identifier(client, system, targets, card, before_each_search)
+    if isinstance(before, str):
+        return before
+    return found | {former[identity].identity: there for identity, there in before.items()}
 
 
 def _search(

@@ -81,7 +81,7 @@ class ServerProof:
         return read_sign(
             None if gone else reply.body,
             reply.status,
-            identity=known.identity,
+            identities=[one for one in (known.identity, known.former_identity) if one],
             etag=known.etag,
             system=self._system,
         )

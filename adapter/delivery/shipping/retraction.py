@@ -70,8 +70,7 @@ def retract(held: LeasedShipment, leaving: Sequence[LedgerEntry]) -> bool:
 
 def _find(held: LeasedShipment, entries: Sequence[LedgerEntry]) -> FoundResources:
     to = held.context
-    targets = [(entry.type, entry.identity) for entry in entries]
-    found = lookup.find_by_identifier(to.client, to.system, targets, to.card, held.prepare_read)
+    found = lookup.find_entries(to.client, to.system, entries, to.card, held.prepare_read)
     if isinstance(found, str):
         raise HospitalUnavailable(found)
     return found

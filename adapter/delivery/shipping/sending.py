@@ -99,7 +99,7 @@ class PendingSender:
         """Entries of which neither we nor the hospital by itself knows whether they are there."""
         waiting = (self._entries[identity] for identity in self._items)
         unknown = (e for e in waiting if not e.remote_id and e.identity not in self._absent)
-        return [e for e in unknown if not manner.can_update_conditionally(e.type)]
+        return [e for e in unknown if e.former_identity or not manner.can_update_conditionally(e.type)]
 
     def _next(self, manner: WriteStrategy) -> tuple[_Group | None, list[OutboundResource], WriteStrategy]:
         """The next group, what goes of it, and how; without one, what goes of all."""
@@ -262,9 +262,8 @@ class PendingSender:
     # -- what is there ---------------------------------------------------------------------
 
     def _find(self, entries: Sequence[LedgerEntry]) -> lookup.FoundResources | str:
-        targets = [(entry.type, entry.identity) for entry in entries]
-        return lookup.find_by_identifier(
-            self._to.client, self._to.system, targets, self._to.card, self._held.prepare_read
+        return lookup.find_entries(
+            self._to.client, self._to.system, entries, self._to.card, self._held.prepare_read
         )
 
     def _look_first(self, entries: Sequence[LedgerEntry]) -> None:

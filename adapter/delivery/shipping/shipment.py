@@ -75,8 +75,7 @@ def _look_up(
     still be coming, and is believed absent only after a grace: the time to look again, or None.
     """
     to, lease = held.context, held.lease
-    targets = [(entry.type, entry.identity) for entry in unanswered]
-    found = lookup.find_by_identifier(to.client, to.system, targets, to.card, held.prepare_read)
+    found = lookup.find_entries(to.client, to.system, unanswered, to.card, held.prepare_read)
     if isinstance(found, str):
         lost = [
             DeliveryOutcome(entry.identity, EntryEvent.LOSE, reason=response_verdicts.reason_of(found))

@@ -6,13 +6,14 @@ CodeSystem-*.json. The same package gives the same bytes.
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from adapter.fhir.definitions.table import TABLE_FILE
+from adapter.fhir.definitions.value_sets import ValueSets
 
-__all__ = ["generate"]
+__all__ = ["dumped", "generate"]
 
 _SPEC = "http://hl7.org/fhir/StructureDefinition/"
 _PRIMITIVE_OF = "structuredefinition-fhir-type"
@@ -25,7 +26,7 @@ def generate(folder: Path) -> bytes:
     """The table made from the package in `folder`. Raises OSError, KeyError, ValueError for a wrong one."""
     package = json.loads((folder / "package.json").read_bytes())
     definitions = list(_definitions(folder))
-    values = _ValueSets(folder)
+    values = ValueSets(folder)
     types: dict[str, Json] = {}
     rules: dict[str, dict[str, list[str]]] = {}
     for definition in definitions:
@@ -33,7 +34,7 @@ def generate(folder: Path) -> bytes:
         for path, found in _rules(definition):
             rules.setdefault(path, {}).update(found)
     _only_own(types)
-    return _dumped(
+    return dumped(
         {
             "package": {"name": package["name"], "version": package["version"]},
             "types": types,
@@ -52,7 +53,7 @@ def _definitions(folder: Path) -> Iterator[Json]:
             yield definition
 
 
-def _types(definition: Json, values: "_ValueSets") -> dict[str, Json]:
+def _types(definition: Json, values: ValueSets) -> dict[str, Json]:
     """The type of a definition and those of its backbone elements, each with all its elements."""
     listed = definition["snapshot"]["element"]
     root = definition["id"]
@@ -75,7 +76,7 @@ def _renamed(path: str, definition: Json) -> str:
     return f"{definition['id'] if head == definition['type'] else head}{dot}{rest}"
 
 
-def _element(element: Json, backbone: str, values: "_ValueSets") -> str:
+def _element(element: Json, backbone: str, values: ValueSets) -> str:
     cardinality = f"{element['min']}..{element['max']}"
     if reference := element.get("contentReference"):
         return f"{cardinality} {reference}"
@@ -134,100 +135,7 @@ def _only_own(types: dict[str, Json]) -> None:
         }
 
 
-class _ValueSets:
-    """Expands value sets to codes by system, as far as the package's code systems list them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.used: dict[str, Json] = {}
-        self._sets = _by_url(folder.glob("ValueSet-*.json"), "ValueSet")
-        self._systems = _by_url(folder.glob("CodeSystem-*.json"), "CodeSystem")
-
-    def use(self, canonical: str) -> str:
-        """The short name of a value set, which is expanded the first time."""
-        url = canonical.partition("|")[0]
-        name = url.rpartition("/")[2]
-        codes = self._expand(url)
-        known = self.used.setdefault(name, {"valueSet": url, "codes": codes or {}})
-        if known["valueSet"] != url:
-            raise ValueError(f"two value sets are called {name}")
-        return name
-
-    def _expand(self, url: str) -> dict[str, list[str]] | None:
-        """Codes by system; None when the set is open."""
-        found = self._sets.get(url)
-        if found is None:
-            return None
-        codes: dict[str, list[str]] = {}
-        for include in found.get("compose", {}).get("include", ()):
-            part = self._part(include)
-            if part is None:
-                return None
-            for system, listed in part.items():
-                codes.setdefault(system, []).extend(code for code in listed if code not in codes[system])
-        for exclude in found.get("compose", {}).get("exclude", ()):
-            for system, listed in (self._part(exclude) or {}).items():
-                codes[system] = [code for code in codes.get(system, ()) if code not in listed]
-        return codes or None
-
-    def _part(self, part: Json) -> dict[str, list[str]] | None:
-        if "system" not in part:
-            return self._union(part["valueSet"])
-        system = part["system"]
-        if "concept" in part:
-            return {system: [concept["code"] for concept in part["concept"]]}
-        known = self._systems.get(system)
-        if known is None or known.get("content") != "complete" or "concept" not in known:
-            return None
-        filters = part.get("filter", ())
-        if not filters:
-            return {system: [concept["code"] for concept in _flat(known["concept"])]}
-        if len(filters) == 1 and filters[0]["op"] == "is-a":
-            return {system: _below(known, filters[0]["value"])}
-        return None
-
-    def _union(self, urls: list[str]) -> dict[str, list[str]] | None:
-        codes: dict[str, list[str]] = {}
-        for url in urls:
-            part = self._expand(url.partition("|")[0])
-            if part is None:
-                return None
-            for system, listed in part.items():
-                codes.setdefault(system, []).extend(listed)
-        return codes
-
-
-def _by_url(paths: Iterable[Path], resource_type: str) -> dict[str, Json]:
-    found: dict[str, Json] = {}
-    for path in sorted(paths):
-        resource = json.loads(path.read_bytes())
-        if resource["resourceType"] == resource_type and "url" in resource:
-            found.setdefault(resource["url"], resource)
-    return found
-
-
-def _flat(concepts: list[Json]) -> Iterator[Json]:
-    for concept in concepts:
-        yield concept
-        yield from _flat(concept.get("concept", []))
-
-
-def _below(system: Json, top: str) -> list[str]:
-    """A code and all below it, by nesting or by the property `subsumedBy`."""
-    found = [top]
-    for concept in _flat(system["concept"]):
-        parents = [
-            one.get("valueCode")
-            for one in concept.get("property", ())
-            if one["code"] in ("subsumedBy", "parent")
-        ]
-        if concept["code"] == top:
-            found += [one["code"] for one in _flat(concept.get("concept", []))]
-        elif any(parent in found for parent in parents):
-            found.append(concept["code"])
-    return found
-
-
-def _dumped(table: Json) -> bytes:
+def dumped(table: Json) -> bytes:
     """JSON with one line for each entry, so that a change can be read."""
     parts = []
     for key, value in table.items():

@@ -9,7 +9,9 @@ from typing import Any
 from adapter.bounded_cache import BoundedCache
 from adapter.fhir.codec import SerialisedElements, is_worth_caching
 from adapter.fhir.definitions import types
+from adapter.fhir.definitions.profiles import KnownProfiles
 from adapter.fhir.operation_outcome import Issue
+from adapter.fhir.validation.profile_checks import profile_check
 from adapter.fhir.validation.type_shapes import type_shape
 from adapter.fhir.validation.walk import MAX_ISSUES, ResourceWalk, TooDeepError, error_issue
 
@@ -19,10 +21,15 @@ _REMEMBERED = 10_000  # elements
 # (type, name, bytes) of elements in which nothing was wrong: nothing of another element changes that,
 # but for the extensions in `_name` and what points into the resource itself.
 _right: BoundedCache[tuple[str, str, bytes], bool] = BoundedCache(_REMEMBERED)
+_core = profile_check()
 
 
 def check_resource(
-    resource: object, *, second_opinion: bool = True, parts: SerialisedElements | None = None
+    resource: object,
+    *,
+    second_opinion: bool = True,
+    parts: SerialisedElements | None = None,
+    profiles: KnownProfiles | None = None,
 ) -> list[Issue]:
     """The issues of one resource of any shape; [] when nothing is wrong. Warnings refuse nothing.
     Never raises.
@@ -30,7 +37,8 @@ def check_resource(
     `expression` is FHIRPath from the resource's own type: `Observation.component[0].value`. What is in
     a Bundle's entries is checked too, at `Bundle.entry[2].resource.status`. Without `second_opinion`
     it takes a fraction of the time; for what our own mappings made. With `parts`, the resource's elements
-    as bytes, those that came before and were right are not looked at again.
+    as bytes, those that came before and were right are not looked at again. With `profiles`, those of a guide
+    beside HL7's own, a claim to one that is not among them is warned of.
     """
     if not isinstance(resource, dict):
         return [error_issue("structure", "validation.not_object")]
@@ -38,7 +46,7 @@ def check_resource(
     if not isinstance(type_name, str) or not types.is_resource_type(type_name):
         return [error_issue("structure", "validation.no_type")]
     try:
-        issues = _walk(resource, type_name, parts)
+        issues = _walk(resource, type_name, parts, profiles)
     except TooDeepError:
         return [error_issue("too-long", "validation.too_deep", type_name)]
     if second_opinion and not any(issue.is_error for issue in issues):
@@ -48,8 +56,13 @@ def check_resource(
     return _unique(issues) if len(issues) > 1 else issues
 
 
-def _walk(resource: dict[str, Any], type_name: str, parts: SerialisedElements | None) -> list[Issue]:
-    walk = ResourceWalk(type_shape)
+def _walk(
+    resource: dict[str, Any],
+    type_name: str,
+    parts: SerialisedElements | None,
+    profiles: KnownProfiles | None,
+) -> list[Issue]:
+    walk = ResourceWalk(type_shape, _core if profiles is None else profile_check(profiles))
     if parts is None or any(name.startswith("_") for name in resource):
         return walk.run(resource)
     new = {name: item for name, item in resource.items() if (type_name, name, parts[name]) not in _right}

@@ -13,11 +13,13 @@ from typing import Any, Final
 
 __all__ = [
     "PRIMITIVES",
+    "is_absolute",
     "is_base64",
     "is_blank",
     "is_code",
     "is_date",
     "is_date_time",
+    "is_dense_base64",
     "is_id",
     "is_instant",
     "is_reference",
@@ -36,11 +38,17 @@ _INSTANT: Final = re.compile(f"{_YEAR}{_DAY}T{_CLOCK}{_ZONE}").fullmatch
 _TIME: Final = re.compile(_CLOCK).fullmatch
 _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}").fullmatch
 # with re.ASCII, since XML's white space is meant, not the no-break spaces of Unicode
-_CODE: Final = re.compile(r"\S+(?:\s\S+)*", re.ASCII).fullmatch
+_CODE: Final = re.compile(r"\S+(?: \S+)*", re.ASCII).fullmatch
 _TEXT: Final = re.compile(r"[ \r\n\t\S]+", re.ASCII).fullmatch
-_URI: Final = re.compile(r"\S+", re.ASCII).fullmatch
-_UUID: Final = re.compile(r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
-_OID: Final = re.compile(r"urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+").fullmatch
+_UUID_FORM: Final = r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_OID_FORM: Final = r"urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+"
+_UUID: Final = re.compile(_UUID_FORM).fullmatch
+_OID: Final = re.compile(_OID_FORM).fullmatch
+# what calls itself a UUID or an OID is one, with what a canonical may have after it
+_URI: Final = re.compile(
+    rf"(?!urn:(?:uuid|oid):)\S+|(?:{_UUID_FORM}|{_OID_FORM})(?:[|#?/]\S*)?", re.ASCII
+).fullmatch
+_ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+", re.ASCII).fullmatch
 _BASE64: Final = re.compile(r"[0-9A-Za-z+/]*={0,2}").fullmatch
 _REFERENCE: Final = re.compile(
     r"(?:[a-z][a-z0-9+.\-]*://\S+/)?([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?"
@@ -83,13 +91,18 @@ def is_id(value: str) -> bool:
 
 
 def is_code(value: str) -> bool:
-    """No white space at either end, single white space inside."""
+    """No white space at either end, single spaces inside, and no other white space."""
     return _CODE(value) is not None
 
 
 def is_uri(value: str) -> bool:
-    """No white space; also url and canonical."""
+    """No white space; also url and canonical. A `urn:uuid:` or `urn:oid:` must be a whole one."""
     return _URI(value) is not None
+
+
+def is_absolute(value: str) -> bool:
+    """A URI that begins with a scheme (RFC 3986 section 4.3)."""
+    return _ABSOLUTE(value) is not None
 
 
 def is_string(value: str) -> bool:
@@ -115,8 +128,15 @@ def _has_no_controls(value: str) -> bool:
 
 def is_base64(value: str) -> bool:
     """Base 64 with its padding; white space between is allowed, and nothing else."""
+    if is_dense_base64(value):
+        return True
     dense = "".join(value.split())
-    return bool(dense) and len(dense) % 4 == 0 and _BASE64(dense) is not None
+    return dense != value and is_dense_base64(dense)
+
+
+def is_dense_base64(value: str) -> bool:
+    """Base 64 without any white space, as RFC 4648 has it and most readers want it."""
+    return value != "" and len(value) % 4 == 0 and _BASE64(value) is not None
 
 
 def is_reference(value: str) -> bool:

@@ -1,12 +1,14 @@
 """The second opinion: the R4B models of `fhir.resources`, which only validate.
 
-Nothing is ever serialised from them, since their dumps change values. Where they differ from R4 (R4B
-changed some types, and the models know some formats otherwise), R4's definitions decide: a finding that
-contradicts them is dropped.
+Nothing is ever serialised from them, since their dumps change values. Where they are known to be wrong of R4
+(R4B changed some types, and the models know some forms otherwise) they are not heard: `KNOWN_ERRORS` is the
+table of that, with a valid resource for each that they refuse. A test fails when a newer version takes it.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -15,7 +17,66 @@ from adapter.fhir.definitions.types import Element
 from adapter.fhir.operation_outcome import Issue
 from adapter.fhir.validation.walk import error_issue
 
-__all__ = ["r4b_model", "second_opinion"]
+__all__ = ["KNOWN_ERRORS", "KnownError", "r4b_model", "second_opinion"]
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownError:
+    """What the models refuse and R4 allows: pydantic's name of the problem, which elements it is wrong of (by
+    name, and what R4 says of it, None where R4 has none), and a valid resource that they refuse for it alone.
+    """
+
+    name: str
+    problem: str
+    is_wrong_of: Callable[[str, Element | None], bool]
+    example: Json
+
+
+_NOTE: Final = {"extension": [{"url": "https://centre.example/note", "valueString": "x"}]}
+_EVIDENCE: Final = {
+    "resourceType": "Evidence",
+    "status": "draft",
+    "exposureBackground": {"reference": "EvidenceVariable/1"},
+}
+KNOWN_ERRORS: Final = (
+    KnownError(
+        "the value of an extension has no extensions of its own",
+        "extra_forbidden",
+        lambda name, element: name.startswith("_value") and element is not None and element.type is None,
+        {
+            "resourceType": "Basic",
+            "code": {"text": "x"},
+            "extension": [{"url": "https://centre.example/a", "_valueString": _NOTE}],
+        },
+    ),
+    KnownError(
+        "R4B, or the models, do not have an element that R4 has",
+        "extra_forbidden",
+        lambda name, element: not name.startswith("_") and element is not None,
+        {
+            "resourceType": "Basic",
+            "code": {"text": "x"},
+            "extension": [{"url": "https://centre.example/a", "valueMeta": {"versionId": "1"}}],
+        },
+    ),
+    KnownError(
+        "R4B asks for an element that R4 does not ask for",
+        "missing",
+        lambda _, element: element is None or not element.required,
+        _EVIDENCE,
+    ),
+    KnownError(
+        "white space is Unicode's and not XML's: a code may end with a no-break space",
+        "string_pattern_mismatch",
+        lambda _, element: element is not None and element.type is None,
+        {
+            "resourceType": "Basic",
+            "code": {"coding": [{"system": "https://centre.example", "code": "A\u00a0"}]},
+        },
+    ),
+)
 
 
 @cache
@@ -29,7 +90,7 @@ def r4b_model(type_name: str) -> Any:
         return None
 
 
-def second_opinion(resource: dict[str, Any], type_name: str) -> list[Issue]:
+def second_opinion(resource: Json, type_name: str) -> list[Issue]:
     """What the model finds wrong with a resource in which the walk found nothing. Never raises."""
     class_ = r4b_model(type_name)
     if class_ is None:
@@ -46,9 +107,9 @@ def second_opinion(resource: dict[str, Any], type_name: str) -> list[Issue]:
     return []
 
 
-def _issue(item: Any, resource: dict[str, Any]) -> Issue | None:
-    """An issue from pydantic's error, None for one that contradicts R4; its own words may repeat the value,
-    so they are not used.
+def _issue(item: Any, resource: Json) -> Issue | None:
+    """An issue from pydantic's error, None for a known error of the models. Its own words may repeat the
+    value, so they are not used.
     """
     owner: str | None = resource["resourceType"]
     path = name = str(owner)
@@ -65,7 +126,7 @@ def _issue(item: Any, resource: dict[str, Any]) -> Issue | None:
             owner = element.type if element else None
         if owner == "Resource" and isinstance(value, dict):
             owner = value.get("resourceType")
-    if _contradicts(item["type"], name, element):
+    if _is_known(item["type"], name, element):
         return None
     return error_issue("invalid", "validation.wrong_form", path, "second-opinion", element=name)
 
@@ -77,12 +138,5 @@ def _below(value: Any, part: str | int) -> Any:
         return None
 
 
-def _contradicts(problem: str, name: str, element: Element | None) -> bool:
-    """Whether R4 has the element that a model does not know, may be without one that it wants, or reads
-    its format otherwise: R4's white space is XML's, so a no-break space may stand in a code.
-    """
-    if problem == "string_pattern_mismatch":
-        return element is not None and element.type is None
-    if problem == "extra_forbidden":
-        return element is not None and (not name.startswith("_") or element.type is None)
-    return problem.endswith("missing") and (element is None or not element.required)
+def _is_known(problem: str, name: str, element: Element | None) -> bool:
+    return any(problem.endswith(one.problem) and one.is_wrong_of(name, element) for one in KNOWN_ERRORS)

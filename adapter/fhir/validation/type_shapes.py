@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 from adapter.fhir.definitions import types
 from adapter.fhir.definitions.types import Element
+from adapter.fhir.validation.field_checks import extended_check
 from adapter.fhir.validation.invariants import CHECKED_BY_WALK, PREDICATES, unchecked_reason
-from adapter.fhir.validation.invariants.narrative import has_namespace
 from adapter.fhir.validation.primitives import PRIMITIVES
+from adapter.fhir.validation.type_checks import FINISH
 from adapter.fhir.validation.walk import (
     CompiledInvariant,
     ElementCheck,
@@ -45,7 +46,7 @@ def type_shape(type_name: str) -> TypeShape:
     made.choices = _choices(type_name)
     made.rules = _rules(type_name)
     made.has_ele_1 = type_name != "Element" and not types.is_resource_type(type_name)
-    made.finish = _FINISH.get(type_name)
+    made.finish = FINISH.get(type_name)
     return made
 
 
@@ -92,7 +93,9 @@ def _field(owner: str, element: Element) -> ElementCheck:
         one = _ruled(one, rules)
     if element.is_list:
         return _many(element, one)
-    return _single(element, one) if element.type is not None or rules else _single_primitive(element)
+    if element.type is not None or rules:
+        return _single(element, one)
+    return extended_check(owner, element, _single_primitive(element))
 
 
 def _ruled(one: One, rules: tuple[CompiledInvariant, ...]) -> One:
@@ -271,29 +274,3 @@ def _not_fields(walk: ResourceWalk, item: Any, element: Element, path: LinkedPat
         walk.add("structure", "cardinality", "validation.list", path, element=element.name)
     else:
         walk.add("structure", "structure", "validation.not_fields", path, element=element.name)
-
-
-def _finish_extension(walk: ResourceWalk, value: Json, path: LinkedPath) -> None:
-    """ext-1: either extensions or a value."""
-    has_value = any(name.startswith(("value", "_value")) for name in value)
-    if has_value == ("extension" in value):
-        walk.add("invariant", "ext-1", "invariants.ext-1", path)
-
-
-def _finish_identifier(walk: ResourceWalk, value: Json, path: LinkedPath) -> None:
-    if not value.keys() & {"value", "_value", "extension"}:
-        # R4 allows it, so it is only said: nothing can be found by such an identifier
-        walk.add("business-rule", "identifier", "validation.identifier", path, severity="warning")
-
-
-def _finish_narrative(walk: ResourceWalk, value: Json, path: LinkedPath) -> None:
-    if not has_namespace(value.get("div")):
-        # it is read as XHTML wherever it comes in, but a strict server wants it said
-        walk.add("invariant", "txt-1", "validation.no_namespace", (path, "div"), severity="warning")
-
-
-_FINISH = {
-    "Extension": _finish_extension,
-    "Identifier": _finish_identifier,
-    "Narrative": _finish_narrative,
-}

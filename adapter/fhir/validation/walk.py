@@ -19,7 +19,10 @@ __all__ = [
     "MAX_ISSUES",
     "CompiledInvariant",
     "ElementCheck",
+    "EntryLinks",
+    "Link",
     "LinkedPath",
+    "ResourceCheck",
     "ResourceWalk",
     "TooDeepError",
     "TypeShape",
@@ -31,10 +34,14 @@ MAX_ISSUES = 100  # errors, and as many warnings: warnings must never leave no r
 _MAX_DEPTH = 60
 
 Json = dict[str, Any]
+Severity = Literal["error", "warning"]
 LinkedPath = tuple[Any, str | int]
+Link = tuple[LinkedPath, str, frozenset[str]]  # of the Reference, what it says, the types that it may lead to
+EntryLinks = tuple[int, list[Link]]  # the entry's place in its Bundle
 ElementCheck = Callable[
     ["ResourceWalk", Any, LinkedPath, Json], None
 ]  # walk, value, the owner's path, the owner
+ResourceCheck = Callable[["ResourceWalk", Json, str, LinkedPath], None]  # the resource, its type, its path
 
 # What a predicate meets in an element of the wrong shape, which is an issue already.
 _WRONG_SHAPE = (TypeError, AttributeError, LookupError, ValueError, ArithmeticError)
@@ -52,7 +59,7 @@ class CompiledInvariant:
     """An invariant made ready: `text` is what is said when `predicate` is false."""
 
     key: str
-    severity: Literal["error", "warning"]
+    severity: Severity
     predicate: Callable[[Any], bool]
     human: str
     text: str  # a key of the catalogue; HL7's own words stand in where it has none
@@ -82,6 +89,9 @@ class _Scope:
     references: list[tuple[LinkedPath, str, frozenset[str]]] = field(default_factory=list)
     inside: str | None = None  # the id of the contained resource being walked, "" without one
     upwards: set[str] = field(default_factory=set)  # ids of contained resources that refer to "#"
+    ids: set[str] = field(default_factory=set)  # of elements, of one resource: the contained have their own
+    links: list[Link] | None = None  # references to outside; None where nobody resolves them
+    entries: list[EntryLinks] = field(default_factory=list)  # of a Bundle
 
 
 def error_issue(
@@ -94,14 +104,15 @@ def error_issue(
 class ResourceWalk:
     """One walk over one resource; `issues` holds what is wrong, `MAX_ISSUES` of each severity at most."""
 
-    __slots__ = ("_depth", "_room", "_shape", "issues", "scope")
+    __slots__ = ("_beyond", "_depth", "_room", "_shape", "issues", "scope")
 
-    def __init__(self, shape: Callable[[str], TypeShape]) -> None:
+    def __init__(self, shape: Callable[[str], TypeShape], beyond: ResourceCheck) -> None:
         self.issues: list[Issue] = []
         self.scope = _Scope()
         self._depth = 0
         self._room = {"error": MAX_ISSUES, "warning": MAX_ISSUES}
         self._shape = shape
+        self._beyond = beyond  # called with each resource when it was walked
 
     def run(self, resource: Json, only: Json | None = None) -> list[Issue]:
         """Walk `resource`, whose type must be one that R4 has: into the elements of `only`, where that is
@@ -173,25 +184,37 @@ class ResourceWalk:
                 keeps = rule.predicate(value)
             except _WRONG_SHAPE:
                 continue
-            if not keeps and self._has_room(rule.severity):
-                text = say(rule.text) if rule.text in catalogue("en") else rule.human
-                self.issues.append(Issue(rule.severity, "invariant", text, fhirpath(path), rule.key))
+            if not keeps:
+                self.add_rule(rule.key, rule.severity, rule.human, path, rule.text)
+
+    def add_rule(self, key: str, severity: Severity, human: str, path: LinkedPath, text: str) -> None:
+        """A rule is broken; HL7's own words stand in where the catalogue has no `text`."""
+        if self._has_room(severity):
+            words = say(text) if text in catalogue("en") else human
+            self.issues.append(Issue(severity, "invariant", words, fhirpath(path), key))
 
     # Resources inside resources
 
     def resource(self, item: Any, path: LinkedPath) -> None:
         """A resource that stands for itself, as in an entry of a Bundle."""
         if (type_name := self._type_of(item, path)) is not None:
-            scope, self.scope = self.scope, _Scope()
+            outer, self.scope = self.scope, _Scope()
+            entry = _entry_of(path) if outer.type == "Bundle" else None
+            if entry is not None:
+                self.scope.links = []
+                outer.entries.append((entry, self.scope.links))
             self._root(item, type_name, path)
-            self.scope = scope
+            self.scope = outer
 
     def contained(self, item: Any, path: LinkedPath) -> None:
         """A resource inside another one, whose references lead to its neighbours."""
         if (type_name := self._type_of(item, path)) is not None:
-            self.scope.inside = str(item.get("id", ""))
+            if not _has_id(item):
+                self.add("invariant", "dom-3", "validation.contained_id", path)
+            scope = self.scope
+            scope.inside, ids, scope.ids = str(item.get("id", "")), scope.ids, set()
             self.walk(item, self._shape(type_name), path)
-            self.scope.inside = None
+            scope.inside, scope.ids = None, ids
 
     def _type_of(self, item: Any, path: LinkedPath) -> str | None:
         type_name = item.get("resourceType") if type(item) is dict else None
@@ -203,6 +226,7 @@ class ResourceWalk:
     def _root(self, resource: Json, type_name: str, path: LinkedPath, only: Json | None = None) -> None:
         self.scope.type = type_name
         self.walk(resource, self._shape(type_name), path, only)
+        self._beyond(self, resource, type_name, path)
         scope = self.scope
         if "contained" in resource or scope.references:
             listed = resource.get("contained")
@@ -218,7 +242,7 @@ class ResourceWalk:
             if name not in known:
                 self.add("invariant", "ref-1", "invariants.ref-1", where)
             elif targets and known[name] not in targets and known[name] is not None:
-                self._wrong_target((where, "reference"), targets)
+                self.add_wrong_target((where, "reference"), targets)
         lost = [
             one for one in known if "#" + one not in self.scope.pointers and one not in self.scope.upwards
         ]
@@ -247,8 +271,10 @@ class ResourceWalk:
             return self.add("value", "reference", "validation.not_reference", (path, "reference"))
         else:
             target = self._target(text, path)
+            if self.scope.links is not None:
+                self.scope.links.append((path, text, targets))
         if targets and target is not None and target not in targets:
-            self._wrong_target((path, "reference"), targets)
+            self.add_wrong_target((path, "reference"), targets)
         elif type(stated) is str and types.is_resource_type(stated):
             self._stated(stated, target, path, targets)
         return None
@@ -258,7 +284,7 @@ class ResourceWalk:
         if text == "#" and scope.inside is not None:  # the resource that contains this one
             scope.upwards.add(scope.inside)
             if targets and scope.type not in targets:
-                self._wrong_target((path, "reference"), targets)
+                self.add_wrong_target((path, "reference"), targets)
             return
         scope.pointers.add(text)
         scope.references.append((path, text[1:], targets))
@@ -274,11 +300,19 @@ class ResourceWalk:
 
     def _stated(self, stated: str, target: str | None, path: LinkedPath, targets: frozenset[str]) -> None:
         if targets and stated not in targets:
-            self._wrong_target((path, "type"), targets)
+            self.add_wrong_target((path, "type"), targets)
         elif target is not None and target != stated:
             self.add("value", "reference", "validation.other_target", (path, "type"))
 
-    def _wrong_target(self, path: LinkedPath, targets: frozenset[str]) -> None:
+    def element_id(self, item: Any, path: LinkedPath) -> None:
+        """The id of an element, which no other element of the same resource has."""
+        if type(item) is str and item:
+            if item in self.scope.ids:
+                self.add("invariant", "element-id", "validation.element_id", path)
+            self.scope.ids.add(item)
+
+    def add_wrong_target(self, path: LinkedPath, targets: frozenset[str]) -> None:
+        """A reference leads to a type that is none of `targets`."""
         listed = ", ".join(sorted(targets))
         self.add("value", "reference", "validation.wrong_target", path, targets=listed)
 
@@ -316,7 +350,7 @@ class ResourceWalk:
         text: str,
         path: LinkedPath,
         *,
-        severity: Literal["error", "warning"] = "error",
+        severity: Severity = "error",
         **params: Any,
     ) -> None:
         """Note an issue at `path`."""
@@ -324,14 +358,25 @@ class ResourceWalk:
             self.issues.append(Issue(severity, code, say(text, **params), fhirpath(path), rule))
 
     @property
+    def noted(self) -> int:
+        """A number that is another after each issue, also after those for which there is no room."""
+        return -self._room["error"] - self._room["warning"]
+
+    @property
     def has_internal_references(self) -> bool:
-        """Whether something in the resource points to something else in it."""
+        """Whether something in the resource points to something else in it, or can be pointed to."""
         scope = self.scope
-        return bool(scope.pointers or scope.references or scope.upwards)
+        return bool(scope.pointers or scope.references or scope.upwards or scope.ids)
 
     def _has_room(self, severity: str) -> bool:
         self._room[severity] -= 1
         return self._room[severity] >= 0
+
+
+def _entry_of(path: LinkedPath) -> int | None:
+    """Which entry of a Bundle the resource at `Bundle.entry[2].resource` is; None for one elsewhere."""
+    entry, step = path
+    return entry[1] if step == "resource" and type(entry[1]) is int else None
 
 
 def _has_id(item: Any) -> bool:

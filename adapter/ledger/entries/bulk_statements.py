@@ -6,6 +6,7 @@ line by line. SQLite and PostgreSQL both read JSON as a table.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache, cached_property
 from typing import Any
 
 from sqlalchemy import (
@@ -64,12 +65,14 @@ def _is_in(line: Any) -> ColumnElement[bool]:
     return and_(_E.c.hospital == line.c.value[0].as_string(), _E.c.identity == line.c.key)
 
 
+@cache
 def select_for_settlement(dialect: str) -> Select[Any]:
     """The fields of `row_values.SettlementRow`. `rows`: identity -> nothing."""
     return select(*(_E.c[name] for name in SettlementRow._fields)).where(_is_in(_listed(dialect)))
 
 
-def select_by_records(dialect: str, columns: Iterable[ColumnElement[Any]]) -> Select[Any]:
+@cache
+def select_by_records(dialect: str, columns: tuple[ColumnElement[Any], ...]) -> Select[Any]:
     """The lines of some records at a hospital. `rows`: anything -> [kind, key]."""
     line = _listed(dialect)
     kind, key = (line.c.value[place].as_string() for place in (1, 2))
@@ -78,6 +81,7 @@ def select_by_records(dialect: str, columns: Iterable[ColumnElement[Any]]) -> Se
     return select(*columns).where(here, _E.c.kind == kind, _E.c.key == key)
 
 
+@cache
 def update_started(dialect: str) -> Update:
     """Lines become what `b_state` says, sent at `b_at`, where they are `b_before`. `rows`: identity ->
     [digest of the body that goes].
@@ -100,6 +104,7 @@ def update_started(dialect: str) -> Update:
     )
 
 
+@cache
 def update_settled(dialect: str) -> Update:
     """Lines after what became of them: parameters as of `settlement_groups`."""
     line = _listed(dialect)
@@ -121,9 +126,14 @@ class EntryInserter:
     """
 
     def __init__(self, dialect: Dialect) -> None:
-        made = insert(_E).values({name: bindparam(name) for name in _NEW}).compile(dialect=dialect)
-        self._sql, self._order = str(made), made.positiontup
+        self._dialect = dialect
         self._instant = _E.c.changed_at.type.dialect_impl(dialect).bind_processor(dialect)
+
+    @cached_property
+    def _statement(self) -> tuple[str, Sequence[str] | None]:
+        """SQL, and the order of its parameters where they have no names; most processes write no new line."""
+        made = insert(_E).values({name: bindparam(name) for name in _NEW}).compile(dialect=self._dialect)
+        return str(made), made.positiontup
 
     def write(
         self, connection: Connection, hospital: str, rows: Iterable[Mapping[str, Any]], now: datetime
@@ -132,9 +142,9 @@ class EntryInserter:
         at = self._instant(now) if self._instant else now
         same = {"hospital": hospital, "wished_at": at, "changed_at": at}
         lines = [{**row, **same, "state": row["state"].value} for row in rows]
-        order = self._order
+        sql, order = self._statement
         given = lines if order is None else [tuple(map(line.__getitem__, order)) for line in lines]
-        connection.exec_driver_sql(self._sql, given)
+        connection.exec_driver_sql(sql, given)
 
 
 def settlement_groups(hospital: str, rows: Iterable[Mapping[str, Any]]) -> Sequence[dict[str, Any]]:

@@ -37,12 +37,15 @@ class HaltReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeliveredResource:
-    """What a hospital took of us: its identity, and the id and version that it had there."""
+    """What a hospital took of us: its identity, that before a change of the identity key, and the id and
+    version that it had there.
+    """
 
     type: str
     identity: str
     remote_id: str
     etag: str | None
+    former_identity: str | None = None
 
 
 class ServerStore:
@@ -62,7 +65,7 @@ class ServerStore:
     def newest_delivered(self, hospital: str, count: int) -> list[DeliveredResource]:
         """What was delivered last and should be there, the newest first."""
         query = (
-            select(_E.c.type, _E.c.identity, _E.c.remote_id, _E.c.etag)
+            select(_E.c.type, _E.c.identity, _E.c.remote_id, _E.c.etag, _E.c.former_identity)
             .where(
                 _E.c.hospital == hospital,
                 _E.c.delivered_at.is_not(None),

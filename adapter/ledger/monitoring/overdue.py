@@ -11,11 +11,13 @@ from adapter.ledger.parking import REFERRAL_TYPE
 from adapter.ledger.schema import tables
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.transitions import held_since, unpack_transitions
+from adapter.ledger.schema.values import UNKNOWN_RECORD
 
 __all__ = ["Backlog", "OverdueStore"]
 
 _E, _S, _W, _H = tables.entry, tables.shipment, tables.worker, tables.hospital
 _LEAVING = (EntryState.RETRACTING, EntryState.RETRACTED)
+_NAMELESS = _E.c.kind == UNKNOWN_RECORD[0]
 _EVER = datetime.max.replace(tzinfo=UTC)
 _wished = func.coalesce(_E.c.wished_at, _E.c.changed_at, type_=_E.c.changed_at.type)
 _sent = func.coalesce(_E.c.sent_at, _E.c.changed_at, type_=_E.c.changed_at.type)
@@ -47,6 +49,10 @@ class OverdueStore:
     def retracting(self, hospital: str, before: datetime) -> Backlog:
         """To be retracted, and still there."""
         return self._aged(_at(hospital, EntryState.RETRACTING), _wished, before)
+
+    def nameless_retractions(self, hospital: str) -> Backlog:
+        """To be retracted, of no record that is known: of people who must be hidden, above all."""
+        return self._aged(and_(_at(hospital, EntryState.RETRACTING), _NAMELESS), _wished, _EVER)
 
     def undelivered_referrals(self, hospital: str, before: datetime) -> Backlog:
         """Referrals that the hospital should have, and has not."""

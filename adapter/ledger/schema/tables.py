@@ -21,7 +21,9 @@ __all__ = [
     "alarm",
     "append_history",
     "entry",
+    "former_identity_key",
     "hospital",
+    "identity_key",
     "mapping_in_force",
     "mapping_snapshot",
     "person_disclosure",
@@ -104,12 +106,32 @@ entry = Table(
     Column("sent_at", UtcDateTime),
     Column("lookups", Integer, nullable=False, server_default="0"),  # since it was sent and not answered
     Column("history", String(2000)),  # its transitions, packed
+    # Under the identity key before: what the hospital still has it under until it is sent again.
+    Column("former_identity", String(64)),
     Index("ix_ledger_entry_cadre", "hospital", "cadre"),
     Index("ix_ledger_entry_remote", "hospital", "type", "remote_id"),
     Index("ix_ledger_entry_record", "kind", "key"),
     Index("ix_ledger_entry_state", "hospital", "state"),
     # Of what was delivered alone, as above.
     Index("ix_ledger_entry_delivered", "hospital", "delivered_at"),
+    Index("ix_ledger_entry_former", "hospital", "former_identity"),
+)
+
+identity_key = Table(  # one row, once the key was changed: how the one in use is told from others
+    "identity_key",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("mark", String(32), nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+)
+
+former_identity_key = Table(  # the oldest first; each wrapped under the key in use
+    "former_identity_key",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("salt", String(64), nullable=False),
+    Column("wrapped", String(64), nullable=False),
+    Column("mark", String(32), nullable=False),
 )
 
 server_card = Table(

@@ -57,6 +57,7 @@ class LedgerEntry:
     sent_at: datetime | None = None  # when a request with it last began
     lookups: int = 0  # that did not decide what became of it
     mapping_version: str = ""  # under which the present wish was made
+    former_identity: str | None = None  # under the identity key before
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from adapter.mapping.language.source_tree import MappingProblems, ScalarNode, So
 from adapter.mapping.language.transform_arguments import accepts_arguments, signature_text
 from adapter.mapping.terminology.code_tables import CodeTables
 from adapter.mapping.transforms.transforms import JINJA_FILTERS, TRANSFORM_SPECS
-from adapter.mapping.units.ucum import is_ucum_code
+from adapter.units.ucum import is_ucum_code
 
 __all__ = [
     "EXPRESSION_GLOBALS",

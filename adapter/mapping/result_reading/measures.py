@@ -8,9 +8,9 @@ from decimal import Decimal
 from fractions import Fraction
 
 from adapter.mapping.terminology.code_tables import CodeTable, CodeTables, Concept
-from adapter.mapping.units.ucum import UcumError, UnitDimension, parse_unit
 from adapter.result_content import Amount, CodedConcept
 from adapter.text_folding import accented_words, fold_text, word_sequence
+from adapter.units.ucum import UcumError, UnitDimension, parse_unit
 
 __all__ = ["KnownMeasures"]
 

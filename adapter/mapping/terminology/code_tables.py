@@ -5,7 +5,6 @@ unknown code stays what it is.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -13,6 +12,7 @@ from decimal import Decimal
 from typing import ClassVar, Protocol, TypeVar
 
 from adapter.mapping.terminology.spellings import Spellings
+from adapter.text_folding import unify_letters
 
 __all__ = [
     "LOINC_SYSTEM",
@@ -198,13 +198,13 @@ def _last(row: ValidityPeriod) -> date:
 
 def normalise_text(text: str) -> str:
     """NFC, without case and superfluous white space: the form in which spellings are compared."""
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    return " ".join(unify_letters(text).casefold().split())
 
 
 def normalise_unit(text: str) -> str:
     """The form in which units are compared: NFC, no white space, one micro sign."""
     # two code points look like the same micro sign: U+00B5 and the Greek mu U+03BC
-    return unicodedata.normalize("NFC", text).replace("\u03bc", "\u00b5").replace(" ", "").strip()
+    return "".join(unify_letters(text).replace("\u03bc", "\u00b5").split())
 
 
 def is_loinc_code(code: str) -> bool:

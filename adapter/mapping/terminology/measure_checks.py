@@ -11,7 +11,7 @@ from pathlib import Path
 
 from adapter.mapping.terminology.code_tables import LOINC_SYSTEM, CodeTable, CodeTables, Concept, WrittenUnit
 from adapter.mapping.terminology.spellings import Spelling, fold_spelling
-from adapter.mapping.units.ucum import commensurable, is_ucum_code, parse_unit
+from adapter.units.ucum import commensurable, is_ucum_code, parse_unit
 
 __all__ = ["TableProblem", "measure_problems", "spelling_problems", "spellings_of", "unit_problems"]
 

@@ -4,6 +4,8 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from adapter.text_folding import unify_letters
+
 __all__ = ["Spelling", "Spellings", "fold_spelling"]
 
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
@@ -48,7 +50,7 @@ class Spellings:
 
 def fold_spelling(text: str) -> str:
     """NFKC, without case, white space and points at the end; one kind of dash."""
-    folded = unicodedata.normalize("NFKC", text).casefold().translate(_DASHES)
+    folded = unicodedata.normalize("NFKC", unify_letters(text)).casefold().translate(_DASHES)
     joined = "".join(folded.split())
     return joined.rstrip(".,;:!") or joined
 

@@ -5,14 +5,15 @@ stay as they are (http://hl7.org/fhir/R4/datatypes.html#decimal); what is not ce
 """
 
 import re
-import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 
 from adapter.bounded_cache import BoundedCache
 from adapter.mapping.terminology.code_tables import CodeTable, CodeTables, Concept, WrittenUnit
-from adapter.mapping.units.ucum import UcumError, commensurable, convert, scale
+from adapter.text_folding import unify_letters
+from adapter.units.ucum import UcumError, commensurable, convert, scale
+from adapter.written_values import unit_apart
 
 __all__ = ["MeasuredValue", "MeasuredValueReader", "PanelPart", "convert_quantity"]
 
@@ -35,6 +36,13 @@ _WITH_UNIT = re.compile(
     re.IGNORECASE,
 )
 _DECIMAL_ACUITY = Decimal(2)  # the eye charts end there
+_VITAL_SIGNS = "vital-signs"
+_PROFILES_ALLOW = {"Cel": ("[degF]",), "cm": ("[in_i]",), "kg": ("g", "[lb_av]")}  # beside our own unit
+# Enzyme Commission 1961: one international unit of an enzyme turns over 1 µmol a minute, as UCUM's U does.
+_ENZYME = "activity/volume"
+_ENZYME_UNITS = {"[IU]/L": "U/L", "[IU]/mL": "U/mL", "m[IU]/mL": "mU/mL", "k[IU]/L": "kU/L"}
+_CENTIMETRES_MERCURY = 38  # what both numbers of a blood pressure in cmHg are below, and none in mmHg is
+_ARBITRARY = {"units/volume", "arbitrary/volume"}  # LOINC's ACnc is both
 _MASS_OR_MOLES = ("mass/volume", "substance/volume")
 _FAMILIES = dict.fromkeys(
     ("mass/volume", "substance/volume", "equivalent/volume", "units/volume", "arbitrary/volume"),
@@ -65,6 +73,7 @@ class MeasuredValue:
     text: str | None = None
     parts: tuple[PanelPart, ...] = ()
     unit: str | None = None  # the unit, where it was written behind the value
+    off_profile: bool = field(default=False, compare=False)  # a vital sign whose profile forbids it to be so
 
 
 class MeasuredValueReader:
@@ -73,6 +82,7 @@ class MeasuredValueReader:
     def __init__(self, codes: CodeTables) -> None:
         self._codes = codes
         self._measures = codes.tables.get("measures") or CodeTable("measures", None, {})
+        self._fitting: BoundedCache[tuple[str, str | None], bool] = BoundedCache(codes.cache_size)
         self._known: BoundedCache[tuple[str, str, str | None], MeasuredValue] = BoundedCache(codes.cache_size)
 
     def read(self, measure: str, value: str, unit: str | None) -> MeasuredValue:
@@ -80,21 +90,57 @@ class MeasuredValueReader:
         key = (measure, value, unit)
         found = self._known.get(key)
         if found is None:
-            normal = unicodedata.normalize("NFC", value).strip()
-            found = self._known.put(key, self._read(measure, normal, unit))
+            normal = unify_letters(value).strip()
+            made = self._read(measure, normal, unit)
+            if not self._fits_vital_sign(measure, made):
+                made = replace(made, off_profile=True)
+            found = self._known.put(key, made)
         return found
 
     def unit_fits(self, measure: str, unit: str | None) -> bool:
         """Whether the unit measures what the measure's international code says (mass is not substance)."""
+        asked = (measure, unit)
+        found = self._fitting.get(asked)
+        return self._fitting.put(asked, self._unit_fits(measure, unit)) if found is None else found
+
+    def _unit_fits(self, measure: str, unit: str | None) -> bool:
         concept = self._measures.find(measure)
         expected = concept.more.get("ucum") if concept else None
         if not unit or not expected:
             return True
-        written = self._codes.unit(unit)
+        written = self._unit(concept, unit)
         if written is None:
             return False
         dimension = self._codes.dimensions.get(expected)
-        return written.dimension == dimension if dimension else commensurable(written.ucum, expected)
+        if not dimension:
+            return commensurable(written.ucum, expected)
+        return written.dimension == dimension or {written.dimension, dimension} <= _ARBITRARY
+
+    def _fits_vital_sign(self, measure: str, value: MeasuredValue) -> bool:
+        """Whether a vital sign is as the profile of its LOINC code binds it: a number in that unit
+        (http://hl7.org/fhir/R4/observation-vitalsigns.html), or for a panel each of its parts. True of all
+        other measures.
+        """
+        concept = self._measures.find(measure)
+        if concept is None or concept.more.get("category") != _VITAL_SIGNS:
+            return True
+        if names := _components(concept):
+            parts = [self.read(part.measure, part.value, part.unit) for part in value.parts]
+            return len(parts) == len(names) and not any(part.off_profile for part in parts)
+        wanted = concept.more.get("ucum")
+        if not wanted:
+            return True
+        allowed = (wanted, *_PROFILES_ALLOW.get(wanted, ()))
+        return value.quantity is not None and value.quantity.get("code") in allowed
+
+    def _unit(self, concept: Concept | None, unit: str | None) -> WrittenUnit | None:
+        """What a written unit means for a measure: of an enzyme, the international unit is the U."""
+        known = self._codes.unit(unit)
+        if known is None or concept is None or known.ucum not in _ENZYME_UNITS:
+            return known
+        if self._codes.dimensions.get(concept.more.get("ucum", "")) != _ENZYME:
+            return known
+        return replace(known, ucum=_ENZYME_UNITS[known.ucum], dimension=_ENZYME)
 
     def needs_unit(self, measure: str) -> bool:
         """Whether a number of this measure means nothing certain without a unit: a concentration that may
@@ -122,7 +168,9 @@ class MeasuredValueReader:
         kind = concept.more.get("type", "") if concept else ""
         if kind in ("text", "report"):
             return MeasuredValue(text=value)
-        found: MeasuredValue | None = None
+        found = self._unit_inside(concept, value)
+        if found is not None:
+            return found
         if kind == "qualitative":
             found = self._word(concept, measure, value)
         if found is None:
@@ -130,6 +178,15 @@ class MeasuredValueReader:
         if found is not None:
             return found
         return MeasuredValue(word=value) if kind == "qualitative" else MeasuredValue(text=value)
+
+    def _unit_inside(self, concept: Concept | None, value: str) -> MeasuredValue | None:
+        """A value such as 1m65, of a measure that has such a unit; whatever unit its column says."""
+        apart = unit_apart(value)
+        known = self._codes.unit(apart[1]) if apart else None
+        if apart is None or known is None or concept is None or self._contradicts(concept, known):
+            return None
+        found = self._numeric(concept, *apart) if concept.more.get("ucum") else None
+        return found and replace(found, unit=apart[1])
 
     def _word(self, concept: Concept | None, measure: str, value: str) -> MeasuredValue | None:
         """A result in words, from the table of the measure's own values or else from the spellings."""
@@ -179,11 +236,20 @@ class MeasuredValueReader:
     ) -> MeasuredValue | None:
         names = _components(concept)
         if len(names) == 2:
+            if self._in_centimetres(names, first, second, unit):
+                return None
             values = zip(names, (first, second), strict=True)
             return MeasuredValue(parts=tuple(PanelPart(name, text, unit) for name, text in values))
         if _measured_in(concept, "1") and second == "10":
             return MeasuredValue(quantity=self._quantity(concept, None, Decimal(first), "x/10", sure=True))
         return _titre(second) if first == "1" and _TITRE.fullmatch(f"1/{second}") else None
+
+    def _in_centimetres(self, names: list[str], first: str, second: str, unit: str | None) -> bool:
+        """Whether a blood pressure is in cmHg (12/8), though nothing says so or something else is said."""
+        known = self._codes.unit(unit)
+        pressures = all(_measured_in(self._measures.find(name), "mm[Hg]") for name in names)
+        said = known is not None and known.ucum != "mm[Hg]"
+        return pressures and not said and max(Decimal(first), Decimal(second)) < _CENTIMETRES_MERCURY
 
     def _quantity(
         self,
@@ -196,7 +262,7 @@ class MeasuredValueReader:
     ) -> dict[str, object]:
         implied = concept is not None and concept.more.get("unit_is_implied") == "yes"
         written = unit or (concept.more["unit"] if concept is not None and implied else None)
-        known: WrittenUnit | None = self._codes.unit(written)
+        known: WrittenUnit | None = self._unit(concept, written)
         if known is None and not unit and implied and concept is not None and concept.more["ucum"]:
             known = WrittenUnit(concept.more["ucum"], "", None)
         if known is not None and unit and concept is not None and self._contradicts(concept, known):

@@ -315,6 +315,8 @@ class Transforms:
         if self._values.unit_fits(m.measure, unit):
             if not value.parts and self.column(m.measure, "measures", "components"):
                 return False  # the code of a panel, and no panel: 120/80/60
+            if value.off_profile:
+                return False
             counted = value.quantity is not None or value.range is not None
             if counted and not unit and self._values.needs_unit(m.measure):
                 self._unknown[UNFIT_UNIT, f"{m.measure} -"] += 1

@@ -11,7 +11,7 @@ from html import unescape
 
 from sqlalchemy import Connection
 
-from adapter import audit
+from adapter import withheld
 from adapter.inbox import erasure as inbox
 from adapter.inbox.erasure import SentResource
 from adapter.ledger import erasure as ledger
@@ -55,7 +55,7 @@ def erase_everywhere(
         if person.was_known:  # else nothing can be theirs but what hospitals sent unasked
             _erase_known(connection, person, sent, now)
             if audit_subject is not None:
-                audit.forget_withheld(connection, audit_subject(person.key))
+                withheld.forget_withheld(connection, audit_subject(person.key))
     sent.follow(connection)
     inbox.erase_resources(connection, sent.found)
     for one in sent.found:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from adapter.errors import FhirError, SettingsError
 from adapter.pipeline.application import Adapter
 from adapter.records.erased_names import is_erased
-from adapter.records.serialisation import normalise_identifier
+from adapter.records.serialisation import identifier_forms
 from adapter.repository.write_plan import VersionChange
 
 __all__ = ["refuse_erased"]
@@ -22,7 +22,7 @@ def refuse_erased(adapter: Adapter, connection: Connection, change: VersionChang
     """Raises FhirError, so that the transaction ends with nothing stored, for what names such a person by a
     number, or by what this hospital was sent or gave a name to.
     """
-    numbers = {normalise_identifier(one) for one in _identifier_values(change.resource)}
+    numbers = identifier_forms(_identifier_values(change.resource))
     sent = {one.decode() for one in _NAMED.findall(change.body)}
     try:
         identities = adapter.identities

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from adapter import audit
+from adapter import withheld
 from adapter.database import read_transaction, write_transaction
 from adapter.delivery.decisions.strategy import (
     OutboundResource,
@@ -36,6 +36,7 @@ from adapter.pipeline.mappings.activation import ProgressCallback, choose_mappin
 from adapter.pipeline.outbound.disclosure_guard import DisclosureGuard, guarded_people
 from adapter.pipeline.outbound.too_old import park_outdated
 from adapter.records.erasure import mark_of_erasures
+from adapter.records.importing.import_history import forget_changes
 
 __all__ = [
     "ProgressCallback",
@@ -62,6 +63,8 @@ def check_identity_key(adapter: Adapter, destination: Destination) -> None:
     """Under another identity key all that the hospital holds would be sent anew and retracted. Raises
     SettingsError when no resource in the ledger has the identity that this key makes.
     """
+    with read_transaction(adapter.engine) as connection:
+        adapter.require_its_key(connection)
     known = adapter.ledger.sample(destination.hospital.name, _FEW)
     kinds = {(map_.type, map_.identity_kind) for map_ in destination.resource_maps}
     made = [
@@ -79,9 +82,11 @@ def check_identity_key(adapter: Adapter, destination: Destination) -> None:
 
 
 def forget_expired(adapter: Adapter, hospital: str, now: datetime) -> int:
-    """Forget what is past its retention (`receipts_days` of the settings); returns how much. For who has the
-    hospital's turn: what a plan goes by does not go meanwhile. A hospital that drains is left as it is.
+    """Forget what is past its retention (`receipts_days`, `imports_days` of the settings); returns how much
+    of the hospital's. For who has the hospital's turn: what a plan goes by does not go meanwhile. A hospital
+    that drains is left as it is.
     """
+    forget_changes(adapter.engine, now - timedelta(days=adapter.settings.imports_days))
     if adapter.ledger.hospitals.row(hospital).mode == HospitalMode.DRAINING:
         return 0
     return purge_expired(adapter.engine, hospital, now - timedelta(days=adapter.settings.receipts_days))
@@ -141,6 +146,7 @@ def update_ledger(
         with write_transaction(adapter.engine) as connection:
             if lock is not None:
                 adapter.ledger.named_locks.verify_held(connection, lock)
+            adapter.require_its_key(connection)
             if mark_of_erasures(connection, hold=True) != mark:
                 break  # somebody among those who were read may have been erased since
             left_out = adapter.ledger.plan(
@@ -163,7 +169,7 @@ def update_ledger(
                 if one.cadre != CENTRE_KEY and one.refused is not None
             }
             # Last: all who write in the audit wait for each other, and lock their hospital's row before.
-            audit.set_withheld(connection, name, refused, now)
+            withheld.set_withheld(connection, name, refused, now)
         changed += sum(
             c.action not in (PlannedAction.UNCHANGED, PlannedAction.WAITING)
             for one in planned.values()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from adapter import audit
+from adapter import withheld
 from adapter.delivery.http.client import HospitalClient
 from adapter.delivery.http.rate_limit import AdaptiveBundleSize
 from adapter.delivery.shipping.contact import ServerProof
@@ -366,7 +366,7 @@ def _summary(adapter: Adapter, name: str, run: "Future[_Done]") -> HospitalSyncS
         waiting=counts.get(EntryState.PENDING, 0) + counts.get(EntryState.RETRACTING, 0),
         parked=counts.get(EntryState.PARKED, 0),
         unknown=counts.get(EntryState.UNKNOWN, 0) + counts.get(EntryState.SENDING, 0),
-        withheld=sum(refusal.records for refusal in audit.withheld_counts(adapter.engine, name)),
+        withheld=sum(refusal.records for refusal in withheld.withheld_counts(adapter.engine, name)),
         requests=done.requests if done else 0,
         write_requests=done.write_requests if done else 0,
         unreachable=done.unreachable if done else not reached,

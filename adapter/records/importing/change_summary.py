@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from adapter.records.importing.import_history import RecordChange
+from adapter.records.sheets.field_labels import field_label
 
 __all__ = ["ChangeSummary", "FieldChange"]
 
@@ -25,6 +26,11 @@ class FieldChange:
     field: str
     count: int
     examples: tuple[tuple[str, str, str], ...]
+
+    @property
+    def label(self) -> str:
+        """What a clerk calls the field."""
+        return field_label(self.kind, self.field)
 
 
 class ChangeSummary:

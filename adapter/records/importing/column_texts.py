@@ -8,7 +8,8 @@ held to that. What does not agree is a bad cell that says how it would read.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from adapter.records.importing.row_reader import ConvertedCell, InvalidCell, ParsedRow, RowReader, remarks_of
+from adapter.records.importing.parsed_row import ConvertedCell, InvalidCell, ParsedRow, remarks_of
+from adapter.records.importing.row_reader import RowReader
 from adapter.records.sheets.cell_parsers import CellValue
 from adapter.records.sheets.vietnamese_text.readings import (
     is_vietnamese,

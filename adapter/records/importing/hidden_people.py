@@ -5,14 +5,16 @@ They are looked for before anything else is read, since a row that tells of them
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 
 from adapter.records.erased_names import ErasedNames
 from adapter.records.hidden_words import KEY, NAME, HiddenWords
-from adapter.records.importing.row_reader import ImportContext, ParsedRow, RowReader
+from adapter.records.importing.parsed_row import ParsedRow
+from adapter.records.importing.row_reader import ImportContext, RowReader
 from adapter.records.model import Cadre
-from adapter.records.serialisation import normalise_identifier, person_identifiers
+from adapter.records.serialisation import identifier_forms, person_identifiers
 from adapter.records.sheets.cell_parsers import CellError, CellValue, cell_text, parse_date
 from adapter.records.sheets.columns import HeaderRow, find_header_row
 from adapter.records.sheets.tab import Tab
@@ -38,17 +40,20 @@ class PersonWords:
     @staticmethod
     def of(reader: RowReader, cells: list[CellValue]) -> "PersonWords":
         """Out of a row's cells, whether they can be read or not."""
-        numbers = (
-            normalise_identifier(part)
-            for field in _NUMBERS
-            for part in reader.written(cells, field).replace(",", ";").split(";")
+        return PersonWords.written(lambda field: reader.written(cells, field))
+
+    @staticmethod
+    def written(cell: Callable[[str], str]) -> "PersonWords":
+        """Out of the cells of a person's fields."""
+        numbers = identifier_forms(
+            part for field in _NUMBERS for part in cell(field).replace(",", ";").split(";")
         )
         return PersonWords(
-            key=reader.written(cells, "key"),
-            name=fold_text(reader.written(cells, "name")),
-            birth_date=_day(reader.written(cells, "birth_date")),
+            key=cell("key"),
+            name=fold_text(cell("name")),
+            birth_date=_day(cell("birth_date")),
             numbers=frozenset(one for one in numbers if len(one) >= _SHORTEST_NUMBER),
-            phone=reader.written(cells, "phone"),
+            phone=cell("phone"),
         )
 
     @staticmethod
@@ -203,6 +208,8 @@ def find_hidden_people(
     tabs: Sequence[Tab], context: ImportContext, hidden: HiddenPeople, note: Callable[[], None]
 ) -> None:
     """Read the people of all tabs ahead; `note` is called for each who was erased before and comes back."""
+    for said in _called_t0(tabs):
+        hidden.add(PersonWords.written(partial(_said, said)))
     of_people = [tab for tab in tabs if tab.sheet.kind == "cadre"]
     for tab in of_people:
         for reader, cells in _people(tab, context):
@@ -220,6 +227,18 @@ def find_hidden_people(
                 hidden.add(person)
             else:
                 hidden.add_namesake(person)
+
+
+def _called_t0(tabs: Sequence[Tab]) -> Iterator[Mapping[str, str]]:
+    """Whom other sheets than those of people call T0."""
+    for tab in tabs:
+        if tab.hidden_people is not None:
+            yield from tab.hidden_people(tab)
+            tab.done = 0
+
+
+def _said(said: Mapping[str, str], field: str) -> str:
+    return said.get(field, "")
 
 
 def _people(tab: Tab, context: ImportContext) -> Iterator[tuple[RowReader, list[CellValue]]]:

@@ -2,14 +2,16 @@
 that starts again each year, gives everything to the next person.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
 
+from adapter.records.importing.former_people import StoredUnder
 from adapter.records.importing.import_writer import StoredRow
-from adapter.records.importing.row_reader import ParsedRow, RowReader
+from adapter.records.importing.parsed_row import ParsedRow
+from adapter.records.importing.row_reader import RowReader
 from adapter.records.serialisation import normalise_identifier
 from adapter.records.sheets.choices import fold_label
 
@@ -21,11 +23,13 @@ _SEXES = frozenset({"male", "female"})
 
 @dataclass(frozen=True, slots=True)
 class AllowedChanges:
-    """What a person said yes to: keys that are other `people`'s now, records that move (`moves`) to another
-    person or year, cells that empty (`clearing`) a column for many.
+    """What a person said yes to: keys that are other `people`'s now, that what is stored of the `former` ones
+    goes, records that move (`moves`) to another person or year, cells that empty (`clearing`) a column for
+    many.
     """
 
     people: bool = False
+    former: bool = False
     moves: bool = False
     clearing: bool = False
 
@@ -35,14 +39,19 @@ class IdentityChecker:
     them is as strange.
     """
 
-    def __init__(self, allowed: AllowedChanges) -> None:
+    def __init__(
+        self, allowed: AllowedChanges, stored_under: Callable[[Collection[str]], Mapping[str, StoredUnder]]
+    ) -> None:
         self._allowed = allowed
+        self._stored_under = stored_under
+        self._former: set[str] = set()
+        self._strangers = 0
         self._strange: dict[str, set[str]] = {"cadre": set(), "visit": set()}
 
     @property
     def strangers(self) -> int:
         """How many keys are other people's now."""
-        return len(self._strange["cadre"])
+        return self._strangers
 
     def too_many(self, live: int) -> bool:
         """Whether so many of `live` people are others that the file's keys cannot be the store's."""
@@ -52,14 +61,22 @@ class IdentityChecker:
         self, kind: str, reader: RowReader, rows: Iterable[ParsedRow], stored: Mapping[str, StoredRow]
     ) -> None:
         """Note in each row that is another's that it is, and unless that is allowed, what it was."""
+        others: list[ParsedRow] = []
         for row in rows:
             before = stored.get(row.key) if row.key else None
             if before is None or before.deleted or row.deleted:
                 continue
             if kind == "cadre":
                 self._check_person(reader, row, before)
+                others += [row] if row.is_anothers and self._allowed.people else []
             else:
                 self._check_record(kind, reader, row, before)
+        if others:
+            self._check_former(reader, others)
+
+    def leaves_records(self, row: ParsedRow) -> bool:
+        """Whether the row takes over a key under which something of the former person's is stored."""
+        return row.key in self._former
 
     def is_strange(self, kind: str, key: str) -> bool:
         """Whether a row with this key was another's: what refers to it waits."""
@@ -75,9 +92,21 @@ class IdentityChecker:
         changed = changed_identity(old, row.fields)
         row.is_anothers = bool(changed)
         if changed and not self._allowed.people:
+            self._strangers += 1
             self.note_strange("cadre", row.key)
             was = "; ".join(str(old[name]) for name in ("name", *(one for one in changed if one != "name")))
             reader.add_invalid_cell(row, "name", "expect_same_person", was=was)
+
+    def _check_former(self, reader: RowReader, rows: Iterable[ParsedRow]) -> None:
+        """Nobody gets what is stored of whom the key was, nor is it removed unless a person says so."""
+        for key, stored in self._stored_under({str(row.key) for row in rows}).items():
+            for row in (one for one in rows if one.key == key):
+                if stored.can_be_removed and self._allowed.former:
+                    self._former.add(key)
+                    continue
+                self.note_strange("cadre", key)
+                text = "expect_no_former" if stored.can_be_removed else "expect_no_former_results"
+                reader.add_invalid_cell(row, "key", text, **asdict(stored))
 
     def _check_record(self, kind: str, reader: RowReader, row: ParsedRow, before: StoredRow) -> None:
         owner = row.fields.get("cadre")
@@ -95,12 +124,19 @@ class IdentityChecker:
 
 def changed_identity(old: Mapping[str, Any], new: Mapping[str, Any]) -> Sequence[str]:
     """What of a person says that it is another: the national number, or two of name, sex and birth date.
-    `old` as stored, `new` as read; what either does not say is no difference.
+    `old` as stored, `new` as read; what either does not say is no difference. An identity card of nine digits
+    that became one of twelve is the same person's, where nothing else is another.
     """
-    if _differs("national_id", old, new):
-        return ["national_id"]
     changed = [name for name in ("name", "sex", "birth_date") if _differs(name, old, new)]
+    if _differs("national_id", old, new) and (changed or not _is_renewed(old, new)):
+        return ["national_id"]
     return changed if len(changed) > 1 else []
+
+
+def _is_renewed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether the old kind of number gave way to the new one."""
+    lengths = [len(normalise_identifier(str(one["national_id"]))) for one in (old, new)]
+    return lengths == [9, 12]
 
 
 def _differs(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

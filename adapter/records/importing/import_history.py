@@ -8,12 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from adapter.database import read_transaction, write_transaction
 from adapter.records.tables import import_change, import_run
 
-__all__ = ["ImportHistory", "ImportRun", "RecordChange", "describe_files", "find_run", "list_runs"]
+__all__ = [
+    "ImportHistory",
+    "ImportRun",
+    "RecordChange",
+    "describe_files",
+    "find_run",
+    "forget_changes",
+    "list_runs",
+]
 
 _SHOWN = 200
 
@@ -50,6 +59,7 @@ class ImportRun:
     deleted: int
     undoes: int | None
     undone_by: int | None
+    forgotten: bool = False  # how records were before it: it can be shown and taken back no more
 
 
 class ImportHistory:
@@ -139,6 +149,21 @@ def list_runs(connection: Connection, most: int = _SHOWN) -> list[ImportRun]:
     """The newest imports, newest first."""
     query = select(import_run).order_by(import_run.c.id.desc()).limit(most)
     return [_run(row._mapping) for row in connection.execute(query)]
+
+
+def forget_changes(engine: Engine, before: datetime) -> int:
+    """How records were before imports of earlier than `before` is forgotten: it holds what was corrected, or
+    deleted, of people. That there was an import stays. Returns how many records were forgotten.
+    """
+    old = (import_run.c.at < before) & import_run.c.forgotten.is_(False)
+    with read_transaction(engine) as connection:
+        runs = list(connection.execute(select(import_run.c.id).where(old)).scalars())
+    if not runs:
+        return 0
+    with write_transaction(engine) as connection:
+        gone = connection.execute(delete(import_change).where(import_change.c.run.in_(runs))).rowcount
+        connection.execute(update(import_run).where(import_run.c.id.in_(runs)).values(forgotten=True))
+    return int(gone)
 
 
 def find_run(connection: Connection, number: int) -> ImportRun | None:

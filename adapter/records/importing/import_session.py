@@ -1,6 +1,7 @@
 """One import under way: every kind in turn, what is gone from it, and who must leave."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial as bound
 from itertools import groupby, islice
 
 from sqlalchemy import Connection
@@ -10,6 +11,7 @@ from adapter.records.doubles import shared_numbers
 from adapter.records.erasure import ErasedPerson
 from adapter.records.importing.absent_columns import absent_fields, with_stored_fields
 from adapter.records.importing.covered_years import CoveredYears
+from adapter.records.importing.former_people import stored_under
 from adapter.records.importing.hidden_people import HiddenPeople, PersonWords, find_hidden_people, open_rows
 from adapter.records.importing.identity_checks import AllowedChanges, IdentityChecker
 from adapter.records.importing.import_history import ImportHistory, RecordChange
@@ -19,11 +21,12 @@ from adapter.records.importing.mass_changes import (
     refuse_mass_deletion,
     refuse_strangers,
 )
+from adapter.records.importing.parsed_row import ParsedRow
 from adapter.records.importing.plausibility import PlausibilityChecks
 from adapter.records.importing.rejects_file import RejectsFile
 from adapter.records.importing.report_builder import ImportReportBuilder
 from adapter.records.importing.row_checks import CheckedRows, RowChecker
-from adapter.records.importing.row_reader import ImportContext, ParsedRow, RowReader
+from adapter.records.importing.row_reader import ImportContext, RowReader
 from adapter.records.model import RECORD_TYPES, Cadre, Record
 from adapter.records.plausible.ranges import PlausibleRanges
 from adapter.records.sheets.columns import REASON_COLUMN
@@ -74,7 +77,7 @@ class ImportSession:
         self._on_scrub = on_scrub
         self._on_clear = on_clear
         self._on_record = on_record
-        self._identities = IdentityChecker(allowed)
+        self._identities = IdentityChecker(allowed, bound(stored_under, connection))
         self._hidden = hidden
         checks = (
             PlausibilityChecks(self._changes, tally, plausible, known.now, digest_of) if plausible else None
@@ -211,6 +214,10 @@ class ImportSession:
                 if row.is_anothers:
                     continue
                 row.fields = with_stored_fields(row.fields, stored.get(row.fields["key"]), absent)
+            if former := [str(row.key) for row in found.good if self._identities.leaves_records(row)]:
+                gone = self._bury(kind, former)  # and nothing hangs on the key any more
+                self._history.count(deleted=-gone)  # they are written below
+                stored = self._changes.stored_rows(kind, [str(row.key) for row in found.good])
             records = [(type_(**row.fields), row.kept_number) for row in found.good]
             if elsewhere := self._years.note(record for record, _ in records):
                 self._years.note_years(self._changes.visit_years(elsewhere))

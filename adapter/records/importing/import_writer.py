@@ -13,12 +13,12 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    insert,
     select,
     true,
     update,
 )
 
+from adapter.database import insert_rows, refresh_statistics
 from adapter.records import serialisation as bodies
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.erasure import ErasedPerson, cleared_records, erase_person, lock_erasures
@@ -68,6 +68,7 @@ class ImportWriter:
     ) -> None:
         self.connection = connection
         self._on_change = on_change
+        self._met, self._counted = 0, _PAGE  # keys; at how many of them the database counts again
         self._feed = ChangeFeed(connection)  # first of all: this is the lock
         connection.execute(delete(import_row))
 
@@ -96,7 +97,11 @@ class ImportWriter:
             values = [
                 {"kind": kind, "key": key, "row": row, "sheet": sheet, "rejected": False} for key, row in rows
             ]
-            self.connection.execute(insert(import_row), values)
+            insert_rows(self.connection, import_row, values)
+            self._met += len(rows)
+            if self._met >= self._counted:
+                refresh_statistics(self.connection, import_row, record)
+                self._counted = 2 * self._met
 
     def mark_rejected(self, kind: str, keys: Sequence[str]) -> None:
         """Remember that these were rejected, so that what refers to them can say so."""
@@ -211,7 +216,7 @@ class ImportWriter:
                 "cadre": owner,
                 "former_cadre": former_owner(old, owner),
                 "body": body,
-                "digest": bodies.body_digest(body),
+                "digest": bodies.body_digest(body) if kind == "referral" else source_digest,
                 "source_digest": source_digest,
                 "position": self._feed.next(),
                 "deleted": False,
@@ -255,7 +260,7 @@ class ImportWriter:
 
     def _write(self, created: list[dict[str, Any]], changed: list[dict[str, Any]]) -> None:
         if created:
-            self.connection.execute(insert(record), created)
+            insert_rows(self.connection, record, created)
         if changed:
             columns = [name for name in changed[0] if name not in ("kind", "key")]
             statement = (
@@ -278,10 +283,10 @@ class ImportWriter:
             for value in sorted(bodies.person_identifiers(cadre))
         ]
         if values:
-            self.connection.execute(insert(cadre_identifier), values)
+            insert_rows(self.connection, cadre_identifier, values)
         self.connection.execute(delete(cadre_name).where(cadre_name.c.cadre.in_(keys)))
         names = [{"value": bodies.name_digest(cadre), "cadre": cadre.key} for cadre in cadres]
-        self.connection.execute(insert(cadre_name), names)
+        insert_rows(self.connection, cadre_name, names)
 
     # deleting ------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from adapter.records.importing.import_writer import ImportWriter
-from adapter.records.importing.row_reader import ParsedRow
+from adapter.records.importing.parsed_row import ParsedRow
 from adapter.records.serialisation import parse_record
 
 __all__ = ["keep_stored_values"]

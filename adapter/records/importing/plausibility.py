@@ -11,8 +11,9 @@ from adapter.records import serialisation as bodies
 from adapter.records.held_rows import HeldRowWriter, HeldState
 from adapter.records.importing.cell_problem import CellProblem
 from adapter.records.importing.import_writer import ImportWriter
+from adapter.records.importing.parsed_row import ParsedRow, remarks_of
 from adapter.records.importing.report_builder import ImportReportBuilder
-from adapter.records.importing.row_reader import ParsedRow, RowReader, remarks_of
+from adapter.records.importing.row_reader import RowReader
 from adapter.records.model import RECORD_TYPES
 from adapter.records.partial_dates import earliest_day
 from adapter.records.plausible.dates import KnownDates, date_findings, day_of
@@ -54,6 +55,10 @@ class PlausibilityChecks:
             tally.warn("import.no_plausible")
         self._held = HeldRowWriter(changes.connection)
         self._dates: BoundedCache[tuple[str, str], _Span] = BoundedCache(_REMEMBERED)
+
+    def finding(self, measure: str, value: str, unit: str | None) -> Finding | None:
+        """What is wrong with a value as it was written."""
+        return self._ranges.finding(measure, value, unit)
 
     def refuse(self, tab: Tab, reader: RowReader, rows: Iterable[ParsedRow]) -> None:
         """Note what is wrong with each row: as bad cells, or as findings that hold it."""
@@ -132,7 +137,7 @@ class PlausibilityChecks:
     def _keep(self, tab: Tab, reader: RowReader, rows: Sequence[ParsedRow], stored: dict[str, str]) -> None:
         values = []
         for row in rows:
-            cells = [_cell(reader, row, finding) for finding in remarks_of(row).held]
+            cells = [_cell(tab, reader, row, finding) for finding in remarks_of(row).held]
             for cell in cells:
                 self._tally.add_held(
                     CellProblem(
@@ -168,8 +173,10 @@ class PlausibilityChecks:
         return self._digests[source]
 
 
-def _cell(reader: RowReader, row: ParsedRow, finding: Finding) -> dict[str, Any]:
+def _cell(tab: Tab, reader: RowReader, row: ParsedRow, finding: Finding) -> dict[str, Any]:
     column, value = reader.shown_cell(row, finding.field)
+    if tab.column_of is not None:
+        column = tab.column_of(row.cells, column)  # as the file has it
     return {"column": column, "value": value, "text": finding.text, "params": dict(finding.params)}
 
 
@@ -182,4 +189,6 @@ def _day(written: str | None) -> date | None:
         return None
     if len(written) < len("1962-05-03"):
         return earliest_day(written)
+    if len(written) == len("1962-05-03"):
+        return date.fromisoformat(written)
     return day_of(datetime.fromisoformat(written))

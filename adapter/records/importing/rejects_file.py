@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -231,9 +231,15 @@ class _Workbook:
             note = self._book.create_sheet(REJECTS_MARK)
             note.append([say("import.rejects_note")])
             self._book.save(file)
+        self._sheets.clear()
         return file
 
     def close(self) -> None:
+        # Sheets that were not saved are ended now: openpyxl would complain of a file that is gone, later and
+        # on the terminal.
+        for sheet in self._sheets.values():
+            with suppress(OSError, ValueError):
+                sheet.close()
         self._work.remove()
 
 

@@ -10,9 +10,11 @@ from adapter.records.importing.hidden_people import HiddenPeople, PersonWords
 from adapter.records.importing.identity_checks import IdentityChecker
 from adapter.records.importing.import_writer import ImportWriter, StoredRow
 from adapter.records.importing.lenient_cells import keep_stored_values
+from adapter.records.importing.parsed_row import InvalidCell, ParsedRow, RowRemarks
 from adapter.records.importing.plausibility import PlausibilityChecks
 from adapter.records.importing.report_builder import ImportReportBuilder
-from adapter.records.importing.row_reader import InvalidCell, ParsedRow, RowReader, RowRemarks
+from adapter.records.importing.row_reader import RowReader
+from adapter.records.importing.separators import ColumnSeparators
 from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.tab import Tab
 from adapter.texts import say
@@ -65,6 +67,7 @@ class RowChecker:
         self._identities = identities
         self._plausibility = plausibility
         self._texts: ColumnTexts | None = None
+        self._separators: ColumnSeparators | None = None
         self._tally = tally
         self._hidden = hidden
         self.refused_cadres: set[str] = set()  # those whose own row says T0, and whoever is the same person
@@ -82,9 +85,7 @@ class RowChecker:
         kind = tab.sheet.kind
         found = CheckedRows(rows=len(chunk))
         rows = [row for row in chunk if not self._refuse(tab, reader, row)]
-        if self._texts is None or self._texts.reader is not reader:
-            self._texts = ColumnTexts(reader)
-        self._texts.settle(rows)
+        self._settle(reader, rows)
         self._hold(tab, reader, rows)
         self._people.clear()
         for row in rows:
@@ -118,6 +119,16 @@ class RowChecker:
         found.refused = self._number(tab, chunk)
         return found
 
+    def _settle(self, reader: RowReader, rows: list[ParsedRow]) -> None:
+        """Read rows again whose cells say something else beside the others of their columns."""
+        if self._texts is None or self._texts.reader is not reader:
+            self._texts = ColumnTexts(reader)
+        self._texts.settle(rows)
+        if reader.kind == "measurement" and self._plausibility:
+            if self._separators is None or self._separators.reader is not reader:
+                self._separators = ColumnSeparators(reader, self._plausibility.finding)
+            self._separators.settle(rows)
+
     def _number(self, tab: Tab, chunk: list[ParsedRow]) -> list[int]:
         """Say of each row how many above it were refused: no gap in what is kept tells of them. Returns the
         numbers of those that were.
@@ -141,15 +152,16 @@ class RowChecker:
             row.refused = self._hidden.is_same_person(person) or self._hidden.was_erased(person)
         if row.refused and kind == "cadre" and row.key is not None:
             self.refused_cadres.add(row.key)
-        row.refused = (
-            row.refused
-            or self._refused.holds(kind, row)
-            or (kind == "cadre" and self._hidden.has_key(row.key))
-        )
+        row.refused = row.refused or self._refused.holds(kind, row) or self._is_hiddens(kind, row)
         if row.refused:
             self._refused.add(kind, row.key)
             self._count_refused(tab, row)
         return row.refused
+
+    def _is_hiddens(self, kind: str, row: ParsedRow) -> bool:
+        """Whether the row is of a hidden person's key."""
+        owner = row.key if kind == "cadre" else row.fields.get("cadre")
+        return bool(self._hidden) and self._hidden.has_key(owner)
 
     def _hold(self, tab: Tab, reader: RowReader, rows: list[ParsedRow]) -> None:
         """Hold back what tells of a T0 person in somebody else's row."""
@@ -310,11 +322,9 @@ class RowChecker:
         lines = []
         lost = row.remarks.lost.values() if row.remarks else ()
         for bad in (*row.bad, *lost):  # a row that is corrected is corrected throughout
-            if tab.column_of is not None:
-                bad = replace(bad, column=tab.column_of(row.cells, bad.column))  # noqa: PLW2901 # as written
             problem = _problem(tab, row, bad)
             self._tally.add_problem(problem)
-            lines.append(f"{bad.column}: {problem.expected}")
+            lines.append(f"{problem.column}: {problem.expected}")
         return lines
 
     def _warn(self, tab: Tab, row: ParsedRow) -> None:
@@ -339,9 +349,8 @@ class RowChecker:
 
 def _problem(tab: Tab, row: ParsedRow, bad: InvalidCell) -> CellProblem:
     params: dict[str, Any] = dict(bad.params)
-    return CellProblem(
-        tab.source, tab.title, row.number, bad.column, bad.value, bad.expected, params, bad.hidden
-    )
+    column = bad.column if tab.column_of is None else tab.column_of(row.cells, bad.column)  # as written
+    return CellProblem(tab.source, tab.title, row.number, column, bad.value, bad.expected, params, bad.hidden)
 
 
 _DANGLING = {"expect_known_cadre": "cadre", "expect_known_visit": "visit"}
@@ -362,10 +371,13 @@ class _Owned:
 
     def holds(self, kind: str, row: ParsedRow) -> bool:
         """Whether the row is one of these or refers to one."""
-        references = ((kind, row.key), ("cadre", row.fields.get("cadre")), ("visit", row.fields.get("visit")))
-        return any(
-            key is not None and key.casefold() in self._exact.get(name, ()) for name, key in references
-        )
+        cadres, visits = self._exact["cadre"], self._exact["visit"]
+        fields = row.fields
+        if cadres and (key := fields.get("cadre")) is not None and key.casefold() in cadres:
+            return True
+        if visits and (key := fields.get("visit")) is not None and key.casefold() in visits:
+            return True
+        return kind in self._exact and row.key is not None and row.key.casefold() in self._exact[kind]
 
     def resembles(self, kind: str, key: str) -> bool:
         """Whether the key is one of these but for spaces, marks and case. Only for keys nobody else has."""

@@ -1,14 +1,16 @@
 """One row of a sheet read into the fields of a record, with every bad cell it has. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from adapter.bounded_cache import BoundedCache
+from adapter.records.importing.measured_cells import PERCENT, settle_value
+from adapter.records.importing.parsed_row import InvalidCell, ParsedRow, remarks_of
 from adapter.records.importing.text_columns import is_text
-from adapter.records.partial_dates import earliest_day
-from adapter.records.plausible.finding import Finding
-from adapter.records.sheets import cell_parsers
+from adapter.records.partial_dates import earliest_day, is_before
+from adapter.records.sheets import cell_parsers, code_cells
 from adapter.records.sheets.cell_parsers import CellError, CellValue
 from adapter.records.sheets.columns import DELETED_COLUMN, HeaderRow, Sheet
 from adapter.records.sheets.key_space import in_key_space
@@ -16,79 +18,11 @@ from adapter.records.sheets.lenient_cells import LENIENT_FIELDS, restored_citize
 from adapter.records.sheets.tier_cell import TierReading
 from adapter.records.sheets.vietnamese_text.readings import legacy_readings
 from adapter.records.sheets.words import NO_WORDS, Words
+from adapter.texts import say
 
-__all__ = [
-    "ConvertedCell",
-    "ImportContext",
-    "InvalidCell",
-    "ParsedRow",
-    "RowReader",
-    "RowRemarks",
-    "remarks_of",
-]
+__all__ = ["ImportContext", "RowReader"]
 
 _SHOWN = 60
-
-
-@dataclass(frozen=True, slots=True)
-class InvalidCell:
-    """A cell that is wrong. `expected` is a text key of area `import`; `hidden`: its value is not shown."""
-
-    column: str
-    value: str
-    expected: str
-    params: dict[str, object] = field(default_factory=dict)
-    hidden: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ConvertedCell:
-    """One cell that was read in another encoding."""
-
-    column: str
-    encoding: str
-    before: str
-    after: str
-
-
-@dataclass(slots=True)
-class RowRemarks:
-    """What is said of a row though every cell can be read. `held`: why it waits for a person; `notes`: what
-    the report says of it; `converted`: cells that were read in another encoding; `lost`: fields whose
-    cells could not be read, and were left out.
-    """
-
-    held: list[Finding] = field(default_factory=list)
-    notes: list[InvalidCell] = field(default_factory=list)
-    converted: list[ConvertedCell] = field(default_factory=list)
-    lost: dict[str, InvalidCell] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class ParsedRow:
-    """A row. `key` is None when its cell cannot be read; `warning` a text key.
-
-    `refused`: a T0 person's. `withheld`: perhaps one's, so it is neither imported nor copied anywhere.
-    `is_anothers`: what is stored under the key is another person's, so that nothing of it is this row's.
-    """
-
-    number: int
-    cells: list[CellValue]
-    key: str | None
-    fields: dict[str, Any]
-    bad: list[InvalidCell]
-    deleted: bool = False
-    refused: bool = False
-    withheld: bool = False
-    is_anothers: bool = False
-    warning: str | None = None
-    refused_above: int = 0
-    remarks: RowRemarks | None = None
-
-    @property
-    def kept_number(self) -> int:
-        """The row's number as it is kept: that of the sheet without the rows of T0 people."""
-        return self.number - self.refused_above
 
 
 @dataclass(frozen=True)
@@ -104,7 +38,9 @@ class ImportContext:
     words: Words = NO_WORDS
 
 
-ColumnPlan = tuple[str, int, Callable[[CellValue], Any], bool, str]
+_REMEMBERED = 2_000  # cells of a column: measures, units and values come again and again
+_UNREAD = object()
+ColumnPlan = tuple[str, int, Callable[[CellValue], Any], bool, str, BoundedCache[CellValue, Any]]
 
 
 class RowReader:
@@ -120,6 +56,8 @@ class RowReader:
         self._headers = headers
         self._tier = headers.places.get("tier")
         self._deleted = headers.places.get(DELETED_COLUMN.field)
+        places = headers.places
+        self._limits = [(name, places[name]) for name in ("low", "high") if name in places]
         self._sheet = sheet
         self.text_fields = [column.field for column, _ in headers.plan(sheet) if is_text(sheet, column)]
         self._plan: list[ColumnPlan] = [
@@ -129,6 +67,7 @@ class RowReader:
                 in_key_space(column.field, known.words.parser(column.field, column.parse), known.key_space),
                 column.required,
                 headers.written[column.field],
+                BoundedCache(_REMEMBERED),
             )
             for column, place in headers.plan(sheet)
         ]
@@ -141,14 +80,19 @@ class RowReader:
             if column.parse is not cell_parsers.parse_key and column.field != "tier"
         }
 
-    def read(self, number: int, cells: list[CellValue]) -> ParsedRow:  # noqa: C901 - once for every cell
+    def read(self, number: int, cells: list[CellValue]) -> ParsedRow:  # noqa: C901, PLR0912 - once for every cell
         """The row in full; of the row of a T0 person, or perhaps of one, nothing is looked at but its key."""
         row = ParsedRow(number, cells, None, {}, [])
         if self._tier is not None and self._stop(row, self._tier):
             return row
-        for field_, place, parse, required, title in self._plan:
-            cell = cells[place] if place < len(cells) else ""
+        fields, width = row.fields, len(cells)
+        for field_, place, parse, required, title, remembered in self._plan:
+            cell = cells[place] if place < width else ""
             text = cell.__class__ is str
+            again = text or cell.__class__ is float  # 1 and True are the same to a dict
+            if again and (found := remembered.get(cell, _UNREAD)) is not _UNREAD:
+                fields[field_] = found
+                continue
             if cell == "" or cell is None or (text and cell.isspace()):
                 if required:
                     row.bad.append(InvalidCell(title, "", "expect_something"))
@@ -160,21 +104,32 @@ class RowReader:
                 if not cell.isascii() and legacy_readings(cell):
                     self.odd = True
             try:
-                row.fields[field_] = parse(cell)
+                fields[field_] = parse(cell)
             except CellError as error:
                 shown = cell_parsers.cell_text(cell)[:_SHOWN]
                 self._is_bad(row, field_, InvalidCell(title, shown, error.expected, error.params))
+            else:
+                if again:
+                    remembered.put(cell, fields[field_])
         row.key = self._key(row)
         if row.key is not None:
             row.fields["key"] = row.key
         self._mark(row)
-        if self._width is not None and len(cells) > self._width and any(cells[self._width :]):
-            # Something slipped: what stands in a column may be another's, the key too.
+        if self._width is not None and len(cells) > self._width and self._has_slipped(row):
+            # What stands in a column may be another's, the key too.
             row.bad = [InvalidCell(self._last, "", "expect_no_more_cells", {"count": len(cells)})]
-            row.key, row.deleted = None, False
+            row.key, row.deleted, row.remarks = None, False, None
         if not row.bad and not row.deleted:
             _CHECKS[self.kind](self, row)
         return row
+
+    def _has_slipped(self, row: ParsedRow) -> bool:
+        """Whether a row of a CSV that is longer than its header holds cells of other columns: the surplus is
+        not empty, or something is where it cannot be, as the halves of a number with a comma are.
+        """
+        lost = row.remarks.lost if row.remarks else {}
+        unit = str(row.fields.get("unit", ""))
+        return any(row.cells[self._width :]) or bool(row.bad or lost) or unit.isdecimal()
 
     def written(self, cells: list[CellValue], field_: str) -> str:
         """The cell of a field as text; empty where there is no such column."""
@@ -215,6 +170,11 @@ class RowReader:
         again = self.read(row.number, cells)
         row.key, row.fields, row.bad = again.key, again.fields, again.bad
         row.deleted, row.warning, row.remarks = again.deleted, again.warning, again.remarks
+        row.other_cells = cells
+
+    def place(self, field_: str) -> int | None:
+        """Where a field's column is; None without one."""
+        return self._headers.places.get(field_)
 
     def title(self, field_: str) -> str:
         """The header of a field's column."""
@@ -249,7 +209,8 @@ class RowReader:
         if found is not None or self.kind != "measurement":
             return found
         place = self._headers.places.get("key")
-        if place is not None and cell_parsers.cell_text(_at(row.cells, place)):
+        cell = "" if place is None else _at(row.cells, place)
+        if cell != "" and cell_parsers.cell_text(cell):
             return None  # written, but wrong
         visit, measure = row.fields.get("visit"), row.fields.get("measure")
         return f"{visit}/{measure}" if visit and measure else None
@@ -301,7 +262,7 @@ class RowReader:
             self.add_invalid_cell(row, "deceased_on", "expect_after_birth")
         self._restore_citizen_id(row)
         number = fields.get("national_id")
-        if number and cell_parsers.citizen_id_disagrees(number, fields["sex"], fields["birth_date"]):
+        if number and code_cells.citizen_id_disagrees(number, fields["sex"], fields["birth_date"]):
             row.warning = "import.citizen_id_disagrees"
 
     def _restore_citizen_id(self, row: ParsedRow) -> None:
@@ -317,7 +278,7 @@ class RowReader:
     def check_visit(self, row: ParsedRow) -> None:
         """Ends after it starts; a trip says where to."""
         fields = row.fields
-        if (ended := fields.get("ended_at")) and ended < fields["started_at"]:
+        if (ended := fields.get("ended_at")) and is_before(ended, fields["started_at"]):
             self.add_invalid_cell(row, "ended_at", "expect_after_start")
         if fields["type"] == "trip" and "hospital" not in fields:
             self.add_invalid_cell(row, "hospital", "expect_trip_hospital")
@@ -325,6 +286,13 @@ class RowReader:
 
     def check_measurement(self, row: ParsedRow) -> None:
         """The range is the right way round. An unknown measure is kept, with a warning."""
+        value = row.fields["value"]
+        if not (value[0].isdecimal() and value[-1].isdecimal()) and (finding := settle_value(row.fields)):
+            remarks_of(row).held.append(finding)
+        for field_, place in self._limits:
+            cell = row.cells[place] if place < len(row.cells) else ""
+            if cell.__class__ is str and cell[-1:] == PERCENT and row.fields.get("unit") != PERCENT:
+                self._lose_limit(row, field_)
         low, high = row.fields.get("low"), row.fields.get("high")
         if low is not None and high is not None and low > high:
             self.add_invalid_cell(row, "high", "expect_above_low")
@@ -332,12 +300,17 @@ class RowReader:
         if measures is not None and row.fields["measure"] not in measures:
             row.warning = "import.unknown_measure"
 
+    def _lose_limit(self, row: ParsedRow, field_: str) -> None:
+        """A limit in per cent is none of a value that is not."""
+        title, shown = self.shown_cell(row, field_)
+        self.lose(row, field_, InvalidCell(title, shown, "expect_same_unit"))
+
     def check_diagnosis(self, row: ParsedRow) -> None:
         """Nothing more than its cells say."""
 
     def check_procedure(self, row: ParsedRow) -> None:
         """Ends after it starts."""
-        if (ended := row.fields.get("ended_at")) and ended < row.fields["started_at"]:
+        if (ended := row.fields.get("ended_at")) and is_before(ended, row.fields["started_at"]):
             self.add_invalid_cell(row, "ended_at", "expect_after_start")
 
     def check_immunization(self, row: ParsedRow) -> None:
@@ -346,14 +319,14 @@ class RowReader:
     def check_referral(self, row: ParsedRow) -> None:
         """Addressed to a hospital of the settings, due after it was ordered."""
         due = row.fields.get("due_on")
-        if due and due < row.fields["ordered_at"].date():
+        if due and is_before(due, row.fields["ordered_at"]):
             self.add_invalid_cell(row, "due_on", "expect_after_order")
         self._hospital(row)
 
     def _hospital(self, row: ParsedRow) -> None:
         name = row.fields.get("hospital")
         if name is not None and name not in self._known.hospitals:
-            known = ", ".join(sorted(self._known.hospitals)) or "-"
+            known = ", ".join(sorted(self._known.hospitals)) or say("import.no_hospitals")
             self.add_invalid_cell(row, "hospital", "expect_known_hospital", known=known)
 
 
@@ -361,13 +334,6 @@ def _failed(title: str, cell: str) -> InvalidCell:
     if cell == cell_parsers.NOT_CALCULATED:
         return InvalidCell(title, "=…", "expect_calculated")
     return InvalidCell(title, cell, "expect_no_error")
-
-
-def remarks_of(row: ParsedRow) -> RowRemarks:
-    """The remarks on a row, to add to: most rows have none."""
-    if row.remarks is None:
-        row.remarks = RowRemarks()
-    return row.remarks
 
 
 def _at(cells: list[CellValue], place: int) -> CellValue:

@@ -1,6 +1,6 @@
 """Which columns may hold anybody's words."""
 
-from adapter.records.sheets import cell_parsers
+from adapter.records.sheets import cell_parsers, code_cells
 from adapter.records.sheets.birth_date import parse_birth_date
 from adapter.records.sheets.columns import Column, Sheet
 
@@ -15,10 +15,10 @@ _NO_TEXT = {
     cell_parsers.parse_date_or_datetime,
     cell_parsers.parse_datetime,
     cell_parsers.parse_decimal,
-    cell_parsers.parse_ethnic_group,
-    cell_parsers.parse_icd10,
+    code_cells.parse_ethnic_group,
+    code_cells.parse_icd10,
     cell_parsers.parse_positive_integer,
-    cell_parsers.parse_province,
+    code_cells.parse_province,
     cell_parsers.parse_small_integer,
 }
 

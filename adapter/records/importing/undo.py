@@ -8,6 +8,7 @@ from itertools import groupby
 import orjson
 from sqlalchemy import ColumnElement, Connection, exists, select, update
 
+from adapter.records.held_rows import forget_held, released_since
 from adapter.records.importing.change_summary import ChangeSummary, FieldChange
 from adapter.records.importing.import_history import ImportHistory, ImportRun, RecordChange
 from adapter.records.importing.import_writer import ImportWriter
@@ -23,14 +24,17 @@ _PARENTS = ("cadre", "visit")
 
 @dataclass(frozen=True, slots=True)
 class ImportUndo:
-    """What taking an import back does: `restored` to what they were, `removed` as the import made them,
-    `left` since something wrote them later. `fields`: which values change, old and new, from here.
+    """What taking an import back does: `restored` to what they were, `removed` as the import made them, rows
+    that it `held` and that wait no more, `left` since something wrote them later, or a person let them in
+    (`released`, among the former). `fields`: which values change, old and new, from here.
     """
 
     run: int
     restored: int
     removed: int
     left: int
+    held: int
+    released: int
     fields: tuple[FieldChange, ...]
 
 
@@ -55,8 +59,9 @@ def undo_run(connection: Connection, run: ImportRun, *, at: datetime, by: str) -
         undone = update(import_run).where(import_run.c.id == run.id).values(undone_by=history.run)
         connection.execute(undone)
     writer.close()
-    wrote = run.created + run.changed + run.deleted
-    return ImportUndo(run.id, restored, removed, max(0, wrote - restored - removed), summary.fields())
+    held, released = forget_held(connection, run.at), released_since(connection, run.at)
+    left = max(0, run.created + run.changed + run.deleted - restored - removed) + released
+    return ImportUndo(run.id, restored, removed, left, held, released, summary.fields())
 
 
 def changes_of_run(connection: Connection, run: ImportRun) -> tuple[FieldChange, ...]:

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from adapter.records.layouts.header_block import HeaderBlock
 from adapter.records.layouts.raw_table import MergedRange, NumberedRow
+from adapter.records.layouts.titles import title_of
 from adapter.records.sheets.cell_parsers import CellValue, cell_text
+from adapter.records.sheets.vietnamese_text.readings import all_readings, legacy_readings
 
 __all__ = ["LeftOutRows", "body_rows"]
 
@@ -93,29 +95,50 @@ class _Below:
             and key not in self._titles
             and key.isascii()
             and not _TOTALS.match(key)
+            and (cells[0].__class__ is not str or (cells[0].isascii() and not _TOTALS.match(cells[0])))
         ):
             return True
         first = not self._numbered
         self._numbered = True
-        written = [text for cell in cells if (text := cell_text(cell) if cell is not None else "")]
-        if not written or self._is_header(written) or (first and _is_numbering(written)):
+        written = [text for cell in cells if (text := _text(cell) if cell is not None else "")]
+        if not written or self._is_header(cells) or (first and _is_numbering(written)):
             return False
-        if isinstance(key, str) and (not key.strip() or len(written) == 1 or _TOTALS.match(cell_text(key))):
-            return not self._is_none(cell_text(key), written, cells)
+        if _is_total(written):
+            return False
+        if isinstance(key, str) and (not key.strip() or len(written) == 1 or _matches(_TOTALS, key)):
+            return not self._is_none(_text(key), written, cells)
         return True
 
-    def _is_header(self, written: list[str]) -> bool:
+    def _is_header(self, cells: list[CellValue]) -> bool:
+        written = [title for cell in cells if (title := title_of(cell))]
         return any(len(titles) > 1 and _same(written, titles) for titles in self._headers)
+
+    def _says_tier(self, cells: list[CellValue]) -> bool:
+        return self._tier is not None and self._tier < len(cells) and cells[self._tier] not in ("", None)
 
     def _is_none(self, key: str, written: list[str], cells: list[CellValue]) -> bool:
         """Whether a row is no record that has no key, or nothing but one cell, or a total as its key."""
-        if _TOTALS.match(key or written[0]):
-            return all(_TOTALS.match(one) or _AMOUNT.fullmatch(one) for one in written)
-        if self._tier is not None and self._tier < len(cells) and cells[self._tier] not in ("", None):
-            return False  # it may say T0, in however many words
+        if _matches(_TOTALS, key or written[0]) or self._says_tier(cells):
+            return False  # of totals there is more than that; a tier may say T0, in however many words
         if len(set(written)) == 1:  # one cell, perhaps merged over all columns
-            return len(_WORD.findall(written[0])) > 1 or bool(_BELOW.match(written[0]))
-        return not key and all(_BELOW.match(one) for one in written)
+            return len(_WORD.findall(written[0])) > 1 or _matches(_BELOW, written[0])
+        return not key and all(_matches(_BELOW, one) for one in written)
+
+
+def _is_total(written: list[str]) -> bool:
+    """Whether a row holds totals and nothing besides, in whichever columns."""
+    return _matches(_TOTALS, written[0]) and all(
+        _AMOUNT.fullmatch(one) or _matches(_TOTALS, one) for one in written
+    )
+
+
+def _text(cell: CellValue) -> str:
+    """As text; that of an old font stays as it is, for some of its letters look like white space."""
+    return cell.strip() if isinstance(cell, str) and legacy_readings(cell) else cell_text(cell)
+
+
+def _matches(pattern: re.Pattern[str], written: str) -> bool:
+    return any(map(pattern.match, all_readings(written)))  # in old fonts too
 
 
 def _same(written: list[str], titles: list[str]) -> bool:

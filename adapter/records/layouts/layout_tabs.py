@@ -153,10 +153,12 @@ def _titles(sheet: Sheet, reading: TableReading) -> list[str]:
 
 
 def _joined(rows: Iterator[NumberedRow], parts: list[int]) -> Iterator[NumberedRow]:
-    """Rows with the name's parts in one cell, the leftmost of them in the header."""
+    """Rows with the name's parts in one cell, the leftmost of them in the header. Their letters stay as they
+    are: in an old font's text some look like white space, or like nothing.
+    """
     for number, cells in rows:
         words = [
-            cell_text(cells[place]) for place in parts if place < len(cells) and cells[place] is not None
+            str(cells[place]).strip(" ") for place in parts if place < len(cells) and cells[place] is not None
         ]
         for place in parts:
             if place < len(cells):

@@ -12,6 +12,8 @@ from functools import lru_cache
 
 from adapter.records.sheets.cell_parsers import cell_text
 from adapter.records.sheets.choices import fold_label
+from adapter.records.sheets.vietnamese_text.readings import all_readings
+from adapter.text_folding import unify_letters
 
 __all__ = ["MeasureNames", "MeasureTitle", "NamedMeasure"]
 
@@ -58,7 +60,7 @@ class MeasureNames:
         self._others = _by_name(
             (name, one.code) for one in self.measures.values() for name in _other_names(one)
         )
-        self.find = lru_cache(maxsize=5_000)(self._find)
+        self.find = lru_cache(maxsize=5_000)(self._find_in_any_font)
 
     def knows_unit(self, text: str) -> bool:
         """Whether the text is a unit of the tables, in any case and with either micro sign."""
@@ -71,6 +73,9 @@ class MeasureNames:
         close = [name] if name in known else get_close_matches(name, known, 3, 0.7)
         begins = [one for one in known if one.startswith(name)] if len(name) > 2 else []
         return list(dict.fromkeys(code for one in (*close, *begins) for code in sorted(known[one])))[:5]
+
+    def _find_in_any_font(self, title: str) -> MeasureTitle | None:
+        return next(filter(None, map(self._find, all_readings(title))), None)
 
     def _find(self, title: str) -> MeasureTitle | None:
         """The one measure that a header or a name means; None: none, or more than one."""
@@ -137,4 +142,4 @@ def _fold(name: str) -> str:
 
 
 def _fold_unit(unit: str) -> str:
-    return unit.strip().translate(_MICRO).casefold().replace(" ", "").removeprefix("đv:")
+    return "".join(unify_letters(unit).translate(_MICRO).casefold().split()).removeprefix("đv:")

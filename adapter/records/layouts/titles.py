@@ -7,7 +7,7 @@ from functools import lru_cache
 from adapter.records.sheets.cell_parsers import SPREADSHEET_ERRORS, CellValue, cell_text
 from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.columns import DELETED_COLUMN, REASON_COLUMN, Column, Sheet, find_column
-from adapter.records.sheets.vietnamese_text.readings import legacy_readings
+from adapter.records.sheets.vietnamese_text.readings import all_readings, legacy_readings
 
 __all__ = ["join_titles", "known_title", "match_title", "name_part", "title_of", "title_variants"]
 
@@ -60,10 +60,12 @@ def match_title(sheet: Sheet, title: str) -> Column | None:
     return find_column(sheet, parts[0]) if len(parts) > 1 and len(found) == 1 and None not in found else None
 
 
+@lru_cache(maxsize=5_000)
 def name_part(title: str) -> int | None:
     """Which part of a name the column holds: 0 family (and middle) name, 1 middle, 2 given; else None."""
     last = title.rsplit(" / ", 1)[-1]
-    return next((_PARTS[key] for one in title_variants(last) if (key := fold_label(one)) in _PARTS), None)
+    written = (read for one in title_variants(last) for read in all_readings(one))  # in old fonts too
+    return next((_PARTS[key] for read in written if (key := fold_label(read)) in _PARTS), None)
 
 
 def known_title(sheet: Sheet, field: str, written: str) -> str:

@@ -43,7 +43,7 @@ def understand(table: RawTable, name: str, context: LayoutContext) -> TableReadi
     if named is not None and (reading := _long(name, named, top, merged, context)) and _fits(reading):
         return reading
     wide = _wide(name, top, merged, context)
-    if wide is not None and (is_wide_name(fold_label(name)) or named is SHEETS[2]):
+    if wide is not None and (is_wide_name(name) or named is SHEETS[2]):
         return wide
     others = [_long(name, sheet, top, merged, context) for sheet in SHEETS if sheet is not named]
     fitting = [wide] if wide else [one for one in others if _fits(one)]
@@ -201,11 +201,13 @@ def _saved(
 
 def _as_saved(name: str, header: HeaderBlock, saved: SavedTable) -> TableReading:
     said = iter([one for one in saved.columns if fold_label(one.header)])
-    columns = []
+    columns: list[ColumnReading] = []
     sheet = saved.sheet
     fields = {one.field for one in sheet.columns} | {"deleted"} if sheet else set()
     for place, titles in enumerate(header.titles):
         if not fold_label(titles[0]):
+            if columns and columns[-1].role is ColumnRole.NAME_PART and place in header.spans:
+                columns.append(ColumnReading(place, titles[0], ColumnRole.NAME_PART, "name"))
             continue
         column = next(said)
         role = _saved_role(column.means, fields)

@@ -21,6 +21,7 @@ from adapter.records.sheets.columns import Sheet
 from adapter.records.sheets.layout import SHEETS
 from adapter.records.sheets.tab import Tab, TabSource
 from adapter.records.sheets.tier_cell import TierReading
+from adapter.records.sheets.words import NO_WORDS, Words
 
 __all__ = ["made_visit_key", "wide_tabs"]
 
@@ -34,12 +35,12 @@ _OF_A_MEASURE = {_MEASUREMENT.column(field).vi for field in ("measure", "name", 
 Records = Callable[[], Callable[[Tab], Iterator[NumberedRow]]]
 
 
-def made_visit_key(cadre: CellValue, kind: CellValue, day: CellValue) -> str:
-    """The key of a visit that has none: person, kind and day. A kind or a day that cannot be read stays as it
-    is written, so that the visit is refused, and its measurements wait for it.
+def made_visit_key(cadre: CellValue, kind: CellValue, day: CellValue, words: Words = NO_WORDS) -> str:
+    """The key of a visit that has none: person, kind and day, however the kind is worded. A kind or a day
+    that cannot be read stays as it is written: the visit is refused, and its measurements wait for it.
     """
     try:
-        code = CHOICE_LISTS["visit_type"].parse(kind)
+        code = words.parser("type", CHOICE_LISTS["visit_type"].parse)(kind)
     except CellError:
         code = cell_text(kind)
     try:
@@ -64,6 +65,9 @@ def wide_tabs(
     if not names_visits:
         _require(table, reading)
 
+    def hidden(tab: Tab) -> Iterator[dict[str, str]]:
+        return row.hidden(records()(tab))
+
     def tab(sheet: Sheet, rows: Callable[[Iterator[NumberedRow]], Iterator[NumberedRow]]) -> Tab:
         def read(tab: Tab) -> Iterator[NumberedRow]:
             return rows(records()(tab))
@@ -78,6 +82,7 @@ def wide_tabs(
             read,
             origin=row.empty if sheet is _MEASUREMENT else TabSource(),
             column_of=row.column_of if sheet is _MEASUREMENT else None,
+            hidden_people=hidden if sheet is _MEASUREMENT and row.says_tiers else None,
         )
 
     measured = tab(_MEASUREMENT, row.measurements)
@@ -129,6 +134,7 @@ class _WideRow:
     def __init__(self, reading: TableReading, context: LayoutContext, on_unread: Callable[[], None]) -> None:
         self.reading = reading
         self._width = len(reading.header.titles)
+        self._words = context.words
         self._read_tier = context.words.read_tier
         self._on_unread = on_unread
         self.visit = reading.place("key" if reading.form is TableForm.LONG else "visit")
@@ -141,6 +147,14 @@ class _WideRow:
         self._of_visit = [reading.place(field) for field in ("cadre", "type", "started_at")]
         tiers = (one.place for one in reading.having(ColumnRole.PERSON) if one.field == "tier")
         self._tier = next(tiers, None)
+        self._person = {one.field: one.place for one in reading.having(ColumnRole.PERSON)}
+        if (cadre := reading.place("cadre")) is not None:
+            self._person["key"] = cadre
+
+    @property
+    def says_tiers(self) -> bool:
+        """Whether a column has them."""
+        return self._tier is not None
 
     def _may_be_read(self, rows: Iterator[NumberedRow]) -> Iterator[NumberedRow]:
         """Rows without those whose tier is T0, or cannot be read: nothing of these is looked at."""
@@ -152,6 +166,12 @@ class _WideRow:
             elif found is TierReading.UNREADABLE:
                 self._on_unread()
 
+    def hidden(self, rows: Iterator[NumberedRow]) -> Iterator[dict[str, str]]:
+        """Of the rows whose tier is T0, what they say of whom they are about."""
+        for _, cells in rows:
+            if self._read_tier(_at(cells, self._tier)) is TierReading.REFUSED:
+                yield {field: cell_text(_at(cells, place)) for field, place in self._person.items()}
+
     def _slipped(self, cells: list[CellValue]) -> bool:
         """Whether the row has more cells than the header: what is made of it has one too many as well."""
         return len(cells) > self._width and any(cells[self._width :])
@@ -161,7 +181,7 @@ class _WideRow:
             return cell_text(_at(cells, self.visit))
         cadre, kind, day = self._of_visit
         kind_cell = self.reading.visit_type if kind is None else _at(cells, kind)
-        return made_visit_key(_at(cells, cadre), kind_cell or "", _at(cells, day))
+        return made_visit_key(_at(cells, cadre), kind_cell or "", _at(cells, day), self._words)
 
     def visits(self, rows: Iterator[NumberedRow]) -> Iterator[NumberedRow]:
         """A visit for each person, kind and day."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.columns import Column, Sheet
 from adapter.records.sheets.layout import SHEETS
+from adapter.records.sheets.vietnamese_text.readings import all_readings
 
 __all__ = ["PERSON_SHEET", "VISIT_SHEET", "WIDE_SHEET", "is_wide_name"]
 
@@ -22,7 +23,7 @@ WIDE_SHEET = Sheet(
     "Kết quả theo hàng",
     "Results by row",
     (
-        replace(_MEASUREMENT.column("cadre"), aliases=("cadre", "mã cb", "mã số cán bộ")),
+        replace(_MEASUREMENT.column("cadre"), aliases=("cadre", "mã cb", "mã số cán bộ", "mã số")),
         _MEASUREMENT.column("visit"),
         *(_optional(one) for one in VISIT_SHEET.columns if one.field not in ("key", "cadre")),
         _MEASUREMENT.column("taken_at"),
@@ -31,6 +32,9 @@ WIDE_SHEET = Sheet(
 )
 
 
-def is_wide_name(folded: str) -> bool:
-    """Whether a sheet of this name (folded) is one of a row a visit and a column a measure."""
-    return folded in {fold_label(name) for name in (WIDE_SHEET.vi, WIDE_SHEET.en, *WIDE_SHEET.aliases)}
+_NAMES = {fold_label(name) for name in (WIDE_SHEET.vi, WIDE_SHEET.en, *WIDE_SHEET.aliases)}
+
+
+def is_wide_name(name: str) -> bool:
+    """Whether a sheet of this name is one of a row a visit and a column a measure."""
+    return any(fold_label(read) in _NAMES for read in all_readings(name))  # of old fonts too

@@ -6,12 +6,11 @@ a year or of day and month: held.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
-from adapter.records.partial_dates import earliest_day
+from adapter.records.partial_dates import centre_day, earliest_day
 from adapter.records.plausible.finding import Finding, FindingOutcome
-from adapter.records.sheets.cell_parsers import VIETNAM_OFFSET
 
 __all__ = ["KnownDates", "date_findings", "day_of"]
 
@@ -36,9 +35,7 @@ class KnownDates:
 
 def day_of(value: Any) -> date | None:
     """The day, in Viet Nam, of a date or a moment."""
-    if isinstance(value, datetime):
-        return value.astimezone(VIETNAM_OFFSET).date()
-    return value if isinstance(value, date) else None
+    return centre_day(value) if isinstance(value, date) else None
 
 
 def date_findings(kind: str, fields: Mapping[str, Any], known: KnownDates, today: date) -> list[Finding]:

@@ -6,7 +6,6 @@ measure is its own unit's; the others are units that it is confused with, each w
 
 import csv
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -14,16 +13,19 @@ from pathlib import Path
 
 from adapter.errors import ImportRefused
 from adapter.records.plausible.finding import Finding
+from adapter.text_folding import unify_letters
+from adapter.written_values import unit_apart
 
 __all__ = ["PLAUSIBLE_FILE", "PlausibleRanges", "load_ranges"]
 
 PLAUSIBLE_FILE = "plausible.csv"
 _FRACTION = "1"
-_DIGITS = r"[-\u2212]?\d+(?:[.,]\d+)?"
+_DIGITS = r"[-\u2212]?[0-9]+(?:[.,][0-9]+)?"
 _NUMBER = re.compile(rf"(?:[<>]=?|[≤≥]|=<|=>|(?:trên|dưới|lớn hơn|nhỏ hơn)\s)?\s*({_DIGITS})")
 _RANGE = re.compile(rf"(?:từ\s+)?({_DIGITS})\s*(?:[-\u2013\u2014÷]|\s(?:đến|tới)\s)\s*({_DIGITS})")
 _PAIR = re.compile(rf"({_DIGITS})\s*/\s*({_DIGITS})")
 _WITH_UNIT = re.compile(rf"((?:[<>]=?|[≤≥])?\s*{_DIGITS})\s*([^\s\d.,;:'°][^\d;:]*(?:\d\S*)?|°[CF])")
+_PRESSURE_UNIT = re.compile(r"\s*([cm]m\s?Hg)$", re.IGNORECASE)
 _PRESSURE, _PARTS = "VS-BP", ("VS-SBP", "VS-DBP")
 _KNOWN = 50_000
 
@@ -74,6 +76,8 @@ class PlausibleRanges:
             return None
         if match := _NUMBER.fullmatch(value):
             return self._outside(known, (match[1],), unit)
+        if (apart := unit_apart(value)) and _unit_key(apart[1], self._units) in known.ranges:
+            return self._outside(known, apart[:1], apart[1])
         if match := _RANGE.fullmatch(value):
             return self._outside(known, match.groups(), unit)
         if known.words and not re.fullmatch(r"\d+\s*[;:]\s*\d+", value):
@@ -83,9 +87,11 @@ class PlausibleRanges:
         return Finding("value", "held_words", {"unit": known.own.label})
 
     def _pressure(self, value: str, unit: str | None) -> Finding | None:
-        match = _PAIR.fullmatch(value.removesuffix("mmHg").strip())
+        behind = _PRESSURE_UNIT.search(value)
+        match = _PAIR.fullmatch(value[: behind.start()] if behind else value)
         if match is None:
             return Finding("value", "held_pressure")
+        unit = behind[1] if behind else unit
         numbers = match.groups()
         for part, number in zip(_PARTS, numbers, strict=True):
             if found := self._outside(self._measures[part], (number,), unit):
@@ -126,7 +132,7 @@ def _number(written: str) -> float:
 
 
 def _label(unit: str) -> str:
-    return unicodedata.normalize("NFC", unit).replace("\u03bc", "µ").replace(" ", "")
+    return "".join(unify_letters(unit).replace("\u03bc", "µ").split())
 
 
 def _unit_key(unit: str, units: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Parsers of single cells in Vietnamese formats (DOMAIN, "Identifiers and formats"). Pure.
+"""Parsers of single cells in Vietnamese formats. Pure.
 
 A cell is what a spreadsheet holds: text, a number, a date. Every parser returns the value in the
 record's form or raises CellError with the key of a text in `import` that says what is expected.
@@ -13,33 +13,25 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any
 
-from adapter.records.partial_dates import year_of
+from adapter.text_folding import unify_letters, without_invisible
 
 __all__ = [
     "NOT_CALCULATED",
-    "PROVINCES",
     "SPREADSHEET_ERRORS",
     "VIETNAM_OFFSET",
     "CellError",
     "CellValue",
     "cell_text",
-    "citizen_id_disagrees",
+    "is_number",
     "parse_boolean",
-    "parse_citizen_id",
     "parse_date",
     "parse_date_or_datetime",
     "parse_datetime",
     "parse_decimal",
-    "parse_ethnic_group",
-    "parse_icd10",
-    "parse_insurance_numbers",
     "parse_key",
     "parse_list",
     "parse_name",
-    "parse_old_citizen_id",
-    "parse_phone",
     "parse_positive_integer",
-    "parse_province",
     "parse_small_integer",
     "parse_text",
     "parse_value_as_written",
@@ -49,15 +41,6 @@ CellValue = Any  # str | int | float | bool | date | datetime | time | timedelta
 
 VIETNAM_OFFSET = timezone(timedelta(hours=7))  # one zone, no daylight saving since 1975
 # The 34 provinces since 1 July 2025 (Decision 19/2025/QĐ-TTg).
-PROVINCES = frozenset(
-    f"{number:02}"
-    for number in (
-        *(1, 4, 8, 11, 12, 14, 15, 19, 20, 22, 24, 25, 31, 33, 37, 38, 40, 42, 44, 46, 48, 51, 52, 56),
-        *(66, 68, 75, 79, 80, 82, 86, 91, 92, 96),
-    )
-)
-# What comes along when text is pasted from web pages and word processors.
-_INVISIBLE = str.maketrans("", "", "\u200b\u200e\u200f\u2060\ufeff\u00ad")
 _MAX_TEXT = 4000
 _MAX_KEY = 99  # two of them and a slash fit the column
 
@@ -82,11 +65,18 @@ def number_text(value: float) -> str:
 
 @lru_cache(maxsize=20_000)
 def _clean(value: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", value.translate(_INVISIBLE)).split())
+    return " ".join(without_invisible(value).split())
+
+
+@lru_cache(maxsize=20_000)
+def _unified(value: str) -> str:
+    return unify_letters(_clean(value))
 
 
 def cell_text(value: CellValue) -> str:
-    """Any cell as text: NFC, single spaces, numbers as Excel shows them, dates in ISO form."""
+    """Any cell as text: NFC, single spaces, nothing invisible, numbers as Excel shows them, dates in ISO
+    form. Its letters stay: a key is known by them.
+    """
     if isinstance(value, str):
         return _clean(value)
     if isinstance(value, bool):
@@ -97,8 +87,8 @@ def cell_text(value: CellValue) -> str:
 
 
 def parse_text(value: CellValue) -> str:
-    """Free text, at most 4000 characters."""
-    found = cell_text(value)
+    """Free text, at most 4000 characters, with one Đ."""
+    found = _unified(value) if isinstance(value, str) else cell_text(value)
     if len(found) > _MAX_TEXT or not found.isprintable():
         raise CellError("expect_text")
     return found
@@ -113,22 +103,28 @@ def parse_key(value: CellValue) -> str:
 
 
 def parse_name(value: CellValue) -> str:
-    """A person's name: letters of any script, spaces, and the few marks that names hold."""
-    found = cell_text(value)
+    """A person's name, with one Đ: letters of any script, spaces, and the few marks that names hold."""
+    found = unify_letters(cell_text(value))
     letters = found.translate(_NAME_MARKS)
     if not letters or not all(unicodedata.category(letter)[0] in "LM" for letter in letters):
         raise CellError("expect_name")
+    if (
+        not letters.isascii()
+        and len(_SCRIPTS & {unicodedata.name(one, "").split(" ")[0] for one in letters}) > 1
+    ):
+        raise CellError("expect_one_script")  # with a Cyrillic А nobody finds the name
     return found
 
 
+_SCRIPTS = frozenset({"LATIN", "CYRILLIC", "GREEK"})  # whose letters look alike
 _NAME_MARKS = str.maketrans("", "", " .'’-()")
 
 
 # dates -------------------------------------------------------------------------------------------
 
-_ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](.+))?")
+_ISO = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ](.+))?")
 _SLASH = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(?:[T ](.+))?")
-_DIGITS = re.compile(r"(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(?:\d{2})?)?")
+_DIGITS = re.compile(r"(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(?:\d{2})?|[T ](.+))?")
 _TIME = re.compile(r"(\d{1,2})[:hg](\d{2})(?::(\d{2})(?:\.\d+)?)? ?(Z|[+-]\d{2}:?\d{2})?")
 
 
@@ -142,7 +138,7 @@ def parse_date(value: CellValue) -> date:
 
 def parse_date_or_datetime(value: CellValue) -> date | datetime:
     """All forms of `parse_datetime`; a date where no time of day is written. Midnight is none."""
-    found = parse_datetime(value, expected="expect_moment")
+    found = parse_datetime(value)
     return found.date() if found.timetz().replace(tzinfo=None) == time(0) else found
 
 
@@ -167,8 +163,8 @@ def _written_instant(written: str, expected: str) -> datetime:
     elif match := _SLASH.fullmatch(written):
         day_, month, year, clock = match.groups()
     elif match := _DIGITS.fullmatch(written):
-        year, month, day_, hour, minute = match.groups()
-        clock = f"{hour}:{minute}" if hour else None
+        year, month, day_, hour, minute, clock = match.groups()
+        clock = f"{hour}:{minute}" if hour else clock
     else:
         raise CellError(expected)
     try:
@@ -200,10 +196,10 @@ def _zone(written: str | None) -> timezone:
 
 # numbers -----------------------------------------------------------------------------------------
 
-_GROUPED = re.compile(r"\d{1,3}(?:([.,  ])\d{3})(?:\1\d{3})*(?:([.,])\d+)?")
-_SIMPLE = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
+_GROUPED = re.compile(r"\d{1,3}(?:([.,  ])\d{3})(?:\1\d{3})*(?:([.,])\d+)?", re.ASCII)
+_SIMPLE = re.compile(r"[+-]?\d+(?:[.,]\d+)?", re.ASCII)
 _COMPARED = re.compile(r"(<=|>=|≤|≥|<|>) ?(.+)")
-_PAIR = re.compile(r"(\d{1,3}(?:[.,]\d+)?) ?/ ?(\d{1,3}(?:[.,]\d+)?)")
+_PAIR = re.compile(r"(\d{1,3}(?:[.,]\d+)?) ?/ ?(\d{1,3}(?:[.,]\d+)?)", re.ASCII)
 _COMPARATORS = {"≤": "<=", "≥": ">="}
 
 
@@ -223,10 +219,10 @@ def _normal_number(written: str) -> str | None:
 
 
 def parse_decimal(value: CellValue) -> Decimal:
-    """A number, decimal comma or point, digits kept: "5,30" is Decimal("5.30")."""
+    """A number, decimal comma or point, digits kept: "5,30" is Decimal("5.30"); "5 %" is 5."""
     if isinstance(value, bool):
         raise CellError("expect_decimal")
-    found = _normal_number(cell_text(value))
+    found = _normal_number(cell_text(value).removesuffix("%").rstrip())
     if found is None:
         raise CellError("expect_decimal")
     return Decimal(found)
@@ -250,9 +246,9 @@ def parse_positive_integer(value: CellValue) -> int:
 
 def parse_value_as_written(value: CellValue) -> str:
     """A measured value in normal form: "5.30", "<0.1", "120/80", or text such as "âm tính"."""
-    if _is_number(value) and (isinstance(value, int) or isfinite(value)):
+    if is_number(value) and (isinstance(value, int) or isfinite(value)):
         return number_text(value)
-    if isinstance(value, bool) or _is_number(value):  # infinity is no value either
+    if isinstance(value, bool) or is_number(value):  # infinity is no value either
         raise CellError("expect_value_no_truth")
     if not isinstance(value, str):
         raise CellError("expect_value")  # Excel makes a date of 8/10
@@ -279,7 +275,7 @@ _NO = frozenset({"0", "không", "khong", "no", "n", "false", "sai"})
 
 def parse_boolean(value: CellValue) -> bool:
     """Yes or no: có/không, x, 1/0, yes/no, true/false."""
-    found = cell_text(value).casefold()
+    found = unify_letters(cell_text(value)).casefold()
     if found in _YES:
         return True
     if found in _NO:
@@ -287,13 +283,10 @@ def parse_boolean(value: CellValue) -> bool:
     raise CellError("expect_boolean")
 
 
-# codes and numbers of people ---------------------------------------------------------------------
-
-_CITIZEN = re.compile(r"0\d{11}")  # the provinces of birth registration are 001 to 096
-_CARD = re.compile(r"[A-Z]{2}[1-5]\d{12}|\d{10}|\d{12}")
-_PHONE = re.compile(r"0\d{9,10}")
-_ICD10 = re.compile(r"([A-Z]\d[0-9A-Z])(?:\.?([0-9A-Z]{1,4}))?([*†+]?)")
-_ETHNIC = re.compile(r"(\d{1,2})(?: .*)?")
+def parse_list(value: CellValue) -> tuple[str, ...]:
+    """Words joined with ";" or ",", each once, in the order written."""
+    parts = (part.strip() for part in re.split(r"[;,]", parse_text(value)))
+    return tuple(dict.fromkeys(part for part in parts if part))
 
 
 # What a formula says that failed.
@@ -303,91 +296,6 @@ SPREADSHEET_ERRORS = {NOT_CALCULATED} | frozenset(
 )
 
 
-def _is_number(value: CellValue) -> bool:
+def is_number(value: CellValue) -> bool:
+    """Whether a spreadsheet holds it as a number."""
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def parse_citizen_id(value: CellValue) -> str:
-    """CCCD, 12 digits. One that Excel holds as a number has lost its zero: refused, not padded."""
-    found = cell_text(value).replace(" ", "")
-    if _is_number(value) and len(found) < 12:
-        raise CellError("expect_citizen_id_text")
-    if not found.isascii() or not _CITIZEN.fullmatch(found):
-        raise CellError("expect_citizen_id")
-    return found
-
-
-def parse_old_citizen_id(value: CellValue) -> str:
-    """CMND, 9 digits."""
-    found = cell_text(value).replace(" ", "")
-    if _is_number(value) and len(found) < 9:
-        raise CellError("expect_old_citizen_id_text")
-    if len(found) != 9 or not found.isascii() or not found.isdigit():
-        raise CellError("expect_old_citizen_id")
-    return found
-
-
-def parse_insurance_numbers(value: CellValue) -> tuple[str, ...]:
-    """BHYT numbers joined with ";": 15 characters (2 letters, benefit 1 to 5, 12 digits), 10 or 12 digits."""
-    parts = [part.replace(" ", "").upper() for part in re.split(r"[;,]", cell_text(value)) if part.strip()]
-    if not parts or not all(part.isascii() and _CARD.fullmatch(part) for part in parts):
-        raise CellError("expect_insurance")
-    return tuple(dict.fromkeys(parts))
-
-
-def parse_phone(value: CellValue) -> str:
-    """0 and 9 or 10 digits; +84 becomes 0; spaces, dots and dashes go.
-
-    A number cell cannot hold the 0 that every phone number begins with, so it is put back.
-    """
-    found = re.sub(r"[ .\-()]", "", cell_text(value))
-    if _is_number(value):
-        found = "0" + found
-    elif found.startswith("+84"):
-        found = "0" + found[3:]
-    if not found.isascii() or not _PHONE.fullmatch(found):
-        raise CellError("expect_phone")
-    return found
-
-
-def parse_icd10(value: CellValue) -> str:
-    """One ICD-10 code, capitals, with its point: "e119" is E11.9."""
-    match = _ICD10.fullmatch(cell_text(value).upper().replace(" ", ""))
-    if match is None:
-        raise CellError("expect_icd10")
-    category, detail, mark = match.groups()
-    return f"{category}.{detail}{mark}" if detail else f"{category}{mark}"
-
-
-def parse_ethnic_group(value: CellValue) -> str:
-    """01 to 55 or 99, with or without the group's name behind it."""
-    match = _ETHNIC.fullmatch(cell_text(value))
-    code = match.group(1).zfill(2) if match else ""
-    if not ("01" <= code <= "55" or code == "99"):
-        raise CellError("expect_ethnic_group")
-    return code
-
-
-def parse_province(value: CellValue) -> str:
-    """Two digits of one of the 34 provinces, with or without its name behind it."""
-    match = _ETHNIC.fullmatch(cell_text(value))
-    code = match.group(1).zfill(2) if match else ""
-    if code not in PROVINCES:
-        raise CellError("expect_province")
-    return code
-
-
-def parse_list(value: CellValue) -> tuple[str, ...]:
-    """Words joined with ";" or ",", each once, in the order written."""
-    parts = (part.strip() for part in re.split(r"[;,]", parse_text(value)))
-    return tuple(dict.fromkeys(part for part in parts if part))
-
-
-def citizen_id_disagrees(number: str, sex: str, born: date | str) -> bool:
-    """Whether a CCCD says another sex or year of birth than the record does (a warning, no more).
-
-    The fourth digit: 0/1 a man/woman born 19xx, 2/3 born 20xx, and so on; then two digits of the year.
-    """
-    century, code = divmod(int(number[3]), 2)
-    wrong_sex = sex in ("male", "female") and ("male", "female")[code] != sex
-    return wrong_sex or 1900 + 100 * century + int(number[4:6]) != year_of(born)

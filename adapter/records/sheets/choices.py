@@ -1,19 +1,31 @@
 """Lists of choices: what a cell may say in Vietnamese or English, and the code it means."""
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from adapter.records.sheets.cell_parsers import CellError, CellValue, cell_text, parse_list
+from adapter.text_folding import unify_letters
+from adapter.written_values import flag_of
 
-__all__ = ["CHOICE_LISTS", "ChoiceList", "fold_label"]
+__all__ = ["CHOICE_LISTS", "ChoiceList", "fold_label", "parse_flag"]
 
 
 @lru_cache(maxsize=5_000)
 def fold_label(text: str) -> str:
     """Letters and digits only, without case and diacritics: "Ngày sinh (*)" is "ngaysinh"."""
-    plain_text = unicodedata.normalize("NFD", text.casefold()).replace("đ", "d")
+    plain_text = unicodedata.normalize("NFD", unify_letters(text).casefold()).replace("đ", "d")
     return "".join(letter for letter in plain_text if letter.isascii() and letter.isalnum())
+
+
+_DOUBT = re.compile(r"[?+<>=≤≥±~%]|^-\d")
+_NUMERAL = re.compile(r"\b(?:[ivx]+|\d+)\b", re.IGNORECASE)
+
+
+def _says_more(written: str) -> bool:
+    """Whether the marks that a label leaves out say something: "II?", "2+", and "I-II", which is not III."""
+    return bool(_DOUBT.search(written)) or len(_NUMERAL.findall(written)) > 1
 
 
 @dataclass(frozen=True)
@@ -46,8 +58,9 @@ class ChoiceList:
 
     def parse(self, value: CellValue) -> str:
         """The code of a cell. Raises CellError that lists the choices."""
-        code = self._codes.get(fold_label(cell_text(value)))
-        if code is None:
+        written = cell_text(value)
+        code = self._codes.get(fold_label(written))
+        if code is None or _says_more(written):
             raise CellError("expect_choice", choices=self.written)
         return code
 
@@ -109,6 +122,8 @@ CHOICE_LISTS = {
             "flag",
             H=("Cao", "High"),
             L=("Thấp", "Low"),
+            HH=("Rất cao", "Critically high", "Cao nguy hiểm", "Critical high"),
+            LL=("Rất thấp", "Critically low", "Thấp nguy hiểm", "Critical low"),
             A=("Bất thường", "Abnormal"),
             N=("Bình thường", "Normal"),
         ),
@@ -166,3 +181,8 @@ CHOICE_LISTS = {
         _choice("yes_no", yes=("Có", "Yes"), no=("Không", "No")),
     )
 }  # fmt: skip
+
+
+def parse_flag(value: CellValue) -> str:
+    """A flag as a word or as an analyser's sign, such as `↑` or `*`."""
+    return flag_of(cell_text(value)) or CHOICE_LISTS["flag"].parse(value)

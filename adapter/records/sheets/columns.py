@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property, lru_cache
 from typing import Any
 
 from adapter.errors import ImportRefused
@@ -46,7 +47,7 @@ class Column:
         """The header in a language."""
         return self.vi if language == "vi" else self.en
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Every header that means this column, folded."""
         return tuple(fold_label(name) for name in (self.field, self.vi, self.en, *self.aliases))
@@ -127,7 +128,8 @@ class HeaderRow:
         return ((column, places[column.field]) for column in sheet.columns if column.field in places)
 
 
-def _known(sheet: Sheet) -> dict[str, Column]:
+@lru_cache(maxsize=100)
+def _known(sheet: Sheet) -> Mapping[str, Column]:
     """Every header that means a column of the sheet, folded."""
     known = {
         name: column

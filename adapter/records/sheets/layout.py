@@ -1,8 +1,8 @@
 """The sheets of a workbook: every column with its headers in Vietnamese and English."""
 
-from adapter.records.sheets import cell_parsers
+from adapter.records.sheets import cell_parsers, code_cells
 from adapter.records.sheets.birth_date import parse_birth_date
-from adapter.records.sheets.choices import CHOICE_LISTS, fold_label
+from adapter.records.sheets.choices import CHOICE_LISTS, fold_label, parse_flag
 from adapter.records.sheets.columns import CellParser, Column, Sheet
 from adapter.records.sheets.vietnamese_text.readings import all_readings
 
@@ -21,8 +21,9 @@ def _day(field: str, vi: str, en: str, *aliases: str, required: bool = False) ->
     return Column(field, vi, en, cell_parsers.parse_date, "expect_date", required, None, aliases)
 
 
-def _instant(field: str, vi: str, en: str, *aliases: str, required: bool = False) -> Column:
-    return Column(field, vi, en, cell_parsers.parse_datetime, "expect_instant", required, None, aliases)
+def _moment(field: str, vi: str, en: str, *aliases: str, required: bool = False) -> Column:
+    parse = cell_parsers.parse_date_or_datetime
+    return Column(field, vi, en, parse, "expect_instant", required, None, aliases)
 
 
 def _one(field: str, vi: str, en: str, choice: str, *aliases: str, required: bool = False) -> Column:
@@ -92,7 +93,7 @@ SHEETS = (
                 "national_id",
                 "Số CCCD",
                 "Citizen id",
-                cell_parsers.parse_citizen_id,
+                code_cells.parse_citizen_id,
                 "expect_citizen_id",
                 "cccd",
                 "căn cước",
@@ -117,7 +118,7 @@ SHEETS = (
                 "old_national_id",
                 "Số CMND cũ",
                 "Old identity card",
-                cell_parsers.parse_old_citizen_id,
+                code_cells.parse_old_citizen_id,
                 "expect_old_citizen_id",
                 "cmnd",
                 "số cmnd",
@@ -129,7 +130,7 @@ SHEETS = (
                 "insurance",
                 "Số thẻ BHYT",
                 "Insurance number",
-                cell_parsers.parse_insurance_numbers,
+                code_cells.parse_insurance_numbers,
                 "expect_insurance",
                 "bhyt",
                 "thẻ bhyt",
@@ -146,7 +147,7 @@ SHEETS = (
                 "phone",
                 "Điện thoại",
                 "Phone",
-                cell_parsers.parse_phone,
+                code_cells.parse_phone,
                 "expect_phone",
                 "số điện thoại",
                 "sđt",
@@ -174,7 +175,7 @@ SHEETS = (
                 "province",
                 "Tỉnh",
                 "Province",
-                cell_parsers.parse_province,
+                code_cells.parse_province,
                 "expect_province",
                 "mã tỉnh",
                 "tỉnh/thành phố",
@@ -184,7 +185,7 @@ SHEETS = (
                 "ethnic_group",
                 "Dân tộc",
                 "Ethnic group",
-                cell_parsers.parse_ethnic_group,
+                code_cells.parse_ethnic_group,
                 "expect_ethnic_group",
                 aliases=("mã dân tộc",),
             ),
@@ -217,10 +218,10 @@ SHEETS = (
                 "hình thức khám",
                 required=True,
             ),
-            _instant(
+            _moment(
                 "started_at", "Bắt đầu", "Started at", "ngày khám", "thời gian khám", "start", required=True
             ),
-            _instant("ended_at", "Kết thúc", "Ended at", "end"),
+            _moment("ended_at", "Kết thúc", "Ended at", "end"),
             _HOSPITAL,
             _text("reason", "Lý do", "Reason", "lý do khám"),
             _text("conclusion", "Kết luận", "Conclusion", "kết luận khám"),
@@ -272,8 +273,8 @@ SHEETS = (
             _as(
                 "high", "Ngưỡng trên", "High", cell_parsers.parse_decimal, "expect_decimal", "reference high"
             ),
-            _one("flag", "Cờ", "Flag", "flag"),
-            _instant("taken_at", "Thời điểm lấy", "Taken at"),
+            Column("flag", "Cờ", "Flag", parse_flag, "expect_choice", choice="flag"),
+            _moment("taken_at", "Thời điểm lấy", "Taken at"),
             _one("status", "Trạng thái", "Status", "measurement_status"),
         ),
         ("measurement", "chiso", "xét nghiệm", "kết quả đo"),
@@ -290,7 +291,7 @@ SHEETS = (
                 "icd10",
                 "ICD-10",
                 "ICD-10",
-                cell_parsers.parse_icd10,
+                code_cells.parse_icd10,
                 "expect_icd10",
                 "mã icd-10",
                 "mã bệnh",
@@ -322,10 +323,10 @@ SHEETS = (
             _one("category", "Loại yêu cầu", "Category", "category"),
             _key("service", "Dịch vụ", "Service", "mã dịch vụ", required=True),
             _text("reason", "Lý do", "Reason"),
-            Column("icd10", "ICD-10", "ICD-10", cell_parsers.parse_icd10, "expect_icd10"),
+            Column("icd10", "ICD-10", "ICD-10", code_cells.parse_icd10, "expect_icd10"),
             _one("priority", "Mức ưu tiên", "Priority", "priority"),
             _one("status", "Trạng thái", "Status", "referral_status"),
-            _instant("ordered_at", "Ngày chỉ định", "Ordered at", required=True),
+            _moment("ordered_at", "Ngày chỉ định", "Ordered at", required=True),
             _day("due_on", "Hạn", "Due on", "hạn hoàn thành"),
             Column(
                 "supporting", "Chỉ số kèm theo", "Supporting measures", cell_parsers.parse_list, "expect_list"
@@ -344,11 +345,11 @@ SHEETS = (
             _key("code", "Thủ thuật", "Procedure", "mã dịch vụ", "dịch vụ", required=True),
             _text("name", "Tên thủ thuật", "Procedure name"),
             _one("status", "Trạng thái", "Status", "procedure_status"),
-            _instant("started_at", "Bắt đầu", "Started at", "ngày thực hiện", "start", required=True),
-            _instant("ended_at", "Kết thúc", "Ended at", "end"),
+            _moment("started_at", "Bắt đầu", "Started at", "ngày thực hiện", "start", required=True),
+            _moment("ended_at", "Kết thúc", "Ended at", "end"),
             _text("body_site", "Vị trí", "Body site"),
             _text("outcome", "Kết quả", "Outcome"),
-            Column("icd10", "ICD-10", "ICD-10", cell_parsers.parse_icd10, "expect_icd10"),
+            Column("icd10", "ICD-10", "ICD-10", code_cells.parse_icd10, "expect_icd10"),
         ),
         ("procedure", "thuthuat", "can thiệp"),
     ),
@@ -362,14 +363,7 @@ SHEETS = (
             _VISIT,
             _key("vaccine", "Vắc xin", "Vaccine", "mã vắc xin", "vaccin", required=True),
             _text("name", "Tên vắc xin", "Vaccine name"),
-            _as(
-                "given_at",
-                "Ngày tiêm",
-                "Given at",
-                cell_parsers.parse_date_or_datetime,
-                "expect_moment",
-                required=True,
-            ),
+            _moment("given_at", "Ngày tiêm", "Given at", required=True),
             _text("lot", "Số lô", "Lot", "lot number"),
             _as(
                 "dose_number",

@@ -5,7 +5,8 @@ Never lenient where a default would say something: consents, status, priority, w
 
 from datetime import date
 
-from adapter.records.sheets.cell_parsers import CellValue, cell_text, citizen_id_disagrees
+from adapter.records.sheets.cell_parsers import CellValue, cell_text
+from adapter.records.sheets.code_cells import citizen_id_disagrees
 
 __all__ = ["LENIENT_FIELDS", "restored_citizen_id"]
 

@@ -1,6 +1,6 @@
 """A run of rows of one kind, wherever they come from: a sheet, a CSV, a query, the check-ups of a form."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -55,7 +55,8 @@ class Tab:
     opened, holds for the tab's kind alone, and only records of this `source` can be missing.
     `column_of` says which column a cell was in where the file has another layout than its rows here.
     `conceal_unknown`: a row that refers to somebody unknown is neither shown nor copied, since he may be T0.
-    `peek` gives the rows ahead where they can be opened but once.
+    `peek` gives the rows ahead where they can be opened but once. `hidden_people` says whom a sheet that is
+    not of people calls T0: fields of a person, as written.
     """
 
     source: str
@@ -70,6 +71,7 @@ class Tab:
     conceal_unknown: bool = False
     peek: Callable[[], Iterator[tuple[int, list[CellValue]]]] | None = None
     column_of: Callable[[list[CellValue], str], str] | None = None
+    hidden_people: Callable[["Tab"], Iterator[Mapping[str, str]]] | None = None
 
     def read_ahead(self) -> Iterator[tuple[int, list[CellValue]]]:
         """The rows, before they are read in earnest."""

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from adapter.records.sheets.cell_parsers import CellError, CellValue, cell_text
 from adapter.records.sheets.choices import CHOICE_LISTS, fold_label
+from adapter.text_folding import unify_letters
 
 __all__ = ["TierReading", "read_tier"]
 
@@ -45,7 +46,9 @@ def read_tier(value: CellValue) -> TierReading:
 @lru_cache(maxsize=1_000)
 def _read(written: str) -> TierReading:
     # NFKC first: full-width, raised, lowered and circled digits become plain ones.
-    decomposed = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", written).casefold())
+    decomposed = unicodedata.normalize(
+        "NFD", unicodedata.normalize("NFKC", unify_letters(written)).casefold()
+    )
     bare = _MARKS.sub("", _MARKED_O.sub("ø", decomposed)).replace("đ", "d")  # "tổ" is not "to"
     words = bare.replace("ø", "o")
     if _ZERO.search(words) or _LETTER_O.search(bare) or _WORD_ZERO.search(words):

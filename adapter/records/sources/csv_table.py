@@ -109,8 +109,10 @@ def _is_syllable(word: str) -> bool:
 
 
 def _delimiter(lines: list[str]) -> str:
-    """What Excel's own first line says, else what is most frequent in the first line that looks a header."""
+    """What Excel's own first line says, else what is most frequent in the first line that looks a header, or
+    in all of them.
+    """
     if match := _SEPARATOR.match(lines[0]):
         return match[1]
-    header = next((line for line in lines if max(map(line.count, _SEPARATORS)) >= _COLUMNS), lines[0])
+    header = next((line for line in lines if max(map(line.count, _SEPARATORS)) >= _COLUMNS), "".join(lines))
     return max(_SEPARATORS, key=header.count)

@@ -24,12 +24,13 @@ from adapter.records.sheets.columns import IGNORED_SHEETS
 from adapter.records.sheets.layout import SHEETS
 from adapter.records.sheets.tab import Tab
 from adapter.records.sources.csv_table import csv_table
-from adapter.records.sources.failed_cells import failed_cells
+from adapter.records.sources.marked_cells import marked_cells
+from adapter.records.sources.number_formats import mark_cells
 from adapter.records.sources.workbook_limits import check_workbook
 from adapter.records.sources.xlsx_slices import (
     SLICE_BYTES,
     SLICING_THRESHOLD_BYTES,
-    error_cells,
+    cell_marks,
     merged_ranges,
     sheet_entries,
     sliced_rows,
@@ -174,11 +175,10 @@ class _Whole:
         sheet = self._open()
         share = tab.size / max(sheet.total_height, 1)
         xlsx = self._entry
-        errors = error_cells(self._path, xlsx) if xlsx else failed_cells(self._path, self._name)
+        marks = cell_marks(self._path, xlsx) if xlsx else marked_cells(self._path, self._name)
         for number, cells in enumerate(sheet.iter_rows(), 1):
-            for place, failed in errors.get(number, {}).items():
-                cells.extend([""] * (place + 1 - len(cells)))
-                cells[place] = failed
+            if marks:
+                mark_cells(cells, marks.get(number, {}))
             tab.done = min(int(number * share), tab.size)
             yield number, cells
 

@@ -7,7 +7,7 @@ strings. What remains in memory is one slice and the table of shared strings.
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 from posixpath import join, normpath
@@ -16,11 +16,18 @@ from xml.etree import ElementTree
 from python_calamine import CalamineWorkbook
 
 from adapter.records.sheets.cell_parsers import NOT_CALCULATED, CellValue
+from adapter.records.sources.number_formats import (
+    BUILT_IN_PERCENT,
+    CellMark,
+    PercentFormat,
+    mark_cells,
+    percent_format,
+)
 
 __all__ = [
     "SLICE_BYTES",
     "SLICING_THRESHOLD_BYTES",
-    "error_cells",
+    "cell_marks",
     "merged_ranges",
     "sheet_entries",
     "sliced_rows",
@@ -36,18 +43,27 @@ _OPENING = re.compile(rb"<sheetData\s*>")
 _NUMBERED = re.compile(rb"""\s*<row\b[^>]*\sr=["']\d""")
 _ROW = re.compile(rb"<row\b")
 _ERROR = re.compile(
-    rb"""<c (?=[^>]*?\bt=["']e["'])[^>]*?\br=["']([A-Z]+)(\d+)["'][^>]*>"""
-    rb"""(?:<f\b[^>]*/>|<f\b[^>]*>[^<]*</f>)?<v>([^<]*)</v>"""
+    rb"""<(?:\w+:)?c (?=[^>]*?\bt=["']e["'])[^>]*?\br=["']([A-Z]+)(\d+)["'][^>]*>"""
+    rb"""(?:<(?:\w+:)?f\b[^>]*/>|<(?:\w+:)?f\b[^>]*>[^<]*</(?:\w+:)?f>)?<(?:\w+:)?v>([^<]*)</"""
 )
 # A formula that nobody calculated: no value behind it, or an empty one.
 _UNCALCULATED = re.compile(
-    rb"""<c (?=[^>]*?\br=["']([A-Z]+)(\d+)["'])[^>]*>"""
-    rb"""(?:<f\b[^>]*/>|<f\b[^>]*>[^<]*</f>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>"""
+    rb"""<(?:\w+:)?c (?=[^>]*?\br=["']([A-Z]+)(\d+)["'])[^>]*>"""
+    rb"""(?:<(?:\w+:)?f\b[^>]*/>|<(?:\w+:)?f\b[^>]*>[^<]*</(?:\w+:)?f>)\s*"""
+    rb"""(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"""
 )
-_IS_TEXT = re.compile(rb"""^<c [^>]*\st=["']str["'][^>]*>.*<v""", re.DOTALL)
+_IS_TEXT = re.compile(rb"""^<(?:\w+:)?c [^>]*\st=["']str["'][^>]*>.*<(?:\w+:)?v""", re.DOTALL)
+_FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
+_CELL = re.compile(rb"<(?:\w+:)?(row|c)\b([^>]*)>")
+_PLACE = re.compile(rb"""\br=["']([A-Z]+)\d+["']""")
+_ROW_NUMBER = re.compile(rb"""\br=["'](\d+)["']""")
+_UNPLACED = re.compile(rb"""<(?:\w+:)?c\b(?![^>]*\sr=)""")
 _MERGED = re.compile(rb"""<mergeCell\b[^>]*\bref=["']([A-Z]+)(\d+):([A-Z]+)(\d+)["']""")
-_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+# ISO/IEC 29500-1 has two classes of workbooks, transitional and strict, with namespaces of their own.
+_RELATIONS = (
+    "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id",
+    "{http://purl.oclc.org/ooxml/officeDocument/relationships}id",
+)
 
 
 def sheet_entries(archive: zipfile.ZipFile) -> dict[str, str]:
@@ -60,30 +76,97 @@ def sheet_entries(archive: zipfile.ZipFile) -> dict[str, str]:
         return {}
     targets = {node.get("Id"): node.get("Target", "") for node in relations}
     found = {}
-    for node in workbook.iter(f"{_MAIN}sheet"):
-        target = targets.get(node.get(_RELATION), "")
+    for node in workbook.iterfind(".//{*}sheet"):
+        relation = next((value for name, value in node.items() if name in _RELATIONS), None)
+        target = targets.get(relation, "")
         entry = target.removeprefix("/") if target.startswith("/") else normpath(join("xl", target))
         if entry in archive.namelist():
             found[node.get("name", "")] = entry
     return found
 
 
-def error_cells(path: Path, entry: str) -> dict[int, dict[int, str]]:
-    """Cells of a sheet that calamine reads as empty and that are not: an error such as #N/A, a formula with
-    no result. Row, column, error.
+def cell_marks(path: Path, entry: str) -> dict[int, dict[int, CellMark]]:
+    """Of the cells of a sheet what calamine does not say: an error such as #N/A, a formula without a result,
+    a format that shows per cent. Row, column, mark.
     """
     with zipfile.ZipFile(path) as archive:
-        return _errors_in(archive.read(entry))
+        return _marks_in(archive.read(entry), _percent_styles(archive))
 
 
-def _errors_in(content: bytes) -> dict[int, dict[int, str]]:
-    found: dict[int, dict[int, str]] = {}
-    for match in _UNCALCULATED.finditer(content) if b"<f" in content else ():
+def _percent_styles(archive: zipfile.ZipFile) -> dict[bytes, PercentFormat]:
+    """The styles of cells that show per cent, by their number."""
+    try:
+        styles = ElementTree.fromstring(archive.read("xl/styles.xml"))  # noqa: S314 # as above
+    except (KeyError, ElementTree.ParseError):
+        return {}
+    codes = BUILT_IN_PERCENT | {
+        int(node.get("numFmtId", 0)): node.get("formatCode", "")
+        for node in styles.iterfind("{*}numFmts/{*}numFmt")
+    }
+    found = {}
+    for number, style in enumerate(styles.iterfind("{*}cellXfs/{*}xf")):
+        if shows := percent_format(codes.get(int(style.get("numFmtId", 0)), "")):
+            found[b"%d" % number] = shows
+    return found
+
+
+def _marks_in(
+    content: bytes, styles: Mapping[bytes, PercentFormat], base: int = 0
+) -> dict[int, dict[int, CellMark]]:
+    """`base`: the rows before these, where rows do not say their number."""
+    found: dict[int, dict[int, CellMark]] = {}
+    formulas = _FORMULA.search(content) is not None
+    failed = b't="e"' in content or b"t='e'" in content
+    if not (formulas or failed or styles):
+        return found
+    if _UNPLACED.search(content):
+        content = _placed(content, base)
+    for match in _percent_cells(styles).finditer(content) if styles else ():
+        shows = styles[match[3] or b"0"]
+        found.setdefault(int(match[2]), {})[_column(match[1])] = shows
+    for match in _UNCALCULATED.finditer(content) if formulas else ():
         if not _IS_TEXT.search(match[0]):  # a formula whose result is an empty text is calculated
             found.setdefault(int(match[2]), {})[_column(match[1])] = NOT_CALCULATED
-    for match in _ERROR.finditer(content) if b't="e"' in content or b"t='e'" in content else ():
+    for match in _ERROR.finditer(content) if failed else ():
         found.setdefault(int(match[2]), {})[_column(match[1])] = match[3].decode("ascii", "replace")
     return found
+
+
+def _percent_cells(styles: Mapping[bytes, PercentFormat]) -> re.Pattern[bytes]:
+    numbers = b"|".join(styles)
+    plain = rb"|(?![^>]*\ss=)" if b"0" in styles else b""
+    return re.compile(
+        rb"""<(?:\w+:)?c (?=[^>]*?\br=["']([A-Z]+)(\d+)["'])(?:(?=[^>]*?\bs=["'](%s)["'])%s)"""
+        % (numbers, plain)
+    )
+
+
+def _placed(content: bytes, base: int) -> bytes:
+    """The rows with a place in each cell: where it does not say one, it stands behind the one before."""
+    row, column = base, -1
+
+    def place(match: re.Match[bytes]) -> bytes:
+        nonlocal row, column
+        if match[1] == b"row":
+            number = _ROW_NUMBER.search(match[2])
+            row, column = int(number[1]) if number else row + 1, -1
+            return match[0]
+        if said := _PLACE.search(match[2]):
+            column = _column(said[1])
+            return match[0]
+        column += 1
+        return match[0].replace(match[1], b'%s r="%s%d"' % (match[1], _letters(column), row), 1)
+
+    return _CELL.sub(place, content)
+
+
+def _letters(column: int) -> bytes:
+    letters = b""
+    column += 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = bytes((65 + rest,)) + letters
+    return letters
 
 
 def merged_ranges(path: Path, entry: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
@@ -119,18 +202,18 @@ def sliced_rows(
         parts = {part: archive.read(part) for part in archive.namelist() if _PARTS.fullmatch(part)}
         # Every slice reads the shared strings again: slices as large as they keep that in proportion.
         size = max(slice_bytes, len(parts.get("xl/sharedStrings.xml", b"")))
+        styles = _percent_styles(archive)
         past = 0
         for head, rows, done in _slices(archive, entry, size):
             sheet = _small_workbook(parts, entry, head + rows + b"</sheetData></worksheet>", name)
             first, left = sheet.start or (0, 0)
             base = first if _NUMBERED.match(rows) else past + first
-            errors = _errors_in(rows)
+            marks = _marks_in(rows, styles, past)
             past += len(_ROW.findall(rows))
             for offset, cells in enumerate(sheet.to_python(), 1):
                 found = [""] * left + cells
-                for place, failed in errors.get(base + offset, {}).items() if errors else ():
-                    found[len(found) :] = [""] * (place + 1 - len(found))
-                    found[place] = failed
+                if marks:
+                    mark_cells(found, marks.get(base + offset, {}))
                 yield base + offset, found, done
 
 

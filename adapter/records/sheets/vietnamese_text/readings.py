@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from adapter.records.sheets.vietnamese_text.legacy_encodings import (
@@ -12,6 +12,7 @@ from adapter.records.sheets.vietnamese_text.legacy_encodings import (
     read_as,
 )
 from adapter.records.sheets.vietnamese_text.syllables import is_letter, is_syllable
+from adapter.text_folding import unify_letters
 
 __all__ = ["all_readings", "is_vietnamese", "legacy_readings", "loose_reading", "other_reading"]
 
@@ -29,14 +30,16 @@ def legacy_readings(text: str) -> Mapping[str, str]:
     if _UNICODE.search(text):
         return {}
     text = unicodedata.normalize("NFC", text)
-    if text.isascii() or not _odd_words(text):
+    if text.isascii() or not _odd_words(text) or not _odd_words(unify_letters(text)):
         return {}
     return {encoding: read for encoding in LEGACY_ENCODINGS if (read := _reading(encoding, text))}
 
 
-def all_readings(text: str) -> list[str]:
+def all_readings(text: str) -> Iterator[str]:
     """The text in every encoding, as it stands first: for who knows which texts there can be."""
-    return [text] if text.isascii() else [text, *(read_as(encoding, text) for encoding in LEGACY_ENCODINGS)]
+    yield text
+    if not text.isascii():
+        yield from (read_as(encoding, text) for encoding in LEGACY_ENCODINGS)
 
 
 def is_vietnamese(text: str) -> bool:

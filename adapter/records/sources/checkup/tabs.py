@@ -1,12 +1,13 @@
 """Check-up forms as tabs of rows. Nobody is made of a form: it says no tier, so whose it is must be known."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, select
 
-from adapter.records.serialisation import normalise_identifier
+from adapter.records.serialisation import identifier_forms
 from adapter.records.sheets.cell_parsers import CellValue, cell_text
 from adapter.records.sheets.tab import Tab, TabSource
 from adapter.records.sources.checkup.form_mapping import FormMapping, FormRule, load_form_mapping
@@ -52,12 +53,17 @@ class _FormOrigin(TabSource):
 
     def _rows(self, path: Path, tab: Tab, rules: Sequence[FormRule]) -> Iterator[tuple[int, list[CellValue]]]:
         fields = list(dict.fromkeys(field for rule in rules for field in rule.values))
+        if repeats := tab.sheet.kind == "measurement" and "key" not in fields:
+            fields.append("key")
         yield 1, ["cadre", *fields]
         for checkup, done in read_checkups(path, self._form.checkup):
             tab.done = done
             person = self._person(checkup)
+            met: Counter[tuple[str, str]] = Counter()
             for rule in rules:
                 for line, row in rule.rows(checkup):
+                    if repeats:
+                        _name_repeated(row, met)
                     yield line, [person, *(row.get(field, "") for field in fields)]
 
     def _person(self, checkup: XmlElement) -> str:
@@ -71,7 +77,7 @@ class _FormOrigin(TabSource):
 
     def _find(self, named: tuple[str, ...]) -> str:
         keys, numbers = named[: len(self._form.key)], named[len(self._form.key) :]
-        parts = {normalise_identifier(part) for number in numbers for part in number.split(";")} - {""}
+        parts = identifier_forms(part for number in numbers for part in number.split(";"))
         people = (
             select(record.c.key)
             .where(record.c.kind == "cadre", record.c.deleted.is_(False), record.c.key.in_(keys))
@@ -79,3 +85,13 @@ class _FormOrigin(TabSource):
         )
         found = list(self._store.execute(people).scalars())
         return found[0] if len(found) == 1 else _UNKNOWN
+
+
+def _name_repeated(row: dict[str, str], met: Counter[tuple[str, str]]) -> None:
+    """A test that stands in a check-up again (before and after a meal, a service with many results) is a
+    result of its own: the second has the key `VISIT/MEASURE/2`.
+    """
+    visit, measure = cell_text(row.get("visit", "")), cell_text(row.get("measure", ""))
+    met[visit, measure] += 1
+    if visit and measure and met[visit, measure] > 1:
+        row["key"] = f"{visit}/{measure}/{met[visit, measure]}"

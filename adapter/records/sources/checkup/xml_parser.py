@@ -1,5 +1,11 @@
-"""XML read safely, one check-up at a time: no document type, no entities, no network, within limits."""
+"""XML read safely, one check-up at a time: no document type, no entities, no network, within limits.
 
+What is wrong is told with line and column, and in the words of who has to mend it: expat's "invalid token" is
+as well an & that stands alone as a byte that is no letter.
+"""
+
+import codecs
+import unicodedata
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +22,8 @@ _MAX_DEPTH = 40
 _MAX_CONTENT = 2_000_000  # elements and letters of one check-up
 _BLOCK = 1 << 16
 _ENCODINGS = frozenset({"utf-8", "utf8", "utf-16", "utf-16le", "utf-16be"})
-_NOT_ENCODED = frozenset({"not well-formed (invalid token)", "partial character"})
+_INVALID = frozenset({"not well-formed (invalid token)", "partial character"})
+_LONGEST = 4  # bytes of one letter
 
 
 @dataclass(slots=True)
@@ -73,6 +80,9 @@ class _Reader:
         self._depth = 0
         self._content = 0
         self._encoding = "UTF-8"
+        self._codec = ""  # of the bytes, as their first two show
+        self._seen = b""  # the last two blocks: where an error stands is in them
+        self._fed = 0  # bytes, those of the last block included
         parser = self._parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.XmlDeclHandler = self._declared
@@ -85,17 +95,41 @@ class _Reader:
 
     def feed(self, block: bytes) -> None:
         """The next bytes; none at the end."""
+        self._codec = self._codec or _codec_of(block)
+        self._seen = self._seen[-_BLOCK:] + block
+        self._fed += len(block)
         try:
             self._parser.Parse(block, not block)
         except expat.ExpatError as error:
             problem = expat.ErrorString(error.code) or "-"
-            if problem in _NOT_ENCODED:
-                raise self._refused("source.xml_characters", encoding=self._encoding) from error
-            raise self._refused("source.xml_wrong", problem=problem) from error
+            if problem not in _INVALID:
+                raise self._refused("source.xml_wrong", problem=problem) from error
+            raise self._invalid() from error
 
-    def _refused(self, text: str, **params: Any) -> ImportRefused:
-        line = self._parser.ErrorLineNumber or self._parser.CurrentLineNumber
-        return ImportRefused(text, file=self._file, line=line, **params)
+    def _invalid(self) -> ImportRefused:
+        """What expat calls an invalid token, by the sign that it stands at."""
+        start = max(self._parser.ErrorByteIndex - (self._fed - len(self._seen)), 0)
+        sign = _first_sign(self._seen[start : start + _LONGEST], self._codec)
+        if sign is None:
+            return self._refused("source.xml_characters", encoding=self._encoding)
+        width = 2 if self._codec != "utf-8" else 1
+        before = self._seen[:start][-width * 64 :].decode(self._codec, "replace")
+        if unicodedata.category(sign) in ("Cc", "Cn"):
+            return self._refused("source.xml_control", sign=f"U+{ord(sign):04X}")
+        if before.endswith("&"):
+            return self._refused("source.xml_ampersand", back=1)
+        if before.endswith(("<", "</")) or sign == "<":
+            return self._refused("source.xml_less_than", back=len(before) - len(before.rstrip("</")))
+        if before.rstrip().endswith("="):
+            return self._refused("source.xml_unquoted")
+        return self._refused("source.xml_sign", sign=sign)
+
+    def _refused(self, text: str, *, back: int = 0, **params: Any) -> ImportRefused:
+        """`back`: as many signs before the one that expat stopped at."""
+        failed = self._parser.ErrorLineNumber > 0
+        line = self._parser.ErrorLineNumber if failed else self._parser.CurrentLineNumber
+        column = self._parser.ErrorColumnNumber if failed else self._parser.CurrentColumnNumber
+        return ImportRefused(text, file=self._file, line=line, column=column + 1 - back, **params)
 
     def _declared(self, _version: str, encoding: str | None, _standalone: int) -> None:
         self._encoding = encoding or self._encoding
@@ -137,3 +171,20 @@ class _Reader:
         self._content += by
         if self._content > _MAX_CONTENT:
             raise self._refused("source.xml_too_long", limit=_MAX_CONTENT)
+
+
+def _codec_of(start: bytes) -> str:
+    """The codec of a document, by its first bytes (XML 1.0, appendix F)."""
+    if start.startswith((codecs.BOM_UTF16_LE, b"<\0")):
+        return "utf-16-le"
+    return "utf-16-be" if start.startswith((codecs.BOM_UTF16_BE, b"\0<")) else "utf-8"
+
+
+def _first_sign(content: bytes, codec: str) -> str | None:
+    """The first letter; None where these bytes are none."""
+    for size in range(1, len(content) + 1):
+        try:
+            return content[:size].decode(codec) or None
+        except UnicodeDecodeError:
+            continue
+    return None

@@ -1,41 +1,53 @@
-"""Cells of XLS, XLSB and ODS that hold an error such as #N/A, which calamine reads as empty.
+"""Of the cells of XLS, XLSB and ODS what calamine does not say: an error such as #N/A, which it reads as
+empty, and that a number is shown as per cent.
 
-Only what can hold one is looked at: the records of errors and of formulas (MS-XLS, MS-XLSB), cells of ODS
-with a formula. A file that is not as it should be has none here: calamine says what is wrong with it.
+Only what can be such a cell is looked at: the records of errors, formulas and numbers (MS-XLS, MS-XLSB),
+cells of ODS with a formula or a percentage. A file that is not as it should be has none here: calamine says
+what is wrong with it.
 """
 
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
 from pathlib import Path
 from xml.etree import ElementTree
 
 from adapter.records.sheets.cell_parsers import NOT_CALCULATED
+from adapter.records.sources.number_formats import (
+    BUILT_IN_PERCENT,
+    CellMark,
+    PercentFormat,
+    PercentSection,
+    percent_format,
+)
+from adapter.records.sources.workbook_limits import times_repeated
 
-__all__ = ["FailedCells", "failed_cells"]
+__all__ = ["MarkedCells", "marked_cells"]
 
-FailedCells = dict[int, dict[int, str]]  # row from 1, column from 0, error
+MarkedCells = dict[int, dict[int, CellMark]]  # row from 1, column from 0, mark
 _ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
+_NO_RESULTS = (bytes(8), b"\x03" + bytes(5) + b"\xff\xff")  # zero, an empty text
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _END = 0xFFFFFFFA  # sector numbers from here on are marks
 _ODF = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}"
 _TABLE, _OFFICE = _ODF % "table", _ODF % "office"
 _CALC = "{urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0}value-type"
+_PERCENTAGE = PercentFormat((PercentSection(1),))
 _RELATION = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
 
 
-def failed_cells(path: Path, name: str) -> FailedCells:
-    """The cells of the sheet `name` that hold an error."""
+def marked_cells(path: Path, name: str) -> MarkedCells:
+    """The cells of the sheet `name` that hold an error, or a number that is shown as per cent."""
     try:
         if not zipfile.is_zipfile(path):
-            return _failed(_xls(path.read_bytes(), name))
+            return _by_place(_xls(path.read_bytes(), name))
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
             if "content.xml" in names:
-                return _failed(_ods(archive, name))
+                return _by_place(_ods(archive, name))
             if "xl/workbook.bin" in names:
-                return _failed(_xlsb(archive, name))
+                return _by_place(_xlsb(archive, name))
     except (
         OSError,
         ValueError,
@@ -49,31 +61,75 @@ def failed_cells(path: Path, name: str) -> FailedCells:
     return {}
 
 
-def _failed(cells: Iterator[tuple[int, int, str]]) -> FailedCells:
-    found: FailedCells = {}
-    for row, column, error in cells:
-        found.setdefault(row + 1, {})[column] = error
+def _by_place(cells: Iterator[tuple[int, int, CellMark]]) -> MarkedCells:
+    found: MarkedCells = {}
+    for row, column, mark in cells:
+        found.setdefault(row + 1, {})[column] = mark
     return found
+
+
+def _styles(codes: Mapping[int, str], used: Iterable[int]) -> dict[int, PercentFormat]:
+    """Which styles, by their number, show per cent. `codes` of formats; `used`: the format of each style."""
+    known = BUILT_IN_PERCENT | dict(codes)
+    found = ((number, percent_format(known.get(format_, ""))) for number, format_ in enumerate(used))
+    return {number: shows for number, shows in found if shows is not None}
 
 
 # XLS ----------------------------------------------------------------------------------------------
 
 
-def _xls(content: bytes, name: str) -> Iterator[tuple[int, int, str]]:
+def _xls(content: bytes, name: str) -> Iterator[tuple[int, int, CellMark]]:
     if not content.startswith(_OLE):
         return
     book = _workbook_stream(content)
+    percent = _xls_styles(book)
     for start in [position for title, position in _sheets(book) if title == name]:
         depth = 0
         for kind, body in _records(book, start):
             depth += (kind == 0x809) - (kind == 0x0A)  # a chart within the sheet has its own begin and end
             if depth == 0:
                 break
-            row, column = struct.unpack_from("<HH", body) if len(body) > 7 else (0, 0)
-            if kind == 0x205 and body[7]:
-                yield row, column, _ERRORS.get(body[6], "#N/A")
-            elif kind == 0x06 and body[12:14] == b"\xff\xff" and body[6] == 2:
-                yield row, column, _ERRORS.get(body[8], "#N/A")
+            if len(body) > 7:
+                yield from _xls_marks(kind, body, percent)
+
+
+def _xls_marks(
+    kind: int, body: bytes, percent: Mapping[int, PercentFormat]
+) -> Iterator[tuple[int, int, CellMark]]:
+    row, column = struct.unpack_from("<HH", body)
+    if kind == 0x205 and body[7]:
+        yield row, column, _ERRORS.get(body[6], "#N/A")
+    elif kind == 0x06 and body[12:14] == b"\xff\xff" and body[6] == 2:
+        yield row, column, _ERRORS.get(body[8], "#N/A")
+    elif kind == 0x06 and body[6:14] in _NO_RESULTS and body[14] & 3 == 3:
+        yield row, column, NOT_CALCULATED  # to be calculated when it is opened
+    elif percent and kind in (0x203, 0x27E, 0x06):
+        if shows := percent.get(struct.unpack_from("<H", body, 4)[0]):
+            yield row, column, shows
+    elif percent and kind == 0xBD:  # several numbers in a row
+        for place in range((len(body) - 6) // 6):
+            if shows := percent.get(struct.unpack_from("<H", body, 4 + 6 * place)[0]):
+                yield row, column + place, shows
+
+
+def _xls_styles(book: bytes) -> dict[int, PercentFormat]:
+    codes: dict[int, str] = {}
+    used: list[int] = []
+    wide = struct.unpack_from("<H", book, 4)[0] >= 0x600  # BIFF8
+    for kind, body in takewhile(lambda one: one[0] != 0x0A, _records(book, 0)):
+        if kind == 0x41E:
+            codes[struct.unpack_from("<H", body)[0]] = _format_code(body[2:], wide)
+        elif kind == 0xE0:
+            used.append(struct.unpack_from("<H", body, 2)[0])
+    return _styles(codes, used)
+
+
+def _format_code(body: bytes, wide: bool) -> str:
+    if not wide:
+        return body[1 : 1 + body[0]].decode("latin-1")
+    size = struct.unpack_from("<H", body)[0]
+    double = body[2] & 1
+    return body[3 : 3 + size * (1 + double)].decode("utf-16-le" if double else "latin-1")
 
 
 def _records(book: bytes, position: int) -> Iterator[tuple[int, bytes]]:
@@ -144,7 +200,7 @@ def _numbers(content: bytes) -> tuple[int, ...]:
 # XLSB ---------------------------------------------------------------------------------------------
 
 
-def _xlsb(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[int, int, str]]:
+def _xlsb(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[int, int, CellMark]]:
     relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.bin.rels"))  # noqa: S314 # as in xlsx_slices
     targets = {one.get("Id"): one.get("Target", "") for one in relations.iter(_RELATION)}
     for kind, body in _binary_records(archive.read("xl/workbook.bin")):
@@ -153,16 +209,38 @@ def _xlsb(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[int, int, str]]
             if _text(body, after)[0] == name:
                 target = targets[relation]
                 entry = target.removeprefix("/") if target.startswith("/") else f"xl/{target}"
-                yield from _binary_errors(archive.read(entry))
+                yield from _binary_marks(archive.read(entry), _binary_styles(archive))
 
 
-def _binary_errors(content: bytes) -> Iterator[tuple[int, int, str]]:
+def _binary_styles(archive: zipfile.ZipFile) -> dict[int, PercentFormat]:
+    if "xl/styles.bin" not in archive.namelist():
+        return {}
+    codes: dict[int, str] = {}
+    used: list[int] = []
+    within = False
+    for kind, body in _binary_records(archive.read("xl/styles.bin")):
+        if kind == 44:
+            codes[struct.unpack_from("<H", body)[0]] = _text(body, 2)[0]
+        elif kind in (617, 618):
+            within = kind == 617
+        elif kind == 47 and within:
+            used.append(struct.unpack_from("<H", body, 2)[0])
+    return _styles(codes, used)
+
+
+def _binary_marks(
+    content: bytes, percent: Mapping[int, PercentFormat]
+) -> Iterator[tuple[int, int, CellMark]]:
     row = 0
     for kind, body in _binary_records(content):
         if kind == 0:
             row = struct.unpack_from("<I", body)[0]
         elif kind in (3, 11):
             yield row, struct.unpack_from("<I", body)[0], _ERRORS.get(body[8], "#N/A")
+        elif percent and kind in (2, 5, 9):
+            column, style = struct.unpack_from("<II", body)
+            if shows := percent.get(style & 0xFFFFFF):
+                yield row, column, shows
 
 
 def _binary_records(content: bytes) -> Iterator[tuple[int, bytes]]:
@@ -192,7 +270,7 @@ def _text(body: bytes, position: int) -> tuple[str, int]:
 # ODS ----------------------------------------------------------------------------------------------
 
 
-def _ods(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[int, int, str]]:
+def _ods(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[int, int, CellMark]]:
     within, row = False, 0
     with archive.open("content.xml") as stream:
         for event, node in ElementTree.iterparse(stream, ("start", "end")):  # noqa: S314 # as in xlsx_slices
@@ -200,17 +278,17 @@ def _ods(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[int, int, str]]:
                 within, row = event == "start" and node.get(f"{_TABLE}name") == name, 0
             elif event == "end" and node.tag == f"{_TABLE}table-row":
                 if within:
-                    yield from ((row, column, error) for column, error in _failed_in_row(node))
-                row += int(node.get(f"{_TABLE}number-rows-repeated", 1))
+                    yield from ((row, column, mark) for column, mark in _marks_in_row(node))
+                row += times_repeated(node, "rows")
                 node.clear()
 
 
-def _failed_in_row(row: ElementTree.Element) -> Iterator[tuple[int, str]]:
+def _marks_in_row(row: ElementTree.Element) -> Iterator[tuple[int, CellMark]]:
     column = 0
     for cell in row:
         if not cell.tag.endswith("table-cell"):
             continue
-        repeated = int(cell.get(f"{_TABLE}number-columns-repeated", 1))
+        repeated = times_repeated(cell, "columns")
         if cell.get(f"{_TABLE}formula") is not None and repeated < 1000:
             text = "".join(cell.itertext()).strip()
             if cell.get(_CALC) == "error" or text.startswith(("#", "Err:")):
@@ -219,4 +297,6 @@ def _failed_in_row(row: ElementTree.Element) -> Iterator[tuple[int, str]]:
                 )
             elif cell.get(f"{_OFFICE}value-type") is None and not text:
                 yield from ((column + one, NOT_CALCULATED) for one in range(repeated))
+        if cell.get(f"{_OFFICE}value-type") == "percentage" and repeated < 1000:
+            yield from ((column + one, _PERCENTAGE) for one in range(repeated))
         column += repeated

@@ -8,8 +8,8 @@ from alembic import op
 from adapter.inbox.lineage import identity_marks
 from adapter.person_names import name_and_birth_date
 
-revision = "0014"
-down_revision = "0011"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 

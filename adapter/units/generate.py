@@ -1,8 +1,9 @@
-"""Makes `ucum.csv` out of UCUM's own table: `python -m adapter.mapping.units.generate FILE`.
+"""Makes `ucum.csv` out of UCUM's own table: `python -m adapter.units.generate FILE`.
 
 The table is version 2.2 of https://github.com/ucum-org/ucum, ucum-essence.xml (a copy is in the package
 `ucumvert`). By docs/decisions/0010 mole, equivalent and osmole are kinds of their own (UCUM calls them plain
-numbers), and so is each arbitrary unit and each unit on a scale that is not linear.
+numbers), and so is each arbitrary unit and each special one: those on a scale that is not linear or does not
+begin at zero.
 """
 
 import csv
@@ -33,7 +34,9 @@ def atom_rows(source: Path) -> Iterator[tuple[str, str, str, str, str]]:
             raise SystemExit(f"{code} has no value")
         if code in _OFFSETS and function is not None:
             yield code, metric, _OFFSETS[code], function.attrib["value"], function.attrib["Unit"]
-        elif code in _OWN or function is not None or (unit.get("isArbitrary") and value.get("Unit") == "1"):
+        elif function is not None:
+            yield code, metric, "special", "1", ""
+        elif code in _OWN or (unit.get("isArbitrary") and value.get("Unit") == "1"):
             yield code, metric, "own", "1", ""
         else:
             yield code, metric, "", value.attrib["value"], value.attrib["Unit"]

@@ -1,8 +1,9 @@
 """UCUM units (https://ucum.org/ucum, version 2.2): is this one, what does it measure, how to convert.
 
 A small parser of the case-sensitive grammar over the official table of atoms (`ucum.csv`, made by
-`generate`). Mole, equivalent, osmole and each arbitrary unit are kinds of their own, so that
-mass, substance, number and activity never turn into one another; see docs/decisions/0010.
+`generate`). Mole, equivalent, osmole, each arbitrary and each special unit are kinds of their own, so that
+mass, substance, number and activity never turn into one another; see docs/decisions/0010. Work is bounded,
+whoever sends the code: its length, its powers, and how many codes are remembered.
 """
 
 import csv
@@ -11,11 +12,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
-__all__ = ["UcumError", "UnitDimension", "commensurable", "convert", "is_ucum_code", "parse_unit", "scale"]
+__all__ = [
+    "UCUM",
+    "UcumError",
+    "UnitDimension",
+    "commensurable",
+    "convert",
+    "is_ucum_code",
+    "parse_unit",
+    "scale",
+]
 
+UCUM = "http://unitsofmeasure.org"  # the system of its codes in FHIR
 _TABLE = Path(__file__).with_name("ucum.csv")
 _PREFIXES = {
     **{"Y": 24, "Z": 21, "E": 18, "P": 15, "T": 12, "G": 9, "M": 6, "k": 3, "h": 2, "da": 1},
@@ -30,6 +41,9 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _MOST = 64  # characters; the longest code of the common list has 40
+_MOST_POWER = 99
+_REMEMBERED = 4096  # codes
+_MORE_DIGITS = 3  # that a result may have beyond its value, where it is exact with them
 
 
 class UcumError(ValueError):
@@ -40,33 +54,39 @@ class UcumError(ValueError):
 class UnitDimension:
     """What a unit measures: `factor` of the product of base kinds to their powers.
 
-    `offset` is the unit's distance to the absolute zero, for a temperature that stands alone.
+    `is_special` is said of units on a scale that is not linear or does not begin at zero, such as Cel and
+    [pH]: they take no part in products (https://ucum.org/ucum#para-21). `offset` is the distance of a
+    temperature's zero to the absolute one, in the unit itself.
     """
 
     factor: Fraction
     kinds: tuple[tuple[str, int], ...] = ()
     offset: Fraction = Fraction(0)
+    is_special: bool = False
 
     def times(self, other: "UnitDimension", power: int = 1) -> "UnitDimension":
-        """The product with a power of another unit."""
+        """The product with a power of another unit. Raises UcumError where one of them is special."""
+        if self.is_special or other.is_special:
+            raise UcumError("a special unit takes no part in products")
         kinds = dict(self.kinds)
         for name, count in other.kinds:
             kinds[name] = kinds.get(name, 0) + count * power
         kept = tuple(sorted((name, count) for name, count in kinds.items() if count))
         return UnitDimension(self.factor * other.factor**power, kept)
 
+    def with_prefix(self, size: Fraction) -> "UnitDimension":
+        """The unit with a prefix: 1 mCel is a thousandth of a degree above the zero of Cel."""
+        return UnitDimension(self.factor * size, self.kinds, self.offset / size, self.is_special)
+
 
 _ONE = UnitDimension(Fraction(1))
 
 
-@cache
+@lru_cache(_REMEMBERED)
 def parse_unit(code: str) -> UnitDimension:
     """What the unit of that code measures. Raises UcumError when it is not a UCUM code."""
     if not code or len(code) > _MOST:
         raise UcumError(code)
-    atom = _atoms().get(code)
-    if atom is not None and code in _offsets():
-        return UnitDimension(atom.factor, atom.kinds, _offsets()[code])
     return _Parser(code).whole()
 
 
@@ -85,8 +105,9 @@ def commensurable(one: str, two: str) -> bool:
 
 
 def convert(value: Decimal, unit: str, to: str) -> Decimal:
-    """The value in another unit. Powers of ten move the point; otherwise the result is rounded to as many
-    significant digits as the value has (a temperature: to as many decimals).
+    """The value in another unit. Powers of ten move the point. A result that is exact with three digits more
+    than the value is kept whole: 2 h are 120 min, 6 [in_i] are 15.24 cm. Any other has one digit more than
+    the value (a temperature: one decimal more), and keeps its whole units: 80 mm[Hg] are 10.7 kPa.
 
     Raises UcumError when the units measure different kinds of things.
     """
@@ -95,17 +116,42 @@ def convert(value: Decimal, unit: str, to: str) -> Decimal:
         raise UcumError(f"{unit} {to}")
     if source.offset or target.offset:
         absolute = (Fraction(value) + source.offset) * source.factor
-        return _decimals(absolute / target.factor - target.offset, _exponent(value))
-    return scale(value, source.factor / target.factor)
+        step = _nearest_power_of_ten(source.factor / target.factor)  # 1 [degF] is nearly 1 Cel, 1 mCel is not
+        return _rounded(absolute / target.factor - target.offset, _exponent(value) + step)
+    ratio = source.factor / target.factor
+    if _power_of_ten(ratio) is not None:
+        return scale(value, ratio)
+    result = Fraction(value) * ratio
+    return _rounded(result, _last_digit(value, result))
 
 
 def scale(value: Decimal, ratio: Fraction) -> Decimal:
-    """The value times a ratio, with no digit that it had not."""
+    """The value times a measured ratio, such as a molar mass: with one digit more than it had."""
     power = _power_of_ten(ratio)
     if power is not None:
-        return value.scaleb(power)
+        sign, digits, _ = value.as_tuple()
+        return Decimal((sign, digits, _exponent(value) + power))
     exact = Fraction(value) * ratio
-    return _decimals(exact, _magnitude(exact) - max(_magnitude(Fraction(value)) - _exponent(value), 0))
+    return _decimals(exact, min(_last_digit(value, exact) - 1, 0))
+
+
+def _nearest_power_of_ten(ratio: Fraction) -> int:
+    power = _magnitude(ratio)
+    return power if ratio < 3 * Fraction(10) ** power else power + 1
+
+
+def _last_digit(value: Decimal, result: Fraction) -> int:
+    """Where the last of as many digits of the result stands as the value has."""
+    return _magnitude(result) - max(_magnitude(Fraction(value)) - _exponent(value), 0)
+
+
+def _rounded(result: Fraction, last: int) -> Decimal:
+    """The result to its end, where that is at most some places after `last`; otherwise with one more."""
+    last = min(last, 0)
+    for places in range(_MORE_DIGITS + 1):
+        if (result * 10 ** (places - last)).denominator == 1:
+            return _decimals(result, last - places)
+    return _decimals(result, last - 1)
 
 
 def _exponent(value: Decimal) -> int:
@@ -121,8 +167,9 @@ def _magnitude(value: Fraction) -> int:
 
 
 def _decimals(value: Fraction, exponent: int) -> Decimal:
-    exact = Decimal(value.numerator) / Decimal(value.denominator)
-    return exact.quantize(Decimal((0, (1,), exponent)))
+    """Rounded half to even at that power of ten; exact beyond what a decimal context would keep."""
+    units = round(value / Fraction(10) ** exponent)
+    return Decimal((int(units < 0), tuple(map(int, str(abs(units)))), exponent))
 
 
 def _power_of_ten(ratio: Fraction) -> int | None:
@@ -137,11 +184,6 @@ def _power_of_ten(ratio: Fraction) -> int | None:
 def _rows() -> tuple[dict[str, str], ...]:
     with _TABLE.open(encoding="utf-8", newline="") as file:
         return tuple(csv.DictReader(file))
-
-
-@cache
-def _offsets() -> dict[str, Fraction]:
-    return {row["code"]: Fraction(row["kind"]) for row in _rows() if row["kind"] not in ("", "own")}
 
 
 @cache
@@ -175,9 +217,12 @@ def _atoms() -> _Atoms:
 
 
 def _defined(row: dict[str, str]) -> UnitDimension:
-    if row["kind"] == "own":
-        return UnitDimension(Fraction(1), ((row["code"], 1),))
-    return UnitDimension(Fraction(row["value"])).times(_Parser(row["unit"]).whole())
+    if row["kind"] in ("own", "special"):
+        return UnitDimension(Fraction(1), ((row["code"], 1),), is_special=row["kind"] == "special")
+    made = UnitDimension(Fraction(row["value"])).times(_Parser(row["unit"]).whole())
+    if row["kind"]:
+        return UnitDimension(made.factor, made.kinds, Fraction(row["kind"]), is_special=True)
+    return made
 
 
 def _unit(text: str, code: str) -> UnitDimension:
@@ -188,9 +233,9 @@ def _unit(text: str, code: str) -> UnitDimension:
     for size in (1, 2):
         atom = _atoms().get(text[size:]) if text[size:] in _metric() else None
         if atom is not None and text[:size] in _PREFIXES:
-            return UnitDimension(Fraction(10) ** _PREFIXES[text[:size]]).times(atom)
+            return atom.with_prefix(Fraction(10) ** _PREFIXES[text[:size]])
         if atom is not None and text[:size] in _BINARY:
-            return UnitDimension(Fraction(_BINARY[text[:size]])).times(atom)
+            return atom.with_prefix(Fraction(_BINARY[text[:size]]))
     raise UcumError(code)
 
 
@@ -225,8 +270,7 @@ class _Parser:
         return None
 
     def _term(self, *, leading: bool = False) -> UnitDimension:
-        power = -1 if leading and self._sign("/") else 1
-        found = _ONE.times(self._component(), power)
+        found = _ONE.times(self._component(), -1) if leading and self._sign("/") else self._component()
         while sign := self._sign(".", "/"):
             found = found.times(self._component(), 1 if sign == "." else -1)
         return found
@@ -256,4 +300,10 @@ class _Parser:
             if not int(token["number"]):
                 raise UcumError(self._code)
             return UnitDimension(Fraction(int(token["number"])))
-        return _ONE.times(_unit(token["unit"], self._code), int(token["power"] or 1))
+        unit = _unit(token["unit"], self._code)
+        if token["power"] is None:
+            return unit
+        power = int(token["power"])  # of a code that is short
+        if abs(power) > _MOST_POWER:
+            raise UcumError(self._code)
+        return _ONE.times(unit, power)

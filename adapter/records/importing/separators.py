@@ -1,0 +1,135 @@
+"""Whether the point in `1.250` parts thousands, or is the decimal one; the same for a comma.
+
+A cell alone does not say. Where a living person can have only one of the two numbers, in the row's unit, it
+is that one. Else it is what the file's other numbers say: who writes `5,3` parts thousands by points. Where
+neither says it, the row waits for a person. Numbers of T0 people decide nothing: their rows are gone by then.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+
+from adapter.records.importing.parsed_row import ParsedRow, remarks_of
+from adapter.records.importing.row_reader import RowReader
+from adapter.records.plausible.finding import Finding
+from adapter.records.sheets.cell_parsers import CellValue, cell_text
+
+__all__ = ["ColumnSeparators"]
+
+_FIELDS = ("value", "low", "high")
+_NUMBER = r"\d+(?:[.,]\d+)*"
+_SIGNS = r"[^\w.,]{0,3}"
+# A number, or two, with what may stand around them: a comparison, a flag, a unit. Else it is a sentence.
+_MEASURED = re.compile(
+    rf"(?:{_SIGNS}|(?:từ|trên|dưới|lớn hơn|nhỏ hơn|[HL]{{1,2}})\s)\s*{_NUMBER}"
+    rf"(?:\s*(?:[-\u2013\u2014/÷]|đến|tới)\s*{_NUMBER})?(?:\s*[^\d\s.,;:][^\s;:]*(?:\s+[^\d\s]\S*)?)?\s*",
+    re.IGNORECASE,
+)
+_NUMBERS = re.compile(_NUMBER)
+_OPEN = re.compile(r"[1-9]\d{0,2}([.,])\d{3}")  # 0.125 and 1250.125 have no thousands
+_GROUPS = re.compile(r"\d{1,3}(?:([.,])\d{3}){2,}")
+
+_NONE: frozenset[str] = frozenset()
+_POINT, _COMMA = ".", ","
+_Finding = Callable[[str, str, str | None], Finding | None]
+
+
+@lru_cache(maxsize=50_000)
+def _read(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Of a cell's numbers: the separators of which nothing is certain, and those that are decimal ones."""
+    text = cell_text(text)
+    if not ("." in text or "," in text) or not _MEASURED.fullmatch(text):
+        return _NONE, _NONE
+    unsure, decimal = set(), set()
+    for number in _NUMBERS.findall(text):
+        if match := _OPEN.fullmatch(number):
+            unsure.add(match[1])
+        elif match := _GROUPS.fullmatch(number):
+            decimal.add(_other(match[1]))
+        elif separators := re.findall("[.,]", number):
+            decimal.add(separators[-1])
+    return frozenset(unsure), frozenset(decimal)
+
+
+def _other(separator: str) -> str:
+    return _COMMA if separator == _POINT else _POINT
+
+
+class ColumnSeparators:
+    """The numbers of one tab of measurements. `finding`: what is wrong with a measure's value in a unit."""
+
+    def __init__(self, reader: RowReader, finding: _Finding) -> None:
+        self.reader = reader
+        self._finding = finding
+        self._places = [place for name in _FIELDS if (place := reader.place(name)) is not None]
+        self._decimal: set[str] = set()  # the separators that were met as decimal ones
+
+    def settle(self, rows: Iterable[ParsedRow]) -> None:
+        """Read a chunk's rows again, where a point or comma parts thousands; hold those that stay open."""
+        unsure: list[tuple[ParsedRow, str]] = []
+        for row in rows:
+            if row.refused or row.withheld or row.deleted:
+                continue
+            found: set[str] = set()
+            cells = row.as_read
+            for place in self._places:
+                cell = cells[place] if place < len(cells) else ""
+                if cell.__class__ is str and not cell.isdecimal() and cell:
+                    open_, decimal = _read(cell)
+                    if open_:
+                        found |= open_
+                    if decimal:
+                        self._decimal |= decimal
+            if found and not row.bad:
+                unsure.append((row, "".join(sorted(found))))
+        for row, separators in unsure:
+            self._decide(row, separators)
+
+    def _decide(self, row: ParsedRow, separators: str) -> None:
+        cells = list(row.as_read)
+        for place in self._places:
+            if place < len(cells) and isinstance(cells[place], str):
+                cells[place] = _without_thousands(cells[place])
+        grouped = self.reader.read(row.number, cells)
+        if grouped.bad:
+            return
+        as_decimal, as_thousands = self._can_be(row), self._can_be(grouped)
+        if as_decimal != as_thousands:
+            thousands = as_thousands
+        elif len(separators) == 1 and len(self._decimal) == 1:
+            thousands = separators not in self._decimal
+        else:
+            self._hold(row, grouped)
+            return
+        if thousands:
+            converted = row.remarks.converted if row.remarks else []
+            self.reader.read_again(row, cells)
+            if converted:
+                remarks_of(row).converted += converted
+
+    def _can_be(self, row: ParsedRow) -> bool:
+        """Whether a living person can have the numbers of the row."""
+        fields = row.fields
+        measure, unit = fields["measure"], fields.get("unit")
+        limits = (str(fields[name]) for name in ("low", "high") if fields.get(name))
+        return all(self._finding(measure, one, unit) is None for one in (fields["value"], *limits))
+
+    def _hold(self, row: ParsedRow, grouped: ParsedRow) -> None:
+        field, params = "value", {"measure": row.fields["measure"]}
+        for field in _FIELDS:
+            one, two = row.fields.get(field), grouped.fields.get(field)
+            if one != two:
+                params |= {"one": str(one), "two": str(two)}
+                break
+        else:
+            return
+        remarks_of(row).held.append(Finding(field, "held_separator", params))
+
+
+def _without_thousands(cell: CellValue) -> CellValue:
+    text = cell_text(cell)
+    if not _read(cell)[0]:
+        return cell
+    return _NUMBERS.sub(
+        lambda number: re.sub("[.,]", "", number[0]) if _OPEN.fullmatch(number[0]) else number[0], text
+    )
