@@ -485,3 +485,31 @@ def test_who_looked_at_a_person_is_in_the_audit_and_no_value_is(centre: Centre, 
         ("record.exported", None, "bv-tinh", '{"command":"plan"}'),
     ]
     assert person not in str(rows)
+
+
+def test_a_persons_sex_visits_and_states_are_in_the_language_of_the_reader(
+    centre: Centre, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for sheet, text in (
+        (
+            "Cán bộ",
+            "Mã cán bộ,Họ và tên,Giới tính,Ngày sinh,Diện quản lý,Số thẻ BHYT\n"
+            "M-1,Lê Thị Một,Nữ,01/02/1960,T4,DN4010198765432\nM-2,Lê Văn Hai,Nam,01/02/1961,T4,0198765432\n",
+        ),
+        ("Lượt khám", "Mã lượt khám,Mã cán bộ,Loại,Bắt đầu\nV-1,M-1,Khám định kỳ,02/03/2026\n"),
+        (
+            "Chuyển khám",
+            "Mã phiếu,Mã cán bộ,Bệnh viện,Dịch vụ,Ngày chỉ định\nP-1,M-1,bv-tinh,CK-TIM,03/03/2026\n",
+        ),
+    ):
+        (folder / f"{sheet}.csv").write_text(text, "utf-8")
+    centre.run("import", str(folder))
+    said = centre.run("cadre", "show", "M-1", "--lang", "vi")
+    for words in ("nữ", "khám định kỳ", "đang hiệu lực", "chưa có"):
+        assert words in said
+    assert not re.search(r"\b(female|checkup|active|none)\b", said)
+    doubles = centre.attempt("cadre", "doubles", "--lang", "vi")
+    assert (doubles.returncode, "nữ" in doubles.stdout, "male" in doubles.stdout) == (1, True, False)
+    assert "periodic check-up" in centre.run("cadre", "show", "M-1", "--lang", "en")

@@ -5,10 +5,12 @@ import re
 import tomllib
 from pathlib import Path
 from string import Formatter
+from typing import get_args
 
 import pytest
 
 from adapter import texts
+from adapter.records.model import RECORD_TYPES, Fulfilment, Sex, VisitKind
 
 LOCALE = Path(texts.__file__).parent / "locale"
 AREAS = sorted(path.stem for path in (LOCALE / "en").glob("*.toml"))
@@ -75,6 +77,22 @@ def test_every_text_that_the_code_names_exists() -> None:
     said = _said()
     assert said, "the search found no texts at all"
     assert sorted(one for one in said if one[1] not in known) == []
+
+
+def _codes_of_records() -> set[str]:
+    """The sexes, kinds of visits and states that a record may have."""
+    fields = [found for made in RECORD_TYPES.values() for found in made.model_fields.items()]
+    states = [one.annotation for name, one in fields if name == "status"]
+    enums = {code.value for one in (Sex, VisitKind, Fulfilment) for code in one}
+    return enums.union(*(get_args(one) for one in states))
+
+
+def test_what_a_record_may_say_of_itself_has_words_in_both_languages() -> None:
+    codes = _codes_of_records()
+    assert {"male", "checkup", "on-hold", "in-progress"} <= codes
+    for language in texts.LANGUAGES:
+        assert sorted(codes - set(_area(language, "code"))) == []
+    assert [code for code, words in _area("vi", "code").items() if words == _area("en", "code")[code]] == []
 
 
 def test_say_fills_parameters_in_the_language_chosen() -> None:

@@ -7,7 +7,7 @@ import typer
 from adapter.cli.commands.cadre_show import show
 from adapter.cli.terminal.command_words import CommandLine, ask
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
-from adapter.cli.terminal.output import emit, moment, rows, table
+from adapter.cli.terminal.output import code_words, emit, moment, rows, table
 from adapter.texts import say
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def doubles(context: typer.Context, as_json: AsJson = False) -> None:
         found = insights(adapter).doubles()
     made = table(*(say(f"merge.col_{word}") for word in ("number", "key", "name", "sex", "birth_date")))
     lines = [
-        (f"…{one.ending}", side.key, side.name, side.sex, side.birth_date)
+        (f"…{one.ending}", side.key, side.name, code_words(side.sex), side.birth_date)
         for one in found
         for side in one.sides
     ]

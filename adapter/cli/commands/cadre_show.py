@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adapter.cli.terminal.context import AsJson, insights, open_adapter
-from adapter.cli.terminal.output import emit, moment, rows, table
+from adapter.cli.terminal.output import code_words, emit, moment, rows, table
 from adapter.texts import say
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _draw_people(out: "Console", found: "Sequence[FoundPerson]") -> None:
 
 def _people(found: "Sequence[FoundPerson]") -> object:
     made = table(*(say(f"merge.col_{word}") for word in ("key", "name", "sex", "birth_date")))
-    return rows(made, [(one.key, one.name, one.sex, one.birth_date) for one in found])
+    return rows(made, [(one.key, one.name, code_words(one.sex), one.birth_date) for one in found])
 
 
 def _draw(out: "Console", found: "PersonRecord") -> None:
@@ -67,7 +67,7 @@ def _draw(out: "Console", found: "PersonRecord") -> None:
         [
             (
                 _time(one.started_at),
-                one.type.value,
+                code_words(one.type.value),
                 one.hospital or "-",
                 one.reason or "-",
                 one.conclusion or "-",
@@ -87,7 +87,7 @@ def _draw(out: "Console", found: "PersonRecord") -> None:
         "procedures",
         ("date", "what", "status", "outcome", "key"),
         [
-            (_time(one.started_at), one.name or one.code, one.status, one.outcome or "-", one.key)
+            (_time(one.started_at), one.name or one.code, code_words(one.status), one.outcome or "-", one.key)
             for one in found.procedures
         ],
     )
@@ -95,7 +95,10 @@ def _draw(out: "Console", found: "PersonRecord") -> None:
         out,
         "immunizations",
         ("date", "what", "status", "key"),
-        [(str(one.given_at), one.name or one.vaccine, one.status, one.key) for one in found.immunizations],
+        [
+            (str(one.given_at), one.name or one.vaccine, code_words(one.status), one.key)
+            for one in found.immunizations
+        ],
     )
     _section(
         out,
@@ -112,8 +115,8 @@ def _draw(out: "Console", found: "PersonRecord") -> None:
                 _time(one.ordered_at),
                 one.hospital,
                 one.service,
-                one.status,
-                one.fulfilment.value,
+                code_words(one.status),
+                code_words(one.fulfilment.value),
                 one.fulfilled_by or "-",
                 one.key,
             )
@@ -158,7 +161,7 @@ def _draw_result(out: "Console", result: "ShownResult") -> None:
             "person.result",
             title=result.title or "-",
             type=result.type,
-            status=result.status,
+            status=code_words(result.status),
             hospital=result.hospital,
             at=moment(result.issued_at),
             key=result.key,
@@ -174,7 +177,7 @@ def _draw_result(out: "Console", result: "ShownResult") -> None:
                 "person.version",
                 item=one.item,
                 at=moment(one.received_at),
-                status=one.status,
+                status=code_words(one.status),
                 state=say(f"cli.state_{one.state}"),
                 by=one.settled_by or "-",
             )
@@ -234,7 +237,9 @@ def _lines(content: "ResultContent", of: str) -> "Iterator[tuple[str, str]]":
         else:
             status = member.content.status
             title = member.content.title or member.content.type
-            shown = f"{title} ({status})" if status not in ("final", "completed") else title
+            shown = (
+                f"{title} ({code_words(status or '-')})" if status not in ("final", "completed") else title
+            )
             yield from _lines(member.content, shown)
 
 

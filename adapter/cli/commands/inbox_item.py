@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from adapter.cli.commands.cadre_show import draw_content
-from adapter.cli.terminal.output import moment, rows, table
+from adapter.cli.terminal.output import code_words, moment, rows, table
 from adapter.texts import catalogue, say
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def draw_item(out: "Console", found: "InboxItemReport") -> None:
             hospital=item.hospital,
             received=moment(item.received_at),
             state=say(f"cli.state_{item.state}"),
-            status=found.status or "-",
+            status=code_words(found.status or "-"),
         )
     )
     if item.reasons:
@@ -42,7 +42,7 @@ def draw_item(out: "Console", found: "InboxItemReport") -> None:
     for word, values in (
         ("names", person.names),
         ("birth_dates", person.birth_dates),
-        ("sexes", [say(f"inbox.sex_{one}") if one in _SEXES else one for one in person.sexes]),
+        ("sexes", [code_words(one) for one in person.sexes]),
         ("identifiers", person.identifiers),
         ("referrals", found.referrals),
     ):
@@ -52,9 +52,6 @@ def draw_item(out: "Console", found: "InboxItemReport") -> None:
     _draw_lines(out, found.lines)
     _draw_versions(out, found)
     _draw_candidates(out, found)
-
-
-_SEXES = ("male", "female", "unknown", "other")
 
 
 def _draw_lines(out: "Console", lines: "Sequence[ItemStatement]") -> None:
@@ -71,7 +68,7 @@ def _draw_versions(out: "Console", found: "InboxItemReport") -> None:
     out.print(say("inbox.show_versions"))
     headers = [say("cli.col_id"), say("cli.col_state"), say("inbox.col_status"), say("inbox.col_issued")]
     shown = (
-        (one.item, say(f"cli.state_{one.state}"), one.status or "-", one.issued or "-")
+        (one.item, say(f"cli.state_{one.state}"), code_words(one.status or "-"), one.issued or "-")
         for one in found.versions
     )
     out.print(rows(table(*headers, numbers=(0,)), shown))
@@ -87,7 +84,7 @@ def _draw_candidates(out: "Console", found: "InboxItemReport") -> None:
             one.cadre,
             one.name or "-",
             one.birth_date or "-",
-            say(f"inbox.sex_{one.sex}") if one.sex in _SEXES else "-",
+            code_words(one.sex or "-"),
             one.referral or "-",
             ", ".join(say(f"inbox.because_{word}") for word in one.because) or "-",
             reasons_in_words(one.against) or "-",

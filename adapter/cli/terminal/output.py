@@ -16,6 +16,7 @@ __all__ = [
     "LOCAL",
     "Fitting",
     "as_json",
+    "code_words",
     "console",
     "emit",
     "errors",
@@ -30,6 +31,12 @@ __all__ = [
 LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
 _REASONS = ("reason", "disclosure")
 _WIDTH_OF_A_FILE = 10_000  # where output is no terminal, nothing is folded: somebody may search in it
+
+
+def code_words(code: str) -> str:
+    """A code of the records (a sex, a kind of visit, a status) in words; one that has none stays as it is."""
+    key = f"code.{code}"
+    return say(key) if key in catalogue("en") else code
 
 
 def console() -> "Console":
