@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from adapter.errors import UsageError
-from adapter.fhir.codec import Resource
 from adapter.inbox.erasure import ERASED_BODY
 from adapter.inbox.evidence import Evidence
 from adapter.inbox.linking import contradictions_to
@@ -15,11 +14,11 @@ from adapter.insights.inbox_list import ListedItem, listed_item
 from adapter.insights.item_content import ItemStatement, content_lines
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.inbox import item_reading
+from adapter.pipeline.inbound.result_parts import item_content
 from adapter.records.model import Cadre
+from adapter.result_content import ResultContent
 
 __all__ = ["CandidatePerson", "InboxItemReport", "OtherVersion", "SaidPerson", "inbox_item_report"]
-
-_MOST_MEMBERS = 200  # results that a report lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +56,16 @@ class OtherVersion:
 
 @dataclass(frozen=True, slots=True)
 class InboxItemReport:
-    """All of it. `status` is FHIR's own; `members` are what a report lists and the hospital sent too."""
+    """All of it. `status` is FHIR's own. What a result says is its `content`, with what it lists; of anything
+    else `lines` tell.
+    """
 
     item: ListedItem
     status: str
     person: SaidPerson
     referrals: tuple[str, ...]
+    content: ResultContent | None
     lines: tuple[ItemStatement, ...]
-    members: tuple[ItemStatement, ...]
     candidates: tuple[CandidatePerson, ...]
     versions: tuple[OtherVersion, ...]
 
@@ -83,13 +84,14 @@ def inbox_item_report(adapter: Adapter, number: int) -> InboxItemReport:
         _candidate(adapter, one, tuple(contradictions_to(reading, directory, one.cadre)))
         for one in keys.values()
     )
+    content = item_content(adapter, item.hospital, resource)
     return InboxItemReport(
         listed_item(item),
         str(resource.get("status", "")),
         _said_person(reading.said),
         tuple(one.value for one in reading.said.referral_identifiers),
-        tuple(content_lines(resource)),
-        tuple(line for one in _members(adapter, item) for line in content_lines(one)),
+        content,
+        () if content is not None else tuple(content_lines(resource)),
         tuple(candidates),
         tuple(_versions(adapter, item)),
     )
@@ -107,18 +109,6 @@ def _candidate(adapter: Adapter, one: Candidate, against: tuple[str, ...]) -> Ca
         return CandidatePerson(one.cadre, "", "", "", one.referral, one.because, against)
     born, sex = str(person.birth_date), str(person.sex)
     return CandidatePerson(one.cadre, person.name, born, sex, one.referral, one.because, against)
-
-
-def _members(adapter: Adapter, item: InboxItem) -> Iterator[Resource]:
-    resource = item.resource
-    for name in ("result", "hasMember"):
-        listed = resource.get(name)
-        for one in (listed if isinstance(listed, list) else ())[:_MOST_MEMBERS]:
-            reference = one.get("reference") if isinstance(one, dict) else None
-            if isinstance(reference, str) and "/" in reference:
-                found = adapter.inbox.newest_version(item.hospital, reference.partition("/_history/")[0])
-                if found is not None:
-                    yield found
 
 
 def _versions(adapter: Adapter, item: InboxItem) -> Iterator[OtherVersion]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from adapter.insights.inbox_list import InboxList
     from adapter.insights.mapping_impact import MappingImpact
     from adapter.insights.parked import ParkedCause
+    from adapter.insights.person_record import PersonRecord
+    from adapter.insights.person_search import FoundPerson
     from adapter.insights.plan_report import PlanReport
     from adapter.insights.problems import Problem
     from adapter.insights.refusals import RefusedResource
@@ -246,6 +248,28 @@ class Insights:
         found = find_doubles(self.adapter)
         self.audit_read((("cadre", side.key) for one in found for side in one.sides), command)
         return found
+
+    def find_people(self, words: str, command: str = "cadre show") -> "Sequence[FoundPerson]":
+        """Everybody who may be meant by a key, a number or a name. Audited."""
+        from adapter.insights.person_search import find_people
+
+        found = find_people(self.adapter, words)
+        self.audit_read((("cadre", one.key) for one in found), command)
+        return found
+
+    def person(self, key: str, command: str = "cadre show") -> "PersonRecord | None":
+        """Everything that the records hold of one person. Audited."""
+        from adapter.insights.person_record import person_record
+
+        self.audit_read([("cadre", key)], command)
+        return person_record(self.adapter, key)
+
+    def write_documents(self, key: str, folder: Path, command: str = "cadre show") -> Sequence[str]:
+        """Write what documents came with a person's results, a file each; gives their names. Audited."""
+        from adapter.insights.result_documents import write_documents
+
+        self.audit_read([("cadre", key)], command)
+        return write_documents(self.adapter, key, folder)
 
     def merges(self) -> "Sequence[Merge]":
         """The merges that hold."""

@@ -11,7 +11,7 @@ from adapter import audit
 from adapter.database import write_transaction
 from adapter.pipeline.application import Adapter
 
-__all__ = ["audit_export", "audit_look", "audit_read"]
+__all__ = ["audit_export", "audit_look", "audit_people", "audit_read"]
 
 
 def audit_read(
@@ -20,6 +20,14 @@ def audit_read(
     """`by` is about to see these records (kind, key): a row for each person that they are of."""
     stored = (adapter.records.stored_record(kind, key) for kind, key in dict.fromkeys(records))
     people = dict.fromkeys(one.cadre for one in stored if one is not None and one.cadre)
+    audit_people(adapter, people, "record.read", command=command, by=by, now=now)
+
+
+def audit_people(
+    adapter: Adapter, people: Iterable[str], action: str, *, command: str, by: str, now: datetime
+) -> None:
+    """`by` is about to see, or get as files, what is known of these people: a row for each."""
+    people = tuple(people)
     if not people:
         return
     with write_transaction(adapter.engine) as connection:
@@ -28,7 +36,7 @@ def audit_read(
                 connection,
                 at=now,
                 actor=by,
-                action="record.read",
+                action=action,
                 subject=adapter.audit_subject(cadre),
                 details={"command": command},
             )

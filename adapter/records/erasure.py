@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, or_, select, tuple_, update
 from adapter.records import serialisation as bodies
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.hidden_words import NAME, HiddenWords
-from adapter.records.model import RECORD_TYPES, Cadre, Record, Referral
+from adapter.records.model import RECORD_TYPES, Cadre, Record, Referral, Result
 from adapter.records.tables import (
     cadre_identifier,
     cadre_name,
@@ -195,10 +195,22 @@ def _telling(kind: str, fields: dict[str, Any], words: HiddenWords, *, namesake:
     for name, value in fields.items():
         if name in _NAMES_OF_RECORDS or (kind == Cadre.kind and name == "name"):
             continue
-        texts = value if isinstance(value, list) else [value]
-        if any(isinstance(text, str) and words.look(text) & looked_for for text in texts):
+        if any(words.look(text) & looked_for for text in _texts(value)):
             telling.append(name)
+    if kind == Result.kind and "content" in telling:
+        telling.append("resource")  # it may say the same where no word is found: a document in base64
     return telling
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a value, however deep."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, list | dict):
+            waiting += one.values() if isinstance(one, dict) else one
 
 
 def _clear(connection: Connection, feed: ChangeFeed, row: Any, telling: list[str]) -> None:

@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict
 
 from adapter.records.partial_dates import PartialDate
+from adapter.result_content import ResultContent
 
 __all__ = [
     "KINDS",
@@ -217,7 +218,9 @@ class Referral(Record):
 
 
 class Result(Record):
-    """What a hospital found or did. `resource` is the FHIR resource as it was received."""
+    """What a hospital found or did. `content` is all that it says, in its parts; title, value and conclusion
+    are made of them for lists. `resource` is the FHIR resource as it was received.
+    """
 
     kind: ClassVar[str] = "result"
     cadre: str
@@ -229,6 +232,7 @@ class Result(Record):
     title: str | None = None
     conclusion: str | None = None
     value: str | None = None
+    content: ResultContent | None = None  # None of what was recorded before results had parts
     issued_at: datetime | None = None
     resource: str  # FHIR JSON
 

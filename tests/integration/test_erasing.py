@@ -2,6 +2,7 @@
 events, and what hospitals hold is still retracted.
 """
 
+import base64
 import logging
 import shutil
 import sqlite3
@@ -36,6 +37,7 @@ from adapter.pipeline.inbound.inbox import process_inbox
 from adapter.pipeline.inbound.refusal import refuse_erased
 from adapter.pipeline.outbound import planning
 from adapter.pipeline.outbound.sync import sync as run_sync
+from adapter.records.model import Result
 from adapter.records.tables import erased_name
 from adapter.repository.repository import Repository
 from adapter.repository.write_plan import VersionChange
@@ -406,6 +408,43 @@ def test_what_others_records_said_before_goes_from_here_and_from_the_hospital(si
     for telling in (NAME, PHONE, KEY):
         assert telling not in held
     assert "ổn định" in site.everything()  # the rest of that visit stays
+
+
+def test_what_documents_of_others_say_goes_though_no_byte_of_it_shows_the_words(site: Site) -> None:
+    site.whole("T4")
+    site.sync()
+    system = site.adapter.settings.centre.identifier_system
+    subject = {"identifier": {"system": system, "value": site.identity("Patient", "cadre", "CB-0001")}}
+    report = {
+        "resourceType": "DiagnosticReport",
+        "status": "final",
+        "code": {"text": "Siêu âm"},
+        "subject": subject,
+    }
+    hidden = [base64.b64encode(f"đi cùng {NAME} {word}".encode()).decode() for word in ("hôm nay", "hôm qua")]
+    split = "Mạch <b>Thị</b> B&#237; Ẩn"
+    div = f'<div xmlns="http://www.w3.org/1999/xhtml"><p>cùng {split}</p></div>'
+    nested = {"code": {"text": "đi cùng"}, "valueString": f"với {NAME}"}
+    plain = {"contentType": "text/plain"}
+    site.push({**report, "presentedForm": [{**plain, "data": hidden[0]}]})
+    site.push(
+        {**report, "contained": [{**report, "id": "c", "presentedForm": [{**plain, "data": hidden[1]}]}]}
+    )
+    site.push({**report, "text": {"status": "additional", "div": div}})
+    site.push({**report, "resourceType": "Observation", "component": [nested]})
+    site.push({**report, "conclusion": "của riêng người này"})
+    results = [one for one in site.adapter.records.iterate("result") if isinstance(one, Result)]
+    assert len(results) == 5
+    site.said = ""
+    site.whole("T0", allow_deletions=True)
+    site.sync()
+    site.sync()
+    nothing_told(site)
+    everything = site.everything()
+    for telling in (*hidden, split):
+        assert telling not in everything, telling
+    left = [one.conclusion for one in site.adapter.records.iterate("result") if isinstance(one, Result)]
+    assert left == ["của riêng người này"]
 
 
 FORM = (

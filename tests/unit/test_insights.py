@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import pytest
+from pydantic import BaseModel
 
 from adapter.insights import insights
 from adapter.insights.insights import Insights
@@ -44,13 +45,21 @@ def mutable_parts(annotation: Any, seen: frozenset[Any] = frozenset()) -> Iterat
 
 
 def is_record(annotation: Any) -> bool:
-    """Whether it is a dataclass or a named tuple."""
-    return isinstance(annotation, type) and (is_dataclass(annotation) or hasattr(annotation, "_fields"))
+    """Whether it is a dataclass, a named tuple or a record's model."""
+    return isinstance(annotation, type) and (
+        is_dataclass(annotation) or hasattr(annotation, "_fields") or issubclass(annotation, BaseModel)
+    )
 
 
 def _mutable_fields(class_: Any, seen: frozenset[Any]) -> Iterator[Any]:
     if is_dataclass(class_) and not class_.__dataclass_params__.frozen:  # type: ignore[attr-defined]
         yield class_
+    elif issubclass(class_, BaseModel):
+        if not class_.model_config.get("frozen"):
+            yield class_
+        elif class_ not in seen:
+            for field in class_.model_fields.values():
+                yield from mutable_parts(field.annotation, seen | {class_})
     elif class_ not in seen:
         names = [field.name for field in fields(class_)] if is_dataclass(class_) else class_._fields
         hints = typing.get_type_hints(class_)
@@ -110,6 +119,15 @@ class Pair(NamedTuple):
     second: set[str]
 
 
+class OpenModel(BaseModel):
+    count: int
+
+
+class FrozenModel(BaseModel, frozen=True):
+    inner: tuple[OpenModel, ...]
+    lines: list[str]
+
+
 @dataclass(frozen=True)
 class Nested:
     inner: tuple[Open, ...]
@@ -132,6 +150,7 @@ class Tree:
         (Leaky, [list[str]]),
         (Pair, [set[str]]),
         (Nested, [Open]),
+        (FrozenModel, [OpenModel, list[str]]),
         (dict[str, int], [dict[str, int]]),
         (Any, [Any]),
         (Sequence[Any], [Any]),

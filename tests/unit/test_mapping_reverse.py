@@ -59,7 +59,7 @@ def test_report() -> None:
             },
             "Tâm thu 120 mmHg; Tâm trương 80 mmHg",
         ),
-        ({"dataAbsentReason": {"text": "x"}}, None),
+        ({"dataAbsentReason": {"text": "x"}}, "(x)"),
     ],
 )
 def test_observation_values(value: dict[str, Any], text: str | None) -> None:

@@ -71,8 +71,8 @@ def test_what_an_each_repeats_has_the_fields_and_verbs_of_its_items() -> None:
     assert first.place == second.place
     assert first.verbs == ("parts", "quantity")
     assert {read.field for read in first.reads} == {"measure", "value", "unit"}
-    # Whether it keeps the profile of vital signs is judged of both parts at once: systolic and diastolic are two
-    # rows of measures.csv, and each part's value hangs on both.
+    # Whether it keeps the profile of vital signs is judged of both parts at once: systolic and diastolic are
+    # two rows of measures.csv, and each part's value hangs on both.
     rows = {(lookup.file, lookup.line) for lookup in first.lookups}
     assert rows == {(lookup.file, lookup.line) for lookup in second.lookups}
     assert {("codes/measures.csv", 3), ("codes/measures.csv", 4)} <= rows

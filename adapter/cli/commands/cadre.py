@@ -1,9 +1,10 @@
-"""`adapter cadre`: two people in the records who are one."""
+"""`adapter cadre`: one person in the records, and two who are one."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.cli.commands.cadre_show import show
 from adapter.cli.terminal.command_words import CommandLine, ask
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
 from adapter.cli.terminal.output import emit, moment, rows, table
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     cadre.command("unmerge", help=say("merge.help_unmerge"))(unmerge)
     cadre.command("doubles", help=say("merge.help_doubles"))(doubles)
     cadre.command("merges", help=say("merge.help_merges"))(merges)
+    cadre.command("show", help=say("person.help"))(show)
     app.add_typer(cadre, name="cadre")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from adapter.cli.commands.cadre_show import draw_content
 from adapter.cli.terminal.output import moment, rows, table
 from adapter.texts import catalogue, say
 
@@ -46,10 +47,9 @@ def draw_item(out: "Console", found: "InboxItemReport") -> None:
         ("referrals", found.referrals),
     ):
         out.print(f"{say(f'inbox.said_{word}')}: {', '.join(values) or '-'}")
+    if found.content is not None:
+        draw_content(out, found.content)
     _draw_lines(out, found.lines)
-    if found.members:
-        out.print(say("inbox.show_members"))
-        _draw_lines(out, found.members)
     _draw_versions(out, found)
     _draw_candidates(out, found)
 
@@ -60,11 +60,8 @@ _SEXES = ("male", "female", "unknown", "other")
 def _draw_lines(out: "Console", lines: "Sequence[ItemStatement]") -> None:
     if not lines:
         return
-    headers = [say(f"inbox.col_{word}") for word in ("kind", "label", "value", "range", "flag")]
-    shown = (
-        (say(f"inbox.kind_{one.kind}"), one.label, one.value, one.range or "-", one.flag or "-")
-        for one in lines
-    )
+    headers = [say(f"inbox.col_{word}") for word in ("kind", "label", "value")]
+    shown = ((say(f"inbox.kind_{one.kind}"), one.label, one.value) for one in lines)
     out.print(rows(table(*headers), shown))
 
 

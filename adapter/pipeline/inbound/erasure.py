@@ -1,9 +1,13 @@
 """People who became T0 leave every store: ledger, inbox, repository, what is counted as withheld."""
 
+import base64
+import binascii
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from html import unescape
 
 from sqlalchemy import Connection
 
@@ -20,6 +24,8 @@ __all__ = ["erase_everywhere"]
 _REFERENCE = re.compile(r"\b([A-Z][A-Za-z]{2,40})/([A-Za-z0-9.\-]{1,64})")
 _IDENTITY = re.compile(r"\b[0-9a-f]{32}\b")
 _BIRTH_DATE = re.compile(r'"birthDate":\s*"([0-9-]+)"')
+_TAG = re.compile(r"<[^<>]*>")
+_DATA = re.compile(r'"data":\s*"([A-Za-z0-9+/= \\]{8,})"')
 _PASSES = 5  # how far what refers to each other is followed
 _ASKED_ABOUT = frozenset(("Patient", "ServiceRequest"))
 _OF_A_PERSON = frozenset(
@@ -110,7 +116,7 @@ class _Sent:
         self.wanted |= {ref for ref in references if ref.type in _OF_A_PERSON}
 
     def _is_theirs(self, one: SentResource, text: str) -> bool:
-        told = self.words.look(text)
+        told = self.words.look(text) | self.words.look(_inside(text))
         if told & ~NAME:
             return True
         if told:
@@ -147,6 +153,19 @@ def _everything(connection: Connection) -> Iterator[tuple[SentResource, str, str
         yield SentResource(hospital, type_, id_), body, cadre
     for owner, type_, id_, content in repository.all_bodies(connection):
         yield SentResource(owner, type_, id_), content.decode("utf-8", "replace"), None
+
+
+def _inside(text: str) -> str:
+    """What a resource says where its JSON does not show the words: in documents that are text, and in a
+    narrative across its mark-up.
+    """
+    said = [unescape(_TAG.sub("", text))] if "<" in text else []
+    for found in _DATA.findall(text):
+        with suppress(binascii.Error, ValueError):
+            said.append(
+                base64.b64decode(found.replace("\\n", "").replace("\\r", "")).decode("utf-8", "ignore")
+            )
+    return " ".join(said)
 
 
 def _references(hospital: str, text: str) -> set[SentResource]:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from functools import cached_property
 
 from sqlalchemy import Connection
 
@@ -15,7 +16,9 @@ from adapter.inbox.matching import FulfilmentEffect, KnownCadre, KnownReferral
 from adapter.inbox.ports import ReferenceDirectory
 from adapter.inbox.store import InboxItem, InboxStore
 from adapter.mapping.result_extraction import extract_result
+from adapter.mapping.result_reading.measures import KnownMeasures
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.inbound.result_parts import known_measures
 from adapter.records.model import Cadre, Fulfilment, Referral, Result
 
 __all__ = [
@@ -228,7 +231,12 @@ class _Records:
     """Writes results and fulfilment into the local record."""
 
     def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
         self._records = adapter.records
+
+    @cached_property
+    def _known(self) -> KnownMeasures:
+        return known_measures(self._adapter)
 
     def lives(self, cadre: str, *, connection: Connection) -> bool:
         return self._records.lives(cadre, connection=connection)
@@ -245,6 +253,8 @@ class _Records:
             cadre=plan.cadre,
             referral=plan.referral,
             received_at=plan.received_at,
+            known=self._known,
+            siblings=lambda reference: self._adapter.inbox.newest_version(plan.hospital, reference),
         )
         result = Result(
             key=plan.key,
@@ -257,6 +267,7 @@ class _Records:
             title=fields.title,
             conclusion=fields.conclusion,
             value=fields.value,
+            content=fields.content,
             issued_at=plan.issued_at,
             resource=plan.body,
         )
