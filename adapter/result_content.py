@@ -93,7 +93,8 @@ class Amount(_Piece):
 def between(low: str, high: str) -> str:
     """Both ends of a range, or the one that there is: never a high that looks like a negative number."""
     if low and high:
-        return f"{low}-{high}"
+        dash = " – " if " " in f"{low}{high}" or "-" in f"{low}{high}" else "-"
+        return f"{low}{dash}{high}"
     return f"≥{low}" if low else f"≤{high}" if high else ""
 
 
@@ -356,8 +357,9 @@ def _coded(one: CodedConcept | None) -> str | None:
 
 
 def _flag(flag: CodedConcept) -> str:
+    """Codes first, then what is said in words."""
     codes = joined_words((one.code for one in flag.codings), "/")
-    return joined_words([codes, flag.text], " ") or flag.words
+    return joined_words([codes, flag.text, *(one.display for one in flag.codings)], " ")
 
 
 ResultContent.model_rebuild()  # its members hold such content themselves

@@ -32,7 +32,7 @@ from adapter.pipeline.inbound import inbox
 from adapter.records import change_feed, doubles, erased_names, held_rows, reassignments
 from adapter.records import erasure as records_erase
 from adapter.records.change_feed import ChangeFeed
-from adapter.records.importing import import_history, importer, undo
+from adapter.records.importing import former_people, import_history, importer, undo
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.merges import MergeStore
 from adapter.records.sources.checkup import tabs
@@ -88,6 +88,7 @@ OTHERS: dict[type | ModuleType, str] = {
     import_history: "imports are few, and a change is found by its import",
     undo: "when a person takes an import back",
     held_rows: "held rows are few: a person decides each",
+    former_people: "of the few whose key another person takes over, by an index on whose they are",
     remote: "another's database",
     database: _ASKS,
     importer: _ASKS,

@@ -17,7 +17,8 @@ __all__ = ["Backlog", "OverdueStore"]
 
 _E, _S, _W, _H = tables.entry, tables.shipment, tables.worker, tables.hospital
 _LEAVING = (EntryState.RETRACTING, EntryState.RETRACTED)
-_NAMELESS = _E.c.kind == UNKNOWN_RECORD[0]
+# Not to be looked for by its kind, but among what is to be retracted.
+_NAMELESS = func.coalesce(_E.c.kind, "") == UNKNOWN_RECORD[0]
 _EVER = datetime.max.replace(tzinfo=UTC)
 _wished = func.coalesce(_E.c.wished_at, _E.c.changed_at, type_=_E.c.changed_at.type)
 _sent = func.coalesce(_E.c.sent_at, _E.c.changed_at, type_=_E.c.changed_at.type)
