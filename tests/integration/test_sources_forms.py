@@ -248,6 +248,33 @@ def test_what_is_not_well_formed_is_told_with_line_and_column_and_what_to_write(
     assert ("UTF-8" in str(refused.value)) == ("UTF-8" in said)
 
 
+@pytest.mark.parametrize(
+    ("content", "line", "said"),
+    [
+        ("<DS>\n<A></B></DS>", 2, "thẻ đóng ở đây không khớp"),
+        ("<DS>\n<A>", 2, "còn chưa đóng"),
+        ("<DS>\n<A", 2, "còn chưa đóng"),
+        ("", 1, "còn chưa đóng"),
+        ("<DS>\n<A x='1' x='2'/></DS>", 2, "hai lần"),
+        ("<DS/>\n<DS/>", 2, "sau phần tử ngoài cùng"),
+        ("<DS>\n&nbsp;</DS>", 2, "viết chính ký tự ấy"),
+    ],
+)
+def test_what_is_not_well_formed_is_told_in_vietnamese(
+    store: Engine, tmp_path: Path, content: str, line: int, said: str
+) -> None:
+    with pytest.raises(ImportRefused) as refused:
+        load(store, written(tmp_path, content))
+    set_language("vi")
+    try:
+        words = str(refused.value)
+    finally:
+        set_language("en")
+    assert f"dòng {line}, cột" in words
+    assert said in words
+    assert not re.search(r"\b(tag|element|token|attribute|entity)\b", words)
+
+
 def test_the_fault_is_found_where_it_stands_far_behind_the_first_block(store: Engine, tmp_path: Path) -> None:
     filler = "<X/>\n" * 40_000
     content = document(filler + form().replace("BIO-CREA", "A & B"))

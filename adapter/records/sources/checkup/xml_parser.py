@@ -23,6 +23,14 @@ _MAX_CONTENT = 2_000_000  # elements and letters of one check-up
 _BLOCK = 1 << 16
 _ENCODINGS = frozenset({"utf-8", "utf8", "utf-16", "utf-16le", "utf-16be"})
 _INVALID = frozenset({"not well-formed (invalid token)", "partial character"})
+_SAID = {
+    expat.errors.XML_ERROR_TAG_MISMATCH: "source.xml_tag",
+    expat.errors.XML_ERROR_NO_ELEMENTS: "source.xml_ends",
+    expat.errors.XML_ERROR_UNCLOSED_TOKEN: "source.xml_ends",
+    expat.errors.XML_ERROR_DUPLICATE_ATTRIBUTE: "source.xml_twice",
+    expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT: "source.xml_after",
+    expat.errors.XML_ERROR_UNDEFINED_ENTITY: "source.xml_entity",
+}
 _LONGEST = 4  # bytes of one letter
 
 
@@ -103,7 +111,7 @@ class _Reader:
         except expat.ExpatError as error:
             problem = expat.ErrorString(error.code) or "-"
             if problem not in _INVALID:
-                raise self._refused("source.xml_wrong", problem=problem) from error
+                raise self._refused(_SAID.get(problem, "source.xml_wrong"), problem=problem) from error
             raise self._invalid() from error
 
     def _invalid(self) -> ImportRefused:
