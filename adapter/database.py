@@ -146,7 +146,10 @@ def _open_sqlite(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        mode = connection.get_execution_options().get("sqlite_begin", "")
+        options = connection.get_execution_options()
+        if options.get("isolation_level") == "AUTOCOMMIT":
+            return  # VACUUM is refused within a transaction
+        mode = options.get("sqlite_begin", "")
         connection.exec_driver_sql(f"BEGIN {mode}")
 
     return engine
