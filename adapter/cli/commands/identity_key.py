@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
 from adapter.cli.terminal.output import emit, rows, table
 from adapter.texts import say
@@ -22,7 +23,7 @@ _COUNTS = ("rewritten", "waiting", "unanswered", "leaving", "others")
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
-    group = typer.Typer(help=say("identity.help"), invoke_without_command=True)
+    group = CommandLine(help=say("identity.help"), invoke_without_command=True)
     group.callback()(show)
     group.command("new", help=say("identity.help_new"))(new)
     group.command("change", help=say("identity.help_change"))(change)
