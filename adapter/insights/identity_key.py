@@ -2,6 +2,7 @@
 hospitals still have under the one before.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from adapter.database import read_transaction
@@ -33,7 +34,7 @@ class IdentityKeyReport:
     weak: bool
     changed: bool
     other: bool
-    former: dict[str, int]
+    former: Mapping[str, int]
 
     @property
     def is_well(self) -> bool:

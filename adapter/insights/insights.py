@@ -355,7 +355,7 @@ class Insights:
 
         return hash_at(self.adapter.engine, seq)
 
-    def audit_subjects(self, key: str) -> list[str]:
+    def audit_subjects(self, key: str) -> tuple[str, ...]:
         """What the audit calls a person, now and before. Raises SettingsError without the identity key."""
         return self.adapter.audit_subjects(key)
 

@@ -222,9 +222,9 @@ class Adapter:
         """A person's opaque name in the audit."""
         return audit_subject(self.identities, cadre)
 
-    def audit_subjects(self, cadre: str) -> list[str]:
+    def audit_subjects(self, cadre: str) -> tuple[str, ...]:
         """The same, and those that rows from before a change of the identity key have."""
-        return [audit_subject(one, cadre) for one in (self.identities, *self.identities.formers)]
+        return tuple(audit_subject(one, cadre) for one in (self.identities, *self.identities.formers))
 
     def client(self, name: str) -> "HospitalClient":
         """Talks to the hospital `name`; close it. Raises SettingsError when a secret or file is missing."""

@@ -247,7 +247,7 @@ def test_a_result_for_the_loser_is_the_survivors(site: Site) -> None:
 def test_two_identity_numbers_are_two_people(site: Site) -> None:
     wanted = preview_merge(site.adapter, site.loser, site.survivor)
     assert wanted.numbers
-    with pytest.raises(UsageError, match="national_id"):
+    with pytest.raises(UsageError, match="Citizen id"):
         site.merge()
     assert site.adapter.records.merges.list() == []
 
