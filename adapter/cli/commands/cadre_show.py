@@ -179,7 +179,7 @@ def _draw_result(out: "Console", result: "ShownResult") -> None:
                 at=moment(one.received_at),
                 status=code_words(one.status),
                 state=say(f"cli.state_{one.state}"),
-                by=one.settled_by or "-",
+                by=say("person.by_matching") if one.settled_by == "matching" else one.settled_by or "-",
             )
         )
 
