@@ -38,8 +38,12 @@ class _Piece(BaseModel):
 
     @model_serializer(mode="wrap")
     def _only_what_is_there(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        said = handler(self).items()
-        return {name: value for name, value in said if value or (value == 0 and value is not False)}
+        said, fields = handler(self).items(), type(self).model_fields
+        return {
+            name: value
+            for name, value in said
+            if value or (value == 0 and value is not False) or fields[name].is_required()
+        }
 
 
 class Coding(_Piece):

@@ -117,7 +117,7 @@ WAYS: dict[str, tuple[str, str, Spoiler]] = {
     "a failed formula": ("measurement", "value", _value("#N/A", "#VALUE!", "#####")),
     "a truth value": ("measurement", "value", _value(True, False)),
     "a measure's limit in words": ("measurement", "high", _field("high", "cao", "dưới 5 là tốt")),
-    "an unknown flag": ("measurement", "flag", _field("flag", "hơi cao", "↑↑")),
+    "an unknown flag": ("measurement", "flag", _field("flag", "hơi cao", "??")),
     "a visit of 2062": ("visit", "started_at", _field("started_at", "02/10/2062 08:00", "02/10/2216")),
     "a visit before birth": ("visit", "started_at", _field("started_at", "02/10/1926 08:00", "20/02/1902")),
     "a visit without its day": ("visit", "started_at", _field("started_at", "31/02/2026", "tháng 2", "")),

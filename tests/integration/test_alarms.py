@@ -241,7 +241,7 @@ def test_the_letter_says_it_in_the_language_of_the_centre(engine: Engine, tmp_pa
     finally:
         set_language("en")
     [(_, alarm), (_, test)] = box.letters
-    assert "1 mục chờ người xử lý: " in alarm.get_content()
+    assert "1 mục bị gác lại, chờ người xử lý: " in alarm.get_content()
     assert "secret-key" not in alarm.get_content()
     assert "gửi thử" in test["Subject"]
 

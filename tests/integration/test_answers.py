@@ -183,7 +183,7 @@ def test_the_command_lists_them(centre: Centre) -> None:
     shown = centre.run("inbox", "unanswered", NAME, "--days", "0")
     assert "GT-1" in shown
     assert "send it again" in " ".join(shown.split())
-    assert "Giấy chuyển" in centre.run("inbox", "unanswered", "--days", "0", "--lang", "vi")
+    assert "Phiếu chuyển" in centre.run("inbox", "unanswered", "--days", "0", "--lang", "vi")
     assert centre.attempt("inbox", "unanswered", "nowhere").returncode == 2
     assert centre.attempt("inbox", "unanswered", "--days", "1000000").returncode == 2
     centre.environment["ADAPTER_ALARM__ANSWER_DAYS"] = "1000000"

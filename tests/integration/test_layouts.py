@@ -532,7 +532,7 @@ def test_what_is_held_or_noted_in_a_wide_sheet_names_the_measures_column(
     engine: Engine, tmp_path: Path
 ) -> None:
     visits = [("Mã lượt khám", "Mã cán bộ", "Loại", "Bắt đầu"), ("V1", "A1", "checkup", "15/03/2026")]
-    wide = [("Mã lượt khám", "Creatinin (µmol/L)", "AST (U/L)"), ("V1", "88 (cao)", "không làm")]
+    wide = [("Mã lượt khám", "Creatinin (µmol/L)", "AST (U/L)"), ("V1", "88 (lấy lại)", "không làm")]
     path = workbook(
         tmp_path / "a.xlsx", {"Cán bộ": [HEADER, AN], "Lượt khám": visits, "Kết quả theo hàng": wide}
     )

@@ -20,7 +20,7 @@ from fhir.resources.R4B import get_fhir_model_class
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from mapping_support import context, mappings
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from adapter.errors import MappingError
 from adapter.fhir import codec
@@ -33,6 +33,7 @@ from adapter.pipeline.desired_state.desired import DesiredState, desired_state
 from adapter.pipeline.destination import Destination
 from adapter.records.model import MAPPED_TYPES, Cadre, Measurement, Record, Referral, Visit
 from adapter.records.partial_dates import PartialDate
+from adapter.result_content import ResultMember
 from adapter.settings import HospitalSettings, Settings
 
 MORE = os.environ.get("ADAPTER_EXAMPLES")
@@ -108,6 +109,11 @@ def of(annotation: Any, name: str) -> st.SearchStrategy[Any]:
         return st.lists(of(inner[0], name), max_size=3).map(tuple)
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return st.sampled_from(list(annotation))
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        parts = {part: field.annotation for part, field in annotation.model_fields.items()}
+        if annotation is ResultMember:  # whose content may have members, and so on without end
+            parts["content"] = type(None)
+        return st.builds(annotation, **{part: of(kind, part) for part, kind in parts.items()})
     if annotation is str:
         known = KNOWN.get(name)
         return st.one_of(st.sampled_from(known), TEXTS) if known else TEXTS
