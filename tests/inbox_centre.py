@@ -9,9 +9,10 @@ from sqlalchemy import Connection, Engine, func, select, text
 
 from adapter.database import write_transaction
 from adapter.fhir import codec
+from adapter.fulfilment_effects import FulfilmentEffect
 from adapter.inbox import linking, processing
 from adapter.inbox.local_writes import ResultPlan, StoredResult
-from adapter.inbox.matching import FulfilmentEffect, KnownCadre, KnownReferral
+from adapter.inbox.matching import KnownCadre, KnownReferral
 from adapter.inbox.receive import receive_version
 from adapter.inbox.store import InboxItem, InboxStore
 from adapter.records.change_feed import ChangeFeed

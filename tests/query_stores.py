@@ -29,7 +29,7 @@ from adapter.ledger.workers.registry import WorkerStore
 from adapter.operations import audit_head, backup
 from adapter.pipeline import configuration_changes
 from adapter.pipeline.inbound import inbox
-from adapter.records import change_feed, doubles, erased_names, held_rows, reassignments
+from adapter.records import change_feed, doubles, erased_names, held_rows, reassignments, referral_answers
 from adapter.records import erasure as records_erase
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.importing import former_people, import_history, importer, undo
@@ -89,6 +89,7 @@ OTHERS: dict[type | ModuleType, str] = {
     undo: "when a person takes an import back",
     held_rows: "held rows are few: a person decides each",
     former_people: "of the few whose key another person takes over, by an index on whose they are",
+    referral_answers: "one person's records when an answer is taken away, by an index on whose they are",
     remote: "another's database",
     database: _ASKS,
     importer: _ASKS,

@@ -10,7 +10,8 @@ from hashlib import blake2b
 from typing import Literal, cast
 
 from adapter.fhir.codec import Resource
-from adapter.inbox.matching import CertainMatch, FulfilmentEffect, Unmatched, fulfilment_effect
+from adapter.fulfilment_effects import FulfilmentEffect, fulfilment_effect
+from adapter.inbox.matching import CertainMatch, Unmatched
 from adapter.inbox.ordering import VersionStatus, issued_at, older, order_doubt
 
 __all__ = [

@@ -12,7 +12,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
 
 from adapter.inbox.caveats import CAVEATS
 from adapter.inbox.evidence import Evidence, read_evidence
@@ -26,7 +25,6 @@ __all__ = [
     "Candidate",
     "CertainMatch",
     "Evidence",
-    "FulfilmentEffect",
     "KnownCadre",
     "KnownReferral",
     "LookupResult",
@@ -35,7 +33,6 @@ __all__ = [
     "Unmatched",
     "contradictions",
     "decide_match",
-    "fulfilment_effect",
     "rank_candidates",
     "read_evidence",
 ]
@@ -353,32 +350,3 @@ def _birth_date(evidence: Evidence, person: KnownCadre) -> bool | None:
         agrees = all(born.startswith(given) or given.startswith(born) for given in evidence.birth_dates)
         return None if agrees else False
     return all(born.startswith(given) for given in evidence.birth_dates)
-
-
-FulfilmentEffect = Literal["in-progress", "completed", "failed"]
-
-_EFFECTS: dict[str, dict[str, FulfilmentEffect]] = {
-    "Observation": dict.fromkeys(
-        ("registered", "preliminary", "final", "amended", "corrected"), "in-progress"
-    ),
-    "DiagnosticReport": {
-        **dict.fromkeys(("registered", "partial", "preliminary"), "in-progress"),
-        **dict.fromkeys(("final", "amended", "corrected", "appended"), "completed"),
-    },
-    "Procedure": {
-        **dict.fromkeys(("preparation", "in-progress", "on-hold"), "in-progress"),
-        "completed": "completed",
-        **dict.fromkeys(("not-done", "stopped"), "failed"),
-    },
-    "Task": {
-        **dict.fromkeys(("received", "accepted", "ready", "in-progress", "on-hold"), "in-progress"),
-        "completed": "completed",
-        **dict.fromkeys(("rejected", "cancelled", "failed"), "failed"),
-    },
-    "ServiceRequest": {"completed": "completed", "revoked": "failed"},
-}
-
-
-def fulfilment_effect(type: str, status: str) -> FulfilmentEffect | None:
-    """What a resource in that status says about the referral it answers; None: nothing."""
-    return _EFFECTS.get(type, {}).get(status)

@@ -10,9 +10,10 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from adapter.fulfilment_effects import FulfilmentEffect
 from adapter.inbox.evidence import Evidence, Identifier, RemoteReference, same_base
 from adapter.inbox.local_writes import ResultPlan, StoredResult
-from adapter.inbox.matching import FulfilmentEffect, KnownCadre, KnownReferral, LookupResult, NumberMatch
+from adapter.inbox.matching import KnownCadre, KnownReferral, LookupResult, NumberMatch
 
 __all__ = ["RecordWriter", "ReferenceDirectory", "ReversibleRecordWriter", "look_up_evidence"]
 

@@ -16,6 +16,7 @@ from adapter.records import serialisation as bodies
 from adapter.records.change_feed import ChangeFeed, newest_position
 from adapter.records.merges import MergeStore, merge_person_records, with_owner
 from adapter.records.model import KINDS, Cadre, Fulfilment, Record, Referral, Result
+from adapter.records.referral_answers import open_again
 from adapter.records.tables import cadre_identifier, cadre_name, record, record_merge
 
 __all__ = ["RecordStore", "StoredRecord"]
@@ -226,8 +227,8 @@ class RecordStore:
     def save_result(self, result: Result, *, connection: Connection | None = None) -> bool:
         """Write a result; False when the same content is stored already. Joins `connection` if given.
 
-        A withdrawn one opens again the referrals that it completed. Raises LookupError for a person
-        who is not in the records.
+        A withdrawn one no longer answers its referrals: they are as the person's other results leave them.
+        Raises LookupError for a person who is not in the records.
         """
         body = bodies.serialise_record(result)
         digest = bodies.body_digest(body)
@@ -260,7 +261,7 @@ class RecordStore:
             else:
                 writer.execute(insert(record).values(kind=result.kind, key=result.key, **values))
             if result.status == _WITHDRAWN:
-                _open_again(writer, feed, result.cadre, result.key)
+                open_again(writer, feed, result.cadre, result.key)
             feed.close()
             return True
 
@@ -307,7 +308,9 @@ class RecordStore:
             return True
 
     def take_back(self, result: str, *, connection: Connection) -> bool:
-        """Remove a result that was wrongly matched, and open again the referrals that it answered."""
+        """Remove a result that was wrongly matched; the referrals that it answered are as the person's other
+        results leave them.
+        """
         feed = ChangeFeed(connection)
         mine = (record.c.kind == Result.kind) & (record.c.key == result) & record.c.deleted.is_(False)
         owner = connection.execute(select(record.c.cadre).where(mine)).scalar()
@@ -315,7 +318,7 @@ class RecordStore:
             return False
         gone = {"body": None, "digest": "", "deleted": True, "position": feed.next()}
         connection.execute(update(record).where(mine).values(gone))
-        _open_again(connection, feed, owner, result)
+        open_again(connection, feed, owner, result)
         feed.close()
         return True
 
@@ -354,22 +357,6 @@ def _lives(connection: Connection, cadre: str) -> bool:
         record.c.kind == Cadre.kind, record.c.key == cadre, record.c.deleted.is_(False)
     )
     return connection.execute(query).first() is not None
-
-
-def _open_again(connection: Connection, feed: ChangeFeed, cadre: str, result: str) -> None:
-    """The person's referrals that this result fulfilled are as if it had never come."""
-    same = MergeStore.same_people(connection, [cadre])
-    theirs = (record.c.kind == Referral.kind) & record.c.cadre.in_(same) & record.c.deleted.is_(False)
-    for row in connection.execute(select(record.c.key, record.c.body).where(theirs)).all():
-        referral = cast(Referral, bodies.parse_record(Referral.kind, row.body))
-        if referral.fulfilled_by == result:
-            blank = {"fulfilment": Fulfilment.NONE, "fulfilled_at": None, "fulfilled_by": None}
-            text = bodies.serialise_record(referral.model_copy(update=blank))
-            connection.execute(
-                update(record)
-                .where(record.c.kind == Referral.kind, record.c.key == row.key)
-                .values(body=text, digest=bodies.body_digest(text), position=feed.next())
-            )
 
 
 def _stored(row: Row[Any]) -> StoredRecord:

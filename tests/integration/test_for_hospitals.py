@@ -15,8 +15,8 @@ from sqlalchemy import Connection, Engine
 
 from adapter.fhir import codec
 from adapter.fhir.validation.checker import check_bundle, check_resource
+from adapter.fulfilment_effects import fulfilment_effect
 from adapter.hospital_tokens import issue_token
-from adapter.inbox.matching import fulfilment_effect
 from adapter.inbox.processing import process_items
 from adapter.inbox.receive import RESULT_TYPES, receive_resource
 from adapter.records.model import Fulfilment
@@ -106,7 +106,9 @@ def test_the_page_followed_from_top_to_bottom(engine: Engine, base: str) -> None
         "DiagnosticReport": "entered-in-error",
         "Procedure": "completed",
     }
-    assert centre.referral("GT-1").fulfilment is Fulfilment.NONE, "its report was withdrawn"
+    referral = centre.referral("GT-1")
+    assert referral.fulfilment is Fulfilment.IN_PROGRESS, "its report was withdrawn, its observation holds"
+    assert referral.fulfilled_by in {one.key for one in centre.results() if one.type == "Observation"}
     assert centre.referral("GT-1b").fulfilment is Fulfilment.COMPLETED
     assert [item.reasons for item in centre.inbox.items("unmatched")] == [("person-unknown",)]
 

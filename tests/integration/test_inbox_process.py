@@ -339,6 +339,34 @@ def test_a_withdrawal_opens_no_referral_that_another_result_completed(centre: Ce
     assert centre.referral("GT-1").fulfilment is Fulfilment.COMPLETED
 
 
+@pytest.mark.parametrize("taken_away", ["withdrawn", "unlinked"])
+@pytest.mark.parametrize(
+    ("status", "left"),
+    [
+        ("corrected", Fulfilment.COMPLETED),
+        ("preliminary", Fulfilment.IN_PROGRESS),
+        ("entered-in-error", Fulfilment.NONE),
+        ("unknown", Fulfilment.NONE),
+    ],
+)
+def test_where_the_answer_goes_another_result_of_the_referral_answers_it(
+    centre: Centre, status: str, left: Fulfilment, taken_away: str
+) -> None:
+    item = centre.send(_report(conclusion="goes"))
+    other = [{"system": "urn:his:report", "value": "18"}]
+    centre.send(_report("final" if status != "preliminary" else status, identifier=other), "r2")
+    if status != "preliminary":
+        centre.send(_report(status, identifier=other, conclusion="stays"), "r2")
+    if taken_away == "withdrawn":
+        centre.send(_report("entered-in-error"))
+    else:
+        centre.unlink(item.id)
+    referral = centre.referral("GT-1")
+    answering = next(one.key for one in centre.results() if one.status == status)
+    assert (referral.fulfilment, referral.fulfilled_by) == (left, answering if left != "none" else None)
+    assert centre.referral("GT-2").fulfilment is Fulfilment.NONE
+
+
 def test_an_identity_reused_for_another_person_waits(centre: Centre) -> None:
     centre.send(_report())
     item = centre.send(_report(basedOn=[{"identifier": {"value": "idref2"}}]))

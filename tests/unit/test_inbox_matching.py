@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapter.fulfilment_effects import fulfilment_effect
 from adapter.inbox.evidence import URI_SYSTEM, Identifier, RemoteReference, read_evidence
 from adapter.inbox.matching import (
     UNMATCHED_REASONS,
@@ -18,7 +19,6 @@ from adapter.inbox.matching import (
     NumberMatch,
     Unmatched,
     decide_match,
-    fulfilment_effect,
 )
 
 OURS = "https://cadre-health.example/fhir/sid/record"

@@ -61,6 +61,9 @@ def why(measure: str, value: str, unit: str | None = None) -> str | None:
         ("BIO-K", "#####", "mmol/L", "not a number"),
         ("BIO-NA", "14O", "mmol/L", "not a number"),
         ("URI-SG", "1015", None, "1 to 1.1"),
+        ("HEM-PLT", "25", "/mm3", "1000 to 2200000 /µL; 25: G/L?"),
+        ("HEM-WBC", "1500000", "/µL", "50 to 1100000"),
+        ("BIO-EGFR", "1200", None, "0.5 to 250 mL/phút/1,73m²"),
     ],
 )
 def test_what_hardly_can_be_is_found_and_the_slip_is_named(

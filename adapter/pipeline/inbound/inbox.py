@@ -8,11 +8,12 @@ from functools import cached_property
 from sqlalchemy import Connection
 
 from adapter.disclosure.pseudonymisation import pseudonymised
+from adapter.fulfilment_effects import FulfilmentEffect
 from adapter.inbox import linking as inbox_linking
 from adapter.inbox import processing as inbox
 from adapter.inbox.evidence import read_evidence
 from adapter.inbox.local_writes import ResultPlan, StoredResult
-from adapter.inbox.matching import FulfilmentEffect, KnownCadre, KnownReferral
+from adapter.inbox.matching import KnownCadre, KnownReferral
 from adapter.inbox.ports import ReferenceDirectory
 from adapter.inbox.store import InboxItem, InboxStore
 from adapter.mapping.result_extraction import extract_result

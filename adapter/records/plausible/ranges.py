@@ -8,6 +8,7 @@ import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 
@@ -114,10 +115,10 @@ class PlausibleRanges:
 
 def _found(range_: _Range, number: float, others: list[_Range]) -> Finding:
     params: dict[str, object] = {
-        "low": f"{range_.low:g}",
-        "high": f"{range_.high:g}",
-        "unit": range_.label.replace(_FRACTION, ""),
-        "number": f"{number:g}",
+        "low": _plain(range_.low),
+        "high": _plain(range_.high),
+        "unit": "" if range_.label == _FRACTION else range_.label,
+        "number": _plain(number),
     }
     other = next((one for one in others if one.holds(number)), None)
     if other is None:
@@ -125,6 +126,11 @@ def _found(range_: _Range, number: float, others: list[_Range]) -> Finding:
     if other.label == _FRACTION:
         return Finding("value", "held_fraction", params)
     return Finding("value", "held_unit", {**params, "other": other.label})
+
+
+def _plain(number: float) -> str:
+    """In the digits that a clerk reads: 2200000, not 2.2e+06."""
+    return f"{Decimal(repr(number)).normalize():f}"
 
 
 def _number(written: str) -> float:
