@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from adapter.inbox.matching import READ_TYPES
 from adapter.inbox.store import InboxItem
 from adapter.insights.person_search import FoundPerson, found_person
 from adapter.mapping.result_extraction import moment_of
@@ -29,6 +30,7 @@ from adapter.records.model import (
 from adapter.result_content import WITHDRAWN, ResultContent, ResultPart, between
 
 __all__ = [
+    "LinkedPaper",
     "PersonRecord",
     "RecordedValue",
     "ResultVersion",
@@ -100,6 +102,16 @@ class ShownResult:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkedPaper:
+    """What the records have no place for and a person linked, to be read by its number in the inbox."""
+
+    item: int
+    type: str
+    hospital: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PersonRecord:
     """One person. The record's own values are kept as they are."""
 
@@ -112,6 +124,7 @@ class PersonRecord:
     values: tuple[ValueSeries, ...]
     results: tuple[ShownResult, ...]
     referrals: tuple[Referral, ...]
+    papers: tuple[LinkedPaper, ...]
 
 
 def local_time(at: date) -> str:
@@ -139,6 +152,11 @@ def person_record(adapter: Adapter, cadre: str) -> PersonRecord | None:
         values=_value_series(records, results, known),
         results=results,
         referrals=tuple(sorted(_of(records, Referral), key=lambda one: _time_order(one.ordered_at))),
+        papers=tuple(
+            LinkedPaper(one.id, one.type, one.hospital, one.received_at)
+            for one in adapter.inbox.of_cadre(cadre)
+            if one.type in READ_TYPES
+        ),
     )
 
 

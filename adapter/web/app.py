@@ -33,7 +33,7 @@ ACCEPTED_TYPES = frozenset(
         "DiagnosticReport", "Observation", "Procedure", "ServiceRequest", "Task",
         # what they refer to
         "Patient", "Encounter", "Specimen", "Practitioner", "PractitionerRole", "Organization", "Condition",
-        "ImagingStudy", "Media", "DocumentReference", "Device", "Location",
+        "ImagingStudy", "Media", "DocumentReference", "Binary", "Device", "Location",
     }
 )  # fmt: skip
 

@@ -271,6 +271,16 @@ def test_a_redirect_is_named_and_not_followed(
     assert len(server.seen) == 2
 
 
+def test_where_a_redirect_leads_is_said_as_a_base(server: Server, tmp_path: Path) -> None:
+    moved = "https://new.example/r4"
+    with serving(server) as base, client_of(tmp_path, f"{base}/fhir") as client:
+        for below in ("Patient", "metadata", "Patient/7"):
+            server.says[f"/fhir/{below}"] = (301, {"location": f"{moved}/{below}?x=1"}, b"")
+            reply = client.get(below)
+            assert isinstance(reply, HttpResponse)
+            assert reply.trouble == f"redirected {moved}"
+
+
 @pytest.mark.parametrize(
     ("link", "goes"),
     [

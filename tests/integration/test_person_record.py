@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from person_centre import looks, people, person_centre, push
+from person_centre import SYSTEM, looks, people, person_centre, push
 from result_forms import FORMS, LONG, PDF
 from sqlalchemy import update
 
@@ -195,6 +195,22 @@ def test_documents_are_written_as_they_came_and_for_nobody_else(centre: Centre, 
     assert [one.read_bytes() for one in files] == [PDF] * 3
     assert {stat.S_IMODE(one.stat().st_mode) for one in files} == {0o600}
     assert cadre.name not in " ".join(one.name for one in files)
+
+
+@pytest.mark.parametrize("type_", ["ImagingStudy", "DocumentReference", "Media", "Condition", "Encounter"])
+def test_what_was_linked_and_has_no_place_in_the_record_is_named_there(centre: Centre, type_: str) -> None:
+    with centre.open() as adapter:
+        cadre, other = people(adapter)[:2]
+        subject = {"identifier": {"system": SYSTEM, "value": cadre.national_id}}
+        push(adapter, cadre, {"resourceType": type_, "status": "current", "subject": subject})
+        [item] = adapter.inbox.unmatched()
+    centre.run("inbox", "link", str(item.id), cadre.key)
+    [paper] = centre.run_json("cadre", "show", cadre.key)["record"]["papers"]
+    assert (paper["item"], paper["type"], paper["hospital"]) == (item.id, type_, "bv-tinh")
+    assert f"adapter inbox show {item.id}" in centre.run("cadre", "show", cadre.key)
+    assert centre.run_json("cadre", "show", other.key)["record"]["papers"] == []
+    centre.run("inbox", "unlink", str(item.id))
+    assert centre.run_json("cadre", "show", cadre.key)["record"]["papers"] == []
 
 
 def test_what_waits_is_read_in_the_same_parts(centre: Centre) -> None:

@@ -123,6 +123,26 @@ def test_hospitals_do_not_see_each_other(engine: Engine, url: str) -> None:
         assert plainly.get(made.headers["location"], headers=headers).status_code == status
 
 
+def test_a_document_comes_along_with_its_report(engine: Engine, url: str, told: list[VersionChange]) -> None:
+    token = issue_token(engine, HOSPITAL, NOW, by="test")
+    name = "urn:uuid:11111111-1111-4111-8111-111111111112"
+    binary = {"resourceType": "Binary", "contentType": "application/pdf", "data": "JVBERi0xLjQ="}
+    report = {**REPORT, "presentedForm": [{"contentType": "application/pdf", "url": name}]}
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [
+            {"fullUrl": name, "resource": binary, "request": {"method": "POST", "url": "Binary"}},
+            {"resource": report, "request": {"method": "POST", "url": "DiagnosticReport"}},
+        ],
+    }
+    assert send(url, bundle, token).status_code == 200
+    [document, of_it] = sorted(told, key=lambda one: one.type)
+    assert (document.type, document.resource["data"]) == ("Binary", "JVBERi0xLjQ=")
+    assert of_it.resource["presentedForm"][0]["url"] == f"Binary/{document.id}"
+    assert send(f"{url}/Binary", binary, token).status_code in (200, 201), "also before it"
+
+
 def test_what_is_no_result_is_not_accepted(engine: Engine, url: str, told: list[VersionChange]) -> None:
     token = issue_token(engine, HOSPITAL, NOW, by="test")
     medication = {"resourceType": "Medication"}

@@ -123,6 +123,15 @@ def _draw(out: "Console", found: "PersonRecord") -> None:
             for one in found.referrals
         ],
     )
+    _section(
+        out,
+        "papers",
+        ("date", "what", "hospital", "read_with"),
+        [
+            (moment(one.received_at), one.type, one.hospital, f"adapter inbox show {one.item}")
+            for one in found.papers
+        ],
+    )
     if found.results:
         out.print(say("person.results"))
     for result in found.results:

@@ -276,7 +276,12 @@ class HospitalClient:
             return NoResponse(may_have_arrived=True, why="dropped")
         if content is None:
             return NoResponse(may_have_arrived=True, why="too-large")
-        return _answer(response, content)
+        return _answer(response, content, self._below_base(url))
+
+    def _below_base(self, url: str) -> str:
+        """The path of a request below the base: `/Patient`; empty for the base itself."""
+        base = self.base_url.rstrip("/")
+        return url.removeprefix(base).partition("?")[0] if url.startswith(f"{base}/") else ""
 
     @staticmethod
     def _read(response: httpx.Response) -> bytes | None:
@@ -305,7 +310,7 @@ def _watch(http: httpx.Client) -> None:
             pool._network_backend = TrackedBackend(pool._network_backend)
 
 
-def _answer(response: httpx.Response, content: bytes) -> HttpResponse:
+def _answer(response: httpx.Response, content: bytes, below_base: str) -> HttpResponse:
     try:
         body = codec.loads(content) if content else None
     except (ValueError, RecursionError):
@@ -313,12 +318,19 @@ def _answer(response: httpx.Response, content: bytes) -> HttpResponse:
     headers = {key.lower(): value for key, value in response.headers.items()}
     asked = retry_after_seconds(headers, datetime.now(UTC))
     return HttpResponse(
-        response.status_code, body, headers, asked, is_empty=not content, redirected_to=_redirect(response)
+        response.status_code,
+        body,
+        headers,
+        asked,
+        is_empty=not content,
+        redirected_to=_redirect(response, below_base),
     )
 
 
-def _redirect(response: httpx.Response) -> str | None:
-    """Where a 3xx leads; what may be secret of it (a query, a login) is left out."""
+def _redirect(response: httpx.Response, below_base: str) -> str | None:
+    """Where a 3xx leads, as a base where it leads to the same below another; what may be secret of it (a
+    query, a login) is left out.
+    """
     location = response.headers.get("location") if response.is_redirect else None
     if location is None:
         return None
@@ -326,7 +338,8 @@ def _redirect(response: httpx.Response) -> str | None:
         target = response.request.url.join(location)
     except httpx.InvalidURL:
         return "?"
-    return str(target.copy_with(userinfo=b"", query=None, fragment=None))[:300]
+    place = str(target.copy_with(userinfo=b"", query=None, fragment=None))
+    return (place.removesuffix(below_base) if len(below_base) > 1 else place)[:300]
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:
