@@ -41,8 +41,10 @@ BASES: dict[str, Json] = {
     "Panel": {
         "resourceType": "Observation",
         "status": "final",
+        "category": [_terms("observation-category", "vital-signs")],
         "code": {"coding": [{"system": "http://loinc.org", "code": "85354-9"}]},
         "subject": _SUBJECT,
+        "effectiveDateTime": _WHEN,
         "component": [
             {
                 "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
