@@ -117,7 +117,7 @@ class RowReader:
         self._mark(row)
         if self._width is not None and len(cells) > self._width and self._has_slipped(row):
             # What stands in a column may be another's, the key too.
-            surplus = {"count": len(cells)}
+            surplus: dict[str, object] = {"count": len(cells)}
             row.bad = [InvalidCell(self._last, "", "expect_no_more_cells", surplus, hidden=True)]
             row.key, row.deleted, row.remarks = None, False, None
         if not row.bad and not row.deleted:
