@@ -3,6 +3,7 @@
 import re
 import zipfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from adapter.records.importing.importer import run_import
 from adapter.records.model import Measurement
 from adapter.records.plausible.ranges import load_ranges
 from adapter.records.sources.number_formats import percent_format
+from adapter.records.sources.open_tabs import tables_of
 from adapter.records.sources.xlsx_slices import cell_marks, sliced_rows
 from adapter.records.store import RecordStore
 
@@ -210,6 +212,15 @@ def test_a_large_sheet_is_read_alike(tmp_path: Path) -> None:
     rows = list(sliced_rows(path, "Chỉ số", "xl/worksheets/sheet3.xml", slice_bytes=3_000))
     assert [cells[2] for _, cells, _ in rows[1:]] == [f"{n / 10:g}%" for n in range(400)]
     assert len({done for _, _, done in rows}) >= 1
+
+
+def test_the_first_rows_are_shown_as_they_are_imported(tmp_path: Path) -> None:
+    """What `adapter import --look` shows."""
+    path = workbook(tmp_path / "a.xlsx", ["V1", "BIO-HBA1C", (0.065, "0.0%"), "%"])
+    with ExitStack() as stack:
+        tops = [table.top() for table in tables_of(path, stack)]
+    shown = [cells[2] for _, cells in tops[-1] if cells[1] == "BIO-HBA1C"]
+    assert shown == ["6.5%"]
 
 
 _OOXML = "http://purl.oclc.org/ooxml"

@@ -24,7 +24,7 @@ from adapter.records.sheets.columns import IGNORED_SHEETS
 from adapter.records.sheets.layout import SHEETS
 from adapter.records.sheets.tab import Tab
 from adapter.records.sources.csv_table import csv_table
-from adapter.records.sources.marked_cells import marked_cells
+from adapter.records.sources.marked_cells import MarkedCells, marked_cells
 from adapter.records.sources.number_formats import mark_cells
 from adapter.records.sources.workbook_limits import check_workbook
 from adapter.records.sources.xlsx_slices import (
@@ -150,6 +150,7 @@ class _Whole:
         self._path, self._workbook, self._name = path, workbook, name
         self._entry, self._size = entry, size
         self._sheet: CalamineSheet | None = None
+        self._marks: MarkedCells | None = None
 
     def table(self, partial: bool) -> RawTable:
         return RawTable(
@@ -168,17 +169,23 @@ class _Whole:
         return self._open().merged_cell_ranges or ()
 
     def _top(self) -> Sequence[NumberedRow]:
-        rows = enumerate(self._open().iter_rows(), 1)
+        rows = self._marked()
         return list(islice(((n, cells) for n, cells in rows if cells.count("") != len(cells)), _TOP_ROWS))
 
-    def _rows(self, tab: Tab) -> Iterator[NumberedRow]:
+    def _marked(self) -> Iterator[NumberedRow]:
+        """The rows, their cells as they are shown: what a format or a failed formula makes of them."""
         sheet = self._open()
-        share = tab.size / max(sheet.total_height, 1)
-        xlsx = self._entry
-        marks = cell_marks(self._path, xlsx) if xlsx else marked_cells(self._path, self._name)
+        if self._marks is None:
+            xlsx = self._entry
+            self._marks = cell_marks(self._path, xlsx) if xlsx else marked_cells(self._path, self._name)
         for number, cells in enumerate(sheet.iter_rows(), 1):
-            if marks:
-                mark_cells(cells, marks.get(number, {}))
+            if self._marks:
+                mark_cells(cells, self._marks.get(number, {}))
+            yield number, cells
+
+    def _rows(self, tab: Tab) -> Iterator[NumberedRow]:
+        share = tab.size / max(self._open().total_height, 1)
+        for number, cells in self._marked():
             tab.done = min(int(number * share), tab.size)
             yield number, cells
 
