@@ -79,7 +79,7 @@ def _choice(name: str, **options: tuple[str, ...]) -> ChoiceList:
     return ChoiceList(name, tuple((code.replace("_", "-"), words) for code, words in options.items()))
 
 
-# DOMAIN, "Two classification scales": never converted into I to V.
+# Another scale of classes: never converted into I to V.
 _CADRE_CLASSES = ("A", "B", "B1", "B2", "C", "D")
 
 CHOICE_LISTS = {

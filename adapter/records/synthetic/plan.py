@@ -17,7 +17,7 @@ __all__ = ["CENTRAL", "FULL_SAMPLE_SIZE", "PROVINCIAL", "AbnormalCase", "SampleP
 
 PROVINCIAL, CENTRAL = "bv-tinh", "bv-trung-uong"
 FULL_SAMPLE_SIZE = 934
-# DOMAIN, "The centre and its year"; fewer people have them in proportion.
+# How many a centre of 934 has in a year; fewer people have them in proportion.
 _TIERS = {"T1": 24, "T2": 110, "T3": 150, "T4": 250, "T5": 400}
 _HOME_VISITS, _TRIPS, _ABNORMAL, _TREATED, _OUTPATIENT, _CONGRESS, _COUNCILS = 200, 115, 83, 35, 500, 40, 12
 _REFUSED = 3
