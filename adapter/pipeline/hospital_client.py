@@ -1,5 +1,6 @@
 """The client of a hospital, from its settings: its address, how it is logged in to, whom TLS trusts."""
 
+import ssl
 from typing import TYPE_CHECKING
 
 from adapter.delivery.http.authentication import (
@@ -23,7 +24,7 @@ def hospital_client(settings: Settings, name: str, gate: RateLimiter | None = No
     """Talks to the hospital `name`; close it. Raises SettingsError when a secret or a file is missing."""
     hospital = settings.hospital(name)
     token = settings.secret(hospital.token).get_secret_value() if hospital.token else None
-    tls = _tls_files(settings, hospital)
+    tls = _tls(settings, hospital)
     return HospitalClient(
         hospital.base_url,
         token=token,
@@ -36,11 +37,11 @@ def hospital_client(settings: Settings, name: str, gate: RateLimiter | None = No
 
 def stranger_client(settings: Settings, hospital: HospitalSettings, token: str) -> HospitalClient:
     """The same with a token that is not ours, to see whether the server looks at it."""
-    files = _tls_files(settings, hospital)
-    return HospitalClient(hospital.base_url, token=token, timeout=hospital.timeout_seconds, tls=files)
+    tls = _tls(settings, hospital)
+    return HospitalClient(hospital.base_url, token=token, timeout=hospital.timeout_seconds, tls=tls)
 
 
-def _login(settings: Settings, hospital: HospitalSettings, tls: TlsFiles) -> ServerLogin | None:
+def _login(settings: Settings, hospital: HospitalSettings, tls: ssl.SSLContext) -> ServerLogin | None:
     if known := hospital.auth.basic:
         return basic(known.user, settings.secret(known.password).get_secret_value())
     if grant := hospital.auth.oauth2:
@@ -56,8 +57,8 @@ def _login(settings: Settings, hospital: HospitalSettings, tls: TlsFiles) -> Ser
     return None
 
 
-def _tls_files(settings: Settings, hospital: HospitalSettings) -> TlsFiles:
-    """The PEM files, absolute. Raises SettingsError where one cannot be read."""
+def _tls(settings: Settings, hospital: HospitalSettings) -> ssl.SSLContext:
+    """Whom it trusts and what it shows. Raises SettingsError where a PEM file cannot be read."""
 
     def absolute(path: "Path | None") -> "Path | None":
         return None if path is None else settings.folder / path
@@ -71,7 +72,7 @@ def _tls_files(settings: Settings, hospital: HospitalSettings) -> TlsFiles:
         password=password,
     )
     try:
-        tls_context(files)
+        return tls_context(files)
     except OSError as error:  # ssl.SSLError among them
         places = (files.ca_file, files.certificate, files.key)
         missing = next((path for path in places if path is not None and not path.is_file()), None)
@@ -79,4 +80,3 @@ def _tls_files(settings: Settings, hospital: HospitalSettings) -> TlsFiles:
         raise SettingsError(
             "settings.bad_pem", name=hospital.name, path=str(path), problem=error.strerror or str(error)
         ) from error
-    return files

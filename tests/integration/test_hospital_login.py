@@ -152,12 +152,13 @@ def test_a_token_that_was_refused_before_its_time_is_not_used_again(server: Serv
         (200, {"content-type": "text/html"}, b"<h1>log in</h1>"),
         (200, {}, b'{"token_type":"Bearer"}'),
         (200, {}, b'{"access_token":null}'),
+        (200, {}, b'{"access_token":""}'),
         (200, {}, b'["access_token"]'),
         (200, {}, b'{"access_token":"a\\r\\nX-Other: 1"}'),
         (200, {}, b'{"access_token":"' + b"a" * 200_000 + b'"}'),
         (302, {"location": "/login"}, b""),
     ],
-    ids=["401", "400", "page", "none", "null", "list", "header", "huge", "redirect"],
+    ids=["401", "400", "page", "none", "null", "empty", "list", "header", "huge", "redirect"],
 )
 def test_no_token_is_a_refused_login_and_nothing_was_sent(server: Server, answer: Any) -> None:
     server.says["/token"] = answer
@@ -285,6 +286,7 @@ def test_where_a_redirect_leads_is_said_as_a_base(server: Server, tmp_path: Path
     ("link", "goes"),
     [
         ("?page=2", True),
+        ("Observation?page=2", True),
         ("{base}/fhir?page=2", True),
         ("{base}/elsewhere?page=2", True),
         ("{other_port}/fhir?page=2", False),
@@ -307,6 +309,7 @@ def test_a_page_link_goes_to_our_tokens_own_origin_only(
         pages = list(client.pages("Patient", max_pages=5))
     if goes:
         assert [status(page) for page in pages] == [200, 200]
+        assert server.seen[1][1].startswith(("/fhir", "/elsewhere"))
     else:
         assert pages[1:] == [NoResponse(may_have_arrived=True, why="foreign-page")]
         assert len(server.seen) == 1

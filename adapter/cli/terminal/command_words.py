@@ -32,14 +32,14 @@ class _InWords:
 
     def get_help_option(self, ctx: Any) -> Any:
         """`--help`, explained."""
-        option = super().get_help_option(ctx)  # type: ignore[misc]
+        option = super().get_help_option(ctx)  # type: ignore[misc]  # of the class it is mixed into
         if option is not None:
             option.help = say("usage.help")
         return option
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:
         """The first line of the help page."""
-        pieces = self.collect_usage_pieces(ctx)  # type: ignore[attr-defined]
+        pieces = self.collect_usage_pieces(ctx)  # type: ignore[attr-defined]  # as above
         formatter.write_usage(_path(ctx), " ".join(pieces), prefix=say("usage.usage"))
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -52,7 +52,7 @@ class _InWords:
         rich_utils.DEFAULT_STRING = f"[{say('usage.default', value='{}')}]"
         rich_utils.ENVVAR_STRING = f"[{say('usage.variable', name='{}')}]"
         rich_utils.REQUIRED_LONG_STRING = f"[{say('usage.required')}]"
-        super().format_help(ctx, formatter)  # type: ignore[misc]
+        super().format_help(ctx, formatter)  # type: ignore[misc]  # as above
 
 
 class _Command(_InWords, TyperCommand):

@@ -51,7 +51,7 @@ class ClientCredentialsAuth(httpx.Auth):
         scope: str = "",
         method: Literal["basic", "post"] = "basic",
         timeout: float = 30.0,
-        tls: "TlsFiles | None" = None,
+        tls: ssl.SSLContext | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url, self._timeout, self._tls = token_url, timeout, tls
@@ -87,16 +87,18 @@ class ClientCredentialsAuth(httpx.Auth):
             return self._token
 
     def _ask(self) -> tuple[int, bytes]:
-        content = b""
+        content, end = b"", time.monotonic() + 2 * self._timeout
         try:
             with (
-                httpx.Client(verify=tls_context(self._tls), timeout=self._timeout) as client,
+                httpx.Client(verify=self._tls or tls_context(), timeout=self._timeout) as client,
                 client.stream("POST", self._url, data=self._form, headers=self._headers) as answer,
             ):
                 for chunk in answer.iter_bytes():
                     content += chunk
                     if len(content) > _MAX_ANSWER:
                         raise LoginRefused(f"HTTP {answer.status_code} without a token")
+                    if time.monotonic() > end:  # a byte at a time would hold everybody up
+                        raise httpx.ReadTimeout("the token endpoint does not end its answer")
         except httpx.TransportError as error:
             raise httpx.ConnectError(str(error)) from error
         return answer.status_code, content
@@ -109,7 +111,7 @@ def _granted(status: int, content: bytes) -> tuple[str, float]:
         token, seconds = told["access_token"], float(told.get("expires_in") or _UNTOLD + _EARLY)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LoginRefused(f"HTTP {status} without a token") from error
-    if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+    if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
         raise LoginRefused(f"HTTP {status} without a token")
     return token, seconds
 

@@ -18,7 +18,7 @@ import tenacity
 from tenacity.wait import wait_base
 
 from adapter import __version__
-from adapter.delivery.http.authentication import LoginRefused, TlsFiles, tls_context
+from adapter.delivery.http.authentication import LoginRefused, tls_context
 from adapter.delivery.http.connection import TrackedBackend, TrackedStream, deadline
 from adapter.delivery.http.retry_after import retry_after_seconds
 from adapter.fhir import codec
@@ -115,7 +115,7 @@ class HospitalClient:
         sleep: Callable[[float], None] = time.sleep,
         gate: RateLimiter | None = None,
         auth: httpx.Auth | None = None,
-        tls: TlsFiles | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         headers = {"Accept": _FHIR, "User-Agent": f"cadre-fhir-adapter/{__version__}"}
         if token:
@@ -138,7 +138,7 @@ class HospitalClient:
             auth=auth,
             timeout=httpx.Timeout(timeout, connect=min(timeout, 10)),
             transport=transport,
-            verify=tls_context(tls),
+            verify=tls or tls_context(),
         )
         _watch(self._http)
         self.requests = 0
@@ -220,7 +220,7 @@ class HospitalClient:
             following = _next_link(reply.body)
             if following is None:
                 return
-            url = urljoin(self._absolute(""), following)
+            url = urljoin(f"{self.base_url.rstrip('/')}/", following)
             if _origin(url) != _origin(self.base_url):
                 yield NoResponse(
                     may_have_arrived=True, why="foreign-page"
