@@ -11,7 +11,7 @@ from sqlalchemy import select
 from adapter import audit
 from adapter.database import read_transaction, write_transaction
 from adapter.fhir import codec
-from adapter.inbox.receive import receive_resource
+from adapter.inbox.receive import receive_version
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.inbox import process_inbox
 from adapter.records.model import Cadre
@@ -48,7 +48,7 @@ def push(adapter: Adapter, cadre: Cadre, *resources: dict[str, Any]) -> None:
             if sent["resourceType"] in ("Observation", "DiagnosticReport", "Procedure"):
                 sent = {"subject": subject, **sent}
             sent = {"id": f"{one['resourceType'].lower()}-{number}", "meta": {"versionId": "1"}, **sent}
-            receive_resource(
+            receive_version(
                 connection,
                 hospital="bv-tinh",
                 type=sent["resourceType"],

@@ -300,7 +300,7 @@ def receiving(engine: Engine) -> None:
     def accept(id_: str, **said: object) -> int:
         resource = {"resourceType": "DiagnosticReport", "status": "final", **said}
         with write_transaction(engine) as connection:
-            return receive.receive_resource(
+            return receive.receive_version(
                 connection,
                 hospital=BV,
                 type="DiagnosticReport",
@@ -309,7 +309,7 @@ def receiving(engine: Engine) -> None:
                 resource=resource,
                 body=codec.dumps(resource),
                 now=NOW,
-            )
+            ).item
 
     number = accept("a1", identifier=[{"system": "urn:x", "value": "a1"}])
     assert accept("a2", conclusion="c") == accept("a3", conclusion="c")  # said anew without an identity

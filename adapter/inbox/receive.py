@@ -25,7 +25,6 @@ __all__ = [
     "ReceivedVersion",
     "business_identifier",
     "normalised_digest",
-    "receive_resource",
     "receive_version",
 ]
 
@@ -46,30 +45,6 @@ class ReceivedVersion:
 
     item: int
     older: str | None = None
-
-
-def receive_resource(
-    connection: Connection,
-    *,
-    hospital: str,
-    type: str,
-    id: str,
-    version: int,
-    resource: codec.Resource,
-    body: bytes,
-    now: datetime,
-) -> int:
-    """As `receive_version`, for what came alone; the number of the item."""
-    return receive_version(
-        connection,
-        hospital=hospital,
-        type=type,
-        id=id,
-        version=version,
-        resource=resource,
-        body=body,
-        now=now,
-    ).item
 
 
 def receive_version(

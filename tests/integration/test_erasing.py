@@ -21,7 +21,7 @@ from sqlalchemy import Engine, inspect, select, text
 from adapter.cli.commands import import_records as command
 from adapter.database import open_database, read_transaction, write_transaction
 from adapter.errors import FhirError, LeaseLost
-from adapter.inbox.receive import receive_resource
+from adapter.inbox.receive import receive_version
 from adapter.insights.problems import current_problems
 from adapter.insights.withdrawals import waiting_withdrawals
 from adapter.ledger.hospitals.circuit_breaker import HospitalMode
@@ -107,7 +107,7 @@ class Site:
 
     def _receive(self, connection: Any, change: VersionChange) -> None:
         refuse_erased(self.adapter, connection, change)
-        receive_resource(
+        receive_version(
             connection,
             hospital=change.owner,
             type=change.type,

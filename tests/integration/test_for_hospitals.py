@@ -18,7 +18,7 @@ from adapter.fhir.validation.checker import check_bundle, check_resource
 from adapter.fulfilment_effects import fulfilment_effect
 from adapter.hospital_tokens import issue_token
 from adapter.inbox.processing import process_items
-from adapter.inbox.receive import RESULT_TYPES, receive_resource
+from adapter.inbox.receive import RESULT_TYPES, receive_version
 from adapter.records.model import Fulfilment
 from adapter.testing.serving import serving
 from adapter.web.app import endpoint_app
@@ -39,7 +39,7 @@ def base(engine: Engine) -> Iterator[str]:
 
     def on_change(connection: Connection, change: Any) -> None:
         if not change.repeated:
-            receive_resource(
+            receive_version(
                 connection,
                 hospital=change.owner,
                 type=change.type,

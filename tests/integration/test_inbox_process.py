@@ -17,7 +17,7 @@ from adapter.database import read_transaction, write_transaction
 from adapter.errors import UsageError
 from adapter.fhir import codec
 from adapter.inbox import processing
-from adapter.inbox.receive import receive_resource
+from adapter.inbox.receive import receive_version
 from adapter.inbox.tables import inbox_item
 from adapter.pipeline.inbound.erasure import erase_everywhere
 from adapter.records.erasure import erase_person
@@ -230,7 +230,7 @@ def test_an_import_tells_who_may_not_be_kept(centre: Centre, tmp_path: Path) -> 
 
 def test_of_a_person_who_may_not_be_kept_nothing_stays(centre: Centre) -> None:
     def told(connection: Connection, change: VersionChange) -> None:
-        receive_resource(
+        receive_version(
             connection,
             hospital=change.owner,
             type=change.type,

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from adapter.database import write_transaction
 from adapter.fhir import codec
-from adapter.inbox.receive import receive_resource
+from adapter.inbox.receive import receive_version
 from adapter.inbox.store import InboxStore
 
 NOW = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
@@ -20,7 +20,7 @@ def _report(**more: Any) -> dict[str, Any]:
 
 def _send(engine: Engine, resource: dict[str, Any], id_: str = "r1", *, hospital: str = "bv-tinh") -> int:
     with write_transaction(engine) as connection:
-        return receive_resource(
+        return receive_version(
             connection,
             hospital=hospital,
             type=resource["resourceType"],
@@ -29,7 +29,7 @@ def _send(engine: Engine, resource: dict[str, Any], id_: str = "r1", *, hospital
             resource=resource,
             body=codec.dumps(resource),
             now=NOW,
-        )
+        ).item
 
 
 IDENTITY = [{"system": "urn:his:report", "value": "17"}]
@@ -46,7 +46,7 @@ def test_an_item_keeps_the_body_as_it_was(engine: Engine) -> None:
 def test_nothing_stays_of_a_transaction_that_failed(engine: Engine) -> None:
     with pytest.raises(RuntimeError), write_transaction(engine) as connection:  # noqa: PT012 - both belong to it
         body = _report()
-        receive_resource(
+        receive_version(
             connection,
             hospital="bv-tinh",
             type="DiagnosticReport",
@@ -106,7 +106,7 @@ def test_listing_pages_through_everything_in_order(engine: Engine) -> None:
     with write_transaction(engine) as connection:
         for number in range(450):
             body = _report(conclusion=str(number))
-            receive_resource(
+            receive_version(
                 connection,
                 hospital="bv-tinh",
                 type="DiagnosticReport",

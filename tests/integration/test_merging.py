@@ -16,7 +16,7 @@ from sqlalchemy import Engine, update
 from adapter.database import open_database, write_transaction
 from adapter.errors import Busy, UsageError
 from adapter.fhir import codec
-from adapter.inbox.receive import receive_resource
+from adapter.inbox.receive import receive_version
 from adapter.insights.explain_record import explain_record
 from adapter.insights.problems import current_problems
 from adapter.ledger.schema.states import EntryState
@@ -294,7 +294,7 @@ def _send(site: Site, id: str, **said: Any) -> None:
     report = {"resourceType": "DiagnosticReport", "id": id, "status": "final", "code": {"text": "X-quang"}}
     sent = {**report, **said}
     with write_transaction(site.adapter.engine) as connection:
-        receive_resource(
+        receive_version(
             connection,
             hospital=RETRACTS,
             type="DiagnosticReport",

@@ -207,7 +207,6 @@ METHODS: dict[Function, Reach | str] = {
     cursors.earlier_change: _ASKS_NOTHING,
     tabs.form_tabs: "asks nothing until its rows are read, which nobody but a story does here",
     # the inbox
-    receive.receive_resource: ROWS,
     receive.receive_version: ROWS,
     receive.business_identifier: _ASKS_NOTHING,
     receive.normalised_digest: _ASKS_NOTHING,
