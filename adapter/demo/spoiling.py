@@ -19,22 +19,22 @@ def spoil(ways: str, view: HospitalView, expected: Expected, system: str) -> Non
             raise UsageError("demo.unknown_sabotage", way=way, known=", ".join(WAYS))
         if way == "skip":
             referral = next(view.all("ServiceRequest"))
-            view.post(_transaction("DELETE", f"ServiceRequest/{referral['id']}"))
+            view.post(_transaction({"method": "DELETE", "url": f"ServiceRequest/{referral['id']}"}))
         elif way == "twice":
             ours = (one for one in view.all("Observation") if system in str(one["identifier"]))
-            view.post(_transaction("POST", "Observation", next(ours)))
+            view.post(_put({**next(ours), "id": "sent-again"}))
         else:
             name = next(text for text in expected.secret if " " in text)
-            person = {"resourceType": "Patient", "name": [{"text": name}]}
-            person["identifier"] = [{"system": system, "value": "0" * 32}]
-            view.post(_transaction("POST", "Patient", person))
+            person = {"resourceType": "Patient", "id": "let-through", "name": [{"text": name}]}
+            view.post(_put({**person, "identifier": [{"system": system, "value": "0" * 32}]}))
 
 
-def _transaction(method: str, url: str, resource: Resource | None = None) -> Resource:
-    entry: Resource = {"request": {"method": method, "url": url}}
-    if resource is not None:
-        entry = {
-            "resource": {key: value for key, value in resource.items() if key not in ("id", "meta")},
-            **entry,
-        }
-    return {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
+def _put(resource: Resource) -> Resource:
+    """Under an id of its own: a hospital that loses its answer is asked again, and still has one."""
+    sent = {key: value for key, value in resource.items() if key != "meta"}
+    request = {"method": "PUT", "url": f"{sent['resourceType']}/{sent['id']}"}
+    return _transaction(request, {"resource": sent})
+
+
+def _transaction(request: Resource, entry: Resource | None = None) -> Resource:
+    return {"resourceType": "Bundle", "type": "transaction", "entry": [{**(entry or {}), "request": request}]}
