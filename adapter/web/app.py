@@ -21,7 +21,7 @@ from adapter.repository.transaction_writer import OnChange
 from adapter.telemetry import get_logger
 from adapter.web.access_counter import AccessCounter
 from adapter.web.bearer_tokens import bearer_authentication
-from adapter.web.content_negotiation import error_response
+from adapter.web.content_negotiation import error_response, in_wanted_format
 from adapter.web.fhir_api import fhir_router
 from adapter.web.request_body import BodyLimits
 
@@ -147,27 +147,27 @@ def fhir_app(
     return app
 
 
-async def _on_fhir_error(_: Request, error: Exception) -> Response:
+async def _on_fhir_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, FhirError)  # noqa: S101 - Starlette's signature is wider than its promise
-    return error_response(error)
+    return in_wanted_format(request, error_response(error))
 
 
-async def _on_http_error(_: Request, error: Exception) -> Response:
+async def _on_http_error(request: Request, error: Exception) -> Response:
     """Starlette's own errors, such as a path outside the API."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 405:
-        return error_response(
-            interaction_error(405, "not-supported", "method_not_allowed", allow="GET, HEAD")
-        )
-    return error_response(
-        interaction_error(status, "not-found" if status == 404 else "processing", "no_such_path")
-    )
+        refused = interaction_error(405, "not-supported", "method_not_allowed", allow="GET, HEAD")
+    else:
+        refused = interaction_error(status, "not-found" if status == 404 else "processing", "no_such_path")
+    return in_wanted_format(request, error_response(refused))
 
 
-async def _on_busy(_: Request, error: Exception) -> Response:
+async def _on_busy(request: Request, error: Exception) -> Response:
     """The database is locked or away: for the sender a matter of waiting."""
     _log.error("web.database_away", error=_where(error))
-    return error_response(interaction_error(503, "transient", "busy", retry_after=5))
+    return in_wanted_format(
+        request, error_response(interaction_error(503, "transient", "busy", retry_after=5))
+    )
 
 
 def _health(app: FastAPI, engine: Engine) -> None:

@@ -28,7 +28,7 @@ def capability_statement(
         "software": {"name": "cadre-fhir-adapter", "version": __version__},
         "implementation": {"description": description, "url": base},
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json", "json"],
+        "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
         "rest": [rest],
     }
 

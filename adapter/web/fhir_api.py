@@ -4,15 +4,18 @@ The endpoint that hospitals call and the sandbox hospitals are both this router;
 knows which. Handlers are synchronous and run in worker threads.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 
 from adapter.fhir.codec import Resource
 from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.repository import Repository
 from adapter.repository.search_query import parse_query_string
-from adapter.web.content_negotiation import check_accept
+from adapter.web.content_negotiation import FHIR_JSON, check_accept, in_wanted_format, wants_xml
 from adapter.web.interactions import InteractionHandlers
 from adapter.web.request_body import BodyLimits
 
@@ -24,6 +27,21 @@ _READ = ["GET", "HEAD"]
 _ALL = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 Identify = Callable[[Request], str]
+
+
+class _FormattedRoute(APIRoute):
+    """A route whose answers are in the format that the caller wants; its handlers know JSON only."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_in_format(request: Request) -> Response:
+            response = await handle(request)
+            if response.media_type == FHIR_JSON and response.body and wants_xml(request):
+                return await run_in_threadpool(in_wanted_format, request, response)
+            return response
+
+        return handle_in_format
 
 
 def fhir_router(
@@ -48,7 +66,12 @@ def fhir_router(
         description=description,
         secured=secured,
     )
-    routes = APIRouter(prefix=prefix, include_in_schema=False, dependencies=[Depends(check_accept)])
+    routes = APIRouter(
+        prefix=prefix,
+        include_in_schema=False,
+        dependencies=[Depends(check_accept)],
+        route_class=_FormattedRoute,
+    )
 
     def owner(request: Request) -> str:
         return identify(request)  # FastAPI reads the annotations of what it calls; this one has them

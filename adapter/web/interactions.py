@@ -28,9 +28,9 @@ from adapter.web.access_counter import count_read
 from adapter.web.capability_statement import capability_statement
 from adapter.web.content_negotiation import (
     FHIR_JSON,
-    check_content_type,
     http_date,
     parse_prefer,
+    sent_format,
     success_outcome,
 )
 from adapter.web.request_body import BodyLimits, parse_resource, read_body
@@ -78,8 +78,8 @@ class InteractionHandlers:
 
     async def body(self, request: Request) -> Resource:
         """The resource in the body. Raises FhirError 400, 413 or 415."""
-        check_content_type(request)
-        return parse_resource(await read_body(request, self._limits), self._limits)
+        form = sent_format(request)
+        return parse_resource(await read_body(request, self._limits), self._limits, form=form)
 
     async def form(self, request: Request) -> bytes:
         """The form of a POST search. Raises FhirError 413 or 415."""

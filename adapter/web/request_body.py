@@ -10,15 +10,17 @@ import re
 import zlib
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import orjson
 from fastapi import Request
 
 from adapter.fhir.codec import DuplicatePropertyError, Resource, unique_properties
+from adapter.fhir.xml.reader import BadXmlError, loads_xml
 from adapter.repository.interaction_errors import interaction_error
+from adapter.texts import say
 
-__all__ = ["BodyLimits", "parse_json", "parse_resource", "read_body"]
+__all__ = ["BodyLimits", "parse_json", "parse_resource", "parse_xml", "read_body"]
 
 # A sender that is cut off in the middle sees a broken connection instead of our answer, so a body
 # that is a little too long is read to its end and thrown away.
@@ -79,8 +81,10 @@ def _unpacked(unpack: Any, chunk: bytes, limit: int) -> bytes:
     return data
 
 
-def parse_resource(body: bytes, limits: BodyLimits) -> Resource:
+def parse_resource(body: bytes, limits: BodyLimits, *, form: Literal["json", "xml"] = "json") -> Resource:
     """The body as a resource: an object with a resourceType. Raises FhirError 400."""
+    if form == "xml":
+        return parse_xml(body, limits)
     resource = parse_json(body, limits)
     if not isinstance(resource, dict):
         raise interaction_error(400, "structure", "body_no_object")
@@ -116,6 +120,31 @@ def parse_json(body: bytes, limits: BodyLimits) -> Any:
         raise interaction_error(400, "structure", "repeated_property", name=error.args[0]) from None
     except (ValueError, RecursionError):
         raise interaction_error(400, "structure", "not_json", line=1, column=1, problem="") from None
+
+
+def parse_xml(body: bytes, limits: BodyLimits) -> Resource:
+    """A resource in XML, held to the limits of JSON. Raises FhirError 400 that says line and column."""
+    if not body.strip():
+        raise interaction_error(400, "structure", "body_empty")
+    try:
+        resource = loads_xml(body, max_depth=limits.max_depth, number=_number)
+    except _BadNumberError:
+        raise interaction_error(400, "value", "bad_number") from None
+    except BadXmlError as error:
+        if error.reason == "too_deep":
+            raise interaction_error(400, "too-costly", "too_deep", limit=limits.max_depth) from None
+        problem = say(f"fhir.xml_{error.reason}", name=error.name)
+        raise interaction_error(
+            400, "structure", "not_xml", line=error.line, column=error.column, problem=problem
+        ) from None
+    _check_depth(resource, limits.max_depth)
+    if b"\x7f" in body or b"&#" in body:
+        _check_characters(resource)
+    return resource
+
+
+def _number(text: str) -> int | Decimal:
+    return _integer(text) if text.removeprefix("-").isdigit() else _decimal(text)
 
 
 def _check_depth(value: Any, limit: int) -> None:

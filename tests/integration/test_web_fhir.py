@@ -14,6 +14,8 @@ import pytest
 from adapter.database import open_database
 from adapter.fhir.codec import loads
 from adapter.fhir.operation_outcome import Issue
+from adapter.fhir.xml.reader import loads_xml
+from adapter.fhir.xml.writer import dumps_xml
 from adapter.repository import store
 from adapter.repository.repository import Repository
 from adapter.testing import serving
@@ -251,11 +253,11 @@ def test_an_unknown_parameter_is_named(http: httpx.Client) -> None:
         ({"Accept": "text/html, */*;q=0.1"}, "", 200),
         ({"Accept": "application/fhir+json; fhirVersion=4.0"}, "", 200),
         ({"Accept": "application/fhir+json; fhirVersion=3.0"}, "", 406),
-        ({"Accept": "application/fhir+xml"}, "", 406),
+        ({"Accept": "text/turtle"}, "", 406),
         ({"Accept": "application/json;q=0"}, "", 406),
         ({"Accept": "application/fhir+xml"}, "?_format=json", 200),
         ({}, "?_format=application/fhir+json", 200),
-        ({}, "?_format=xml", 406),
+        ({}, "?_format=ttl", 406),
     ],
 )
 def test_content_negotiation(http: httpx.Client, headers: dict[str, str], query: str, status: int) -> None:
@@ -272,7 +274,8 @@ def test_content_negotiation(http: httpx.Client, headers: dict[str, str], query:
         ("application/json; charset=UTF-8", 201),
         ("application/fhir+json; fhirVersion=4.0", 201),
         ("application/fhir+json; fhirVersion=5.0", 415),
-        ("application/fhir+xml", 415),
+        ("application/fhir+xml; charset=latin-1", 415),
+        ("text/turtle", 415),
         ("application/json; charset=latin-1", 415),
         ("application/x-www-form-urlencoded", 415),
     ],
@@ -281,6 +284,64 @@ def test_content_types(http: httpx.Client, content_type: str, status: int) -> No
     assert post(http, patient(), **{"Content-Type": content_type}).status_code == status
 
 
+def xml(resource: Any) -> bytes:
+    return dumps_xml(loads(json.dumps(resource)))
+
+
+def test_xml_in_both_directions(http: httpx.Client) -> None:
+    sent = {"resourceType": "Observation", "status": "final", "code": {"text": "Đường huyết"}}
+    body = xml(sent).replace(b"<status", b'<text><status value="generated"/>' + DIV + b"</text><status")
+    said = {"Content-Type": "application/fhir+xml"}
+    made = http.post("/Observation", content=body, headers=said)
+    assert made.status_code == 201
+    assert made.headers["content-type"] == "application/fhir+xml; charset=utf-8"  # as it was asked
+    path = made.headers["location"].partition("/fhir")[2].partition("/_history")[0]
+    stored = http.get(path).content
+    assert json.loads(stored)["text"]["div"] == DIV.decode()
+    asked = http.get(path, headers={"Accept": "application/fhir+xml, application/fhir+json;q=0.5"})
+    assert asked.content == dumps_xml(loads(stored))
+    assert asked.headers["etag"] == made.headers["etag"]
+    for query in (
+        "/Observation?_format=xml",
+        "/metadata?_format=application/fhir+xml",
+        f"{path}/_history?_format=xml",
+    ):
+        found = http.get(query)
+        assert (found.status_code, found.headers["content-type"]) == (200, made.headers["content-type"])
+        assert (
+            loads_xml(found.content) == loads(http.get(query.partition("?")[0]).content)
+            or "metadata" in query
+        )
+    both = {"Accept": "application/fhir+json, application/fhir+xml", **said}
+    again = http.put(path, content=asked.content, headers=both)
+    assert again.content == stored  # the same content, so the same version
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "batch",
+        "entry": [{"request": {"method": "GET", "url": path[1:]}}],
+    }
+    answer = http.post("", content=xml(bundle), headers=said)
+    assert loads_xml(answer.content)["entry"][0]["resource"] == loads(stored)
+
+
+def test_xml_is_refused_in_xml_with_its_place(http: httpx.Client) -> None:
+    body = b'<Patient xmlns="http://hl7.org/fhir">\n<active valu="true"/></Patient>'
+    answer = http.post("/Patient", content=body, headers={"Content-Type": "application/fhir+xml"})
+    outcome = loads_xml(answer.content)
+    assert answer.status_code == 400
+    assert outcome["issue"][0]["diagnostics"].endswith("line 2, column 1: FHIR has no attribute valu here")
+    deep = b"<extension>" * 1000 + b"</extension>" * 1000
+    for odd in (b"", b"{}", body.replace(b"valu=", b"value="), body.replace(b'<active valu="true"/>', deep)):
+        status = http.post("/Patient", content=odd, headers={"Content-Type": "text/xml"}).status_code
+        assert status == (201 if b"value=" in odd else 400)
+    for path in ("/nowhere", "/Patient/none", "/Patient?colour=red"):
+        assert (
+            loads_xml(http.get(path, headers={"Accept": "text/xml"}).content)["resourceType"]
+            == "OperationOutcome"
+        )
+
+
+DIV = '<div xmlns="http://www.w3.org/1999/xhtml"><p>Nguyễn Thị  Ổn &#160;</p></div>'.encode()
 BROKEN = {
     "nothing": b"",
     "white space": b"  \n",
