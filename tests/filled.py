@@ -18,6 +18,7 @@ from postgres import Postgres
 from sqlalchemy import Engine, Table, func, insert, select, text
 
 from adapter import audit, withheld
+from adapter.authorization.access_tokens import access_token, used_assertion
 from adapter.database import migrate, open_database, write_transaction
 from adapter.hospital_tokens import hospital_token
 from adapter.inbox.tables import inbox_item, inbox_listing, inbox_mark
@@ -65,6 +66,7 @@ SMALL = {
     *(ledger.hospital, ledger.server_card, ledger.alarm, ledger.worker, ledger.turn),
     *(ledger.mapping_snapshot, ledger.mapping_in_force, ledger.policy_in_force, records.feed),
     *(records.source_cursor, audit.audit_head, audit.configuration_digest, hospital_token),
+    *(access_token, used_assertion),
     *(records.import_run, records.held_row, ledger.identity_key, ledger.former_identity_key),
 }
 GROWING = {

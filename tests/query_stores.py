@@ -4,6 +4,7 @@ import sys
 from types import ModuleType
 
 from adapter import audit, database, hospital_tokens, withheld
+from adapter.authorization import access_tokens
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
 from adapter.inbox.store import InboxStore
@@ -84,6 +85,7 @@ OTHERS: dict[type | ModuleType, str] = {
     NamedLockStore: "turns are few",
     AlarmStore: "alarms are few",
     hospital_tokens: "tokens are few",
+    access_tokens: "tokens live for five minutes, and those that are over go with the next",
     doubles: "numbers of people, once for an import and when a person asks",
     import_history: "imports are few, and a change is found by its import",
     undo: "when a person takes an import back",

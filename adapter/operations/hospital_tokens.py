@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from adapter.authorization.access_tokens import revoke_access_tokens
 from adapter.hospital_tokens import IssuedToken, issue_token, list_tokens, revoke_tokens
 from adapter.operations.operation import Operation, OperationContext
 
@@ -50,8 +51,8 @@ class IssueToken(Operation[tuple[IssuedToken, ...], str]):
 
 @dataclass(frozen=True)
 class RevokeTokens(Operation[tuple[IssuedToken, ...], int]):
-    """End all tokens of a hospital, also of one that the settings have no longer; gives how many. Nothing
-    undoes it: a hospital gets a new one.
+    """End all tokens of a hospital, those of five minutes too, also of one that the settings have no longer;
+    gives how many. Nothing undoes it: a hospital gets a new one.
     """
 
     name: ClassVar[str] = "hospital.revoke_tokens"
@@ -68,4 +69,5 @@ class RevokeTokens(Operation[tuple[IssuedToken, ...], int]):
         """End them."""
         unchanged()
         hospital = _who_had_one(context, self.hospital)
+        revoke_access_tokens(context.adapter.engine, hospital)
         return revoke_tokens(context.adapter.engine, hospital, context.clock(), by=context.by)

@@ -31,6 +31,7 @@ from pydantic_settings import SettingsError as BadVariable
 
 from adapter.errors import SettingsError
 from adapter.invalid_entries import describe_invalid_entry
+from adapter.settings.client import ProxySettings
 from adapter.settings.hospital import HospitalSettings
 from adapter.settings.schedule import is_cron
 from adapter.settings.secrets import SecretRef, read_secret
@@ -161,6 +162,7 @@ class Settings(BaseSettings):
     imports_days: int = Field(730, ge=1, le=36_500)  # how long what imports changed is remembered
     centre: CentreSettings = CentreSettings()
     alarm: AlarmSettings = AlarmSettings()
+    proxy: ProxySettings | None = None
     hospitals: dict[str, HospitalSettings] = Field(default_factory=dict)
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from adapter import service_hours
+from adapter.settings.client import ClientRegistration
 from adapter.settings.schedule import is_cron, is_cron_or_never
 from adapter.settings.secrets import SecretRef
 from adapter.texts import say
@@ -95,6 +96,7 @@ class HospitalSettings(BaseModel):
     ] = ()  # what it calls that server too
     token: SecretRef | None = None  # of a bearer token
     auth: HospitalLogin = HospitalLogin()
+    client: ClientRegistration = ClientRegistration()
     ca_file: Path | None = None  # PEM: authorities trusted besides the usual ones, for this hospital alone
     facility_code: str = Field("", pattern=r"^([0-9A-Z]{5})?$")  # empty: only the name is sent
     schedule: Annotated[str, AfterValidator(is_cron)] = "*/30 * * * *"  # cron, Asia/Ho_Chi_Minh

@@ -1,16 +1,17 @@
 """FastAPI applications around the FHIR router: the endpoint that hospitals call, and its safety net."""
 
-from collections.abc import Awaitable, Callable, Container, MutableMapping
+from collections.abc import Awaitable, Callable, Container, MutableMapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from adapter.authorization.clients import HospitalClients
 from adapter.database import read_transaction
 from adapter.errors import FhirError
 from adapter.fhir.codec import Resource, dumps
@@ -20,10 +21,11 @@ from adapter.repository.repository import Repository
 from adapter.repository.transaction_writer import OnChange
 from adapter.telemetry import get_logger
 from adapter.web.access_counter import AccessCounter
-from adapter.web.bearer_tokens import bearer_authentication
+from adapter.web.bearer_tokens import TrustedProxy, bearer_authentication
 from adapter.web.content_negotiation import error_response, in_wanted_format
 from adapter.web.fhir_api import fhir_router
 from adapter.web.request_body import BodyLimits
+from adapter.web.token_endpoint import token_routes
 
 __all__ = ["ACCEPTED_TYPES", "endpoint_app", "fhir_app"]
 
@@ -121,11 +123,13 @@ def fhir_app(
     description: str,
     secured: bool = True,
     after_write: Callable[[], None] | None = None,
+    routers: Sequence[APIRouter] = (),
 ) -> FastAPI:
     """An application with the FHIR API under `/fhir`, `/health`, and outcomes for every error.
 
     `after_write` runs between the commit of a request that may have written and its answer, so that a
-    sender who has the answer finds the work done; what it raises is logged and fails no request.
+    sender who has the answer finds the work done; what it raises is logged and fails no request. `routers`
+    are asked first.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_exception_handler(FhirError, _on_fhir_error)
@@ -134,6 +138,8 @@ def fhir_app(
     app.add_exception_handler(PoolTimeout, _on_busy)
     app.add_middleware(ErrorMiddleware, after_write=after_write)
     _health(app, repository.engine)
+    for router in routers:
+        app.include_router(router)
     app.include_router(
         fhir_router(
             repository,
@@ -193,6 +199,8 @@ def endpoint_app(
     limits: BodyLimits | None = None,
     own_system: str | None = None,
     hospitals: Container[str] | None = None,
+    clients: HospitalClients | None = None,
+    proxy: TrustedProxy | None = None,
     accepts: frozenset[str] = ACCEPTED_TYPES,
     description: str = "Results of cadres' examinations and treatment",
 ) -> FastAPI:
@@ -200,7 +208,7 @@ def endpoint_app(
 
     `on_change` stores the delivery in the inbox within the transaction that stores the resource,
     so what was acknowledged is there; `after_receive` may process it once it is committed. Tokens of others
-    than `hospitals` (None: of anybody) are refused.
+    than `hospitals` (None: of anybody) are refused; `clients` and `proxy` are further ways to show who calls.
     """
     repository = Repository(
         engine,
@@ -214,11 +222,12 @@ def endpoint_app(
     )
     app = fhir_app(
         repository,
-        identify=bearer_authentication(engine, hospitals),
+        identify=bearer_authentication(engine, hospitals, clients=clients, proxy=proxy),
         base=public_url,
         limits=limits,
         description=description,
         after_write=after_receive,
+        routers=() if clients is None else (token_routes(clients),),
     )
     app.state.access_counter = AccessCounter(engine, lambda: datetime.now(UTC))
     return app

@@ -13,12 +13,16 @@ from adapter.fhir.validation.checker import check_resource
 from adapter.inbox.receive import receive_version
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.configuration_changes import note_configuration
+from adapter.pipeline.inbound.hospital_clients import hospital_clients
 from adapter.pipeline.inbound.inbox import process_inbox
 from adapter.pipeline.inbound.refusal import refuse_erased
 from adapter.repository.write_plan import VersionChange
+from adapter.settings import Settings
 from adapter.texts import say
 from adapter.web.app import endpoint_app
+from adapter.web.bearer_tokens import TrustedProxy
 from adapter.web.request_body import BodyLimits
+from adapter.web.token_endpoint import token_url
 
 __all__ = ["adapter_endpoint", "check_received"]
 
@@ -35,6 +39,15 @@ def check_received(resource: Resource) -> list[Issue]:
         else issue
         for issue in check_resource(resource)
     ]
+
+
+def _proxy(settings: Settings) -> TrustedProxy | None:
+    """The proxy that the settings trust to say which certificate it was shown."""
+    trusted = settings.proxy
+    if trusted is None:
+        return None
+    secret = settings.secret(trusted.secret).get_secret_value()
+    return TrustedProxy(secret, trusted.secret_header, trusted.certificate_header)
 
 
 def adapter_endpoint(adapter: Adapter) -> FastAPI:
@@ -71,6 +84,8 @@ def adapter_endpoint(adapter: Adapter) -> FastAPI:
         validate=check_received,
         own_system=settings.centre.identifier_system,
         hospitals=settings.hospitals,
+        clients=hospital_clients(adapter, token_url(settings.public_url)),
+        proxy=_proxy(settings),
         public_url=settings.public_url,
         limits=BodyLimits(max_bytes=settings.max_body_bytes, max_depth=settings.max_body_depth),
     )

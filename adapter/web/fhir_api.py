@@ -18,6 +18,7 @@ from adapter.repository.search_query import parse_query_string
 from adapter.web.content_negotiation import FHIR_JSON, check_accept, in_wanted_format, wants_xml
 from adapter.web.interactions import InteractionHandlers
 from adapter.web.request_body import BodyLimits
+from adapter.web.scope_checks import require_bundle_scopes, require_scope
 
 # ruff: noqa: B008 - FastAPI declares what a handler depends on in its defaults
 
@@ -74,7 +75,10 @@ def fhir_router(
     )
 
     def owner(request: Request) -> str:
-        return identify(request)  # FastAPI reads the annotations of what it calls; this one has them
+        """FastAPI reads the annotations of what it calls; this one has them."""
+        found = identify(request)
+        require_scope(request, prefix)
+        return found
 
     _whole_server(routes, api, owner)
     _reading(routes, api, owner)
@@ -102,6 +106,7 @@ def _whole_server(routes: APIRouter, api: InteractionHandlers, identify: Identif
     def bundle(
         request: Request, owner: str = Depends(identify), body: Resource = Depends(api.body)
     ) -> Response:
+        require_bundle_scopes(request, body)
         return api.bundle(request, owner, body)
 
 

@@ -29,6 +29,7 @@ from adapter.settings import (
     SourceSettings,
     load_settings,
 )
+from adapter.settings.client import ProxySettings
 from adapter.texts import LANGUAGES, catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -96,12 +97,13 @@ def _named_settings(heading: str) -> set[str]:
 
 
 def test_the_operating_page_names_the_settings_that_exist() -> None:
-    general = set(Settings.model_fields) - {"alarm", "centre", "hospitals", "sources"}
+    general = set(Settings.model_fields) - {"alarm", "centre", "hospitals", "proxy", "sources"}
     assert _named_settings("## Settings") == general | {
         f"centre.{name}" for name in CentreSettings.model_fields
     }
     assert _named_settings("For each hospital") == set(HospitalSettings.model_fields)
     assert _named_settings("For each source") == set(SourceSettings.model_fields)
+    assert _named_settings("Certificates are believed") == set(ProxySettings.model_fields)
     mail = {f"mail.{name}" for name in MailSettings.model_fields}
     assert _named_settings("For alarms") == set(AlarmSettings.model_fields) - {"mail"} | mail
 
@@ -166,12 +168,14 @@ def test_the_settings_template_shows_every_setting_with_its_default(
         "mappings",
         "public_url",
         "audit_key",
+        "proxy",
     }  # which have no default that could be shown
     hidden = {**dict.fromkeys(shipped, True), "alarm": {"webhook", "webhook_token", "mail"}}
     assert shown.model_dump(exclude=hidden) == defaults.model_dump(exclude=hidden)
     named = tomllib.loads(_uncommented("en"))
     assert set(named) == set(Settings.model_fields)
     assert set(named["hospitals"]["bv-tinh"]) == set(HospitalSettings.model_fields) - {"name"}
+    assert set(named["proxy"]) == set(ProxySettings.model_fields)
     assert set(named["sources"]["his"]) == set(SourceSettings.model_fields)
     assert set(named["alarm"]) == set(AlarmSettings.model_fields)
     assert set(named["alarm"]["mail"]) == set(MailSettings.model_fields)

@@ -1,0 +1,30 @@
+"""Hospitals' own clients as the settings register them."""
+
+import time
+
+from adapter.authorization.client_keys import KeysUnavailable
+from adapter.authorization.clients import HospitalClients
+from adapter.delivery.http.json_document import DocumentUnavailable, fetch_json
+from adapter.pipeline.application import Adapter
+
+__all__ = ["hospital_clients"]
+
+
+def hospital_clients(adapter: Adapter, token_url: str | None) -> HospitalClients:
+    """Who may ask for tokens at `token_url`; None: nobody."""
+    settings = adapter.settings
+    return HospitalClients(
+        adapter.engine,
+        {name: hospital.client for name, hospital in settings.hospitals.items()},
+        folder=settings.folder,
+        token_url=token_url,
+        monotonic=time.monotonic,
+        fetch=_fetch,
+    )
+
+
+def _fetch(url: str) -> object:
+    try:
+        return fetch_json(url)
+    except DocumentUnavailable as error:
+        raise KeysUnavailable(error.why) from None

@@ -1,0 +1,79 @@
+"""Which scope an interaction needs, and whether the caller's token has it."""
+
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+from fastapi import Request
+
+from adapter.authorization.scopes import Right, Scope, is_allowed
+from adapter.fhir.codec import Resource
+from adapter.repository.interaction_errors import interaction_error
+
+__all__ = ["remember_scopes", "require_bundle_scopes", "require_scope"]
+
+_WRITES: Final[dict[str, Right]] = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d"}
+
+
+def remember_scopes(request: Request, scopes: tuple[Scope, ...] | None) -> None:
+    """What the caller's token may do; None: all."""
+    request.state.scopes = scopes
+
+
+def require_scope(request: Request, prefix: str) -> None:
+    """Raise FhirError 403 where the caller's token does not have what this request needs. A Bundle's entries
+    are `require_bundle_scopes`'s.
+    """
+    scopes = _scopes(request)
+    if scopes is None:
+        return
+    path = request.url.path.removeprefix(prefix)
+    for right, type_ in _needed(request.method, path):
+        _require(scopes, right, type_)
+
+
+def require_bundle_scopes(request: Request, bundle: Resource) -> None:
+    """The same for each entry of a batch or transaction. What is not well made is refused elsewhere."""
+    scopes = _scopes(request)
+    entries = bundle.get("entry")
+    if scopes is None:
+        return
+    for entry in entries if isinstance(entries, list) else ():
+        asked = entry.get("request") if isinstance(entry, dict) else None
+        method, url = (asked.get("method"), asked.get("url")) if isinstance(asked, dict) else (None, None)
+        if not isinstance(method, str) or not isinstance(url, str):
+            # messages and documents have no requests: their resources are created
+            resource = entry.get("resource") if isinstance(entry, dict) else None
+            type_ = resource.get("resourceType") if isinstance(resource, dict) else None
+            _require(scopes, "c", type_ if isinstance(type_, str) else "*")
+            continue
+        for right, type_ in _needed(method, urlsplit(url).path):
+            _require(scopes, right, type_)
+
+
+def _scopes(request: Request) -> tuple[Scope, ...] | None:
+    found: tuple[Scope, ...] | None = getattr(request.state, "scopes", None)
+    return found
+
+
+def _require(scopes: tuple[Scope, ...], right: Right, type_: str) -> None:
+    if not is_allowed(scopes, right, type_):
+        raise interaction_error(403, "forbidden", "no_scope", scope=f"system/{type_}.{right}")
+
+
+def _needed(method: str, path: str) -> Iterator[tuple[Right, str]]:
+    """The rights that one interaction needs, and on which type (`*`: on every one)."""
+    first, *rest = [part for part in path.split("/") if part] or [""]
+    if not first or (first == "metadata" and not rest) or rest == ["$validate"]:
+        return  # what they answer is of nobody
+    if any(part.startswith("$") for part in (first, *rest)):
+        yield "r", "*"  # an operation may give anything
+        yield "s", "*"
+    elif "_search" in (first, *rest):
+        yield "s", "*" if first == "_search" else first
+    elif method not in ("GET", "HEAD"):
+        yield _WRITES.get(method, "u"), first
+    elif first == "_history":
+        yield "s", "*"
+    else:
+        yield ("s" if not rest or rest[0] == "_history" else "r"), first
