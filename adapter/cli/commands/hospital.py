@@ -1,6 +1,7 @@
 """`adapter hospital`: their tokens, how each is served, and the switch that stops it."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +10,7 @@ from adapter.cli.commands import hospital_server
 from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating, settings_of
 from adapter.cli.terminal.output import emit, moment, rows, table
-from adapter.texts import catalogue, say
+from adapter.texts import catalogue, current_language, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,7 @@ def register(app: typer.Typer) -> None:
     hospital.command("resume", help=say("hospital.help_resume"))(hospital_resume)
     hospital.command("reset", help=say("hospital.help_reset"))(hospital_reset)
     hospital.command("token", help=say("cli.help_hospital_token"))(hospital_token)
+    hospital.command("onboard", help=say("hospital.help_onboard"))(hospital_onboard)
     hospital_server.register(hospital)
     app.add_typer(hospital, name="hospital")
 
@@ -57,6 +59,25 @@ def hospital_token(
         token = IssueToken(hospital).perform(operating(adapter))
     typer.echo(say("cli.token_once", hospital=hospital), err=True)
     emit({"hospital": hospital, "token": token}, as_json, lambda _: typer.echo(token))
+
+
+def hospital_onboard(
+    context: typer.Context,
+    name: Name,
+    out: Annotated[Path | None, typer.Option("--out", help=say("hospital.help_onboard_out"))] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write what a hospital must know before its first result."""
+    from adapter.operations.onboarding import write_onboarding
+
+    settings = settings_of(context)
+    hospital = settings.hospital(name)
+    written = [
+        str(file)
+        for file in write_onboarding(settings, hospital, out or Path("onboarding") / name, current_language())
+    ]
+    done = say("hospital.onboard_done", files=", ".join(written), hospital=hospital.display, name=name)
+    emit({"hospital": name, "files": written}, as_json, lambda out: out.print(done))
 
 
 def hospital_list(context: typer.Context, as_json: AsJson = False) -> None:
