@@ -41,6 +41,7 @@ from adapter.records.sources.sql import database as remote
 from adapter.records.sources.sql import source_cursor as cursors
 from adapter.records.store import RecordStore
 from adapter.repository import erasure as repository_erase
+from adapter.repository import search_statements
 from adapter.repository import store as repository
 from adapter.web import access_counter, app
 
@@ -73,7 +74,17 @@ STORES: tuple[type | ModuleType, ...] = (
         ImportWriter,
         cursors,
     ),
-    *(tabs, receive, InboxStore, inbox_erase, repository, repository_erase, audit, withheld),
+    *(
+        tabs,
+        receive,
+        InboxStore,
+        inbox_erase,
+        repository,
+        search_statements,
+        repository_erase,
+        audit,
+        withheld,
+    ),
 )
 OTHERS: dict[type | ModuleType, str] = {
     HospitalStore: "hospitals are few",

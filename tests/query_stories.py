@@ -38,7 +38,9 @@ from adapter.records.sources.checkup.tabs import form_tabs
 from adapter.records.sources.sql import source_cursor as cursors
 from adapter.records.store import RecordStore
 from adapter.repository import erasure as repository_erase
+from adapter.repository import search_statements
 from adapter.repository import store as repository
+from adapter.repository.request_limits import DEFAULT_LIMITS, RequestBudget
 from adapter.repository.search_index import IndexRow
 from adapter.repository.search_query import TokenCriterion, parse_search
 
@@ -375,17 +377,22 @@ def keeping(engine: Engine) -> None:
         repository.lock_owner(connection, BV)
         assert repository.current_versions(connection, BV, [key])
         assert repository.current_with_bodies(connection, BV, [key])
+        assert repository.body_lengths(connection, BV, [key])
         assert repository.ids_by_identifier(connection, BV, [(kind, TokenCriterion("urn:x", "v3"))])
         assert repository.ids_by_content(connection, BV, [(kind, "content3")])
         assert repository.select_version(connection, BV, *key, 1)
-        assert repository.select_history(connection, BV, *key, limit=10, before=None, since=0)
+        assert repository.select_history(
+            connection, BV, *key, limit=10, before=None, since=0, most_bytes=9**9
+        )
+        with search_statements.limited_time(connection, RequestBudget(DEFAULT_LIMITS)):
+            assert search_statements.count_matches(connection, BV, parse_search(kind, searches[0])) >= 0
         for search in searches:
             query = parse_search(kind, search)
-            repository.matching_ids(connection, BV, query, 2)
-            repository.count_matches(connection, BV, query)
-            repository.select_page(connection, BV, query)
-        repository.select_page(
-            connection, BV, replace(parse_search(kind, [subject]), after=("o0003", "o0003"))
+            search_statements.matching_ids(connection, BV, query, 2)
+            search_statements.count_matches(connection, BV, query)
+            search_statements.select_page(connection, BV, query, 9**9)
+        search_statements.select_page(
+            connection, BV, replace(parse_search(kind, [subject]), after=("o0003", "o0003")), 9**9
         )
         repository.insert_versions(
             connection, BV, [_written("o0000", 3), _written("new", 1), _written("o0003", 3, gone=True)]

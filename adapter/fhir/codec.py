@@ -6,6 +6,7 @@
 
 import codecs
 import json
+from collections import Counter
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
@@ -101,8 +102,8 @@ def unique_properties(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The object of these properties. Raises DuplicatePropertyError where one is there twice."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise DuplicatePropertyError(next(name for name in names if names.count(name) > 1)[:60])
+        counted = Counter(name for name, _ in pairs)
+        raise DuplicatePropertyError(next(name for name in counted if counted[name] > 1)[:60])
     return found
 
 

@@ -9,11 +9,16 @@ from adapter.errors import FhirError
 from adapter.fhir.codec import Resource
 from adapter.fhir.operation_outcome import Issue
 from adapter.repository.interaction_errors import InteractionRefused, interaction_error, issues_of_error
+from adapter.repository.request_limits import (
+    DEFAULT_LIMITS,
+    RequestLimits,
+    over_limit,
+    require_fitting_resource,
+)
 from adapter.repository.resource_types import ID_PATTERN, RESOURCE_TYPES
 from adapter.repository.search_query import SearchQuery, parse_condition
 
 __all__ = [
-    "MAX_ENTRIES",
     "MAX_REPORTED_ISSUES",
     "Interaction",
     "InteractionChecks",
@@ -25,7 +30,6 @@ __all__ = [
 ]
 
 _HEADERS: Final = {"ifMatch": "If-Match", "ifNoneMatch": "If-None-Match", "ifNoneExist": "If-None-Exist"}
-MAX_ENTRIES: Final = 1000
 MAX_REPORTED_ISSUES: Final = 100
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE"]
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -63,11 +67,12 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True)
 class InteractionChecks:
-    """What a server takes: its types (None: all of R4), whether it deletes, and its validator."""
+    """What a server takes: its types (None: all of R4), whether it deletes, its validator, its limits."""
 
     accepts: frozenset[str] | None = None
     deletes: bool = True
     validate: Callable[[Resource], list[Issue]] | None = None
+    limits: RequestLimits = DEFAULT_LIMITS
 
     def type_refusal(self, resource_type: object, where: str) -> FhirError | None:
         """Why a resource of this type is not taken, or None."""
@@ -81,9 +86,13 @@ class InteractionChecks:
         return None
 
     def check(self, entry: Interaction) -> None:
-        """Raise a Refusal (400, or 422 where only rules are broken) with the errors of the resource,
-        at most MOST_ISSUES."""
-        if entry.resource is None or self.validate is None:
+        """Raise FhirError 413 for a resource beyond the limits, or a refusal (400, or 422 where only rules
+        are broken) with its errors, at most MAX_REPORTED_ISSUES.
+        """
+        if entry.resource is None:
+            return
+        require_fitting_resource(entry.resource, self.limits, entry.at("resource"))
+        if self.validate is None:
             return
         errors = (issue for issue in self.validate(entry.resource) if issue.is_error)
         if issues := [_moved(issue, entry) for issue in islice(errors, MAX_REPORTED_ISSUES)]:
@@ -116,7 +125,7 @@ def parse_bundle(
     """The entries of a batch or transaction in their order; in place of a bad one, its refusal.
 
     Raises FhirError 400 when the Bundle itself is not one that can be processed, 413 when it has
-    more than MOST_ENTRIES. With MOST_ISSUES said, a transaction is refused as it stands, and each
+    more than its limit. With MAX_REPORTED_ISSUES said, a transaction is refused as it stands, and each
     further entry of a batch gets one issue: what is wrong must not cost more than what is right.
     """
     if bundle.get("type") not in ("batch", "transaction"):
@@ -124,8 +133,8 @@ def parse_bundle(
     listed = bundle.get("entry", [])
     if not isinstance(listed, list):
         raise interaction_error(400, "structure", "not_a_list", "Bundle.entry")
-    if len(listed) > MAX_ENTRIES:
-        raise interaction_error(413, "too-costly", "too_many_entries", "Bundle.entry", limit=MAX_ENTRIES)
+    if len(listed) > checks.limits.max_entries:
+        raise over_limit(checks.limits, "max_entries", len(listed), "Bundle.entry")
     parsed: list[Interaction | FhirError] = []
     said = 0
     for position, item in enumerate(listed):

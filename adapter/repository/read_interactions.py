@@ -10,9 +10,11 @@ from adapter.fhir.codec import Resource
 from adapter.repository import store
 from adapter.repository.bundle_entries import Interaction
 from adapter.repository.interaction_errors import interaction_error
+from adapter.repository.request_limits import RequestBudget
 from adapter.repository.resource_types import ID_PATTERN, RESOURCE_TYPES
 from adapter.repository.response_bundles import history_bundle, searchset_bundle, version_etag
 from adapter.repository.search_query import SearchQuery, parse_query_string, parse_search
+from adapter.repository.search_statements import count_matches, limited_time, select_page
 from adapter.repository.store import VersionRow
 from adapter.repository.stored_content import format_instant
 
@@ -40,6 +42,8 @@ class ResultPage:
 
 def read_current(connection: Connection, owner: str, kind: str, resource_id: str) -> VersionRow:
     """The newest version. Raises FhirError 404, or 410 for a deleted resource."""
+    if not ID_PATTERN.fullmatch(resource_id):
+        raise interaction_error(404, "not-found", "no_resource_here", type=kind)
     row = store.current_with_bodies(connection, owner, [(kind, resource_id)]).get((kind, resource_id))
     if row is None:
         raise interaction_error(404, "not-found", "no_resource_here", type=kind)
@@ -51,7 +55,8 @@ def read_current(connection: Connection, owner: str, kind: str, resource_id: str
 def read_version(connection: Connection, owner: str, kind: str, resource_id: str, number: str) -> VersionRow:
     """One version. Raises FhirError 404, or 410 for the version that deleted the resource."""
     wanted = int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0
-    row = store.select_version(connection, owner, kind, resource_id, wanted)
+    known = ID_PATTERN.fullmatch(resource_id) is not None
+    row = store.select_version(connection, owner, kind, resource_id, wanted) if known else None
     if row is None:
         raise interaction_error(404, "not-found", "no_such_version", type=kind)
     if row.deleted:
@@ -59,13 +64,16 @@ def read_version(connection: Connection, owner: str, kind: str, resource_id: str
     return row
 
 
-def read_search_page(connection: Connection, owner: str, query: SearchQuery) -> ResultPage:
-    """One page of a search."""
-    total = store.count_matches(connection, owner, query)
-    if query.count_only:
-        return ResultPage(total, (), False)
-    rows = store.select_page(connection, owner, query)
-    return ResultPage(total, tuple(rows[: query.count]), len(rows) > query.count)
+def read_search_page(
+    connection: Connection, owner: str, query: SearchQuery, budget: RequestBudget
+) -> ResultPage:
+    """One page of a search. Raises FhirError 422 when it takes longer than the request may."""
+    with limited_time(connection, budget):
+        total = count_matches(connection, owner, query)
+        if query.count_only:
+            return ResultPage(total, (), False)
+        rows, more = select_page(connection, owner, query, budget.bytes_left)
+    return ResultPage(total, tuple(rows), more)
 
 
 def read_history(
@@ -73,18 +81,28 @@ def read_history(
     owner: str,
     kind: str,
     resource_id: str,
+    budget: RequestBudget,
     *,
     limit: int = _PAGE,
     before: int | None = None,
     since: int = 0,
 ) -> ResultPage:
     """The versions of one resource, newest first. Raises FhirError 404 when there never was one."""
-    total, rows = store.select_history(
-        connection, owner, kind, resource_id, limit=limit + 1, before=before, since=since
+    if not ID_PATTERN.fullmatch(resource_id):
+        raise interaction_error(404, "not-found", "no_resource_here", type=kind)
+    total, rows, more = store.select_history(
+        connection,
+        owner,
+        kind,
+        resource_id,
+        limit=limit,
+        before=before,
+        since=since,
+        most_bytes=budget.bytes_left,
     )
     if not rows and not store.current_versions(connection, owner, [(kind, resource_id)]):
         raise interaction_error(404, "not-found", "no_resource_here", type=kind)
-    return ResultPage(total, tuple(rows[:limit]), len(rows) > limit)
+    return ResultPage(total, tuple(rows), more)
 
 
 def history_links(
@@ -100,8 +118,21 @@ def history_links(
     return links
 
 
-def get_response(connection: Connection, owner: str, entry: Interaction, base: str) -> Resource:
-    """The response entry of a GET or HEAD entry. Raises FhirError at the entry."""
+def get_response(
+    connection: Connection, owner: str, entry: Interaction, base: str, budget: RequestBudget
+) -> Resource:
+    """The response entry of a GET or HEAD entry. Raises FhirError at the entry, 422 where the request has
+    used up what it may cost.
+    """
+    budget.spend_bytes(0, entry.at("request.url"))
+    answer, size = _get_response(connection, owner, entry, base, budget)
+    budget.spend_bytes(size, entry.at("request.url"))
+    return answer
+
+
+def _get_response(
+    connection: Connection, owner: str, entry: Interaction, base: str, budget: RequestBudget
+) -> tuple[Resource, int]:
     path, _, query = entry.url.partition("?")
     segments = [segment for segment in path.split("/") if segment]
     where = entry.at("request.url")
@@ -109,10 +140,13 @@ def get_response(connection: Connection, owner: str, entry: Interaction, base: s
         raise interaction_error(400, "not-supported", "unknown_type", where)
     kind = segments[0]
     if len(segments) == 1:
-        found = parse_search(kind, parse_query_string(query), base=base, expression=where)
-        page = read_search_page(connection, owner, found)
+        found = parse_search(
+            kind, parse_query_string(query), base=base, expression=where, limits=budget.limits
+        )
+        budget.spend_search_values(found.value_count, where)
+        page = read_search_page(connection, owner, found, budget)
         body = searchset_bundle(found, page.total, page.rows, page.more, base)
-        return _entry(entry, body, {"status": "200 OK"})
+        return _entry(entry, body, {"status": "200 OK"}), len(body)
     if (
         not ID_PATTERN.fullmatch(segments[1])
         or segments[2:3] not in ([], ["_history"])
@@ -121,14 +155,15 @@ def get_response(connection: Connection, owner: str, entry: Interaction, base: s
     ):
         raise interaction_error(400, "value", "bad_url", where)
     if len(segments) == 3:
-        past = read_history(connection, owner, kind, segments[1])
+        past = read_history(connection, owner, kind, segments[1], budget)
         links = history_links(base, past, kind, segments[1], limit=_PAGE, since=None)
-        return _entry(entry, history_bundle(past.total, past.rows, base, links), {"status": "200 OK"})
+        body = history_bundle(past.total, past.rows, base, links)
+        return _entry(entry, body, {"status": "200 OK"}), len(body)
     if len(segments) == 4:
         row = read_version(connection, owner, kind, segments[1], segments[3])
     else:
         row = read_current(connection, owner, kind, segments[1])
-    return _row_entry(entry, row, base)
+    return _row_entry(entry, row, base), len(row.body)
 
 
 def _row_entry(entry: Interaction, row: VersionRow, base: str) -> Resource:

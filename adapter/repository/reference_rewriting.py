@@ -13,7 +13,13 @@ from typing import Any, Final
 from adapter.fhir.codec import Resource
 from adapter.repository.resource_types import ID_PATTERN, RESOURCE_TYPES
 
-__all__ = ["conditional_type", "internal_references", "reference_links", "rewrite_references"]
+__all__ = [
+    "conditional_type",
+    "dependency_levels",
+    "internal_references",
+    "reference_links",
+    "rewrite_references",
+]
 
 _HREF: Final = re.compile(r"""((?:href|src)\s*=\s*["'])(urn:(?:uuid|oid):[^"']+)""")
 _CONDITIONAL: Final = re.compile(r"([A-Z][A-Za-z]+)\?.+", re.DOTALL)
@@ -58,6 +64,24 @@ def internal_references(resource: Resource, full_url: str | None, known: Mapping
     return {
         target for _, text in reference_links(resource) if (target := _target(text, root, known)) is not None
     }
+
+
+def dependency_levels(waits_for: Mapping[int, set[int]]) -> Iterator[list[int]]:
+    """The places in levels: each waits for places of earlier levels only (or for itself). Those in a circle,
+    and what waits for one, are in none. Takes time in proportion to places and references.
+    """
+    missing = {place: len(others - {place}) for place, others in waits_for.items()}
+    waiting: dict[int, list[int]] = {}
+    for place, others in waits_for.items():
+        for other in others - {place}:
+            waiting.setdefault(other, []).append(place)
+    level = [place for place, count in missing.items() if not count]
+    while level:
+        yield level
+        below = [place for done in level for place in waiting.get(done, ())]
+        for place in below:
+            missing[place] -= 1
+        level = sorted({place for place in below if not missing[place]})
 
 
 def _target(text: str, root: str | None, known: Mapping[str, Any]) -> str | None:

@@ -5,8 +5,9 @@ Everything belongs to an `owner`: who sent it, and the only one who sees it.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -19,6 +20,12 @@ from adapter.repository import read_interactions, store
 from adapter.repository.bundle_entries import Interaction, InteractionChecks, parse_bundle, require_all_valid
 from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.read_interactions import ResultPage, get_response
+from adapter.repository.request_limits import (
+    DEFAULT_LIMITS,
+    RequestBudget,
+    RequestLimits,
+    fitting_keys,
+)
 from adapter.repository.response_bundles import error_response_entry, response_bundle, response_entry
 from adapter.repository.search_query import SearchQuery
 from adapter.repository.store import VersionRow
@@ -52,10 +59,11 @@ class Repository:
         validate: Callable[[Resource], list[Issue]] | None = None,
         base: str | None = None,
         own_system: str | None = None,
+        limits: RequestLimits = DEFAULT_LIMITS,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self.engine = engine
-        self.checks = InteractionChecks(accepts=accepts, deletes=deletes, validate=validate)
+        self.checks = InteractionChecks(accepts, deletes, validate, limits)
         self.base = base
         self._recognise_repeats = recognise_repeats
         self._on_change = on_change
@@ -77,7 +85,7 @@ class Repository:
     def search(self, owner: str, query: SearchQuery) -> ResultPage:
         """One page of a search."""
         with read_transaction(self.engine) as connection:
-            return read_interactions.read_search_page(connection, owner, query)
+            return read_interactions.read_search_page(connection, owner, query, self._budget())
 
     def history(
         self,
@@ -92,8 +100,11 @@ class Repository:
         """The versions of one resource, newest first. Raises FhirError 404 when there never was one."""
         with read_transaction(self.engine) as connection:
             return read_interactions.read_history(
-                connection, owner, kind, resource_id, limit=limit, before=before, since=since
+                connection, owner, kind, resource_id, self._budget(), limit=limit, before=before, since=since
             )
+
+    def _budget(self) -> RequestBudget:
+        return RequestBudget(self.checks.limits)
 
     def counts(self, owner: str) -> dict[str, int]:
         """Live resources by type."""
@@ -145,7 +156,7 @@ class Repository:
             self.checks.check(entry)
         with self.write_transaction(owner) as writer:
             outcome = writer.run([entry])[0]
-            return self._with_bodies(writer.connection, owner, [outcome])[0]
+            return self._with_bodies(writer.connection, owner, [outcome], self._budget())[0]
 
     @contextmanager
     def write_transaction(
@@ -155,16 +166,22 @@ class Repository:
         is what they came in, None: by itself.
         """
         with write_transaction(self.engine) as connection:
-            yield TransactionWriter(
-                connection,
-                owner,
-                now=int(self._clock().timestamp() * 1000),
-                base=self.base,
-                recognise_repeats=self._recognise_repeats,
-                on_change=self._on_change,
-                own_system=self._own_system,
-                request=request or SentRequest(),
-            )
+            yield self._writer(connection, owner, request or SentRequest(), self._budget())
+
+    def _writer(
+        self, connection: Connection, owner: str, request: SentRequest, budget: RequestBudget
+    ) -> TransactionWriter:
+        return TransactionWriter(
+            connection,
+            owner,
+            now=int(self._clock().timestamp() * 1000),
+            budget=budget,
+            base=self.base,
+            recognise_repeats=self._recognise_repeats,
+            on_change=self._on_change,
+            own_system=self._own_system,
+            request=request,
+        )
 
     # Bundles
 
@@ -172,77 +189,112 @@ class Repository:
         """Process a batch or a transaction (http://hl7.org/fhir/R4/http.html#transaction).
 
         `base` is the server's URL as the sender sees it; `representation` puts the resources into
-        the response. Raises FhirError: a transaction then left nothing behind.
+        the response, as far as it may be long. Raises FhirError: a transaction then left nothing behind.
         """
         parsed = parse_bundle(bundle, self.checks, base)
-        request = SentRequest(envelope={name: part for name, part in bundle.items() if name != "entry"})
+        envelope = {name: part for name, part in bundle.items() if name != "entry"}
+        work = _BundleWork(owner, base, representation, SentRequest(envelope=envelope), self._budget())
         if bundle.get("type") == "transaction":
-            answers = self._transaction(owner, require_all_valid(parsed), base, representation, request)
-            return response_bundle("transaction", answers)
-        answers = [self._one_of_batch(owner, entry, base, representation, request) for entry in parsed]
-        return response_bundle("batch", answers)
+            return response_bundle("transaction", self._transaction(work, require_all_valid(parsed)))
+        return response_bundle("batch", self._batch(work, parsed))
 
-    def _transaction(
-        self,
-        owner: str,
-        entries: Sequence[Interaction],
-        base: str,
-        representation: bool,
-        request: SentRequest,
-    ) -> list[Resource]:
-        writes = [entry for entry in entries if entry.method not in ("GET", "HEAD")]
-        answers: dict[int | None, Resource] = {}
-        with self.write_transaction(owner, request) if writes else self._looking(owner) as writer:
-            outcomes = writer.run(writes) if writes else []
-            if representation:
-                outcomes = self._with_bodies(writer.connection, owner, outcomes)
-            for entry, outcome in zip(writes, outcomes, strict=True):
-                body = outcome.body if representation else None
-                answers[entry.position] = response_entry(outcome, base, body=body)
-            for entry in entries:
-                if entry.position not in answers:
-                    answers[entry.position] = self._get(writer.connection, owner, entry, base)
-        return [answers[entry.position] for entry in entries]
+    def _transaction(self, work: "_BundleWork", entries: Sequence[Interaction]) -> list[Resource]:
+        if all(entry.method in _READS for entry in entries):
+            with read_transaction(self.engine) as connection:
+                return [self._get(connection, work, entry) for entry in entries]
+        with write_transaction(self.engine) as connection:
+            return self._entries(connection, work, entries)
+
+    def _batch(self, work: "_BundleWork", parsed: Sequence[Interaction | FhirError]) -> list[Resource]:
+        """Entry by entry, each alone: what is refused undoes nothing of the others. Some share one commit, so
+        that a thousand wait not a thousand times for the disk; only some, so that others can write between.
+        """
+        answers: list[Resource] = []
+        for group in _grouped(parsed):
+            if any(isinstance(entry, Interaction) and entry.method not in _READS for entry in group):
+                with write_transaction(self.engine) as connection:
+                    answers += [self._one_of_batch(connection, work, entry) for entry in group]
+            else:
+                with read_transaction(self.engine) as connection:
+                    answers += [self._one_of_batch(connection, work, entry) for entry in group]
+        return answers
 
     def _one_of_batch(
-        self,
-        owner: str,
-        entry: Interaction | FhirError,
-        base: str,
-        representation: bool,
-        request: SentRequest,
+        self, connection: Connection, work: "_BundleWork", entry: Interaction | FhirError
     ) -> Resource:
+        if isinstance(entry, FhirError):
+            return error_response_entry(entry)
         try:
-            if isinstance(entry, FhirError):
-                return error_response_entry(entry)
-            return self._transaction(owner, [entry], base, representation, request)[0]
+            with connection.begin_nested():
+                return self._entries(connection, work, [entry])[0]
         except FhirError as error:
             return error_response_entry(error)
 
+    def _entries(
+        self, connection: Connection, work: "_BundleWork", entries: Sequence[Interaction]
+    ) -> list[Resource]:
+        writes = [entry for entry in entries if entry.method not in _READS]
+        answers: dict[int | None, Resource] = {}
+        if writes:
+            outcomes = self._writer(connection, work.owner, work.request, work.budget).run(writes)
+            if work.representation:
+                outcomes = self._with_bodies(connection, work.owner, outcomes, work.budget)
+            for entry, outcome in zip(writes, outcomes, strict=True):
+                body = outcome.body if work.representation else None
+                answers[entry.position] = response_entry(outcome, work.base, body=body)
+        for entry in entries:
+            if entry.position not in answers:
+                answers[entry.position] = self._get(connection, work, entry)
+        return [answers[entry.position] for entry in entries]
+
     @staticmethod
-    def _get(connection: Connection, owner: str, entry: Interaction, base: str) -> Resource:
+    def _get(connection: Connection, work: "_BundleWork", entry: Interaction) -> Resource:
         try:
-            return get_response(connection, owner, entry, base)
+            return get_response(connection, work.owner, entry, work.base, work.budget)
         except FhirError as error:
             error.expression = error.expression or entry.at("request.url")
             raise
 
-    @contextmanager
-    def _looking(self, owner: str) -> Iterator[TransactionWriter]:
-        with read_transaction(self.engine) as connection:
-            yield TransactionWriter(connection, owner, now=0)
-
     @staticmethod
     def _with_bodies(
-        connection: Connection, owner: str, outcomes: Sequence[InteractionOutcome]
+        connection: Connection, owner: str, outcomes: Sequence[InteractionOutcome], budget: RequestBudget
     ) -> list[InteractionOutcome]:
-        """The outcomes with the bodies of what was there already and not written now."""
+        """The outcomes with the bodies of what was there already and not written now, as far as the response
+        may be long: what is beyond has none.
+        """
         missing = [(o.type, o.id) for o in outcomes if o.body is None and o.status != 204]
-        rows = store.current_with_bodies(connection, owner, missing) if missing else {}
+        budget.count_bytes(sum(len(o.body) for o in outcomes if o.body is not None))
+        lengths = store.body_lengths(connection, owner, missing) if missing else {}
+        wanted = fitting_keys(list(lengths.items()), budget.bytes_left)
+        rows = store.current_with_bodies(connection, owner, wanted) if wanted else {}
+        budget.count_bytes(sum(len(row.body) for row in rows.values()))
         return [
             replace(o, body=rows[o.type, o.id].body) if (o.type, o.id) in rows and o.body is None else o
             for o in outcomes
         ]
+
+
+_READS = ("GET", "HEAD")
+_COMMITTED_TOGETHER = 25  # entries of a batch
+
+
+@dataclass(frozen=True, slots=True)
+class _BundleWork:
+    """What the entries of one Bundle share."""
+
+    owner: str
+    base: str
+    representation: bool
+    request: SentRequest
+    budget: RequestBudget
+
+
+def _grouped(parsed: Sequence[Interaction | FhirError]) -> Iterator[Sequence[Interaction | FhirError]]:
+    """Reads and writes apart, in their order: nobody waits to write while somebody searches."""
+    for _, run in groupby(parsed, lambda entry: isinstance(entry, Interaction) and entry.method in _READS):
+        entries = list(run)
+        for start in range(0, len(entries), _COMMITTED_TOGETHER):
+            yield entries[start : start + _COMMITTED_TOGETHER]
 
 
 def _type(resource: Resource) -> str:

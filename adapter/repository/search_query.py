@@ -15,6 +15,7 @@ from typing import Final, Literal
 from urllib.parse import parse_qsl
 
 from adapter.repository.interaction_errors import interaction_error
+from adapter.repository.request_limits import DEFAULT_LIMITS, RequestLimits, over_limit
 from adapter.repository.resource_types import ID_PATTERN, search_parameters
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
 _LOCAL: Final = timezone(timedelta(hours=7))  # a date without a zone is one of Vietnam
 _RESULT: Final = frozenset({"_count", "_summary", "_sort", "_cursor", "_format", "_pretty", "_total"})
 _MOST: Final = 1000
+_LONGEST_CURSOR: Final = 200
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _DATE: Final = re.compile(
     r"(eq|ne|gt|lt|ge|le)?(\d{4})(?:-(\d\d)(?:-(\d\d)"
@@ -84,6 +86,12 @@ class SearchQuery:
         return bool(self.ids or self.tokens or self.references or self.updated)
 
     @property
+    def value_count(self) -> int:
+        """How many values are asked for, the alternatives of all parameters together."""
+        groups = [*self.ids, *self.tokens, *(values for _, values in self.references)]
+        return sum(map(len, groups)) + len(self.updated)
+
+    @property
     def one_identifier(self) -> TokenCriterion | None:
         """The identifier, when `identifier=[system|]value` is the only condition."""
         if self.ids or self.references or self.updated or len(self.tokens) != 1:
@@ -93,9 +101,11 @@ class SearchQuery:
 
 
 def parse_query_string(query: str) -> list[tuple[str, str]]:
-    """Names and values of a URL's query, percent-decoded."""
+    """Names and values of a URL's query, percent-decoded. Raises FhirError 400, or 413 for too many."""
+    if (sent := query.count("&") + 1) > DEFAULT_LIMITS.max_parameters:
+        raise over_limit(DEFAULT_LIMITS, "max_parameters", sent)
     try:
-        return parse_qsl(query, keep_blank_values=True, max_num_fields=100, errors="strict")
+        return parse_qsl(query, keep_blank_values=True, errors="strict")
     except ValueError:
         raise interaction_error(400, "invalid", "bad_query") from None
 
@@ -127,12 +137,14 @@ def parse_search(
     lenient: bool = False,
     base: str | None = None,
     expression: str = "",
+    limits: RequestLimits = DEFAULT_LIMITS,
 ) -> SearchQuery:
     """A search of `resource_type`. `lenient` (Prefer: handling=lenient) drops unknown parameters.
 
-    Raises FhirError 400 that names the parameter.
+    Raises FhirError 400 that names the parameter, or 422 for more values than the limit.
     """
     query = SearchQuery(resource_type)
+    values_sent = 0
     for name, value in params:
         where = expression or f"http.{name}"
         if _CONTROL.search(name) or _CONTROL.search(value):
@@ -144,6 +156,9 @@ def parse_search(
             raise interaction_error(400, "not-supported", "unknown_parameter", where, name=name, known=known)
         if not value:
             raise interaction_error(400, "invalid", "empty_parameter", where, name=name)
+        values_sent += value.count(",") + 1
+        if values_sent > limits.max_search_values:
+            raise over_limit(limits, "max_search_values", values_sent, where)
         query = _with(query, name, value, where, base)
     if query.after is not None and isinstance(query.after[0], str) != (query.sort == "_id"):
         raise interaction_error(400, "invalid", "bad_cursor", "http._cursor")
@@ -307,10 +322,19 @@ def page_cursor(value: int | str, resource_id: str) -> str:
 
 
 def _uncursor(text: str, where: str) -> tuple[int | str, str]:
+    bad = interaction_error(400, "invalid", "bad_cursor", where)
+    if len(text) > _LONGEST_CURSOR:
+        raise bad
     try:
-        value, resource_id = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (ValueError, TypeError, binascii.Error):
-        raise interaction_error(400, "invalid", "bad_cursor", where) from None
-    if not isinstance(value, int | str) or not isinstance(resource_id, str):
-        raise interaction_error(400, "invalid", "bad_cursor", where)
+        found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (ValueError, TypeError, RecursionError, binascii.Error):
+        raise bad from None
+    match found:
+        case [int(value) | str(value), str(resource_id)] if ID_PATTERN.fullmatch(resource_id):
+            pass
+        case _:
+            raise bad
+    is_place = value == resource_id if isinstance(value, str) else 0 <= value < 2**53
+    if isinstance(value, bool) or not is_place:
+        raise bad
     return value, resource_id

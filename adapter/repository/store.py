@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Engine,
     Select,
@@ -14,25 +13,22 @@ from sqlalchemy import (
     false,
     func,
     insert,
-    literal,
-    not_,
-    or_,
     select,
     text,
-    tuple_,
 )
 
 from adapter.database import metadata
+from adapter.repository.request_limits import fitting_keys
 from adapter.repository.search_index import IndexRow, index_value
-from adapter.repository.search_query import DateRange, SearchQuery, TokenCriterion
+from adapter.repository.search_query import TokenCriterion
 from adapter.repository.tables import TABLES, repository_index, repository_resource, repository_version
 
 __all__ = [
     "CONTENT_INDEX",
     "NewVersion",
     "VersionRow",
+    "body_lengths",
     "count_by_type",
-    "count_matches",
     "create_tables",
     "current_versions",
     "current_with_bodies",
@@ -40,9 +36,7 @@ __all__ = [
     "ids_by_identifier",
     "insert_versions",
     "lock_owner",
-    "matching_ids",
     "select_history",
-    "select_page",
     "select_version",
 ]
 
@@ -96,11 +90,12 @@ _HEAD = (
     repository_resource.c.content,
 )
 
-_CURRENT = select(*_HEAD).where(
+_IS_CURRENT = and_(
     repository_resource.c.owner == bindparam("owner"),
     repository_resource.c.type == bindparam("type"),
     repository_resource.c.id.in_(bindparam("ids", expanding=True)),
 )
+_CURRENT = select(*_HEAD).where(_IS_CURRENT)
 _BODIES = _CURRENT.add_columns(repository_resource.c.body)
 
 
@@ -135,6 +130,22 @@ def current_with_bodies(
 ) -> dict[tuple[str, str], VersionRow]:
     """The newest versions of (type, id), deleted ones too, with bodies."""
     return _fetch(_BODIES, connection, owner, keys)
+
+
+_LENGTHS = select(
+    repository_resource.c.type, repository_resource.c.id, func.length(repository_resource.c.body)
+).where(_IS_CURRENT)
+
+
+def body_lengths(
+    connection: Connection, owner: str, keys: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], int]:
+    """How many bytes the newest versions of (type, id) have."""
+    found = {}
+    for kind, ids in _by_type(keys):
+        for row in connection.execute(_LENGTHS, {"owner": owner, "type": kind, "ids": ids}):
+            found[row[0], row[1]] = row[2]
+    return found
 
 
 _LOOK_UP = select(repository_index.c.value, repository_index.c.system, repository_index.c.id).where(
@@ -290,104 +301,32 @@ def select_history(
     limit: int,
     before: int | None,
     since: int,
-) -> tuple[int, list[VersionRow]]:
-    """(how many, versions newest first): at most `limit`, older than version `before`, not before `since`."""
+    most_bytes: int,
+) -> tuple[int, list[VersionRow], bool]:
+    """(how many, versions newest first, whether older ones follow): at most `limit`, older than version
+    `before`, not before `since`, with bodies not longer than `most_bytes` together; one at least.
+    """
     newest = current_with_bodies(connection, owner, [(kind, resource_id)]).get((kind, resource_id))
     if newest is None:
-        return 0, []
+        return 0, [], False
     table = repository_version.c
     mine = and_(table.owner == owner, table.type == kind, table.id == resource_id, table.updated >= since)
     total = connection.execute(select(func.count()).select_from(repository_version).where(mine)).scalar_one()
-    statement = select(
-        table.type, table.id, table.version, table.deleted, table.updated, table.content, table.body
-    ).where(mine, table.version < (before or newest.version + 1))
-    rows = [
-        VersionRow(*row) for row in connection.execute(statement.order_by(table.version.desc()).limit(limit))
-    ]
+    older = and_(mine, table.version < (before or newest.version + 1))
+    lengths = select(table.version, func.length(table.body)).where(older).order_by(table.version.desc())
+    found = [tuple(row) for row in connection.execute(lengths.limit(limit + 1))]
     if newest.updated >= since:
         total += 1
         if before is None:
-            rows = [newest, *rows]
-    return total, rows[:limit]
-
-
-def matching_ids(connection: Connection, owner: str, query: SearchQuery, limit: int) -> list[str]:
-    """Up to `limit` ids of what a condition finds."""
-    statement = select(repository_resource.c.id).where(_condition(owner, query)).limit(limit)
-    return list(connection.execute(statement).scalars())
-
-
-def count_matches(connection: Connection, owner: str, query: SearchQuery) -> int:
-    """How many live resources a search finds, all pages together."""
-    statement = select(func.count()).select_from(repository_resource).where(_condition(owner, query))
-    return int(connection.execute(statement).scalar_one())
-
-
-def select_page(connection: Connection, owner: str, query: SearchQuery) -> list[VersionRow]:
-    """One page of a search and one row more if there is another page, with bodies.
-
-    The order never ties, and the next page starts behind a row, not at a number: what is
-    created or deleted in between makes no page repeat or miss another resource.
-    """
-    statement = select(*_HEAD, repository_resource.c.body).where(_condition(owner, query))
-    by_time = query.sort != "_id"
-    descending = query.sort == "-_lastUpdated"
-    columns = (
-        [repository_resource.c.updated, repository_resource.c.id] if by_time else [repository_resource.c.id]
-    )
-    if query.after is not None:
-        here = tuple_(*columns)
-        there = tuple_(*(literal(v) for v in (query.after if by_time else query.after[1:])))
-        statement = statement.where(here < there if descending else here > there)
-    statement = statement.order_by(*(c.desc() if descending else c for c in columns))
-    return [VersionRow(*row) for row in connection.execute(statement.limit(query.count + 1))]
-
-
-def _condition(owner: str, query: SearchQuery) -> ColumnElement[bool]:
-    parts: list[ColumnElement[bool]] = [
-        repository_resource.c.owner == owner,
-        repository_resource.c.type == query.type,
-        repository_resource.c.deleted == false(),
-    ]
-    parts += [repository_resource.c.id.in_(alternatives) for alternatives in query.ids]
-    parts += [
-        _indexed(owner, query.type, "identifier", [_token(t) for t in tokens]) for tokens in query.tokens
-    ]
-    for name, references in query.references:
-        values = [repository_index.c.value.in_([index_value(reference) for reference in references])]
-        parts.append(_indexed(owner, query.type, name, values))
-    parts += [_in_range(updated) for updated in query.updated]
-    return and_(*parts)
-
-
-def _indexed(
-    owner: str, kind: str, name: str, alternatives: Sequence[ColumnElement[bool]]
-) -> ColumnElement[bool]:
-    found = select(repository_index.c.id).where(
-        repository_index.c.owner == owner,
-        repository_index.c.type == kind,
-        repository_index.c.name == name,
-        or_(*alternatives),
-    )
-    return repository_resource.c.id.in_(found)
-
-
-def _token(token: TokenCriterion) -> ColumnElement[bool]:
-    parts = []
-    if token.value is not None:
-        parts.append(repository_index.c.value == index_value(token.value))
-    if token.system is not None:
-        parts.append(repository_index.c.system == index_value(token.system))
-    return and_(*parts)
-
-
-def _in_range(updated: DateRange) -> ColumnElement[bool]:
-    parts = []
-    if updated.low is not None:
-        parts.append(repository_resource.c.updated >= updated.low)
-    if updated.high is not None:
-        parts.append(repository_resource.c.updated < updated.high)
-    return not_(and_(*parts)) if updated.is_negated else and_(*parts)
+            found = [(newest.version, len(newest.body)), *found]
+    wanted = fitting_keys(found[:limit], most_bytes)
+    rows = {newest.version: newest}
+    if wanted:
+        statement = select(
+            table.type, table.id, table.version, table.deleted, table.updated, table.content, table.body
+        ).where(older, table.version.between(wanted[-1], wanted[0]))
+        rows |= {row.version: VersionRow(*row) for row in connection.execute(statement)}
+    return total, [rows[number] for number in wanted if number in rows], len(found) > len(wanted)
 
 
 def count_by_type(connection: Connection, owner: str) -> Mapping[str, int]:

@@ -12,12 +12,15 @@ from adapter.repository.bundle_entries import Interaction
 from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.reference_rewriting import (
     conditional_type,
+    dependency_levels,
     internal_references,
     reference_links,
     rewrite_references,
 )
+from adapter.repository.request_limits import RequestBudget
 from adapter.repository.search_index import business_identifiers
 from adapter.repository.search_query import SearchQuery, parse_condition
+from adapter.repository.search_statements import limited_time, matching_ids
 from adapter.repository.store import NewVersion, VersionRow
 from adapter.repository.stored_content import ResourceContent
 from adapter.repository.write_plan import (
@@ -45,6 +48,7 @@ class TransactionWriter:
     connection: Connection
     owner: str
     now: int
+    budget: RequestBudget
     base: str | None = None
     recognise_repeats: bool = False
     on_change: OnChange | None = None
@@ -70,14 +74,17 @@ class TransactionWriter:
     def _find(self, conditions: Iterable[SearchQuery]) -> dict[SearchQuery, list[str]]:
         """The matches of each condition; those by one identifier are looked up together."""
         unique = list(dict.fromkeys(conditions))
+        for query in unique:
+            self.budget.spend_search_values(query.value_count)
         simple = {query: (query.type, token) for query in unique if (token := query.one_identifier)}
         by_token = store.ids_by_identifier(self.connection, self.owner, simple.values())
-        return {
-            query: by_token[simple[query]]
-            if query in simple
-            else store.matching_ids(self.connection, self.owner, query, limit=2)
-            for query in unique
-        }
+        found = {query: by_token[key] for query, key in simple.items()}
+        if others := [query for query in unique if query not in found]:
+            with limited_time(self.connection, self.budget):
+                found |= {
+                    query: matching_ids(self.connection, self.owner, query, limit=2) for query in others
+                }
+        return found
 
     # References
 
@@ -137,19 +144,21 @@ class TransactionWriter:
         with new urn:uuids is known too. Entries that refer to each other in a circle are new.
         """
         waiting = {url: p for p in fresh if (url := works[p].entry.full_url)}
-        left = list(fresh)
-        while left:
-            ready = [
-                p
-                for p in left
-                if not internal_references(works[p].entry.resource or {}, works[p].entry.full_url, waiting)
-                - {works[p].entry.full_url}
-            ]
+        waits_for = {
+            p: {
+                waiting[url]
+                for url in internal_references(
+                    works[p].entry.resource or {}, works[p].entry.full_url, waiting
+                )
+            }
+            for p in fresh
+        }
+        for ready in dependency_levels(waits_for):
             self._compare(works, ready)
-            for place in ready or left:
-                waiting.pop(works[place].entry.full_url or "", None)
+            for place in ready:
                 self._publish(works[place])
-            left = [p for p in left if p not in set(ready)] if ready else []
+        for place in fresh:
+            self._publish(works[place])
 
     def _compare(self, works: list[PlannedWrite], places: Sequence[int]) -> None:
         contents = {p: self._content(works[p]) for p in places}

@@ -19,6 +19,7 @@ from adapter.fhir.operation_outcome import Issue, operation_outcome
 from adapter.repository import store
 from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.repository import Repository
+from adapter.repository.request_limits import RequestLimits
 from adapter.repository.write_plan import VersionChange
 from adapter.sandbox.fault_injection import Fault, FaultDecision, FaultInjector, parse_fault
 from adapter.sandbox.request_stats import RequestStats, interaction_of, is_write
@@ -26,12 +27,12 @@ from adapter.texts import say
 from adapter.web.app import Receive, Scope, Send, fhir_app
 from adapter.web.bearer_tokens import bearer_token
 from adapter.web.content_negotiation import FHIR_JSON
-from adapter.web.request_body import BodyLimits, parse_json
+from adapter.web.request_body import parse_json
 
 __all__ = ["SANDBOX_OWNER", "SandboxHospital"]
 
 SANDBOX_OWNER = "sandbox"
-_LIMITS = BodyLimits(max_bytes=20_000_000, max_depth=60)
+_LIMITS = RequestLimits(max_bytes=20_000_000, max_depth=60, max_values=400_000, max_narrative=4_000_000)
 
 
 class SandboxHospital:
@@ -58,14 +59,15 @@ class SandboxHospital:
         self.stats = RequestStats()
         self._token = token
         self._validate = validate
-        self.repository = Repository(engine, on_change=self._count, validate=self._check, base=base)
+        self.repository = Repository(
+            engine, on_change=self._count, validate=self._check, base=base, limits=_LIMITS
+        )
         # What the hospital's own staff writes meets no fault and is no delivery to be counted.
         self.staff_repository = Repository(engine, base=base)
         self._inner = fhir_app(
             self.repository,
             identify=self._identify,
             base=base,
-            limits=_LIMITS,
             description=f"Sandbox hospital {name}",
             secured=token is not None,
         )

@@ -18,13 +18,13 @@ from adapter.fhir.codec import Resource, dumps
 from adapter.fhir.operation_outcome import Issue
 from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.repository import Repository
+from adapter.repository.request_limits import DEFAULT_LIMITS, RequestLimits
 from adapter.repository.transaction_writer import OnChange
 from adapter.telemetry import get_logger
 from adapter.web.access_counter import AccessCounter
 from adapter.web.bearer_tokens import TrustedProxy, bearer_authentication
 from adapter.web.content_negotiation import error_response, in_wanted_format
 from adapter.web.fhir_api import fhir_router
-from adapter.web.request_body import BodyLimits
 from adapter.web.token_endpoint import token_routes
 
 __all__ = ["ACCEPTED_TYPES", "endpoint_app", "fhir_app"]
@@ -119,7 +119,6 @@ def fhir_app(
     *,
     identify: Callable[[Request], str],
     base: str | None = None,
-    limits: BodyLimits | None = None,
     description: str,
     secured: bool = True,
     after_write: Callable[[], None] | None = None,
@@ -145,7 +144,6 @@ def fhir_app(
             repository,
             identify=identify,
             base=base,
-            limits=limits,
             description=description,
             secured=secured,
         )
@@ -196,7 +194,7 @@ def endpoint_app(
     after_receive: Callable[[], None] | None = None,
     validate: Callable[[Resource], list[Issue]] | None = None,
     public_url: str | None = None,
-    limits: BodyLimits | None = None,
+    limits: RequestLimits = DEFAULT_LIMITS,
     own_system: str | None = None,
     hospitals: Container[str] | None = None,
     clients: HospitalClients | None = None,
@@ -219,12 +217,12 @@ def endpoint_app(
         validate=validate,
         base=public_url.rstrip("/") if public_url else None,
         own_system=own_system,
+        limits=limits,
     )
     app = fhir_app(
         repository,
         identify=bearer_authentication(engine, hospitals, clients=clients, proxy=proxy),
         base=public_url,
-        limits=limits,
         description=description,
         after_write=after_receive,
         routers=() if clients is None else (token_routes(clients),),

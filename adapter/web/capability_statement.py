@@ -3,6 +3,7 @@
 from adapter import __version__
 from adapter.fhir.codec import Resource
 from adapter.repository.bundle_entries import InteractionChecks
+from adapter.repository.request_limits import describe_limits
 from adapter.repository.resource_types import RESOURCE_TYPES, search_parameters
 
 __all__ = ["capability_statement"]
@@ -15,7 +16,7 @@ def capability_statement(
 ) -> Resource:
     """What the server at `base` does, for the types that `checks` accepts."""
     types = sorted(checks.accepts if checks.accepts is not None else RESOURCE_TYPES)
-    rest: Resource = {"mode": "server"}
+    rest: Resource = {"mode": "server", "documentation": describe_limits(checks.limits)}
     if secured:
         rest["security"] = {"cors": False, "description": "Authorization: Bearer, one token per hospital"}
     rest["resource"] = [_resource(kind, checks) for kind in types]

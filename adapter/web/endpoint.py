@@ -16,12 +16,12 @@ from adapter.pipeline.configuration_changes import note_configuration
 from adapter.pipeline.inbound.hospital_clients import hospital_clients
 from adapter.pipeline.inbound.inbox import process_inbox
 from adapter.pipeline.inbound.refusal import refuse_erased
+from adapter.repository.request_limits import RequestLimits
 from adapter.repository.write_plan import VersionChange
 from adapter.settings import Settings
 from adapter.texts import say
 from adapter.web.app import endpoint_app
 from adapter.web.bearer_tokens import TrustedProxy
-from adapter.web.request_body import BodyLimits
 from adapter.web.token_endpoint import token_url
 
 __all__ = ["adapter_endpoint", "check_received"]
@@ -87,5 +87,5 @@ def adapter_endpoint(adapter: Adapter) -> FastAPI:
         clients=hospital_clients(adapter, token_url(settings.public_url)),
         proxy=_proxy(settings),
         public_url=settings.public_url,
-        limits=BodyLimits(max_bytes=settings.max_body_bytes, max_depth=settings.max_body_depth),
+        limits=RequestLimits(max_bytes=settings.max_body_bytes, max_depth=settings.max_body_depth),
     )

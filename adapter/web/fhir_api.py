@@ -17,7 +17,6 @@ from adapter.repository.repository import Repository
 from adapter.repository.search_query import parse_query_string
 from adapter.web.content_negotiation import FHIR_JSON, check_accept, in_wanted_format, wants_xml
 from adapter.web.interactions import InteractionHandlers
-from adapter.web.request_body import BodyLimits
 from adapter.web.scope_checks import require_bundle_scopes, require_scope
 
 # ruff: noqa: B008 - FastAPI declares what a handler depends on in its defaults
@@ -51,7 +50,6 @@ def fhir_router(
     identify: Identify,
     base: str | None = None,
     prefix: str = "/fhir",
-    limits: BodyLimits | None = None,
     description: str = "FHIR R4 endpoint",
     secured: bool = True,
 ) -> APIRouter:
@@ -63,7 +61,6 @@ def fhir_router(
         repository,
         base=base,
         prefix=prefix,
-        limits=limits or BodyLimits(),
         description=description,
         secured=secured,
     )

@@ -5,6 +5,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
 from fastapi import Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from adapter.errors import FhirError
 from adapter.fhir.codec import Resource, dumps
@@ -18,6 +19,7 @@ from adapter.repository.bundle_entries import (
 )
 from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.repository import Repository
+from adapter.repository.request_limits import require_fitting_resource
 from adapter.repository.resource_types import ID_PATTERN, RESOURCE_TYPES
 from adapter.repository.response_bundles import history_bundle, searchset_bundle, version_etag
 from adapter.repository.search_query import parse_condition, parse_query_string, parse_search, parse_since
@@ -33,7 +35,7 @@ from adapter.web.content_negotiation import (
     sent_format,
     success_outcome,
 )
-from adapter.web.request_body import BodyLimits, parse_resource, read_body
+from adapter.web.request_body import parse_resource, read_body
 
 __all__ = ["InteractionHandlers"]
 
@@ -47,7 +49,6 @@ class InteractionHandlers:
         *,
         base: str | None,
         prefix: str,
-        limits: BodyLimits,
         description: str,
         secured: bool,
     ) -> None:
@@ -55,7 +56,7 @@ class InteractionHandlers:
         self._checks = repository.checks
         self._base = base.rstrip("/") if base else None
         self._prefix = prefix
-        self._limits = limits
+        self._limits = repository.checks.limits
         self._description = description
         self._secured = secured
         self._capabilities = lru_cache(maxsize=16)(self._capability_bytes)
@@ -79,7 +80,8 @@ class InteractionHandlers:
     async def body(self, request: Request) -> Resource:
         """The resource in the body. Raises FhirError 400, 413 or 415."""
         form = sent_format(request)
-        return parse_resource(await read_body(request, self._limits), self._limits, form=form)
+        body = await read_body(request, self._limits)
+        return await run_in_threadpool(parse_resource, body, self._limits, form=form)
 
     async def form(self, request: Request) -> bytes:
         """The form of a POST search. Raises FhirError 413 or 415."""
@@ -116,7 +118,7 @@ class InteractionHandlers:
         self.require_known_type(kind)
         base = self.base(request)
         lenient = parse_prefer(request).get("handling") == "lenient"
-        query = parse_search(kind, params, lenient=lenient, base=base)
+        query = parse_search(kind, params, lenient=lenient, base=base, limits=self._limits)
         count_read(request, owner, "search")
         page = self.repository.search(owner, query)
         return Response(searchset_bundle(query, page.total, page.rows, page.more, base), media_type=FHIR_JSON)
@@ -173,6 +175,7 @@ class InteractionHandlers:
         self.require_known_type(kind)
         if self._checks.validate is None:
             raise interaction_error(404, "not-supported", "no_interaction")
+        require_fitting_resource(body, self._limits, kind)
         if body["resourceType"] == kind:
             found = self._checks.validate(body)
             # errors first, so that warnings never push one out

@@ -8,7 +8,6 @@ import codecs
 import json
 import re
 import zlib
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal
 
@@ -18,50 +17,46 @@ from fastapi import Request
 from adapter.fhir.codec import DuplicatePropertyError, Resource, unique_properties
 from adapter.fhir.xml.reader import BadXmlError, loads_xml
 from adapter.repository.interaction_errors import interaction_error
+from adapter.repository.request_limits import RequestLimits, over_limit, require_fitting_size
 from adapter.texts import say
 
-__all__ = ["BodyLimits", "parse_json", "parse_resource", "parse_xml", "read_body"]
+__all__ = ["parse_json", "parse_resource", "parse_xml", "read_body"]
 
 # A sender that is cut off in the middle sees a broken connection instead of our answer, so a body
 # that is a little too long is read to its end and thrown away.
 _PATIENCE: Final = 4
 _LONGEST_NUMBER: Final = 60
+_TAGS_OF_A_VALUE: Final = 4  # of XML: opened and closed, and as many in the narrative
 _HIGHEST_EXPONENT: Final = 100
 _ESCAPED_CONTROL: Final = re.compile(rb"\\u00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F]|7[fF])")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-@dataclass(frozen=True, slots=True)
-class BodyLimits:
-    """The largest body in bytes, also after unpacking, and the deepest nesting of its JSON."""
-
-    max_bytes: int = 5_000_000
-    max_depth: int = 40
-
-
-async def read_body(request: Request, limits: BodyLimits) -> bytes:
+async def read_body(request: Request, limits: RequestLimits) -> bytes:
     """The body, unpacked. Never holds more than the limit. Raises FhirError 413, 415 or 400."""
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limits.max_bytes * _PATIENCE:
-        raise _too_long(limits, hang_up=True)
+        raise _too_long(limits, int(declared), hang_up=True)
     unpack = _unpacker(request.headers.get("content-encoding", "identity"))
     body = bytearray()
     received = 0
     async for chunk in request.stream():
         received += len(chunk)
         if received > limits.max_bytes * _PATIENCE:
-            raise _too_long(limits, hang_up=True)
+            raise _too_long(limits, received, hang_up=True)
         if len(body) <= limits.max_bytes:
             body += chunk if unpack is None else _unpacked(unpack, chunk, limits.max_bytes - len(body) + 1)
     if len(body) > limits.max_bytes:
-        raise _too_long(limits, hang_up=False)
+        raise _too_long(limits, len(body), hang_up=False)
     if unpack is not None and not unpack.eof:
         raise interaction_error(400, "structure", "bad_gzip")
     return bytes(body)
 
 
-def _too_long(limits: BodyLimits, *, hang_up: bool) -> Exception:
-    return interaction_error(413, "too-long", "body_too_long", limit=limits.max_bytes, hang_up=hang_up)
+def _too_long(limits: RequestLimits, sent: int, *, hang_up: bool) -> Exception:
+    error = over_limit(limits, "max_bytes", sent)
+    error.params["hang_up"] = hang_up
+    return error
 
 
 def _unpacker(encoding: str) -> Any:
@@ -81,8 +76,8 @@ def _unpacked(unpack: Any, chunk: bytes, limit: int) -> bytes:
     return data
 
 
-def parse_resource(body: bytes, limits: BodyLimits, *, form: Literal["json", "xml"] = "json") -> Resource:
-    """The body as a resource: an object with a resourceType. Raises FhirError 400."""
+def parse_resource(body: bytes, limits: RequestLimits, *, form: Literal["json", "xml"] = "json") -> Resource:
+    """The body as a resource: an object with a resourceType. Raises FhirError 400 or 413."""
     if form == "xml":
         return parse_xml(body, limits)
     resource = parse_json(body, limits)
@@ -93,8 +88,8 @@ def parse_resource(body: bytes, limits: BodyLimits, *, form: Literal["json", "xm
     return resource
 
 
-def parse_json(body: bytes, limits: BodyLimits) -> Any:
-    """JSON with its decimals as Decimal. Raises FhirError 400 that says line and column."""
+def parse_json(body: bytes, limits: RequestLimits) -> Any:
+    """JSON with its decimals as Decimal. Raises FhirError 400 that says line and column, 413 for too much."""
     body = body.removeprefix(codecs.BOM_UTF8)  # some editors and Windows libraries begin a file with it
     if not body.strip():
         raise interaction_error(400, "structure", "body_empty")
@@ -104,7 +99,7 @@ def parse_json(body: bytes, limits: BodyLimits) -> Any:
         raise interaction_error(
             400, "structure", "not_json", line=error.lineno, column=error.colno, problem=error.msg
         ) from None
-    _check_depth(loose, limits.max_depth)
+    require_fitting_size(loose, limits)
     if _ESCAPED_CONTROL.search(body):
         _check_characters(loose)
     try:
@@ -122,22 +117,25 @@ def parse_json(body: bytes, limits: BodyLimits) -> Any:
         raise interaction_error(400, "structure", "not_json", line=1, column=1, problem="") from None
 
 
-def parse_xml(body: bytes, limits: BodyLimits) -> Resource:
-    """A resource in XML, held to the limits of JSON. Raises FhirError 400 that says line and column."""
+def parse_xml(body: bytes, limits: RequestLimits) -> Resource:
+    """A resource in XML, held to the limits of JSON. Raises FhirError 400 that says line and column, 413 for too
+    much."""
     if not body.strip():
         raise interaction_error(400, "structure", "body_empty")
+    if (tags := body.count(b"<")) > limits.max_values * _TAGS_OF_A_VALUE:
+        raise over_limit(limits, "max_values", tags // _TAGS_OF_A_VALUE)
     try:
         resource = loads_xml(body, max_depth=limits.max_depth, number=_number)
     except _BadNumberError:
         raise interaction_error(400, "value", "bad_number") from None
     except BadXmlError as error:
         if error.reason == "too_deep":
-            raise interaction_error(400, "too-costly", "too_deep", limit=limits.max_depth) from None
+            raise over_limit(limits, "max_depth", limits.max_depth + 1) from None
         problem = say(f"fhir.xml_{error.reason}", name=error.name)
         raise interaction_error(
             400, "structure", "not_xml", line=error.line, column=error.column, problem=problem
         ) from None
-    _check_depth(resource, limits.max_depth)
+    require_fitting_size(resource, limits)
     if b"\x7f" in body or b"&#" in body:
         _check_characters(resource)
     return resource
@@ -145,20 +143,6 @@ def parse_xml(body: bytes, limits: BodyLimits) -> Resource:
 
 def _number(text: str) -> int | Decimal:
     return _integer(text) if text.removeprefix("-").isdigit() else _decimal(text)
-
-
-def _check_depth(value: Any, limit: int) -> None:
-    level = [value] if isinstance(value, dict | list) else []
-    for _ in range(limit):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return
-    raise interaction_error(400, "too-costly", "too_deep", limit=limit)
 
 
 def _check_characters(value: Any) -> None:

@@ -48,6 +48,7 @@ from adapter.records.sources.checkup import tabs
 from adapter.records.sources.sql import source_cursor as cursors
 from adapter.records.store import RecordStore
 from adapter.repository import erasure as repository_erase
+from adapter.repository import search_statements
 from adapter.repository import store as repository
 from adapter.repository import tables as repository_tables
 
@@ -247,9 +248,11 @@ METHODS: dict[Function, Reach | str] = {
     repository.insert_versions: ROWS,
     repository.select_version: ROWS,
     repository.select_history: ROWS,
-    repository.matching_ids: PLACE,
-    repository.count_matches: PLACE,
-    repository.select_page: PLACE,
+    repository.body_lengths: ROWS,
+    search_statements.limited_time: _ASKS_NOTHING,
+    search_statements.matching_ids: PLACE,
+    search_statements.count_matches: PLACE,
+    search_statements.select_page: PLACE,
     repository.count_by_type: _COUNTS,
     repository_erase.erase_resource: ROWS,
     repository_erase.forget_resource: _ERASES,
@@ -321,7 +324,7 @@ KNOWN_SCANS: dict[tuple[Function, Table], Known] = {
         _ALL, "all referrals: SQL cannot tell which are held"
     ),
     (OverdueStore.undelivered_referrals, ledger.entry): Known({ANALYZED}, _AVERAGES),
-    (repository.select_page, repository_tables.repository_resource): Known(
+    (search_statements.select_page, repository_tables.repository_resource): Known(
         _SQLITE, "SQLite goes in the order of the page through all of the type, until the page is full"
     ),
     # when people are merged or erased
