@@ -155,6 +155,7 @@ class Settings(BaseSettings):
     public_url: str | None = None  # base of /fhir as hospitals see it; None: from the request
     max_body_bytes: int = Field(5_000_000, ge=1_000)
     max_body_depth: int = Field(40, ge=5, le=200)
+    max_memory_mb: int = Field(1000, ge=200)  # that the endpoint's process may have before it is started anew
     allow_root: bool = False  # whether services may run as root
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = False

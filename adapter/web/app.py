@@ -25,6 +25,7 @@ from adapter.web.access_counter import AccessCounter
 from adapter.web.bearer_tokens import TrustedProxy, bearer_authentication
 from adapter.web.content_negotiation import error_response, in_wanted_format
 from adapter.web.fhir_api import fhir_router
+from adapter.web.security_headers import SECURITY_HEADERS
 from adapter.web.token_endpoint import token_routes
 
 __all__ = ["ACCEPTED_TYPES", "endpoint_app", "fhir_app"]
@@ -47,13 +48,6 @@ Send = Callable[[Message], Awaitable[None]]
 _log = get_logger("web")
 
 _WRITES = ("POST", "PUT", "DELETE")
-_SECURITY = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-store"),
-]
 
 
 class ErrorMiddleware:
@@ -81,7 +75,7 @@ class ErrorMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *_SECURITY]
+                message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
                 if self._after_write is not None and scope["method"] in _WRITES and status < 300:
                     await run_in_threadpool(_quietly, self._after_write)
             await send(message)

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 import orjson
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from adapter.fhir.codec import DuplicatePropertyError, Resource, unique_properties
 from adapter.fhir.xml.reader import BadXmlError, loads_xml
@@ -40,12 +41,17 @@ async def read_body(request: Request, limits: RequestLimits) -> bytes:
     unpack = _unpacker(request.headers.get("content-encoding", "identity"))
     body = bytearray()
     received = 0
-    async for chunk in request.stream():
-        received += len(chunk)
-        if received > limits.max_bytes * _PATIENCE:
-            raise _too_long(limits, received, hang_up=True)
-        if len(body) <= limits.max_bytes:
-            body += chunk if unpack is None else _unpacked(unpack, chunk, limits.max_bytes - len(body) + 1)
+    try:
+        async for chunk in request.stream():
+            received += len(chunk)
+            if received > limits.max_bytes * _PATIENCE:
+                raise _too_long(limits, received, hang_up=True)
+            if len(body) <= limits.max_bytes:
+                body += (
+                    chunk if unpack is None else _unpacked(unpack, chunk, limits.max_bytes - len(body) + 1)
+                )
+    except ClientDisconnect:
+        raise interaction_error(408, "timeout", "ended_early", hang_up=True) from None
     if len(body) > limits.max_bytes:
         raise _too_long(limits, len(body), hang_up=False)
     if unpack is not None and not unpack.eof:

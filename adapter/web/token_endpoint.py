@@ -12,16 +12,17 @@ from adapter.authorization.client_assertion import ALGORITHMS, AssertionRefused
 from adapter.authorization.clients import HospitalClients, ScopeRefused
 from adapter.fhir.codec import dumps
 from adapter.repository.interaction_errors import interaction_error
+from adapter.repository.request_limits import RequestLimits
 from adapter.telemetry import get_logger
 from adapter.texts import say
 from adapter.web.access_counter import count_refused_login
-from adapter.web.request_body import BodyLimits, read_body
+from adapter.web.request_body import read_body
 
 __all__ = ["TOKEN_PATH", "token_routes", "token_url"]
 
 TOKEN_PATH: Final = "/auth/token"  # noqa: S105 - a path
 _ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_LIMITS: Final = BodyLimits(max_bytes=20_000, max_depth=1)
+_LIMITS: Final = RequestLimits(max_bytes=20_000)
 _JSON: Final = "application/json"
 
 _log = get_logger("web")

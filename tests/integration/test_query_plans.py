@@ -249,7 +249,7 @@ METHODS: dict[Function, Reach | str] = {
     repository.select_version: ROWS,
     repository.select_history: ROWS,
     repository.body_lengths: ROWS,
-    search_statements.limited_time: _ASKS_NOTHING,
+    search_statements.limited_time: ROWS,
     search_statements.matching_ids: PLACE,
     search_statements.count_matches: PLACE,
     search_statements.select_page: PLACE,

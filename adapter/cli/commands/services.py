@@ -72,6 +72,7 @@ def serve(
 ) -> None:
     """Take results from hospitals until told to stop."""
     from adapter.web.endpoint import adapter_endpoint
+    from adapter.web.server import RESTART_EXIT_CODE
     from adapter.web.server import run_server as run
 
     with open_adapter(context, service=True) as adapter:
@@ -80,7 +81,10 @@ def serve(
         app = adapter_endpoint(adapter)
         _say_problems(adapter)
         typer.echo(say("cli.serve_at", url=f"http://{at}:{on}/fhir"))
-        run(app, at, on)
+        is_too_large = run(app, at, on, max_memory_bytes=adapter.settings.max_memory_mb * 1_000_000)
+    if is_too_large:
+        typer.echo(say("cli.serve_too_large", limit=adapter.settings.max_memory_mb), err=True)
+        raise typer.Exit(RESTART_EXIT_CODE)
 
 
 def sandbox(
