@@ -121,7 +121,12 @@ OTHERS: dict[type | ModuleType, str] = {
 }
 # What only one of the systems executes, or the first of all writers.
 NOT_EVERYWHERE = {
-    *(ShipmentStore.lock, ShipmentStore._one_claimer, repository.lock_owner, search_statements.limited_time),
+    *(
+        ShipmentStore.lock,
+        ShipmentStore._one_claimer,
+        repository.lock_owner,
+        search_statements.end_statements_after,
+    ),
     change_feed._make_row,
 }
 

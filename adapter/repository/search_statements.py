@@ -26,7 +26,7 @@ from adapter.repository.search_query import DateRange, SearchQuery, TokenCriteri
 from adapter.repository.store import VersionRow, current_with_bodies
 from adapter.repository.tables import repository_index, repository_resource
 
-__all__ = ["count_matches", "limited_time", "matching_ids", "select_page"]
+__all__ = ["count_matches", "end_statements_after", "limited_time", "matching_ids", "select_page"]
 
 _STEPS = 20_000  # of SQLite's virtual machine between two looks at the clock, a few milliseconds
 _QUERY_CANCELED = "57014"  # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -44,13 +44,18 @@ def limited_time(connection: Connection, budget: RequestBudget) -> Iterator[None
                 with _interrupted(connection, budget):
                     yield
             else:
-                connection.execute(text(f"SET LOCAL statement_timeout = {max(round(seconds * 1000), 1)}"))
+                end_statements_after(connection, max(round(seconds * 1000), 1))
                 yield
-                connection.execute(text("SET LOCAL statement_timeout = 0"))
+                end_statements_after(connection, 0)
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) == _QUERY_CANCELED or str(error.orig) == "interrupted":
                 raise _too_long(budget) from None
             raise
+
+
+def end_statements_after(connection: Connection, milliseconds: int) -> None:
+    """Of PostgreSQL: in this transaction; 0: never."""
+    connection.execute(text(f"SET LOCAL statement_timeout = {milliseconds}"))
 
 
 def _too_long(budget: RequestBudget) -> Exception:

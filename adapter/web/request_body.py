@@ -124,8 +124,7 @@ def parse_json(body: bytes, limits: RequestLimits) -> Any:
 
 
 def parse_xml(body: bytes, limits: RequestLimits) -> Resource:
-    """A resource in XML, held to the limits of JSON. Raises FhirError 400 that says line and column, 413 for too
-    much."""
+    """A resource in XML, held to the limits of JSON. Raises FhirError 413, or 400 with line and column."""
     if not body.strip():
         raise interaction_error(400, "structure", "body_empty")
     if (tags := body.count(b"<")) > limits.max_values * _TAGS_OF_A_VALUE:
