@@ -17,11 +17,11 @@ import pytest
 from postgres import Postgres
 from sqlalchemy import Engine, Table, func, insert, select, text
 
-from adapter import audit, withheld
+from adapter import audit, awaited, withheld
 from adapter.authorization.access_tokens import access_token, used_assertion
 from adapter.database import migrate, open_database, write_transaction
 from adapter.hospital_tokens import hospital_token
-from adapter.inbox.tables import inbox_item, inbox_listing, inbox_mark
+from adapter.inbox.tables import inbox_item, inbox_listing, inbox_mark, inbox_position
 from adapter.ledger.entries.row_values import REASON_INVALID
 from adapter.ledger.schema import tables as ledger
 from adapter.ledger.schema.states import EntryState
@@ -67,11 +67,13 @@ SMALL = {
     *(ledger.mapping_snapshot, ledger.mapping_in_force, ledger.policy_in_force, records.feed),
     *(records.source_cursor, audit.audit_head, audit.configuration_digest, hospital_token),
     *(access_token, used_assertion),
+    inbox_position,
     *(records.import_run, records.held_row, ledger.identity_key, ledger.former_identity_key),
 }
 GROWING = {
     *(ledger.entry, ledger.shipment, ledger.receipt, ledger.person_disclosure),
     *(inbox_item, inbox_mark, inbox_listing, audit.audit, withheld.disclosure_refusal),
+    *(awaited.awaited_name, awaited.awaited_arrival),
     *(records.record, records.cadre_identifier, records.cadre_name, records.record_merge, records.import_row),
     records.import_change,
     *(repository.repository_resource, repository.repository_version, repository.repository_index),
@@ -217,6 +219,8 @@ def _rows() -> Iterator[tuple[Table, Iterator[Row]]]:
             for n in range(2000)
         ),
     )
+    yield awaited.awaited_name, ({"value": f"{n:032}", "item": n + 1} for n in range(2000))
+    yield awaited.awaited_arrival, ({"value": f"{n:032}"} for n in range(2000))
     yield repository.repository_resource, _resources()
     yield repository.repository_version, _versions()
     yield repository.repository_index, _index()
@@ -376,6 +380,7 @@ def _inbox() -> Iterator[Row]:
             "cadre": cadre(number % PEOPLE) if state == "applied" else None,
             "attempts": 0,
             "lineage": number + 1,
+            "due_at": {"new": NOW, "unmatched": NOW + timedelta(days=1)}.get(state),
         }
 
 

@@ -1,6 +1,6 @@
 """A centre of two people, its inbox and records: real stores, the ledger's look-ups a table."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar
@@ -13,11 +13,18 @@ from adapter.fulfilment_effects import FulfilmentEffect
 from adapter.inbox import linking, processing
 from adapter.inbox.local_writes import ResultPlan, StoredResult
 from adapter.inbox.matching import KnownCadre, KnownReferral
+from adapter.inbox.queue import InboxQueue
 from adapter.inbox.receive import receive_version
 from adapter.inbox.store import InboxItem, InboxStore
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.model import Cadre, Fulfilment, Record, Referral, Result, Sex, Tier
-from adapter.records.serialisation import body_digest, name_digest, person_identifiers, serialise_record
+from adapter.records.serialisation import (
+    body_digest,
+    identifier_forms,
+    name_digest,
+    person_identifiers,
+    serialise_record,
+)
 from adapter.records.store import RecordStore
 from adapter.records.tables import cadre_identifier, cadre_name, record
 
@@ -60,6 +67,9 @@ class Directory:
 
     def cadres_by_identifier(self, value: str) -> list[str]:
         return self.records.cadres_by_identifier(value)
+
+    def number_forms(self, values: Sequence[str]) -> set[str]:
+        return identifier_forms(values)
 
     def cadres_by_name(self, name: str, birth_date: str) -> list[str]:
         return self.records.cadres_by_name(name, birth_date)
@@ -195,8 +205,21 @@ class Centre:
                 delivery=delivery,
             ).item
 
-    def process(self, *, again: bool = False) -> dict[str, int]:
-        return dict(processing.process_items(self.inbox, self.directory, self.records, NOW, again=again))
+    def process(
+        self,
+        *,
+        again: bool = False,
+        directory_of: Callable[[str], Directory] | None = None,
+        records: Records | None = None,
+        now: datetime = NOW,
+    ) -> dict[str, int]:
+        """Match what is due; `again`: as if all that waits were."""
+        queue = InboxQueue(self.engine)
+        if again:
+            with write_transaction(self.engine) as connection:
+                queue.wake_all(connection, now)
+        look_up, write = directory_of or self.directory, records or self.records
+        return dict(processing.process_due(queue, self.inbox, look_up, write, lambda: now))
 
     def send(self, resource: dict[str, Any], id_: str = "r1", hospital: str = "bv-tinh") -> InboxItem:
         number = self.receive(resource, id_, hospital)

@@ -58,7 +58,7 @@ def push(adapter: Adapter, cadre: Cadre, *resources: dict[str, Any]) -> None:
                 body=codec.dumps(sent),
                 now=NOW,
             )
-    process_inbox(adapter, NOW)
+    process_inbox(adapter, lambda: NOW)
 
 
 def looks(adapter: Adapter) -> list[tuple[str, str | None, str]]:

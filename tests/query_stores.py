@@ -3,10 +3,11 @@
 import sys
 from types import ModuleType
 
-from adapter import audit, database, hospital_tokens, withheld
+from adapter import audit, awaited, database, hospital_tokens, withheld
 from adapter.authorization import access_tokens
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
+from adapter.inbox.queue import InboxQueue
 from adapter.inbox.store import InboxStore
 from adapter.insights import audit_log, backup_report, problems, trial_restore, withdrawals
 from adapter.ledger import erasure as ledger_erase
@@ -78,12 +79,14 @@ STORES: tuple[type | ModuleType, ...] = (
         tabs,
         receive,
         InboxStore,
+        InboxQueue,
         inbox_erase,
         repository,
         search_statements,
         repository_erase,
         audit,
         withheld,
+        awaited,
     ),
 )
 OTHERS: dict[type | ModuleType, str] = {

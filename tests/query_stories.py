@@ -12,12 +12,13 @@ from filled import BV, CHANGES, NOW, PEOPLE, cadre, identity, loser, survivor
 from ledger_books import wish
 from sqlalchemy import Engine
 
-from adapter import audit, withheld
+from adapter import audit, awaited, withheld
 from adapter.database import read_transaction, write_transaction
 from adapter.errors import PlanChanged
 from adapter.fhir import codec
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
+from adapter.inbox.queue import InboxQueue
 from adapter.inbox.store import InboxStore
 from adapter.ledger import reassignment
 from adapter.ledger.disclosures import DisclosureStore, PersonDisclosure
@@ -202,6 +203,7 @@ def recording(engine: Engine) -> None:
     assert store.of_cadres(some)
     assert store.stored_of_cadres(some[:2])
     assert store.changed_cadres(CHANGES - 40, 20)
+    assert store.changed_records(("cadre", "referral"), CHANGES - 400, 20)
     store.reassigned_to(some)
     assert store.imported_among([cadre(20), cadre(21)])
     store.reassigned_among([("visit", f"{cadre(20)}.v"), ("referral", f"{cadre(20)}.r0")])
@@ -320,8 +322,6 @@ def receiving(engine: Engine) -> None:
     assert numbered
     assert item
     assert plain
-    assert inbox.new_items()
-    assert inbox.unmatched()
     assert next(inbox.items(hospital=BV))
     assert inbox.of_cadre(cadre(0))
     assert inbox.counts()
@@ -355,10 +355,29 @@ def receiving(engine: Engine) -> None:
         inbox.join_lineage(connection, numbered, item.lineage)
         assert not inbox.mark_seen(number, by="test", connection=connection)
         inbox.reassign(connection, [number], cadre(5))
-    inbox.record_failure(number, now=NOW, give_up=True)
-    inbox.settle(number, "applied", now=NOW, cadre=cadre(5))
+        inbox.settle(number, "applied", now=NOW, cadre=cadre(5), awaits=["a"], connection=connection)
     with write_transaction(engine) as connection:
         assert inbox_erase.erase_cadre(connection, cadre(6))
+
+
+def taking_turns(engine: Engine) -> None:
+    """Which items are looked at next."""
+    queue = InboxQueue(engine)
+    assert queue.hospitals(NOW) == ["bv-1", "bv-2", "bv-3"]
+    [item] = queue.due(BV, NOW, 1)
+    queue.record_failure(item, NOW)
+    queue.wake_awaiting(NOW, 20)
+    with write_transaction(engine) as connection:
+        queue.wake_all(connection, NOW, "bv-2")
+        queue.wake_all(connection, NOW)
+        assert awaited.is_anything_awaited(connection)
+        assert awaited.has_arrivals(connection)
+        names = [awaited.sent_name(BV, "Patient/p1"), awaited.line_name(BV, "7"), awaited.number_name("1")]
+        names += [awaited.identity_name("i"), awaited.person_name("n"), awaited.record_name("cadre", "c")]
+        awaited.await_names(connection, item.id, names)
+        awaited.note_arrivals(connection, names)
+        assert awaited.take_arrivals(connection, 20)
+        awaited.forget_awaited(connection, [item.id])
 
 
 def keeping(engine: Engine) -> None:
@@ -424,5 +443,5 @@ def telling(engine: Engine) -> None:
 
 STORIES: tuple[Callable[[Engine], None], ...] = (
     *(planning, disclosing, sending, queueing, looking, mending),
-    *(recording, merging, importing, asking_whose_a_form_is, receiving, keeping, telling),
+    *(recording, merging, importing, asking_whose_a_form_is, receiving, taking_turns, keeping, telling),
 )

@@ -10,7 +10,7 @@ from itertools import count
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapter.duties.duty import SETTLE_TIME, no_progress
-from adapter.duties.inbox_retries import RetryInbox
+from adapter.duties.inbox_matching import MatchInbox
 from adapter.duties.retention import ForgetExpired
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.mappings.activation import MappingChoice, choose_mapping
@@ -62,7 +62,7 @@ class PlanHospital:
 
     def _plan(self) -> None:
         adapter = self.adapter
-        RetryInbox(adapter, self.clock).run()
+        MatchInbox(adapter, self.clock).run()
         settled = stable_since(adapter, self.clock(), SETTLE_TIME)
         context = RunContext(adapter, self.clock, no_progress, self.stop)
         turn = planning_lock(adapter, self.hospital)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import orjson
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
 
+from adapter.awaited import forget_awaited
 from adapter.fhir import codec
 from adapter.inbox.evidence import read_evidence
 from adapter.inbox.tables import inbox_item, inbox_listing, inbox_mark
@@ -54,6 +55,8 @@ def erase_cadre(connection: Connection, cadre: str, referrals: Collection[str] =
 def erase_resources(connection: Connection, sent: Iterable[SentResource]) -> None:
     """Empty every version of these, and forget by what they were recognised."""
     for one in sent:
+        items = connection.execute(select(inbox_item.c.id).where(_versions(one))).scalars().all()
+        forget_awaited(connection, items)
         lineages = set(connection.execute(select(inbox_item.c.lineage).where(_versions(one))).scalars())
         connection.execute(delete(inbox_mark).where(inbox_mark.c.lineage.in_(lineages)))
         _forget_listings(connection, one)
@@ -71,6 +74,7 @@ def erase_resources(connection: Connection, sent: Iterable[SentResource]) -> Non
                 referral=None,
                 result_key=None,
                 settled_by=None,
+                due_at=None,
             )
         )
 

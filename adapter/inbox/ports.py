@@ -4,7 +4,7 @@ The inbox knows neither store. `adapter.pipeline` hands in objects of these shap
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -15,9 +15,17 @@ from adapter.inbox.evidence import Evidence, Identifier, RemoteReference, same_b
 from adapter.inbox.local_writes import ResultPlan, StoredResult
 from adapter.inbox.matching import KnownCadre, KnownReferral, LookupResult, NumberMatch
 
-__all__ = ["RecordWriter", "ReferenceDirectory", "ReversibleRecordWriter", "look_up_evidence"]
+__all__ = [
+    "MOST_LOOKED_UP",
+    "RecordWriter",
+    "ReferenceDirectory",
+    "ReversibleRecordWriter",
+    "as_identity",
+    "look_up_evidence",
+    "named_days",
+]
 
-_MOST = 50  # identifiers or ids of one sort that are looked up
+MOST_LOOKED_UP = 50  # identifiers or ids of one sort that are looked up
 _FEW = 5  # names, and dates of birth
 _IDENTITY = re.compile(r"[0-9a-f]{32}")
 _SEPARATORS = re.compile(r"[-{}\s]")
@@ -64,6 +72,9 @@ class ReferenceDirectory(Protocol):
     def cadres_by_identifier(self, value: str) -> Sequence[str]:
         """Keys of the people with that national or insurance number."""
 
+    def number_forms(self, values: Sequence[str]) -> Collection[str]:
+        """The forms in which national or insurance numbers that are written so are recorded."""
+
     def cadres_by_name(self, name: str, birth_date: str) -> Sequence[str]:
         """Keys of the people of that name, however it is spelt, who were born on that day."""
 
@@ -109,7 +120,7 @@ def look_up_evidence(said: Evidence, directory: ReferenceDirectory) -> LookupRes
     ids = [key for one in _nowhere(said.subject_ids) if (key := directory.cadre_by_remote_id(one.id))]
     numbers: dict[str, bool] = {}
     strange_number = False
-    for one in said.subject_identifiers[:_MOST]:
+    for one in said.subject_identifiers[:MOST_LOOKED_UP]:
         if not _is_ours(one, directory):
             trusted = one.system in directory.number_systems
             cadres = directory.cadres_by_identifier(one.value)
@@ -143,8 +154,8 @@ def _referrals(
     """
     certain: dict[str, KnownReferral] = {}
     strange = False
-    for one in said.referral_identifiers[:_MOST]:
-        found = next(filter(None, map(directory.referral_by_identity, _as_identity(one, directory))), None)
+    for one in said.referral_identifiers[:MOST_LOOKED_UP]:
+        found = next(filter(None, map(directory.referral_by_identity, as_identity(one, directory))), None)
         if found:
             certain[found.key] = found
         elif one.system is not None and _is_ours(one, directory):
@@ -166,8 +177,8 @@ def _identities(said: Evidence, directory: ReferenceDirectory) -> tuple[list[str
     """
     found: dict[str, None] = {}
     strange = False
-    for one in said.subject_identifiers[:_MOST]:
-        key = next(filter(None, map(directory.cadre_by_identity, _as_identity(one, directory))), None)
+    for one in said.subject_identifiers[:MOST_LOOKED_UP]:
+        key = next(filter(None, map(directory.cadre_by_identity, as_identity(one, directory))), None)
         if key:
             found[key] = None
         elif one.system is not None and _is_ours(one, directory):
@@ -181,8 +192,8 @@ def _identities(said: Evidence, directory: ReferenceDirectory) -> tuple[list[str
 
 def _by_encounter(said: Evidence, directory: ReferenceDirectory) -> Iterator[str]:
     """Whose visit it is that the hospital examined for."""
-    for one in said.encounter_identifiers[:_MOST]:
-        for value in _as_identity(one, directory):
+    for one in said.encounter_identifiers[:MOST_LOOKED_UP]:
+        for value in as_identity(one, directory):
             if key := directory.cadre_by_encounter(identity=value):
                 yield key
     for remote in _there(said.encounter_ids, directory):
@@ -192,11 +203,14 @@ def _by_encounter(said: Evidence, directory: ReferenceDirectory) -> Iterator[str
 
 def _by_name(said: Evidence, directory: ReferenceDirectory) -> list[str]:
     """Who has a name that was given and was born on a day that was given, each once."""
-    days = [day for day in said.birth_dates if len(day) == len("1955-03-14")][:_FEW]
-    found = (
-        cadre for name in said.names[:_FEW] for day in days for cadre in directory.cadres_by_name(name, day)
-    )
+    found = (cadre for name, day in named_days(said) for cadre in directory.cadres_by_name(name, day))
     return list(dict.fromkeys(found))
+
+
+def named_days(said: Evidence) -> list[tuple[str, str]]:
+    """The names that are given, each with the whole dates of birth that are."""
+    days = [day for day in said.birth_dates if len(day) == len("1955-03-14")][:_FEW]
+    return [(name, day) for name in said.names[:_FEW] for day in days]
 
 
 def _is_ours(one: Identifier, directory: ReferenceDirectory) -> bool:
@@ -208,7 +222,7 @@ def _plain(system: str) -> str:
     return system.strip().rstrip("/").casefold().removeprefix("https://").removeprefix("http://")
 
 
-def _as_identity(one: Identifier, directory: ReferenceDirectory) -> list[str]:
+def as_identity(one: Identifier, directory: ReferenceDirectory) -> list[str]:
     """The forms under which it may be an identity of ours: as it is where the system is ours or was left out,
     and under whatever system where it is 128 bits, in capitals, with dashes or as a URI: no chance makes two
     keyed hashes the same.
@@ -221,9 +235,9 @@ def _as_identity(one: Identifier, directory: ReferenceDirectory) -> list[str]:
 def _there(ids: Sequence[RemoteReference], directory: ReferenceDirectory) -> list[RemoteReference]:
     """Literal references to the hospital's own server; ids of any other server mean nothing here."""
     bases = {same_base(base) for base in directory.bases}
-    return [one for one in ids[:_MOST] if one.base is not None and same_base(one.base) in bases]
+    return [one for one in ids[:MOST_LOOKED_UP] if one.base is not None and same_base(one.base) in bases]
 
 
 def _nowhere(ids: Sequence[RemoteReference]) -> list[RemoteReference]:
     """Ids that are held neither here nor said to be of any server."""
-    return [one for one in ids[:_MOST] if one.base is None]
+    return [one for one in ids[:MOST_LOOKED_UP] if one.base is None]

@@ -5,23 +5,26 @@ decisions are `matching`, `ordering` and `local_writes`; this module only asks a
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from adapter import audit
 from adapter.database import write_transaction
 from adapter.fhir.codec import Resource
 from adapter.inbox import local_writes, matching
+from adapter.inbox.awaiting import names_awaited
 from adapter.inbox.evidence import Evidence, read_evidence, says_otherwise
 from adapter.inbox.lineage import LINEAGE_DOUBTS, may_correct
 from adapter.inbox.matching import Candidate, CertainMatch, LookupResult, Match, Unmatched
 from adapter.inbox.ordering import CORRECTIONS, ORDER_DOUBTS, VersionStatus, issued_at, latest, older
 from adapter.inbox.ports import RecordWriter, ReferenceDirectory, look_up_evidence
+from adapter.inbox.queue import InboxQueue, match_in_turns, next_look
 from adapter.inbox.store import InboxItem, InboxStore
 from adapter.telemetry import INBOX_ITEMS, get_logger
 
@@ -29,57 +32,43 @@ __all__ = [
     "ItemReading",
     "audit_item",
     "decide_item",
+    "process_due",
     "process_item",
-    "process_items",
     "read_item",
     "settle_item",
 ]
 
 _log = get_logger(__name__)
-_PAGE = 200
-_PATIENCE = 5  # attempts that may fail before the item waits for a person
 _STORED = ("DiagnosticReport", "Observation", "Procedure")
 _VERSION_DOUBTS = frozenset((*LINEAGE_DOUBTS, *ORDER_DOUBTS))
 
 
-def process_items(
+def process_due(
+    queue: InboxQueue,
     store: InboxStore,
     directory_of: Callable[[str], ReferenceDirectory],
     records: RecordWriter,
-    now: datetime,
-    *,
-    again: bool = False,
+    clock: Callable[[], datetime],
+    **limits: Any,
 ) -> Counter[str]:
-    """Process every new item, oldest first; with `again` also those that wait unmatched, since a
-    referral's id at the hospital may have become known meanwhile. Counts by what became of them
-    ("failed" stays as it was; one bad item delays no other).
+    """Process what is due, as `queue.match_in_turns` with these limits. Counts by what became of the items
+    ("failed" is tried again later; one bad item delays no other).
     """
-    done: Counter[str] = Counter()
-    for page in (store.new_items, store.unmatched) if again else (store.new_items,):
-        after = 0
-        while items := page(_PAGE, after=after):
-            after = items[-1].id
-            for item in items:
-                if "unlinked" not in item.reasons:
-                    state = _guarded(store, item, directory_of, records, now)
-                    done[state] += 1
-                    INBOX_ITEMS.labels(hospital=item.hospital, state=state).inc()
-    return done
 
+    def process(item: InboxItem) -> str:
+        try:
+            state = process_item(store, item, directory_of(item.hospital), records, clock())
+        except OperationalError:
+            raise  # the database is away or locked: nothing is wrong with the item
+        except Exception:  # noqa: BLE001 - whatever is wrong with one item must not delay the others
+            _log.error("inbox.failed", item=item.id, hospital=item.hospital, exc_info=True)
+            queue.record_failure(item, clock())
+            state = "failed"
+        INBOX_ITEMS.labels(hospital=item.hospital, state=state).inc()
+        return state
 
-def _guarded(
-    store: InboxStore,
-    item: InboxItem,
-    directory_of: Callable[[str], ReferenceDirectory],
-    records: RecordWriter,
-    now: datetime,
-) -> str:
-    try:
-        return process_item(store, item, directory_of(item.hospital), records, now)
-    except Exception:  # noqa: BLE001 - whatever is wrong with one item must not delay the others
-        _log.error("inbox.failed", item=item.id, hospital=item.hospital, exc_info=True)
-        store.record_failure(item.id, now=now, give_up=item.attempts + 1 >= _PATIENCE)
-        return "failed"
+    queue.wake_awaiting(clock())
+    return match_in_turns(queue, process, clock, **limits)
 
 
 def process_item(
@@ -97,7 +86,15 @@ def process_item(
             return current.state if current else "ignored"
         match = _with_doubts(_follow_people(reading, current, versions), reading, current)
         return settle_item(
-            connection, store, current, versions, match, directory=directory, records=records, now=now
+            connection,
+            store,
+            current,
+            versions,
+            match,
+            directory=directory,
+            records=records,
+            now=now,
+            awaits=reading.awaits,
         )
 
 
@@ -111,11 +108,12 @@ class ItemReading:
     candidates: tuple[Candidate, ...] = ()
     doubt: str | None = None
     linked: Evidence | None = None  # what the last version said that a person linked
+    awaits: Collection[str] = ()  # names that it was looked for by
 
 
 def decide_item(store: InboxStore, item: InboxItem, directory: ReferenceDirectory) -> ItemReading:
     """Read the item, look up what it names, decide. Reads only."""
-    said = read_item(store, item, directory)
+    said, asked = _read(store, item, directory)
     found = look_up_evidence(said, directory)
     match = matching.decide_match(said, found)
     doubt = None
@@ -129,19 +127,29 @@ def decide_item(store: InboxStore, item: InboxItem, directory: ReferenceDirector
             doubt = "corrects-unknown"
     earlier = store.linked_version(item)
     linked = read_item(store, earlier, directory) if earlier else None
-    return ItemReading(said, found, match, matching.rank_candidates(said, found), doubt, linked)
+    awaits = names_awaited(said, found, asked, directory)
+    return ItemReading(said, found, match, matching.rank_candidates(said, found), doubt, linked, awaits)
 
 
 def read_item(store: InboxStore, item: InboxItem, directory: ReferenceDirectory) -> Evidence:
     """The evidence of an item: what the hospital sent before or along with it is read too."""
+    return _read(store, item, directory)[0]
+
+
+def _read(
+    store: InboxStore, item: InboxItem, directory: ReferenceDirectory
+) -> tuple[Evidence, Collection[str]]:
+    """The evidence, and what of the same hospital was looked for, as `Type/id`."""
     resource = item.resource
     lists = (
         () if resource.get("subject") else store.listed_by(item.hospital, f"{item.type}/{item.resource_id}")
     )
     people: set[str] = set()
+    asked = {f"{item.type}/{item.resource_id}"}
 
     @cache
     def sibling(reference: str) -> Resource | None:
+        asked.add(reference)
         found = store.newest_version(item.hospital, reference)
         if found is not None and reference.startswith("Patient/"):
             people.add(reference)
@@ -150,7 +158,7 @@ def read_item(store: InboxStore, item: InboxItem, directory: ReferenceDirectory)
     said = read_evidence(resource, sibling, listed_by=lists, own_bases=directory.own_bases)
     if any(store.was_somebody_else(item.hospital, one) for one in people):
         said = replace(said, caveats=(*said.caveats, "patient-changed"))
-    return said
+    return said, asked
 
 
 def _with_doubts(match: Match, reading: ItemReading, item: InboxItem) -> Match:
@@ -193,9 +201,10 @@ def settle_item(
     now: datetime,
     by: str | None = None,
     despite: Sequence[str] = (),
+    awaits: Collection[str] = (),
 ) -> str:
     """Write what `match` means; the item's new state. `by` is the person who linked it, `despite` what
-    contradicted that.
+    contradicted that; `awaits` the names for which it is looked at again if it is nobody's.
     """
     key = next(
         (one.result_key for one in reversed(versions) if one.result_key), None
@@ -234,12 +243,15 @@ def settle_item(
         candidates = outcome.candidates
         if isinstance(match, CertainMatch) and not candidates:
             candidates = (Candidate(match.cadre, match.referral, ()),)
+        is_over = "unlinked" in outcome.reasons  # until a person says whose it is
         store.settle(
             item.id,
             "unmatched",
             now=now,
             reasons=outcome.reasons,
             candidates=candidates,
+            due_at=None if is_over else next_look(item.attempts, now),
+            awaits=() if is_over else awaits,
             connection=connection,
         )
         return "unmatched"

@@ -8,10 +8,12 @@ that comes late.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from adapter.awaited import note_arrivals, sent_name
 from adapter.fhir import codec
 from adapter.inbox.caveats import resource_caveats
 from adapter.inbox.evidence import listed_members
@@ -36,6 +38,7 @@ RESULT_TYPES = frozenset({"DiagnosticReport", "Observation", "Procedure", "Servi
 _LONGEST_IDENTITY = 400
 _CODED = ("DiagnosticReport", "Observation", "Procedure")
 _MOST_LINEAGES = 50  # that share an identifier and a code
+_MOST_ARRIVALS = 10_000  # of what one report lists
 _MOST_VERSIONS = 20  # of one lineage, the newest, whose order is compared
 
 
@@ -100,6 +103,7 @@ def receive_version(
             reasons=codec.dumps(reasons).decode(),
             candidates="[]",
             attempts=0,
+            due_at=now if state == "new" else None,
             settled_at=now if why == "repeated-version" else None,
             settled_by="matching" if why == "repeated-version" else None,
             lineage=choice.lineage or 0,
@@ -112,6 +116,8 @@ def receive_version(
         connection.execute(update(inbox_item).where(inbox_item.c.id == item).values(lineage=item))
     door.mark(choice.lineage or item, resource)
     door.list_members(f"{type}/{id}", resource)
+    written = (f"{type}/{id}", *islice(listed_members(resource), _MOST_ARRIVALS))
+    note_arrivals(connection, (sent_name(hospital, one) for one in written))
     return ReceivedVersion(known if known is not None and state == "ignored" and is_new else item, why)
 
 

@@ -1,6 +1,6 @@
 """All SQL of the inbox but the door's (`receive`)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -8,13 +8,14 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, select, update
 
-from adapter.database import read_transaction, write_transaction
+from adapter.awaited import await_names
+from adapter.database import read_transaction
 from adapter.fhir import codec
 from adapter.inbox.evidence import is_another_person, listed_members
 from adapter.inbox.matching import Candidate
 from adapter.inbox.tables import STATES, inbox_item, inbox_listing, inbox_mark
 
-__all__ = ["InboxItem", "InboxStore"]
+__all__ = ["InboxItem", "InboxStore", "inbox_item_of"]
 
 _MOST_LISTS = 5  # reports and panels that list one result
 _MOST_OTHERS = 200
@@ -44,6 +45,7 @@ class InboxItem:
     settled_at: datetime | None
     settled_by: str | None
     lineage: int = 0
+    failures: int = 0
 
     @property
     def resource(self) -> codec.Resource:
@@ -62,15 +64,7 @@ class InboxStore:
         """The item of that number."""
         with read_transaction(self.engine) as connection:
             row = connection.execute(select(inbox_item).where(inbox_item.c.id == item_id)).first()
-        return _item(row) if row else None
-
-    def new_items(self, limit: int = 200, *, after: int = 0) -> Sequence[InboxItem]:
-        """Items nobody looked at yet, oldest first, numbers above `after`."""
-        return self._page(("new",), after, limit)
-
-    def unmatched(self, limit: int = 200, *, after: int = 0) -> Sequence[InboxItem]:
-        """Items that wait for a person, oldest first, numbers above `after`."""
-        return self._page(("unmatched",), after, limit)
+        return inbox_item_of(row) if row else None
 
     def items(self, state: str | None = None, *, hospital: str | None = None) -> Iterator[InboxItem]:
         """Items in that state (None: any), oldest first, read a page at a time."""
@@ -85,7 +79,7 @@ class InboxStore:
             inbox_item.c.cadre == cadre, inbox_item.c.state.in_(("applied", "linked"))
         )
         with read_transaction(self.engine) as connection:
-            return [_item(row) for row in connection.execute(query.order_by(inbox_item.c.id))]
+            return [inbox_item_of(row) for row in connection.execute(query.order_by(inbox_item.c.id))]
 
     @staticmethod
     def reassign(connection: Connection, items: Sequence[int], cadre: str) -> None:
@@ -101,7 +95,7 @@ class InboxStore:
             query = query.where(inbox_item.c.hospital == hospital)
         with read_transaction(self.engine) as connection:
             rows = connection.execute(query.order_by(inbox_item.c.id).limit(limit)).all()
-        return [_item(row) for row in rows]
+        return [inbox_item_of(row) for row in rows]
 
     def counts(self, hospital: str | None = None) -> dict[str, int]:
         """How many items are in each state; every state is there."""
@@ -116,7 +110,7 @@ class InboxStore:
         """Versions that were ignored as older and that no person has seen yet, oldest first."""
         query = select(inbox_item).where(_UNSEEN, inbox_item.c.id > after).order_by(inbox_item.c.id)
         with read_transaction(self.engine) as connection:
-            return [_item(row) for row in connection.execute(query.limit(limit))]
+            return [inbox_item_of(row) for row in connection.execute(query.limit(limit))]
 
     def mark_seen(self, item_id: int, *, by: str, connection: Connection) -> bool:
         """A person has seen a version that was ignored as older; False where it is none, or was seen."""
@@ -180,7 +174,7 @@ class InboxStore:
         """All versions of a lineage, as `versions`."""
         query: Select[Any] = select(inbox_item).where(inbox_item.c.lineage == lineage)
         rows = connection.execute(query.order_by(inbox_item.c.id).with_for_update())
-        return [_item(row) for row in rows]
+        return [inbox_item_of(row) for row in rows]
 
     def listed_by(self, hospital: str, reference: str) -> list[codec.Resource]:
         """The reports and panels of this hospital that list that result, in their newest versions."""
@@ -217,7 +211,7 @@ class InboxStore:
         query = select(inbox_item).where(inbox_item.c.lineage == lineage)
         with read_transaction(self.engine) as connection:
             rows = connection.execute(query.order_by(inbox_item.c.id.desc()).limit(limit))
-            return [_item(row) for row in rows]
+            return [inbox_item_of(row) for row in rows]
 
     def is_first(self, item: InboxItem) -> bool:
         """Whether nothing of its lineage came before."""
@@ -245,14 +239,6 @@ class InboxStore:
         versions = inbox_item.c.lineage == item.lineage
         connection.execute(update(inbox_item).where(versions).values(lineage=lineage))
 
-    def record_failure(self, item_id: int, *, now: datetime, give_up: bool) -> None:
-        """Count an attempt that failed inside the adapter; with `give_up` the item waits for a person."""
-        values: dict[str, Any] = {"attempts": inbox_item.c.attempts + 1}
-        if give_up:
-            values |= {"state": "unmatched", "reasons": '["processing-failed"]', "settled_at": now}
-        with write_transaction(self.engine) as connection:
-            connection.execute(update(inbox_item).where(inbox_item.c.id == item_id).values(values))
-
     def settle(
         self,
         item_id: int,
@@ -265,24 +251,12 @@ class InboxStore:
         cadre: str | None = None,
         referral: str | None = None,
         result_key: str | None = None,
-        connection: Connection | None = None,
+        due_at: datetime | None = None,
+        awaits: Collection[str] = (),
+        connection: Connection,
     ) -> None:
-        """Write down what became of the item."""
-        if connection is None:
-            with write_transaction(self.engine) as own:
-                self.settle(
-                    item_id,
-                    state,
-                    now=now,
-                    by=by,
-                    reasons=reasons,
-                    candidates=candidates,
-                    cadre=cadre,
-                    referral=referral,
-                    result_key=result_key,
-                    connection=own,
-                )
-            return
+        """Write down what became of the item; when it is to be looked at again, and which names it awaits."""
+        await_names(connection, item_id, awaits)
         connection.execute(
             update(inbox_item)
             .where(inbox_item.c.id == item_id)
@@ -294,13 +268,16 @@ class InboxStore:
                 referral=referral,
                 result_key=result_key,
                 attempts=inbox_item.c.attempts + 1,
+                failures=0,
+                due_at=due_at,
                 settled_at=now,
                 settled_by=by,
             )
         )
 
 
-def _item(row: Row[Any]) -> InboxItem:
+def inbox_item_of(row: Row[Any]) -> InboxItem:
+    """The item that a row of the table says."""
     fields = {name: getattr(row, name) for name in InboxItem.__slots__}
     fields["reasons"] = tuple(orjson.loads(row.reasons))
     fields["candidates"] = tuple(

@@ -6,13 +6,17 @@ a Patient, or a version that says nothing newer; `settled_by` is "matching" unti
 
 All versions of one result are a *lineage*, named by the number of its first item. What a later version is
 recognised by is in `inbox_mark`; which reports and panels list a result in `inbox_listing`.
+
+What is `new` or `unmatched` is looked at again when it is due, and due at once when a name that it awaits
+arrives (`adapter.awaited`). Of people and referrals that is read from the records' change feed:
+`inbox_position` is how far.
 """
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
 
 from adapter.database import UtcDateTime, metadata
 
-__all__ = ["STATES", "inbox_item", "inbox_listing", "inbox_mark"]
+__all__ = ["STATES", "inbox_item", "inbox_listing", "inbox_mark", "inbox_position"]
 
 STATES = ("new", "applied", "unmatched", "linked", "ignored")
 
@@ -39,12 +43,16 @@ inbox_item = Table(
     Column("settled_by", String(100)),
     Column("lineage", BigInteger, nullable=False, server_default="0"),  # the first item's id
     Column("delivery", String(32)),  # what came in one request has one
+    Column("due_at", UtcDateTime),  # NULL: nobody looks at it again unless something that it names arrives
+    Column("failures", Integer, nullable=False, server_default="0"),  # of ours, in a row
     Index(None, "hospital", "type", "resource_id", "id"),
     Index(None, "digest", "id"),
     Index(None, "lineage", "id"),
     Index(None, "cadre", "id"),
     Index(None, "state", "id"),
     Index(None, "settled_by", "state", "id"),
+    # Of what is due some time alone (the migration says so: to say it here would load a dialect).
+    Index("ix_inbox_item_due", "hospital", "due_at", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -67,4 +75,11 @@ inbox_listing = Table(
     Column("listed_by", String(130), primary_key=True),  # Type/id of a report or panel
     Index(None, "listed_by"),
     sqlite_with_rowid=False,
+)
+
+inbox_position = Table(  # one row
+    "inbox_position",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),  # of the records' change feed
 )

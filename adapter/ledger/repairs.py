@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
+from adapter.awaited import line_name, note_arrivals
 from adapter.database import write_transaction
 from adapter.ledger.schema import tables
 from adapter.ledger.schema.states import EntryEvent, EntryState, next_state
@@ -98,6 +99,8 @@ def _written(connection: Connection, lease: Lease, repair: Repair, now: datetime
         values |= {**_NOTHING_SENT, "reason": "read-back"}
         values |= {"body": repair.desired.body} if repair.desired is not None else {}
     more = tables.append_history(connection.dialect.name, pack_transition(state, now, "read-back"))
+    if repair.remote_id and repair.remote_id != entry.remote_id:
+        note_arrivals(connection, [line_name(entry.hospital, repair.remote_id)])
     return connection.execute(update(_E).where(*stands).values(**values, history=more)).rowcount
 
 

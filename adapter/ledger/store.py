@@ -18,6 +18,7 @@ from sqlalchemy import (
     update,
 )
 
+from adapter.awaited import line_name, note_arrivals
 from adapter.database import read_transaction, write_transaction
 from adapter.errors import PlanChanged
 from adapter.ledger import reassignment
@@ -279,6 +280,9 @@ class LedgerStore:
         changed = [settlement_row(lines[o.identity], o, now) for o in outcomes if o.identity in lines]
         for group in bulk_statements.settlement_groups(lease.hospital, changed):
             connection.execute(self._settling, group)
+        known = {row["b_identity"]: row["remote_id"] for row in changed if row["remote_id"]}
+        named = [one for identity, one in known.items() if one != lines[identity].remote_id]
+        note_arrivals(connection, (line_name(lease.hospital, one) for one in named))
         moved = [line.rank for row in changed if has_new_remote_id(line := lines[row["b_identity"]], row)]
         if moved:
             self._send_again(connection, lease, min(moved), list(lines), now)

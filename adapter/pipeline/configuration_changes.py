@@ -3,6 +3,7 @@
 Who changed a file is the file system's to know; the audit says since when it was so.
 """
 
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import datetime
 from hashlib import blake2b
@@ -13,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from adapter import audit
 from adapter.database import read_transaction, write_transaction
+from adapter.inbox.queue import InboxQueue
 from adapter.pipeline.application import Adapter
 from adapter.settings import Settings
 
@@ -21,6 +23,7 @@ __all__ = ["configuration_digests", "note_configuration"]
 # What a command may well be given otherwise, and what may hold a password.
 _OF_NO_CONCERN = {"lang", "log_level", "log_json", "listen_host", "listen_port", "database_url", "allow_root"}
 _PARTS = {"centre", "alarm", "hospitals", "sources"}
+_OF_A_HOSPITAL = "hospitals."
 _D = audit.configuration_digest.c
 
 
@@ -58,8 +61,19 @@ def note_configuration(adapter: Adapter, now: datetime, *, by: str) -> None:
         for name, _, digest in changes:
             _put(connection, str(name), digest, now, is_new=name not in known)
         if changes:
+            _look_again(connection, {str(name) for name, _, _ in changes}, now)
             action = "configuration.changed" if known else "configuration.noted"
             audit.append(connection, at=now, actor=by, action=action, details={"parts": changes})
+
+
+def _look_again(connection: Connection, parts: AbstractSet[str], now: datetime) -> None:
+    """What waits for a person is read by other settings now."""
+    if parts & {"general", "centre"}:
+        InboxQueue.wake_all(connection, now)
+        return
+    for name in parts:
+        if name.startswith(_OF_A_HOSPITAL):
+            InboxQueue.wake_all(connection, now, name.removeprefix(_OF_A_HOSPITAL))
 
 
 def _known(connection: Connection, *, lock: bool = False) -> dict[str, str]:

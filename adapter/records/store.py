@@ -149,6 +149,11 @@ class RecordStore:
             found = [(cadre, int(position)) for cadre, position in rows]
         return [one for one in found if one[1] <= found[limit - 1][1]] if len(found) > limit else found
 
+    def changed_records(self, kinds: Collection[str], since: int, limit: int) -> list[StoredRecord]:
+        """What of these kinds changed after position `since`, tombstones too, oldest change first."""
+        query = select(*_STORED).where(record.c.position > since, record.c.kind.in_(kinds))
+        return self._stored(query.order_by(record.c.position).limit(limit))
+
     def reassigned_to(self, cadres: Collection[str]) -> dict[tuple[str, str], str]:
         """Kind and key of what is these people's and was recorded under another name before, tombstones too:
         whose each is.

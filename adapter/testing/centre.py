@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from adapter.demo.hospital import HospitalView
-from adapter.demo.processes import free_port
+from adapter.demo.processes import free_port, until
 from adapter.ledger.server_cards.card import ServerCard
 from adapter.pipeline.application import Adapter
 from adapter.settings import Settings, load_settings
@@ -96,6 +96,14 @@ class Centre(Commands):
     def hospital_view(self, name: str) -> HospitalView:
         """A view of a sandbox under a hospital's name, once it answers; closed with the centre."""
         return self.view(name, f"http://127.0.0.1:{self.ports[name]}/fhir")
+
+    def wait_until_matched(self, seconds: float = 30) -> None:
+        """Until somebody, mostly `adapter serve`, has looked at all that was received: an answer says only
+        that it is stored. AssertionError when that takes longer.
+        """
+        with self.open() as adapter:
+            if not until(lambda: not adapter.inbox.counts()["new"], seconds, every=0.02):
+                raise AssertionError("still not matched")
 
     def start_endpoint(self) -> str:
         """Start `adapter serve`; its base (…/fhir) once it answers. `stop("serve")` ends it."""

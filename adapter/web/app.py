@@ -8,7 +8,6 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from adapter.authorization.clients import HospitalClients
@@ -76,25 +75,18 @@ class ErrorMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
-                if self._after_write is not None and scope["method"] in _WRITES and status < 300:
-                    await run_in_threadpool(_quietly, self._after_write)
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_headers)
+            if self._after_write is not None and scope["method"] in _WRITES and status < 300:
+                self._after_write()
         except Exception as error:  # noqa: BLE001 - the outermost net: whatever it is, the caller gets an outcome
             _log.error("web.failed", method=scope.get("method"), error=_where(error))
             if status:
                 raise ConnectionAbortedError from None
             response = error_response(interaction_error(500, "exception", "internal"))
             await response(scope, receive, send_with_headers)
-
-
-def _quietly(work: Callable[[], None]) -> None:
-    try:
-        work()
-    except Exception as error:  # noqa: BLE001 - the delivery is durable; a later run processes it
-        _log.error("web.after_write_failed", error=_where(error))
 
 
 def _where(error: BaseException) -> str:
@@ -120,9 +112,8 @@ def fhir_app(
 ) -> FastAPI:
     """An application with the FHIR API under `/fhir`, `/health`, and outcomes for every error.
 
-    `after_write` runs between the commit of a request that may have written and its answer, so that a
-    sender who has the answer finds the work done; what it raises is logged and fails no request. `routers`
-    are asked first.
+    `after_write` is called when a request that may have written is answered, on the event loop: it only
+    wakes whoever goes on with what was stored. `routers` are asked first.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_exception_handler(FhirError, _on_fhir_error)
@@ -199,8 +190,9 @@ def endpoint_app(
     """The endpoint through which hospitals send results.
 
     `on_change` stores the delivery in the inbox within the transaction that stores the resource,
-    so what was acknowledged is there; `after_receive` may process it once it is committed. Tokens of others
-    than `hospitals` (None: of anybody) are refused; `clients` and `proxy` are further ways to show who calls.
+    so what was acknowledged is there; `after_receive` is called once that is committed and answered, and
+    only wakes whoever processes it. Tokens of others than `hospitals` (None: of anybody) are refused;
+    `clients` and `proxy` are further ways to show who calls.
     """
     repository = Repository(
         engine,

@@ -1,12 +1,15 @@
-"""The endpoint on the adapter's own stores: deliveries go into the inbox, then into the record."""
+"""The endpoint on the adapter's own stores: deliveries go into the inbox, and are matched once they are
+answered.
+"""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from fastapi import FastAPI
 from sqlalchemy import Connection
 
-from adapter.duties.inbox_retries import RetryInbox
 from adapter.fhir.codec import Resource
 from adapter.fhir.operation_outcome import Issue
 from adapter.fhir.validation.checker import check_resource
@@ -14,7 +17,7 @@ from adapter.inbox.receive import receive_version
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.configuration_changes import note_configuration
 from adapter.pipeline.inbound.hospital_clients import hospital_clients
-from adapter.pipeline.inbound.inbox import process_inbox
+from adapter.pipeline.inbound.matching_worker import MatchingWorker
 from adapter.pipeline.inbound.refusal import refuse_erased
 from adapter.repository.request_limits import RequestLimits
 from adapter.repository.write_plan import VersionChange
@@ -24,7 +27,7 @@ from adapter.web.app import endpoint_app
 from adapter.web.bearer_tokens import TrustedProxy
 from adapter.web.token_endpoint import token_url
 
-__all__ = ["adapter_endpoint", "check_received"]
+__all__ = ["adapter_endpoint", "check_received", "running_endpoint"]
 
 _VITAL_SIGNS_RULE = "vs-"  # keys of the vital-signs profiles' own invariants
 
@@ -50,8 +53,17 @@ def _proxy(settings: Settings) -> TrustedProxy | None:
     return TrustedProxy(secret, trusted.secret_header, trusted.certificate_header)
 
 
-def adapter_endpoint(adapter: Adapter) -> FastAPI:
-    """The application that `adapter serve` runs. What an earlier process left undone is done first."""
+@contextmanager
+def running_endpoint(adapter: Adapter) -> Iterator[FastAPI]:
+    """The application that `adapter serve` runs, with a thread that matches what it takes in, and what an
+    earlier process left undone.
+    """
+    with MatchingWorker(adapter, lambda: datetime.now(UTC)) as worker:
+        yield adapter_endpoint(adapter, worker.wake)
+
+
+def adapter_endpoint(adapter: Adapter, after_receive: Callable[[], None]) -> FastAPI:
+    """The endpoint on the adapter's stores. `after_receive` is told of what was stored and answered."""
     settings = adapter.settings
 
     def on_change(connection: Connection, change: VersionChange) -> str | None:
@@ -72,11 +84,7 @@ def adapter_endpoint(adapter: Adapter) -> FastAPI:
         )
         return say("fhir.older", why=say(f"inbox.{received.older}")) if received.older else None
 
-    def after_receive() -> None:
-        process_inbox(adapter, datetime.now(UTC), again=False)
-
     note_configuration(adapter, datetime.now(UTC), by="endpoint")
-    RetryInbox(adapter, lambda: datetime.now(UTC)).run()
     return endpoint_app(
         adapter.engine,
         on_change=on_change,

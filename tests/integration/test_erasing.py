@@ -153,7 +153,7 @@ class Site:
     def push(self, resource: dict[str, Any]) -> str:
         """The hospital creates it at our endpoint; its id."""
         made = self.repository.create(HOSPITAL, resource)
-        process_inbox(self.adapter, now())
+        process_inbox(self.adapter, now)
         return made.id
 
     def identity(self, type_: str, kind: str, key: str) -> str:

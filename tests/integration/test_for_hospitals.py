@@ -17,7 +17,6 @@ from adapter.fhir import codec
 from adapter.fhir.validation.checker import check_bundle, check_resource
 from adapter.fulfilment_effects import fulfilment_effect
 from adapter.hospital_tokens import issue_token
-from adapter.inbox.processing import process_items
 from adapter.inbox.receive import RESULT_TYPES, receive_version
 from adapter.records.model import Fulfilment
 from adapter.testing.serving import serving
@@ -81,7 +80,7 @@ def _curl(command: str, base: str, token: str) -> tuple[int, Any]:
 
 def _process(centre: Centre) -> None:
     directory = Directory(centre.store, referral_identities=REFERRALS, cadre_identities=PATIENTS)
-    process_items(centre.inbox, lambda _: directory, centre.records, datetime.now(UTC))
+    centre.process(directory_of=lambda _: directory, now=datetime.now(UTC))
 
 
 def test_the_page_followed_from_top_to_bottom(engine: Engine, base: str) -> None:

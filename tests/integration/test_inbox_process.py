@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from threading import Barrier, Thread
@@ -16,7 +16,6 @@ from adapter.audit import verify_chain
 from adapter.database import read_transaction, write_transaction
 from adapter.errors import UsageError
 from adapter.fhir import codec
-from adapter.inbox import processing
 from adapter.inbox.receive import receive_version
 from adapter.inbox.tables import inbox_item
 from adapter.pipeline.inbound.erasure import erase_everywhere
@@ -391,7 +390,7 @@ def test_a_referral_that_becomes_known_later_is_tried_again(centre: Centre) -> N
     item = centre.send(_report(basedOn=[{"reference": "ServiceRequest/72"}]))
     assert item.state == "unmatched"
     directory = Directory(centre.store, remote_referrals={"72": "GT-2"})
-    processing.process_items(centre.inbox, lambda _: directory, centre.records, NOW, again=True)
+    centre.process(again=True, directory_of=lambda _: directory)
     assert centre.item(item.id).referral == "GT-2"
 
 
@@ -461,10 +460,16 @@ def test_one_bad_item_delays_no_other(centre: Centre) -> None:
             raise KeyError(hospital)
         return centre.directory(hospital)
 
-    for _ in range(6):
-        processing.process_items(centre.inbox, directory_of, centre.records, NOW)
+    assert centre.process(directory_of=directory_of) == {"failed": 1, "applied": 1}
     assert centre.item(good).state == "applied"
+    now = NOW
+    for minutes in (0.5, 2, 8, 32):
+        soon, now = now + timedelta(minutes=minutes - 0.1), now + timedelta(minutes=minutes)
+        assert centre.process(directory_of=directory_of, now=soon) == {}, "not five times at once"
+        assert centre.item(bad).state == "new"
+        assert centre.process(directory_of=directory_of, now=now) == {"failed": 1}
     assert centre.item(bad).reasons == ("processing-failed",)
+    assert centre.process(directory_of=directory_of, now=now + timedelta(days=9)) == {}, "a person must look"
 
 
 def test_two_processes_at_once_apply_each_item_once(centre: Centre) -> None:
@@ -501,9 +506,9 @@ class Dying(t.Records):
         os.kill(os.getpid(), signal.SIGKILL)
 
 engine = open_database(sys.argv[1])
-store = RecordStore(engine)
-t.processing.process_items(
-    t.InboxStore(engine), lambda name: t.Directory(store, name), Dying(store), t.NOW
+store, queue = RecordStore(engine), t.InboxQueue(engine)
+t.processing.process_due(
+    queue, t.InboxStore(engine), lambda name: t.Directory(store, name), Dying(store), lambda: t.NOW
 )
 """
 

@@ -13,7 +13,7 @@ from inbox_centre import put_records
 from adapter.hospital_tokens import issue_token
 from adapter.records.model import Cadre, Sex, Tier
 from adapter.testing import Centre, serving
-from adapter.web.endpoint import adapter_endpoint
+from adapter.web.endpoint import running_endpoint
 
 CCCD = "http://fhir.ehealth.gov.vn/core/sid/citizen_id"
 HOSPITALS = {
@@ -59,7 +59,8 @@ def hospital(centre: Centre) -> Iterator[httpx.Client]:
         token = issue_token(adapter.engine, "bv-tinh", datetime.now(UTC), by="test")
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/fhir+json"}
         with (
-            serving(adapter_endpoint(adapter)) as base,
+            running_endpoint(adapter) as app,
+            serving(app) as base,
             httpx.Client(base_url=base, headers=headers) as client,
         ):
             yield client
@@ -100,6 +101,7 @@ def post(
 
 
 def listed(centre: Centre, state: str) -> list[Any]:
+    centre.wait_until_matched()
     items = centre.run_json("inbox", "--state", state)["items"]
     assert isinstance(items, list)
     return items
@@ -131,6 +133,7 @@ def test_what_is_not_taken_is_said_and_shown_once(centre: Centre, hospital: http
     said = answer["entry"][0]["response"]["outcome"]["issue"][0]
     assert said["severity"] == "information"
     assert "a later status of it is in the record" in said["details"]["text"]
+    centre.wait_until_matched()
     unseen = [one["id"] for one in centre.run_json("inbox")["unseen"]]
     assert len(unseen) == 2
     assert "adapter inbox seen" in centre.run("inbox")

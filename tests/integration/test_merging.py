@@ -314,7 +314,7 @@ def test_what_hospitals_sent_about_the_loser_goes_back_when_the_merge_is_taken_b
     ]
     for number, identity in enumerate(identities):
         _send(site, f"r{number}", subject={"identifier": {"value": identity}})
-    assert process_inbox(site.adapter, clock())["applied"] == 2
+    assert process_inbox(site.adapter, clock)["applied"] == 2
     results = [one for one in site.adapter.records.of_cadre(site.survivor) if isinstance(one, Result)]
     assert {one.cadre for one in results} == {site.survivor}
     assert len(results) == 2

@@ -203,7 +203,7 @@ def test_what_was_linked_and_has_no_place_in_the_record_is_named_there(centre: C
         cadre, other = people(adapter)[:2]
         subject = {"identifier": {"system": SYSTEM, "value": cadre.national_id}}
         push(adapter, cadre, {"resourceType": type_, "status": "current", "subject": subject})
-        [item] = adapter.inbox.unmatched()
+        [item] = adapter.inbox.items("unmatched")
     centre.run("inbox", "link", str(item.id), cadre.key)
     [paper] = centre.run_json("cadre", "show", cadre.key)["record"]["papers"]
     assert (paper["item"], paper["type"], paper["hospital"]) == (item.id, type_, "bv-tinh")
@@ -226,7 +226,7 @@ def test_what_waits_is_read_in_the_same_parts(centre: Centre) -> None:
     }
     with centre.open() as adapter:
         push(adapter, people(adapter)[0], {**form.sent, "subject": {"display": "ai đó"}}, document)
-        [item] = [one.id for one in adapter.inbox.unmatched() if one.type == "DiagnosticReport"]
+        [item] = [one.id for one in adapter.inbox.items("unmatched") if one.type == "DiagnosticReport"]
         papers = [one.id for one in adapter.inbox.items() if one.type == "DocumentReference"]
     said = centre.run("inbox", "show", str(item))
     assert "7.1 mmol/L" in said

@@ -14,16 +14,17 @@ from pathlib import Path
 
 import filled
 import pytest
-from filled import BV, CHANGES, GROWING, SMALL, cadre
+from filled import BV, CHANGES, GROWING, NOW, SMALL, cadre
 from query_plans import Function, Reach, Read, Watch, executing, public, sites
 from query_stores import NOT_EVERYWHERE, OTHERS, STORES, module_of
 from query_stories import STORIES
 from sqlalchemy import Engine, Table
 
-from adapter import audit, withheld
+from adapter import audit, awaited, withheld
 from adapter.database import metadata
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
+from adapter.inbox.queue import InboxQueue
 from adapter.inbox.store import InboxStore
 from adapter.inbox.tables import inbox_item
 from adapter.ledger import reassignment
@@ -148,6 +149,7 @@ METHODS: dict[Function, Reach | str] = {
     RecordStore.of_cadres: ROWS,
     RecordStore.stored_of_cadres: ROWS,
     RecordStore.changed_cadres: PLACE,
+    RecordStore.changed_records: PLACE,
     RecordStore.reassigned_to: ROWS,
     RecordStore.reassigned_among: ROWS,
     RecordStore.keys_recorded_under: ROWS,
@@ -212,8 +214,6 @@ METHODS: dict[Function, Reach | str] = {
     receive.business_identifier: _ASKS_NOTHING,
     receive.normalised_digest: _ASKS_NOTHING,
     InboxStore.get: ROWS,
-    InboxStore.new_items: STATE,
-    InboxStore.unmatched: STATE,
     InboxStore.items: PLACE,
     InboxStore.of_cadre: ROWS,
     InboxStore.reassign: ROWS,
@@ -231,8 +231,24 @@ METHODS: dict[Function, Reach | str] = {
     InboxStore.join_lineage: ROWS,
     InboxStore.unseen: STATE,
     InboxStore.mark_seen: ROWS,
-    InboxStore.record_failure: ROWS,
     InboxStore.settle: ROWS,
+    InboxQueue.hospitals: ROWS,
+    InboxQueue.due: STATE,
+    InboxQueue.wake_awaiting: PLACE,
+    InboxQueue.wake_all: STATE,
+    InboxQueue.record_failure: ROWS,
+    awaited.await_names: ROWS,
+    awaited.forget_awaited: ROWS,
+    awaited.is_anything_awaited: _STOPS,
+    awaited.has_arrivals: _STOPS,
+    awaited.note_arrivals: ROWS,
+    awaited.take_arrivals: PLACE,
+    awaited.sent_name: _ASKS_NOTHING,
+    awaited.line_name: _ASKS_NOTHING,
+    awaited.number_name: _ASKS_NOTHING,
+    awaited.identity_name: _ASKS_NOTHING,
+    awaited.person_name: _ASKS_NOTHING,
+    awaited.record_name: _ASKS_NOTHING,
     inbox_erase.erase_cadre: ROWS,
     inbox_erase.erase_resources: ROWS,
     inbox_erase.forget_resource: _ERASES,
@@ -437,7 +453,7 @@ LOST: dict[str, tuple[Function, Callable[[Engine], object]]] = {
         RecordStore.changed_cadres,
         lambda at: RecordStore(at).changed_cadres(CHANGES - 40, 20),
     ),
-    "ix_inbox_item_state_id": (InboxStore.new_items, lambda at: InboxStore(at).new_items()),
+    "ix_inbox_item_due": (InboxQueue.due, lambda at: InboxQueue(at).due(BV, NOW)),
 }
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine
 
 from adapter import duties
 from adapter.duties.duty import Duty
-from adapter.duties.inbox_retries import RetryInbox
+from adapter.duties.inbox_matching import MatchInbox
 from adapter.duties.planning import PlanHospital
 from adapter.duties.retention import ForgetExpired
 from adapter.duties.schedule import next_run
@@ -26,7 +26,7 @@ from adapter.settings import HospitalSettings, Settings, SourceSettings
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 FRAME = {"duty", "schedule", "services"}  # the skeleton, the loop, and who has which duties
 MEMBERS = {"name", "cron", "run"}
-PARTS = {RetryInbox, ForgetExpired}  # of the beat that plans
+PARTS = {MatchInbox, ForgetExpired}  # of the beat that plans
 ROOM = {module.name for module in pkgutil.iter_modules(duties.__path__)} - FRAME
 
 
@@ -83,7 +83,7 @@ def test_names_are_unique_in_a_service(adapter: Adapter) -> None:
 
 
 def test_only_planning_has_a_name_without_a_colon(adapter: Adapter) -> None:
-    parts = [RetryInbox(adapter, lambda: NOON), ForgetExpired(adapter, lambda: NOON, "bv-tinh")]
+    parts = [MatchInbox(adapter, lambda: NOON), ForgetExpired(adapter, lambda: NOON, "bv-tinh")]
     for one in [*parts, *(duty for service in services(adapter) for duty in service)]:
         assert (":" not in one.name) == isinstance(one, PlanHospital | SyncHospital), one.name
 
@@ -99,5 +99,5 @@ def test_names_are_those_that_databases_know(adapter: Adapter) -> None:
 def test_what_has_beats_has_a_valid_cron_and_what_has_none_is_a_part(adapter: Adapter) -> None:
     for one in (duty for service in services(adapter) for duty in service):
         assert next_run(one.cron, NOON) > NOON
-    for part in (RetryInbox(adapter, lambda: NOON), ForgetExpired(adapter, lambda: NOON, "bv-tinh")):
+    for part in (MatchInbox(adapter, lambda: NOON), ForgetExpired(adapter, lambda: NOON, "bv-tinh")):
         assert not part.cron

@@ -71,17 +71,17 @@ def serve(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help=say("cli.help_port"))] = None,
 ) -> None:
     """Take results from hospitals until told to stop."""
-    from adapter.web.endpoint import adapter_endpoint
+    from adapter.web.endpoint import running_endpoint
     from adapter.web.server import RESTART_EXIT_CODE
     from adapter.web.server import run_server as run
 
     with open_adapter(context, service=True) as adapter:
         at, on = host or adapter.settings.listen_host, port or adapter.settings.listen_port
         _must_be_free(at, on)
-        app = adapter_endpoint(adapter)
         _say_problems(adapter)
-        typer.echo(say("cli.serve_at", url=f"http://{at}:{on}/fhir"))
-        is_too_large = run(app, at, on, max_memory_bytes=adapter.settings.max_memory_mb * 1_000_000)
+        with running_endpoint(adapter) as app:
+            typer.echo(say("cli.serve_at", url=f"http://{at}:{on}/fhir"))
+            is_too_large = run(app, at, on, max_memory_bytes=adapter.settings.max_memory_mb * 1_000_000)
     if is_too_large:
         typer.echo(say("cli.serve_too_large", limit=adapter.settings.max_memory_mb), err=True)
         raise typer.Exit(RESTART_EXIT_CODE)

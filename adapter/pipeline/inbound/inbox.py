@@ -15,29 +15,56 @@ from adapter.inbox.evidence import read_evidence
 from adapter.inbox.local_writes import ResultPlan, StoredResult
 from adapter.inbox.matching import KnownCadre, KnownReferral
 from adapter.inbox.ports import ReferenceDirectory
+from adapter.inbox.queue import InboxQueue
 from adapter.inbox.store import InboxItem, InboxStore
 from adapter.mapping.result_extraction import extract_result
 from adapter.mapping.result_reading.measures import KnownMeasures
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.inbound.changed_records import note_changed_records
 from adapter.pipeline.inbound.result_parts import known_measures
 from adapter.records.model import Cadre, Fulfilment, Referral, Result
+from adapter.records.serialisation import identifier_forms
 
 __all__ = [
     "item_reading",
     "items_about_merged",
     "link",
     "mark_seen",
+    "match_before_plan",
     "process_inbox",
     "reassign_items",
     "unlink",
 ]
 
+_BEFORE_PLAN_SECONDS = 0.2
 _NUMBER_SYSTEMS = frozenset({"citizen_id", "national_id", "insurance_number"})
 
 
-def process_inbox(adapter: Adapter, now: datetime, *, again: bool = True) -> Counter[str]:
-    """Match and apply all that is new; with `again` also what waits unmatched. Counts by outcome."""
-    return inbox.process_items(adapter.inbox, _directories(adapter), _Records(adapter), now, again=again)
+def process_inbox(
+    adapter: Adapter,
+    clock: Callable[[], datetime],
+    *,
+    seconds: float | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Counter[str]:
+    """Match and apply what is due: what is new, and what waits for something that came since; for at most so
+    many seconds (None: until nothing is) or until told to stop. Counts by outcome.
+    """
+    note_changed_records(adapter)
+    return inbox.process_due(
+        InboxQueue(adapter.engine),
+        adapter.inbox,
+        _directories(adapter),
+        _Records(adapter),
+        clock,
+        seconds=seconds,
+        stop=stop,
+    )
+
+
+def match_before_plan(adapter: Adapter, clock: Callable[[], datetime]) -> None:
+    """Match what is due for a moment: what came since is in this plan already, and a flood delays none."""
+    process_inbox(adapter, clock, seconds=_BEFORE_PLAN_SECONDS)
 
 
 def link(
@@ -199,6 +226,9 @@ class _Directory:
 
     def cadres_by_identifier(self, value: str) -> Sequence[str]:
         return self._adapter.records.cadres_by_identifier(value)
+
+    def number_forms(self, values: Sequence[str]) -> Collection[str]:
+        return identifier_forms(values)
 
     def cadres_by_name(self, name: str, birth_date: str) -> Sequence[str]:
         return self._adapter.records.cadres_by_name(name, birth_date)

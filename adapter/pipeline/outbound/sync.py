@@ -19,7 +19,7 @@ from adapter.ledger.schema.states import EntryState
 from adapter.ledger.workers.named_locks import NamedLock
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.configuration_changes import note_configuration
-from adapter.pipeline.inbound.inbox import process_inbox
+from adapter.pipeline.inbound.inbox import match_before_plan
 from adapter.pipeline.mappings.activation import (
     MappingChoice,
     ProgressCallback,
@@ -183,7 +183,7 @@ def sync(
     stop = stop or threading.Event()
     work = RunContext(adapter, clock, progress, stop)
     with adapter.as_worker(clock, stop), planning_locks(adapter, hospitals) as turns:
-        process_inbox(adapter, clock())
+        match_before_plan(adapter, clock)
         _ = adapter.identities  # without its key nothing can be said to anybody
         settled = stable_since(adapter, clock(), settle_time)
 
