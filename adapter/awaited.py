@@ -117,7 +117,8 @@ def note_arrivals(connection: Connection, names: Iterable[str]) -> None:
 
 def take_arrivals(connection: Connection, limit: int) -> list[int]:
     """The items that awaited what arrived; the arrivals, at most `limit`, are gone then."""
-    first = select(awaited_arrival.c.id, awaited_arrival.c.value).order_by(awaited_arrival.c.id).limit(limit)
+    column = awaited_arrival.c
+    first = select(column.id, column.value).where(column.id > 0).order_by(column.id).limit(limit)
     found = connection.execute(first).all()
     items: dict[int, None] = {}
     for chunk in _chunks({row.value for row in found}):

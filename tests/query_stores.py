@@ -30,7 +30,7 @@ from adapter.ledger.workers.named_locks import NamedLockStore
 from adapter.ledger.workers.registry import WorkerStore
 from adapter.operations import audit_head, backup
 from adapter.pipeline import configuration_changes
-from adapter.pipeline.inbound import inbox
+from adapter.pipeline.inbound import changed_records, inbox
 from adapter.records import change_feed, doubles, erased_names, held_rows, reassignments, referral_answers
 from adapter.records import erasure as records_erase
 from adapter.records.change_feed import ChangeFeed
@@ -118,6 +118,7 @@ OTHERS: dict[type | ModuleType, str] = {
     backup: "copies a database whole, which is what it is for",
     audit_head: _ASKS,
     audit_log: "looks back until a page is full, for a person",
+    changed_records: "one row, which says how far the feed was read",
     configuration_changes: "parts of the settings are few",
     access_counter: _ASKS,
     backup_report: "reads a backup whole, which is what it is for",
