@@ -62,8 +62,8 @@ def running_endpoint(adapter: Adapter) -> Iterator[FastAPI]:
         yield adapter_endpoint(adapter, worker.wake)
 
 
-def adapter_endpoint(adapter: Adapter, after_receive: Callable[[], None]) -> FastAPI:
-    """The endpoint on the adapter's stores. `after_receive` is told of what was stored and answered."""
+def adapter_endpoint(adapter: Adapter, after_receive: Callable[[], None] | None = None) -> FastAPI:
+    """The endpoint on the adapter's stores. `after_receive` is told when something was stored and answered."""
     settings = adapter.settings
 
     def on_change(connection: Connection, change: VersionChange) -> str | None:
