@@ -63,7 +63,7 @@ def running_endpoint(adapter: Adapter) -> Iterator[FastAPI]:
 
 
 def adapter_endpoint(adapter: Adapter, after_receive: Callable[[], None] | None = None) -> FastAPI:
-    """The endpoint on the adapter's stores. `after_receive` is told when something was stored and answered."""
+    """The endpoint on the stores. `after_receive` is called when something was stored and answered."""
     settings = adapter.settings
 
     def on_change(connection: Connection, change: VersionChange) -> str | None:
