@@ -17,6 +17,8 @@ from typing import Any, Literal, TextIO
 
 from prometheus_client import Counter
 
+from adapter.texts import printable
+
 __all__ = [
     "DROPPED_FIELDS",
     "INBOX_ITEMS",
@@ -115,6 +117,7 @@ def _structlog() -> Any:
             _without_messages,
             _allowed_only,
             renderer,
+            _clean,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(chosen.level),
         logger_factory=structlog.PrintLoggerFactory(chosen.stream or _StandardError()),  # type: ignore[arg-type] # print needs no more
@@ -143,6 +146,11 @@ class _Foreign(logging.Handler):
         if record.exc_info:
             fields["exc_info"] = record.exc_info
         _structlog().get_logger().log(record.levelno, "log.library", **fields)
+
+
+def _clean(_logger: Any, _method: str, line: Any) -> str:
+    """The line as it is written: what others said in it moves no terminal on which the log is read."""
+    return printable(str(line))
 
 
 def _without_messages(_logger: Any, _method: str, event: LogEvent) -> LogEvent:

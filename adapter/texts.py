@@ -5,20 +5,38 @@ in a table of the area's name: the text `bad_cell` in `import.toml` is `import.b
 A test holds both languages to the same keys and parameters.
 """
 
+import json
 import re
+import sys
 import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LANGUAGES", "OBEYED", "catalogue", "current_language", "printable", "say", "set_language"]
+__all__ = [
+    "LANGUAGES",
+    "OBEYED",
+    "catalogue",
+    "current_language",
+    "escaped_json",
+    "markdown_words",
+    "printable",
+    "say",
+    "set_language",
+    "write_line",
+]
 
 LANGUAGES = ("en", "vi")
 _LOCALE = Path(__file__).parent / "locale"
 _current = "en"
 # What a terminal obeys, or what turns what is read around: C0 and C1 without tab and line feed, DEL, the
-# separators of lines and paragraphs, and Unicode's marks of direction.
-OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# separators of lines and paragraphs, Unicode's marks of direction, notes and tags; and half surrogate pairs,
+# which no stream takes.
+OBEYED = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u206f\ufff9-\ufffb"
+    r"\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>|&#~]")
 _PICTURES = 0x2400  # ESC is shown as one sign that looks like it
 
 
@@ -48,6 +66,25 @@ def printable(text: str) -> str:
     lines or hides what is there.
     """
     return OBEYED.sub(_shown, text)
+
+
+def escaped_json(document: str) -> str:
+    """The same JSON, in which what a terminal obeys stands as \\uXXXX."""
+    return document if document.isascii() else OBEYED.sub(lambda found: json.dumps(found[0])[1:-1], document)
+
+
+def markdown_words(text: str) -> str:
+    """Others' words as one line of Markdown or a cell of its table: no link, image, HTML or new cell."""
+    return _MARKDOWN.sub(r"\\\g<0>", " ".join(printable(text).split()))
+
+
+def write_line(text: str, *, to_errors: bool = False, end: str = "\n") -> None:
+    """Write to standard output, or standard error: the one way there beside a console's own drawing, so that
+    nothing that is written moves a terminal.
+    """
+    stream = sys.stderr if to_errors else sys.stdout
+    stream.write(printable(text) + end)
+    stream.flush()
 
 
 def _shown(found: re.Match[str]) -> str:

@@ -9,12 +9,14 @@ command imports what it needs when it runs, so that `adapter --help` stays quick
 import os
 import sys
 import tomllib
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 
 from adapter.cli.foreign_errors import in_words
 from adapter.errors import AdapterError, UsageError
-from adapter.texts import LANGUAGES, printable, say, set_language
+from adapter.texts import LANGUAGES, say, set_language, write_line
 
 __all__ = ["main"]
 
@@ -29,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.umask(0o077)
     general, rest = _hoist(list(sys.argv[1:] if arguments is None else arguments))
     set_language(_language(general))
+    sys.excepthook = _crash
     from adapter.cli.app import app
     from adapter.cli.terminal.command_words import CLICK_REFUSAL, complaint
 
@@ -36,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = app(args=[*general, *rest], prog_name="adapter", standalone_mode=False)
     except CLICK_REFUSAL as error:
         for line in complaint(error):
-            print(line, file=sys.stderr)
+            write_line(line, to_errors=True)
         raise SystemExit(UsageError.exit_code) from None
     except AdapterError as error:
         if "--debug" in general:
@@ -50,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         words = None if "--debug" in general else in_words(error)
         if words is None:
             raise
-        print(say("cli.error", problem=words), file=sys.stderr)
+        write_line(say("cli.error", problem=words), to_errors=True)
         raise SystemExit(1) from None
     raise SystemExit(code or 0)
 
@@ -98,10 +101,15 @@ def _lang_of_settings(file: Path) -> str:
         return "en"
 
 
+def _crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A fault of our own, as Python says it: what others said may stand in its words."""
+    write_line("".join(traceback.format_exception(kind, error, trace)), to_errors=True, end="")
+
+
 def _complain(error: AdapterError) -> None:
     """One clear line, and below it whatever the error lists."""
     lines = [
         say("cli.error", problem=str(error)),
-        *(f"  {printable(line)}" for line in getattr(error, "problems", ())),
+        *(f"  {line}" for line in getattr(error, "problems", ())),
     ]
-    print("\n".join(lines), file=sys.stderr)
+    write_line("\n".join(lines), to_errors=True)

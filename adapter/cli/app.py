@@ -32,7 +32,7 @@ from adapter.cli.commands import (
 )
 from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import Choices
-from adapter.texts import say
+from adapter.texts import say, write_line
 
 __all__ = ["app"]
 
@@ -49,7 +49,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from adapter import __version__
 
-        typer.echo(f"adapter {__version__}")
+        write_line(f"adapter {__version__}")
         raise typer.Exit
 
 

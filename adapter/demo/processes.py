@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from adapter.errors import AdapterError
-from adapter.texts import current_language, say
+from adapter.texts import current_language, say, write_line
 
 __all__ = ["Commands", "free_port", "until"]
 
@@ -114,4 +114,4 @@ class Commands:
 
     @staticmethod
     def _show(arguments: tuple[str, ...]) -> None:
-        print(say("demo.typed", command=shlex.join(["adapter", *arguments])), flush=True)
+        write_line(say("demo.typed", command=shlex.join(["adapter", *arguments])))

@@ -15,7 +15,7 @@ from adapter.demo.processes import Commands, free_port, until
 from adapter.demo.spoiling import spoil
 from adapter.errors import AdapterError, UsageError
 from adapter.operations.starting_files import write_key
-from adapter.texts import say
+from adapter.texts import say, write_line
 
 __all__ = ["Demo"]
 
@@ -62,7 +62,7 @@ class Demo:
             self._say("report")
             commands.run("report")
             ok = self._check(commands, expected)
-            print(say("demo.took", seconds=round(time.monotonic() - self._started)), flush=True)
+            write_line(say("demo.took", seconds=round(time.monotonic() - self._started)))
             left_running = self.keep
             if left_running:
                 self._say_where(commands)
@@ -90,7 +90,7 @@ class Demo:
     def _say(self, step: str) -> None:
         self._step += 1
         minutes, seconds = divmod(round(time.monotonic() - self._started), 60)
-        print(f"\n[{self._step}/{_STEPS}] {minutes}:{seconds:02} {say(f'demo.step_{step}')}", flush=True)
+        write_line(f"\n[{self._step}/{_STEPS}] {minutes}:{seconds:02} {say(f'demo.step_{step}')}")
 
     def _prepare(self, commands: Commands) -> None:
         self._say("sample")
@@ -154,7 +154,7 @@ class Demo:
         ):
             worker.kill()
         worker.wait()
-        print(say("demo.killed", written=self._written() - before, all=2 * half), flush=True)
+        write_line(say("demo.killed", written=self._written() - before, all=2 * half))
         self._say("resume")
         for _ in range(_SYNCS):
             if commands.run("sync", may_fail=True) == 0:
@@ -175,7 +175,7 @@ class Demo:
             return bool(sum(level["completed"] for level in levels) >= wanted)
 
         if not until(all_back, _RESULTS_SECONDS, every=2.0):
-            print(say("demo.results_missing", wanted=wanted), flush=True)
+            write_line(say("demo.results_missing", wanted=wanted))
         commands.run("inbox")
 
     def _nothing_new(self, commands: Commands) -> None:
@@ -184,7 +184,7 @@ class Demo:
         commands.run("sync")
         after = {name: view.stats()["write_requests"] for name, view in self._views.items()}
         self._second_writes = sum(after.values()) - sum(before.values())
-        print(say("demo.writes_again", count=self._second_writes), flush=True)
+        write_line(say("demo.writes_again", count=self._second_writes))
         commands.run("status")
 
     def _check(self, commands: Commands, expected: Expected) -> bool:
@@ -204,14 +204,14 @@ class Demo:
             ),
         ]
         for check in checks:
-            print(f"  {'✓' if check.holds else '✗'} {check.title}: {check.detail}", flush=True)
+            write_line(f"  {'✓' if check.holds else '✗'} {check.title}: {check.detail}")
         ok = all(check.holds for check in checks)
-        print(say("demo.good" if ok else "demo.bad"), flush=True)
+        write_line(say("demo.good" if ok else "demo.bad"))
         return ok
 
     def _say_where(self, commands: Commands) -> None:
-        print(say("demo.kept", endpoint=f"{self._endpoint}/fhir", folder=str(self.folder)), flush=True)
+        write_line(say("demo.kept", endpoint=f"{self._endpoint}/fhir", folder=str(self.folder)))
         for view in self._views.values():
-            print(f"  {view.name}: {view.base_url}", flush=True)
+            write_line(f"  {view.name}: {view.base_url}")
         pids = " ".join(map(str, commands.release()))
-        print(say("demo.kept_stop", pids=pids, settings=str(self.folder / "adapter.toml")), flush=True)
+        write_line(say("demo.kept_stop", pids=pids, settings=str(self.folder / "adapter.toml")))

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from adapter.fhir.codec import Resource
+from adapter.texts import OBEYED
 
 __all__ = ["Issue", "operation_outcome", "parse_issues"]
 
 # HAPI: `Line[1] Col[20]`, `line 1, col 20`, `(line 1, col20)`
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_MAX_ISSUES = 1_000  # of one outcome: what is beyond says nothing new
+_MAX_PATHS = 20  # of one issue
+_MAX_TEXT = 2_000  # characters
 _LINE = re.compile(r"\(?\s*(?:line|row)\b", re.IGNORECASE)
 _RULE = re.compile(r"\[([a-z0-9-]{1,40})\] ")  # how `diagnostics` begins where a rule is named
 Severity = Literal["fatal", "error", "warning", "information"]
@@ -55,12 +58,13 @@ def operation_outcome(issues: Iterable[Issue]) -> Resource:
 
 
 def parse_issues(outcome: object) -> tuple[Issue, ...]:
-    """The issues of a received OperationOutcome; () for anything that is not one. Never raises."""
+    """The issues of a received OperationOutcome; () for anything that is not one, and the first 1,000 of a
+    flood. Never raises."""
     if not isinstance(outcome, dict) or outcome.get("resourceType") != "OperationOutcome":
         return ()
     found = []
     listed = outcome.get("issue")
-    for item in listed if isinstance(listed, list) else ():
+    for item in listed[:_MAX_ISSUES] if isinstance(listed, list) else ():
         if not isinstance(item, dict):
             continue
         severity = item.get("severity")
@@ -90,9 +94,11 @@ def _where(item: dict[str, Any]) -> str | None:
 
 
 def _listed(value: object) -> list[str]:
-    return [_plain(one) for one in value] if isinstance(value, list) else []
+    return [_plain(one) for one in value[:_MAX_PATHS]] if isinstance(value, list) else []
 
 
 def _plain(value: object) -> str:
-    """As text that every database and terminal takes: no control characters, no half surrogate pairs."""
-    return _CONTROL.sub(" ", str(value))
+    """As one line, not too long, that every database and terminal takes: no control characters, no half
+    surrogate pairs.
+    """
+    return OBEYED.sub(" ", (value if isinstance(value, str) else str(value))[:_MAX_TEXT]).replace("\n", " ")

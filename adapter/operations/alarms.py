@@ -20,7 +20,7 @@ from adapter.pipeline.application import Adapter
 from adapter.service_hours import VIETNAM_ZONE
 from adapter.settings import AlarmSettings
 from adapter.telemetry import get_logger
-from adapter.texts import say
+from adapter.texts import escaped_json, printable, say
 
 __all__ = [
     "AlarmRun",
@@ -159,6 +159,9 @@ class TestChannels(Operation[tuple[str, ...], Mapping[str, str | None]]):
 
 def _send(adapter: Adapter, message: AlarmMessage) -> dict[str, str]:
     failed: dict[str, str] = {}
+    message = AlarmMessage(
+        " ".join(printable(message.subject).split()), printable(message.text), message.facts
+    )
     for name, way in alarm_channels(adapter).items():
         try:
             why = way(message)
@@ -175,8 +178,10 @@ def _webhook(adapter: Adapter, limits: AlarmSettings, message: AlarmMessage) -> 
     if url.startswith(("env:", "file:")):
         url = adapter.settings.secret(url).get_secret_value()
     token = adapter.settings.secret(limits.webhook_token).get_secret_value() if limits.webhook_token else None
-    body = orjson.dumps({"subject": message.subject, "text": message.text, **message.facts})
-    status, _ = post_json(url, body, token, _SECONDS, media="application/json")
+    told = orjson.dumps({"subject": message.subject, "text": message.text, **message.facts})
+    status, _ = post_json(
+        url, escaped_json(told.decode()).encode(), token, _SECONDS, media="application/json"
+    )
     return None if 200 <= status < 300 else f"HTTP {status}" if status else "unreachable"
 
 

@@ -1,6 +1,7 @@
 """How a hospital's server is reached: every way to log in, over real HTTP and TLS; where an address leads."""
 
 import base64
+import gzip
 import json
 import ssl
 import subprocess
@@ -122,8 +123,14 @@ def credentials(base: str, now: list[float], **more: Any) -> HospitalClient:
 
 @pytest.mark.parametrize(
     ("told", "still", "renewed"),
-    [({"expires_in": 3600}, 3500, 3571), ({"expires_in": "600"}, 569, 571), ({}, 299, 301)],
-    ids=["an hour", "as text", "not told"],
+    [
+        ({"expires_in": 3600}, 3500, 3571),
+        ({"expires_in": "600"}, 569, 571),
+        ({}, 299, 301),
+        ({"expires_in": "nan"}, 299, 301),
+        ({"expires_in": 10**400}, 299, 301),
+    ],
+    ids=["an hour", "as text", "not told", "no number", "for ever"],
 )
 def test_a_token_is_renewed_before_it_ends(
     server: Server, told: dict[str, Any], still: float, renewed: float
@@ -157,8 +164,23 @@ def test_a_token_that_was_refused_before_its_time_is_not_used_again(server: Serv
         (200, {}, b'{"access_token":"a\\r\\nX-Other: 1"}'),
         (200, {}, b'{"access_token":"' + b"a" * 200_000 + b'"}'),
         (302, {"location": "/login"}, b""),
+        (200, {"content-encoding": "gzip, gzip"}, gzip.compress(gzip.compress(b'{"access_token":"a"}'))),
+        (200, {}, b"[" * 50_000),
     ],
-    ids=["401", "400", "page", "none", "null", "empty", "list", "header", "huge", "redirect"],
+    ids=[
+        "401",
+        "400",
+        "page",
+        "none",
+        "null",
+        "empty",
+        "list",
+        "header",
+        "huge",
+        "redirect",
+        "layers",
+        "deep",
+    ],
 )
 def test_no_token_is_a_refused_login_and_nothing_was_sent(server: Server, answer: Any) -> None:
     server.says["/token"] = answer

@@ -189,6 +189,25 @@ def test_the_path_of_an_issue_is_found_among_lines_and_columns(
     assert found.expression == expression
 
 
+def test_a_flood_of_issues_and_words_is_bounded() -> None:
+    said: dict[str, Any] = {"severity": "error", "code": "c" * 9_000, "diagnostics": "x" * 9_000}
+    said["location"] = ["a" * 9_000] * 99
+    found = parse_issues({"resourceType": "OperationOutcome", "issue": [said] * 3_000})
+    assert len(found) == 1_000
+    assert {len(one.text) + len(one.code) + len(one.expression or "") for one in found} == {6_000}
+
+
+@pytest.mark.parametrize(
+    "sign",
+    ["\x1b[31m", "\x9b", "\u202e", "\u2066", "\ud800", "\n", "\x00", "\U000e0041"],
+    ids=["escape", "C1", "direction", "isolate", "half a pair", "line", "null", "tag"],
+)
+def test_an_issue_is_one_line_that_moves_nothing(sign: str) -> None:
+    said = {"severity": sign, "code": f"a{sign}", "diagnostics": f"a{sign}b", "expression": [f"A.b{sign}"]}
+    [found] = parse_issues({"resourceType": "OperationOutcome", "issue": [said]})
+    assert f"{found.severity}{found.code}{found.text}{found.expression}".isprintable()
+
+
 def test_the_expression_of_a_refusal_survives_a_long_text() -> None:
     issue = Issue("error", "value", "x" * 900, "Bundle.entry[0].resource.status")
     verdict = response_verdicts.entry_verdict(

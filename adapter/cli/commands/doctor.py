@@ -16,10 +16,10 @@ from adapter.cli.terminal.context import (
 )
 from adapter.cli.terminal.output import emit, errors, moment, rows, table
 from adapter.cli.terminal.progress import progress
-from adapter.texts import catalogue, say
+from adapter.texts import catalogue, markdown_words, say, write_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rich.console import Console
 
@@ -75,7 +75,7 @@ def doctor(
         displays = {name: adapter.settings.hospital(name).display for name in names}
         words = {one.hospital: _strategy(adapter, one) for one in found}
     if markdown:
-        typer.echo(
+        write_line(
             "\n".join(
                 line for one in found for line in _markdown(one, displays[one.hospital], words[one.hospital])
             )
@@ -91,7 +91,7 @@ def _acknowledge(adapter: "Adapter", names: "Sequence[str]") -> None:
 
     for name in names:
         AcknowledgeDrift(name).perform(operating(adapter))
-        typer.echo(say("doctor.drift_seen", hospital=name))
+        write_line(say("doctor.drift_seen", hospital=name))
 
 
 def _measured(
@@ -149,22 +149,27 @@ def _mark(line: "CardFinding") -> str:
     return say(f"doctor.{_MARKS[line.level]}") if line.level in _MARKS else ""
 
 
-def _cells(line: "CardFinding") -> tuple[str, str, str, str]:
-    """Behaviour, what it says, what it does, what the adapter does then."""
-    says = say("doctor.nothing") if line.says is None else _value(line.behaviour, line.says)
+def _cells(line: "CardFinding", quoted: "Callable[[str], str]" = str) -> tuple[str, str, str, str]:
+    """Behaviour, what it says, what it does, what the adapter does then; the server's words go through
+    `quoted`.
+    """
+    says = say("doctor.nothing") if line.says is None else _value(line.behaviour, line.says, quoted)
     effect = say(line.effect) if line.effect else say("doctor.nothing")
-    does = _value(line.behaviour, line.does) + (f" ({line.detail})" if line.detail else "")
+    detail = f" ({quoted(line.detail)})" if line.detail else ""
+    does = _value(line.behaviour, line.does, quoted) + detail
     return say(f"doctor.{line.behaviour}"), says, does, effect
 
 
-def _value(behaviour: str, value: Any) -> str:
+def _value(behaviour: str, value: Any, quoted: "Callable[[str], str]") -> str:
     if value is None:
         return say("doctor.unmeasured")
     if isinstance(value, bool):
         return say("doctor.yes" if value else "doctor.no")
     if behaviour == "max_bytes":
         return say("doctor.bytes", kilobytes=value // 1000)
-    return say("doctor.seconds_ahead", seconds=f"{value:g}") if behaviour == "clock_skew" else str(value)
+    if behaviour == "clock_skew":
+        return say("doctor.seconds_ahead", seconds=f"{value:g}")
+    return quoted(str(value))
 
 
 def _remarks(found: "ServerCardReport", strategy: str | None) -> "Iterator[str]":
@@ -249,7 +254,7 @@ def _strategy(adapter: "Adapter", found: "ServerCardReport") -> str | None:
 
 def _markdown(found: "ServerCardReport", display: str, strategy: str | None) -> "Iterator[str]":
     """The card as a page."""
-    yield f"# {display}"
+    yield f"# {markdown_words(display)}"
     yield ""
     headers = [say(f"doctor.col_{word}") for word in ("behaviour", "says", "does", "then")]
     yield "| " + " | ".join(headers) + " |"
@@ -257,7 +262,7 @@ def _markdown(found: "ServerCardReport", display: str, strategy: str | None) -> 
     for line in found.lines:
         if line.behaviour in _OF_A_DAY:
             continue
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(line)) + " |"
+        yield "| " + " | ".join(_cells(line, markdown_words)) + " |"
     if strategy:
         yield ""
         yield strategy

@@ -10,7 +10,7 @@ from adapter.cli.commands import hospital_server
 from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating, settings_of
 from adapter.cli.terminal.output import emit, moment, rows, table
-from adapter.texts import catalogue, current_language, say
+from adapter.texts import catalogue, current_language, say, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,8 +57,8 @@ def hospital_token(
             return
         hospital = adapter.settings.hospital(name).name
         token = IssueToken(hospital).perform(operating(adapter))
-    typer.echo(say("cli.token_once", hospital=hospital), err=True)
-    emit({"hospital": hospital, "token": token}, as_json, lambda _: typer.echo(token))
+    write_line(say("cli.token_once", hospital=hospital), to_errors=True)
+    emit({"hospital": hospital, "token": token}, as_json, lambda _: write_line(token))
 
 
 def hospital_onboard(

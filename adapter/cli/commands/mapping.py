@@ -10,7 +10,7 @@ from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, open_adapter, settings_of
 from adapter.cli.terminal.output import emit, rows, table
 from adapter.cli.terminal.progress import progress
-from adapter.texts import say
+from adapter.texts import say, write_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,9 +43,9 @@ def mapping_check(context: typer.Context, as_json: AsJson = False) -> None:
 
 def _draw_check(found: "MappingCheck") -> None:
     for warning in found.warnings:
-        typer.echo(warning, err=True)
+        write_line(warning, to_errors=True)
     version = (found.version or "")[:12]
-    typer.echo(say("cli.mapping_good", types=", ".join(found.types), version=version))
+    write_line(say("cli.mapping_good", types=", ".join(found.types), version=version))
 
 
 def diff(

@@ -8,7 +8,7 @@ import typer
 from adapter.cli.terminal.command_words import ask
 from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, open_adapter, operating
 from adapter.cli.terminal.output import emit, moment, pages, rows, table, why
-from adapter.texts import say
+from adapter.texts import say, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +62,7 @@ def release(  # noqa: PLR0917 - Typer passes them by name
         if agreed:
             operation.perform(acting, seen.version)
     if asks:
-        typer.echo(say("release.done" if agreed else "release.not_done"))
+        write_line(say("release.done" if agreed else "release.not_done"))
         return
     facts = {"released": agreed, "causes": found}
     emit(facts, as_json, lambda out: _draw_release(out, found, "done" if agreed else "preview"))

@@ -7,7 +7,7 @@ import typer
 
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
 from adapter.cli.terminal.output import emit, moment, rows, table
-from adapter.texts import say
+from adapter.texts import say, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ def alarm(
     facts = {"problems": _facts(raised.problems), "told": raised.told, "failed": raised.failed}
     emit(facts, as_json, lambda out: _draw(out, raised.problems))
     for way, why in raised.failed.items():
-        typer.echo(say("alarm.failed", way=way, why=why), err=True)
+        write_line(say("alarm.failed", way=way, why=why), to_errors=True)
     raise typer.Exit(1 if raised.failed else 0)
 
 

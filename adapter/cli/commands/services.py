@@ -7,7 +7,7 @@ import typer
 
 from adapter.cli.terminal.context import Hospitals, chosen, insights, now, open_adapter, stopping
 from adapter.cli.terminal.hardening import leave_no_core
-from adapter.texts import say
+from adapter.texts import say, write_line
 
 if TYPE_CHECKING:
     from adapter.cli.terminal.context import Adapter
@@ -34,9 +34,9 @@ def schedule(context: typer.Context) -> None:
         if not count:
             raise SettingsError("cli.schedule_none")
         _say_problems(adapter)
-        typer.echo(say("cli.schedule_runs", count=count))
+        write_line(say("cli.schedule_runs", count=count))
         run_schedule(adapter, schedule_duties(adapter, now, stop), now, stop)
-    typer.echo(say("cli.stopped"))
+    write_line(say("cli.stopped"))
 
 
 def worker(
@@ -53,16 +53,16 @@ def worker(
         names = chosen(adapter, hospitals)
         duties = worker_duties(adapter, now, stop, names if hospitals else None)
         _say_problems(adapter)
-        typer.echo(say("worker.works", count=len(names)))
+        write_line(say("worker.works", count=len(names)))
         run_worker(adapter, names, duties, now, stop, threads=threads, once=once)
-    typer.echo(say("cli.stopped"))
+    write_line(say("cli.stopped"))
 
 
 def _say_problems(adapter: "Adapter") -> None:
     """Say on standard error what is wrong with mappings or policy: a service goes on without it."""
 
     for line in insights(adapter).configuration_problems():
-        typer.echo(line, err=True)
+        write_line(line, to_errors=True)
 
 
 def serve(
@@ -80,10 +80,10 @@ def serve(
         _must_be_free(at, on)
         _say_problems(adapter)
         with running_endpoint(adapter) as app:
-            typer.echo(say("cli.serve_at", url=f"http://{at}:{on}/fhir"))
+            write_line(say("cli.serve_at", url=f"http://{at}:{on}/fhir"))
             is_too_large = run(app, at, on, max_memory_bytes=adapter.settings.max_memory_mb * 1_000_000)
     if is_too_large:
-        typer.echo(say("cli.serve_too_large", limit=adapter.settings.max_memory_mb), err=True)
+        write_line(say("cli.serve_too_large", limit=adapter.settings.max_memory_mb), to_errors=True)
         raise typer.Exit(RESTART_EXIT_CODE)
 
 
@@ -117,7 +117,7 @@ def sandbox(
         doctor=ClinicianOptions(doctor_delay, push_to, push_token) if doctor else None,
         token=token,
         validate=validate,
-        ready=lambda: typer.echo(say("cli.sandbox_at", name=name, url=f"http://127.0.0.1:{port}/fhir")),
+        ready=lambda: write_line(say("cli.sandbox_at", name=name, url=f"http://127.0.0.1:{port}/fhir")),
     )
 
 

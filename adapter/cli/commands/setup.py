@@ -9,7 +9,7 @@ from adapter.cli.terminal.context import AsJson, choices, settings_of
 from adapter.cli.terminal.output import emit
 from adapter.errors import UsageError
 from adapter.operations.starting_files import write_key, write_settings
-from adapter.texts import current_language, say
+from adapter.texts import current_language, say, write_line
 
 __all__ = ["register"]
 
@@ -34,8 +34,8 @@ def init(context: typer.Context) -> None:
     write_settings(file, current_language())
     key = file.parent / "data" / "identity.key"
     made = write_key(key)
-    typer.echo(say("cli.init_done", path=str(file)))
-    typer.echo(say("cli.init_key" if made else "cli.init_key_kept", path=str(key)))
+    write_line(say("cli.init_done", path=str(file)))
+    write_line(say("cli.init_key" if made else "cli.init_key_kept", path=str(key)))
 
 
 def template(
@@ -51,7 +51,7 @@ def template(
     _must_be_new(file)
     settings = settings_of(context)
     write_template(file, current_language(), settings, wide=wide)
-    typer.echo(say("cli.template_done", path=str(file)))
+    write_line(say("cli.template_done", path=str(file)))
 
 
 def sample(

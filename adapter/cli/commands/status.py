@@ -9,7 +9,7 @@ from adapter.cli.commands.problems import show_problems
 from adapter.cli.terminal.context import AsJson, insights, now, open_adapter, settings_of
 from adapter.cli.terminal.output import LOCAL, emit, moment, rows, table
 from adapter.cli.terminal.refused import draw_refused, waiting_at
-from adapter.texts import say
+from adapter.texts import say, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,19 +60,19 @@ def status(
         )
     emit(lines, as_json, lambda out: _draw_status(out, lines, waiting))
     if there and not as_json:
-        typer.echo(say("worker.there", count=len(there)))
-    typer.echo(say("cli.where_both", settings=used.settings, database=used.database), err=True)
+        write_line(say("worker.there", count=len(there)))
+    write_line(say("cli.where_both", settings=used.settings, database=used.database), to_errors=True)
 
 
 def _draw_where(used: "SettingsInUse") -> None:
     """A line each: what a command in the wrong folder would get wrong."""
-    typer.echo(say(f"cli.where_{'' if used.settings_found else 'no_'}settings", path=used.settings))
+    write_line(say(f"cli.where_{'' if used.settings_found else 'no_'}settings", path=used.settings))
     made = used.database_found is not False
-    typer.echo(say(f"cli.where_{'' if made else 'no_'}database", database=used.database))
-    typer.echo(say("cli.where_mappings", path=used.mappings))
-    typer.echo(say("cli.where_data", path=used.data_folder))
+    write_line(say(f"cli.where_{'' if made else 'no_'}database", database=used.database))
+    write_line(say("cli.where_mappings", path=used.mappings))
+    write_line(say("cli.where_data", path=used.data_folder))
     for path in used.readable_by_others:
-        typer.echo(say("cli.where_open", path=path))
+        write_line(say("cli.where_open", path=path))
 
 
 def report(

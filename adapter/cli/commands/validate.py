@@ -14,7 +14,7 @@ import typer
 
 from adapter.cli.terminal.context import AsJson
 from adapter.errors import UsageError
-from adapter.texts import printable, say
+from adapter.texts import escaped_json, say, write_line
 
 if TYPE_CHECKING:
     from adapter.insights.document_check import Issue, KnownProfiles
@@ -89,7 +89,7 @@ def validate(
     with progress(quiet=sys.stdout.isatty() or not sys.stderr.isatty()) as tell:
         show(_counted(_checked(files, check, ndjson=ndjson), counts, tell))
     if not (ndjson or as_json):
-        print(say("validate.summary", **{name: getattr(counts, name) for name in _Counts.__slots__}))
+        write_line(say("validate.summary", **{name: getattr(counts, name) for name in _Counts.__slots__}))
     raise typer.Exit(1 if counts.errors else 0)
 
 
@@ -136,14 +136,14 @@ def _as_words(found: Iterator[_Checked]) -> None:
         for issue in one.issues:
             severity = say("validate.severity_error" if issue.is_error else "validate.severity_warning")
             where = f"{issue.expression}: " if issue.expression else ""
-            print(printable(f"{place}: {severity} [{issue.rule}] {where}{issue.text}"))
+            write_line(f"{place}: {severity} [{issue.rule}] {where}{issue.text}")
 
 
 def _as_lines(found: Iterator[_Checked]) -> None:
     from adapter.insights.document_check import outcome_text
 
     for one in found:
-        sys.stdout.write(outcome_text(one.file, one.line, one.issues) + "\n")
+        write_line(escaped_json(outcome_text(one.file, one.line, one.issues)))
 
 
 def _as_array(found: Iterator[_Checked]) -> None:
@@ -151,6 +151,6 @@ def _as_array(found: Iterator[_Checked]) -> None:
 
     before = "[\n"
     for one in found:
-        sys.stdout.write(before + outcome_text(one.file, one.line, one.issues))
+        write_line(before + escaped_json(outcome_text(one.file, one.line, one.issues)), end="")
         before = ",\n"
-    sys.stdout.write("\n]\n" if before == ",\n" else "[]\n")
+    write_line("\n]" if before == ",\n" else "[]")

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from adapter.errors import UsageError
-from adapter.texts import printable, say
+from adapter.texts import printable, say, write_line
 
 __all__ = ["CLICK_REFUSAL", "CommandLine", "Group", "ask", "complaint"]
 
@@ -150,11 +150,10 @@ def ask(question: str) -> bool:
     yes, no = (set(say(f"usage.{word}").split()) for word in ("yes", "no"))
     while True:
         sys.stderr.flush()
-        sys.stdout.write(f"{question} [{say('usage.choice')}]: ")
-        sys.stdout.flush()
+        write_line(f"{question} [{say('usage.choice')}]: ", end="")
         answer = sys.stdin.readline().strip().lower()
         if answer in yes:
             return True
         if not answer or answer in no:
             return False
-        sys.stdout.write(say("usage.not_understood") + "\n")
+        write_line(say("usage.not_understood"))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adapter.cli.terminal.hardening import leave_no_core, refuse_root
-from adapter.texts import say, set_language
+from adapter.texts import say, set_language, write_line
 
 if TYPE_CHECKING:
     from adapter.cli.terminal.progress import ProgressCallback
@@ -109,7 +109,7 @@ def _tell_when_new(context: typer.Context, settings: "Settings", *, at_once: boo
 
     def tell() -> None:
         if sys.exc_info()[0] in (None, typer.Exit):
-            typer.echo(say("cli.database_made", path=file), err=True)
+            write_line(say("cli.database_made", path=file), to_errors=True)
 
     if at_once:
         tell()

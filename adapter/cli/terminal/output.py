@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from adapter.texts import OBEYED, catalogue, say
+from adapter.texts import catalogue, escaped_json, say, write_line
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -52,17 +52,15 @@ def errors() -> "Console":
 def _console(*, stderr: bool) -> "Console":
     from adapter.cli.terminal.clean_console import CleanConsole
 
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _WIDTH_OF_A_FILE
-    return CleanConsole(
-        stderr=stderr, highlight=False, markup=False, width=width, soft_wrap=not stream.isatty()
-    )
+    is_terminal = sys.stderr.isatty() if stderr else sys.stdout.isatty()
+    width = None if is_terminal else _WIDTH_OF_A_FILE
+    return CleanConsole(stderr=stderr, highlight=False, markup=False, width=width, soft_wrap=not is_terminal)
 
 
 def emit(facts: Any, wanted: bool, render: "Callable[[Console], None]") -> None:
     """Print `facts` as one JSON document if wanted, else let `render` draw them."""
     if wanted:
-        sys.stdout.write(as_json(facts) + "\n")
+        write_line(as_json(facts))
     else:
         render(console())
 
@@ -72,12 +70,7 @@ def as_json(facts: Any) -> str:
     import orjson
 
     options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
-    return _escaped(orjson.dumps(facts, default=_plain, option=options).decode())
-
-
-def _escaped(document: str) -> str:
-    """The same document, in which what a terminal obeys stands as \\uXXXX."""
-    return document if document.isascii() else OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+    return escaped_json(orjson.dumps(facts, default=_plain, option=options).decode())
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from adapter.texts import catalogue, say
+from adapter.texts import catalogue, say, write_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -99,4 +99,4 @@ class _Lines:
             if now - last < _SECONDS_BETWEEN_LINES:
                 return
             self._last[stage, hospital] = now
-        print(f"{_title(stage, hospital)}: {done}/{total}", file=sys.stderr, flush=True)
+        write_line(f"{_title(stage, hospital)}: {done}/{total}", to_errors=True)

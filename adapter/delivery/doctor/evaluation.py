@@ -12,6 +12,7 @@ from adapter.delivery.doctor.session import has_identifier
 from adapter.delivery.http.client import HttpResponse, HttpResult, NoResponse
 from adapter.fhir.bundle import EntryResponse, Write, normalised_etag, pair_responses
 from adapter.fhir.codec import Resource
+from adapter.texts import printable
 
 __all__ = [
     "CardFacts",
@@ -73,7 +74,10 @@ def capability_facts(statement: object) -> tuple[CardFacts, dict[str, Any]]:
         if isinstance(software, dict)
         else []
     )
-    facts = {"fhir_version": statement.get("fhirVersion"), "software": " ".join(named)[:100] or None}
+    facts = {
+        "fhir_version": _line(statement.get("fhirVersion") or "")[:20] or None,
+        "software": " ".join(map(_line, named))[:100] or None,
+    }
     servers = [
         rest
         for rest in statement.get("rest") or ()
@@ -108,6 +112,11 @@ _CLAIMS = {
     "conditional_update": "conditionalUpdate",
     "client_ids": "updateCreate",
 }
+
+
+def _line(said: object) -> str:
+    """What a server says of itself, on one line."""
+    return " ".join(printable(str(said)[:200]).split())
 
 
 def _has(kind: Mapping[str, Any], part: str, name: str, wanted: str) -> bool:

@@ -1,7 +1,6 @@
 """How a hospital's server is logged in to beyond a bearer token, and whom TLS trusts and shows itself to."""
 
 import base64
-import json
 import os
 import ssl
 import threading
@@ -16,10 +15,20 @@ from urllib.parse import quote_plus
 import certifi
 import httpx
 
+from adapter.delivery.http.answer_body import (
+    ACCEPTED_ENCODING,
+    AnswerTooLarge,
+    LayeredAnswer,
+    parse_answer,
+    read_answer,
+)
+from adapter.delivery.http.connection import deadline, track_connections
+
 __all__ = ["ClientCredentialsAuth", "LoginRefused", "ServerLogin", "TlsFiles", "basic", "tls_context"]
 
 _MAX_ANSWER = 100_000  # bytes of a token endpoint's answer
 _EARLY = 30.0  # seconds before its end at which a token is renewed
+_LONGEST = 366 * 86_400.0  # seconds; nothing is believed to hold for longer
 _UNTOLD = 300.0  # seconds that a token is used for which does not say so itself
 
 
@@ -56,7 +65,7 @@ class ClientCredentialsAuth(httpx.Auth):
     ) -> None:
         self._url, self._timeout, self._tls = token_url, timeout, tls
         self._form = {"grant_type": "client_credentials", **({"scope": scope} if scope else {})}
-        self._headers = {"Accept": "application/json"}
+        self._headers = {"Accept": "application/json", "Accept-Encoding": ACCEPTED_ENCODING}
         if method == "post":
             self._form |= {"client_id": client_id, "client_secret": client_secret}
         else:  # §2.3.1: each of them form-encoded first
@@ -87,30 +96,29 @@ class ClientCredentialsAuth(httpx.Auth):
             return self._token
 
     def _ask(self) -> tuple[int, bytes]:
-        content, end = b"", time.monotonic() + 2 * self._timeout
         try:
             with (
+                deadline(2 * self._timeout),  # a byte at a time would hold everybody up
                 httpx.Client(verify=self._tls or tls_context(), timeout=self._timeout) as client,
-                client.stream("POST", self._url, data=self._form, headers=self._headers) as answer,
             ):
-                for chunk in answer.iter_bytes():
-                    content += chunk
-                    if len(content) > _MAX_ANSWER:
-                        raise LoginRefused(f"HTTP {answer.status_code} without a token")
-                    if time.monotonic() > end:  # a byte at a time would hold everybody up
-                        raise httpx.ReadTimeout("the token endpoint does not end its answer")
+                track_connections(client)
+                with client.stream("POST", self._url, data=self._form, headers=self._headers) as answer:
+                    return answer.status_code, read_answer(answer, _MAX_ANSWER)
+        except (AnswerTooLarge, LayeredAnswer, httpx.DecodingError) as error:
+            raise LoginRefused("an answer without a token") from error
         except httpx.TransportError as error:
             raise httpx.ConnectError(str(error)) from error
-        return answer.status_code, content
 
 
 def _granted(status: int, content: bytes) -> tuple[str, float]:
     """The token, and the seconds that it holds. Raises LoginRefused."""
     try:
-        told = json.loads(content) if status == 200 else {}
+        told = parse_answer(content) if status == 200 else {}
         token, seconds = told["access_token"], float(told.get("expires_in") or _UNTOLD + _EARLY)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, AnswerTooLarge) as error:
         raise LoginRefused(f"HTTP {status} without a token") from error
+    if not 0 < seconds < _LONGEST:
+        seconds = _UNTOLD + _EARLY
     if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
         raise LoginRefused(f"HTTP {status} without a token")
     return token, seconds

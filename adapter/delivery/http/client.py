@@ -18,18 +18,24 @@ import tenacity
 from tenacity.wait import wait_base
 
 from adapter import __version__
+from adapter.delivery.http.answer_body import (
+    ACCEPTED_ENCODING,
+    AnswerTooLarge,
+    LayeredAnswer,
+    parse_answer,
+    read_answer,
+)
 from adapter.delivery.http.authentication import LoginRefused, tls_context
-from adapter.delivery.http.connection import TrackedBackend, TrackedStream, deadline
+from adapter.delivery.http.connection import TrackedStream, deadline, track_connections
 from adapter.delivery.http.retry_after import retry_after_seconds
-from adapter.fhir import codec
 
 __all__ = ["HospitalClient", "HttpResponse", "HttpResult", "NoResponse", "RateLimiter", "post_json"]
 
-_MAX_ANSWER = 20_000_000  # bytes after decompression: an endless or exploding body ends here
+_MAX_MATCHES = 10_000  # of a search by identifier: a server that finds more did not search
+_MAX_HOOK_ANSWER = 1_000_000  # bytes
 _QUICK_TRIES = 3
 _QUICK_WAIT = 5.0  # seconds; what asks for longer is the ledger's business
 _FHIR = "application/fhir+json"
-_CHUNK = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ class NoResponse:
     """No whole answer. `may_have_arrived`: the request may have reached the server. `why` is a short word."""
 
     may_have_arrived: bool
-    why: Literal["unreachable", "timeout", "dropped", "tls", "too-large", "foreign-page", "auth"]
+    why: Literal["unreachable", "timeout", "dropped", "tls", "too-large", "layered", "foreign-page", "auth"]
 
 
 HttpResult = HttpResponse | NoResponse
@@ -117,7 +123,11 @@ class HospitalClient:
         auth: httpx.Auth | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        headers = {"Accept": _FHIR, "User-Agent": f"cadre-fhir-adapter/{__version__}"}
+        headers = {
+            "Accept": _FHIR,
+            "Accept-Encoding": ACCEPTED_ENCODING,
+            "User-Agent": f"cadre-fhir-adapter/{__version__}",
+        }
         if token:
             headers["Authorization"] = f"Bearer {token}"
         self.base_url = base_url  # with its slash, if it has one: some servers redirect what lacks it
@@ -140,7 +150,7 @@ class HospitalClient:
             transport=transport,
             verify=tls or tls_context(),
         )
-        _watch(self._http)
+        track_connections(self._http)
         self.requests = 0
         self.writes = 0
         self.tls_until: datetime | None = None  # when the server's certificate ends; None before an answer
@@ -204,15 +214,19 @@ class HospitalClient:
             last = page
         return HttpResponse(200, list(found.values()), last.headers if last else {})
 
-    def pages(self, url: str, *, max_pages: int) -> Iterator[HttpResult]:
+    def pages(self, url: str, *, max_pages: int, max_matches: int = _MAX_MATCHES) -> Iterator[HttpResult]:
         """The pages of a search, each an HttpResponse whose body is its list of resources; ends with the
         reply that went wrong, if one did. A page may repeat what another had.
         """
+        count = 0
         for _ in range(max_pages):
             reply = self.get(url)
             if isinstance(reply, NoResponse) or reply.status != 200 or not _is_searchset(reply.body):
                 yield reply
                 return
+            count += len(reply.body.get("entry", ()))
+            if count > max_matches:
+                break
             entries = [one for one in reply.body.get("entry", ()) if isinstance(one, dict)]
             resources = [one["resource"] for one in entries if isinstance(one.get("resource"), dict)]
             matches = [one for one in resources if one.get("resourceType") != "OperationOutcome"]
@@ -262,9 +276,14 @@ class HospitalClient:
                     return NoResponse(may_have_arrived=True, why="dropped")
                 if self.tls_until is None and url.startswith("https:"):
                     self.tls_until = _certificate_end(response)
-                content = self._read(response)
+                content = read_answer(response)
+            return _answer(response, content, self._below_base(url))
         except LoginRefused:
             return NoResponse(may_have_arrived=False, why="auth")
+        except AnswerTooLarge:
+            return NoResponse(may_have_arrived=True, why="too-large")
+        except LayeredAnswer:
+            return NoResponse(may_have_arrived=True, why="layered")
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             tls = isinstance(error.__cause__, ssl.SSLError) or "SSL" in str(error)
             return NoResponse(may_have_arrived=False, why="tls" if tls else "unreachable")
@@ -274,25 +293,11 @@ class HospitalClient:
             return NoResponse(may_have_arrived=False, why="unreachable")
         except httpx.HTTPError:
             return NoResponse(may_have_arrived=True, why="dropped")
-        if content is None:
-            return NoResponse(may_have_arrived=True, why="too-large")
-        return _answer(response, content, self._below_base(url))
 
     def _below_base(self, url: str) -> str:
         """The path of a request below the base: `/Patient`; empty for the base itself."""
         base = self.base_url.rstrip("/")
         return url.removeprefix(base).partition("?")[0] if url.startswith(f"{base}/") else ""
-
-    @staticmethod
-    def _read(response: httpx.Response) -> bytes | None:
-        """The body, or None when it is too large."""
-        chunks, size = [], 0
-        for chunk in response.iter_bytes(_CHUNK):
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > _MAX_ANSWER:
-                return None
-        return b"".join(chunks)
 
 
 def _certificate_end(response: httpx.Response) -> datetime | None:
@@ -302,24 +307,12 @@ def _certificate_end(response: httpx.Response) -> datetime | None:
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) if isinstance(ends, str) else None
 
 
-def _watch(http: httpx.Client) -> None:
-    """Have every connection made as a TrackedStream; httpx has no way to say so, as it makes the pools."""
-    for transport in (http._transport, *http._mounts.values()):
-        if isinstance(transport, httpx.HTTPTransport):
-            pool = transport._pool
-            pool._network_backend = TrackedBackend(pool._network_backend)
-
-
 def _answer(response: httpx.Response, content: bytes, below_base: str) -> HttpResponse:
-    try:
-        body = codec.loads(content) if content else None
-    except (ValueError, RecursionError):
-        body = None
     headers = {key.lower(): value for key, value in response.headers.items()}
     asked = retry_after_seconds(headers, datetime.now(UTC))
     return HttpResponse(
         response.status_code,
-        body,
+        parse_answer(content) if content else None,
         headers,
         asked,
         is_empty=not content,
@@ -369,13 +362,18 @@ def post_json(
     url: str, body: bytes, token: str | None, timeout: float, *, media: str = _FHIR
 ) -> tuple[int, bytes]:
     """POST JSON once (a sandbox hospital pushes results with it, alarms go to webhooks): status and body;
-    status 0 when no answer came.
+    status 0 when no answer came, or none that ends.
     """
-    headers = {"Content-Type": media, "Accept": media}
+    headers = {"Content-Type": media, "Accept": media, "Accept-Encoding": ACCEPTED_ENCODING}
     if token:
         headers["Authorization"] = f"Bearer {token}"
     try:
-        response = httpx.post(url, content=body, headers=headers, timeout=timeout)
+        with (
+            deadline(timeout * 2),
+            httpx.Client(headers=headers, timeout=timeout) as client,
+        ):
+            track_connections(client)
+            with client.stream("POST", url, content=body) as response:
+                return response.status_code, read_answer(response, _MAX_HOOK_ANSWER)
     except (httpx.HTTPError, httpx.InvalidURL):
         return 0, b""
-    return response.status_code, response.content

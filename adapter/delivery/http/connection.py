@@ -14,20 +14,24 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpcore
+import httpx
 
-__all__ = ["TrackedBackend", "TrackedStream", "deadline"]
+__all__ = ["TrackedStream", "deadline", "track_connections"]
 
 _exchange = threading.local()  # an exchange is one thread's from its first byte to its last
 
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """What this thread reads and writes meanwhile must be over after so many seconds."""
+    """What this thread reads and writes meanwhile must be over after so many seconds; one exchange may be
+    made within another, as a login within a request.
+    """
+    outer: float | None = getattr(_exchange, "deadline", None)
     _exchange.deadline = time.monotonic() + seconds
     try:
         yield
     finally:
-        del _exchange.deadline
+        _exchange.deadline = outer
 
 
 def _left(timeout: float | None, late: type[Exception]) -> float | None:
@@ -71,7 +75,7 @@ class TrackedStream(httpcore.NetworkStream):
         return self._inner.get_extra_info(info)
 
 
-class TrackedBackend(httpcore.NetworkBackend):
+class _TrackedBackend(httpcore.NetworkBackend):
     """Makes connections that are tracked."""
 
     def __init__(self, inner: httpcore.NetworkBackend) -> None:
@@ -94,3 +98,11 @@ class TrackedBackend(httpcore.NetworkBackend):
 
     def sleep(self, seconds: float) -> None:
         self._inner.sleep(seconds)
+
+
+def track_connections(http: httpx.Client) -> None:
+    """Have every connection made as a TrackedStream; httpx has no way to say so, as it makes the pools."""
+    for transport in (http._transport, *http._mounts.values()):
+        if isinstance(transport, httpx.HTTPTransport):
+            pool = transport._pool
+            pool._network_backend = _TrackedBackend(pool._network_backend)

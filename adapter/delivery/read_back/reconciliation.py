@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 _MAX_PAGES = 5_000
+_MAX_MATCHES = 1_000_000
 _SHOWN = 5  # elements of a difference
 _MOVING = (EntryState.SENDING, EntryState.UNKNOWN, EntryState.RETRACTING)
 _KEPT_APART = ("id", "meta", "text", "implicitRules")  # which servers add to or change of their own accord
@@ -138,7 +139,7 @@ def find_unexpected(
     token = quote(f"{system}|", safe="")
     url = f"{resource_type}?{identity_search_parameter(resource_type)}={token}&_count=200"
     seen: set[tuple[str, str]] = set()
-    for page in client.pages(url, max_pages=_MAX_PAGES):
+    for page in client.pages(url, max_pages=_MAX_PAGES, max_matches=_MAX_MATCHES):
         if isinstance(page, NoResponse):
             yield page.why
             return

@@ -21,7 +21,9 @@ __all__ = ["PendingSender", "remote_ids"]
 
 _LOOKS = 3  # times that one entry is looked up and sent again within a run
 # What the server did not answer to; a lookup found nothing, and what it is tried on next is half as much.
-_FAILED_ON = frozenset({"server-error", "timeout", "dropped", "unreadable-answer", "too-large", "not-fhir"})
+_FAILED_ON = frozenset(
+    {"server-error", "timeout", "dropped", "unreadable-answer", "too-large", "layered", "not-fhir"}
+)
 
 
 # What was said of one entry and does not prove that it was not written.
