@@ -1,5 +1,7 @@
 """How the sheets of files are understood, before anything of them is imported: each column with examples.
 
+Text in the encoding of an old font is shown as an import would read it, and said to be so.
+
 Of people who may be T0 nothing is shown: where a table says tiers, only rows of T1 to T5 give examples; where
 it does not, columns that may say who somebody is give none.
 """
@@ -7,10 +9,12 @@ it does not, columns that may say who somebody is give none.
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.layout_context import layout_context
+from adapter.records.importing.column_texts import ColumnEncoding, column_encodings, read_in_encoding
 from adapter.records.layouts.body_rows import LeftOutRows, body_rows
 from adapter.records.layouts.layout_tabs import column_letters, key_place, tier_place
 from adapter.records.layouts.raw_table import NumberedRow, RawTable
@@ -18,6 +22,7 @@ from adapter.records.layouts.reading import ColumnReading, ColumnRole, TableRead
 from adapter.records.layouts.understanding import LayoutContext, missing_columns, understand
 from adapter.records.sheets.cell_parsers import cell_text
 from adapter.records.sheets.tier_cell import TierReading
+from adapter.records.sheets.vietnamese_text.readings import legacy_readings
 from adapter.records.sheets.words import Words
 from adapter.records.sources.open_tabs import tables_of, without_sheet_number
 
@@ -39,7 +44,8 @@ _OF_NOBODY = frozenset(
 @dataclass(frozen=True, slots=True)
 class ColumnLook:
     """A column: how it was understood, and up to three of its values. `means` is a field or a measure's code,
-    `name` what that is called; `candidates` what an unknown header may mean.
+    `name` what that is called; `candidates` what an unknown header may mean; `encoding` that of an old font,
+    in which its text was written, "" for none.
     """
 
     column: str
@@ -50,6 +56,7 @@ class ColumnLook:
     unit: str
     candidates: tuple[str, ...]
     examples: tuple[str, ...]
+    encoding: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +88,15 @@ def look_at_files(adapter: Adapter, files: Sequence[Path]) -> tuple[TableLook, .
     """How each table of the files is understood; imports nothing. Raises ImportRefused for what is none."""
     context = layout_context(adapter.settings)
     with ExitStack() as stack:
-        return tuple(_look(table, context) for path in files for table in tables_of(path, stack))
+        return tuple(
+            look
+            for path in files
+            for encodings in (set[str](),)
+            for look in [_look(table, context, encodings) for table in tables_of(path, stack)]
+        )
 
 
-def _look(table: RawTable, context: LayoutContext) -> TableLook:
+def _look(table: RawTable, context: LayoutContext, encodings: set[str]) -> TableLook:
     reading = understand(table, without_sheet_number(table.name) if table.partial else table.name, context)
     sheet, left_out = reading.sheet, LeftOutRows()
     key, tier = key_place(reading), tier_place(reading)
@@ -92,7 +104,12 @@ def _look(table: RawTable, context: LayoutContext) -> TableLook:
         body_rows(iter(table.top()), reading.header, key, tier, merged=table.merged(), left_out=left_out)
     )
     shown = _may_be_shown(reading, body, context.words)
-    columns = tuple(_column(one, reading, context, body, shown) for one in _all_columns(reading, body))
+    listed = list(_all_columns(reading, body))
+    texts = {one.place: _texts(one, body, shown) for one in listed}
+    found = column_encodings(
+        {place: [text for text in said if not text.isascii()] for place, said in texts.items()}, encodings
+    )
+    columns = tuple(_column(one, reading, context, texts[one.place], found.get(one.place)) for one in listed)
     return TableLook(
         file=table.source,
         sheet=table.name,
@@ -129,28 +146,42 @@ def _may_be_shown(
     return [row for row in body if tier < len(row[1]) and words.read_tier(row[1][tier]) is TierReading.KEPT]
 
 
-def _column(
-    column: ColumnReading,
-    reading: TableReading,
-    context: LayoutContext,
-    body: Sequence[NumberedRow],
-    shown: list[NumberedRow] | None,
-) -> ColumnLook:
+def _texts(column: ColumnReading, body: Sequence[NumberedRow], shown: list[NumberedRow] | None) -> list[str]:
+    """The column's cells that may be shown, as they are written."""
     of_nobody = column.role is ColumnRole.MEASURE or (
         column.role is ColumnRole.FIELD and column.field in _OF_NOBODY
     )
     rows = shown if shown is not None else body if of_nobody else ()
-    values = (cell_text(cells[column.place])[:_SHOWN] for _, cells in rows if column.place < len(cells))
+    cells_of = (cells[column.place] for _, cells in rows if column.place < len(cells))
+    return [text for cell in cells_of if (text := cell_text(cell))]
+
+
+def _column(
+    column: ColumnReading,
+    reading: TableReading,
+    context: LayoutContext,
+    texts: Sequence[str],
+    encoding: ColumnEncoding | None,
+) -> ColumnLook:
+    examples = list(islice(dict.fromkeys(texts), _EXAMPLES))
+    read = [read_in_encoding(text, encoding) for text in examples]
     return ColumnLook(
         column_letters(column.place),
-        column.title,
+        _header(column.title),
         str(column.role),
         column.field,
         _name(column, reading, context),
         column.unit,
         column.candidates,
-        tuple(dict.fromkeys(value for value in values if value))[:_EXAMPLES],
+        tuple(text[:_SHOWN] for text in read),
+        (encoding.encoding or "") if encoding and read != examples else "",
     )
+
+
+def _header(title: str) -> str:
+    """A header as it was meant, where all encodings in which it can be Vietnamese agree."""
+    meant = set(legacy_readings(title).values())
+    return meant.pop() if len(meant) == 1 else title
 
 
 def _name(column: ColumnReading, reading: TableReading, context: LayoutContext) -> str:

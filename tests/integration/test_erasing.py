@@ -6,7 +6,7 @@ import base64
 import logging
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -126,12 +126,17 @@ class Site:
         referred: Sequence[str] = (),
         **options: Any,
     ) -> ImportReport:
+        rows = {"cadres": people, "visits": visits, "measurements": measured, "referrals": referred}
+        files = {name: [TITLES[name], *listed] for name, listed in rows.items()}
+        return self.imports_files(files, **options)
+
+    def imports_files(self, files: Mapping[str, Sequence[str]], **options: Any) -> ImportReport:
+        """CSVs by their names."""
         self.number += 1
         path = self.folder / f"in{self.number}"
         path.mkdir()
-        rows = {"cadres": people, "visits": visits, "measurements": measured, "referrals": referred}
-        for name, listed in rows.items():
-            (path / f"{name}.csv").write_text("\n".join([TITLES[name], *listed]) + "\n", "utf-8")
+        for name, lines in files.items():
+            (path / f"{name}.csv").write_text("\n".join(lines) + "\n", "utf-8")
         report = ImportRecords((path,), **options).perform(OperationContext(self.adapter, "test", now))
         shutil.rmtree(path)
         out = Console(file=StringIO(), width=300)
@@ -273,6 +278,31 @@ def test_t0_later_is_retracted_and_leaves_nothing(site: Site, caplog: pytest.Log
     assert left == []  # proved to be gone, so the lines are too
     nothing_told(site, caplog.text)
     assert not [one for one in current_problems(site.adapter, now()) if one.hospital]
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a sheet of people"])
+def test_whom_a_wide_sheet_alone_calls_t0_leaves_nothing(
+    site: Site, caplog: pytest.LogCaptureFixture, *, beside: bool
+) -> None:
+    site.whole("T4")
+    site.sync()
+    assert NAME in repr(site.holds())
+    caplog.clear()
+    site.said = ""
+    header = "Mã cán bộ;Họ và tên;Loại;Ngày khám;Creatinin (µmol/L);AST (U/L);Diện quản lý"
+    table = [
+        header,
+        "CB-0001;;Khám định kỳ;15/03/2026;88;30;T4",
+        f"{KEY};{NAME};Khám định kỳ;15/03/2026;73.77;30;T0",
+    ]
+    files = {"Wide": table}
+    if beside:
+        files["cadres"] = [TITLES["cadres"], *OTHERS, person("T4")]
+    report = site.imports_files(files, partial=True)
+    assert report.scrubbed > 0
+    site.sync()
+    nothing_at_the_hospital(site)
+    nothing_told(site, caplog.text)
 
 
 @pytest.mark.parametrize("synced", [True, False])

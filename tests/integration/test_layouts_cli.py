@@ -66,6 +66,27 @@ def test_a_look_shows_each_column_and_imports_nothing(centre: Centre, tmp_path: 
         assert hidden not in drawn
 
 
+def test_a_look_shows_the_text_of_old_fonts_as_it_is_read(centre: Centre, tmp_path: Path) -> None:
+    """A doubt between two encodings is settled by another sheet of the workbook, as an import does."""
+    titles = ("Mã cán bộ", "Họ và tên", "Giới tính", "Ngày sinh", "Diện quản lý", "§Þa chØ")
+    people = [
+        titles,
+        ("A1", "TrÇn ThÞ Hßa", "Nữ", "05/03/1960", "T4", "X· T©n Hßa"),
+        ("X1", "NguyÔn V¨n MËt", "Nam", "05/03/1950", "T0", "X· T©n MËt"),
+    ]
+    name = write(tmp_path / "old.xlsx", {"Cán bộ": people})
+    [table] = look(centre, name, "--look", code=0)["tables"]
+    columns = {one["column"]: one for one in table["columns"]}
+    assert columns["B"]["examples"] == ["Trần Thị Hòa"]
+    assert columns["F"]["examples"] == ["Xã Tân Hòa"]
+    assert columns["F"]["header"] == "Địa chỉ"
+    assert {one["encoding"] for one in columns.values()} == {"", "TCVN3 (ABC)"}
+    said = centre.run("import", name, "--look")
+    assert "Trần Thị Hòa [TCVN3 (ABC)]" in said
+    assert "MËt" not in said
+    assert "Mật" not in said
+
+
 def test_where_no_column_says_tiers_no_examples_say_who_it_is(centre: Centre, tmp_path: Path) -> None:
     rows: list[tuple[object, ...]] = [
         ("Mã cán bộ", "Họ tên", "Loại", "Ngày khám", "Creatinin", "AST", "Ghi chú")

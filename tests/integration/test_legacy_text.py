@@ -119,6 +119,23 @@ def test_what_could_be_either_in_a_mixed_column_is_asked(engine: Engine, tmp_pat
     assert ["Thu Sơn" in str(one) for one in report.problems] == [True]
 
 
+@pytest.mark.parametrize("beside", [True, False])
+def test_what_could_be_of_two_encodings_is_of_that_of_the_other_sheets(
+    engine: Engine, tmp_path: Path, *, beside: bool
+) -> None:
+    """\"X· T©n Hßa\" is something in TCVN3 and in VPS; the names are TCVN3, or say nothing."""
+    path = people(tmp_path / "a.xlsx", [("TrÇn ThÞ Hßa" if beside else "Hoa", "")])
+    book = load_workbook(path)
+    page = book.create_sheet("Lượt khám")
+    page.append(["Mã lượt khám", "Mã cán bộ", "Loại", "Bắt đầu", "Kết luận"])
+    page.append(["V1", "N0", "Khám định kỳ", "16/03/2026", "X· T©n Hßa"])
+    book.save(path)
+    report = imports(engine, path)
+    visits = [one.conclusion for one in RecordStore(engine).iterate("visit")]  # type: ignore[attr-defined]
+    assert visits == (["Xã Tân Hòa"] if beside else [None])
+    assert [one.column for one in report.problems] == ([] if beside else ["Kết luận"])
+
+
 def test_one_odd_word_among_vietnamese_decides_nothing(engine: Engine, tmp_path: Path) -> None:
     rows = [("Nguyễn Văn An", ""), ("Trần Thị Bình", ""), ("Lª An", "")]
     report = imports(engine, people(tmp_path / "a.xlsx", rows))

@@ -36,9 +36,7 @@ def _draw(out: "Console", tables: "Sequence[TableLook]", path: Path | None) -> N
         out.print(_title(one), markup=False)
         if one.columns:
             headers = [say(f"layout.col_{word}") for word in ("column", "header", "means", "examples")]
-            lines = (
-                (look.column, look.header, _meaning(look), "; ".join(look.examples)) for look in one.columns
-            )
+            lines = ((look.column, look.header, _meaning(look), _examples(look)) for look in one.columns)
             out.print(rows(table(*headers), lines))
         if one.left_out:
             out.print(say("layout.look_left_out", rows=", ".join(map(str, one.left_out))), markup=False)
@@ -56,6 +54,11 @@ def _title(look: "TableLook") -> str:
     header = ", ".join(map(str, look.header_rows))
     said = say("layout.look_table", file=look.file, sheet=look.sheet, record=look.record_name, rows=header)
     return f"{said} [{look.layout}]" if look.layout else said
+
+
+def _examples(look: "ColumnLook") -> str:
+    shown = "; ".join(look.examples)
+    return f"{shown} [{look.encoding}]" if look.encoding else shown
 
 
 def _meaning(look: "ColumnLook") -> str:

@@ -2,11 +2,13 @@
 
 Each chunk of a tab is looked at when the rows of T0 people are out of it, so nothing of theirs decides or
 is shown. A column is decided once, from the first chunk with text that nobody writes so; later chunks are
-held to that. What does not agree is a bad cell that says how it would read.
+held to that. What could be of two encodings is of that which other columns of the file are in, of this sheet
+or one before it. What does not agree is a bad cell that says how it would read.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from adapter.records.importing.parsed_row import ConvertedCell, InvalidCell, ParsedRow, remarks_of
 from adapter.records.importing.row_reader import RowReader
@@ -18,26 +20,71 @@ from adapter.records.sheets.vietnamese_text.readings import (
     other_reading,
 )
 
-__all__ = ["ColumnTexts"]
+__all__ = ["ColumnEncoding", "ColumnTexts", "column_encodings", "read_in_encoding"]
+
+Place = TypeVar("Place", bound=Hashable)
 
 _ENOUGH = 2  # words or cells that nobody writes so, beside others that are Vietnamese as they stand
 _SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
-class _Decision:
+class ColumnEncoding:
     """`encoding` None: the column does not agree. `pure`: none of its text can be anything else."""
 
     encoding: str | None
     pure: bool
 
 
-class ColumnTexts:
-    """The columns of one tab."""
+def column_encodings(
+    columns: Mapping[Place, Sequence[str]], elsewhere: set[str], *, whole: bool = True
+) -> dict[Place, ColumnEncoding]:
+    """The encodings of those columns, by their texts beyond ASCII, that have text that nobody writes so.
+    `elsewhere`: those of other columns of the same file, to which these are added. `whole`: no text came
+    before these.
+    """
+    found = [
+        (place, texts, odd)
+        for place, texts in columns.items()
+        if (odd := [readings for text in texts if (readings := legacy_readings(text))])
+    ]
+    decided: dict[Place, ColumnEncoding] = {}
+    for place, texts, odd in sorted(found, key=lambda one: -len(one[2])):
+        decided[place] = one = _decision(texts, odd, elsewhere, whole=whole)
+        if one.encoding is not None:
+            elsewhere.add(one.encoding)
+    return decided
 
-    def __init__(self, reader: RowReader) -> None:
+
+def read_in_encoding(text: str, column: ColumnEncoding | None) -> str:
+    """A cell's text as its column is read, where it is read otherwise than it stands."""
+    return text if column is None or text.isascii() else _judge(text, column)[0] or text
+
+
+def _decision(
+    texts: Sequence[str], odd: Sequence[Mapping[str, str]], elsewhere: set[str], *, whole: bool
+) -> ColumnEncoding:
+    agreed = [name for name in odd[0] if all(name in readings for readings in odd)]
+    if len({tuple(readings[name] for readings in odd) for name in agreed}) > 1:
+        agreed = [name for name in agreed if name in elsewhere]
+        if len({tuple(readings[name] for readings in odd) for name in agreed}) > 1:
+            agreed = []
+    if not agreed:
+        return ColumnEncoding(None, pure=False)
+    encoding = agreed[0]
+    pure = whole and not any(_is_unicode(encoding, text) for text in texts)
+    if not pure and len(odd) < _ENOUGH and _odd_words(texts, encoding) < _ENOUGH:
+        return ColumnEncoding(None, pure=False)
+    return ColumnEncoding(encoding, pure)
+
+
+class ColumnTexts:
+    """The columns of one tab. `elsewhere`: encodings of other tabs of its file; its own are added to them."""
+
+    def __init__(self, reader: RowReader, elsewhere: set[str]) -> None:
         self.reader = reader
-        self._decided: dict[str, _Decision] = {}
+        self._elsewhere = elsewhere
+        self._decided: dict[str, ColumnEncoding] = {}
         self._first = True
 
     def settle(self, rows: Iterable[ParsedRow]) -> None:
@@ -50,28 +97,12 @@ class ColumnTexts:
         self._first = False
 
     def _decide(self, rows: list[ParsedRow]) -> None:
-        found: list[tuple[str, list[str], list[Mapping[str, str]]]] = []
-        for field, place in self.reader.text_places.items():
-            if field not in self._decided:
-                texts = list(_texts(rows, place))
-                odd = [readings for text in texts if (readings := legacy_readings(text))]
-                if odd:
-                    found.append((field, texts, odd))
-        for field, texts, odd in sorted(found, key=lambda one: -len(one[2])):
-            self._decided[field] = self._decision(texts, odd)
-
-    def _decision(self, texts: list[str], odd: list[Mapping[str, str]]) -> _Decision:
-        agreed = [name for name in odd[0] if all(name in readings for readings in odd)]
-        if len({tuple(readings[name] for readings in odd) for name in agreed}) > 1:
-            elsewhere = {decision.encoding for decision in self._decided.values()}
-            agreed = [name for name in agreed if name in elsewhere]
-        if not agreed:
-            return _Decision(None, pure=False)
-        encoding = agreed[0]
-        pure = self._first and not any(_is_unicode(encoding, text) for text in texts)
-        if not pure and len(odd) < _ENOUGH and _odd_words(texts, encoding) < _ENOUGH:
-            return _Decision(None, pure=False)
-        return _Decision(encoding, pure)
+        texts = {
+            field: list(_texts(rows, place))
+            for field, place in self.reader.text_places.items()
+            if field not in self._decided
+        }
+        self._decided |= column_encodings(texts, self._elsewhere, whole=self._first)
 
     def _reread(self, row: ParsedRow) -> None:
         cells = list(row.cells)
@@ -99,7 +130,7 @@ class ColumnTexts:
                 self.reader.lose(row, field, cell)
 
 
-def _judge(cell: str, decision: _Decision) -> tuple[str | None, dict[str, object] | None]:
+def _judge(cell: str, decision: ColumnEncoding) -> tuple[str | None, dict[str, object] | None]:
     """What the cell says instead; or why it is bad: it reads otherwise than its column."""
     readings = legacy_readings(cell)
     encoding = decision.encoding
@@ -128,7 +159,7 @@ def _is_unicode(encoding: str, text: str) -> bool:
     return is_vietnamese(text) and other_reading(encoding, text) is None
 
 
-def _odd_words(texts: list[str], encoding: str) -> int:
+def _odd_words(texts: Sequence[str], encoding: str) -> int:
     """How many words change, in the text of them that changes most."""
     readings = ((text, legacy_readings(text).get(encoding)) for text in texts)
     return max(

@@ -17,6 +17,7 @@ from adapter.records.model import Cadre
 from adapter.records.serialisation import identifier_forms, person_identifiers
 from adapter.records.sheets.cell_parsers import CellError, CellValue, cell_text, parse_date
 from adapter.records.sheets.columns import HeaderRow, find_header_row
+from adapter.records.sheets.key_space import KEY_SPACE_MARK
 from adapter.records.sheets.tab import Tab
 from adapter.text_folding import fold_text
 
@@ -80,6 +81,7 @@ class HiddenPeople:
         self._erased = erased
         self._admitted = frozenset(admitted)
         self._keys: set[str] = set()
+        self.called: set[str] = set()  # keys of those whom other sheets than those of people call T0
         self._numbers: dict[str, set[tuple[str, str]]] = {}  # -> name and birth date of who has it
         self._numbers_of: dict[str, set[str]] = {}  # key -> those of its row
         self._same: set[tuple[str, str]] = set()
@@ -110,9 +112,15 @@ class HiddenPeople:
         if person.name and person.birth_date:
             self._same.add((person.name, person.birth_date))
 
+    def add_called(self, person: PersonWords, key_space: str) -> None:
+        """Hide this person, whom another sheet than those of people calls T0."""
+        self.add(person)
+        if person.key:
+            self.called.add(f"{person.key}{key_space}")
+
     def has_key(self, key: str | None) -> bool:
         """Whether a hidden person has this key."""
-        return key is not None and key.casefold() in self._keys
+        return key is not None and key.partition(KEY_SPACE_MARK)[0].casefold() in self._keys
 
     def is_same_person(self, person: PersonWords) -> bool:
         """Whether somebody with another key is one of the hidden: a number and the name or birth date."""
@@ -209,7 +217,7 @@ def find_hidden_people(
 ) -> None:
     """Read the people of all tabs ahead; `note` is called for each who was erased before and comes back."""
     for said in _called_t0(tabs):
-        hidden.add(PersonWords.written(partial(_said, said)))
+        hidden.add_called(PersonWords.written(partial(_said, said)), context.key_space)
     of_people = [tab for tab in tabs if tab.sheet.kind == "cadre"]
     for tab in of_people:
         for reader, cells in _people(tab, context):

@@ -97,6 +97,7 @@ class ImportSession:
         for tab in self._tabs:  # both are kept with every record
             if self._hidden.is_told_of(tab.source, tab.title):
                 raise ImportRefused("import.hidden_in_name")
+        self._scrub_called(limit)
         for kind, tabs in groupby(self._tabs, key=lambda tab: tab.sheet.kind):
             before = self._changes.count(kind, self._known.key_space)
             deleted = 0
@@ -245,9 +246,18 @@ class ImportSession:
             self._history.count(deleted=count)
         return counts.get(kind, 0)
 
+    def _scrub_called(self, limit: float | None) -> None:
+        """The same where another sheet calls somebody T0, and none of people would see to it."""
+        if not self._hidden.called or any(tab.sheet.kind == Cadre.kind for tab in self._tabs):
+            return
+        before = self._changes.count(Cadre.kind, self._known.key_space)
+        gone = self._scrub()
+        if limit is not None:
+            refuse_mass_deletion(Cadre.kind, gone, before, limit)
+
     def _scrub(self) -> int:
         """People who are T0 now leave the store with everything it holds of them; how many were live."""
-        refused = self._checking.refused_cadres
+        refused = self._checking.refused_cadres | self._hidden.called
         if self._hidden.numbers:
             sharing = self._changes.sharing(self._hidden.numbers)
             refused |= {one.key for one in sharing if self._is_hidden(one)}

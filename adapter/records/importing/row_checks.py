@@ -67,6 +67,7 @@ class RowChecker:
         self._identities = identities
         self._plausibility = plausibility
         self._texts: ColumnTexts | None = None
+        self._encodings: dict[str, set[str]] = {}  # of the text of each file so far
         self._separators: ColumnSeparators | None = None
         self._tally = tally
         self._hidden = hidden
@@ -85,7 +86,7 @@ class RowChecker:
         kind = tab.sheet.kind
         found = CheckedRows(rows=len(chunk))
         rows = [row for row in chunk if not self._refuse(tab, reader, row)]
-        self._settle(reader, rows)
+        self._settle(tab.source, reader, rows)
         self._hold(tab, reader, rows)
         self._people.clear()
         for row in rows:
@@ -119,10 +120,10 @@ class RowChecker:
         found.refused = self._number(tab, chunk)
         return found
 
-    def _settle(self, reader: RowReader, rows: list[ParsedRow]) -> None:
+    def _settle(self, source: str, reader: RowReader, rows: list[ParsedRow]) -> None:
         """Read rows again whose cells say something else beside the others of their columns."""
         if self._texts is None or self._texts.reader is not reader:
-            self._texts = ColumnTexts(reader)
+            self._texts = ColumnTexts(reader, self._encodings.setdefault(source, set()))
         self._texts.settle(rows)
         if reader.kind == "measurement" and self._plausibility:
             if self._separators is None or self._separators.reader is not reader:
