@@ -135,9 +135,10 @@ class Insights:
         return found
 
     def terminology_gaps(self, hospital: str | None, progress: "ProgressCallback") -> "Sequence[Gap]":
-        """Codes of the current records that no code table knows, most frequent first."""
+        """Codes of the records that no code table knows, most frequent first; some are words of people."""
         from adapter.insights.terminology_gaps import find_gaps
 
+        self._note_look("gaps.listed")
         people = self.adapter.records.counts()["cadre"]
         return find_gaps(self.adapter, hospital, lambda done: progress("terminology", None, done, people))
 
@@ -271,9 +272,11 @@ class Insights:
         self.audit_read([("cadre", key)], command)
         return write_documents(self.adapter, key, folder)
 
-    def merges(self) -> "Sequence[Merge]":
-        """The merges that hold."""
-        return self.adapter.records.merges.list()
+    def merges(self, command: str = "cadre merges") -> "Sequence[Merge]":
+        """The merges that hold, which say who is whom."""
+        found = self.adapter.records.merges.list()
+        self.audit_read((("cadre", one.survivor) for one in found), command)
+        return found
 
     def sheet_layouts(self, files: Sequence[Path]) -> "Sequence[TableLook]":
         """How the tables of files are understood; nothing is imported. Raises ImportRefused."""

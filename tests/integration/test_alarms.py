@@ -21,9 +21,9 @@ from adapter.ledger.schema.states import EntryEvent
 from adapter.operations.alarms import send_alarms
 from adapter.operations.alarms import test_channels as channel_troubles
 from adapter.pipeline.application import Adapter
-from adapter.settings import AlarmSettings, HospitalSettings, MailSettings, Settings
+from adapter.settings import AlarmSettings, CentreSettings, HospitalSettings, MailSettings, Settings
 from adapter.testing import Centre, free_port
-from adapter.texts import set_language
+from adapter.texts import OBEYED, set_language
 
 HOUR = timedelta(hours=1)
 LETTER = {"host": "localhost", "user": "", "password": None, "sender": "a@c.test", "to": ("it@c.test",)}
@@ -190,6 +190,26 @@ def test_a_way_that_fails_is_told_by_the_other_and_nothing_is_told_twice(
         ["parked", "no-card", "other-key"],
         ["way"],
     ]
+
+
+def test_what_is_told_moves_nothing(engine: Engine, tmp_path: Path, hook: tuple[int, Hook]) -> None:
+    """By mail and by webhook; and no line of a subject is a header of its own."""
+    port, found = hook
+    at = free_port()
+    mail = MailSettings(host="localhost", port=at, starttls=False, sender="a@c.test", to=("it@c.test",))
+    adapter = opened(
+        engine, tmp_path, AlarmSettings(disk_free_mb=0, webhook=f"http://127.0.0.1:{port}/", mail=mail)
+    )
+    name = "a\x1b]0;x\x07\x9b31m\u202e\nBcc: all@c.test"
+    adapter.settings = adapter.settings.model_copy(update={"centre": CentreSettings(name=name)})
+    with Mailbox(at) as box:
+        assert channel_troubles(adapter, START) == {"webhook": None, "mail": None}
+    [(receivers, letter)] = box.letters
+    assert receivers == ["it@c.test"]
+    assert letter["Bcc"] is None
+    [(_, posted)] = found.posts
+    for said in (letter["Subject"], letter.get_content(), posted["subject"], posted["text"]):
+        assert not OBEYED.search(said.replace("\r\n", "\n"))
 
 
 @pytest.mark.parametrize("missing", ["file:nowhere", "http://[bad"])

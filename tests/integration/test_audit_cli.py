@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from inspect import getsource
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sample import ROOT, SMALL
 from adapter import audit
 from adapter.database import write_transaction
 from adapter.duties.audit_head import TellAuditHead
+from adapter.insights.insights import Insights
 from adapter.operations import alarms
 from adapter.pipeline.configuration_changes import configuration_digests, note_configuration
 from adapter.settings import Settings
@@ -63,6 +65,22 @@ def test_what_people_look_at_is_in_the_audit(centre: Centre) -> None:
     assert token not in said
     assert "CB-000" not in said
     assert all(row["actor"].startswith(("cli", "import")) for row in _rows(centre))
+
+
+# Views that tell of no person: how things stand, counts, a file of the viewer's own, the audit's own numbers.
+OF_NOBODY = {
+    *("status", "hospital", "server_card", "unmeasured", "workers", "problems", "configuration_problems"),
+    *("parked", "survivor", "imports", "sheet_layouts", "sources", "as_resources", "identity_key"),
+    *("audit_chain", "audit_head", "audit_hash", "audit_subjects", "audit_read"),
+}
+
+
+def test_every_view_of_people_is_audited() -> None:
+    views = {name: view for name, view in vars(Insights).items() if name[0] != "_" and callable(view)}
+    noting = ("self.audit_read(", "self._note_look(", "audit_export(")
+    silent = {name for name, view in views.items() if not any(one in getsource(view) for one in noting)}
+    assert silent == OF_NOBODY - {"audit_read"}
+    assert len(views) > 30
 
 
 def test_rows_are_found_by_who_what_whose_and_when(centre: Centre) -> None:

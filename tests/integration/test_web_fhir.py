@@ -559,7 +559,12 @@ def test_decimals_survive_the_round_trip(http: httpx.Client) -> None:
 
 def test_security_headers_are_on_errors_too(http: httpx.Client) -> None:
     for path in ("/metadata", "/Nothing"):
-        assert http.get(path).headers["x-content-type-options"] == "nosniff"
+        headers = http.get(path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cache-control"] == "no-store"
+        assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert (headers["x-frame-options"], headers["referrer-policy"]) == ("DENY", "no-referrer")
+        assert headers["content-type"].startswith("application/fhir+json")
 
 
 def test_an_unexpected_failure_tells_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from adapter.telemetry import DROPPED_FIELDS, LOGGABLE_FIELDS, configure_logging, get_logger
+from adapter.texts import OBEYED
 
 SECRET = "Nguyễn Văn An 024055000111"
 
@@ -26,6 +27,16 @@ def test_listed_fields_come_out(lines: Any) -> None:
     [line] = lines()
     assert (line["event"], line["hospital"], line["delivered"]) == ("sync.done", "bv-tinh", 12)
     assert (line["module"], line["level"]) == ("adapter.x", "info")
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_line_of_the_log_moves_nothing(*, as_json: bool) -> None:
+    stream = io.StringIO()
+    configure_logging(level="info", json=as_json, stream=stream)
+    get_logger("adapter.x").info("sync.done", hospital="bv\x1b[31m\x9b\u202e\n2026 sync.done", reason="a\rb")
+    configure_logging(level="warning")
+    assert len(stream.getvalue().splitlines()) == 1
+    assert not OBEYED.search(stream.getvalue())
 
 
 def test_other_fields_are_dropped_and_counted(lines: Any) -> None:
