@@ -21,9 +21,11 @@ _FILE_TROUBLE = {
 
 
 def in_words(error: Exception) -> str | None:
-    """One line for a problem of the file system or the database; None for one that is our own fault."""
+    """One line for a problem of the file system, the database or a word in no encoding; None for one that is our own fault."""
     if isinstance(error, OSError):
         return _of_a_file(error)
+    if isinstance(error, UnicodeEncodeError):  # a word of the command that no database takes
+        return say("cli.not_text")
     database = sys.modules.get("sqlalchemy.exc")  # not imported: then it cannot be its error
     if database is None:
         return None

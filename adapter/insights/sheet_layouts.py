@@ -6,7 +6,7 @@ Of people who may be T0 nothing is shown: where a table says tiers, only rows of
 it does not, columns that may say who somebody is give none.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -14,7 +14,12 @@ from pathlib import Path
 
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.layout_context import layout_context
-from adapter.records.importing.column_texts import ColumnEncoding, column_encodings, read_in_encoding
+from adapter.records.importing.column_texts import (
+    ColumnEncoding,
+    FileEncodings,
+    column_encodings,
+    read_in_encoding,
+)
 from adapter.records.layouts.body_rows import LeftOutRows, body_rows
 from adapter.records.layouts.layout_tabs import column_letters, key_place, tier_place
 from adapter.records.layouts.raw_table import NumberedRow, RawTable
@@ -88,15 +93,18 @@ def look_at_files(adapter: Adapter, files: Sequence[Path]) -> tuple[TableLook, .
     """How each table of the files is understood; imports nothing. Raises ImportRefused for what is none."""
     context = layout_context(adapter.settings)
     with ExitStack() as stack:
-        return tuple(
-            look
-            for path in files
-            for encodings in (set[str](),)
-            for look in [_look(table, context, encodings) for table in tables_of(path, stack)]
-        )
+        return tuple(look for path in files for look in _look_at_file(tables_of(path, stack), context))
 
 
-def _look(table: RawTable, context: LayoutContext, encodings: set[str]) -> TableLook:
+def _look_at_file(tables: Iterable[RawTable], context: LayoutContext) -> list[TableLook]:
+    """Twice: what could be of two encodings is of that which other sheets are in, wherever they stand."""
+    tables, encodings = list(tables), FileEncodings()
+    for table in tables:
+        _look(table, context, encodings)
+    return [_look(table, context, encodings) for table in tables]
+
+
+def _look(table: RawTable, context: LayoutContext, encodings: FileEncodings) -> TableLook:
     reading = understand(table, without_sheet_number(table.name) if table.partial else table.name, context)
     sheet, left_out = reading.sheet, LeftOutRows()
     key, tier = key_place(reading), tier_place(reading)

@@ -177,6 +177,7 @@ def test_no_command_lets_through_what_a_result_says(site: Site, tmp_path: Path) 
         ["cadre", "show", first.key],
         ["cadre", "show", first.key, "--json"],
         ["cadre", "show", STORED],
+        ["cadre", "show", NOISE],
         ["terminology", "gaps"],
         ["explain", first.key],
         ["report"],

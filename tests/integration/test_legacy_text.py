@@ -133,7 +133,23 @@ def test_what_could_be_of_two_encodings_is_of_that_of_the_other_sheets(
     report = imports(engine, path)
     visits = [one.conclusion for one in RecordStore(engine).iterate("visit")]  # type: ignore[attr-defined]
     assert visits == (["Xã Tân Hòa"] if beside else [None])
-    assert [one.column for one in report.problems] == ([] if beside else ["Kết luận"])
+    assert [one.column for one in report.conversions] == (["Họ và tên", "Kết luận"] if beside else [])
+
+
+@pytest.mark.parametrize(("whose", "sure"), [("N0", True), ("X1", False)], ids=["anybody", "T0"])
+def test_a_sheet_that_comes_later_settles_a_doubt_unless_it_is_a_t0_persons(
+    engine: Engine, tmp_path: Path, whose: str, *, sure: bool
+) -> None:
+    path = people(tmp_path / "a.xlsx", [("Hoa", "X· T©n Hßa")])
+    book = load_workbook(path)
+    book.active.append(["X1", "An", "Nam", "12/03/1960", "T0", ""])
+    page = book.create_sheet("Lượt khám")
+    page.append(["Mã lượt khám", "Mã cán bộ", "Loại", "Bắt đầu", "Kết luận"])
+    page.append(["V1", whose, "Khám định kỳ", "16/03/2026", "TrÇn ThÞ Hßa kh¸m l¹i"])
+    book.save(path)
+    imports(engine, path)
+    [cadre] = RecordStore(engine).iterate("cadre")
+    assert cadre.address == ("Xã Tân Hòa" if sure else None)  # type: ignore[attr-defined]
 
 
 def test_one_odd_word_among_vietnamese_decides_nothing(engine: Engine, tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 Each chunk of a tab is looked at when the rows of T0 people are out of it, so nothing of theirs decides or
 is shown. A column is decided once, from the first chunk with text that nobody writes so; later chunks are
-held to that. What could be of two encodings is of that which other columns of the file are in, of this sheet
-or one before it. What does not agree is a bad cell that says how it would read.
+held to that. What could be of two encodings is of that which other columns of the file are in. What does not
+agree is a bad cell that says how it would read.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as made
 from typing import TypeVar
 
 from adapter.records.importing.parsed_row import ConvertedCell, InvalidCell, ParsedRow, remarks_of
@@ -20,7 +21,7 @@ from adapter.records.sheets.vietnamese_text.readings import (
     other_reading,
 )
 
-__all__ = ["ColumnEncoding", "ColumnTexts", "column_encodings", "read_in_encoding"]
+__all__ = ["ColumnEncoding", "ColumnTexts", "FileEncodings", "column_encodings", "read_in_encoding"]
 
 Place = TypeVar("Place", bound=Hashable)
 
@@ -36,12 +37,19 @@ class ColumnEncoding:
     pure: bool
 
 
+@dataclass(frozen=True, slots=True)
+class FileEncodings:
+    """In which encodings a file's text is: those `found` so far, and what a look `ahead` finds."""
+
+    found: set[str] = made(default_factory=set)
+    ahead: Callable[[], set[str]] = set
+
+
 def column_encodings(
-    columns: Mapping[Place, Sequence[str]], elsewhere: set[str], *, whole: bool = True
+    columns: Mapping[Place, Sequence[str]], of_file: FileEncodings, *, whole: bool = True
 ) -> dict[Place, ColumnEncoding]:
-    """The encodings of those columns, by their texts beyond ASCII, that have text that nobody writes so.
-    `elsewhere`: those of other columns of the same file, to which these are added. `whole`: no text came
-    before these.
+    """The encodings of those columns, by their texts beyond ASCII, that have text that nobody writes so;
+    they are added to those that were found in the file. `whole`: no text came before these.
     """
     found = [
         (place, texts, odd)
@@ -50,9 +58,9 @@ def column_encodings(
     ]
     decided: dict[Place, ColumnEncoding] = {}
     for place, texts, odd in sorted(found, key=lambda one: -len(one[2])):
-        decided[place] = one = _decision(texts, odd, elsewhere, whole=whole)
+        decided[place] = one = _decision(texts, odd, of_file, whole=whole)
         if one.encoding is not None:
-            elsewhere.add(one.encoding)
+            of_file.found.add(one.encoding)
     return decided
 
 
@@ -62,13 +70,11 @@ def read_in_encoding(text: str, column: ColumnEncoding | None) -> str:
 
 
 def _decision(
-    texts: Sequence[str], odd: Sequence[Mapping[str, str]], elsewhere: set[str], *, whole: bool
+    texts: Sequence[str], odd: Sequence[Mapping[str, str]], of_file: FileEncodings, *, whole: bool
 ) -> ColumnEncoding:
     agreed = [name for name in odd[0] if all(name in readings for readings in odd)]
-    if len({tuple(readings[name] for readings in odd) for name in agreed}) > 1:
-        agreed = [name for name in agreed if name in elsewhere]
-        if len({tuple(readings[name] for readings in odd) for name in agreed}) > 1:
-            agreed = []
+    if _differ(odd, agreed):
+        agreed = _among(odd, agreed, of_file.found) or _among(odd, agreed, of_file.ahead())
     if not agreed:
         return ColumnEncoding(None, pure=False)
     encoding = agreed[0]
@@ -78,12 +84,22 @@ def _decision(
     return ColumnEncoding(encoding, pure)
 
 
-class ColumnTexts:
-    """The columns of one tab. `elsewhere`: encodings of other tabs of its file; its own are added to them."""
+def _among(odd: Sequence[Mapping[str, str]], agreed: Sequence[str], known: set[str]) -> list[str]:
+    """Those that are known, unless they too read differently."""
+    left = [name for name in agreed if name in known]
+    return [] if _differ(odd, left) else left
 
-    def __init__(self, reader: RowReader, elsewhere: set[str]) -> None:
+
+def _differ(odd: Sequence[Mapping[str, str]], names: Sequence[str]) -> bool:
+    return len({tuple(readings[name] for readings in odd) for name in names}) > 1
+
+
+class ColumnTexts:
+    """The columns of one tab."""
+
+    def __init__(self, reader: RowReader, of_file: FileEncodings) -> None:
         self.reader = reader
-        self._elsewhere = elsewhere
+        self._of_file = of_file
         self._decided: dict[str, ColumnEncoding] = {}
         self._first = True
 
@@ -102,7 +118,7 @@ class ColumnTexts:
             for field, place in self.reader.text_places.items()
             if field not in self._decided
         }
-        self._decided |= column_encodings(texts, self._elsewhere, whole=self._first)
+        self._decided |= column_encodings(texts, self._of_file, whole=self._first)
 
     def _reread(self, row: ParsedRow) -> None:
         cells = list(row.cells)

@@ -11,6 +11,7 @@ from adapter.records.doubles import shared_numbers
 from adapter.records.erasure import ErasedPerson
 from adapter.records.importing.absent_columns import absent_fields, with_stored_fields
 from adapter.records.importing.covered_years import CoveredYears
+from adapter.records.importing.encodings_ahead import encodings_of_others
 from adapter.records.importing.former_people import stored_under
 from adapter.records.importing.hidden_people import HiddenPeople, PersonWords, find_hidden_people, open_rows
 from adapter.records.importing.identity_checks import AllowedChanges, IdentityChecker
@@ -82,7 +83,14 @@ class ImportSession:
         checks = (
             PlausibilityChecks(self._changes, tally, plausible, known.now, digest_of) if plausible else None
         )
-        self._checking = RowChecker(self._changes, tally, hidden, self._identities, checks)
+        self._checking = RowChecker(
+            self._changes,
+            tally,
+            hidden,
+            self._identities,
+            checks,
+            encodings_ahead=self._encodings_ahead,
+        )
         self._total = sum(tab.size for tab in tabs)
         self._past = 0
         self._keeps = False
@@ -121,6 +129,10 @@ class ImportSession:
             self._clear_others(self._checking.told_of)
         self._history.close(self._changes.position)
         self._changes.close()
+
+    def _encodings_ahead(self, tab: Tab) -> set[str]:
+        others = [one for one in self._tabs if one.source == tab.source and one is not tab]
+        return encodings_of_others(others, self._known, self._hidden)
 
     def _note(self, changes: list[RecordChange]) -> None:
         self._history.note(changes)

@@ -1,11 +1,12 @@
 """Which rows of a chunk are imported, and why the others are not: T0 first, then keys, then references."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from adapter.records.importing.cell_problem import CellProblem
-from adapter.records.importing.column_texts import ColumnTexts
+from adapter.records.importing.column_texts import ColumnTexts, FileEncodings
 from adapter.records.importing.hidden_people import HiddenPeople, PersonWords
 from adapter.records.importing.identity_checks import IdentityChecker
 from adapter.records.importing.import_writer import ImportWriter, StoredRow
@@ -62,12 +63,15 @@ class RowChecker:
         hidden: HiddenPeople,
         identities: IdentityChecker,
         plausibility: PlausibilityChecks | None = None,
+        *,
+        encodings_ahead: Callable[[Tab], set[str]] = lambda _: set(),
     ) -> None:
         self._changes = changes
         self._identities = identities
         self._plausibility = plausibility
         self._texts: ColumnTexts | None = None
-        self._encodings: dict[str, set[str]] = {}  # of the text of each file so far
+        self._encodings_ahead = encodings_ahead
+        self._encodings: dict[str, FileEncodings] = {}
         self._separators: ColumnSeparators | None = None
         self._tally = tally
         self._hidden = hidden
@@ -86,7 +90,7 @@ class RowChecker:
         kind = tab.sheet.kind
         found = CheckedRows(rows=len(chunk))
         rows = [row for row in chunk if not self._refuse(tab, reader, row)]
-        self._settle(tab.source, reader, rows)
+        self._settle(tab, reader, rows)
         self._hold(tab, reader, rows)
         self._people.clear()
         for row in rows:
@@ -120,10 +124,11 @@ class RowChecker:
         found.refused = self._number(tab, chunk)
         return found
 
-    def _settle(self, source: str, reader: RowReader, rows: list[ParsedRow]) -> None:
+    def _settle(self, tab: Tab, reader: RowReader, rows: list[ParsedRow]) -> None:
         """Read rows again whose cells say something else beside the others of their columns."""
         if self._texts is None or self._texts.reader is not reader:
-            self._texts = ColumnTexts(reader, self._encodings.setdefault(source, set()))
+            of_file = FileEncodings(ahead=partial(self._encodings_ahead, tab))
+            self._texts = ColumnTexts(reader, self._encodings.setdefault(tab.source, of_file))
         self._texts.settle(rows)
         if reader.kind == "measurement" and self._plausibility:
             if self._separators is None or self._separators.reader is not reader:
