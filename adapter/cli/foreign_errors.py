@@ -21,7 +21,9 @@ _FILE_TROUBLE = {
 
 
 def in_words(error: Exception) -> str | None:
-    """One line for a problem of the file system, the database or a word in no encoding; None for one that is our own fault."""
+    """One line for a problem of the file system, of the database or of a word in no encoding; None for one
+    that is our own fault.
+    """
     if isinstance(error, OSError):
         return _of_a_file(error)
     if isinstance(error, UnicodeEncodeError):  # a word of the command that no database takes
