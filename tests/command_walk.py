@@ -9,7 +9,10 @@ import io
 import json
 import os
 import sys
+from functools import cache
 from typing import Any
+
+import typer.main
 
 WIDTH = "200"
 
@@ -78,4 +81,5 @@ if __name__ == "__main__":
     from adapter.texts import set_language
 
     set_language(sys.argv[1])  # before the commands are imported, as `main` does
+    typer.main.get_command = cache(typer.main.get_command)  # which they are made into anew for each wording
     json.dump({" ".join(words): said(words) for words in wordings()}, sys.stdout, ensure_ascii=False)

@@ -5,12 +5,13 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import compiled_statements
 import forking
+import known_mappings
 import pytest
 from centre_states import CentreStates
 from mariadb import MariaDB
@@ -20,10 +21,6 @@ from snapshots import Snapshots, Urls
 from sqlalchemy import Engine
 
 from adapter.database import migrate, open_database
-from adapter.mapping.loader import Mappings
-from adapter.mapping.terminology.code_tables import CodeTables
-from adapter.mapping.terminology.table_files import load_code_tables
-from adapter.pipeline import layout_context
 from adapter.records.importing.importer import run_import
 from adapter.testing.centre import HOSPITALS
 from adapter.testing.commands import Commands
@@ -74,6 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["ADAPTER_ALLOW_ROOT"] = "true"  # tests often run in a container
     Commands.launch = staticmethod(forking.launch)
     compiled_statements.share()
+    known_mappings.share()
     config.stash[_postgres] = Postgres()
     config.stash[_mariadb] = MariaDB()
     config.stash[_figures] = []
@@ -155,43 +153,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def figures(pytestconfig: pytest.Config) -> list[str]:
     """Lines that are printed when all tests are done."""
     return pytestconfig.stash[_figures]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _mappings_once() -> Iterator[None]:
-    """The same files are checked and compiled once in a process. What comes of them is never changed, and
-    nothing but their bytes and the fields that may leave goes into it.
-    """
-    load, known = Mappings.load, {}
-
-    def once(_class: type[Mappings], folder: Path, record_fields: Mapping[str, frozenset[str]]) -> Mappings:
-        asked = (_bytes_of(folder), frozenset(record_fields.items()))
-        if asked not in known:
-            known[asked] = load(folder, record_fields)  # what is wrong is raised, and not kept
-        return known[asked]
-
-    tables: dict[object, CodeTables] = {}
-
-    def tables_once(folder: Path, problems: list[str]) -> CodeTables:
-        asked = _bytes_of(folder)
-        if asked not in tables:
-            before = len(problems)
-            found = load_code_tables(folder, problems)
-            if len(problems) > before:
-                return found
-            tables[asked] = found
-        return tables[asked]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Mappings, "load", classmethod(once))
-        patch.setattr(layout_context, "load_code_tables", tables_once)
-        yield
-
-
-def _bytes_of(folder: Path) -> tuple[tuple[str, bytes], ...]:
-    """All files below it."""
-    found = sorted(os.path.join(where, name) for where, _, names in os.walk(folder) for name in names)
-    return tuple((os.path.relpath(name, folder), Path(name).read_bytes()) for name in found)
 
 
 @pytest.fixture(scope="session")

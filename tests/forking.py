@@ -26,6 +26,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO, NoReturn
 
+import known_mappings
+
 from adapter.testing.commands import Process, execute
 
 __all__ = ["Forked", "launch", "start"]
@@ -158,22 +160,41 @@ def _import_all() -> None:
         with contextlib.suppress(ImportError):  # another version has it elsewhere
             importlib.import_module(name)
     _know_mappings()
+    _know_commands()
     gc.collect()
     gc.freeze()  # no fork need look at it, and copy it by that
 
 
 def _know_mappings() -> None:
-    """What a process remembers once it has mapped something: the expressions, compiled."""
+    """What a process remembers once it has mapped something: the shipped mappings, as they are in the folder
+    and as a hospital has them in force, and their expressions, compiled.
+    """
     from adapter.mapping.engine import HospitalContext
-    from adapter.mapping.loader import Mappings
-    from adapter.records.model import MAPPED_TYPES
+    from adapter.mapping.folder.snapshot import MappingSnapshot
+    from adapter.pipeline.layout_context import layout_context
+    from adapter.pipeline.mapping_loading import load_mappings
+    from adapter.settings import Settings
 
-    fields = {kind: frozenset(type_.model_fields) for kind, type_ in MAPPED_TYPES.items()}
-    mappings = Mappings.load(Path(__file__).parents[1] / "mappings", fields)
+    known_mappings.share()
+    settings = Settings(mappings=Path(__file__).parents[1] / "mappings")
+    mappings = load_mappings(settings)
+    with MappingSnapshot.from_folder(settings.mappings_folder).extracted() as in_force:
+        load_mappings(settings, in_force)
+    layout_context(settings)
     engine = mappings.engine(HospitalContext("", "", "", {}, "", "", "", lambda *_: ""))
     for listed in engine.maps_of.values():
         for map_ in listed:
             engine.evaluator(map_)
+
+
+def _know_commands() -> None:
+    """What a process makes of the declared commands before it looks at its arguments."""
+    import typer.main
+
+    from adapter.cli.app import app
+
+    typer.main.get_command = cache(typer.main.get_command)
+    typer.main.get_command(app)
 
 
 def _serve(requests: socket.socket) -> list[str]:

@@ -25,6 +25,9 @@ _FAST = (
     "full_page_writes=off",
     "max_connections=300",
     "shared_buffers=64MB",
+    "autovacuum=off",  # it would go through each of thousands of databases that live for a second
+    "wal_level=minimal",
+    "max_wal_senders=0",
 )
 
 

@@ -4,11 +4,13 @@ import json
 import shutil
 import signal
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sample import SMALL
 
+from adapter.insights.insights import Insights
 from adapter.testing import Centre, until
 
 _EACH_SECOND = '\nschedule = "* * * * * *"'
@@ -40,9 +42,11 @@ class Site:
         return lambda: path.write_text(before, "utf-8") and None
 
     def why(self, name: str) -> str | None:
-        line = next(one for one in self.centre.run_json("status") if one["hospital"] == name)
-        kept = line["mapping_kept"]
-        return kept["why"] if kept else None
+        """As `adapter status` tells it: looked at here, since who waits looks often."""
+        with self.centre.open() as adapter:
+            lines = Insights(adapter, "test", lambda: datetime.now(UTC)).status()
+        kept = next(one for one in lines if one.hospital == name).mapping_kept
+        return kept.why if kept else None
 
     def is_kept(self, name: str, why: str | None) -> bool:
         return until(lambda: self.why(name) == why, 40)

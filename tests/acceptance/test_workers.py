@@ -2,11 +2,14 @@
 
 import signal
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import pytest
 from sample import SMALL
 
+from adapter.insights.insights import Insights
+from adapter.insights.status import HospitalStatus
 from adapter.testing import HOSPITALS, Centre, until
 from adapter.testing.commands import execute
 
@@ -30,26 +33,28 @@ class Site:
         self.desired = sum(counts["create"] for one in plan.values() for counts in one["types"].values())
         assert self.desired > 1000
 
-    def status(self) -> list[dict[str, Any]]:
-        lines: list[dict[str, Any]] = self.centre.run_json("status")
-        return lines
+    def status(self) -> Sequence[HospitalStatus]:
+        """As `adapter status` tells it: looked at here, since who waits looks often."""
+        with self.centre.open() as adapter:
+            return Insights(adapter, "test", lambda: datetime.now(UTC)).status()
 
     def delivered(self) -> int:
-        return sum(line["delivered"] for line in self.status())
+        return sum(line.delivered for line in self.status())
 
     def is_planned(self) -> bool:
         """All of it, and some is delivered: who is stopped now holds shipments, and no plan."""
         lines = self.status()
-        desired, delivered = (sum(line[what] for line in lines) for what in ("desired", "delivered"))
+        desired, delivered = (sum(getattr(one, what) for one in lines) for what in ("desired", "delivered"))
         return desired == self.desired and delivered > 0
 
     def is_done(self) -> bool:
         lines = self.status()
-        settled = all(line["delivered"] == line["desired"] and not line["unknown"] for line in lines)
-        return settled and sum(line["desired"] for line in lines) == self.desired
+        settled = all(line.delivered == line.desired and not line.unknown for line in lines)
+        return settled and sum(line.desired for line in lines) == self.desired
 
     def workers(self) -> list[int]:
-        return [worker["pid"] for worker in self.centre.run_json("status", "--workers")]
+        with self.centre.open() as adapter:
+            return [one.pid for one in adapter.ledger.workers.all()]
 
     def works(self, *names: str) -> None:
         for name in names:
@@ -93,7 +98,7 @@ def test_workers_are_restarted_one_after_another_while_the_load_goes_on(any_cent
     site.has_no_duplicates()
     for name in site.running():
         assert any_centre.stop(name) == 0
-    assert site.workers() == []
+    assert any_centre.run_json("status", "--workers") == []
     assert "Traceback" not in site.logs()
 
 

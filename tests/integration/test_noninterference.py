@@ -24,6 +24,7 @@ from adapter.insights.problems import current_problems
 from adapter.operations.import_records import ImportRecords
 from adapter.operations.operation import OperationContext
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.mappings.activation import choose_mapping, record_choice
 from adapter.pipeline.outbound.planning import update_ledger, write_bundles
 from adapter.settings import HospitalSettings, Settings
 from adapter.telemetry import configure_logging
@@ -120,7 +121,9 @@ def _see(states: list[Rows], folder: Path, *, after: int = 0) -> Seen:
             report = ImportRecords(files).perform(OperationContext(adapter, "test", lambda now=now: now))
             exit_code = exit_code * 10 + bool(report.rejected or report.held)
             for name in HOSPITALS:
-                update_ledger(adapter, adapter.destination(name), now, lambda *_: None)
+                choice = choose_mapping(adapter, name)  # as a sync does first
+                record_choice(adapter, choice, now, "test")
+                update_ledger(adapter, choice.destination, now, lambda *_: None)
         sent: dict[str, list[bytes]] = {}
         for name in HOSPITALS:
             write_bundles(adapter, name, folder / name)

@@ -31,6 +31,8 @@ _NO_PROSE = re.compile(
     r"|docs/security\.md \([^)]*\)|\S*/[\w.#/-]+"  # a page that is English alone, a path
 )
 
+SAID = "import command_walk, json, sys; print(json.dumps([*map(command_walk.said, json.loads(sys.argv[1]))]))"
+
 
 def _walk(language: str, folder: Path) -> dict[str, tuple[int, str]]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ADAPTER_")}
@@ -110,13 +112,18 @@ def test_the_settings_choose_the_language_of_help_and_usage_errors_too(
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ADAPTER_")}
     if variable:
         environment["ADAPTER_LANG"] = variable
-    command = [sys.executable, "-c", "from adapter.cli import main; main()", *before]
-    for words in (["status", "--nothing"], ["hospital", "nothing"]):
-        done = subprocess.run(
-            [*command, *words], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 2
-        assert bool(VIETNAMESE.search(done.stderr)) == (found == "vi"), done.stderr
+    wrong = json.dumps([[*before, *words] for words in (["status", "--nothing"], ["hospital", "nothing"])])
+    done = subprocess.run(
+        [sys.executable, "-c", SAID, wrong],
+        cwd=tmp_path,
+        env=environment | {"PYTHONPATH": str(ROOT / "tests")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for code, said in json.loads(done.stdout):
+        assert code == 2
+        assert bool(VIETNAMESE.search(said)) == (found == "vi"), said
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
