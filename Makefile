@@ -9,7 +9,7 @@ OWN := pyproject.toml requirements-build.lock
 .DEFAULT_GOAL := help
 # Else every process that tests and benchmarks start would compile the adapter anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help install demo check unit test noninterference layouts faults conformance validator interop lint bench bench-ledger bench-workers bench-hapi clean
+.PHONY: help install demo check unit test noninterference layouts faults abuse conformance validator interop lint bench bench-ledger bench-workers bench-hapi clean
 
 help:  ## say what there is
 	@echo "make demo    a year of a centre's records goes out to two hospitals and their results come back"
@@ -18,6 +18,7 @@ help:  ## say what there is
 	@echo "make noninterference  PAIRS=20000 pairs of centres that differ only in what is withheld: the same is seen"
 	@echo "make layouts  PEOPLE=934 as 40 clerks write them: the same records; 2,000 slips: all said"
 	@echo "make faults  SEEDS=20 runs of real processes with faults on purpose, kills, full disks, jumping clocks"
+	@echo "make abuse   REQUESTS=2000 at and far beyond each limit of the endpoint: an outcome within 5 seconds"
 	@echo "make conformance  all that leaves, for the official examples and two other R4 validators (npm, Maven, a JDK)"
 	@echo "make validator  every resource of the sample year before HL7's own engine (Maven, a JDK; ten minutes)"
 	@echo "make interop the path out against real servers, made here: HAPI and Medplum (npm, Maven, a JDK, PostgreSQL)"
@@ -53,6 +54,10 @@ layouts: .venv/dev.stamp  ## the year as 40 clerks write it, and with 2,000 cell
 	@ADAPTER_LAYOUT_PEOPLE=$(PEOPLE) $(BIN)/python -m pytest -q -n $(LAYOUT_WORKERS) --dist worksteal \
 	  tests/integration/test_dialects.py tests/integration/test_spoilt_cells.py
 LAYOUT_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() or 1)')
+
+REQUESTS ?= 2000
+abuse: .venv/dev.stamp  ## every limit of the endpoint at 0.5, 1, 2 and 100 times, and odd requests: an outcome within 5 s
+	@ADAPTER_ABUSE=$(REQUESTS) $(BIN)/python -m pytest -q -s tests/integration/test_abuse.py
 
 SEEDS ?= 20
 faults: .venv/dev.stamp  ## SEEDS runs of about a minute with a table of what was injected, and the ledger's model

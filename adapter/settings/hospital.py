@@ -106,6 +106,8 @@ class HospitalSettings(BaseModel):
     requests_per_second: Annotated[float, AfterValidator(_is_rate)] = Field(
         0, ge=0, le=10_000
     )  # over all workers; 0: no limit
+    received_per_second: float = Field(200, ge=0, le=10_000)  # of its requests to the endpoint; 0: no limit
+    received_at_once: int = Field(32, ge=1, le=200)  # of its requests to the endpoint
     windows: tuple[Annotated[str, AfterValidator(_is_window)], ...] = ()  # "22:00-05:00"; none: all day
     maintenance: tuple[Annotated[str, AfterValidator(_is_closure)], ...] = ()  # days, or moments
     max_entries: int = Field(100, ge=1, le=500)

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from adapter import audit
 from adapter.database import write_transaction
 
-__all__ = ["AccessCounter", "count_read", "count_refused_login"]
+__all__ = ["AccessCounter", "client_address", "count_read", "count_refused_login"]
 
 _MOST = 100  # that are told apart in an hour
 _OTHERS = "others"
@@ -92,7 +92,7 @@ def count_refused_login(request: Request) -> None:
     """Count it where the application keeps counts: the endpoint does, a sandbox does not."""
     counter = getattr(request.app.state, "access_counter", None)
     if isinstance(counter, AccessCounter):
-        counter.refused_login(_client(request))
+        counter.refused_login(client_address(request))
 
 
 def count_read(request: Request, hospital: str, how: str) -> None:
@@ -102,7 +102,7 @@ def count_read(request: Request, hospital: str, how: str) -> None:
         counter.read(hospital, how)
 
 
-def _client(request: Request) -> str:
+def client_address(request: Request) -> str:
     """The address that it came from; of IPv6 the network, of which one subscriber has all addresses."""
     try:
         address = ipaddress.ip_address(request.client.host if request.client else "")

@@ -23,7 +23,9 @@ from adapter.telemetry import get_logger
 from adapter.web.access_counter import AccessCounter
 from adapter.web.bearer_tokens import TrustedProxy, bearer_authentication
 from adapter.web.content_negotiation import error_response, in_wanted_format
+from adapter.web.fair_turns import HospitalShare
 from adapter.web.fhir_api import fhir_router
+from adapter.web.login_delays import LoginDelays
 from adapter.web.security_headers import SECURITY_HEADERS
 from adapter.web.token_endpoint import token_routes
 
@@ -109,6 +111,7 @@ def fhir_app(
     secured: bool = True,
     after_write: Callable[[], None] | None = None,
     routers: Sequence[APIRouter] = (),
+    share_of: Callable[[str], HospitalShare] = lambda _: HospitalShare(),
 ) -> FastAPI:
     """An application with the FHIR API under `/fhir`, `/health`, and outcomes for every error.
 
@@ -131,6 +134,7 @@ def fhir_app(
             base=base,
             description=description,
             secured=secured,
+            share_of=share_of,
         )
     )
     return app
@@ -184,6 +188,7 @@ def endpoint_app(
     hospitals: Container[str] | None = None,
     clients: HospitalClients | None = None,
     proxy: TrustedProxy | None = None,
+    share_of: Callable[[str], HospitalShare] = lambda _: HospitalShare(),
     accepts: frozenset[str] = ACCEPTED_TYPES,
     description: str = "Results of cadres' examinations and treatment",
 ) -> FastAPI:
@@ -212,6 +217,8 @@ def endpoint_app(
         description=description,
         after_write=after_receive,
         routers=() if clients is None else (token_routes(clients),),
+        share_of=share_of,
     )
+    app.state.login_delays = LoginDelays()
     app.state.access_counter = AccessCounter(engine, lambda: datetime.now(UTC))
     return app

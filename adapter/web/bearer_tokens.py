@@ -16,6 +16,7 @@ from adapter.authorization.scopes import Scope
 from adapter.hospital_tokens import hospital_of_token
 from adapter.repository.interaction_errors import interaction_error
 from adapter.web.access_counter import count_refused_login
+from adapter.web.login_delays import login_refusal
 from adapter.web.scope_checks import remember_scopes
 
 __all__ = ["TrustedProxy", "bearer_authentication", "bearer_token"]
@@ -66,9 +67,7 @@ def bearer_authentication(
             raise interaction_error(401, "login", "no_token", "http.Authorization")
         holder = _of_token(token) if token is not None else _of_certificate(shown or "")
         if holder is None or (hospitals is not None and holder[0] not in hospitals):
-            count_refused_login(request)
-            wrong = "bad_token_sent" if token is not None else "bad_certificate_sent"
-            raise interaction_error(401, "login", wrong, "http.Authorization")
+            raise login_refusal(request, "bad_token_sent" if token is not None else "bad_certificate_sent")
         remember_scopes(request, holder[1])
         return holder[0]
 

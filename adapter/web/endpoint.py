@@ -25,6 +25,7 @@ from adapter.settings import Settings
 from adapter.texts import say
 from adapter.web.app import endpoint_app
 from adapter.web.bearer_tokens import TrustedProxy
+from adapter.web.fair_turns import HospitalShare
 from adapter.web.token_endpoint import token_url
 
 __all__ = ["adapter_endpoint", "check_received", "running_endpoint"]
@@ -51,6 +52,11 @@ def _proxy(settings: Settings) -> TrustedProxy | None:
         return None
     secret = settings.secret(trusted.secret).get_secret_value()
     return TrustedProxy(secret, trusted.secret_header, trusted.certificate_header)
+
+
+def _share(settings: Settings, name: str) -> HospitalShare:
+    hospital = settings.hospitals[name]
+    return HospitalShare(hospital.received_per_second, hospital.received_at_once)
 
 
 @contextmanager
@@ -94,6 +100,7 @@ def adapter_endpoint(adapter: Adapter, after_receive: Callable[[], None] | None 
         hospitals=settings.hospitals,
         clients=hospital_clients(adapter, token_url(settings.public_url)),
         proxy=_proxy(settings),
+        share_of=lambda name: _share(settings, name),
         public_url=settings.public_url,
         limits=RequestLimits(max_bytes=settings.max_body_bytes, max_depth=settings.max_body_depth),
     )

@@ -4,7 +4,8 @@ The endpoint that hospitals call and the sandbox hospitals are both this router;
 knows which. Handlers are synchronous and run in worker threads.
 """
 
-from collections.abc import Callable, Coroutine
+import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -16,6 +17,7 @@ from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.repository import Repository
 from adapter.repository.search_query import parse_query_string
 from adapter.web.content_negotiation import FHIR_JSON, check_accept, in_wanted_format, wants_xml
+from adapter.web.fair_turns import FairTurns, HospitalShare, RequestRate
 from adapter.web.interactions import InteractionHandlers
 from adapter.web.scope_checks import require_bundle_scopes, require_scope
 
@@ -27,19 +29,37 @@ _READ = ["GET", "HEAD"]
 _ALL = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 Identify = Callable[[Request], str]
+Owner = Callable[[Request], AsyncIterator[str]]
 
 
-class _FormattedRoute(APIRoute):
-    """A route whose answers are in the format that the caller wants; its handlers know JSON only."""
+class _Route(APIRoute):
+    """A route whose handler works when it is its hospital's turn, and whose answers are in the format that
+    the caller wants; handlers know JSON only.
+    """
+
+    turns: FairTurns
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
+        parameters = inspect.signature(endpoint).parameters
+        super().__init__(path, self._in_turn(endpoint) if "owner" in parameters else endpoint, **more)
+
+    def _in_turn(self, endpoint: Callable[..., Response]) -> Callable[..., Coroutine[Any, Any, Response]]:
+        async def run(**values: Any) -> Response:
+            async with self.turns.turn(values["owner"]):
+                return await run_in_threadpool(endpoint, **values)
+
+        run.__signature__ = inspect.signature(endpoint)  # type: ignore[attr-defined]
+        return run
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def handle_in_format(request: Request) -> Response:
             response = await handle(request)
-            if response.media_type == FHIR_JSON and response.body and wants_xml(request):
+            if response.media_type != FHIR_JSON or not response.body or not wants_xml(request):
+                return response
+            async with self.turns.turn(getattr(request.state, "owner", "")):
                 return await run_in_threadpool(in_wanted_format, request, response)
-            return response
 
         return handle_in_format
 
@@ -52,13 +72,18 @@ def fhir_router(
     prefix: str = "/fhir",
     description: str = "FHIR R4 endpoint",
     secured: bool = True,
+    share_of: Callable[[str], HospitalShare] = lambda _: HospitalShare(),
 ) -> APIRouter:
-    """The routes under `prefix`. `identify` gives the owner of a request or raises FhirError 401.
+    """The routes under `prefix`. `identify` gives the owner of a request or raises FhirError 401; `share_of`
+    says how much of the server an owner may have.
 
     `base` is the server's URL as callers see it; None takes it from each request.
     """
+    turns = FairTurns(share_of)
+    rate = RequestRate(share_of)
     api = InteractionHandlers(
         repository,
+        turns,
         base=base,
         prefix=prefix,
         description=description,
@@ -68,14 +93,21 @@ def fhir_router(
         prefix=prefix,
         include_in_schema=False,
         dependencies=[Depends(check_accept)],
-        route_class=_FormattedRoute,
+        route_class=type("Route", (_Route,), {"turns": turns}),
     )
 
-    def owner(request: Request) -> str:
-        """FastAPI reads the annotations of what it calls; this one has them."""
+    def identified(request: Request) -> str:
         found = identify(request)
         require_scope(request, prefix)
         return found
+
+    async def owner(request: Request) -> AsyncIterator[str]:
+        """FastAPI reads the annotations of what it calls; this one has them."""
+        found = await run_in_threadpool(identified, request)
+        rate.take(found)
+        request.state.owner = found
+        async with turns.present(found):
+            yield found
 
     _whole_server(routes, api, owner)
     _reading(routes, api, owner)
@@ -89,7 +121,7 @@ def fhir_router(
     return routes
 
 
-def _whole_server(routes: APIRouter, api: InteractionHandlers, identify: Identify) -> None:
+def _whole_server(routes: APIRouter, api: InteractionHandlers, identify: Owner) -> None:
     @routes.api_route("/metadata", methods=_READ)
     def metadata(request: Request) -> Response:
         return api.metadata(request)
@@ -107,7 +139,7 @@ def _whole_server(routes: APIRouter, api: InteractionHandlers, identify: Identif
         return api.bundle(request, owner, body)
 
 
-def _reading(routes: APIRouter, api: InteractionHandlers, identify: Identify) -> None:
+def _reading(routes: APIRouter, api: InteractionHandlers, identify: Owner) -> None:
     @routes.api_route("/{kind}", methods=_READ)
     @routes.api_route("/{kind}/", methods=_READ)
     def search(request: Request, kind: str, owner: str = Depends(identify)) -> Response:
@@ -138,7 +170,7 @@ def _reading(routes: APIRouter, api: InteractionHandlers, identify: Identify) ->
         return api.vread(request, owner, kind, resource_id, version)
 
 
-def _writing(routes: APIRouter, api: InteractionHandlers, identify: Identify) -> None:
+def _writing(routes: APIRouter, api: InteractionHandlers, identify: Owner) -> None:
     @routes.post("/{kind}")
     @routes.post("/{kind}/")
     def create(
@@ -146,8 +178,12 @@ def _writing(routes: APIRouter, api: InteractionHandlers, identify: Identify) ->
     ) -> Response:
         return api.write(request, owner, api.parse_create(request, kind, body))
 
-    @routes.post("/{kind}/$validate", dependencies=[Depends(identify)])
-    def validate(kind: str, body: Resource = Depends(api.body)) -> Response:
+    @routes.post("/{kind}/$validate")
+    def validate(
+        kind: str,
+        owner: str = Depends(identify),  # noqa: ARG001 - whose turn it is
+        body: Resource = Depends(api.body),
+    ) -> Response:
         return api.validate(kind, body)
 
     @routes.put("/{kind}")

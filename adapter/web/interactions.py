@@ -35,6 +35,7 @@ from adapter.web.content_negotiation import (
     sent_format,
     success_outcome,
 )
+from adapter.web.fair_turns import FairTurns
 from adapter.web.request_body import parse_resource, read_body
 
 __all__ = ["InteractionHandlers"]
@@ -46,6 +47,7 @@ class InteractionHandlers:
     def __init__(
         self,
         repository: Repository,
+        turns: FairTurns,
         *,
         base: str | None,
         prefix: str,
@@ -53,6 +55,7 @@ class InteractionHandlers:
         secured: bool,
     ) -> None:
         self.repository = repository
+        self._turns = turns
         self._checks = repository.checks
         self._base = base.rstrip("/") if base else None
         self._prefix = prefix
@@ -81,7 +84,8 @@ class InteractionHandlers:
         """The resource in the body. Raises FhirError 400, 413 or 415."""
         form = sent_format(request)
         body = await read_body(request, self._limits)
-        return await run_in_threadpool(parse_resource, body, self._limits, form=form)
+        async with self._turns.turn(request.state.owner):
+            return await run_in_threadpool(parse_resource, body, self._limits, form=form)
 
     async def form(self, request: Request) -> bytes:
         """The form of a POST search. Raises FhirError 413 or 415."""

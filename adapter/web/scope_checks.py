@@ -47,8 +47,15 @@ def require_bundle_scopes(request: Request, bundle: Resource) -> None:
             type_ = resource.get("resourceType") if isinstance(resource, dict) else None
             _require(scopes, "c", type_ if isinstance(type_, str) else "*")
             continue
-        for right, type_ in _needed(method, urlsplit(url).path):
+        for right, type_ in _needed(method, _path_of(url)):
             _require(scopes, right, type_)
+
+
+def _path_of(url: str) -> str:
+    try:
+        return urlsplit(url).path
+    except ValueError:  # an address that is none, which the entry is refused for
+        return "*"
 
 
 def _scopes(request: Request) -> tuple[Scope, ...] | None:

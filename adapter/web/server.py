@@ -4,6 +4,7 @@ that has grown too large ends in the same way, to be started anew.
 
 import resource
 import signal
+import sys
 from types import FrameType
 from typing import Any, Final
 
@@ -26,6 +27,9 @@ _CONNECTIONS: Final = 1_000
 _CONNECTIONS_OF_AN_ADDRESS: Final = 250
 _REQUESTS: Final = 200  # being read, waiting or answered at once
 _OTHER_FILES: Final = 200  # databases, logs, sockets that are closed already
+# A small request lets go of the interpreter a dozen times, for the disk. Beside one that computes it would
+# wait Python's 5 ms each time to have it back.
+_SWITCH_SECONDS: Final = 0.0005
 _TICKS: Final = 10  # of a tenth of a second, between two looks at the memory
 
 _log = get_logger("web")
@@ -113,6 +117,7 @@ def run_server(
     """Answer on host:port until SIGTERM or SIGINT. Returns whether it ended because the process has more
     memory than it may: it should then exit with RESTART_EXIT_CODE and be started anew.
     """
+    sys.setswitchinterval(_SWITCH_SECONDS)
     config = server_config(
         app,
         host=host,

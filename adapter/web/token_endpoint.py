@@ -15,7 +15,7 @@ from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.request_limits import RequestLimits
 from adapter.telemetry import get_logger
 from adapter.texts import say
-from adapter.web.access_counter import count_refused_login
+from adapter.web.login_delays import delay_after_wrong_login
 from adapter.web.request_body import read_body
 
 __all__ = ["TOKEN_PATH", "token_routes", "token_url"]
@@ -77,18 +77,21 @@ def _token(request: Request, clients: HospitalClients, body: bytes) -> Response:
     try:
         granted = clients.grant(assertion, fields.get("scope", ""))
     except AssertionRefused as error:
-        count_refused_login(request)
+        seconds = delay_after_wrong_login(request)
         _log.warning("web.assertion_refused", why=error.why)
-        return _refused(401, "invalid_client", "oauth_client", why=error.why)
+        answer = _refused(429 if seconds else 401, "invalid_client", "oauth_client", why=error.why)
+        if seconds:
+            answer.headers["Retry-After"] = str(seconds)
+        return answer
     except ScopeRefused:
         return _refused(400, "invalid_scope", "oauth_scope")
-    answer = {
+    content = {
         "access_token": granted.token,
         "token_type": "bearer",
         "expires_in": int(LIFETIME.total_seconds()),
         "scope": granted.scopes,
     }
-    return Response(dumps(answer), media_type=_JSON, headers={"Pragma": "no-cache"})
+    return Response(dumps(content), media_type=_JSON, headers={"Pragma": "no-cache"})
 
 
 def _fields(request: Request, body: bytes) -> dict[str, str] | None:

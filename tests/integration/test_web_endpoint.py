@@ -8,6 +8,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,12 @@ from adapter.hospital_tokens import (
     list_tokens,
     revoke_tokens,
 )
+from adapter.repository.repository import Repository
 from adapter.repository.tables import repository_resource
 from adapter.repository.write_plan import VersionChange
 from adapter.testing import serving
-from adapter.web.app import endpoint_app
+from adapter.web.app import endpoint_app, fhir_app
+from adapter.web.fair_turns import HospitalShare
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 HOSPITAL = "bv-tinh"
@@ -227,3 +230,39 @@ def test_the_token_table_is_migrated(tmp_path: Path) -> None:
     migrate(engine)
     assert list_tokens(engine) == []
     engine.dispose()
+
+
+def test_wrong_tokens_are_slowed_down_and_the_right_one_is_not(engine: Engine, url: str) -> None:
+    right = {"Authorization": f"Bearer {issue_token(engine, 'bv', NOW, by='test')}"}
+    wrong = [
+        httpx.get(f"{url}/Patient", headers={"Authorization": f"Bearer cfa_{number}"}) for number in range(9)
+    ]
+    assert {answer.status_code for answer in wrong} >= {401, 429}
+    assert wrong[-1].json()["issue"][0]["code"] == "throttled"
+    assert int(wrong[-1].headers["retry-after"]) >= 1
+    assert httpx.get(f"{url}/Patient", headers=right).status_code == 200
+
+
+@pytest.mark.parametrize(("share", "text"), [(HospitalShare(1), "second"), (HospitalShare(0, 1), "once")])
+def test_a_hospital_has_its_share_and_the_others_theirs(
+    engine: Engine, share: HospitalShare, text: str
+) -> None:
+    shares = {"a": share, "b": HospitalShare()}
+    app = fhir_app(
+        Repository(engine),
+        identify=lambda request: request.headers["x-owner"],
+        description="test",
+        share_of=shares.__getitem__,
+    )
+    with serving(app) as base, ThreadPoolExecutor(8) as threads:
+
+        def ask(owner: str) -> httpx.Response:
+            return httpx.get(f"{base}/fhir/Patient", headers={"x-owner": owner}, timeout=60)
+
+        answers = list(threads.map(ask, "aaaaaaaaaaaaaaaab"))
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert refused
+    assert text in refused[0].json()["issue"][0]["details"]["text"]
+    assert {answer.status_code for answer in answers} == {200, 429}
+    assert answers[-1].status_code == 200
+    assert int(refused[0].headers["retry-after"]) == 1

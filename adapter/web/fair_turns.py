@@ -1,0 +1,127 @@
+"""Whose request is worked on next: each hospital in its turn, and none has more than half of the workers. A
+hospital that sends a thousand requests at once waits for itself.
+"""
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from math import ceil
+from time import monotonic
+from typing import Final
+
+from adapter.repository.interaction_errors import interaction_error
+
+__all__ = ["FairTurns", "HospitalShare", "RequestRate"]
+
+WORKERS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class HospitalShare:
+    """What one hospital may do to the endpoint: requests a second (0: no limit), and so many at once, those
+    that wait for their turn counted.
+    """
+
+    requests_per_second: float = 0
+    concurrency: int = 32
+
+
+class RequestRate:
+    """How many requests a second came from each hospital: a token bucket for each, one second deep."""
+
+    def __init__(
+        self, share_of: Callable[[str], HospitalShare], clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._share_of = share_of
+        self._clock = clock
+        self._buckets: dict[str, tuple[float, float]] = {}  # tokens, as of when
+
+    def take(self, hospital: str) -> None:
+        """Count one request. Raises FhirError 429 with Retry-After when there were too many."""
+        rate = self._share_of(hospital).requests_per_second
+        if not rate:
+            return
+        now = self._clock()
+        depth = max(rate, 1.0)
+        tokens, then = self._buckets.get(hospital, (depth, now))
+        tokens = min(depth, tokens + (now - then) * rate)
+        if tokens < 1:
+            wait = ceil((1 - tokens) / rate)
+            raise interaction_error(429, "throttled", "too_fast", rate=rate, retry_after=wait)
+        self._buckets[hospital] = (tokens - 1, now)
+
+
+class FairTurns:
+    """The turns of one server's workers. To be used within one event loop."""
+
+    def __init__(self, share_of: Callable[[str], HospitalShare], workers: int = WORKERS) -> None:
+        self._share_of = share_of
+        self._workers = workers
+        self._most_of_one = max(workers // 2, 1)
+        self._at_work: Counter[str] = Counter()
+        self._present: Counter[str] = Counter()  # at work or waiting
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    @asynccontextmanager
+    async def present(self, hospital: str) -> AsyncIterator[None]:
+        """A request of the hospital is here. Raises FhirError 429 when too many are."""
+        most = self._share_of(hospital).concurrency
+        if self._present[hospital] >= most:
+            raise interaction_error(429, "throttled", "too_many_at_once", limit=most, retry_after=1)
+        self._present[hospital] += 1
+        try:
+            yield
+        finally:
+            self._present[hospital] -= 1
+            if not self._present[hospital]:
+                del self._present[hospital]
+
+    @asynccontextmanager
+    async def turn(self, hospital: str) -> AsyncIterator[None]:
+        """One worker, as soon as it is this hospital's turn."""
+        if hospital in self._waiting or not self._is_free(hospital):
+            await self._wait(hospital)
+        else:
+            self._at_work[hospital] += 1
+        try:
+            yield
+        finally:
+            self._give_back(hospital)
+
+    def _is_free(self, hospital: str) -> bool:
+        return self._at_work.total() < self._workers and self._at_work[hospital] < self._most_of_one
+
+    async def _wait(self, hospital: str) -> None:
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(hospital, deque()).append(place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                self._give_back(hospital)  # it was this one's turn already
+            else:
+                self._leave(hospital, place)
+            raise
+
+    def _leave(self, hospital: str, place: "asyncio.Future[None]") -> None:
+        places = self._waiting.get(hospital)
+        if places is not None and place in places:
+            places.remove(place)
+            if not places:
+                del self._waiting[hospital]
+
+    def _give_back(self, hospital: str) -> None:
+        self._at_work[hospital] -= 1
+        if not self._at_work[hospital]:
+            del self._at_work[hospital]
+        while (following := next((one for one in self._waiting if self._is_free(one)), None)) is not None:
+            place = self._waiting[following].popleft()
+            if self._waiting[following]:
+                self._waiting.move_to_end(following)
+            else:
+                del self._waiting[following]
+            if not place.done():  # else it was given up just now
+                self._at_work[following] += 1
+                place.set_result(None)
