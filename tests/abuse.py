@@ -37,12 +37,17 @@ class Figures:
     statuses: Counter[int] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)  # plain text, 5xx, or no answer at all
     seconds: list[tuple[float, str]] = field(default_factory=list)
+    worked: list[tuple[float, str]] = field(default_factory=list)  # seconds of the server's processor
 
     def __str__(self) -> str:
         slow = sorted(self.seconds)
         told = ", ".join(f"{status}: {count}" for status, count in sorted(self.statuses.items()))
         middle, last = slow[len(slow) // 2][0], slow[int(len(slow) * 0.99)][0]
-        return f"{len(slow)} requests; {told}; p50 {middle:.3f} s, p99 {last:.2f} s, slowest {slow[-1]}"
+        works = sorted(self.worked)[::-1][:8]
+        return (
+            f"{len(slow)} requests; {told}; p50 {middle:.3f} s, p99 {last:.2f} s, slowest {slow[-1]}; "
+            f"the server worked longest for {works}"
+        )
 
 
 def http(method: str, target: str, body: bytes | None = None, **headers: str) -> bytes:
@@ -362,11 +367,14 @@ def judge(figures: Figures, asked: Asked, answer: bytes, seconds: float) -> None
         figures.wrong.append(f"{asked.name}: {answer[:300]!r}")
 
 
-def run(port: int, token: str, *, seed: int, count: int, limits: RequestLimits) -> Figures:
-    """Send so many requests one after the other."""
+def run(
+    port: int, token: str, *, seed: int, count: int, limits: RequestLimits, worked: Callable[[], float]
+) -> Figures:
+    """Send so many requests one after the other. `worked`: seconds that the server has computed so far."""
     figures = Figures()
     for asked in requests(seed, count, limits):
-        begun = time.perf_counter()
+        begun, before = time.perf_counter(), worked()
         answer = answer_of(port, asked.raw, token)
         judge(figures, asked, answer, time.perf_counter() - begun)
+        figures.worked.append((round(worked() - before, 2), asked.name))
     return figures

@@ -50,7 +50,7 @@ class _Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Uvicorn's, ten times a second; looks at the memory."""
-        if counter % _TICKS == 0 and resident_bytes() > self._max_memory_bytes / 2:
+        if counter % _TICKS == 0 and resident_bytes() > self._max_memory_bytes / 4:
             give_back_memory()
             if (used := resident_bytes()) > self._max_memory_bytes:
                 _log.warning("web.too_large", megabytes=used // 1_000_000)

@@ -7,6 +7,7 @@ import textwrap
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import abuse
@@ -67,18 +68,25 @@ def _megabytes(process: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def _worked(process: int) -> float:
+    """Seconds of the processor that a process has had."""
+    fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def test_whatever_is_asked_is_answered_with_an_outcome(
     process: tuple[int, subprocess.Popen[bytes]], sqlite_url: str
 ) -> None:
     port, server = process
     token = issue_token(open_database(sqlite_url), "bv-tinh", datetime.now(UTC), by="test")
-    warm = abuse.run(port, token, seed=0, count=COUNT // 5, limits=LIMITS)
+    worked = partial(_worked, server.pid)
+    warm = abuse.run(port, token, seed=0, count=COUNT // 5, limits=LIMITS, worked=worked)
     before = _megabytes(server.pid)
-    figures = abuse.run(port, token, seed=1, count=COUNT, limits=LIMITS)
+    figures = abuse.run(port, token, seed=1, count=COUNT, limits=LIMITS, worked=worked)
     after = _megabytes(server.pid)
     print(f"{figures}; memory {before:.0f} MB, afterwards {after:.0f} MB")
     assert warm.wrong + figures.wrong == []
     assert {200, 201, 400, 404, 413, 422} <= figures.statuses.keys()
     if IS_FULL:
-        assert max(figures.seconds)[0] < 5
+        assert max(figures.worked)[0] < 5
         assert after < before * 1.3 + 50

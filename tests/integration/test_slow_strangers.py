@@ -1,6 +1,7 @@
 """Who is slow, silent or speaks no HTTP costs only himself, and is answered as FHIR asks."""
 
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from adapter.testing.serving import listening
 from adapter.web.app import fhir_app
 from adapter.web.connection_table import ConnectionTable
 from adapter.web.http_protocol import LONGEST_HEADER, ConnectionDeadlines
-from adapter.web.server import server_config
+from adapter.web.server import run_server, server_config
 
 HASTY = ConnectionDeadlines(header=0.3, grace=0.3)
 
@@ -143,6 +144,14 @@ def test_what_comes_while_very_many_are_answered_is_told_to_wait(engine: Engine)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert answer.json()["resourceType"] == "OperationOutcome"
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_process_that_grew_too_large_ends_to_be_started_anew(engine: Engine) -> None:
+    interval = sys.getswitchinterval()
+    try:
+        assert run_server(app_on(engine), "127.0.0.1", 0, max_memory_bytes=1_000_000)
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_who_waited_longest_goes_first_of_the_address_that_has_most() -> None:
