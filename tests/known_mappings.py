@@ -1,9 +1,11 @@
-"""Mappings that a process has loaded once need not be loaded again: most tests use the same."""
+"""Mappings and policies that a process has loaded once need not be loaded again: most tests use the same."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from adapter.disclosure import policy_loader
+from adapter.disclosure.policy import Policy
 from adapter.mapping.loader import Mappings
 from adapter.mapping.terminology.code_tables import CodeTables
 from adapter.mapping.terminology.table_files import load_code_tables
@@ -36,6 +38,16 @@ def share() -> None:
             tables[asked] = found
         return tables[asked]
 
+    read = policy_loader.read_policy
+    policies: dict[tuple[bytes, str], Policy] = {}
+
+    def policy_once(written: bytes, path: Path) -> Policy:
+        asked = (written, path.name)  # the whole path is only said where something is wrong
+        if asked not in policies:
+            policies[asked] = read(written, path)
+        return policies[asked]
+
+    policy_loader.read_policy = policy_once
     Mappings.load = classmethod(once)  # type: ignore[assignment, method-assign]
     layout_context.load_code_tables = tables_once
 
