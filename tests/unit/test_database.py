@@ -3,12 +3,13 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import Boolean, Column, Engine, Integer, MetaData, Table, inspect, select
+from sqlalchemy import Boolean, Column, Engine, Integer, MetaData, String, Table, inspect, select
 from sqlalchemy.exc import IntegrityError
 
 from adapter.database import (
     UtcDateTime,
     insert_rows,
+    is_one_of,
     migrate,
     open_database,
     read_transaction,
@@ -25,6 +26,7 @@ moment = Table(
     Column("at", UtcDateTime),
     Column("on", Boolean),
 )
+word = Table("word", tables, Column("text", String(99), primary_key=True))
 
 
 def test_migrate_can_be_called_again(engine: Engine) -> None:
@@ -74,6 +76,16 @@ def test_many_rows_are_what_one_statement_each_would_have_written(engine: Engine
     with read_transaction(engine) as connection:
         found = connection.execute(select(moment.c.id, moment.c.at, moment.c.on).order_by(moment.c.id)).all()
     assert [tuple(row) for row in found] == [(1, at, True), (2, None, None), (3, at, False)]
+
+
+def test_many_texts_are_looked_for_as_they_are(engine: Engine) -> None:
+    tables.create_all(engine)
+    words = ["CB-1", "cb-1", "1", "1.0", "true", "null", 'a"b', "a\\b", "{a,b}", "", "Đỗ", "D\u0300"]
+    with write_transaction(engine) as connection:
+        insert_rows(connection, word, [{"text": one} for one in words])
+        for wanted in ([], ["CB-1"], ["1"], ["TRUE", "a"], words, [f"x{n}" for n in range(40_000)]):
+            query = select(word.c.text).where(is_one_of(connection, word.c.text, wanted))
+            assert set(connection.execute(query).scalars()) == set(wanted) & set(words)
 
 
 def test_postgresql_counts_the_rows_of_a_transaction_under_way(engine: Engine) -> None:

@@ -166,32 +166,38 @@ class HiddenPeople:
 
     def telling_field(self, kind: str, row: ParsedRow, fields: Sequence[str]) -> str | None:
         """The first of a row's fields that tells of a hidden person."""
-        values, known = row.fields, self.words.known
         for field in fields:
-            value = values.get(field)
-            if value is None or known.get(value) == 0:
-                continue
-            if told := self._told(field, value, values):
-                owner = row.key if kind == "cadre" else values.get("cadre")
+            said = _own_part(row.fields) if field == "key" else row.fields.get(field)
+            if told := self._told(field, said):
+                owner = row.key if kind == "cadre" else row.fields.get("cadre")
                 if told != NAME or owner is None or owner.casefold() not in self._namesakes:
                     return field
         return None
 
-    def _told(self, field: str, value: str | Iterable[str], values: Mapping[str, Any]) -> int:
-        if not isinstance(value, str):
-            told = 0
-            for text in value:
-                told |= self.words.found_in(text)
-            return told
-        if field != "key":
-            return self.words.found_in(value)
-        # What it begins with was looked at by itself. And two people's keys may differ by a hyphen alone.
-        parent = values.get("visit") or values.get("cadre") or ""
-        return self.words.found_in(value.removeprefix(parent)) & ~KEY
+    def telling_fields(self, rows: Iterable[ParsedRow], fields: Iterable[str]) -> list[str]:
+        """Those of the fields in which any row tells of a hidden person. Each text is looked at once."""
+        read = [row.fields for row in rows]
+        telling = []
+        for field in fields:
+            said = {_own_part(one) for one in read} if field == "key" else {one.get(field) for one in read}
+            if any(self._told(field, one) for one in said):
+                telling.append(field)
+        return telling
+
+    def _told(self, field: str, said: str | Iterable[str] | None) -> int:
+        told = 0
+        for text in (said,) if isinstance(said, str) else said or ():
+            told |= self.words.found_in(text)
+        return told & ~KEY if field == "key" else told  # two people's keys may differ by a hyphen alone
 
     def is_told_of(self, *texts: CellValue) -> bool:
         """Whether any of these cells, titles or names tells of a hidden person."""
         return any(self.words.found_in(text) for text in map(cell_text, texts) if text)
+
+
+def _own_part(values: Mapping[str, Any]) -> str:
+    """A row's key without what it begins with, which is looked at by itself."""
+    return str(values.get("key", "")).removeprefix(values.get("visit") or values.get("cadre") or "")
 
 
 def open_rows(

@@ -1,9 +1,8 @@
 """What an import writes, all on one connection: records, tombstones, and what it has met so far."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from orjson import loads as parse_json
 from sqlalchemy import (
@@ -18,7 +17,7 @@ from sqlalchemy import (
     update,
 )
 
-from adapter.database import insert_rows, refresh_statistics
+from adapter.database import insert_rows, is_one_of, refresh_statistics
 from adapter.records import serialisation as bodies
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.erasure import ErasedPerson, cleared_records, erase_person, lock_erasures
@@ -40,8 +39,7 @@ _WITH_BODIES = frozenset({"cadre", "visit", "referral"})
 _CHILDREN = ("visit", "measurement", "diagnosis", "procedure", "immunization", "referral")
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRow:
+class StoredRow(NamedTuple):
     """How a record is stored before it is written. `body` is None where nobody asked for it."""
 
     key: str
@@ -87,7 +85,7 @@ class ImportWriter:
     def seen_rows(self, kind: str, keys: Sequence[str]) -> dict[str, tuple[str, int]]:
         """Which of these keys the import has met before: sheet and row."""
         query = select(import_row.c.key, import_row.c.sheet, import_row.c.row).where(
-            import_row.c.kind == kind, import_row.c.key.in_(keys)
+            import_row.c.kind == kind, is_one_of(self.connection, import_row.c.key, keys)
         )
         return {key: (sheet, row) for key, sheet, row in self.connection.execute(query)}
 
@@ -122,7 +120,9 @@ class ImportWriter:
     def live_owners(self, kind: str, keys: Iterable[str]) -> dict[str, str]:
         """The live ones of these keys, with the cadre each belongs to."""
         query = select(record.c.key, record.c.cadre).where(
-            record.c.kind == kind, record.c.key.in_(list(keys)), record.c.deleted.is_(False)
+            record.c.kind == kind,
+            is_one_of(self.connection, record.c.key, keys),
+            record.c.deleted.is_(False),
         )
         return {row.key: row.cadre for row in self.connection.execute(query)}
 
@@ -245,8 +245,8 @@ class ImportWriter:
             record.c.sheet,
             record.c.row,
             body.label("body"),
-        ).where(record.c.kind == kind, record.c.key.in_(keys))
-        return {row.key: StoredRow(*row) for row in self.connection.execute(query)}
+        ).where(record.c.kind == kind, is_one_of(self.connection, record.c.key, keys))
+        return {row.key: StoredRow._make(row) for row in self.connection.execute(query)}
 
     def _tell(self, kind: str, values: list[dict[str, Any]], before: Mapping[str, StoredRow]) -> None:
         """Say what is about to be written over."""

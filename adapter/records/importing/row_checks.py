@@ -167,14 +167,15 @@ class RowChecker:
     def _is_hiddens(self, kind: str, row: ParsedRow) -> bool:
         """Whether the row is of a hidden person's key."""
         owner = row.key if kind == "cadre" else row.fields.get("cadre")
-        return bool(self._hidden) and self._hidden.has_key(owner)
+        return self._hidden.has_key(owner)
 
     def _hold(self, tab: Tab, reader: RowReader, rows: list[ParsedRow]) -> None:
         """Hold back what tells of a T0 person in somebody else's row."""
         if not self._hidden:
             return
-        kind, fields, found_in = tab.sheet.kind, reader.text_fields, self._hidden.telling_field
-        for row in rows:
+        kind, found_in = tab.sheet.kind, self._hidden.telling_field
+        fields = self._hidden.telling_fields(rows, reader.text_fields)
+        for row in rows if fields or kind == "cadre" else ():
             if row.withheld or (row.deleted and row.key is not None):
                 continue
             if kind == "cadre" and self._hidden.resembles(self._people[id(row)]):

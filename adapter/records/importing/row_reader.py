@@ -90,7 +90,7 @@ class RowReader:
             cell = cells[place] if place < width else ""
             text = cell.__class__ is str
             again = text or cell.__class__ is float  # 1 and True are the same to a dict
-            if again and (found := remembered.get(cell, _UNREAD)) is not _UNREAD:
+            if again and cell and (found := remembered.get(cell, _UNREAD)) is not _UNREAD:
                 fields[field_] = found
                 continue
             if cell == "" or cell is None or (text and cell.isspace()):
@@ -114,7 +114,8 @@ class RowReader:
         row.key = self._key(row)
         if row.key is not None:
             row.fields["key"] = row.key
-        self._mark(row)
+        if self._deleted is not None:
+            self._mark(row, self._deleted)
         if self._width is not None and len(cells) > self._width and self._has_slipped(row):
             # What stands in a column may be another's, the key too.
             surplus: dict[str, object] = {"count": len(cells)}
@@ -191,7 +192,8 @@ class RowReader:
         if tier is TierReading.REFUSED:
             row.refused = True
             return True
-        self._mark(row)
+        if self._deleted is not None:
+            self._mark(row, self._deleted)
         if not row.deleted or row.key is None:
             hidden = bool(cell_parsers.cell_text(cell))
             row.bad = [InvalidCell(self._headers.written["tier"], "", "expect_tier", hidden=hidden)]
@@ -216,11 +218,9 @@ class RowReader:
         visit, measure = row.fields.get("visit"), row.fields.get("measure")
         return f"{visit}/{measure}" if visit and measure else None
 
-    def _mark(self, row: ParsedRow) -> None:
+    def _mark(self, row: ParsedRow, place: int) -> None:
         """A row marked deleted needs its key alone: whatever else is wrong with it goes away."""
-        if self._deleted is None:
-            return
-        cell = _at(row.cells, self._deleted)
+        cell = _at(row.cells, place)
         if not cell_parsers.cell_text(cell):
             return
         try:

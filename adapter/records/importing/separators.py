@@ -66,24 +66,30 @@ class ColumnSeparators:
 
     def settle(self, rows: Iterable[ParsedRow]) -> None:
         """Read a chunk's rows again, where a point or comma parts thousands; hold those that stay open."""
-        unsure: list[tuple[ParsedRow, str]] = []
-        for row in rows:
-            if row.refused or row.withheld or row.deleted:
-                continue
-            found: set[str] = set()
-            cells = row.as_read
-            for place in self._places:
-                cell = cells[place] if place < len(cells) else ""
-                if cell.__class__ is str and not cell.isdecimal() and cell:
-                    open_, decimal = _read(cell)
-                    if open_:
-                        found |= open_
-                    if decimal:
-                        self._decimal |= decimal
-            if found and not row.bad:
-                unsure.append((row, "".join(sorted(found))))
-        for row, separators in unsure:
-            self._decide(row, separators)
+        rows = [row for row in rows if not (row.refused or row.withheld or row.deleted)]
+        written = [row.as_read for row in rows]
+        unsure: dict[int, set[str]] = {}  # by the row's place in the chunk
+        for place in self._places:
+            open_ = self._open({cells[place] for cells in written if place < len(cells)})
+            for number, cells in enumerate(written) if open_ else ():
+                if place < len(cells) and cells[place] in open_:
+                    unsure.setdefault(number, set()).update(open_[cells[place]])
+        for number, separators in sorted(unsure.items()):
+            if not rows[number].bad:
+                self._decide(rows[number], "".join(sorted(separators)))
+
+    def _open(self, cells: Iterable[CellValue]) -> dict[CellValue, frozenset[str]]:
+        """The separators of which nothing is certain, by cell. The same values come again and again, so a
+        column's are looked at once.
+        """
+        found = {}
+        for cell in cells:
+            if isinstance(cell, str) and cell and not cell.isdecimal():
+                open_, decimal = _read(cell)
+                self._decimal |= decimal
+                if open_:
+                    found[cell] = open_
+        return found
 
     def _decide(self, row: ParsedRow, separators: str) -> None:
         cells = list(row.as_read)

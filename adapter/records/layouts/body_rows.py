@@ -4,6 +4,7 @@ of column numbers, what stands below a table. What is left out is counted and sa
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from adapter.records.layouts.header_block import HeaderBlock
 from adapter.records.layouts.raw_table import MergedRange, NumberedRow
@@ -93,9 +94,8 @@ class _Below:
             and self._numbered
             and " " not in key
             and key not in self._titles
-            and key.isascii()
-            and not _TOTALS.match(key)
-            and (cells[0].__class__ is not str or (cells[0].isascii() and not _TOTALS.match(cells[0])))
+            and _is_plain(key)
+            and (cells[0].__class__ is not str or _is_plain(cells[0]))
         ):
             return True
         first = not self._numbered
@@ -123,6 +123,12 @@ class _Below:
         if len(set(written)) == 1:  # one cell, perhaps merged over all columns
             return len(_WORD.findall(written[0])) > 1 or _matches(_BELOW, written[0])
         return not key and all(_matches(_BELOW, one) for one in written)
+
+
+@lru_cache(maxsize=5_000)
+def _is_plain(text: str) -> bool:
+    """Whether a text can be neither a total nor text of an old font."""
+    return text.isascii() and not _TOTALS.match(text)
 
 
 def _is_total(written: list[str]) -> bool:

@@ -38,9 +38,12 @@ def find_header_block(
     number the first wins, and one row over two.
     """
     blocks = header_blocks(top, merged)
-    counts = [_known(block, recognise) for block in blocks]
-    best = counts.index(max(counts)) if counts else 0
-    return (blocks[best], counts[best]) if blocks else (HeaderBlock((), (), ()), 0)
+    best, known = (blocks[0] if blocks else HeaderBlock((), (), ())), 0
+    for block in blocks:
+        # Rows of data have no more cells than the header: they need no look at what each may mean.
+        if sum(map(any, block.titles)) > known and (count := _known(block, recognise)) > known:
+            best, known = block, count
+    return best, known
 
 
 def header_blocks(top: Sequence[NumberedRow], merged: Sequence[MergedRange]) -> list[HeaderBlock]:

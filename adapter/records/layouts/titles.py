@@ -13,6 +13,7 @@ __all__ = ["join_titles", "known_title", "match_title", "name_part", "title_of",
 
 _NUMBER = re.compile(r"^\(?(?:\d{1,2}|[IVX]{1,4}|[a-z])\)?[.)/\-:]\s*|^\(\d{1,2}\)\s*")
 _NOTE = re.compile(r"\s*[\(\[][^()\[\]]*[\)\]]\s*$")
+_NAMES = 2  # in two languages
 _EITHER = re.compile(r"\s*/\s*|\s+-\s+")
 # A heading over several columns that says whose they are: its columns are not the person's own.
 _OTHERS = re.compile(
@@ -56,8 +57,10 @@ def match_title(sheet: Sheet, title: str) -> Column | None:
         if column := find_column(sheet, variant):
             return column
     parts = [part for part in _EITHER.split(title) if part]
+    if len(parts) < _NAMES:
+        return None
     found = {column.field if (column := find_column(sheet, part)) else None for part in parts}
-    return find_column(sheet, parts[0]) if len(parts) > 1 and len(found) == 1 and None not in found else None
+    return find_column(sheet, parts[0]) if len(found) == 1 and None not in found else None
 
 
 @lru_cache(maxsize=5_000)

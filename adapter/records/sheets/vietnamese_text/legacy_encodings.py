@@ -67,10 +67,12 @@ def _in_capitals(text: str, read: str) -> str:
     """Capitals with tones are small letters in another font: NGUYÔN V¡N is NGUYỄN VĂN, Lª ThÞ ¸nh is Lê Thị
     Ánh.
     """
-    plain = [letter for letter in text if letter.isascii() and letter.isalpha()]
+    plain = text.encode("ascii", "ignore")
     words = read.split()
-    if plain and all(letter.isupper() for letter in plain):
-        sure = len(plain) > _INITIALS or any(len(word) > 1 and word.isupper() for word in words)
+    if plain.isupper():
+        sure = sum(map(str.isalpha, plain.decode())) > _INITIALS or any(
+            len(word) > 1 and word.isupper() for word in words
+        )
         return read.upper() if sure else read
     capital = sum(word[0].isupper() for word in words)
     small = [word for word in words if not word[0].isupper()]
