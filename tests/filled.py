@@ -77,6 +77,7 @@ GROWING = {
     *(records.record, records.cadre_identifier, records.cadre_name, records.record_merge, records.import_row),
     records.import_change,
     *(repository.repository_resource, repository.repository_version, repository.repository_index),
+    repository.repository_range,
 }
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -224,6 +225,7 @@ def _rows() -> Iterator[tuple[Table, Iterator[Row]]]:
     yield repository.repository_resource, _resources()
     yield repository.repository_version, _versions()
     yield repository.repository_index, _index()
+    yield repository.repository_range, _ranges()
     yield audit.audit, _audit()
     yield audit.audit_head, iter([{"id": 1, "seq": 1000, "hash": "h1000"}])
     yield withheld.disclosure_refusal, _refusals()
@@ -411,7 +413,18 @@ def _index() -> Iterator[Row]:
         own = {name: _resource(number)[name] for name in ("owner", "type", "id")}
         yield {**own, "name": "identifier", "value": f"v{number}", "system": "urn:x"}
         yield {**own, "name": "subject", "value": f"Patient/p{number // 30}", "system": ""}
+        yield {**own, "name": "code", "value": f"c{number % 50}", "system": "http://loinc.org"}
         yield {**own, "name": CONTENT_INDEX, "value": f"content{number}", "system": ""}
+
+
+def _ranges() -> Iterator[Row]:
+    beside = {"system": "http://unitsofmeasure.org", "code": "mmol/L", "unit": "mmol/L"}
+    for number in range(2000):
+        own = {name: _resource(number)[name] for name in ("owner", "type", "id")}
+        for place, name in enumerate(("effective", "valueQuantity", "component.code$valueQuantity")):
+            key = "8480-6" if "$" in name else ""
+            span = {"low": float(number), "high": float(number)}
+            yield {**own, "name": name, **span, "number": place, "key": key, **beside}
 
 
 def _audit() -> Iterator[Row]:

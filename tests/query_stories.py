@@ -42,8 +42,9 @@ from adapter.repository import erasure as repository_erase
 from adapter.repository import search_statements
 from adapter.repository import store as repository
 from adapter.repository.request_limits import DEFAULT_LIMITS, RequestBudget
-from adapter.repository.search_index import IndexRow
-from adapter.repository.search_query import TokenCriterion, parse_search
+from adapter.repository.search_extraction import IndexRow, RangeRow
+from adapter.repository.search_matches import TokenCriterion
+from adapter.repository.search_query import parse_search
 
 __all__ = ["STORIES"]
 
@@ -391,6 +392,11 @@ def keeping(engine: Engine) -> None:
         [("_id", "o0003,o0006")],
         [("_lastUpdated", "ge2026-11-22")],
         [subject, ("_sort", "-_lastUpdated")],
+        [subject, ("_sort", "-date"), ("code", "http://loinc.org|c3")],
+        [subject, ("date", "ge2026-11-22"), ("code:not", "c3")],
+        [("value-quantity", "5.4|http://unitsofmeasure.org|mmol/L")],
+        [("component-code-value-quantity", "8480-6$140")],
+        [("derived-from:Observation.code", "c3")],
     ]
     with write_transaction(engine) as connection:
         repository.lock_owner(connection, BV)
@@ -411,8 +417,13 @@ def keeping(engine: Engine) -> None:
             search_statements.count_matches(connection, BV, query)
             search_statements.select_page(connection, BV, query, 9**9)
         search_statements.select_page(
-            connection, BV, replace(parse_search(kind, [subject]), after=("o0003", "o0003")), 9**9
+            connection, BV, replace(parse_search(kind, [subject]), after=("o0003",)), 9**9
         )
+        included = parse_search(
+            kind, [("_include", "Observation:subject"), ("_revinclude", "Observation:subject")]
+        ).includes
+        search_statements.ids_referred_to(connection, BV, included[0], ["o0003"])
+        search_statements.ids_that_refer(connection, BV, included[1], ["Patient/p3"], limit=10)
         repository.insert_versions(
             connection, BV, [_written("o0000", 3), _written("new", 1), _written("o0003", 3, gone=True)]
         )
@@ -425,6 +436,7 @@ def _written(id_: str, version: int, *, gone: bool = False) -> repository.NewVer
     index = [
         IndexRow("identifier", "urn:x", f"new {id_}"),
         IndexRow(repository.CONTENT_INDEX, "", "new content"),
+        RangeRow("effective", 1.0, 2.0),
     ]
     return repository.NewVersion(row, [] if gone else index, version - 1)
 

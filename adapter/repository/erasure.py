@@ -4,7 +4,13 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, delete, select, tuple_, update
 
-from adapter.repository.tables import TABLES, repository_index, repository_resource, repository_version
+from adapter.repository.tables import (
+    TABLES,
+    repository_index,
+    repository_range,
+    repository_resource,
+    repository_version,
+)
 
 __all__ = ["all_bodies", "erase_resource", "forget_resource"]
 
@@ -19,13 +25,12 @@ def erase_resource(connection: Connection, owner: str, resource_type: str, resou
             .where(table.c.owner == owner, table.c.type == resource_type, table.c.id == resource_id)
             .values(body=b"", content="", deleted=True)
         )
-    connection.execute(
-        delete(repository_index).where(
-            repository_index.c.owner == owner,
-            repository_index.c.type == resource_type,
-            repository_index.c.id == resource_id,
+    for index in (repository_index, repository_range):
+        connection.execute(
+            delete(index).where(
+                index.c.owner == owner, index.c.type == resource_type, index.c.id == resource_id
+            )
         )
-    )
 
 
 def forget_resource(connection: Connection, owner: str, resource_type: str, resource_id: str) -> None:

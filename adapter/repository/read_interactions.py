@@ -1,6 +1,5 @@
 """Reading interactions in the caller's transaction, alone or as a GET entry of a Bundle."""
 
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import orjson
@@ -9,17 +8,17 @@ from sqlalchemy import Connection
 from adapter.fhir.codec import Resource
 from adapter.repository import store
 from adapter.repository.bundle_entries import Interaction
+from adapter.repository.included_resources import read_included
 from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.request_limits import RequestBudget
 from adapter.repository.resource_types import ID_PATTERN, RESOURCE_TYPES
-from adapter.repository.response_bundles import history_bundle, searchset_bundle, version_etag
+from adapter.repository.response_bundles import ResultPage, history_bundle, searchset_bundle, version_etag
 from adapter.repository.search_query import SearchQuery, parse_query_string, parse_search
 from adapter.repository.search_statements import count_matches, limited_time, select_page
 from adapter.repository.store import VersionRow
 from adapter.repository.stored_content import format_instant
 
 __all__ = [
-    "ResultPage",
     "get_response",
     "history_links",
     "read_current",
@@ -29,15 +28,6 @@ __all__ = [
 ]
 
 _PAGE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class ResultPage:
-    """One page of matches. `more` says that another page follows behind the last row."""
-
-    total: int
-    rows: tuple[VersionRow, ...]
-    more: bool
 
 
 def read_current(connection: Connection, owner: str, kind: str, resource_id: str) -> VersionRow:
@@ -69,11 +59,12 @@ def read_search_page(
 ) -> ResultPage:
     """One page of a search. Raises FhirError 422 when it takes longer than the request may."""
     with limited_time(connection, budget):
-        total = count_matches(connection, owner, query)
+        total = count_matches(connection, owner, query) if query.with_total or query.count_only else None
         if query.count_only:
             return ResultPage(total, (), False)
-        rows, more = select_page(connection, owner, query, budget.bytes_left)
-    return ResultPage(total, tuple(rows), more)
+        rows, place = select_page(connection, owner, query, budget.bytes_left)
+        included = read_included(connection, owner, query.includes, rows, budget) if query.includes else ()
+    return ResultPage(total, tuple(rows), place is not None, tuple(included), place)
 
 
 def read_history(
@@ -145,7 +136,7 @@ def _get_response(
         )
         budget.spend_search_values(found.value_count, where)
         page = read_search_page(connection, owner, found, budget)
-        body = searchset_bundle(found, page.total, page.rows, page.more, base)
+        body = searchset_bundle(found, page, base)
         return _entry(entry, body, {"status": "200 OK"}), len(body)
     if (
         not ID_PATTERN.fullmatch(segments[1])

@@ -19,14 +19,19 @@ from adapter.fhir.operation_outcome import Issue
 from adapter.repository import read_interactions, store
 from adapter.repository.bundle_entries import Interaction, InteractionChecks, parse_bundle, require_all_valid
 from adapter.repository.interaction_errors import interaction_error
-from adapter.repository.read_interactions import ResultPage, get_response
+from adapter.repository.read_interactions import get_response
 from adapter.repository.request_limits import (
     DEFAULT_LIMITS,
     RequestBudget,
     RequestLimits,
     fitting_keys,
 )
-from adapter.repository.response_bundles import error_response_entry, response_bundle, response_entry
+from adapter.repository.response_bundles import (
+    ResultPage,
+    error_response_entry,
+    response_bundle,
+    response_entry,
+)
 from adapter.repository.search_query import SearchQuery
 from adapter.repository.store import VersionRow
 from adapter.repository.transaction_writer import OnChange, TransactionWriter

@@ -44,6 +44,8 @@ class RequestLimits:
     max_parameters: int = 100  # of a search
     max_search_values: int = 400  # of one search or condition, the alternatives of all parameters counted
     max_bundle_search_values: int = 4_000  # of all searches and conditions of a Bundle
+    max_includes: int = 20  # _include and _revinclude of a search
+    max_included: int = 1_000  # resources that are sent along with matches
     max_response_bytes: int = 10_000_000  # a page ends before; a batch is answered so far
     max_search_seconds: float = 3.0  # that the database searches for one request
 
@@ -64,7 +66,13 @@ def over_limit(limits: RequestLimits, name: str, sent: float, where: str | None 
     )
 
 
-_COSTS = ("max_search_values", "max_bundle_search_values", "max_response_bytes", "max_search_seconds")
+_COSTS = (
+    "max_search_values",
+    "max_bundle_search_values",
+    "max_included",
+    "max_response_bytes",
+    "max_search_seconds",
+)
 
 
 def describe_limits(limits: RequestLimits) -> str:

@@ -1,6 +1,7 @@
 """Bundles that answer: searchset, history, and the entries of batch and transaction responses. Pure."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,10 +14,12 @@ from adapter.repository.interaction_errors import issues_of_error
 from adapter.repository.search_query import SearchQuery, page_cursor
 from adapter.repository.store import VersionRow
 from adapter.repository.stored_content import format_instant
+from adapter.repository.subsets import subset
 from adapter.repository.write_plan import InteractionOutcome
 
 __all__ = [
     "REASON_PHRASES",
+    "ResultPage",
     "error_response_entry",
     "history_bundle",
     "response_bundle",
@@ -24,6 +27,20 @@ __all__ = [
     "searchset_bundle",
     "version_etag",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPage:
+    """One page of matches, and what is sent along with them. `more` says that another page follows behind the
+    last row; of a search, `place` says where. `total` is None where nobody wants it.
+    """
+
+    total: int | None
+    rows: tuple[VersionRow, ...]
+    more: bool
+    included: tuple[VersionRow, ...] = ()
+    place: tuple[int | float | str, ...] | None = None
+
 
 REASON_PHRASES = {
     200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified", 400: "Bad Request", 404: "Not Found",
@@ -41,35 +58,41 @@ def _status(code: int) -> str:
     return f"{code} {REASON_PHRASES.get(code, '')}".rstrip()
 
 
-def searchset_bundle(
-    query: SearchQuery, total: int, rows: Sequence[VersionRow], more: bool, base: str
-) -> bytes:
+def searchset_bundle(query: SearchQuery, page: ResultPage, base: str) -> bytes:
     """The Bundle of one page; `next` leads behind its last row."""
     params = list(query.applied)
     here = f"{base}/{query.type}"
     links = [{"relation": "self", "url": _url(here, params)}]
-    if more:
-        last = rows[-1]
-        place = page_cursor(last.id if query.sort == "_id" else last.updated, last.id)
-        links.append({"relation": "next", "url": _url(here, [*params, ("_cursor", place)])})
-    bundle: Resource = {"resourceType": "Bundle", "type": "searchset", "total": total, "link": links}
-    if rows:
-        bundle["entry"] = [
-            {
-                "fullUrl": f"{base}/{row.type}/{row.id}",
-                "resource": orjson.Fragment(row.body),
-                "search": {"mode": "match"},
-            }
-            for row in rows
-        ]
+    if page.place is not None:
+        links.append({"relation": "next", "url": _url(here, [*params, ("_cursor", page_cursor(page.place))])})
+    bundle: Resource = {"resourceType": "Bundle", "type": "searchset"}
+    if page.total is not None:
+        bundle["total"] = page.total
+    bundle["link"] = links
+    if page.rows:
+        matches = (_found(row, "match", query, base) for row in page.rows)
+        bundle["entry"] = [*matches, *(_found(row, "include", query, base) for row in page.included)]
     return dumps(bundle)
+
+
+def _found(row: VersionRow, mode: str, query: SearchQuery, base: str) -> Resource:
+    body = row.body
+    if query.summary or (query.elements and mode == "match"):
+        body = subset(body, query.summary, query.elements)
+    return {
+        "fullUrl": f"{base}/{row.type}/{row.id}",
+        "resource": orjson.Fragment(body),
+        "search": {"mode": mode},
+    }
 
 
 def _url(path: str, params: list[tuple[str, str]]) -> str:
     return f"{path}?{urlencode(params)}" if params else path
 
 
-def history_bundle(total: int, rows: Sequence[VersionRow], base: str, links: list[dict[str, str]]) -> bytes:
+def history_bundle(
+    total: int | None, rows: Sequence[VersionRow], base: str, links: list[dict[str, str]]
+) -> bytes:
     """The Bundle of some versions of one resource, newest first."""
     bundle: Resource = {"resourceType": "Bundle", "type": "history", "total": total, "link": links}
     if rows:

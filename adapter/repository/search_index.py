@@ -1,31 +1,12 @@
-"""What search can find a resource by: its identifiers and references, taken out of its JSON."""
+"""What search can find a resource by: its identifiers, and what R4's search parameters see in it."""
 
 from collections.abc import Iterator
-from hashlib import blake2b
-from typing import Any, NamedTuple
 
 from adapter.fhir.codec import Resource
 from adapter.fhir.identity import TYPES_WITHOUT_IDENTIFIER
-from adapter.repository.resource_types import reference_elements
+from adapter.repository.search_extraction import IndexRow, RangeRow, extracted_rows, index_value
 
-__all__ = ["IndexRow", "business_identifiers", "index_rows", "index_value", "relative_reference"]
-
-_LONGEST = 200  # an index entry of PostgreSQL has a limit; longer values are cut and told apart by hash
-
-
-class IndexRow(NamedTuple):
-    """One thing to find a resource by. `system` is "" for references and for no system."""
-
-    name: str
-    system: str
-    value: str
-
-
-def index_value(value: str) -> str:
-    """The form of `value` in the index: itself, or for a long one its beginning and hash."""
-    if len(value) <= _LONGEST:
-        return value
-    return value[:_LONGEST] + "#" + blake2b(value.encode(), digest_size=16).hexdigest()
+__all__ = ["business_identifiers", "index_rows"]
 
 
 def business_identifiers(resource: Resource) -> Iterator[tuple[str, str]]:
@@ -42,25 +23,10 @@ def business_identifiers(resource: Resource) -> Iterator[tuple[str, str]]:
             yield (system if isinstance(system, str) else "", value)
 
 
-def relative_reference(reference: str, base: str | None) -> str:
-    """`reference` without the server's own base and without a version."""
-    if base and reference.startswith(base + "/"):
-        reference = reference[len(base) + 1 :]
-    return reference.partition("/_history/")[0]
-
-
-def index_rows(resource: Resource, base: str | None) -> set[IndexRow]:
+def index_rows(resource: Resource, base: str | None) -> set[IndexRow | RangeRow]:
     """Everything this resource can be found by. Never raises, whatever the JSON is."""
-    rows = {IndexRow("identifier", index_value(s), index_value(v)) for s, v in business_identifiers(resource)}
-    for name, element in reference_elements(resource.get("resourceType", "")):
-        for reference in _references(resource.get(element)):
-            relative = relative_reference(reference, base)
-            if name != "patient" or element == "patient" or "Patient/" in relative:
-                rows.add(IndexRow(name, "", index_value(relative)))
+    rows: set[IndexRow | RangeRow] = set(extracted_rows(resource, base))
+    rows.update(
+        IndexRow("identifier", index_value(s), index_value(v)) for s, v in business_identifiers(resource)
+    )
     return rows
-
-
-def _references(element: Any) -> Iterator[str]:
-    for item in element if isinstance(element, list) else [element]:
-        if isinstance(item, dict) and isinstance(reference := item.get("reference"), str):
-            yield reference

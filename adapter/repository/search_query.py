@@ -1,27 +1,33 @@
-"""Search parameters, parsed into a frozen Query (http://hl7.org/fhir/R4/search.html).
+"""Searches, parsed into a frozen SearchQuery (http://hl7.org/fhir/R4/search.html).
 
-An unknown parameter is refused, never ignored: an If-None-Exist or conditional update whose
-condition was dropped would create or overwrite without one.
+What one parameter asks is parsed by `search_criteria`; here are those that say how the answer looks. An
+unknown parameter is refused, never ignored: an If-None-Exist or conditional update whose condition was
+dropped would create or overwrite without one.
 """
 
 import base64
 import binascii
 import json
+import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta, timezone
 from typing import Final, Literal
 from urllib.parse import parse_qsl
 
+from adapter.fhir.definitions.search_parameters import search_parameters_of
+from adapter.fhir.identity import identity_search_parameter
 from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.request_limits import DEFAULT_LIMITS, RequestLimits, over_limit
-from adapter.repository.resource_types import ID_PATTERN, search_parameters
+from adapter.repository.resource_types import ID_PATTERN, RESOURCE_TYPES, search_parameters
+from adapter.repository.search_criteria import parse_criterion, parse_token, split_escaped
+from adapter.repository.search_matches import Criterion, TokenCriterion, count_values
+from adapter.repository.search_values import date_span
 
 __all__ = [
-    "DateRange",
+    "Include",
     "SearchQuery",
-    "TokenCriterion",
+    "SortKey",
     "page_cursor",
     "parse_condition",
     "parse_query_string",
@@ -29,72 +35,79 @@ __all__ = [
     "parse_since",
 ]
 
-_LOCAL: Final = timezone(timedelta(hours=7))  # a date without a zone is one of Vietnam
-_RESULT: Final = frozenset({"_count", "_summary", "_sort", "_cursor", "_format", "_pretty", "_total"})
-_MOST: Final = 1000
-_LONGEST_CURSOR: Final = 200
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-_DATE: Final = re.compile(
-    r"(eq|ne|gt|lt|ge|le)?(\d{4})(?:-(\d\d)(?:-(\d\d)"
-    r"(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?)?)?",
-    re.ASCII,
+_INCLUDES: Final = ("_include", "_revinclude")
+_RESULT: Final = frozenset(
+    {
+        *("_count", "_summary", "_elements", "_sort", "_cursor", "_format", "_pretty", "_total", *_INCLUDES),
+        *(f"{name}:iterate" for name in _INCLUDES),
+    }
 )
-_TARGETS: Final = {
-    "subject": ("Patient", "Group", "Device", "Location"),
-    "patient": ("Patient",),
-    "based-on": ("ServiceRequest", "CarePlan", "MedicationRequest", "DeviceRequest", "NutritionOrder"),
-}
+_OF_PAGE: Final = ("_cursor", "_format", "_pretty")
+_MOST: Final = 1000
+_MOST_SORTED: Final = 3
+_LONGEST_CURSOR: Final = 2000
+_LARGEST: Final = 2.0**64
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_RANGES: Final = ("date", "number", "quantity")
+_SUMMARIES: Final = ("count", "false", "true", "text", "data")
 
-Sort = Literal["_id", "_lastUpdated", "-_lastUpdated"]
-
-
-@dataclass(frozen=True, slots=True)
-class TokenCriterion:
-    """One token to match; None matches any system, or any value."""
-
-    system: str | None
-    value: str | None
+Summary = Literal["true", "text", "data"]
 
 
 @dataclass(frozen=True, slots=True)
-class DateRange:
-    """Instants from `low` to before `high`, milliseconds since 1970, None for open; `is_negated` negates."""
+class SortKey:
+    """What matches are sorted by: `_id`, `_lastUpdated`, or what is indexed under the names."""
 
-    low: int | None
-    high: int | None
-    is_negated: bool = False
+    name: str
+    descending: bool = False
+    names: tuple[str, ...] = ()
+    is_range: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """What is sent along: what matches of `type` refer to under the names (of `target`, or of any type); with
+    `reverse`, the resources of `type` that refer to matches. `iterate`: also from what is sent along.
+    """
+
+    type: str
+    names: tuple[str, ...]
+    target: str = ""
+    reverse: bool = False
+    iterate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """A search of one type: all of `ids`, `tokens`, `references`, `updated` hold; in each, one suffices."""
+    """A search of one type: all of `tokens` (identifiers) and `criteria` hold; in each, one suffices."""
 
     type: str
-    ids: tuple[tuple[str, ...], ...] = ()
     tokens: tuple[tuple[TokenCriterion, ...], ...] = ()
-    references: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    updated: tuple[DateRange, ...] = ()
+    criteria: tuple[Criterion, ...] = ()
     count: int = 100
     count_only: bool = False
-    sort: Sort = "_id"
-    after: tuple[int | str, str] | None = None  # sort value and id of the last match of the page before
+    with_total: bool = True
+    sort: tuple[SortKey, ...] = ()
+    after: tuple[int | float | str, ...] | None = None  # sort values and id of the last match before
+    includes: tuple[Include, ...] = ()
+    summary: Summary | None = None
+    elements: tuple[str, ...] = ()
     applied: tuple[tuple[str, str], ...] = field(default=(), compare=False)  # for the links of the page
 
     @property
     def has_condition(self) -> bool:
         """Whether anything narrows the search."""
-        return bool(self.ids or self.tokens or self.references or self.updated)
+        return bool(self.tokens or self.criteria)
 
     @property
     def value_count(self) -> int:
         """How many values are asked for, the alternatives of all parameters together."""
-        groups = [*self.ids, *self.tokens, *(values for _, values in self.references)]
-        return sum(map(len, groups)) + len(self.updated)
+        return sum(map(len, self.tokens)) + sum(count_values(one) for one in self.criteria)
 
     @property
     def one_identifier(self) -> TokenCriterion | None:
         """The identifier, when `identifier=[system|]value` is the only condition."""
-        if self.ids or self.references or self.updated or len(self.tokens) != 1:
+        if self.criteria or len(self.tokens) != 1:
             return None
         first = self.tokens[0]
         return first[0] if len(first) == 1 and first[0].value is not None else None
@@ -144,184 +157,119 @@ def parse_search(
     Raises FhirError 400 that names the parameter, or 422 for more values than the limit.
     """
     query = SearchQuery(resource_type)
-    values_sent = 0
     for name, value in params:
         where = expression or f"http.{name}"
         if _CONTROL.search(name) or _CONTROL.search(value):
             raise interaction_error(400, "invalid", "control_character", expression)
-        if not _is_known(resource_type, name):
+        if not value:
+            raise interaction_error(400, "invalid", "empty_parameter", where, name=name)
+        if value.count(",") >= limits.max_search_values:
+            raise over_limit(limits, "max_search_values", value.count(",") + 1, where)
+        found = _with(query, name, value, where, base)
+        if found is None:
             if lenient:
                 continue
             known = ", ".join(search_parameters(resource_type))
             raise interaction_error(400, "not-supported", "unknown_parameter", where, name=name, known=known)
-        if not value:
-            raise interaction_error(400, "invalid", "empty_parameter", where, name=name)
-        values_sent += value.count(",") + 1
-        if values_sent > limits.max_search_values:
-            raise over_limit(limits, "max_search_values", values_sent, where)
-        query = _with(query, name, value, where, base)
-    if query.after is not None and isinstance(query.after[0], str) != (query.sort == "_id"):
+        if (asked := found.value_count) > limits.max_search_values:
+            raise over_limit(limits, "max_search_values", asked, where)
+        if (sent := len(found.includes)) > limits.max_includes:
+            raise over_limit(limits, "max_includes", sent, where)
+        query = found if name in _OF_PAGE else replace(found, applied=(*found.applied, (name, value)))
+    if query.after is not None and not _is_place(query):
         raise interaction_error(400, "invalid", "bad_cursor", "http._cursor")
     return query
 
 
-def _is_known(resource_type: str, name: str) -> bool:
-    plain = name.partition(":")[0]
-    if plain not in _RESULT and plain not in search_parameters(resource_type):
-        return False
-    return plain == name or (plain in _TARGETS and name.partition(":")[2] in _TARGETS[plain])
-
-
-def _with(query: SearchQuery, name: str, value: str, where: str, base: str | None) -> SearchQuery:
+def _with(query: SearchQuery, name: str, value: str, where: str, base: str | None) -> SearchQuery | None:
+    """The query with one more parameter; None for one that R4 does not have."""
     if name in _RESULT:
-        query = _with_result(query, name, value, where)
-        keep = name not in ("_cursor", "_format", "_pretty")
-    else:
-        query = _with_criterion(query, name, value, where, base)
-        keep = True
-    return replace(query, applied=(*query.applied, (name, value))) if keep else query
-
-
-def _with_criterion(query: SearchQuery, name: str, value: str, where: str, base: str | None) -> SearchQuery:
-    if name == "_lastUpdated":
-        alternatives = [_range(item, where) for item in split_escaped(value, ",")]
-        if len(alternatives) != 1:
-            raise interaction_error(400, "not-supported", "one_date", where)
-        return replace(query, updated=(*query.updated, alternatives[0]))
-    values = [item for item in split_escaped(value, ",") if item]
-    if not values:
-        raise interaction_error(400, "invalid", "empty_parameter", where, name=name)
-    if name == "_id":
-        return replace(query, ids=(*query.ids, tuple(unescape(item) for item in values)))
-    if name in ("identifier", "_tag"):
-        return replace(query, tokens=(*query.tokens, tuple(_token(item, where) for item in values)))
-    plain, _, target = name.partition(":")
-    targets = (target,) if target else _TARGETS[plain]
-    wanted = tuple(form for item in values for form in _reference_forms(unescape(item), targets, base))
-    return replace(query, references=(*query.references, (plain, wanted)))
+        return _with_result(query, name, value, where)
+    if name == identity_search_parameter(query.type):
+        values = [item for item in split_escaped(value, ",") if item]
+        if not values:
+            raise interaction_error(400, "invalid", "empty_parameter", where, name=name)
+        return replace(query, tokens=(*query.tokens, tuple(parse_token(item, where) for item in values)))
+    criterion = parse_criterion(query.type, name, value, where, base)
+    return None if criterion is None else replace(query, criteria=(*query.criteria, criterion))
 
 
 def _with_result(query: SearchQuery, name: str, value: str, where: str) -> SearchQuery:
+    plain, _, modifier = name.partition(":")
+    if plain in _INCLUDES:
+        included = _include(value, where, reverse=plain == "_revinclude", iterate=modifier == "iterate")
+        return replace(query, includes=(*query.includes, included))
     if name == "_count":
         if not re.fullmatch(r"\d{1,9}", value, re.ASCII):
             raise interaction_error(400, "invalid", "bad_count", where)
         count = int(value)
         return replace(query, count=min(count, _MOST), count_only=query.count_only or count == 0)
     if name == "_summary":
-        if value not in ("count", "false"):
-            raise interaction_error(400, "not-supported", "bad_summary", where)
-        return replace(query, count_only=query.count_only or value == "count")
+        return _with_summary(query, value, where)
+    if name == "_elements":
+        names = tuple(item.strip() for item in value.split(",") if item.strip())
+        return replace(query, elements=(*query.elements, *names))
     if name == "_sort":
-        sorts: dict[str, Sort] = {s: s for s in ("_id", "_lastUpdated", "-_lastUpdated")}
-        if value not in sorts:
-            raise interaction_error(400, "not-supported", "bad_sort", where)
-        return replace(query, sort=sorts[value])
-    if name == "_total" and value not in ("none", "estimate", "accurate"):
-        raise interaction_error(400, "invalid", "bad_total", where)
+        return replace(query, sort=_sort(query.type, value, where))
+    if name == "_total":
+        if value not in ("none", "estimate", "accurate"):
+            raise interaction_error(400, "invalid", "bad_total", where)
+        return replace(query, with_total=value != "none")
     return replace(query, after=_uncursor(value, where)) if name == "_cursor" else query
 
 
-def split_escaped(value: str, separator: str) -> list[str]:
-    r"""Split at `separator` except where `\` stands before it; escapes stay in the parts."""
-    parts, current, skip = [], "", False
-    for character in value:
-        if character == separator and not skip:
-            parts.append(current)
-            current = ""
+def _with_summary(query: SearchQuery, value: str, where: str) -> SearchQuery:
+    if value not in _SUMMARIES:
+        raise interaction_error(400, "not-supported", "bad_summary", where)
+    if value == "count":
+        return replace(query, count_only=True)
+    summaries: dict[str, Summary] = {"true": "true", "text": "text", "data": "data"}
+    return replace(query, summary=summaries.get(value))
+
+
+def _sort(resource_type: str, value: str, where: str) -> tuple[SortKey, ...]:
+    keys = []
+    for item in value.split(","):
+        name, descending = item.removeprefix("-"), item.startswith("-")
+        parameter = search_parameters_of(resource_type).get(name)
+        if name in ("_id", "_lastUpdated"):
+            keys.append(SortKey(name, descending))
+        elif parameter is None or parameter.kind == "composite":
+            raise interaction_error(400, "not-supported", "bad_sort", where)
         else:
-            current += character
-        skip = character == "\\" and not skip
-    return [*parts, current]
+            names = tuple(source.name for source in parameter.sources)
+            keys.append(SortKey(name, descending, names, parameter.kind in _RANGES))
+    if len(keys) > _MOST_SORTED:
+        raise interaction_error(400, "too-costly", "bad_sort", where)
+    return tuple(keys)
 
 
-def unescape(value: str) -> str:
-    r"""Undo `\,` `\|` `\$` `\\` (http://hl7.org/fhir/R4/search.html#escaping)."""
-    return re.sub(r"\\([\\,|$])", r"\1", value)
-
-
-def _token(item: str, where: str) -> TokenCriterion:
-    parts = split_escaped(item, "|")
-    if len(parts) == 1:
-        return TokenCriterion(None, unescape(item))
-    # A value may hold a raw `|`; only the first one separates.
-    system, value = unescape(parts[0]), unescape("|".join(parts[1:]))
-    if not system and not value:
-        raise interaction_error(400, "invalid", "bad_token", where)
-    return TokenCriterion(system, value or None)
-
-
-def _reference_forms(value: str, targets: Sequence[str], base: str | None) -> list[str]:
-    if base and value.startswith(base + "/"):
-        value = value[len(base) + 1 :]
-    if ID_PATTERN.fullmatch(value):
-        return [f"{target}/{value}" for target in targets]
-    return [value]
-
-
-def _range(value: str, where: str) -> DateRange:
-    # An unencoded "+" of a zone arrives as a blank.
-    match = _DATE.fullmatch(value.replace(" ", "+"))
-    if match is None:
-        raise interaction_error(400, "invalid", "bad_date", where)
-    prefix, *parts = match.groups()
-    try:
-        low, high = _bounds(parts)
-    except (ValueError, OverflowError):
-        raise interaction_error(400, "invalid", "bad_date", where) from None
-    return {
-        "ne": DateRange(low, high, is_negated=True),
-        "gt": DateRange(high, None),
-        "ge": DateRange(low, None),
-        "lt": DateRange(None, low),
-        "le": DateRange(None, high),
-    }.get(prefix or "eq", DateRange(low, high))
+def _include(value: str, where: str, *, reverse: bool, iterate: bool) -> Include:
+    """`Type:parameter[:target]`. Raises FhirError 400."""
+    kind, _, rest = value.partition(":")
+    code, _, target = rest.partition(":")
+    parameter = search_parameters_of(kind).get(code) if kind in RESOURCE_TYPES else None
+    if parameter is None or parameter.kind != "reference" or (target and target not in RESOURCE_TYPES):
+        raise interaction_error(400, "not-supported", "bad_include", where)
+    if not target and len(parameter.targets) == 1:
+        target = parameter.targets[0]  # patient looks where subject does
+    return Include(kind, tuple(source.name for source in parameter.sources), target, reverse, iterate)
 
 
 def parse_since(value: str) -> int:
     """The instant of `_since` in milliseconds. Raises FhirError 400."""
-    return _range(value, "http._since").low or 0
+    span = date_span(value.replace(" ", "+"))
+    if span is None:
+        raise interaction_error(400, "invalid", "bad_date", "http._since")
+    return span[0]
 
 
-def _bounds(parts: Sequence[str | None]) -> tuple[int, int]:
-    """First millisecond of the span that a partial date names, and the first after it."""
-    year, month, day, hour, minute, second, fraction, zone = parts
-    start = datetime(
-        int(year or 0), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), int(second or 0),
-        int(((fraction or "") + "000000")[:6]), tzinfo=_zone(zone),
-    )  # fmt: skip
-    if hour is not None:
-        step = timedelta(minutes=1) if second is None else timedelta(seconds=1)
-        if fraction is not None:
-            step = timedelta(milliseconds=1)
-        end = start + step
-    elif day is not None:
-        end = start + timedelta(days=1)
-    elif month is not None:
-        end = (start + timedelta(days=32)).replace(day=1)
-    else:
-        end = start.replace(year=start.year + 1)
-    return _millis(start), _millis(end)
+def page_cursor(place: Iterable[int | float | str]) -> str:
+    """The opaque place behind a match, for the link to the next page: its sort values, and its id."""
+    return base64.urlsafe_b64encode(json.dumps(list(place)).encode()).decode().rstrip("=")
 
 
-def _zone(text: str | None) -> timezone:
-    if text is None:
-        return _LOCAL
-    if text == "Z":
-        return UTC
-    offset = timedelta(hours=int(text[1:3]), minutes=int(text[4:6]))
-    return timezone(-offset if text[0] == "-" else offset)
-
-
-def _millis(instant: datetime) -> int:
-    return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
-
-
-def page_cursor(value: int | str, resource_id: str) -> str:
-    """The opaque place behind a match, for the link to the next page."""
-    return base64.urlsafe_b64encode(json.dumps([value, resource_id]).encode()).decode().rstrip("=")
-
-
-def _uncursor(text: str, where: str) -> tuple[int | str, str]:
+def _uncursor(text: str, where: str) -> tuple[int | float | str, ...]:
     bad = interaction_error(400, "invalid", "bad_cursor", where)
     if len(text) > _LONGEST_CURSOR:
         raise bad
@@ -329,12 +277,25 @@ def _uncursor(text: str, where: str) -> tuple[int | str, str]:
         found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, TypeError, RecursionError, binascii.Error):
         raise bad from None
-    match found:
-        case [int(value) | str(value), str(resource_id)] if ID_PATTERN.fullmatch(resource_id):
-            pass
-        case _:
-            raise bad
-    is_place = value == resource_id if isinstance(value, str) else 0 <= value < 2**53
-    if isinstance(value, bool) or not is_place:
+    if not isinstance(found, list) or not all(type(one) in (int, float, str) for one in found):
         raise bad
-    return value, resource_id
+    return tuple(found)
+
+
+def _is_place(query: SearchQuery) -> bool:
+    """Whether the cursor can be a place in the order that is asked for."""
+    *values, last = query.after or ("",)
+    return (
+        isinstance(last, str)
+        and ID_PATTERN.fullmatch(last) is not None
+        and len(values) == len(query.sort)
+        and all(_is_value(key, value) for key, value in zip(query.sort, values, strict=True))
+    )
+
+
+def _is_value(key: SortKey, value: int | float | str) -> bool:
+    if key.name == "_lastUpdated":
+        return isinstance(value, int) and 0 <= value < 2**53
+    if key.is_range:
+        return not isinstance(value, str) and math.isfinite(value) and abs(value) <= _LARGEST
+    return isinstance(value, str) and _CONTROL.search(value) is None

@@ -1,9 +1,11 @@
-"""The SQL of searches. Every function works in the caller's transaction."""
+"""The SQL of searches. Every function works in the caller's transaction, and looks at one owner's resources
+only: the owner is in each part of each statement, in a chain's and in `_has`'s too.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -16,20 +18,53 @@ from sqlalchemy import (
     or_,
     select,
     text,
-    tuple_,
+    true,
 )
 from sqlalchemy.exc import OperationalError
 
 from adapter.repository.request_limits import RequestBudget, fitting_keys, over_limit
-from adapter.repository.search_index import index_value
-from adapter.repository.search_query import DateRange, SearchQuery, TokenCriterion
+from adapter.repository.search_extraction import index_value
+from adapter.repository.search_matches import (
+    ChainMatch,
+    Criterion,
+    HasMatch,
+    IdMatch,
+    Match,
+    MissingMatch,
+    PairMatch,
+    ReferenceMatch,
+    TextMatch,
+    TokenCriterion,
+    UpdatedMatch,
+    UriMatch,
+)
+from adapter.repository.search_query import Include, SearchQuery, SortKey
+from adapter.repository.search_values import RangeMatch
 from adapter.repository.store import VersionRow, current_with_bodies
-from adapter.repository.tables import repository_index, repository_resource
+from adapter.repository.tables import repository_index, repository_range, repository_resource
 
-__all__ = ["count_matches", "end_statements_after", "limited_time", "matching_ids", "select_page"]
+__all__ = [
+    "count_matches",
+    "end_statements_after",
+    "ids_referred_to",
+    "ids_that_refer",
+    "limited_time",
+    "matching_ids",
+    "select_page",
+]
 
-_STEPS = 20_000  # of SQLite's virtual machine between two looks at the clock, a few milliseconds
-_QUERY_CANCELED = "57014"  # https://www.postgresql.org/docs/current/errcodes-appendix.html
+Place = tuple[int | float | str, ...]
+
+_resource, _index, _range = repository_resource.c, repository_index.c, repository_range.c
+_STEPS: Final = 20_000  # of SQLite's virtual machine between two looks at the clock, a few milliseconds
+_QUERY_CANCELED: Final = "57014"  # https://www.postgresql.org/docs/current/errcodes-appendix.html
+_LAST: Final = 1e19  # what has no value is sorted behind all that have one
+_COMPARE: Final = {
+    "<": lambda column, value: column < value,
+    "<=": lambda column, value: column <= value,
+    ">": lambda column, value: column > value,
+    ">=": lambda column, value: column >= value,
+}
 
 
 @contextmanager
@@ -74,7 +109,7 @@ def _interrupted(connection: Connection, budget: RequestBudget) -> Iterator[None
 
 def matching_ids(connection: Connection, owner: str, query: SearchQuery, limit: int) -> list[str]:
     """Up to `limit` ids of what a condition finds."""
-    statement = select(repository_resource.c.id).where(_condition(owner, query)).limit(limit)
+    statement = select(_resource.id).where(_condition(owner, query)).limit(limit)
     return list(connection.execute(statement).scalars())
 
 
@@ -86,60 +121,173 @@ def count_matches(connection: Connection, owner: str, query: SearchQuery) -> int
 
 def select_page(
     connection: Connection, owner: str, query: SearchQuery, most_bytes: int
-) -> tuple[list[VersionRow], bool]:
-    """One page of a search with bodies, and whether another follows.
+) -> tuple[list[VersionRow], Place | None]:
+    """One page of a search with bodies, and the place of its last row where another page follows.
 
     The order never ties, and the next page starts behind a row, not at a number: what is
     created or deleted in between makes no page repeat or miss another resource. A page ends before its bodies
     are longer than `most_bytes`, but has one row at least.
     """
-    resource = repository_resource.c
-    statement = select(resource.id, func.length(resource.body)).where(_condition(owner, query))
-    by_time = query.sort != "_id"
-    descending = query.sort == "-_lastUpdated"
-    columns = [resource.updated, resource.id] if by_time else [resource.id]
+    keys = [(_sort_value(owner, query.type, key), key.descending) for key in query.sort]
+    keys.append((_resource.id, bool(query.sort) and query.sort[-1].descending))
+    shown = [value.label(f"key_{place}") for place, (value, _) in enumerate(keys)]
+    statement = select(func.length(_resource.body), *shown).where(_condition(owner, query))
     if query.after is not None:
-        here = tuple_(*columns)
-        there = tuple_(*(literal(v) for v in (query.after if by_time else query.after[1:])))
-        statement = statement.where(here < there if descending else here > there)
-    statement = statement.order_by(*(c.desc() if descending else c for c in columns))
+        statement = statement.where(_behind(keys, query.after))
+    statement = statement.order_by(*(value.desc() if descending else value for value, descending in keys))
     found = [tuple(row) for row in connection.execute(statement.limit(query.count + 1))]
-    ids = fitting_keys(found[: query.count], most_bytes)
-    rows = current_with_bodies(connection, owner, ((query.type, one) for one in ids))
-    return [rows[query.type, one] for one in ids if (query.type, one) in rows], len(found) > len(ids)
+    fitting = fitting_keys([(row[1:], row[0]) for row in found[: query.count]], most_bytes)
+    rows = current_with_bodies(connection, owner, ((query.type, place[-1]) for place in fitting))
+    page = [rows[query.type, place[-1]] for place in fitting if (query.type, place[-1]) in rows]
+    return page, fitting[-1] if fitting and len(found) > len(fitting) else None
+
+
+def _sort_value(owner: str, kind: str, key: SortKey) -> ColumnElement[Any]:
+    if key.name == "_id":
+        return _resource.id
+    if key.name == "_lastUpdated":
+        return _resource.updated
+    table = repository_range if key.is_range else repository_index
+    column: ColumnElement[Any] = _range.low if key.is_range else _index.value
+    best = func.max(column) if key.descending else func.min(column)
+    found = select(best).where(
+        table.c.owner == owner,
+        table.c.type == kind,
+        table.c.id == _resource.id,
+        table.c.name.in_(key.names),
+    )
+    nothing: float | str = (-_LAST if key.descending else _LAST) if key.is_range else ""
+    return func.coalesce(found.correlate(repository_resource).scalar_subquery(), nothing)
+
+
+def _behind(keys: Sequence[tuple[ColumnElement[Any], bool]], place: Place) -> ColumnElement[bool]:
+    """What comes after a place in the order: the first key that differs decides."""
+    parts = []
+    for number, (value, descending) in enumerate(keys):
+        same = [keys[earlier][0] == literal(place[earlier]) for earlier in range(number)]
+        here = literal(place[number])
+        parts.append(and_(*same, value < here if descending else value > here))
+    return or_(*parts)
+
+
+def ids_referred_to(connection: Connection, owner: str, include: Include, ids: Sequence[str]) -> list[str]:
+    """What these resources of the include's type refer to by its names, as `Type/id`."""
+    statement = select(_index.value).where(
+        _index.owner == owner,
+        _index.type == include.type,
+        _index.name.in_(include.names),
+        _index.id.in_(ids),
+    )
+    return list(dict.fromkeys(connection.execute(statement).scalars()))
+
+
+def ids_that_refer(
+    connection: Connection, owner: str, include: Include, targets: Sequence[str], *, limit: int
+) -> list[str]:
+    """Up to `limit` ids of resources of the include's type that refer to these targets (`Type/id`)."""
+    statement = select(_index.id).where(
+        _index.owner == owner,
+        _index.type == include.type,
+        _index.name.in_(include.names),
+        _index.value.in_(targets),
+    )
+    return list(dict.fromkeys(connection.execute(statement.limit(limit)).scalars()))
 
 
 def _condition(owner: str, query: SearchQuery) -> ColumnElement[bool]:
-    parts: list[ColumnElement[bool]] = [
-        repository_resource.c.owner == owner,
-        repository_resource.c.type == query.type,
-        repository_resource.c.deleted == false(),
-    ]
-    parts += [repository_resource.c.id.in_(alternatives) for alternatives in query.ids]
-    parts += [_indexed(owner, query.type, "identifier", _tokens(tokens)) for tokens in query.tokens]
-    for name, references in query.references:
-        values = [repository_index.c.value.in_([index_value(reference) for reference in references])]
-        parts.append(_indexed(owner, query.type, name, values))
-    parts += [_in_range(updated) for updated in query.updated]
+    parts = [*_live(owner, query.type)]
+    parts += [_one_of(_indexed(owner, query.type, ["identifier"], _tokens(one))) for one in query.tokens]
+    parts += [_fits(owner, query.type, one) for one in query.criteria]
     return and_(*parts)
 
 
-def _indexed(
-    owner: str, kind: str, name: str, alternatives: Sequence[ColumnElement[bool]]
-) -> ColumnElement[bool]:
-    found = select(repository_index.c.id).where(
-        repository_index.c.owner == owner,
-        repository_index.c.type == kind,
-        repository_index.c.name == name,
-        or_(*alternatives),
+def _live(owner: str, kind: str) -> list[ColumnElement[bool]]:
+    return [_resource.owner == owner, _resource.type == kind, _resource.deleted == false()]
+
+
+def _one_of(statement: Any) -> ColumnElement[bool]:
+    return _resource.id.in_(statement)
+
+
+def _indexed(owner: str, kind: str, names: Iterable[str], alternatives: Sequence[ColumnElement[bool]]) -> Any:
+    return select(_index.id).where(
+        _index.owner == owner, _index.type == kind, _index.name.in_(list(names)), or_(*alternatives)
     )
-    return repository_resource.c.id.in_(found)
+
+
+def _fits(owner: str, kind: str, criterion: Criterion) -> ColumnElement[bool]:
+    """Whether a resource of `kind` fits the criterion."""
+    by_index = [
+        *_tokens([match for match in criterion.matches if isinstance(match, TokenCriterion)]),
+        *_links([match for match in criterion.matches if isinstance(match, ReferenceMatch)]),
+    ]
+    spans, parts = [], []
+    for match in criterion.matches:
+        if isinstance(match, TextMatch):
+            by_index.append(_text(match))
+        elif isinstance(match, UriMatch):
+            by_index.append(_uri(match))
+        elif isinstance(match, ChainMatch):
+            by_index.append(_chained(owner, match))
+        elif isinstance(match, RangeMatch):
+            spans.append(_span(match))
+        elif not isinstance(match, TokenCriterion | ReferenceMatch):
+            parts.append(_of_resource(owner, kind, criterion, match))
+    if by_index:
+        parts.append(_one_of(_indexed(owner, kind, criterion.names, by_index)))
+    if spans:
+        parts.append(_one_of(_ranged(owner, kind, criterion.names, or_(*spans))))
+    found = or_(*(parts or [false()]))
+    return not_(found) if criterion.is_negated else found
+
+
+def _ranged(owner: str, kind: str, names: Sequence[str], condition: ColumnElement[bool]) -> Any:
+    return select(_range.id).where(
+        _range.owner == owner, _range.type == kind, _range.name.in_(names), condition
+    )
+
+
+def _of_resource(owner: str, kind: str, criterion: Criterion, match: Match) -> ColumnElement[bool]:
+    """What is asked of the resource itself, not of one thing that is indexed."""
+    if isinstance(match, IdMatch):
+        return _resource.id == match.id
+    if isinstance(match, UpdatedMatch):
+        return _compared(match.span, {"low": _resource.updated}, int)
+    if isinstance(match, PairMatch):
+        return and_(_fits(owner, kind, match.first), _fits(owner, kind, match.second))
+    if isinstance(match, HasMatch):
+        return _referred_to(owner, kind, match)
+    assert isinstance(match, MissingMatch)  # noqa: S101 - nothing else is left
+    leads = [_index.value.startswith(f"{target}/", autoescape=True) for target in match.targets]
+    there = _indexed(owner, kind, criterion.names, leads or [true()])
+    spans = _ranged(owner, kind, criterion.names, true())
+    return and_(not_(_one_of(there)), not_(_one_of(spans)))
+
+
+def _matching(owner: str, kind: str, criterion: Criterion, column: ColumnElement[Any]) -> Any:
+    """A statement of its own for what fits, whatever statement it stands in."""
+    return select(column).where(*_live(owner, kind), _fits(owner, kind, criterion)).correlate(None)
+
+
+def _chained(owner: str, match: ChainMatch) -> ColumnElement[bool]:
+    link: ColumnElement[Any] = literal(f"{match.type}/") + _resource.id
+    return _index.value.in_(_matching(owner, match.type, match.criterion, link))
+
+
+def _referred_to(owner: str, kind: str, match: HasMatch) -> ColumnElement[bool]:
+    head = f"{kind}/"
+    links = select(func.substr(_index.value, len(head) + 1)).where(
+        _index.owner == owner,
+        _index.type == match.type,
+        _index.name.in_(match.names),
+        _index.value.startswith(head, autoescape=True),
+        _index.id.in_(_matching(owner, match.type, match.criterion, _resource.id)),
+    )
+    return _one_of(links)
 
 
 def _tokens(tokens: Sequence[TokenCriterion]) -> list[ColumnElement[bool]]:
-    """One criterion for each system, however many values are asked for in it: a statement may have only so
-    many terms.
-    """
+    """One term for each system, however many values are asked for in it: a statement has only so many."""
     values: dict[str | None, list[str]] = defaultdict(list)
     systems: list[str] = []
     for token in tokens:
@@ -148,19 +296,55 @@ def _tokens(tokens: Sequence[TokenCriterion]) -> list[ColumnElement[bool]]:
         else:
             system = None if token.system is None else index_value(token.system)
             values[system].append(index_value(token.value))
-    found = repository_index.c
-    parts = [_of_system(system, found.value.in_(wanted)) for system, wanted in values.items()]
-    return [*parts, found.system.in_(systems)] if systems else parts
+    parts = [_of_system(system, _index.value.in_(wanted)) for system, wanted in values.items()]
+    return [*parts, _index.system.in_(systems)] if systems else parts
+
+
+def _links(references: Sequence[ReferenceMatch]) -> list[ColumnElement[bool]]:
+    wanted = [index_value(match.reference) for match in references]
+    return [_index.value.in_(wanted)] if wanted else []
 
 
 def _of_system(system: str | None, values: ColumnElement[bool]) -> ColumnElement[bool]:
-    return values if system is None else and_(repository_index.c.system == system, values)
+    return values if system is None else and_(_index.system == system, values)
 
 
-def _in_range(updated: DateRange) -> ColumnElement[bool]:
-    parts = []
-    if updated.low is not None:
-        parts.append(repository_resource.c.updated >= updated.low)
-    if updated.high is not None:
-        parts.append(repository_resource.c.updated < updated.high)
-    return not_(and_(*parts)) if updated.is_negated else and_(*parts)
+def _text(match: TextMatch) -> ColumnElement[bool]:
+    if match.how == "exact":
+        return and_(_index.value == match.text, _index.system == match.written)
+    if match.how == "contains":
+        return _index.value.contains(match.text, autoescape=True)
+    return _index.value.startswith(match.text, autoescape=True)
+
+
+def _uri(match: UriMatch) -> ColumnElement[bool]:
+    if match.how == "exact":
+        return _index.value == index_value(match.uri)
+    whole = match.uri.rstrip("/")
+    if match.how == "below":
+        return or_(_index.value == match.uri, _index.value.startswith(f"{whole}/", autoescape=True))
+    steps = whole.split("/")
+    return _index.value.in_(["/".join(steps[:end]) for end in range(1, len(steps) + 1)])
+
+
+def _span(match: RangeMatch) -> ColumnElement[bool]:
+    parts = [_range.key == match.key, _compared(match, {"low": _range.low, "high": _range.high})]
+    if match.system is not None:
+        parts.append(_range.system == match.system)
+    if match.unit is not None:
+        parts.append(
+            or_(_range.code == match.unit, *([_range.unit == match.unit] if match.system is None else []))
+        )
+    return and_(*parts)
+
+
+def _compared(
+    match: RangeMatch, columns: Mapping[str, ColumnElement[Any]], number: type[int | float] = float
+) -> ColumnElement[bool]:
+    """`number`: the type of the columns; an index of whole numbers is no help against others."""
+    return or_(
+        *(
+            and_(*(_COMPARE[how](columns[end], number(value)) for end, how, value in one))
+            for one in match.alternatives
+        )
+    )

@@ -19,9 +19,15 @@ from sqlalchemy import (
 
 from adapter.database import metadata
 from adapter.repository.request_limits import fitting_keys
-from adapter.repository.search_index import IndexRow, index_value
-from adapter.repository.search_query import TokenCriterion
-from adapter.repository.tables import TABLES, repository_index, repository_resource, repository_version
+from adapter.repository.search_extraction import IndexRow, RangeRow, index_value
+from adapter.repository.search_matches import TokenCriterion
+from adapter.repository.tables import (
+    TABLES,
+    repository_index,
+    repository_range,
+    repository_resource,
+    repository_version,
+)
 
 __all__ = [
     "CONTENT_INDEX",
@@ -62,7 +68,7 @@ class NewVersion:
     """A new version to be stored. `replaced` is the version it takes the place of (0: none)."""
 
     row: VersionRow
-    index: Collection[IndexRow]
+    index: Collection[IndexRow | RangeRow]
     replaced: int
 
 
@@ -209,6 +215,11 @@ _UNINDEX = repository_index.delete().where(
     repository_index.c.type == bindparam("t"),
     repository_index.c.id == bindparam("i"),
 )
+_UNINDEX_RANGES = repository_range.delete().where(
+    repository_range.c.owner == bindparam("o"),
+    repository_range.c.type == bindparam("t"),
+    repository_range.c.id == bindparam("i"),
+)
 _UNINDEX_BUT_CONTENT = _UNINDEX.where(repository_index.c.name != CONTENT_INDEX)
 
 
@@ -225,6 +236,7 @@ def insert_versions(connection: Connection, owner: str, written: Sequence[NewVer
             connection.execute(_UNINDEX, gone)
         if kept:
             connection.execute(_UNINDEX_BUT_CONTENT, kept)
+        connection.execute(_UNINDEX_RANGES, keys)
     new = [
         {"owner": owner, "type": w.row.type, "id": w.row.id, **_values(w.row)}
         for w in written
@@ -236,18 +248,17 @@ def insert_versions(connection: Connection, owner: str, written: Sequence[NewVer
 
 
 def _put_index(connection: Connection, owner: str, written: Sequence[NewVersion]) -> None:
-    rows = [
-        {
-            "owner": owner,
-            "type": w.row.type,
-            "id": w.row.id,
-            "name": r.name,
-            "value": r.value,
-            "system": r.system,
-        }
-        for w in written
-        for r in w.index
-    ]
+    rows: list[dict[str, Any]] = []
+    spans: list[dict[str, Any]] = []
+    for new in written:
+        whose = {"owner": owner, "type": new.row.type, "id": new.row.id}
+        for row in new.index:
+            if isinstance(row, RangeRow):
+                spans.append({**whose, **row._asdict(), "number": len(spans)})
+            else:
+                rows.append({**whose, "name": row.name, "system": row.system, "value": row.value})
+    if spans:
+        connection.execute(insert(repository_range), spans)
     plain = [row for row in rows if row["name"] != CONTENT_INDEX]
     if plain:
         connection.execute(insert(repository_index), plain)

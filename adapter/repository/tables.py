@@ -5,11 +5,11 @@ a newer one takes its place, so a first write costs one row. Instants are millis
 1970 (UTC), the precision that `meta.lastUpdated` shows.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, String, Table
 
 from adapter.database import metadata
 
-__all__ = ["TABLES", "repository_index", "repository_resource", "repository_version"]
+__all__ = ["TABLES", "repository_index", "repository_range", "repository_resource", "repository_version"]
 
 repository_resource = Table(
     "repository_resource",
@@ -52,4 +52,22 @@ repository_index = Table(
     sqlite_with_rowid=False,
 )
 
-TABLES = (repository_resource, repository_version, repository_index)
+repository_range = Table(
+    "repository_range",
+    metadata,
+    Column("owner", String(64), primary_key=True),
+    Column("type", String(64), primary_key=True),
+    Column("name", String(32), primary_key=True),
+    Column("key", String(256), primary_key=True),  # what stands beside it in a composite, or ""
+    Column("low", Double, primary_key=True),  # of instants, milliseconds since 1970
+    Column("high", Double, primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("number", Integer, primary_key=True),  # of the rows of this resource
+    Column("system", String(256), nullable=False),
+    Column("code", String(256), nullable=False),
+    Column("unit", String(256), nullable=False),
+    Index("ix_repository_range_resource", "owner", "type", "id"),
+    sqlite_with_rowid=False,
+)
+
+TABLES = (repository_resource, repository_version, repository_index, repository_range)

@@ -12,7 +12,8 @@ from uuid import uuid4
 from adapter.fhir.codec import Resource
 from adapter.repository.bundle_entries import Interaction
 from adapter.repository.interaction_errors import interaction_error
-from adapter.repository.search_index import IndexRow, index_rows
+from adapter.repository.search_extraction import IndexRow
+from adapter.repository.search_index import index_rows
 from adapter.repository.search_query import SearchQuery
 from adapter.repository.store import CONTENT_INDEX, NewVersion, VersionRow
 from adapter.repository.stored_content import ResourceContent, new_resource_id

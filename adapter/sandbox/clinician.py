@@ -15,7 +15,7 @@ from threading import Event
 from adapter.errors import FhirError
 from adapter.fhir.codec import Resource, dumps, loads
 from adapter.repository.repository import Repository
-from adapter.repository.search_query import SearchQuery
+from adapter.repository.search_query import SearchQuery, SortKey
 from adapter.telemetry import get_logger
 
 __all__ = ["Clinician", "examine_referral", "result_bundle"]
@@ -166,7 +166,7 @@ class Clinician:
 
     def _waiting(self, now: datetime) -> Iterator[Resource]:
         """Active ServiceRequests that came `delay_seconds` seconds ago or earlier, oldest first."""
-        query = SearchQuery("ServiceRequest", sort="_lastUpdated")
+        query = SearchQuery("ServiceRequest", sort=(SortKey("_lastUpdated"),))
         latest = int((now.timestamp() - self.delay_seconds) * 1000)
         while True:
             page = self.repository.search(self.owner, query)

@@ -48,8 +48,13 @@ def _resource(kind: str, checks: InteractionChecks) -> Resource:
         "conditionalRead": "full-support",
         "conditionalUpdate": True,
         "conditionalDelete": "single" if checks.deletes else "not-supported",
+        "searchInclude": [
+            f"{kind}:{name}" for name, kind_of in search_parameters(kind).items() if kind_of == "reference"
+        ],
         "searchParam": [{"name": name, "type": kind_of} for name, kind_of in search_parameters(kind).items()],
     }
+    if not found["searchInclude"]:
+        del found["searchInclude"]
     if checks.validate is not None:
         definition = "http://hl7.org/fhir/OperationDefinition/Resource-validate"
         found["operation"] = [{"name": "validate", "definition": definition}]

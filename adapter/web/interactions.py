@@ -125,7 +125,7 @@ class InteractionHandlers:
         query = parse_search(kind, params, lenient=lenient, base=base, limits=self._limits)
         count_read(request, owner, "search")
         page = self.repository.search(owner, query)
-        return Response(searchset_bundle(query, page.total, page.rows, page.more, base), media_type=FHIR_JSON)
+        return Response(searchset_bundle(query, page, base), media_type=FHIR_JSON)
 
     def history(self, request: Request, owner: str, kind: str, resource_id: str) -> Response:
         """The versions of one resource."""

@@ -270,6 +270,8 @@ METHODS: dict[Function, Reach | str] = {
     search_statements.matching_ids: PLACE,
     search_statements.count_matches: PLACE,
     search_statements.select_page: PLACE,
+    search_statements.ids_referred_to: ROWS,
+    search_statements.ids_that_refer: ROWS,
     repository.count_by_type: _COUNTS,
     repository_erase.erase_resource: ROWS,
     repository_erase.forget_resource: _ERASES,

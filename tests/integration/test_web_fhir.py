@@ -94,7 +94,7 @@ def test_metadata_needs_nobody_and_tells_the_truth(http: httpx.Client) -> None:
     assert rest["resource"][0]["versioning"] == "versioned", "If-Match is welcome, not demanded"
     for one in rest["resource"][:3]:  # what it says of a type can be asked for
         for param in one["searchParam"]:
-            value = "2026" if param["type"] == "date" else "1"
+            value = {"date": "2026", "composite": "1$1"}.get(param["type"], "1")
             assert http.get(f"/{one['type']}", params={param["name"]: value}).status_code == 200
 
 
