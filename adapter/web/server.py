@@ -53,7 +53,7 @@ class _Server(uvicorn.Server):
         if counter % _TICKS == 0 and resident_bytes() > self._max_memory_bytes / 4:
             give_back_memory()
             if (used := resident_bytes()) > self._max_memory_bytes:
-                _log.warning("web.too_large", megabytes=used // 1_000_000)
+                _log.warning("web.too_large", bytes=used)
                 self.is_too_large = True
                 return True
         return await super().on_tick(counter)
