@@ -1,6 +1,6 @@
 """Takes a person who is T0 now out of the records, and what others' records say of this one."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from secrets import randbelow, token_hex
 from typing import Any, cast
@@ -26,6 +26,7 @@ __all__ = [
     "ErasedPerson",
     "cleared_records",
     "erase_person",
+    "forget_former_owners",
     "is_namesake",
     "lock_erasures",
     "mark_of_erasures",
@@ -94,6 +95,22 @@ def _delete(connection: Connection, cadre: str, number: str) -> None:
     connection.execute(
         delete(record_merge).where(or_(record_merge.c.loser == cadre, record_merge.c.survivor == cadre))
     )
+
+
+def forget_former_owners(connection: Connection, is_hidden: Callable[[Cadre], bool]) -> set[str]:
+    """Whoever had a key before an import gave it to another, and is hidden now: what was this one's up to
+    then goes from the history. Returns their numbers.
+    """
+    columns = (import_change.c.run, import_change.c.cadre, import_change.c.before)
+    of_people = (import_change.c.kind == Cadre.kind) & import_change.c.before.is_not(None)
+    numbers: set[str] = set()
+    for run, cadre, before in connection.execute(select(*columns).where(of_people)).all():
+        person = cast(Cadre, bodies.parse_record(Cadre.kind, before))
+        if is_hidden(person):
+            numbers |= bodies.person_identifiers(person)
+            of_hers = (import_change.c.cadre == cadre) & (import_change.c.run <= run)
+            connection.execute(delete(import_change).where(of_hers))
+    return numbers
 
 
 def _learn(cadre: Cadre, words: HiddenWords) -> set[str]:

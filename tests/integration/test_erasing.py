@@ -37,6 +37,7 @@ from adapter.pipeline.inbound.inbox import process_inbox
 from adapter.pipeline.inbound.refusal import refuse_erased
 from adapter.pipeline.outbound import planning
 from adapter.pipeline.outbound.sync import sync as run_sync
+from adapter.records.importing.identity_checks import AllowedChanges
 from adapter.records.model import Result
 from adapter.records.tables import erased_name
 from adapter.repository.repository import Repository
@@ -303,6 +304,33 @@ def test_whom_a_wide_sheet_alone_calls_t0_leaves_nothing(
     site.sync()
     nothing_at_the_hospital(site)
     nothing_told(site, caplog.text)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_who_left_a_key_to_another_and_is_t0_now_leaves_nothing(site: Site, *, wide: bool) -> None:
+    """What was stored under the former key is in the history of imports alone, for an undo."""
+    site.whole("T4")
+    site.sync()
+    another = f"{KEY};Lê Văn Zung;Nam;05/03/1970;T4;;;;;"
+    yes = AllowedChanges(people=True, former=True)
+    site.imports([*OTHERS, another], VISITS, MEASURED[:1], allow_deletions=True, allowed=yes)
+    site.sync()
+    assert NAME in site.everything()
+    if wide:
+        titles = (
+            "Mã cán bộ;Họ và tên;Ngày sinh;Số CCCD;Loại;Ngày khám;Creatinin (µmol/L);AST (U/L);Diện quản lý"
+        )
+        hers = f"CB-0099;{NAME};02/09/1950;{CITIZEN};Khám định kỳ;15/03/2026;73.77;30;T0"
+        site.imports_files({"Wide": [titles, hers]}, partial=True)
+    else:
+        listed = [*OTHERS, another, person("T0", "CB-0099")]
+        site.imports(listed, VISITS, MEASURED[:1], allow_deletions=True)
+    for telling in (NAME, PHONE, CITIZEN, CARD, "khó ngủ vì việc riêng", "kết luận riêng tư", "73.77"):
+        assert telling not in site.everything(), telling
+    assert "Lê Văn Zung" in site.everything()
+    older = site.imports([person("T4", "CB-0098")], partial=True)  # an older workbook under any key
+    assert older.returning == 1
+    assert NAME not in site.everything()
 
 
 @pytest.mark.parametrize("synced", [True, False])

@@ -154,6 +154,11 @@ class HiddenPeople:
         if self._erased is not None:
             self._erased.add([key], self._numbers_of.get(key.casefold(), set()).union(numbers))
 
+    def remember_numbers(self, numbers: Collection[str]) -> None:
+        """Somebody who had these numbers, under a key that is another's now, was erased."""
+        if self._erased is not None:
+            self._erased.add((), numbers)
+
     def remember_sent(self, sent: Collection[str]) -> None:
         """Under these names hospitals know who was erased; they may go on sending."""
         if self._erased is not None:

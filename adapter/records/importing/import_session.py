@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from adapter.errors import ImportRefused
 from adapter.records.doubles import shared_numbers
-from adapter.records.erasure import ErasedPerson
+from adapter.records.erasure import ErasedPerson, forget_former_owners
 from adapter.records.importing.absent_columns import absent_fields, with_stored_fields
 from adapter.records.importing.covered_years import CoveredYears
 from adapter.records.importing.encodings_ahead import encodings_of_others
@@ -269,6 +269,7 @@ class ImportSession:
 
     def _scrub(self) -> int:
         """People who are T0 now leave the store with everything it holds of them; how many were live."""
+        self._forget_former_owners()
         refused = self._checking.refused_cadres | self._hidden.called
         if self._hidden.numbers:
             sharing = self._changes.sharing(self._hidden.numbers)
@@ -289,6 +290,13 @@ class ImportSession:
             self._tally.has_erased = True
             self._clear_others()
         return live
+
+    def _forget_former_owners(self) -> None:
+        if not self._hidden:
+            return
+        if numbers := forget_former_owners(self._changes.connection, self._is_hidden):
+            self._hidden.remember_numbers(numbers)
+            self._tally.has_erased = True
 
     def _is_hidden(self, stored: Cadre) -> bool:
         return self._hidden.is_same_person(PersonWords.of_stored(stored))
