@@ -1,13 +1,13 @@
 """A centre of two people, its inbox and records: real stores, the ledger's look-ups a table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar
 
 from sqlalchemy import Connection, Engine, func, select, text
 
-from adapter.database import write_transaction
+from adapter.database import read_transaction, write_transaction
 from adapter.fhir import codec
 from adapter.fulfilment_effects import FulfilmentEffect
 from adapter.inbox import linking, processing
@@ -17,6 +17,7 @@ from adapter.inbox.queue import InboxQueue
 from adapter.inbox.receive import receive_version
 from adapter.inbox.store import InboxItem, InboxStore
 from adapter.records.change_feed import ChangeFeed
+from adapter.records.lookups import cadres_by_identifiers, cadres_by_names
 from adapter.records.model import Cadre, Fulfilment, Record, Referral, Result, Sex, Tier
 from adapter.records.serialisation import (
     body_digest,
@@ -48,31 +49,41 @@ class Directory:
     remote_cadres: dict[str, str] = field(default_factory=lambda: {"51": "CB-1", "52": "CB-2"})
     cadre_identities: dict[str, str] = field(default_factory=lambda: {"idan": "CB-1", "idbinh": "CB-2"})
     encounters: dict[str, str] = field(default_factory=lambda: {"idvisit": "CB-1", "91": "CB-1"})
+    not_held: frozenset[str] = frozenset()  # people who were never sent to this hospital
     own_bases: frozenset[str] = frozenset({"https://adapter.centre.example/fhir"})
 
-    def referral_by_identity(self, value: str) -> KnownReferral | None:
-        return self.referral(self.referral_identities.get(value, ""))
+    def referrals_by_identity(self, values: Collection[str]) -> dict[str, KnownReferral]:
+        return self._referrals(self.referral_identities, values)
 
-    def referral_by_remote_id(self, id: str) -> KnownReferral | None:
-        return self.referral(self.remote_referrals.get(id, ""))
+    def referrals_by_remote_id(self, ids: Collection[str]) -> dict[str, KnownReferral]:
+        return self._referrals(self.remote_referrals, ids)
 
-    def cadre_by_identity(self, value: str) -> str | None:
-        return self.cadre_identities.get(value)
+    def _referrals(self, keys: dict[str, str], names: Collection[str]) -> dict[str, KnownReferral]:
+        found = {name: self.referral(keys[name]) for name in names if name in keys}
+        return {name: one for name, one in found.items() if one is not None}
 
-    def cadre_by_remote_id(self, id: str) -> str | None:
-        return self.remote_cadres.get(id)
+    def cadres_by_identity(self, values: Collection[str]) -> dict[str, str]:
+        return _among(self.cadre_identities, values)
 
-    def cadre_by_encounter(self, *, identity: str | None = None, id: str | None = None) -> str | None:
-        return self.encounters.get(identity or id or "")
+    def cadres_by_remote_id(self, ids: Collection[str]) -> dict[str, str]:
+        return _among(self.remote_cadres, ids)
 
-    def cadres_by_identifier(self, value: str) -> list[str]:
-        return self.records.cadres_by_identifier(value)
+    def cadres_by_encounter_identity(self, values: Collection[str]) -> dict[str, str]:
+        return _among(self.encounters, values)
 
-    def number_forms(self, values: Sequence[str]) -> set[str]:
+    def cadres_by_encounter_id(self, ids: Collection[str]) -> dict[str, str]:
+        return _among(self.encounters, ids)
+
+    def cadres_by_identifier(self, values: Collection[str]) -> dict[str, list[str]]:
+        with read_transaction(self.records.engine) as connection:
+            return cadres_by_identifiers(connection, values)
+
+    def number_forms(self, values: Collection[str]) -> set[str]:
         return identifier_forms(values)
 
-    def cadres_by_name(self, name: str, birth_date: str) -> list[str]:
-        return self.records.cadres_by_name(name, birth_date)
+    def cadres_by_name(self, said: Collection[tuple[str, str]]) -> list[str]:
+        with read_transaction(self.records.engine) as connection:
+            return cadres_by_names(connection, said)
 
     def referral(self, key: str) -> KnownReferral | None:
         found = self.records.get("referral", key)
@@ -84,10 +95,20 @@ class Directory:
         found = self.records.get("cadre", key)
         if not isinstance(found, Cadre):
             return None
-        return KnownCadre(found.key, found.name, found.birth_date, PSEUDONYMS.get(found.key), str(found.sex))
+        pseudonym, is_held = PSEUDONYMS.get(found.key), found.key not in self.not_held
+        return KnownCadre(
+            found.key, found.name, found.birth_date, pseudonym, str(found.sex), f"id{key}", is_held
+        )
+
+    def people(self, keys: Collection[str]) -> dict[str, KnownCadre]:
+        return {key: one for key in keys if (one := self.cadre(key)) is not None}
 
     def audit_subject(self, cadre: str) -> str:
         return codec.digest(cadre.encode())
+
+
+def _among(keys: dict[str, str], names: Collection[str]) -> dict[str, str]:
+    return {name: keys[name] for name in names if name in keys}
 
 
 @dataclass

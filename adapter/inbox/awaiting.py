@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterator
 
 from adapter.awaited import identity_name, line_name, number_name, person_name, record_name, sent_name
-from adapter.inbox.evidence import Evidence, Identifier
+from adapter.inbox.evidence import Evidence
 from adapter.inbox.matching import LookupResult
-from adapter.inbox.ports import MOST_LOOKED_UP, ReferenceDirectory, as_identity, named_days
+from adapter.inbox.ports import ReferenceDirectory, as_identity, named_days
 from adapter.person_names import name_and_birth_date
 
 __all__ = ["names_awaited"]
@@ -34,15 +34,13 @@ def _names(
     for one in (*said.referral_identifiers, *said.subject_identifiers, *said.encounter_identifiers):
         for value in as_identity(one, directory):
             yield identity_name(value)
-    for value in directory.number_forms(_numbers(said.subject_identifiers)):
+    for value in directory.number_forms([one.value for one in said.subject_identifiers]):
         yield number_name(value)
     for name, day in named_days(said):
         yield person_name(name_and_birth_date(name, day))
-    for key in found.people:
+    for key, person in found.people.items():
         yield record_name("cadre", key)
+        if person.identity and not person.is_held:
+            yield identity_name(person.identity)
     for referral in found.referrals:
         yield record_name("referral", referral.key)
-
-
-def _numbers(identifiers: Collection[Identifier]) -> list[str]:
-    return [one.value for one in identifiers][:MOST_LOOKED_UP]

@@ -22,6 +22,7 @@ CAVEATS = (
     "patient-inactive",
     "patient-replaced",
     "patient-changed",
+    "too-many-references",
 )
 """Reasons, in the order in which they are given."""
 

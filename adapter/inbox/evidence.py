@@ -7,13 +7,25 @@ mean is for `matching` to say. Ids are a space per server, and the endpoint's ow
 hospital keeps here under an id is that resource, and never what has the same id at another server.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs
 
 from adapter.fhir.codec import Resource
 from adapter.inbox.caveats import CAVEATS, person_caveats, resource_caveats
+from adapter.inbox.references import (
+    MOST_REFERENCES,
+    ORDERS,
+    SUBJECT_FIELDS,
+    encounters_of,
+    objects_of,
+    orders_of,
+    placed_id,
+    referenced_type,
+    same_base,
+    text_of,
+)
 from adapter.person_names import bare_name, looks_like_a_name
 
 __all__ = [
@@ -25,21 +37,20 @@ __all__ = [
     "is_another_person",
     "listed_members",
     "read_evidence",
-    "same_base",
     "says_otherwise",
 ]
+
+T = TypeVar("T")
 
 SiblingLookup = Callable[[str], Resource | None]
 """Finds what the same hospital sent earlier or along with it, by `Type/id`."""
 
 URI_SYSTEM = "urn:ietf:rfc:3986"
-_REFERRAL_FIELDS = {"Task": ("focus", "basedOn"), "ServiceRequest": ("basedOn", "replaces")}
-_SUBJECT_FIELDS = ("subject", "for", "patient")
-_ORDERS = ("ServiceRequest", "Task", "")
 _LISTS = {"DiagnosticReport": "result", "Observation": "hasMember"}
 _LONGEST_REFERENCE = 130
 _DEEPEST = 3  # an order on an order on our referral; deeper is no chain of orders any more
 _MOST_LISTS = 5  # reports and panels that list one result
+_MOST_NAMES = 20
 
 
 class Identifier(NamedTuple):
@@ -98,27 +109,44 @@ class _Reader:
     names_referral: bool = False
     names_subject: bool = False
     not_a_person: bool = False
+    left: int = MOST_REFERENCES
+    seen: set[int] = field(default_factory=set)  # resources that were read already, by `id`
+    contained: dict[int, dict[str, Resource]] = field(default_factory=dict)
+
+    def is_new(self, resource: Resource) -> bool:
+        """Whether it has not been read: what is named a hundred times is read once."""
+        if id(resource) in self.seen:
+            return False
+        self.seen.add(id(resource))
+        return True
+
+    def _inside(self, within: Resource, literal: str) -> Resource | None:
+        if id(within) not in self.contained:
+            inside = reversed(objects_of(within.get("contained")))
+            self.contained[id(within)] = {f"#{one.get('id')}": one for one in inside}
+        return self.contained[id(within)].get(literal)
 
     def follow(
         self, reference: dict[str, Any], type_: str, found: _Found, within: Resource
     ) -> Resource | None:
         """Note what `reference` points at; the resource itself where it was sent here too."""
+        self.left -= 1
+        if self.left < 0:
+            self.caveats.add("too-many-references")
+            return None
         found.identifiers.extend(_identifiers(reference.get("identifier")))
-        literal = _text(reference.get("reference"))
+        literal = text_of(reference.get("reference"))
         if literal.startswith("#"):
-            inside = _objects(within.get("contained"))
-            return next((one for one in inside if f"#{one.get('id')}" == literal), None)
+            return self._inside(within, literal)
         if literal.lower().startswith("urn:uuid:"):
             found.identifiers.append(Identifier(URI_SYSTEM, literal))
             return None
         if literal.startswith(f"{type_}?"):
             found.identifiers.extend(_conditional(literal))
             return None
-        base, _, rest = literal.rpartition(f"{type_}/")
-        id_ = rest.split("/", 1)[0].split("?", 1)[0]
-        if not id_ or literal.startswith("urn:") or (base and not base.endswith("/")):
+        if (placed := placed_id(literal, type_)) is None:
             return None
-        base = base.rstrip("/")
+        base, id_ = placed
         if not base or same_base(base) in self.own_bases:
             held = self.siblings(f"{type_}/{id_}")
             if held is not None:
@@ -128,14 +156,14 @@ class _Reader:
 
     def read_referrals(self, resource: Resource, depth: int = 0) -> None:
         """Gather the referrals that a resource is based on, through orders of the hospital's own."""
-        for item in _based_on(resource):
-            type_ = _type_of(item)
-            if type_ not in _ORDERS:
+        for item in orders_of(resource):
+            type_ = referenced_type(item)
+            if type_ not in ORDERS:
                 continue
             self.names_referral = True
             found = self.referrals if type_ != "Task" else _Found(self.referrals.identifiers)
             order = self.follow(item, type_ or "ServiceRequest", found, resource)
-            if order is not None and depth < _DEEPEST:
+            if order is not None and depth < _DEEPEST and self.is_new(order):
                 self.caveats.update(resource_caveats(order))
                 self.read_order(order)
                 self.read_referrals(order, depth + 1)
@@ -147,13 +175,13 @@ class _Reader:
 
     def read_subject(self, resource: Resource) -> None:
         """Gather who a resource is about: by subject, and by an Encounter of ours."""
-        for name in _SUBJECT_FIELDS:
+        for name in SUBJECT_FIELDS:
             if isinstance(subject := resource.get(name), dict):
                 self._person(subject, resource)
-                self.not_a_person = self.not_a_person or _type_of(subject) not in ("Patient", "")
-        for item in (*_objects(resource.get("encounter")), *_of_context(resource)):
+                self.not_a_person = self.not_a_person or referenced_type(subject) not in ("Patient", "")
+        for item in encounters_of(resource):
             encounter = self.follow(item, "Encounter", self.encounters, resource)
-            if encounter is not None:
+            if encounter is not None and self.is_new(encounter):
                 self.encounters.identifiers.extend(_identifiers(encounter.get("identifier")))
                 if isinstance(subject := encounter.get("subject"), dict):
                     self._person(subject, encounter)
@@ -161,9 +189,9 @@ class _Reader:
     def read_specimens(self, resource: Resource) -> None:
         """A specimen that was taken from somebody else makes it somebody else's finding."""
         subject = resource.get("subject")
-        for item in _objects(resource.get("specimen")):
+        for item in objects_of(resource.get("specimen")):
             specimen = self.follow(item, "Specimen", _Found(), resource)
-            if specimen is None:
+            if specimen is None or not self.is_new(specimen):
                 continue
             self.caveats.update(resource_caveats(specimen))
             taken_from = specimen.get("subject")
@@ -175,12 +203,19 @@ class _Reader:
             if isinstance(subject, dict) and not same:
                 self.caveats.add("specimen-of-another")
 
+    def bounded(self, found: Iterable[T], most: int = MOST_REFERENCES) -> tuple[T, ...]:
+        """Each once, and no more than so many of them."""
+        each = tuple(dict.fromkeys(found))
+        if len(each) > most:
+            self.caveats.add("too-many-references")
+        return each[:most]
+
     def _person(self, subject: dict[str, Any], within: Resource) -> Resource | None:
         self.names_subject = self.names_subject or bool(subject.get("reference") or subject.get("identifier"))
         person = self.follow(subject, "Patient", self.subjects, within)
         if person is None:
-            self.displays.append(_text(subject.get("display")))
-        else:
+            self.displays.append(text_of(subject.get("display")))
+        elif self.is_new(person):
             self.people.append(person)
             self.subjects.identifiers.extend(_identifiers(person.get("identifier")))
             self.caveats.update(resource_caveats(person))
@@ -200,15 +235,15 @@ def read_evidence(
     `listed_by` are the reports and panels that list it: what has no subject of its own is about theirs.
     `own_bases` are the addresses of this endpoint itself.
     """
-    type_ = _text(resource.get("resourceType"))
+    type_ = text_of(resource.get("resourceType"))
     reader = _Reader(siblings, {same_base(base) for base in own_bases})
     reader.caveats.update(resource_caveats(resource))
     reader.read_referrals(resource)
     if type_ in ("ServiceRequest", "Task"):  # the hospital's copy of what we sent
         reader.names_referral = reader.names_referral or type_ == "ServiceRequest"
         reader.read_order(resource)
-        if type_ == "ServiceRequest" and _text(resource.get("id")):
-            reader.referrals.ids.append(RemoteReference(None, _text(resource.get("id"))))
+        if type_ == "ServiceRequest" and text_of(resource.get("id")):
+            reader.referrals.ids.append(RemoteReference(None, text_of(resource.get("id"))))
     reader.read_subject(resource)
     if type_ == "Encounter":
         reader.encounters.identifiers.extend(_identifiers(resource.get("identifier")))
@@ -216,35 +251,36 @@ def read_evidence(
         for one in listed_by[:_MOST_LISTS]:
             reader.caveats.update(resource_caveats(one))
             reader.read_subject(one)
-            if not _based_on(resource):
+            if not orders_of(resource):
                 reader.read_referrals(one)
     reader.read_specimens(resource)
     people = reader.people
+    bounded = reader.bounded
     shown = [text for text in reader.displays if looks_like_a_name(text)]
     return Evidence(
         type=type_,
-        status=_text(resource.get("status")),
-        referral_identifiers=tuple(dict.fromkeys(reader.referrals.identifiers)),
-        referral_ids=tuple(dict.fromkeys(reader.referrals.ids)),
+        status=text_of(resource.get("status")),
+        referral_identifiers=bounded(reader.referrals.identifiers),
+        referral_ids=bounded(reader.referrals.ids),
         names_referral=reader.names_referral,
-        subject_identifiers=tuple(dict.fromkeys(reader.subjects.identifiers)),
-        subject_ids=tuple(dict.fromkeys(reader.subjects.ids)),
+        subject_identifiers=bounded(reader.subjects.identifiers),
+        subject_ids=bounded(reader.subjects.ids),
         names_subject=reader.names_subject,
-        encounter_identifiers=tuple(dict.fromkeys(reader.encounters.identifiers)),
-        encounter_ids=tuple(dict.fromkeys(reader.encounters.ids)),
+        encounter_identifiers=bounded(reader.encounters.identifiers),
+        encounter_ids=bounded(reader.encounters.ids),
         not_a_person=reader.not_a_person,
-        names=tuple(dict.fromkeys([name for one in people for name in _names(one)] + shown)),
-        birth_dates=tuple(dict.fromkeys(filter(None, (_text(one.get("birthDate")) for one in people)))),
-        sexes=tuple(dict.fromkeys(filter(None, (_text(one.get("gender")) for one in people)))),
+        names=bounded([name for one in people for name in _names(one)] + shown, _MOST_NAMES),
+        birth_dates=bounded(filter(None, (text_of(one.get("birthDate")) for one in people)), _MOST_NAMES),
+        sexes=bounded(filter(None, (text_of(one.get("gender")) for one in people)), _MOST_NAMES),
         caveats=tuple(one for one in CAVEATS if one in reader.caveats),
     )
 
 
 def listed_members(resource: Resource) -> Iterator[str]:
     """The Observations that a report or panel lists, as `Observation/id`."""
-    field_ = _LISTS.get(_text(resource.get("resourceType")), "")
-    for one in _objects(resource.get(field_)):
-        member = _text(one.get("reference")).partition("/_history/")[0]
+    field_ = _LISTS.get(text_of(resource.get("resourceType")), "")
+    for one in objects_of(resource.get(field_)):
+        member = text_of(one.get("reference")).partition("/_history/")[0]
         if member.startswith("Observation/") and len(member) <= _LONGEST_REFERENCE:
             yield member
 
@@ -274,58 +310,23 @@ def is_another_person(one: Resource, other: Resource) -> bool:
         (
             set(map(bare_name, _names(person))),
             set(_identifiers(person.get("identifier"))),
-            {_text(person.get("birthDate"))} - {""},
-            {_text(person.get("gender"))} - {""},
+            {text_of(person.get("birthDate"))} - {""},
+            {text_of(person.get("gender"))} - {""},
         )
         for person in (one, other)
     )
     return sum(bool(a and b and a.isdisjoint(b)) for a, b in zip(*sides, strict=True)) > 1
 
 
-def same_base(base: str) -> str:
-    """A server's address as far as it tells servers apart: not by scheme, letter case or default port."""
-    _, _, rest = base.strip().rstrip("/").rpartition("://")
-    host, slash, path = rest.partition("/")
-    return f"{host.casefold().removesuffix(':443').removesuffix(':80')}{slash}{path}"
-
-
-def _based_on(resource: Resource) -> list[dict[str, Any]]:
-    type_ = _text(resource.get("resourceType"))
-    fields = _REFERRAL_FIELDS.get(type_, ("basedOn",))
-    found = [item for name in fields for item in _objects(resource.get(name))]
-    related = [
-        item for context in _objects(resource.get("context")) for item in _objects(context.get("related"))
-    ]
-    return found + [item for item in related if _type_of(item) == "ServiceRequest"]  # of a DocumentReference
-
-
-def _of_context(resource: Resource) -> Iterator[dict[str, Any]]:
-    """A DocumentReference names its Encounters one level deeper."""
-    for context in _objects(resource.get("context")):
-        yield from _objects(context.get("encounter"))
-
-
 def _differ(one: dict[str, Any], other: Any) -> bool:
     """Whether two references are known to be to different things, as far as their words tell."""
     if not isinstance(other, dict):
         return True
-    literals = [_text(each.get("reference")).partition("/_history/")[0] for each in (one, other)]
+    literals = [text_of(each.get("reference")).partition("/_history/")[0] for each in (one, other)]
     if all(literals):
         return literals[0] != literals[1]
     numbers = [next(_identifiers(each.get("identifier")), None) for each in (one, other)]
     return numbers[0] is None or numbers[0] != numbers[1]
-
-
-def _type_of(reference: dict[str, Any]) -> str:
-    """Resource type a reference names, "" where it does not say (logical, contained, urn:uuid)."""
-    literal = _text(reference.get("reference"))
-    if literal and not literal.startswith(("#", "urn:")):
-        if "?" in literal:
-            return literal.split("?", 1)[0].rsplit("/", 1)[-1]
-        parts = literal.split("/_history/", 1)[0].rsplit("/", 2)
-        if len(parts) >= 2:
-            return parts[-2]
-    return _text(reference.get("type"))
 
 
 def _conditional(reference: str) -> Iterator[Identifier]:
@@ -336,27 +337,17 @@ def _conditional(reference: str) -> Iterator[Identifier]:
 
 
 def _identifiers(value: Any) -> Iterator[Identifier]:
-    for item in _objects(value):
-        if _text(item.get("value")):
-            yield Identifier(_text(item.get("system")) or None, _text(item["value"]))
+    for item in objects_of(value):
+        if text_of(item.get("value")):
+            yield Identifier(text_of(item.get("system")) or None, text_of(item["value"]))
 
 
 def _names(person: Resource) -> Iterator[str]:
     """Names in one text each; an anonymous one only in the form that our own pseudonyms have."""
-    for name in _objects(person.get("name")):
+    for name in objects_of(person.get("name")):
         given = name.get("given")
-        parts = [_text(name.get("family")), *(map(_text, given) if isinstance(given, list) else ())]
-        text = _text(name.get("text")) or " ".join(filter(None, parts))
-        use = _text(name.get("use"))
+        parts = [text_of(name.get("family")), *(map(text_of, given) if isinstance(given, list) else ())]
+        text = text_of(name.get("text")) or " ".join(filter(None, parts))
+        use = text_of(name.get("use"))
         if text and use != "nickname" and (use != "anonymous" or text.upper().startswith("BN-")):
             yield text
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    """The JSON objects of a list, or the one object; [] for anything else."""
-    listed = value if isinstance(value, list) else [value]
-    return [item for item in listed if isinstance(item, dict)]
-
-
-def _text(value: Any) -> str:
-    return value.strip() if isinstance(value, str) else ""

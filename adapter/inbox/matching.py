@@ -2,7 +2,8 @@
 
 Certain is: one live referral addressed to this very hospital, with a subject that agrees wherever it
 can be resolved; or exactly one person by our own identity, or by a national or insurance number under a
-system agreed with the hospital (or confirmed by name or day of birth), and no referral of ours named.
+system agreed with the hospital (or confirmed by name or day of birth), and no referral of ours named. A
+number alone is certain only of people whose Patient of ours this hospital holds: numbers can be guessed.
 Nothing may contradict it: not a name, a date of birth or a sex, nor an identifier that is nobody's here;
 nor may the resource say that it is about something else than it seems (`caveats`). Everything else waits
 for a person, with the candidates ranked.
@@ -52,6 +53,7 @@ UNMATCHED_REASONS = (
     "birth-date-differs",
     "sex-differs",
     "uncorroborated",
+    "not-sent-there",
     "server-unclear",
     "name-and-birth-date-only",
     "person-unknown",
@@ -86,6 +88,8 @@ class KnownCadre:
     birth_date: date | str  # a year, or year and month, where no more is known
     pseudonym: str | None = None
     sex: str | None = None  # FHIR's male or female; None where it is not known
+    identity: str | None = None  # of that Patient
+    is_held: bool = False  # whether this hospital holds this person's Patient of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +278,10 @@ def _about_numbers(evidence: Evidence, found: LookupResult, people: set[str]) ->
         return ["person-unknown" if known else "no-evidence"]
     if len({item.cadre for item in found.by_number}) > 1:
         return ["several-people"]
-    reasons = _contradictions(evidence, found, found.by_number[0].cadre)
+    cadre = found.by_number[0].cadre
+    reasons = _contradictions(evidence, found, cadre)
+    if not found.people[cadre].is_held:
+        reasons.append("not-sent-there")
     if found.has_unknown_identity:
         reasons.append("person-unknown")
     if not reasons and not people:

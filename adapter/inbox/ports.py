@@ -4,19 +4,19 @@ The inbox knows neither store. `adapter.pipeline` hands in objects of these shap
 """
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from adapter.fulfilment_effects import FulfilmentEffect
-from adapter.inbox.evidence import Evidence, Identifier, RemoteReference, same_base
+from adapter.inbox.evidence import Evidence, Identifier, RemoteReference
 from adapter.inbox.local_writes import ResultPlan, StoredResult
 from adapter.inbox.matching import KnownCadre, KnownReferral, LookupResult, NumberMatch
+from adapter.inbox.references import same_base
 
 __all__ = [
-    "MOST_LOOKED_UP",
     "RecordWriter",
     "ReferenceDirectory",
     "ReversibleRecordWriter",
@@ -25,7 +25,8 @@ __all__ = [
     "named_days",
 ]
 
-MOST_LOOKED_UP = 50  # identifiers or ids of one sort that are looked up
+Named = TypeVar("Named")
+
 _FEW = 5  # names, and dates of birth
 _IDENTITY = re.compile(r"[0-9a-f]{32}")
 _SEPARATORS = re.compile(r"[-{}\s]")
@@ -54,35 +55,43 @@ class ReferenceDirectory(Protocol):
     def own_bases(self) -> frozenset[str]:
         """Base URLs of this endpoint, without a slash at the end."""
 
-    def referral_by_identity(self, value: str) -> KnownReferral | None:
-        """The referral whose ServiceRequest or Task has that identity of ours, at whichever hospital."""
+    def referrals_by_identity(self, values: Collection[str]) -> Mapping[str, KnownReferral]:
+        """The referrals whose ServiceRequest or Task has one of these identities of ours, at whichever
+        hospital, by identity.
+        """
 
-    def referral_by_remote_id(self, id: str) -> KnownReferral | None:
-        """The referral that is `ServiceRequest/<id>` at this hospital."""
+    def referrals_by_remote_id(self, ids: Collection[str]) -> Mapping[str, KnownReferral]:
+        """The referrals that are `ServiceRequest/<id>` at this hospital, by id."""
 
-    def cadre_by_identity(self, value: str) -> str | None:
-        """Key of the person with that identity of ours at this hospital."""
+    def cadres_by_identity(self, values: Collection[str]) -> Mapping[str, str]:
+        """Keys of the people with one of these identities of ours at this hospital, by identity."""
 
-    def cadre_by_remote_id(self, id: str) -> str | None:
-        """Key of the person who is `Patient/<id>` at this hospital."""
+    def cadres_by_remote_id(self, ids: Collection[str]) -> Mapping[str, str]:
+        """Keys of the people who are `Patient/<id>` at this hospital, by id."""
 
-    def cadre_by_encounter(self, *, identity: str | None = None, id: str | None = None) -> str | None:
-        """Key of the person whose Encounter has that identity of ours, or that id, at this hospital."""
+    def cadres_by_encounter_identity(self, values: Collection[str]) -> Mapping[str, str]:
+        """Keys of the people whose Encounter has one of these identities of ours at this hospital."""
 
-    def cadres_by_identifier(self, value: str) -> Sequence[str]:
-        """Keys of the people with that national or insurance number."""
+    def cadres_by_encounter_id(self, ids: Collection[str]) -> Mapping[str, str]:
+        """Keys of the people whose Encounter is `Encounter/<id>` at this hospital, by id."""
 
-    def number_forms(self, values: Sequence[str]) -> Collection[str]:
+    def cadres_by_identifier(self, values: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """Keys of the people with these national or insurance numbers, by number."""
+
+    def number_forms(self, values: Collection[str]) -> Collection[str]:
         """The forms in which national or insurance numbers that are written so are recorded."""
 
-    def cadres_by_name(self, name: str, birth_date: str) -> Sequence[str]:
-        """Keys of the people of that name, however it is spelt, who were born on that day."""
+    def cadres_by_name(self, said: Collection[tuple[str, str]]) -> Sequence[str]:
+        """Keys of the people of these names, however they are spelt, who were born on the day beside."""
 
     def referral(self, key: str) -> KnownReferral | None:
         """The referral of that key."""
 
     def cadre(self, key: str) -> KnownCadre | None:
         """The person of that key."""
+
+    def people(self, keys: Collection[str]) -> Mapping[str, KnownCadre]:
+        """The people of these keys who are in the records, by key."""
 
     def audit_subject(self, cadre: str) -> str:
         """The person's opaque subject for the audit (a keyed hash)."""
@@ -114,22 +123,16 @@ class ReversibleRecordWriter(RecordWriter, Protocol):
 
 
 def look_up_evidence(said: Evidence, directory: ReferenceDirectory) -> LookupResult:
-    """Look everything up that the evidence points at. Reads only."""
+    """Look everything up that the evidence points at, each sort at once. Reads only."""
     referrals, unplaced, strange_referral = _referrals(said, directory)
     identities, strange_identity = _identities(said, directory)
-    ids = [key for one in _nowhere(said.subject_ids) if (key := directory.cadre_by_remote_id(one.id))]
-    numbers: dict[str, bool] = {}
-    strange_number = False
-    for one in said.subject_identifiers[:MOST_LOOKED_UP]:
-        if not _is_ours(one, directory):
-            trusted = one.system in directory.number_systems
-            cadres = directory.cadres_by_identifier(one.value)
-            strange_number = strange_number or (trusted and not cadres)
-            for cadre in cadres:
-                numbers[cadre] = numbers.get(cadre, False) or trusted
-    named = _by_name(said, directory)
+    nowhere = [one.id for one in _nowhere(said.subject_ids)]
+    remote = directory.cadres_by_remote_id(nowhere)
+    ids = [remote[one] for one in nowhere if one in remote]
+    numbers, strange_number = _numbers(said, directory)
+    named = directory.cadres_by_name(named_days(said))
     everyone = {*identities, *ids, *numbers, *named, *(found.cadre for found in referrals.values())}
-    people = {key: person for key in sorted(everyone) if (person := directory.cadre(key))}
+    people = dict(sorted(directory.people(everyone).items()))
     return LookupResult(
         hospital=directory.hospital,
         # who left the records is nobody here, whatever a ledger or an index still holds
@@ -146,28 +149,36 @@ def look_up_evidence(said: Evidence, directory: ReferenceDirectory) -> LookupRes
     )
 
 
+def _numbers(said: Evidence, directory: ReferenceDirectory) -> tuple[dict[str, bool], bool]:
+    """Who has a number that is given, and whether under an agreed system; whether one under such a system is
+    nobody's.
+    """
+    given = [one for one in said.subject_identifiers if not _is_ours(one, directory)]
+    found = directory.cadres_by_identifier([one.value for one in given])
+    numbers: dict[str, bool] = {}
+    strange = False
+    for one in given:
+        is_trusted = one.system in directory.number_systems
+        cadres = found.get(one.value, ())
+        strange = strange or (is_trusted and not cadres)
+        for cadre in cadres:
+            numbers[cadre] = numbers.get(cadre, False) or is_trusted
+    return numbers, strange
+
+
 def _referrals(
     said: Evidence, directory: ReferenceDirectory
 ) -> tuple[dict[str, KnownReferral], frozenset[str], bool]:
     """The referrals that are named, by key; which of them by an id of no certain server alone; and whether
     an identity of ours among them is no referral's.
     """
-    certain: dict[str, KnownReferral] = {}
-    strange = False
-    for one in said.referral_identifiers[:MOST_LOOKED_UP]:
-        found = next(filter(None, map(directory.referral_by_identity, as_identity(one, directory))), None)
-        if found:
-            certain[found.key] = found
-        elif one.system is not None and _is_ours(one, directory):
-            strange = True
-    for remote in _there(said.referral_ids, directory):
-        if found := directory.referral_by_remote_id(remote.id):
-            certain[found.key] = found
-    unplaced = {
-        found.key: found
-        for one in _nowhere(said.referral_ids)
-        if (found := directory.referral_by_remote_id(one.id))
-    }
+    ours, strange = _by_identity(said.referral_identifiers, directory, directory.referrals_by_identity)
+    certain = {found.key: found for found in ours}
+    placed = [one.id for one in _there(said.referral_ids, directory)]
+    nowhere = [one.id for one in _nowhere(said.referral_ids)]
+    remote = directory.referrals_by_remote_id({*placed, *nowhere})
+    certain |= {remote[one].key: remote[one] for one in placed if one in remote}
+    unplaced = {remote[one].key: remote[one] for one in nowhere if one in remote}
     return {**certain, **unplaced}, frozenset(unplaced.keys() - certain.keys()), strange
 
 
@@ -175,36 +186,34 @@ def _identities(said: Evidence, directory: ReferenceDirectory) -> tuple[list[str
     """The people whom identities of ours or ids at the hospital's own server name, each once; and whether
     there is an identity under our system that is nobody's. The hospital may have ids of its own.
     """
-    found: dict[str, None] = {}
-    strange = False
-    for one in said.subject_identifiers[:MOST_LOOKED_UP]:
-        key = next(filter(None, map(directory.cadre_by_identity, as_identity(one, directory))), None)
-        if key:
-            found[key] = None
+    found, strange = _by_identity(said.subject_identifiers, directory, directory.cadres_by_identity)
+    ids = [one.id for one in _there(said.subject_ids, directory)]
+    remote = directory.cadres_by_remote_id(ids)
+    found += [remote[one] for one in ids if one in remote]
+    # whose visit it is that the hospital examined for
+    found += _by_identity(said.encounter_identifiers, directory, directory.cadres_by_encounter_identity)[0]
+    ids = [one.id for one in _there(said.encounter_ids, directory)]
+    remote = directory.cadres_by_encounter_id(ids)
+    found += [remote[one] for one in ids if one in remote]
+    return list(dict.fromkeys(found)), strange
+
+
+def _by_identity(
+    given: Sequence[Identifier],
+    directory: ReferenceDirectory,
+    look_up: Callable[[Collection[str]], Mapping[str, Named]],
+) -> tuple[list[Named], bool]:
+    """What is found by an identity of ours; and whether one under our own system is of nothing."""
+    forms = {one: as_identity(one, directory) for one in given}
+    known = look_up({value for values in forms.values() for value in values})
+    found, strange = [], False
+    for one, values in forms.items():
+        mine = next((known[value] for value in values if value in known), None)
+        if mine is not None:
+            found.append(mine)
         elif one.system is not None and _is_ours(one, directory):
             strange = True
-    for remote in _there(said.subject_ids, directory):
-        if key := directory.cadre_by_remote_id(remote.id):
-            found[key] = None
-    found.update(dict.fromkeys(_by_encounter(said, directory)))
-    return list(found), strange
-
-
-def _by_encounter(said: Evidence, directory: ReferenceDirectory) -> Iterator[str]:
-    """Whose visit it is that the hospital examined for."""
-    for one in said.encounter_identifiers[:MOST_LOOKED_UP]:
-        for value in as_identity(one, directory):
-            if key := directory.cadre_by_encounter(identity=value):
-                yield key
-    for remote in _there(said.encounter_ids, directory):
-        if key := directory.cadre_by_encounter(id=remote.id):
-            yield key
-
-
-def _by_name(said: Evidence, directory: ReferenceDirectory) -> list[str]:
-    """Who has a name that was given and was born on a day that was given, each once."""
-    found = (cadre for name, day in named_days(said) for cadre in directory.cadres_by_name(name, day))
-    return list(dict.fromkeys(found))
+    return found, strange
 
 
 def named_days(said: Evidence) -> list[tuple[str, str]]:
@@ -235,9 +244,9 @@ def as_identity(one: Identifier, directory: ReferenceDirectory) -> list[str]:
 def _there(ids: Sequence[RemoteReference], directory: ReferenceDirectory) -> list[RemoteReference]:
     """Literal references to the hospital's own server; ids of any other server mean nothing here."""
     bases = {same_base(base) for base in directory.bases}
-    return [one for one in ids[:MOST_LOOKED_UP] if one.base is not None and same_base(one.base) in bases]
+    return [one for one in ids if one.base is not None and same_base(one.base) in bases]
 
 
 def _nowhere(ids: Sequence[RemoteReference]) -> list[RemoteReference]:
     """Ids that are held neither here nor said to be of any server."""
-    return [one for one in ids[:MOST_LOOKED_UP] if one.base is None]
+    return [one for one in ids if one.base is None]

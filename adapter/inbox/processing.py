@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection
@@ -16,7 +15,6 @@ from sqlalchemy.exc import OperationalError
 
 from adapter import audit
 from adapter.database import write_transaction
-from adapter.fhir.codec import Resource
 from adapter.inbox import local_writes, matching
 from adapter.inbox.awaiting import names_awaited
 from adapter.inbox.evidence import Evidence, read_evidence, says_otherwise
@@ -25,6 +23,7 @@ from adapter.inbox.matching import Candidate, CertainMatch, LookupResult, Match,
 from adapter.inbox.ordering import CORRECTIONS, ORDER_DOUBTS, VersionStatus, issued_at, latest, older
 from adapter.inbox.ports import RecordWriter, ReferenceDirectory, look_up_evidence
 from adapter.inbox.queue import InboxQueue, match_in_turns, next_look
+from adapter.inbox.siblings import Siblings
 from adapter.inbox.store import InboxItem, InboxStore
 from adapter.telemetry import INBOX_ITEMS, get_logger
 
@@ -144,21 +143,14 @@ def _read(
     lists = (
         () if resource.get("subject") else store.listed_by(item.hospital, f"{item.type}/{item.resource_id}")
     )
-    people: set[str] = set()
-    asked = {f"{item.type}/{item.resource_id}"}
-
-    @cache
-    def sibling(reference: str) -> Resource | None:
-        asked.add(reference)
-        found = store.newest_version(item.hospital, reference)
-        if found is not None and reference.startswith("Patient/"):
-            people.add(reference)
-        return found
-
-    said = read_evidence(resource, sibling, listed_by=lists, own_bases=directory.own_bases)
-    if any(store.was_somebody_else(item.hospital, one) for one in people):
+    siblings = Siblings(store, item.hospital, directory.own_bases)
+    siblings.fetch((resource, *lists))
+    said = read_evidence(resource, siblings, listed_by=lists, own_bases=directory.own_bases)
+    if siblings.changed_people:
         said = replace(said, caveats=(*said.caveats, "patient-changed"))
-    return said, asked
+    if not siblings.is_whole:
+        said = replace(said, caveats=tuple(dict.fromkeys((*said.caveats, "too-many-references"))))
+    return said, (f"{item.type}/{item.resource_id}", *siblings.asked)
 
 
 def _with_doubts(match: Match, reading: ItemReading, item: InboxItem) -> Match:

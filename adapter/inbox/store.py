@@ -3,10 +3,27 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, select, update
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    String,
+    bindparam,
+    cast,
+    column,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from adapter.awaited import await_names
 from adapter.database import read_transaction
@@ -15,9 +32,10 @@ from adapter.inbox.evidence import is_another_person, listed_members
 from adapter.inbox.matching import Candidate
 from adapter.inbox.tables import STATES, inbox_item, inbox_listing, inbox_mark
 
-__all__ = ["InboxItem", "InboxStore", "inbox_item_of"]
+__all__ = ["InboxItem", "InboxStore", "inbox_item_of", "newest_items"]
 
 _MOST_LISTS = 5  # reports and panels that list one result
+_MOST_LISTED_BYTES = 32 * 1024 * 1024
 _MOST_OTHERS = 200
 _MOST_PEOPLE = 20  # versions of one Patient
 _UNSEEN = (inbox_item.c.state == "ignored") & (inbox_item.c.settled_by == "matching")
@@ -153,6 +171,25 @@ class InboxStore:
             body = connection.execute(query).scalar()
         return codec.loads(body) if body else None
 
+    def newest_versions(
+        self, hospital: str, references: Collection[str], most_bytes: int
+    ) -> tuple[dict[str, codec.Resource], int]:
+        """The newest versions of these `Type/id` that this hospital sent here, in two statements; and how
+        many of so many bytes are left: below zero where some were not read for that.
+        """
+        rows = codec.dumps({one: one.partition("/")[::2] for one in references}).decode()
+        newest = newest_items(self.engine.dialect.name)
+        with read_transaction(self.engine) as connection:
+            found = connection.execute(newest, {"rows": rows, "hospital": hospital}).all()
+            names: dict[int, str] = {}
+            for name, item, size in found:
+                most_bytes -= size
+                if most_bytes >= 0:
+                    names[item] = name
+            query = select(inbox_item.c.id, inbox_item.c.body).where(inbox_item.c.id.in_(names))
+            bodies = connection.execute(query).all() if names else []
+        return {names[item]: codec.loads(body) for item, body in bodies}, most_bytes
+
     def was_somebody_else(self, hospital: str, reference: str) -> bool:
         """Whether what the hospital sent under that `Patient/id` was somebody else before."""
         query = select(inbox_item.c.body).where(
@@ -186,8 +223,8 @@ class InboxStore:
         )
         with read_transaction(self.engine) as connection:
             names = connection.execute(query).scalars().all()
-        found = (self.newest_version(hospital, name) for name in names)
-        return [one for one in found if one is not None and reference in listed_members(one)]
+        found, _ = self.newest_versions(hospital, names, _MOST_LISTED_BYTES) if names else ({}, 0)
+        return [found[name] for name in names if name in found and reference in listed_members(found[name])]
 
     def others_of(self, item: InboxItem, cadre: str) -> list[codec.Resource]:
         """What else of that type this hospital sent about that person and is in the record; the newest."""
@@ -274,6 +311,26 @@ class InboxStore:
                 settled_by=by,
             )
         )
+
+
+@cache
+def newest_items(dialect: str) -> Select[Any]:
+    """`Type/id`, number and size of the newest versions at `hospital`. `rows`: `Type/id` -> [type, id]. Each
+    is looked up by itself, however many versions it has.
+    """
+    rows: ColumnElement[Any] = bindparam("rows", type_=String)
+    made = func.json_each(rows if dialect == "sqlite" else cast(rows, JSON))
+    line = made.table_valued(column("key", String), column("value", JSON), name="line")
+    item = inbox_item.alias("version")
+    mine = (
+        item.c.hospital == bindparam("hospital"),
+        item.c.type == line.c.value[0].as_string(),
+        item.c.resource_id == line.c.value[1].as_string(),
+    )
+    newest = select(item.c.id).where(*mine).order_by(item.c.id.desc()).limit(1).correlate(line)
+    size = func.length(inbox_item.c.body)
+    joined = line.join(inbox_item, inbox_item.c.id == newest.scalar_subquery())
+    return select(line.c.key, inbox_item.c.id, size).select_from(joined)
 
 
 def inbox_item_of(row: Row[Any]) -> InboxItem:

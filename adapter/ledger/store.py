@@ -18,7 +18,7 @@ from sqlalchemy import (
     update,
 )
 
-from adapter.awaited import line_name, note_arrivals
+from adapter.awaited import identity_name, line_name, note_arrivals
 from adapter.database import read_transaction, write_transaction
 from adapter.errors import PlanChanged
 from adapter.ledger import reassignment
@@ -281,8 +281,9 @@ class LedgerStore:
         for group in bulk_statements.settlement_groups(lease.hospital, changed):
             connection.execute(self._settling, group)
         known = {row["b_identity"]: row["remote_id"] for row in changed if row["remote_id"]}
-        named = [one for identity, one in known.items() if one != lines[identity].remote_id]
-        note_arrivals(connection, (line_name(lease.hospital, one) for one in named))
+        named = {identity: one for identity, one in known.items() if one != lines[identity].remote_id}
+        names = [line_name(lease.hospital, one) for one in named.values()]
+        note_arrivals(connection, [*map(identity_name, named), *names])
         moved = [line.rank for row in changed if has_new_remote_id(line := lines[row["b_identity"]], row)]
         if moved:
             self._send_again(connection, lease, min(moved), list(lines), now)

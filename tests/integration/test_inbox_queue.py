@@ -1,11 +1,12 @@
 """Which items are looked at, and when: in turns, and again only for a reason."""
 
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 import pytest
 from inbox_centre import CCCD, NOW, OURS, Centre
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, event, select, update
 
 from adapter.awaited import awaited_name, line_name, note_arrivals
 from adapter.database import read_transaction, write_transaction
@@ -157,3 +158,34 @@ def test_an_upgraded_database_looks_at_what_waits(centre: Centre) -> None:
         connection.execute(update(inbox_item).values(due_at=inbox_item.c.received_at))
     assert centre.process() == {"unmatched": 1}
     assert item.id in awaiting(centre)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_report_with_thousands_of_references_costs_a_few_statements(centre: Centre, known: bool) -> None:
+    """It waits, and says why; it does not hold up the thread that matches for everybody."""
+    if known:
+        for number in range(60):
+            centre.receive({"resourceType": "ServiceRequest", "status": "active"}, f"s{number}")
+        centre.process()
+    report = {
+        "resourceType": "DiagnosticReport",
+        "status": "final",
+        "code": {"text": "Sinh hoá"},
+        "basedOn": [{"reference": f"ServiceRequest/s{number}"} for number in range(6000)],
+        "result": [{"reference": f"Observation/o{number}"} for number in range(6000)],
+    }
+    centre.receive(report, "r1")
+    statements: list[str] = []
+
+    def note(*args: Any) -> None:
+        statements.append(args[2])
+
+    event.listen(centre.engine, "before_cursor_execute", note)
+    started = monotonic()
+    assert centre.process() == {"unmatched": 1}
+    took = monotonic() - started
+    event.remove(centre.engine, "before_cursor_execute", note)
+    assert len(statements) < 60
+    assert took < 3  # a hundredth of what it was, on a machine that has other work too
+    item = next(one for one in centre.inbox.items("unmatched") if one.type == "DiagnosticReport")
+    assert "too-many-references" in item.reasons

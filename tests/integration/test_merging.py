@@ -225,9 +225,9 @@ def test_a_result_for_the_loser_is_the_survivors(site: Site) -> None:
     assert loser is not None
     site.merge(despite_numbers=True)
     directory = inbox._directories(site.adapter)(RETRACTS)
-    assert directory.cadre_by_remote_id(loser["id"]) == site.survivor
+    assert directory.cadres_by_remote_id([loser["id"]]) == {loser["id"]: site.survivor}
     number = next(one["value"] for one in loser["identifier"] if "record" in one["system"])
-    assert directory.cadre_by_identity(number) == site.survivor
+    assert directory.cadres_by_identity([number]) == {number: site.survivor}
     referrals = [one for one in site.adapter.records.of_cadre(site.survivor) if isinstance(one, Referral)]
     for referral in referrals:
         found = directory.referral(referral.key)

@@ -22,8 +22,8 @@ from adapter.inbox.matching import (
 )
 
 OURS = "https://cadre-health.example/fhir/sid/record"
-AN = KnownCadre("CB0001", "Nguyễn Văn An", date(1955, 3, 14))
-BINH = KnownCadre("CB0002", "Trần Thị Bình", date(1960, 7, 1))
+AN = KnownCadre("CB0001", "Nguyễn Văn An", date(1955, 3, 14), is_held=True)
+BINH = KnownCadre("CB0002", "Trần Thị Bình", date(1960, 7, 1), is_held=True)
 PEOPLE = {person.key: person for person in (AN, BINH)}
 REFERRAL = KnownReferral("GT-001", "CB0001", "bv-tinh")
 
@@ -34,7 +34,7 @@ def _report(**more: Any) -> dict[str, Any]:
 
 def _decide(resource: dict[str, Any], siblings: dict[str, Any] | None = None, **found: Any) -> Match:
     said = read_evidence(resource, (siblings or {}).get)
-    return decide_match(said, LookupResult(hospital="bv-tinh", people=PEOPLE, **found))
+    return decide_match(said, LookupResult(hospital="bv-tinh", **{"people": PEOPLE, **found}))
 
 
 BASED = _report(basedOn=[{"reference": "ServiceRequest/77"}])
@@ -305,3 +305,19 @@ _JSON = st.recursive(
 def test_evidence_never_raises(resource: dict[str, Any]) -> None:
     said = read_evidence(resource, lambda _: resource)
     assert isinstance(decide_match(said, LookupResult(hospital="bv-tinh")), Unmatched)
+
+
+STRANGER = KnownCadre("CB0003", "Nguyễn Văn An", date(1955, 3, 14))
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+@pytest.mark.parametrize("resource", [WITH_PATIENT, _report(), _report(subject={"reference": "Patient/p1"})])
+def test_a_number_alone_finds_nobody_whom_the_hospital_was_never_sent(
+    resource: Any, is_trusted: bool
+) -> None:
+    """However well name and date of birth fit: who guesses a number may know those too."""
+    found = {"by_number": (NumberMatch("CB0003", is_trusted),), "people": {"CB0003": STRANGER}}
+    match = _decide(resource, {"Patient/p1": PATIENT}, **found)
+    assert isinstance(match, Unmatched)
+    assert "not-sent-there" in match.reasons
+    assert [one.cadre for one in match.candidates] == ["CB0003"]

@@ -7,13 +7,11 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
-from adapter.disclosure.pseudonymisation import pseudonymised
 from adapter.fulfilment_effects import FulfilmentEffect
 from adapter.inbox import linking as inbox_linking
 from adapter.inbox import processing as inbox
 from adapter.inbox.evidence import read_evidence
 from adapter.inbox.local_writes import ResultPlan, StoredResult
-from adapter.inbox.matching import KnownCadre, KnownReferral
 from adapter.inbox.ports import ReferenceDirectory
 from adapter.inbox.queue import InboxQueue
 from adapter.inbox.store import InboxItem, InboxStore
@@ -21,9 +19,9 @@ from adapter.mapping.result_extraction import extract_result
 from adapter.mapping.result_reading.measures import KnownMeasures
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.changed_records import note_changed_records
+from adapter.pipeline.inbound.hospital_directory import HospitalDirectory
 from adapter.pipeline.inbound.result_parts import known_measures
-from adapter.records.model import Cadre, Fulfilment, Referral, Result
-from adapter.records.serialisation import identifier_forms
+from adapter.records.model import Fulfilment, Referral, Result
 
 __all__ = [
     "item_reading",
@@ -37,7 +35,6 @@ __all__ = [
 ]
 
 _BEFORE_PLAN_SECONDS = 0.2
-_NUMBER_SYSTEMS = frozenset({"citizen_id", "national_id", "insurance_number"})
 
 
 def process_inbox(
@@ -157,7 +154,7 @@ def reassign_items(adapter: Adapter, connection: Connection, items: Sequence[Inb
 
 def item_reading(adapter: Adapter, hospital: str) -> tuple[InboxStore, ReferenceDirectory]:
     """What an item of this hospital is read with."""
-    return adapter.inbox, _Directory(adapter, hospital)
+    return adapter.inbox, HospitalDirectory(adapter, hospital)
 
 
 def mark_seen(
@@ -169,93 +166,8 @@ def mark_seen(
     )
 
 
-class _Directories:
-    """The directory of each hospital."""
-
-    def __init__(self, adapter: Adapter) -> None:
-        self._adapter = adapter
-
-    def __call__(self, hospital: str) -> "_Directory":
-        return _Directory(self._adapter, hospital)
-
-
-def _directories(adapter: Adapter) -> _Directories:
-    return _Directories(adapter)
-
-
-class _Directory:
-    """Referrals and people as one hospital refers to them: ledger first, then the records."""
-
-    def __init__(self, adapter: Adapter, hospital: str) -> None:
-        self._adapter = adapter
-        self.hospital = hospital
-        self.identifier_system = adapter.settings.centre.identifier_system
-        known = adapter.settings.hospitals.get(hospital)
-        systems = known.systems if known else {}
-        self.number_systems = frozenset(uri for name, uri in systems.items() if name in _NUMBER_SYSTEMS)
-        self.bases = frozenset({known.base_url, *known.base_urls} if known else ())
-        public = adapter.settings.public_url
-        self.own_bases = frozenset({public} if public else ())
-
-    def referral_by_identity(self, value: str) -> KnownReferral | None:
-        for name in dict.fromkeys((self.hospital, *self._adapter.settings.hospitals)):
-            for type_ in ("ServiceRequest", "Task"):
-                entry = self._adapter.ledger.by_identity(name, type_, value)
-                if entry is not None:
-                    return self.referral(entry.key)
-        return None
-
-    def referral_by_remote_id(self, id: str) -> KnownReferral | None:
-        entry = self._adapter.ledger.by_remote_id(self.hospital, "ServiceRequest", id)
-        return self.referral(entry.key) if entry else None
-
-    def cadre_by_identity(self, value: str) -> str | None:
-        entry = self._adapter.ledger.by_identity(self.hospital, "Patient", value)
-        return self._adapter.records.merges.survivor(entry.key) if entry else None
-
-    def cadre_by_remote_id(self, id: str) -> str | None:
-        entry = self._adapter.ledger.by_remote_id(self.hospital, "Patient", id)
-        return self._adapter.records.merges.survivor(entry.key) if entry else None
-
-    def cadre_by_encounter(self, *, identity: str | None = None, id: str | None = None) -> str | None:
-        ledger = self._adapter.ledger
-        entry = ledger.by_identity(self.hospital, "Encounter", identity) if identity else None
-        if entry is None and id:
-            entry = ledger.by_remote_id(self.hospital, "Encounter", id)
-        return self._adapter.records.merges.survivor(entry.cadre) if entry else None
-
-    def cadres_by_identifier(self, value: str) -> Sequence[str]:
-        return self._adapter.records.cadres_by_identifier(value)
-
-    def number_forms(self, values: Sequence[str]) -> Collection[str]:
-        return identifier_forms(values)
-
-    def cadres_by_name(self, name: str, birth_date: str) -> Sequence[str]:
-        return self._adapter.records.cadres_by_name(name, birth_date)
-
-    def referral(self, key: str) -> KnownReferral | None:
-        found = self._adapter.records.get(Referral.kind, key)
-        if not isinstance(found, Referral):
-            return None
-        return KnownReferral(found.key, found.cadre, found.hospital, found.status)
-
-    def cadre(self, key: str) -> KnownCadre | None:
-        found = self._adapter.records.get(Cadre.kind, key)
-        if not isinstance(found, Cadre):
-            return None
-        identity = self._adapter.identities.of(self.hospital, "Patient", Cadre.kind, key)
-        return KnownCadre(found.key, found.name, found.birth_date, self._pseudonym(identity), str(found.sex))
-
-    def _pseudonym(self, identity: str) -> str:
-        identifier = {"system": self.identifier_system, "value": identity}
-        hidden = pseudonymised(
-            {"resourceType": "Patient", "identifier": [identifier]}, self.identifier_system
-        )
-        name: str = hidden["name"][0]["text"]
-        return name
-
-    def audit_subject(self, cadre: str) -> str:
-        return self._adapter.audit_subject(cadre)
+def _directories(adapter: Adapter) -> Callable[[str], HospitalDirectory]:
+    return lambda hospital: HospitalDirectory(adapter, hospital)
 
 
 class _Records:

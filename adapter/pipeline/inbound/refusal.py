@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from adapter.errors import FhirError, SettingsError
+from adapter.ledger.named_lines import lines_by_identity, lines_by_remote_id
 from adapter.pipeline.application import Adapter
 from adapter.records.erased_names import is_erased
 from adapter.records.serialisation import identifier_forms
@@ -28,25 +29,32 @@ def refuse_erased(adapter: Adapter, connection: Connection, change: VersionChang
         identities = adapter.identities
     except SettingsError:
         return  # without a key nobody was erased by it
+    named = sent - _known(connection, change.owner, sent)
     if is_erased(
         connection,
         identities,
         numbers={one for one in numbers if len(one) >= _SHORTEST},
-        sent={f"{change.owner}|{one}" for one in sent if not _is_known(adapter, change.owner, one)},
+        sent={f"{change.owner}|{one}" for one in named},
     ):
         raise FhirError(422, "business-rule", "fhir.not_kept")
 
 
-def _is_known(adapter: Adapter, hospital: str, named: str) -> bool:
-    """Whether it is of somebody who is in the records, perhaps again."""
-    ledger = adapter.ledger
-    if "/" in named:
-        line = ledger.by_remote_id(hospital, *named.split("/", 1))
-    else:
-        line = ledger.by_identity(hospital, "Patient", named) or ledger.by_identity(
-            hospital, "ServiceRequest", named
-        )
-    return line is not None and line.key != ""
+def _known(connection: Connection, hospital: str, named: set[str]) -> set[str]:
+    """Those that are of somebody who is in the records, perhaps again."""
+    by_id: dict[str, list[str]] = {"Patient": [], "ServiceRequest": []}
+    identities = []
+    for one in named:
+        type_, slash, id_ = one.partition("/")
+        if slash:
+            by_id[type_].append(id_)
+        else:
+            identities.append(one)
+    lines = lines_by_identity(connection, (hospital,), tuple(by_id), identities)
+    known = {line.name for line in lines if line.key}
+    for type_, ids in by_id.items():
+        lines = lines_by_remote_id(connection, hospital, (type_,), ids)
+        known |= {f"{type_}/{line.name}" for line in lines if line.key}
+    return known
 
 
 def _identifier_values(node: Any, *, inside: bool = False) -> Iterator[str]:
