@@ -11,7 +11,7 @@ from adapter.inbox.queue import InboxQueue
 from adapter.inbox.store import InboxStore
 from adapter.insights import audit_log, backup_report, problems, trial_restore, withdrawals
 from adapter.ledger import erasure as ledger_erase
-from adapter.ledger import identity_key, reassignment
+from adapter.ledger import identity_key, named_lines, reassignment
 from adapter.ledger.active_mappings import ActiveMappingStore
 from adapter.ledger.disclosures import DisclosureStore
 from adapter.ledger.entries.bulk_statements import EntryInserter
@@ -31,7 +31,15 @@ from adapter.ledger.workers.registry import WorkerStore
 from adapter.operations import audit_head, backup
 from adapter.pipeline import configuration_changes
 from adapter.pipeline.inbound import changed_records, inbox
-from adapter.records import change_feed, doubles, erased_names, held_rows, reassignments, referral_answers
+from adapter.records import (
+    change_feed,
+    doubles,
+    erased_names,
+    held_rows,
+    lookups,
+    reassignments,
+    referral_answers,
+)
 from adapter.records import erasure as records_erase
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.importing import former_people, import_history, importer, undo
@@ -80,6 +88,8 @@ STORES: tuple[type | ModuleType, ...] = (
         receive,
         InboxStore,
         InboxQueue,
+        named_lines,
+        lookups,
         inbox_erase,
         repository,
         search_statements,

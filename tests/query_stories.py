@@ -20,7 +20,7 @@ from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
 from adapter.inbox.queue import InboxQueue
 from adapter.inbox.store import InboxStore
-from adapter.ledger import reassignment
+from adapter.ledger import named_lines, reassignment
 from adapter.ledger.disclosures import DisclosureStore, PersonDisclosure
 from adapter.ledger.entries.comparison import PlannedChange, compare
 from adapter.ledger.history.record_history import RecordHistoryStore
@@ -31,6 +31,7 @@ from adapter.ledger.repairs import Repair, RepairStore
 from adapter.ledger.schema.states import EntryEvent, EntryState
 from adapter.ledger.schema.values import DeliveryOutcome, Lease, LedgerEntry
 from adapter.ledger.store import LedgerStore
+from adapter.records import lookups
 from adapter.records.hidden_words import HiddenWords
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.merges import Merge, MergeStore
@@ -153,6 +154,11 @@ def looking(engine: Engine) -> None:
     store.hospitals_of([cadre(50), cadre(51)])
     assert store.by_identity(BV, "Encounter", identity(BV, "visit", f"{cadre(50)}.v"))
     assert store.by_remote_id(BV, "Patient", "r400")
+    with read_transaction(engine) as connection:
+        named = identity(BV, "visit", f"{cadre(50)}.v")
+        assert named_lines.lines_by_identity(connection, [BV, "bv-2"], ["Encounter"], [named])
+        assert named_lines.lines_by_remote_id(connection, BV, ["Patient"], ["r400"])
+        assert named_lines.held_records(connection, BV, "Patient", "cadre", [cadre(50)])
     assert list(store.parked(BV))
     assert store.count_stuck_retractions(BV)
     assert store.counts(BV)
@@ -213,7 +219,11 @@ def recording(engine: Engine) -> None:
     assert not list(store.iterate("result"))  # of a whole page it asks who each was merged into
     assert store.counts()
     assert store.cadres_by_identifier(f"{20:012}")
-    store.cadres_by_name("Nguyễn Văn An", "1955-03-14")
+    with read_transaction(engine) as connection:
+        lookups.cadres_by_names(connection, [("Nguyễn Văn An", "1955-03-14")])
+        assert lookups.cadres_by_identifiers(connection, [f"{20:012}"])
+        assert lookups.live_records(connection, "cadre", [cadre(1)])
+        lookups.survivors_of(connection, [cadre(1)])
     assert store.names_by_identifier(f"{20:012}")
     result = Result(
         key=f"{cadre(20)}.result",
@@ -349,6 +359,7 @@ def receiving(engine: Engine) -> None:
     assert inbox.listed_by(BV, "Observation/o1")
     assert not inbox.was_somebody_else(BV, "Patient/p1")
     assert inbox.newest_version(BV, "DiagnosticReport/i0")
+    assert inbox.newest_versions(BV, ["DiagnosticReport/i0", "DiagnosticReport/none"], 1000)[0]
     with write_transaction(engine) as connection:
         assert inbox.versions(connection, item)
         assert inbox.versions(connection, plain)

@@ -10,14 +10,13 @@ from sqlalchemy import Connection, Engine, Row, bindparam, case, func, insert, s
 from sqlalchemy.sql import Select
 
 from adapter.database import read_transaction, write_transaction
-from adapter.person_names import name_and_birth_date
 from adapter.records import reassignments
 from adapter.records import serialisation as bodies
 from adapter.records.change_feed import ChangeFeed, newest_position
 from adapter.records.merges import MergeStore, merge_person_records, with_owner
 from adapter.records.model import KINDS, Cadre, Fulfilment, Record, Referral, Result
 from adapter.records.referral_answers import open_again
-from adapter.records.tables import cadre_identifier, cadre_name, record, record_merge
+from adapter.records.tables import cadre_identifier, record, record_merge
 
 __all__ = ["RecordStore", "StoredRecord"]
 
@@ -211,15 +210,6 @@ class RecordStore:
     def cadres_by_identifier(self, value: str) -> list[str]:
         """Keys of the people with that national or insurance number, however it is spaced."""
         found = self.names_by_identifier(value)
-        others = self.merges.survivors(found)
-        return sorted({others.get(cadre, cadre) for cadre in found})
-
-    def cadres_by_name(self, name: str, birth_date: str) -> list[str]:
-        """Keys of the people of that name, however it is spelt, who were born on that day."""
-        value = name_and_birth_date(name, birth_date)
-        with read_transaction(self.engine) as connection:
-            query = select(cadre_name.c.cadre).where(cadre_name.c.value == value)
-            found = set(connection.execute(query).scalars())
         others = self.merges.survivors(found)
         return sorted({others.get(cadre, cadre) for cadre in found})
 

@@ -9,12 +9,12 @@ from sqlalchemy import Engine, column, table, text
 from unmade import emptied
 
 from adapter import database
-from adapter.database import migrate, write_transaction
+from adapter.database import migrate, read_transaction, write_transaction
 from adapter.fhir import codec
 from adapter.inbox.receive import ReceivedVersion, receive_version
 from adapter.inbox.store import InboxStore
 from adapter.inbox.tables import inbox_item
-from adapter.records.store import RecordStore
+from adapter.records.lookups import cadres_by_names
 
 MADE = "0015"
 LOINC, LOCAL = {"system": "http://loinc.org", "code": "1"}, {"system": "urn:l", "code": "A"}
@@ -85,4 +85,5 @@ def test_versions_are_found_again(upgraded: Engine) -> None:
 
 
 def test_people_are_found_by_name_and_birth_date(upgraded: Engine) -> None:
-    assert RecordStore(upgraded).cadres_by_name("NGUYEN VAN AN", "1955-03-14") == ["CB-1"]
+    with read_transaction(upgraded) as connection:
+        assert cadres_by_names(connection, [("NGUYEN VAN AN", "1955-03-14")]) == ["CB-1"]

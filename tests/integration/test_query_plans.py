@@ -27,7 +27,7 @@ from adapter.inbox import receive
 from adapter.inbox.queue import InboxQueue
 from adapter.inbox.store import InboxStore
 from adapter.inbox.tables import inbox_item
-from adapter.ledger import reassignment
+from adapter.ledger import named_lines, reassignment
 from adapter.ledger.disclosures import DisclosureStore
 from adapter.ledger.entries.bulk_statements import EntryInserter
 from adapter.ledger.history import receipts, retention
@@ -40,7 +40,7 @@ from adapter.ledger.schema import tables as ledger
 from adapter.ledger.shipments import ShipmentStore
 from adapter.ledger.store import LedgerStore
 from adapter.ledger.workers.registry import WorkerStore
-from adapter.records import change_feed, reassignments
+from adapter.records import change_feed, lookups, reassignments
 from adapter.records import tables as records
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.importing.import_writer import ImportWriter
@@ -118,6 +118,9 @@ METHODS: dict[Function, Reach | str] = {
     LedgerStore.hospitals_of: ROWS,
     LedgerStore.by_identity: ROWS,
     LedgerStore.by_remote_id: ROWS,
+    named_lines.lines_by_identity: ROWS,
+    named_lines.lines_by_remote_id: ROWS,
+    named_lines.held_records: ROWS,
     LedgerStore.parked: STATE,
     LedgerStore.count_stuck_retractions: STATE,
     LedgerStore.counts: _COUNTS,
@@ -158,7 +161,10 @@ METHODS: dict[Function, Reach | str] = {
     RecordStore.iterate: _WALKS,
     RecordStore.counts: _COUNTS,
     RecordStore.cadres_by_identifier: ROWS,
-    RecordStore.cadres_by_name: ROWS,
+    lookups.cadres_by_identifiers: ROWS,
+    lookups.cadres_by_names: ROWS,
+    lookups.live_records: ROWS,
+    lookups.survivors_of: ROWS,
     RecordStore.names_by_identifier: ROWS,
     RecordStore.save_result: ROWS,
     RecordStore.lives: ROWS,
@@ -220,6 +226,7 @@ METHODS: dict[Function, Reach | str] = {
     InboxStore.counts: _COUNTS,
     InboxStore.unmatched_backlog: STATE,
     InboxStore.newest_version: ROWS,
+    InboxStore.newest_versions: ROWS,
     InboxStore.versions: ROWS,
     InboxStore.lineage_versions: ROWS,
     InboxStore.of_lineage: ROWS,
