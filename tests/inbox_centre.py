@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, func, select, text
 from adapter.database import read_transaction, write_transaction
 from adapter.fhir import codec
 from adapter.fulfilment_effects import FulfilmentEffect
-from adapter.inbox import linking, processing
+from adapter.inbox import discarding, linking, processing
 from adapter.inbox.local_writes import ResultPlan, StoredResult
 from adapter.inbox.matching import KnownCadre, KnownReferral
 from adapter.inbox.queue import InboxQueue
@@ -263,6 +263,22 @@ class Centre:
             by="bs.hoa",
             now=NOW,
             **more,
+        )
+
+    def discard(self, item: int, reason: str = "thử nghiệm") -> None:
+        discarding.discard_item(
+            self.inbox,
+            item,
+            reason,
+            directory_of=self.directory,
+            by="bs.hoa",
+            now=NOW,
+            unchanged=lambda: None,
+        )
+
+    def reopen(self, item: int) -> None:
+        discarding.reopen_item(
+            self.inbox, item, directory_of=self.directory, by="bs.hoa", now=NOW, unchanged=lambda: None
         )
 
     def see(self, item: int) -> None:

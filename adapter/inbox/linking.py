@@ -1,20 +1,37 @@
 """A person says whose an item is, which referral it answers, or what it is a version of; or takes it back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+
+from sqlalchemy import Connection
 
 from adapter.database import write_transaction
-from adapter.errors import UsageError
-from adapter.inbox import matching
+from adapter.errors import Outdated, UsageError
 from adapter.inbox.erasure import ERASED_BODY
+from adapter.inbox.link_scope import (
+    ListedMember,
+    listed_items,
+    members_to_link,
+    named_referral,
+    version_that_holds,
+)
 from adapter.inbox.matching import READ_TYPES, CertainMatch
 from adapter.inbox.ports import ReferenceDirectory, ReversibleRecordWriter
-from adapter.inbox.processing import ItemReading, audit_item, decide_item, settle_item
+from adapter.inbox.processing import (
+    ItemReading,
+    audit_item,
+    contradictions_to,
+    decide_item,
+    settle_as_version,
+    settle_item,
+)
 from adapter.inbox.receive import RESULT_TYPES
 from adapter.inbox.store import InboxItem, InboxStore
 from adapter.texts import say
 
-__all__ = ["contradictions_to", "link_item", "mark_seen", "unlink_item"]
+__all__ = ["link_item", "mark_seen", "unlink_item"]
 
 
 def _unchecked() -> None:
@@ -37,63 +54,137 @@ def link_item(
 ) -> str:
     """A person says whose an item is, and which referral it answers; the item's new state.
 
-    Without `referral`, the one that the item itself names is taken if it is that person's. An item
-    that was applied to somebody else moves over. With `replaces` it is a later version of that item. What
-    contradicts it is refused, unless the person links `despite` it. `unchanged` may raise while the item is
-    locked: then nothing is done. Raises UsageError for what does not exist.
+    Without `referral`, the one that the item itself names is taken if it is that person's. An item that was
+    applied to somebody else moves over. The link holds for all versions of the result, of which the newest
+    goes into the record, and for what waits of that which a report lists. With `replaces` it is a later
+    version of that item. What contradicts it is refused, unless the person links `despite` it. `unchanged`
+    may raise while the item is locked: then nothing is done. Raises UsageError for what does not exist.
     """
     item = _linkable_item(store, item_id)
     directory = directory_of(item.hospital)
     if directory.cadre(cadre) is None:
         raise UsageError("inbox.no_cadre", cadre=cadre)
+    lineage = _lineage_of(store, item, replaces, cadre)
+    plan = _plan(store, item, lineage, directory, cadre=cadre, referral=referral, despite=despite)
+    settle = partial(
+        settle_item, store=store, directory=directory, records=records, now=now, by=by, despite=plan.against
+    )
+    with write_transaction(store.engine) as connection:
+        records.lives(cadre, connection=connection)
+        former = store.versions(connection, item)
+        unchanged()
+        store.join_lineage(connection, item, lineage)
+        versions = store.lineage_versions(connection, lineage)
+        if version_that_holds(item, versions).id != plan.newest.id:
+            raise Outdated("operation.outdated")  # another came this very moment
+        for key in _keys_elsewhere((*former, *versions), lineage, plan.match):
+            records.take_back(key, connection=connection)
+        held = plan.newest.state in ("applied", "linked")
+        state = settle(connection, item=plan.newest, versions=versions, match=plan.match, holds=held)
+        if state != "linked":
+            raise UsageError("inbox.not_newest", item=item_id)
+        for one in _versions_before(connection, store, item, plan.newest):
+            settle_as_version(connection, store, one, plan.match, now=now, by=by)
+        if plan.newest.id != item.id:
+            subject = directory.audit_subject(cadre)
+            audit_item(connection, item, "inbox.linked", subject, by=by, now=now, despite=plan.against)
+        for member in plan.members:
+            _link_member(connection, store, member, cadre, settle)
+        return state
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a link means: the version that goes into the record, and what is linked along with it."""
+
+    newest: InboxItem
+    match: CertainMatch
+    against: Sequence[str]  # it is linked despite these
+    members: Sequence[ListedMember]
+
+
+def _plan(
+    store: InboxStore,
+    item: InboxItem,
+    lineage: int,
+    directory: ReferenceDirectory,
+    *,
+    cadre: str,
+    referral: str | None,
+    despite: bool,
+) -> _Plan:
+    reading = _uncontradicted(store, item, directory, cadre, despite=despite)
+    newest = version_that_holds(item, list(reversed(store.of_lineage(lineage))))
+    referral = referral or named_referral(reading, item, cadre)
+    if newest.id != item.id:
+        reading = _uncontradicted(store, newest, directory, cadre, despite=despite)
+        known = newest.referral if newest.cadre == cadre else None
+        referral = referral or named_referral(reading, newest, cadre) or known
+    _check_referral(item, referral, cadre, directory)
+    against = contradictions_to(reading, directory, cadre)
+    match = CertainMatch(cadre, (referral,) if referral else ())
+    members = members_to_link(store, newest, reading, directory, match=match, despite=against)
+    return _Plan(newest, match, against, members)
+
+
+def _check_referral(item: InboxItem, referral: str | None, cadre: str, directory: ReferenceDirectory) -> None:
+    """Raises UsageError where the item needs one, or that one is not this person's."""
+    if referral is None:
+        if item.type in ("ServiceRequest", "Task"):
+            raise UsageError("inbox.needs_referral", item=item.id)
+        return
+    found = directory.referral(referral)
+    if found is None or found.cadre != cadre:
+        raise UsageError("inbox.no_referral", referral=referral, cadre=cadre)
+
+
+def _keys_elsewhere(versions: Sequence[InboxItem], lineage: int, match: CertainMatch) -> set[str]:
+    """Under which keys these versions are in the record elsewhere: another's, or of another referral."""
+    here = (lineage, match.cadre, match.referral)
+    return {
+        one.result_key
+        for one in versions
+        if one.result_key and (one.lineage, one.cadre, one.referral) != here
+    }
+
+
+def _versions_before(
+    connection: Connection, store: InboxStore, item: InboxItem, newest: InboxItem
+) -> Iterator[InboxItem]:
+    """The other versions of the result that came before the one that holds, or were linked by name."""
+    for one in store.lineage_versions(connection, newest.lineage):
+        is_other = one.id != newest.id and (one.id < newest.id or one.id == item.id)
+        if is_other and one.state in ("new", "unmatched", "applied", "linked"):
+            yield one
+
+
+def _uncontradicted(
+    store: InboxStore, item: InboxItem, directory: ReferenceDirectory, cadre: str, *, despite: bool
+) -> ItemReading:
+    """What an item says. Raises UsageError where that contradicts the link, unless it is made despite it."""
     reading = decide_item(store, item, directory)
     against = contradictions_to(reading, directory, cadre)
     if against and not despite:
         what = "; ".join(say(f"inbox.{reason}") for reason in against)
-        raise UsageError("inbox.contradicts", item=item_id, cadre=cadre, what=what)
-    referral = referral or _named_referral(reading, item, cadre)
-    if referral is None and item.type in ("ServiceRequest", "Task"):
-        raise UsageError("inbox.needs_referral", item=item_id)
-    if referral is not None:
-        found = directory.referral(referral)
-        if found is None or found.cadre != cadre:
-            raise UsageError("inbox.no_referral", referral=referral, cadre=cadre)
-    lineage = _lineage_of(store, item, replaces, cadre)
-    match = CertainMatch(cadre, (referral,) if referral else ())
-    with write_transaction(store.engine) as connection:
-        records.lives(cadre, connection=connection)
-        store.versions(connection, item)
-        unchanged()
-        if item.result_key and (lineage != item.lineage or (item.cadre, item.referral) != (cadre, referral)):
-            records.take_back(item.result_key, connection=connection)
-        store.join_lineage(connection, item, lineage)
-        versions = store.lineage_versions(connection, lineage)
-        return settle_item(
-            connection,
-            store,
-            item,
-            versions,
-            match,
-            directory=directory,
-            records=records,
-            now=now,
-            by=by,
-            despite=against,
-        )
+        raise UsageError("inbox.contradicts", item=item.id, cadre=cadre, what=what)
+    return reading
 
 
-def contradictions_to(reading: ItemReading, directory: ReferenceDirectory, cadre: str) -> list[str]:
-    """Why an item can hardly be this person's, as reasons."""
-    person, found = directory.cadre(cadre), reading.found
-    against = matching.contradictions(reading.said, person) if person else []
-    certain = {
-        *(one.cadre for one in found.referrals),
-        *found.by_identity,
-        *(one.cadre for one in found.by_number if one.trusted),
-    }
-    if certain and cadre not in certain:
-        against.append("subject-differs")
-    return against
+def _link_member(
+    connection: Connection,
+    store: InboxStore,
+    member: ListedMember,
+    cadre: str,
+    settle: Callable[..., str],
+) -> None:
+    """Link what a report lists along with it, unless somebody has decided otherwise meanwhile."""
+    versions = store.versions(connection, member.item)
+    current = next((one for one in versions if one.id == member.item.id), None)
+    others = {one.cadre for one in versions if one.state in ("applied", "linked")} - {cadre}
+    if current is None or current.state not in ("new", "unmatched") or others:
+        return
+    match = CertainMatch(cadre, (member.referral,) if member.referral else ())
+    settle(connection, item=current, versions=versions, match=match)
 
 
 def _lineage_of(store: InboxStore, item: InboxItem, replaces: int | None, cadre: str) -> int:
@@ -103,13 +194,6 @@ def _lineage_of(store: InboxStore, item: InboxItem, replaces: int | None, cadre:
     if (other.hospital, other.type, other.cadre or cadre) != (item.hospital, item.type, cadre):
         raise UsageError("inbox.no_version", item=item.id, other=replaces)
     return other.lineage
-
-
-def _named_referral(reading: ItemReading, item: InboxItem, cadre: str) -> str | None:
-    for found in reading.found.referrals:
-        if found.cadre == cadre and found.hospital == item.hospital:
-            return found.key
-    return None
 
 
 def unlink_item(
@@ -134,13 +218,36 @@ def unlink_item(
         unchanged()
         if item.result_key:
             records.take_back(item.result_key, connection=connection)
-        for version in versions:
-            if version.state in ("applied", "linked"):
-                store.settle(
-                    version.id, "unmatched", now=now, by=by, reasons=("unlinked",), connection=connection
-                )
+        _take_back(connection, store, versions, now=now, by=by)
+        for member in _linked_along(connection, store, item):
+            for key in {one.result_key for one in member if one.result_key}:
+                records.take_back(key, connection=connection)
+            _take_back(connection, store, member, now=now, by=by)
         subject = directory_of(item.hospital).audit_subject(item.cadre)
         audit_item(connection, item, "inbox.unlinked", subject, by=by, now=now)
+
+
+def _take_back(
+    connection: Connection, store: InboxStore, versions: Sequence[InboxItem], *, now: datetime, by: str
+) -> None:
+    for version in versions:
+        if version.state in ("applied", "linked"):
+            store.settle(
+                version.id, "unmatched", now=now, by=by, reasons=("unlinked",), connection=connection
+            )
+
+
+def _linked_along(
+    connection: Connection, store: InboxStore, item: InboxItem
+) -> Iterator[Sequence[InboxItem]]:
+    """The versions of what was linked in the same moment as a report that lists it."""
+    if item.state != "linked":
+        return
+    decided = (item.state, item.cadre, item.settled_at, item.settled_by)
+    for one in listed_items(store, item):
+        versions = store.versions(connection, one)
+        if any((each.state, each.cadre, each.settled_at, each.settled_by) == decided for each in versions):
+            yield versions
 
 
 def mark_seen(

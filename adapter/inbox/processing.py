@@ -30,11 +30,15 @@ from adapter.telemetry import INBOX_ITEMS, get_logger
 __all__ = [
     "ItemReading",
     "audit_item",
+    "contradictions_to",
     "decide_item",
+    "is_chosen",
     "process_due",
     "process_item",
     "read_item",
+    "settle_as_version",
     "settle_item",
+    "version_status",
 ]
 
 _log = get_logger(__name__)
@@ -130,6 +134,20 @@ def decide_item(store: InboxStore, item: InboxItem, directory: ReferenceDirector
     return ItemReading(said, found, match, matching.rank_candidates(said, found), doubt, linked, awaits)
 
 
+def contradictions_to(reading: ItemReading, directory: ReferenceDirectory, cadre: str) -> list[str]:
+    """Why an item can hardly be this person's, as reasons."""
+    person, found = directory.cadre(cadre), reading.found
+    against = matching.contradictions(reading.said, person) if person else []
+    certain = {
+        *(one.cadre for one in found.referrals),
+        *found.by_identity,
+        *(one.cadre for one in found.by_number if one.trusted),
+    }
+    if certain and cadre not in certain:
+        against.append("subject-differs")
+    return against
+
+
 def read_item(store: InboxStore, item: InboxItem, directory: ReferenceDirectory) -> Evidence:
     """The evidence of an item: what the hospital sent before or along with it is read too."""
     return _read(store, item, directory)[0]
@@ -194,9 +212,11 @@ def settle_item(
     by: str | None = None,
     despite: Sequence[str] = (),
     awaits: Collection[str] = (),
+    holds: bool = False,
 ) -> str:
     """Write what `match` means; the item's new state. `by` is the person who linked it, `despite` what
-    contradicted that; `awaits` the names for which it is looked at again if it is nobody's.
+    contradicted that; `awaits` the names for which it is looked at again if it is nobody's. With `holds` it
+    is the version that stood in a record already, so its order is not asked about again.
     """
     key = next(
         (one.result_key for one in reversed(versions) if one.result_key), None
@@ -207,7 +227,7 @@ def settle_item(
         match if isinstance(match, Unmatched) else local_writes.LocalWrites()
     )
     if isinstance(match, CertainMatch):
-        standing = _version_status(item)
+        standing = version_status(item)
         outcome = local_writes.plan_writes(
             match,
             key=key,
@@ -217,16 +237,16 @@ def settle_item(
             received_at=item.received_at,
             known=records.stored_result(key),
             latest=latest(
-                _version_status(one) for one in versions if one.id < item.id and one.state != "ignored"
+                version_status(one) for one in versions if one.id < item.id and one.state != "ignored"
             ),
             overtaken=any(
                 one.id > item.id
                 and one.state in ("applied", "linked")
-                and not older(_version_status(one), standing)
+                and not older(version_status(one), standing)
                 for one in versions
             ),
             decided=by is not None or any(one.state == "linked" for one in versions),
-            chosen=by is not None and (item.state == "ignored" or bool(_VERSION_DOUBTS & set(item.reasons))),
+            chosen=holds or (by is not None and is_chosen(item)),
         )
     if isinstance(outcome, Unmatched):
         if outcome.reasons == ("context",):
@@ -270,7 +290,30 @@ def settle_item(
     return state
 
 
-def _version_status(item: InboxItem) -> VersionStatus:
+def settle_as_version(
+    connection: Connection, store: InboxStore, item: InboxItem, match: CertainMatch, *, now: datetime, by: str
+) -> None:
+    """The item is a version of what was just linked, and not the one that holds: it waits no more."""
+    versions = store.lineage_versions(connection, item.lineage)
+    store.settle(
+        item.id,
+        "linked",
+        now=now,
+        by=by,
+        cadre=match.cadre,
+        referral=match.referral,
+        result_key=next((one.result_key for one in reversed(versions) if one.result_key), None),
+        connection=connection,
+    )
+
+
+def is_chosen(item: InboxItem) -> bool:
+    """Whether who links this version means that it holds, whatever else came: it waits for just that."""
+    return item.state == "ignored" or bool(_VERSION_DOUBTS & set(item.reasons))
+
+
+def version_status(item: InboxItem) -> VersionStatus:
+    """What the order of this version among others depends on."""
     resource = item.resource
     return VersionStatus(str(resource.get("status", "")), issued_at(resource, item.received_at))
 

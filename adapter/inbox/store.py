@@ -190,6 +190,15 @@ class InboxStore:
             bodies = connection.execute(query).all() if names else []
         return {names[item]: codec.loads(body) for item, body in bodies}, most_bytes
 
+    def newest_items_named(self, hospital: str, references: Collection[str]) -> list[InboxItem]:
+        """The newest versions of these `Type/id` that this hospital sent here, the first come first."""
+        rows = codec.dumps({one: one.partition("/")[::2] for one in references}).decode()
+        newest = newest_items(self.engine.dialect.name)
+        with read_transaction(self.engine) as connection:
+            ids = [row[1] for row in connection.execute(newest, {"rows": rows, "hospital": hospital})]
+            query = select(inbox_item).where(inbox_item.c.id.in_(ids)).order_by(inbox_item.c.id)
+            return [inbox_item_of(row) for row in connection.execute(query)] if ids else []
+
     def was_somebody_else(self, hospital: str, reference: str) -> bool:
         """Whether what the hospital sent under that `Patient/id` was somebody else before."""
         query = select(inbox_item.c.body).where(

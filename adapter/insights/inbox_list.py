@@ -1,20 +1,28 @@
-"""What hospitals sent, and what became of it: without any body, which may name people."""
+"""What hospitals sent, and what became of it: without any body, which may name people, but for what tells two
+results apart.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from adapter.errors import UsageError
+from adapter.fhir.codec import Resource
+from adapter.inbox.references import objects_of, text_of
 from adapter.inbox.store import InboxItem
 from adapter.inbox.tables import STATES
 from adapter.pipeline.application import Adapter
 
 __all__ = ["InboxList", "ListedItem", "checked_state", "inbox_list", "listed_item"]
 
+_LONGEST = 60
+
 
 @dataclass(frozen=True, slots=True)
 class ListedItem:
-    """An inbox item as it may be listed. `candidates` are keys of people, the likeliest first."""
+    """An inbox item as it may be listed. `candidates` are keys of people, the likeliest first; `title`,
+    `found_at` and `number` (the hospital's own) are as the hospital wrote them, "" where it did not.
+    """
 
     id: int
     hospital: str
@@ -26,6 +34,9 @@ class ListedItem:
     referral: str | None
     settled_by: str | None
     candidates: tuple[str, ...]
+    title: str = ""
+    found_at: str = ""
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,7 @@ def inbox_list(adapter: Adapter, state: str | None) -> InboxList:
 
 def listed_item(item: InboxItem) -> ListedItem:
     """The item without its body."""
+    resource = item.resource
     return ListedItem(
         item.id,
         item.hospital,
@@ -66,4 +78,32 @@ def listed_item(item: InboxItem) -> ListedItem:
         item.referral,
         item.settled_by,
         tuple(one.cadre for one in item.candidates),
+        _title(resource),
+        _moment(resource),
+        _number(resource),
     )
+
+
+def _title(resource: Resource) -> str:
+    """What it calls itself: its code, or else its type, class or description."""
+    for name in ("code", "type", "class", "description"):
+        for concept in objects_of(resource.get(name)):
+            codings = objects_of(concept.get("coding"))
+            said = [concept.get("text"), concept.get("display")]
+            said += [one.get(word) for word in ("display", "code") for one in codings]
+            if title := next(filter(None, map(text_of, said)), ""):
+                return title[:_LONGEST]
+    return text_of(resource.get("description"))[:_LONGEST]
+
+
+def _moment(resource: Resource) -> str:
+    """When it was found, as it says; to the minute."""
+    for name in ("effectiveDateTime", "performedDateTime", "issued", "date", "authoredOn", "started"):
+        if said := text_of(resource.get(name)):
+            return said[: len("2026-11-02T08:30")]
+    return ""
+
+
+def _number(resource: Resource) -> str:
+    numbers = (text_of(one.get("value")) for one in objects_of(resource.get("identifier")))
+    return next(filter(None, numbers), "")[:_LONGEST]

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from adapter.errors import UsageError
 from adapter.operations.operation import Operation, OperationContext
-from adapter.pipeline.inbound.inbox import link, mark_seen, unlink
+from adapter.pipeline.inbound.inbox import discard, link, mark_seen, reopen, unlink
 
-__all__ = ["ItemState", "LinkItem", "SeeItem", "UnlinkItem"]
+__all__ = ["DiscardItem", "ItemState", "LinkItem", "ReopenItem", "SeeItem", "UnlinkItem"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +119,52 @@ class SeeItem(Operation[ItemState, None]):
     def act(self, context: OperationContext, unchanged: Callable[[], None]) -> None:
         """Note it. Raises UsageError where there is nothing to see."""
         mark_seen(context.adapter, self.item, by=context.by, now=context.clock(), unchanged=unchanged)
+
+
+@dataclass(frozen=True)
+class DiscardItem(Operation[ItemState, None]):
+    """Say that what waits is of no use, and why: it is ignored, and stays in the list of what was."""
+
+    name: ClassVar[str] = "inbox.discard"
+    audited_as: ClassVar[tuple[str, ...]] = ("inbox.discarded",)
+    item: int
+    reason: str
+
+    def look(self, context: OperationContext) -> ItemState:
+        """The item as it is. Raises UsageError where no reason is given."""
+        if not self.reason.strip():
+            raise UsageError("inbox.no_reason")
+        return _state(context, self.item)
+
+    def act(self, context: OperationContext, unchanged: Callable[[], None]) -> None:
+        """Ignore it from now on. Raises UsageError for what does not wait."""
+        self.look(context)
+        discard(
+            context.adapter,
+            self.item,
+            self.reason,
+            by=context.by,
+            now=context.clock(),
+            unchanged=unchanged,
+        )
+
+    def undo(self, before: ItemState) -> "ReopenItem":
+        """It waits again."""
+        return ReopenItem(self.item)
+
+
+@dataclass(frozen=True)
+class ReopenItem(Operation[ItemState, None]):
+    """Let what was discarded wait again. Nothing undoes it but to discard it anew, with a reason."""
+
+    name: ClassVar[str] = "inbox.reopen"
+    audited_as: ClassVar[tuple[str, ...]] = ("inbox.reopened",)
+    item: int
+
+    def look(self, context: OperationContext) -> ItemState:
+        """The item as it is."""
+        return _state(context, self.item)
+
+    def act(self, context: OperationContext, unchanged: Callable[[], None]) -> None:
+        """Let it wait. Raises UsageError for what was not discarded."""
+        reopen(context.adapter, self.item, by=context.by, now=context.clock(), unchanged=unchanged)

@@ -28,7 +28,9 @@ def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
     inbox = CommandLine(help=say("cli.help_inbox"), invoke_without_command=True)
     inbox.callback()(inbox_list)
+    inbox.command("discard", help=say("inbox.help_discard"))(inbox_discard)
     inbox.command("link", help=say("cli.help_inbox_link"))(inbox_link)
+    inbox.command("reopen", help=say("inbox.help_reopen"))(inbox_reopen)
     inbox.command("seen", help=say("inbox.help_seen"))(inbox_seen)
     inbox.command("show", help=say("inbox.help_show"))(inbox_show)
     inbox.command("unanswered", help=say("unanswered.help"))(inbox_unanswered)
@@ -110,6 +112,33 @@ def inbox_seen(
     emit({"item": item}, as_json, lambda out: out.print(say("inbox.seen", item=item)))
 
 
+def inbox_discard(
+    context: typer.Context,
+    item: Annotated[int, typer.Argument(metavar="ID", help=say("cli.help_item"))],
+    reason: Annotated[str, typer.Option("--reason", help=say("inbox.help_reason"))],
+    as_json: AsJson = False,
+) -> None:
+    """Say that what waits is of no use."""
+    from adapter.operations.inbox import DiscardItem
+
+    with open_adapter(context) as adapter:
+        DiscardItem(item, reason).perform(operating(adapter))
+    emit({"item": item}, as_json, lambda out: out.print(say("inbox.was_discarded", item=item)))
+
+
+def inbox_reopen(
+    context: typer.Context,
+    item: Annotated[int, typer.Argument(metavar="ID", help=say("cli.help_item"))],
+    as_json: AsJson = False,
+) -> None:
+    """Let what was discarded wait again."""
+    from adapter.operations.inbox import ReopenItem
+
+    with open_adapter(context) as adapter:
+        ReopenItem(item).perform(operating(adapter))
+    emit({"item": item}, as_json, lambda out: out.print(say("inbox.was_reopened", item=item)))
+
+
 def inbox_unanswered(
     context: typer.Context,
     hospitals: Hospitals = None,
@@ -147,15 +176,15 @@ def _draw_inbox(out: "Console", found: "InboxList") -> None:
 
 
 def _draw_items(out: "Console", items: "Sequence[ListedItem]") -> None:
-    headers = [
-        say(f"cli.col_{word}")
-        for word in ("id", "hospital", "type", "received", "state", "why", "candidates")
-    ]
+    words = ("id", "hospital", "type", "received", "state", "why", "candidates")
+    headers = [say(f"cli.col_{word}") for word in words]
+    headers.insert(3, say("inbox.col_kind"))
     lines = (
         (
             one.id,
             one.hospital,
             one.type,
+            ", ".join(filter(None, (one.title, one.found_at, one.number))) or "-",
             moment(one.received_at),
             say(f"cli.state_{one.state}"),
             reasons_in_words(one.reasons),

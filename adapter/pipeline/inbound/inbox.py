@@ -8,6 +8,7 @@ from functools import cached_property
 from sqlalchemy import Connection
 
 from adapter.fulfilment_effects import FulfilmentEffect
+from adapter.inbox import discarding
 from adapter.inbox import linking as inbox_linking
 from adapter.inbox import processing as inbox
 from adapter.inbox.evidence import read_evidence
@@ -24,6 +25,7 @@ from adapter.pipeline.inbound.result_parts import known_measures
 from adapter.records.model import Fulfilment, Referral, Result
 
 __all__ = [
+    "discard",
     "item_reading",
     "items_about_merged",
     "link",
@@ -31,6 +33,7 @@ __all__ = [
     "match_before_plan",
     "process_inbox",
     "reassign_items",
+    "reopen",
     "unlink",
 ]
 
@@ -108,6 +111,28 @@ def unlink(
         by=by,
         now=now,
         unchanged=unchanged,
+    )
+
+
+def discard(
+    adapter: Adapter, item: int, reason: str, *, by: str, now: datetime, unchanged: Callable[[], None]
+) -> None:
+    """What waits is of no use. `unchanged` as for `link`. Raises UsageError."""
+    discarding.discard_item(
+        adapter.inbox,
+        item,
+        reason,
+        directory_of=_directories(adapter),
+        by=by,
+        now=now,
+        unchanged=unchanged,
+    )
+
+
+def reopen(adapter: Adapter, item: int, *, by: str, now: datetime, unchanged: Callable[[], None]) -> None:
+    """What was discarded waits again. `unchanged` as for `link`. Raises UsageError."""
+    discarding.reopen_item(
+        adapter.inbox, item, directory_of=_directories(adapter), by=by, now=now, unchanged=unchanged
     )
 
 
