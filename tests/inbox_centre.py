@@ -16,6 +16,9 @@ from adapter.inbox.matching import KnownCadre, KnownReferral
 from adapter.inbox.queue import InboxQueue
 from adapter.inbox.receive import receive_version
 from adapter.inbox.store import InboxItem, InboxStore
+from adapter.ledger.schema.states import EntryState
+from adapter.ledger.schema.tables import entry
+from adapter.pipeline.application import Adapter
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.lookups import cadres_by_identifiers, cadres_by_names
 from adapter.records.model import Cadre, Fulfilment, Record, Referral, Result, Sex, Tier
@@ -322,3 +325,26 @@ def put_records(engine: Engine, records: Sequence[Record]) -> None:
             for name in [name_digest(one)] if isinstance(one, Cadre) else ():
                 connection.execute(cadre_name.insert().values(value=name, cadre=one.key))
         positions.close()
+
+
+def hold_patients(adapter: Adapter, hospital: str, *cadres: str) -> None:
+    """The ledger says that this hospital holds these people's Patients."""
+    rows = [
+        {
+            "hospital": hospital,
+            "identity": adapter.identities.of(hospital, "Patient", Cadre.kind, cadre),
+            "cadre": cadre,
+            "type": "Patient",
+            "rank": 0,
+            "kind": Cadre.kind,
+            "key": cadre,
+            "state": EntryState.DELIVERED,
+            "remote_id": f"held-{number}",
+            "mapping_version": "",
+            "attempts": 0,
+            "changed_at": NOW,
+        }
+        for number, cadre in enumerate(cadres)
+    ]
+    with write_transaction(adapter.engine) as connection:
+        connection.execute(entry.insert(), rows)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from inbox_centre import hold_patients
 from sqlalchemy import select
 
 from adapter import audit
@@ -32,6 +33,8 @@ def person_centre(folder: Path) -> Iterator[Centre]:
     }
     with Centre(folder, hospitals=hospitals) as made:
         made.import_sample(cadres=6)
+        with made.open() as adapter:
+            hold_patients(adapter, "bv-tinh", *(one.key for one in people(adapter)))
         yield made
 
 

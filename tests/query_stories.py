@@ -359,6 +359,7 @@ def receiving(engine: Engine) -> None:
     assert inbox.listed_by(BV, "Observation/o1")
     assert not inbox.was_somebody_else(BV, "Patient/p1")
     assert inbox.newest_version(BV, "DiagnosticReport/i0")
+    assert inbox.newest_items_named(BV, ["DiagnosticReport/i0"])
     assert inbox.newest_versions(BV, ["DiagnosticReport/i0", "DiagnosticReport/none"], 1000)[0]
     with write_transaction(engine) as connection:
         assert inbox.versions(connection, item)

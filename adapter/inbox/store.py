@@ -32,7 +32,7 @@ from adapter.inbox.evidence import is_another_person, listed_members
 from adapter.inbox.matching import Candidate
 from adapter.inbox.tables import STATES, inbox_item, inbox_listing, inbox_mark
 
-__all__ = ["InboxItem", "InboxStore", "inbox_item_of", "newest_items"]
+__all__ = ["InboxItem", "InboxStore", "inbox_item_of"]
 
 _MOST_LISTS = 5  # reports and panels that list one result
 _MOST_LISTED_BYTES = 32 * 1024 * 1024
@@ -174,28 +174,25 @@ class InboxStore:
     def newest_versions(
         self, hospital: str, references: Collection[str], most_bytes: int
     ) -> tuple[dict[str, codec.Resource], int]:
-        """The newest versions of these `Type/id` that this hospital sent here, in two statements; and how
+        """The newest versions of these `Type/id` that this hospital sent here, in a few statements; and how
         many of so many bytes are left: below zero where some were not read for that.
         """
-        rows = codec.dumps({one: one.partition("/")[::2] for one in references}).decode()
-        newest = newest_items(self.engine.dialect.name)
         with read_transaction(self.engine) as connection:
-            found = connection.execute(newest, {"rows": rows, "hospital": hospital}).all()
-            names: dict[int, str] = {}
-            for name, item, size in found:
+            names = _newest(connection, hospital, references)
+            sized = select(inbox_item.c.id, func.length(inbox_item.c.body)).where(inbox_item.c.id.in_(names))
+            wanted: list[int] = []
+            for item, size in connection.execute(sized) if names else ():
                 most_bytes -= size
                 if most_bytes >= 0:
-                    names[item] = name
-            query = select(inbox_item.c.id, inbox_item.c.body).where(inbox_item.c.id.in_(names))
-            bodies = connection.execute(query).all() if names else []
+                    wanted.append(item)
+            query = select(inbox_item.c.id, inbox_item.c.body).where(inbox_item.c.id.in_(wanted))
+            bodies = connection.execute(query).all() if wanted else []
         return {names[item]: codec.loads(body) for item, body in bodies}, most_bytes
 
     def newest_items_named(self, hospital: str, references: Collection[str]) -> list[InboxItem]:
         """The newest versions of these `Type/id` that this hospital sent here, the first come first."""
-        rows = codec.dumps({one: one.partition("/")[::2] for one in references}).decode()
-        newest = newest_items(self.engine.dialect.name)
         with read_transaction(self.engine) as connection:
-            ids = [row[1] for row in connection.execute(newest, {"rows": rows, "hospital": hospital})]
+            ids = list(_newest(connection, hospital, references))
             query = select(inbox_item).where(inbox_item.c.id.in_(ids)).order_by(inbox_item.c.id)
             return [inbox_item_of(row) for row in connection.execute(query)] if ids else []
 
@@ -322,24 +319,28 @@ class InboxStore:
         )
 
 
+def _newest(connection: Connection, hospital: str, references: Collection[str]) -> dict[int, str]:
+    """The numbers of the newest versions of these `Type/id`, each with its name."""
+    rows = codec.dumps({one: one.partition("/")[::2] for one in references}).decode()
+    found = connection.execute(_newest_of_each(connection.dialect.name), {"rows": rows, "hospital": hospital})
+    return {int(item): name for name, item in found if item is not None}
+
+
 @cache
-def newest_items(dialect: str) -> Select[Any]:
-    """`Type/id`, number and size of the newest versions at `hospital`. `rows`: `Type/id` -> [type, id]. Each
-    is looked up by itself, however many versions it has.
+def _newest_of_each(dialect: str) -> Select[Any]:
+    """`Type/id` and number of the newest version at `hospital`. `rows`: `Type/id` -> [type, id]. Each is
+    looked up by itself, however many versions it has.
     """
     rows: ColumnElement[Any] = bindparam("rows", type_=String)
     made = func.json_each(rows if dialect == "sqlite" else cast(rows, JSON))
     line = made.table_valued(column("key", String), column("value", JSON), name="line")
-    item = inbox_item.alias("version")
     mine = (
-        item.c.hospital == bindparam("hospital"),
-        item.c.type == line.c.value[0].as_string(),
-        item.c.resource_id == line.c.value[1].as_string(),
+        inbox_item.c.hospital == bindparam("hospital"),
+        inbox_item.c.type == line.c.value[0].as_string(),
+        inbox_item.c.resource_id == line.c.value[1].as_string(),
     )
-    newest = select(item.c.id).where(*mine).order_by(item.c.id.desc()).limit(1).correlate(line)
-    size = func.length(inbox_item.c.body)
-    joined = line.join(inbox_item, inbox_item.c.id == newest.scalar_subquery())
-    return select(line.c.key, inbox_item.c.id, size).select_from(joined)
+    newest = select(inbox_item.c.id).where(*mine).order_by(inbox_item.c.id.desc()).limit(1)
+    return select(line.c.key, newest.correlate(line).scalar_subquery()).select_from(line)
 
 
 def inbox_item_of(row: Row[Any]) -> InboxItem:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from itertools import islice
 from typing import NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, func, or_, select
 
 from adapter.ledger.schema import tables
 from adapter.ledger.schema.states import EntryState
@@ -31,7 +31,8 @@ def lines_by_identity(
     """The lines of these types with one of these identities, and then those that had it under the identity
     key before.
     """
-    there = (_E.hospital.in_(hospitals), _E.type.in_(types))
+    # not by the column, or SQLite would read all lines of these types instead of each identity's
+    there = (_E.hospital.in_(hospitals), func.coalesce(_E.type, "").in_(types))
     return [
         line
         for column in (_E.identity, _E.former_identity)
@@ -52,10 +53,9 @@ def held_records(
     """Of which of these records the hospital holds a resource of that type, as far as is known."""
     if not keys:
         return set()
+    here = func.coalesce(_E.hospital, "") == hospital  # or SQLite would read all of this hospital's Patients
     there = or_(_E.remote_id.is_not(None), _E.delivered_digest.is_not(None))
-    query = select(_E.key).where(
-        _E.kind == kind, _E.key.in_(keys), _E.hospital == hospital, _E.type == type_, there
-    )
+    query = select(_E.key).where(_E.kind == kind, _E.key.in_(keys), here, _E.type == type_, there)
     return set(connection.execute(query.where(_E.state != EntryState.RETRACTED)).scalars())
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from inbox_centre import put_records
+from inbox_centre import hold_patients, put_records
 
 from adapter.hospital_tokens import issue_token
 from adapter.records.model import Cadre, Sex, Tier
@@ -49,6 +49,7 @@ def centre(tmp_path: Path, database_url: str) -> Iterator[Centre]:
     with Centre(tmp_path / "centre", hospitals=HOSPITALS, database_url=database_url) as centre:
         with centre.open() as adapter:
             put_records(adapter.engine, (DUC, HOA))
+            hold_patients(adapter, "bv-tinh", DUC.key, HOA.key)
         yield centre
 
 

@@ -227,6 +227,7 @@ METHODS: dict[Function, Reach | str] = {
     InboxStore.unmatched_backlog: STATE,
     InboxStore.newest_version: ROWS,
     InboxStore.newest_versions: ROWS,
+    InboxStore.newest_items_named: ROWS,
     InboxStore.versions: ROWS,
     InboxStore.lineage_versions: ROWS,
     InboxStore.of_lineage: ROWS,
