@@ -32,12 +32,11 @@ def lines_by_identity(
     key before.
     """
     # not by the column, or SQLite would read all lines of these types instead of each identity's
-    there = (_E.hospital.in_(hospitals), func.coalesce(_E.type, "").in_(types))
-    return [
-        line
-        for column in (_E.identity, _E.former_identity)
-        for line in _lines(connection, column, identities, *there)
-    ]
+    of_types = func.coalesce(_E.type, "").in_(types)
+    found = _lines(connection, _E.identity, identities, _E.hospital.in_(hospitals), of_types)
+    for hospital in hospitals:
+        found += _lines(connection, _E.former_identity, identities, _E.hospital == hospital, of_types)
+    return found
 
 
 def lines_by_remote_id(
