@@ -234,3 +234,22 @@ def test_the_hospitals_other_addresses_are_one_server(centre: Centre, hospital: 
 
         _, directory = item_reading(adapter, "bv-tinh")
         assert directory.bases == {"http://10.0.0.7:8080/fhir", "https://fhir.bv-tinh.example/fhir/"}
+
+
+def test_what_waits_is_told_apart_and_may_be_discarded_and_reopened(
+    centre: Centre, hospital: httpx.Client
+) -> None:
+    for number in ("S-17", "S-18"):
+        body = {**potassium(number, "Patient/nobody"), "effectiveDateTime": "2026-11-02T08:30:00+07:00"}
+        post(hospital, body, "/fhir/Observation")
+    first, second = listed(centre, "unmatched")
+    told = [(one["title"], one["found_at"], one["number"]) for one in (first, second)]
+    assert told == [("Kali", "2026-11-02T08:30", "S-17"), ("Kali", "2026-11-02T08:30", "S-18")]
+    assert "--reason" in centre.attempt("inbox", "discard", str(first["id"]), "--reason", " ").stderr
+    centre.run("inbox", "discard", str(first["id"]), "--reason", "gửi nhầm")
+    assert [one["id"] for one in listed(centre, "unmatched")] == [second["id"]]
+    assert "gửi nhầm" in centre.run("inbox", "--state", "ignored")
+    [row] = centre.run_json("audit", "show", "--action", "inbox.discarded")["rows"]
+    assert "gửi nhầm" not in json.dumps(row, ensure_ascii=False), "nothing is erased from the audit"
+    centre.run("inbox", "reopen", str(first["id"]))
+    assert len(listed(centre, "unmatched")) == 2
