@@ -1,6 +1,6 @@
 """A centre of two people, its inbox and records: real stores, the ledger's look-ups a table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar
@@ -18,6 +18,7 @@ from adapter.inbox.receive import receive_version
 from adapter.inbox.store import InboxItem, InboxStore
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.model import Cadre, Fulfilment, Record, Referral, Result, Sex, Tier
+from adapter.records.referral_answers import OrderStatement
 from adapter.records.serialisation import (
     body_digest,
     identifier_forms,
@@ -49,6 +50,7 @@ class Directory:
     cadre_identities: dict[str, str] = field(default_factory=lambda: {"idan": "CB-1", "idbinh": "CB-2"})
     encounters: dict[str, str] = field(default_factory=lambda: {"idvisit": "CB-1", "91": "CB-1"})
     own_bases: frozenset[str] = frozenset({"https://adapter.centre.example/fhir"})
+    own_observations: frozenset[str] = frozenset({"0f" * 16})
 
     def referral_by_identity(self, value: str) -> KnownReferral | None:
         return self.referral(self.referral_identities.get(value, ""))
@@ -73,6 +75,9 @@ class Directory:
 
     def cadres_by_name(self, name: str, birth_date: str) -> list[str]:
         return self.records.cadres_by_name(name, birth_date)
+
+    def is_centres_own(self, type: str, value: str) -> bool:
+        return type == "Observation" and value in self.own_observations
 
     def referral(self, key: str) -> KnownReferral | None:
         found = self.records.get("referral", key)
@@ -115,7 +120,7 @@ class Records:
             issued_at=plan.issued_at,
             resource=plan.body,
         )
-        return self.store.save_result(result, connection=connection)
+        return self.store.save_result(result, connection=connection, statements=_statements)
 
     def fulfil(
         self, referral: str, effect: FulfilmentEffect, by: str | None, at: datetime, *, connection: Connection
@@ -123,7 +128,14 @@ class Records:
         return self.store.fulfil(referral, Fulfilment(effect), by, at, connection=connection)
 
     def take_back(self, result_key: str, *, connection: Connection) -> bool:
-        return self.store.take_back(result_key, connection=connection)
+        return self.store.take_back(result_key, connection=connection, statements=_statements)
+
+    def answer_again(self, cadre: str, referral: str, *, connection: Connection) -> None:
+        self.store.answer_again(cadre, referral, connection=connection, statements=_statements)
+
+
+def _statements(connection: Connection, cadres: Collection[str]) -> list[OrderStatement]:
+    return [OrderStatement(*one) for one in InboxStore.order_statements(connection, cadres)]
 
 
 class Centre:

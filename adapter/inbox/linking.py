@@ -68,7 +68,7 @@ def link_item(
             records.take_back(item.result_key, connection=connection)
         store.join_lineage(connection, item, lineage)
         versions = store.lineage_versions(connection, lineage)
-        return settle_item(
+        state = settle_item(
             connection,
             store,
             item,
@@ -80,6 +80,9 @@ def link_item(
             by=by,
             despite=against,
         )
+        if item.referral and not item.result_key and item.referral != referral and item.cadre:
+            records.answer_again(item.cadre, item.referral, connection=connection)
+        return state
 
 
 def contradictions_to(reading: ItemReading, directory: ReferenceDirectory, cadre: str) -> list[str]:
@@ -139,6 +142,8 @@ def unlink_item(
                 store.settle(
                     version.id, "unmatched", now=now, by=by, reasons=("unlinked",), connection=connection
                 )
+        if item.referral and not item.result_key:
+            records.answer_again(item.cadre, item.referral, connection=connection)
         subject = directory_of(item.hospital).audit_subject(item.cadre)
         audit_item(connection, item, "inbox.unlinked", subject, by=by, now=now)
 

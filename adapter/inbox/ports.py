@@ -6,12 +6,14 @@ The inbox knows neither store. `adapter.pipeline` hands in objects of these shap
 import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Protocol
 
 from sqlalchemy import Connection
 
+from adapter.fhir.codec import Resource
 from adapter.fulfilment_effects import FulfilmentEffect
-from adapter.inbox.evidence import Evidence, Identifier, RemoteReference, same_base
+from adapter.inbox.evidence import Evidence, Identifier, RemoteReference, identifiers_of, same_base
 from adapter.inbox.local_writes import ResultPlan, StoredResult
 from adapter.inbox.matching import KnownCadre, KnownReferral, LookupResult, NumberMatch
 
@@ -21,6 +23,7 @@ __all__ = [
     "ReferenceDirectory",
     "ReversibleRecordWriter",
     "as_identity",
+    "is_centres_own",
     "look_up_evidence",
     "named_days",
 ]
@@ -78,6 +81,9 @@ class ReferenceDirectory(Protocol):
     def cadres_by_name(self, name: str, birth_date: str) -> Sequence[str]:
         """Keys of the people of that name, however it is spelt, who were born on that day."""
 
+    def is_centres_own(self, type: str, value: str) -> bool:
+        """Whether that identity of ours is of a resource of this type that we sent to any hospital."""
+
     def referral(self, key: str) -> KnownReferral | None:
         """The referral of that key."""
 
@@ -112,6 +118,9 @@ class ReversibleRecordWriter(RecordWriter, Protocol):
     def take_back(self, result_key: str, *, connection: Connection) -> bool:
         """Remove the result and open again the referrals that it completed; False if there is none."""
 
+    def answer_again(self, cadre: str, referral: str, *, connection: Connection) -> None:
+        """A Task that answered this referral does not count any more: it is as what else answers it says."""
+
 
 def look_up_evidence(said: Evidence, directory: ReferenceDirectory) -> LookupResult:
     """Look everything up that the evidence points at. Reads only."""
@@ -144,6 +153,13 @@ def look_up_evidence(said: Evidence, directory: ReferenceDirectory) -> LookupRes
         has_unknown_number=strange_number,
         has_unknown_referral=strange_referral or any(one.cadre not in people for one in referrals.values()),
     )
+
+
+def is_centres_own(resource: Resource, directory: ReferenceDirectory) -> bool:
+    """Whether it is what we sent, sent back: it has the identity that we gave it."""
+    type_, listed = str(resource.get("resourceType")), identifiers_of(resource)
+    values = (value for one in islice(listed, MOST_LOOKED_UP) for value in as_identity(one, directory))
+    return any(directory.is_centres_own(type_, value) for value in values)
 
 
 def _referrals(

@@ -23,6 +23,7 @@ from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.changed_records import note_changed_records
 from adapter.pipeline.inbound.result_parts import known_measures
 from adapter.records.model import Cadre, Fulfilment, Referral, Result
+from adapter.records.referral_answers import OrderStatement
 from adapter.records.serialisation import identifier_forms
 
 __all__ = [
@@ -233,6 +234,10 @@ class _Directory:
     def cadres_by_name(self, name: str, birth_date: str) -> Sequence[str]:
         return self._adapter.records.cadres_by_name(name, birth_date)
 
+    def is_centres_own(self, type: str, value: str) -> bool:
+        hospitals = dict.fromkeys((self.hospital, *self._adapter.settings.hospitals))
+        return any(self._adapter.ledger.by_identity(name, type, value) is not None for name in hospitals)
+
     def referral(self, key: str) -> KnownReferral | None:
         found = self._adapter.records.get(Referral.kind, key)
         if not isinstance(found, Referral):
@@ -302,7 +307,7 @@ class _Records:
             issued_at=plan.issued_at,
             resource=plan.body,
         )
-        return self._records.save_result(result, connection=connection)
+        return self._records.save_result(result, connection=connection, statements=self._statements)
 
     def fulfil(
         self, referral: str, effect: FulfilmentEffect, by: str | None, at: datetime, *, connection: Connection
@@ -310,4 +315,10 @@ class _Records:
         return self._records.fulfil(referral, Fulfilment(effect), by, at, connection=connection)
 
     def take_back(self, result_key: str, *, connection: Connection) -> bool:
-        return self._records.take_back(result_key, connection=connection)
+        return self._records.take_back(result_key, connection=connection, statements=self._statements)
+
+    def answer_again(self, cadre: str, referral: str, *, connection: Connection) -> None:
+        self._records.answer_again(cadre, referral, connection=connection, statements=self._statements)
+
+    def _statements(self, connection: Connection, cadres: Collection[str]) -> list[OrderStatement]:
+        return [OrderStatement(*one) for one in self._adapter.inbox.order_statements(connection, cadres)]
