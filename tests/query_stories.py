@@ -35,6 +35,7 @@ from adapter.records.hidden_words import HiddenWords
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.merges import Merge, MergeStore
 from adapter.records.model import Fulfilment, Result
+from adapter.records.referral_answers import no_statements
 from adapter.records.sources.checkup.tabs import form_tabs
 from adapter.records.sources.sql import source_cursor as cursors
 from adapter.records.store import RecordStore
@@ -229,6 +230,7 @@ def recording(engine: Engine) -> None:
     with write_transaction(engine) as connection:
         assert store.lives(cadre(20), connection=connection)
         assert store.take_back(result.key, connection=connection)
+        store.answer_again(cadre(21), f"{cadre(21)}.r0", connection=connection, statements=no_statements)
 
 
 def merging(engine: Engine) -> None:
@@ -335,6 +337,7 @@ def receiving(engine: Engine) -> None:
     assert inbox.others_of(item, cadre(0))
     listed = {"resourceType": "DiagnosticReport", "result": [{"reference": "Observation/o1"}]}
     with write_transaction(engine) as connection:
+        list(inbox.order_statements(connection, [cadre(0), cadre(1)]))
         receive.receive_version(
             connection,
             hospital=BV,

@@ -75,8 +75,28 @@ def process_due(
 def process_item(
     store: InboxStore, item: InboxItem, directory: ReferenceDirectory, records: RecordWriter, now: datetime
 ) -> str:
-    """Process one item; its new state. An item that another process settled meanwhile stays so."""
+    """Process one item; its new state. An item that another process settled meanwhile stays so.
+
+    What came while it was read first, nobody awaited yet; so what waits is read once more.
+    """
     reading = decide_item(store, item, directory)
+    state = _settle_as_read(store, item, reading, directory=directory, records=records, now=now)
+    if state == "unmatched" and item.state == "new":
+        again = decide_item(store, item, directory)
+        if again.match != reading.match:
+            state = _settle_as_read(store, item, again, directory=directory, records=records, now=now)
+    return state
+
+
+def _settle_as_read(
+    store: InboxStore,
+    item: InboxItem,
+    reading: "ItemReading",
+    *,
+    directory: ReferenceDirectory,
+    records: RecordWriter,
+    now: datetime,
+) -> str:
     with write_transaction(store.engine) as connection:
         if isinstance(reading.match, CertainMatch):
             # takes the records' lock first, as an import

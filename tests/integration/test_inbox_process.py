@@ -640,3 +640,23 @@ def test_a_measurement_may_be_cancelled_that_was_never_sent(centre: Centre, numb
     cancelled = _own("cancelled", identifier=[{**REPORT[0], "value": number}], code=other)
     assert centre.send(cancelled, "o2").state == "applied"
     assert sorted(one.status for one in centre.results()) == ["cancelled", "final"]
+
+
+def test_what_comes_while_an_item_is_read_is_not_missed(centre: Centre) -> None:
+    patient = {
+        "resourceType": "Patient",
+        "identifier": [{"system": CCCD, "value": "024055000111"}],
+        "name": [{"text": "Nguyễn Văn An"}],
+    }
+
+    class Interrupted(Directory):
+        """In the middle of the first look the Patient comes that the result names."""
+
+        def cadre_by_remote_id(self, id: str) -> str | None:
+            if centre.count("inbox_item") == 1:
+                centre.receive(patient, "p9")
+            return super().cadre_by_remote_id(id)
+
+    number = centre.receive(_own(identifier=REPORT, subject={"reference": "Patient/p9"}), "o1")
+    centre.process(directory_of=lambda hospital: Interrupted(centre.store, hospital))
+    assert centre.item(number).cadre == "CB-1"

@@ -164,6 +164,7 @@ METHODS: dict[Function, Reach | str] = {
     RecordStore.lives: ROWS,
     RecordStore.fulfil: ROWS,
     RecordStore.take_back: ROWS,
+    RecordStore.answer_again: ROWS,
     MergeStore.list: "shows all merges to a person",
     MergeStore.without_survivor: "looks at all merges, for the table of problems",
     MergeStore.survivor: ROWS,
@@ -228,6 +229,7 @@ METHODS: dict[Function, Reach | str] = {
     InboxStore.listed_by: ROWS,
     InboxStore.was_somebody_else: ROWS,
     InboxStore.others_of: ROWS,
+    InboxStore.order_statements: ROWS,
     InboxStore.join_lineage: ROWS,
     InboxStore.unseen: STATE,
     InboxStore.mark_seen: ROWS,
@@ -329,6 +331,7 @@ KNOWN_SCANS: dict[tuple[Function, Table], Known] = {
     ),
     (RecordStore.save_result, records.record): Known({SQLITE}, _BY_KIND),
     (RecordStore.take_back, records.record): Known({SQLITE}, _BY_KIND),
+    (RecordStore.answer_again, records.record): Known({SQLITE}, _BY_KIND),
     (ImportWriter.tombstone, records.record): Known({SQLITE}, _BY_KIND),
     (retention.purge_expired, ledger.shipment): Known(
         _ALL, "looks for all without lines, if there is anything old"
