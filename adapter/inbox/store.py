@@ -218,12 +218,10 @@ class InboxStore:
         query = select(inbox_item).where(
             inbox_item.c.cadre.in_(list(cadres)),
             inbox_item.c.type.in_(("ServiceRequest", "Task")),
-            inbox_item.c.referral.is_not(None),
-            inbox_item.c.state.in_(("applied", "linked")),
         )
         for item in map(inbox_item_of, connection.execute(query.order_by(inbox_item.c.id))):
             effect = fulfilment_effect(item.type, str(item.resource.get("status", "")))
-            if effect and item.referral:
+            if effect and item.referral and item.state in ("applied", "linked"):
                 yield item.referral, effect, issued_at(item.resource, item.received_at) or item.received_at
 
     def of_lineage(self, lineage: int, limit: int = 50) -> Sequence[InboxItem]:
