@@ -123,13 +123,17 @@ def parse_query_string(query: str) -> list[tuple[str, str]]:
         raise interaction_error(400, "invalid", "bad_query") from None
 
 
-def parse_condition(resource_type: str, query: str, *, expression: str = "") -> SearchQuery:
+def parse_condition(
+    resource_type: str, query: str, *, expression: str = "", base: str | None = None
+) -> SearchQuery:
     """The condition of a conditional interaction: at least one criterion and no result parameter.
 
-    `query` may begin with `?` or `Type?`. Raises FhirError 400 at `expression`.
+    `query` may begin with `?`, `Type?`, or that below `base`, which is ours. Raises FhirError 400 at
+    `expression`.
     """
-    head, mark, tail = query.partition("?")
+    head, mark, tail = query.strip().partition("?")
     if mark:
+        head = head.removeprefix(f"{base}/") if base else head
         if head not in ("", resource_type):
             raise interaction_error(400, "invalid", "condition_of_other_type", expression, type=resource_type)
         query = tail

@@ -71,8 +71,8 @@ def _require(scopes: tuple[Scope, ...], right: Right, type_: str) -> None:
 def _needed(method: str, path: str) -> Iterator[tuple[Right, str]]:
     """The rights that one interaction needs, and on which type (`*`: on every one)."""
     first, *rest = [part for part in path.split("/") if part] or [""]
-    if not first or (first == "metadata" and not rest) or rest == ["$validate"]:
-        return  # what they answer is of nobody
+    if first in ("", "$process-message") or (first == "metadata" and not rest) or rest == ["$validate"]:
+        return  # what they answer is of nobody, or each entry is looked at by itself
     if any(part.startswith("$") for part in (first, *rest)):
         yield "r", "*"  # an operation may give anything
         yield "s", "*"
