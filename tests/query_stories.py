@@ -478,6 +478,5 @@ def quarantining(engine: Engine) -> None:
 STORIES: tuple[Callable[[Engine], None], ...] = (
     *(planning, disclosing, sending, queueing, looking, mending),
     *(recording, merging, importing, asking_whose_a_form_is, receiving, taking_turns, keeping, telling),
-    *(recording, merging, importing, asking_whose_a_form_is, receiving, keeping, telling),
     quarantining,
 )

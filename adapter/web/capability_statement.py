@@ -21,6 +21,9 @@ def capability_statement(
         rest["security"] = {"cors": False, "description": "Authorization: Bearer, one token per hospital"}
     rest["resource"] = [_resource(kind, checks) for kind in types]
     rest["resource"] += [_kept(kind) for kind in sorted(checks.keeps)]
+    if checks.keeps:  # documents and messages are taken
+        definition = "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"
+        rest["operation"] = [{"name": "process-message", "definition": definition}]
     rest["interaction"] = [{"code": "transaction"}, {"code": "batch"}]
     return {
         "resourceType": "CapabilityStatement",

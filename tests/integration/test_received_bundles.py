@@ -147,6 +147,8 @@ def test_a_document_is_kept_whole_and_its_next_version_is_one(centre: Centre, ho
 
 
 def test_process_message_answers_with_a_message(centre: Centre, hospital: httpx.Client) -> None:
+    [rest] = hospital.get("/fhir/metadata").json()["rest"]
+    assert [one["name"] for one in rest["operation"]] == ["process-message"]
     sent = holding("message", at(9, MESSAGE), at(0, PATIENT), at(1, result("S1")), at(2, IMMUNIZATION))
     answer = hospital.post("/fhir/$process-message", json=sent)
     header, said = (entry["resource"] for entry in answer.json()["entry"])

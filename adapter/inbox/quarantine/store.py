@@ -16,6 +16,7 @@ from adapter.inbox.quarantine.tables import refused_request, refused_volume
 __all__ = ["QuarantineLimits", "QuarantineStore", "QuarantinedRequest", "RefusedBacklog"]
 
 _PAGE = 100
+_BODIES = 5  # that are in memory together
 _MAKE_VOLUME = text(
     "INSERT INTO refused_volume (hospital, bytes) VALUES (:hospital, 0) ON CONFLICT (hospital) DO NOTHING"
 )
@@ -166,7 +167,7 @@ class QuarantineStore:
         columns = [refused_request.c[name] for name in names]
         while True:
             query = select(*columns).where(refused_request.c.id > last).order_by(refused_request.c.id)
-            page = connection.execute(query.limit(_PAGE)).all()
+            page = connection.execute(query.limit(_BODIES)).all()
             if not page:
                 return
             last = page[-1].id
@@ -219,6 +220,8 @@ def _push_out(connection: Connection, hospital: str, volumes: dict[str, int], mo
                 break
             gone.append(number)
             freed += size
+        if not gone:  # there is nothing, whatever the sum says
+            freed = volumes[hospital]
         connection.execute(delete(refused_request).where(refused_request.c.id.in_(gone)))
         _shrink(connection, hospital, freed)
         volumes[hospital] -= freed
