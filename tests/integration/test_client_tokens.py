@@ -225,8 +225,8 @@ def test_scopes_hold_at_each_interaction(base: str, clock: ManualClock) -> None:
 def test_scopes_hold_for_each_entry_of_a_bundle(base: str, clock: ManualClock) -> None:
     writer = bearer(ask(base, assertion(clock, "w"), "system/DiagnosticReport.c"))
 
-    def bundle(*entries: dict[str, Any]) -> Any:
-        body = {"resourceType": "Bundle", "type": "batch", "entry": list(entries)}
+    def bundle(*entries: dict[str, Any], kind: str = "batch") -> Any:
+        body = {"resourceType": "Bundle", "type": kind, "entry": list(entries)}
         return plainly.post(f"{base}/fhir", content=json.dumps(body), headers=writer)
 
     create = {"resource": REPORT, "request": {"method": "POST", "url": "DiagnosticReport"}}
@@ -237,10 +237,15 @@ def test_scopes_hold_for_each_entry_of_a_bundle(base: str, clock: ManualClock) -
         ("GET", "Observation/1"),
         ("DELETE", "DiagnosticReport/1"),
         ("PUT", "DiagnosticReport/1"),
+        ("put", "https://lab.example/fhir/DiagnosticReport/1"),
         ("POST", "Observation"),
     ]:
         refused = bundle(create, {"resource": REPORT, "request": {"method": method, "url": url}})
         assert refused.status_code == 403, (method, url)
+    held = {"resource": {**REPORT, "id": "1"}}
+    named = {**held, "fullUrl": "https://lab.example/fhir/DiagnosticReport/1"}
+    assert bundle(held, kind="collection").status_code == 200
+    assert bundle(named, kind="collection").status_code == 403, "under a name it is an update"
 
 
 def test_another_issuers_token_and_a_proxys_certificate(base: str, clock: ManualClock, issuer: str) -> None:
