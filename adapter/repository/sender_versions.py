@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, select
 
-from adapter.repository.search_index import IndexRow
+from adapter.repository.search_extraction import IndexRow
 from adapter.repository.tables import repository_index
 
 __all__ = ["sender_version_row", "sender_versions"]
