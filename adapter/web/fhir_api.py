@@ -19,7 +19,7 @@ from adapter.repository.search_query import parse_query_string
 from adapter.web.content_negotiation import FHIR_JSON, check_accept, in_wanted_format, wants_xml
 from adapter.web.fair_turns import FairTurns, HospitalShare, RequestRate
 from adapter.web.interactions import InteractionHandlers
-from adapter.web.scope_checks import require_scope
+from adapter.web.scope_checks import require_form_scopes, require_scope
 
 # ruff: noqa: B008 - FastAPI declares what a handler depends on in its defaults
 
@@ -165,6 +165,7 @@ def _reading(routes: APIRouter, api: InteractionHandlers, identify: Owner) -> No
     ) -> Response:
         try:
             params = parse_query_string(request.url.query) + parse_query_string(form.decode())
+            require_form_scopes(request, kind, form.decode())
         except UnicodeDecodeError:
             raise interaction_error(400, "invalid", "bad_query") from None
         return api.search(request, owner, kind, params)
