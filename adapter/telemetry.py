@@ -23,6 +23,7 @@ __all__ = [
     "DROPPED_FIELDS",
     "INBOX_ITEMS",
     "LOGGABLE_FIELDS",
+    "REFUSED_REQUESTS",
     "SCHEDULED_RUNS",
     "configure_logging",
     "get_logger",
@@ -46,6 +47,7 @@ LOGGABLE_FIELDS = frozenset(
 
 DROPPED_FIELDS = Counter("adapter_log_fields_dropped", "Fields kept out of the log", ["field"])
 INBOX_ITEMS = Counter("adapter_inbox_items", "Inbox items processed", ["hospital", "state"])
+REFUSED_REQUESTS = Counter("adapter_refused_requests", "Requests refused for content", ["hospital", "status"])
 SCHEDULED_RUNS = Counter("adapter_schedule_beats", "Beats of the schedule", ["hospital", "outcome"])
 
 _EVENT = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")

@@ -21,6 +21,7 @@ from adapter import audit, awaited, withheld
 from adapter.authorization.access_tokens import access_token, used_assertion
 from adapter.database import migrate, open_database, write_transaction
 from adapter.hospital_tokens import hospital_token
+from adapter.inbox.quarantine.tables import refused_request, refused_volume
 from adapter.inbox.tables import inbox_item, inbox_listing, inbox_mark, inbox_position
 from adapter.ledger.entries.row_values import REASON_INVALID
 from adapter.ledger.schema import tables as ledger
@@ -69,9 +70,11 @@ SMALL = {
     *(access_token, used_assertion),
     inbox_position,
     *(records.import_run, records.held_row, ledger.identity_key, ledger.former_identity_key),
+    refused_volume,
 }
 GROWING = {
     *(ledger.entry, ledger.shipment, ledger.receipt, ledger.person_disclosure),
+    refused_request,
     *(inbox_item, inbox_mark, inbox_listing, audit.audit, withheld.disclosure_refusal),
     *(awaited.awaited_name, awaited.awaited_arrival),
     *(records.record, records.cadre_identifier, records.cadre_name, records.record_merge, records.import_row),
@@ -172,8 +175,9 @@ def fill(engine: Engine) -> None:
                 connection.execute(text(f"ALTER TABLE {table.name} SET (fillfactor = 10)"))
             connection.execute(insert(table), list(rows))
         if engine.dialect.name == "postgresql":  # ids were given by hand
-            sequence = func.pg_get_serial_sequence(inbox_item.name, "id")
-            connection.execute(select(func.setval(sequence, 100_000)))
+            for table in (inbox_item, refused_request):
+                sequence = func.pg_get_serial_sequence(table.name, "id")
+                connection.execute(select(func.setval(sequence, 100_000)))
 
 
 def analyze(engine: Engine) -> None:
@@ -197,6 +201,8 @@ def _rows() -> Iterator[tuple[Table, Iterator[Row]]]:
     yield records.import_change, ({"run": 1, "key": f"old{n}", **_WAS} for n in range(2000))
     yield records.import_row, ({"kind": "visit", "key": f"old{n}", **_MET} for n in range(2000))
     yield inbox_item, _inbox()
+    yield refused_request, _refused()
+    yield refused_volume, [{"hospital": one, "bytes": 667 * 1000} for one in _HOSPITALS]
     yield (
         inbox_mark,
         (
@@ -383,6 +389,26 @@ def _inbox() -> Iterator[Row]:
             "attempts": 0,
             "lineage": number + 1,
             "due_at": {"new": NOW, "unmatched": NOW + timedelta(days=1)}.get(state),
+        }
+
+
+def _refused() -> Iterator[Row]:
+    for number in range(2000):
+        yield {
+            "id": number + 1,
+            "hospital": list(_HOSPITALS)[number % 3],
+            "digest": f"d{number}",
+            "method": "POST",
+            "url": "Observation",
+            "conditions": "{}",
+            "body": b"{}",
+            "status": 400,
+            "kind": f"400 value {number % 7}",
+            "outcome": "{}",
+            "size": 1000,
+            "times": 1,
+            "first_at": NOW - timedelta(minutes=number),
+            "last_at": NOW - timedelta(minutes=number),
         }
 
 

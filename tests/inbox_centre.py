@@ -22,6 +22,7 @@ from adapter.pipeline.application import Adapter
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.lookups import cadres_by_identifiers, cadres_by_names
 from adapter.records.model import Cadre, Fulfilment, Record, Referral, Result, Sex, Tier
+from adapter.records.referral_answers import OrderStatement
 from adapter.records.serialisation import (
     body_digest,
     identifier_forms,
@@ -54,6 +55,7 @@ class Directory:
     encounters: dict[str, str] = field(default_factory=lambda: {"idvisit": "CB-1", "91": "CB-1"})
     not_held: frozenset[str] = frozenset()  # people who were never sent to this hospital
     own_bases: frozenset[str] = frozenset({"https://adapter.centre.example/fhir"})
+    own_observations: frozenset[str] = frozenset({"0f" * 16})
 
     def referrals_by_identity(self, values: Collection[str]) -> dict[str, KnownReferral]:
         return self._referrals(self.referral_identities, values)
@@ -87,6 +89,9 @@ class Directory:
     def cadres_by_name(self, said: Collection[tuple[str, str]]) -> list[str]:
         with read_transaction(self.records.engine) as connection:
             return cadres_by_names(connection, said)
+
+    def is_centres_own(self, type: str, values: Collection[str]) -> bool:
+        return type == "Observation" and not self.own_observations.isdisjoint(values)
 
     def referral(self, key: str) -> KnownReferral | None:
         found = self.records.get("referral", key)
@@ -139,7 +144,7 @@ class Records:
             issued_at=plan.issued_at,
             resource=plan.body,
         )
-        return self.store.save_result(result, connection=connection)
+        return self.store.save_result(result, connection=connection, statements=_statements)
 
     def fulfil(
         self, referral: str, effect: FulfilmentEffect, by: str | None, at: datetime, *, connection: Connection
@@ -147,7 +152,14 @@ class Records:
         return self.store.fulfil(referral, Fulfilment(effect), by, at, connection=connection)
 
     def take_back(self, result_key: str, *, connection: Connection) -> bool:
-        return self.store.take_back(result_key, connection=connection)
+        return self.store.take_back(result_key, connection=connection, statements=_statements)
+
+    def answer_again(self, cadre: str, referral: str, *, connection: Connection) -> None:
+        self.store.answer_again(cadre, referral, connection=connection, statements=_statements)
+
+
+def _statements(connection: Connection, cadres: Collection[str]) -> list[OrderStatement]:
+    return [OrderStatement(*one) for one in InboxStore.order_statements(connection, cadres)]
 
 
 class Centre:

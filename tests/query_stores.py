@@ -7,6 +7,7 @@ from adapter import audit, awaited, database, hospital_tokens, withheld
 from adapter.authorization import access_tokens
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
+from adapter.inbox.quarantine.store import QuarantineStore
 from adapter.inbox.queue import InboxQueue
 from adapter.inbox.store import InboxStore
 from adapter.insights import audit_log, backup_report, problems, trial_restore, withdrawals
@@ -50,7 +51,7 @@ from adapter.records.sources.sql import database as remote
 from adapter.records.sources.sql import source_cursor as cursors
 from adapter.records.store import RecordStore
 from adapter.repository import erasure as repository_erase
-from adapter.repository import search_statements
+from adapter.repository import search_statements, sender_versions
 from adapter.repository import store as repository
 from adapter.web import access_counter, app
 
@@ -97,6 +98,8 @@ STORES: tuple[type | ModuleType, ...] = (
         audit,
         withheld,
         awaited,
+        QuarantineStore,
+        sender_versions,
     ),
 )
 OTHERS: dict[type | ModuleType, str] = {

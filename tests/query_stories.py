@@ -16,8 +16,11 @@ from adapter import audit, awaited, withheld
 from adapter.database import read_transaction, write_transaction
 from adapter.errors import PlanChanged
 from adapter.fhir import codec
+from adapter.fhir.operation_outcome import Issue
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
+from adapter.inbox.quarantine.refused_request import RefusedRequest
+from adapter.inbox.quarantine.store import QuarantineLimits, QuarantineStore
 from adapter.inbox.queue import InboxQueue
 from adapter.inbox.store import InboxStore
 from adapter.ledger import named_lines, reassignment
@@ -36,11 +39,12 @@ from adapter.records.hidden_words import HiddenWords
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.merges import Merge, MergeStore
 from adapter.records.model import Fulfilment, Result
+from adapter.records.referral_answers import no_statements
 from adapter.records.sources.checkup.tabs import form_tabs
 from adapter.records.sources.sql import source_cursor as cursors
 from adapter.records.store import RecordStore
 from adapter.repository import erasure as repository_erase
-from adapter.repository import search_statements
+from adapter.repository import search_statements, sender_versions
 from adapter.repository import store as repository
 from adapter.repository.request_limits import DEFAULT_LIMITS, RequestBudget
 from adapter.repository.search_extraction import IndexRow, RangeRow
@@ -239,6 +243,7 @@ def recording(engine: Engine) -> None:
     with write_transaction(engine) as connection:
         assert store.lives(cadre(20), connection=connection)
         assert store.take_back(result.key, connection=connection)
+        store.answer_again(cadre(21), f"{cadre(21)}.r0", connection=connection, statements=no_statements)
 
 
 def merging(engine: Engine) -> None:
@@ -345,6 +350,7 @@ def receiving(engine: Engine) -> None:
     assert inbox.others_of(item, cadre(0))
     listed = {"resourceType": "DiagnosticReport", "result": [{"reference": "Observation/o1"}]}
     with write_transaction(engine) as connection:
+        list(inbox.order_statements(connection, [cadre(0), cadre(1)]))
         receive.receive_version(
             connection,
             hospital=BV,
@@ -423,6 +429,7 @@ def keeping(engine: Engine) -> None:
         )
         with search_statements.limited_time(connection, RequestBudget(DEFAULT_LIMITS)):
             assert search_statements.count_matches(connection, BV, parse_search(kind, searches[0])) >= 0
+        assert sender_versions.sender_versions(connection, BV, [key]) == {}
         for search in searches:
             query = parse_search(kind, search)
             search_statements.matching_ids(connection, BV, query, 2)
@@ -465,7 +472,23 @@ def telling(engine: Engine) -> None:
     assert withheld.withheld_counts(engine, BV)
 
 
+def quarantining(engine: Engine) -> None:
+    """What the endpoint refuses."""
+    store, limits = QuarantineStore(engine), QuarantineLimits(2_001_000, 660_000)
+    refused = RefusedRequest(BV, "POST", "Observation", b"{", 400, (Issue("error", "value", "x"),))
+    with write_transaction(engine) as connection:
+        for _ in range(2):
+            assert store.keep(connection, refused, limits, NOW + timedelta(minutes=1))
+    newest = store.waiting(1)[0]
+    assert store.get(newest.id)
+    with write_transaction(engine) as connection:
+        store.diagnose(connection, newest.id, refused)
+        assert store.remove(connection, [newest.id]) == 1
+    assert store.forget(NOW - timedelta(minutes=1990))
+
+
 STORIES: tuple[Callable[[Engine], None], ...] = (
     *(planning, disclosing, sending, queueing, looking, mending),
     *(recording, merging, importing, asking_whose_a_form_is, receiving, taking_turns, keeping, telling),
+    quarantining,
 )

@@ -276,6 +276,11 @@ def read_evidence(
     )
 
 
+def identifiers_of(resource: Resource) -> Iterator[Identifier]:
+    """A resource's own business identifiers."""
+    return _identifiers(resource.get("identifier"))
+
+
 def listed_members(resource: Resource) -> Iterator[str]:
     """The Observations that a report or panel lists, as `Observation/id`."""
     field_ = _LISTS.get(text_of(resource.get("resourceType")), "")

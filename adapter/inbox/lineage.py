@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from adapter.fhir import codec
-from adapter.inbox.ordering import CORRECTIONS, is_early
+from adapter.inbox.ordering import REVISIONS, is_early
 from adapter.text_folding import fold_text
 
 __all__ = [
@@ -76,7 +76,7 @@ def choose_lineage(
     `shares_number` tells that some share an identifier, whatever their codes.
     """
     type_, status = str(resource.get("resourceType")), str(resource.get("status", ""))
-    corrects = type_ in _CODED and status in CORRECTIONS
+    corrects = type_ in _CODED and status in REVISIONS
     if not corrects and delivery is not None:  # what came along is another result, not an earlier version
         sharing = [one for one in sharing if one.deliveries != {delivery}]
     if not sharing:

@@ -90,6 +90,8 @@ def link_item(
             audit_item(connection, item, "inbox.linked", subject, by=by, now=now, despite=plan.against)
         for member in plan.members:
             _link_member(connection, store, member, cadre, settle)
+        if item.referral and not item.result_key and item.referral != plan.match.referral and item.cadre:
+            records.answer_again(item.cadre, item.referral, connection=connection)
         return state
 
 
@@ -223,6 +225,8 @@ def unlink_item(
             for key in {one.result_key for one in member if one.result_key}:
                 records.take_back(key, connection=connection)
             _take_back(connection, store, member, now=now, by=by)
+        if item.referral and not item.result_key:
+            records.answer_again(item.cadre, item.referral, connection=connection)
         subject = directory_of(item.hospital).audit_subject(item.cadre)
         audit_item(connection, item, "inbox.unlinked", subject, by=by, now=now)
 

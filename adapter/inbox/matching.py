@@ -63,6 +63,7 @@ UNMATCHED_REASONS = (
     "processing-failed",
     "to-be-read",
     "marked-delivery",
+    "own-revised",
     *CAVEATS,
     *LINEAGE_DOUBTS,
     *ORDER_DOUBTS,
@@ -181,6 +182,8 @@ def decide_match(evidence: Evidence, found: LookupResult) -> Match:
         *_about_people(evidence, found, people),
         *evidence.caveats,
     ]
+    if "referral-unknown" in reasons:  # it does name something
+        reasons = [one for one in reasons if one != "no-evidence"]
     if evidence.type in READ_TYPES:
         return _to_be_read(reasons, evidence, found)
     if reasons:

@@ -17,6 +17,7 @@ __all__ = [
     "CORRECTIONS",
     "OLDER",
     "ORDER_DOUBTS",
+    "REVISIONS",
     "VersionStatus",
     "is_early",
     "issued_at",
@@ -26,7 +27,12 @@ __all__ = [
 ]
 
 CORRECTIONS = frozenset(("corrected", "amended", "appended", "cancelled", "entered-in-error"))
-"""Statuses that only a version of something that was sent before has."""
+"""Statuses of a version that holds whatever its time."""
+
+REVISIONS = CORRECTIONS - {"cancelled"}
+"""Statuses that only a version of something that was sent before has. A measurement may be cancelled before
+anything was sent of it (a specimen that clotted).
+"""
 
 OLDER = ("older-status", "older-issue", "overtaken", "repeated-version")
 """Why a version is ignored as older."""

@@ -6,21 +6,24 @@ The inbox knows neither store. `adapter.pipeline` hands in objects of these shap
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
+from adapter.fhir.codec import Resource
 from adapter.fulfilment_effects import FulfilmentEffect
-from adapter.inbox.evidence import Evidence, Identifier, RemoteReference
+from adapter.inbox.evidence import Evidence, Identifier, RemoteReference, identifiers_of
 from adapter.inbox.local_writes import ResultPlan, StoredResult
 from adapter.inbox.matching import KnownCadre, KnownReferral, LookupResult, NumberMatch
-from adapter.inbox.references import same_base
+from adapter.inbox.references import MOST_REFERENCES, same_base
 
 __all__ = [
     "RecordWriter",
     "ReferenceDirectory",
     "ReversibleRecordWriter",
     "as_identity",
+    "is_centres_own",
     "look_up_evidence",
     "named_days",
 ]
@@ -84,6 +87,9 @@ class ReferenceDirectory(Protocol):
     def cadres_by_name(self, said: Collection[tuple[str, str]]) -> Sequence[str]:
         """Keys of the people of these names, however they are spelt, who were born on the day beside."""
 
+    def is_centres_own(self, type: str, values: Collection[str]) -> bool:
+        """Whether one of these identities is of a resource of this type that we sent to any hospital."""
+
     def referral(self, key: str) -> KnownReferral | None:
         """The referral of that key."""
 
@@ -121,6 +127,9 @@ class ReversibleRecordWriter(RecordWriter, Protocol):
     def take_back(self, result_key: str, *, connection: Connection) -> bool:
         """Remove the result and open again the referrals that it completed; False if there is none."""
 
+    def answer_again(self, cadre: str, referral: str, *, connection: Connection) -> None:
+        """A Task that answered this referral does not count any more: it is as what else answers it says."""
+
 
 def look_up_evidence(said: Evidence, directory: ReferenceDirectory) -> LookupResult:
     """Look everything up that the evidence points at, each sort at once. Reads only."""
@@ -147,6 +156,13 @@ def look_up_evidence(said: Evidence, directory: ReferenceDirectory) -> LookupRes
         has_unknown_number=strange_number,
         has_unknown_referral=strange_referral or any(one.cadre not in people for one in referrals.values()),
     )
+
+
+def is_centres_own(resource: Resource, directory: ReferenceDirectory) -> bool:
+    """Whether it is what we sent, sent back: it has the identity that we gave it."""
+    type_, listed = str(resource.get("resourceType")), identifiers_of(resource)
+    named = islice(listed, MOST_REFERENCES)
+    return directory.is_centres_own(type_, {value for one in named for value in as_identity(one, directory)})
 
 
 def _numbers(said: Evidence, directory: ReferenceDirectory) -> tuple[dict[str, bool], bool]:

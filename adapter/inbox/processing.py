@@ -20,8 +20,8 @@ from adapter.inbox.awaiting import names_awaited
 from adapter.inbox.evidence import Evidence, read_evidence, says_otherwise
 from adapter.inbox.lineage import LINEAGE_DOUBTS, may_correct
 from adapter.inbox.matching import Candidate, CertainMatch, LookupResult, Match, Unmatched
-from adapter.inbox.ordering import CORRECTIONS, ORDER_DOUBTS, VersionStatus, issued_at, latest, older
-from adapter.inbox.ports import RecordWriter, ReferenceDirectory, look_up_evidence
+from adapter.inbox.ordering import ORDER_DOUBTS, REVISIONS, VersionStatus, issued_at, latest, older
+from adapter.inbox.ports import RecordWriter, ReferenceDirectory, is_centres_own, look_up_evidence
 from adapter.inbox.queue import InboxQueue, match_in_turns, next_look
 from adapter.inbox.siblings import Siblings
 from adapter.inbox.store import InboxItem, InboxStore
@@ -43,6 +43,7 @@ __all__ = [
 
 _log = get_logger(__name__)
 _STORED = ("DiagnosticReport", "Observation", "Procedure")
+_DECIDED = (("unlinked",), ("own",), ("own-revised",))  # whatever else is in doubt
 _VERSION_DOUBTS = frozenset((*LINEAGE_DOUBTS, *ORDER_DOUBTS))
 
 
@@ -77,8 +78,28 @@ def process_due(
 def process_item(
     store: InboxStore, item: InboxItem, directory: ReferenceDirectory, records: RecordWriter, now: datetime
 ) -> str:
-    """Process one item; its new state. An item that another process settled meanwhile stays so."""
+    """Process one item; its new state. An item that another process settled meanwhile stays so.
+
+    What came while it was read first, nobody awaited yet; so what waits is read once more.
+    """
     reading = decide_item(store, item, directory)
+    state = _settle_as_read(store, item, reading, directory=directory, records=records, now=now)
+    if state == "unmatched" and item.state == "new":
+        again = decide_item(store, item, directory)
+        if again.match != reading.match:
+            state = _settle_as_read(store, item, again, directory=directory, records=records, now=now)
+    return state
+
+
+def _settle_as_read(
+    store: InboxStore,
+    item: InboxItem,
+    reading: "ItemReading",
+    *,
+    directory: ReferenceDirectory,
+    records: RecordWriter,
+    now: datetime,
+) -> str:
     with write_transaction(store.engine) as connection:
         if isinstance(reading.match, CertainMatch):
             # takes the records' lock first, as an import
@@ -119,12 +140,11 @@ def decide_item(store: InboxStore, item: InboxItem, directory: ReferenceDirector
     said, asked = _read(store, item, directory)
     found = look_up_evidence(said, directory)
     match = matching.decide_match(said, found)
+    if item.type in _STORED and is_centres_own(item.resource, directory):
+        revised = item.resource.get("status") in REVISIONS
+        match = Unmatched(("own-revised" if revised else "own",), matching.rank_candidates(said, found))
     doubt = None
-    if (
-        isinstance(match, CertainMatch)
-        and item.type in _STORED
-        and item.resource.get("status") in CORRECTIONS
-    ):
+    if isinstance(match, CertainMatch) and item.type in _STORED and item.resource.get("status") in REVISIONS:
         others = store.others_of(item, match.cadre)
         if store.is_first(item) and any(may_correct(item.resource, one) for one in others):
             doubt = "corrects-unknown"
@@ -176,7 +196,7 @@ def _with_doubts(match: Match, reading: ItemReading, item: InboxItem) -> Match:
     doubts = [reason for reason in item.reasons if reason in (*LINEAGE_DOUBTS, "marked-delivery")]
     if reading.doubt and not doubts:
         doubts.append(reading.doubt)
-    if not doubts or (isinstance(match, Unmatched) and match.reasons == ("unlinked",)):
+    if not doubts or (isinstance(match, Unmatched) and match.reasons in _DECIDED):
         return match
     reasons = match.reasons if isinstance(match, Unmatched) else ()
     return Unmatched(tuple(dict.fromkeys((*reasons, *doubts))), reading.candidates)
@@ -249,7 +269,7 @@ def settle_item(
             chosen=holds or (by is not None and is_chosen(item)),
         )
     if isinstance(outcome, Unmatched):
-        if outcome.reasons == ("context",):
+        if outcome.reasons in (("context",), ("own",)):
             store.settle(item.id, "ignored", now=now, by=None, reasons=outcome.reasons, connection=connection)
             return "ignored"
         candidates = outcome.candidates

@@ -28,8 +28,10 @@ from sqlalchemy import (
 from adapter.awaited import await_names
 from adapter.database import read_transaction
 from adapter.fhir import codec
+from adapter.fulfilment_effects import FulfilmentEffect, fulfilment_effect
 from adapter.inbox.evidence import is_another_person, listed_members
 from adapter.inbox.matching import Candidate
+from adapter.inbox.ordering import issued_at
 from adapter.inbox.tables import STATES, inbox_item, inbox_listing, inbox_mark
 
 __all__ = ["InboxItem", "InboxStore", "inbox_item_of"]
@@ -248,6 +250,22 @@ class InboxStore:
         )
         with read_transaction(self.engine) as connection:
             return [codec.loads(body) for body in connection.execute(query).scalars()]
+
+    @staticmethod
+    def order_statements(
+        connection: Connection, cadres: Collection[str]
+    ) -> Iterator[tuple[str, FulfilmentEffect, datetime]]:
+        """What Tasks and copies of orders say of these people's referrals, and when, in the order of their
+        arrival: those that a person took back say nothing.
+        """
+        query = select(inbox_item).where(
+            inbox_item.c.cadre.in_(list(cadres)),
+            inbox_item.c.type.in_(("ServiceRequest", "Task")),
+        )
+        for item in map(inbox_item_of, connection.execute(query.order_by(inbox_item.c.id))):
+            effect = fulfilment_effect(item.type, str(item.resource.get("status", "")))
+            if effect and item.referral and item.state in ("applied", "linked"):
+                yield item.referral, effect, issued_at(item.resource, item.received_at) or item.received_at
 
     def of_lineage(self, lineage: int, limit: int = 50) -> Sequence[InboxItem]:
         """The versions of one result, the newest first."""

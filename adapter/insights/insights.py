@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from adapter.insights.plan_report import PlanReport
     from adapter.insights.problems import Problem
     from adapter.insights.refusals import RefusedResource
+    from adapter.insights.refused_requests import ListedRefusal, RefusedRequestReport
     from adapter.insights.server_card_report import ServerCardReport
     from adapter.insights.sheet_layouts import TableLook
     from adapter.insights.source_list import SourceState
@@ -170,6 +171,22 @@ class Insights:
 
         found = inbox_list(self.adapter, state)
         self._note_look("inbox.listed", state=state, items=len(found.items))
+        return found
+
+    def refused_requests(self) -> "Sequence[ListedRefusal]":
+        """What the endpoint refused for its content and keeps. Audited."""
+        from adapter.insights.refused_requests import refused_list
+
+        found = refused_list(self.adapter)
+        self._note_look("inbox.refused_listed", items=len(found))
+        return found
+
+    def refused_request(self, number: int) -> "RefusedRequestReport":
+        """One of these as it came. Raises UsageError where there is none. Audited."""
+        from adapter.insights.refused_requests import refused_request_report
+
+        found = refused_request_report(self.adapter, number)
+        self._note_look("inbox.refused_read", item=number, digest=found.request.digest)
         return found
 
     def inbox_item(self, number: int) -> "InboxItemReport":

@@ -17,6 +17,7 @@ from sqlalchemy import text
 
 from adapter.database import read_transaction
 from adapter.errors import PolicyError, SettingsError
+from adapter.inbox.quarantine.store import RefusedBacklog
 from adapter.insights import identity_key
 from adapter.insights.open_files import readable_by_others
 from adapter.insights.unanswered import backlog_of, unanswered_referrals
@@ -75,6 +76,7 @@ class Problem:
     command: str
     cause: str = ""
     until: datetime | None = None
+    kinds: int = 0  # of what is counted, where that is told
 
     @property
     def words(self) -> str:
@@ -82,7 +84,7 @@ class Problem:
         until = self.until.strftime("%Y-%m-%d") if self.until else ""
         known = f"reason.{self.cause}" in catalogue("en")
         cause = say(f"reason.{self.cause}") if known else self.cause
-        return say(f"problems.{self.code}", count=self.count, cause=cause, until=until)
+        return say(f"problems.{self.code}", count=self.count, cause=cause, until=until, kinds=self.kinds)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -109,6 +111,7 @@ class HospitalFacts:
     idle: Backlog = _NONE
     unmatched: Backlog = _NONE
     unanswered: Backlog = _NONE
+    refused: RefusedBacklog | None = None
     holds: bool = False
     card: StoredCard | None = None
     token_expires_at: datetime | None = None
@@ -198,6 +201,9 @@ def _at(name: str, there: HospitalFacts, limits: AlarmSettings, now: datetime) -
     for code, (waits, command) in long.items():
         if waits.count:
             yield Problem(code, name, waits.since, waits.count, command)
+    if there.refused:
+        since, count, kinds = there.refused.since, there.refused.count, there.refused.kinds
+        yield Problem("refused", name, since, count, "adapter inbox refused", kinds=kinds)
     if there.mapping:
         command = "adapter mapping check" if there.mapping == "broken" else "adapter mapping diff"
         yield Problem("mapping", name, None, 1, command, cause=there.mapping)
@@ -291,6 +297,7 @@ def collect_facts(adapter: Adapter, now: datetime) -> ProblemFacts:
         adapter, adapter.settings.hospitals, now - timedelta(days=limits.answer_days)
     )
     silent = adapter.overdue.silent_workers(now - _SILENT)
+    refused = adapter.quarantine.backlog()
     ways = tuple(
         code.removeprefix(CHANNEL_PREFIX)
         for _, code in adapter.alarm_store.all()
@@ -302,6 +309,7 @@ def collect_facts(adapter: Adapter, now: datetime) -> ProblemFacts:
                 _facts_at(adapter, name, now),
                 unmatched=Backlog(*unmatched.get(name, (0, None))),
                 unanswered=backlog_of(waits, name),
+                refused=refused.get(name),
             )
             for name in adapter.settings.hospitals
         },

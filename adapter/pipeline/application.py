@@ -32,6 +32,7 @@ from adapter.settings import Settings
 if TYPE_CHECKING:  # a command imports what it needs, and `adapter status` needs little
     from adapter.delivery.http.client import HospitalClient
     from adapter.disclosure.policy import Policy
+    from adapter.inbox.quarantine.store import QuarantineStore
     from adapter.inbox.store import InboxStore
     from adapter.ledger.history.record_history import RecordHistoryStore
     from adapter.ledger.monitoring.alarms import AlarmStore
@@ -114,6 +115,13 @@ class Adapter:
         from adapter.inbox.store import InboxStore
 
         return InboxStore(self.engine)
+
+    @cached_property
+    def quarantine(self) -> "QuarantineStore":
+        """What the endpoint refused for its content."""
+        from adapter.inbox.quarantine.store import QuarantineStore
+
+        return QuarantineStore(self.engine)
 
     @cached_property
     def record_history(self) -> "RecordHistoryStore":

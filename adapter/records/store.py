@@ -15,7 +15,7 @@ from adapter.records import serialisation as bodies
 from adapter.records.change_feed import ChangeFeed, newest_position
 from adapter.records.merges import MergeStore, merge_person_records, with_owner
 from adapter.records.model import KINDS, Cadre, Fulfilment, Record, Referral, Result
-from adapter.records.referral_answers import open_again
+from adapter.records.referral_answers import OrderStatements, answer_again, no_statements, open_again
 from adapter.records.tables import cadre_identifier, record, record_merge
 
 __all__ = ["RecordStore", "StoredRecord"]
@@ -221,11 +221,17 @@ class RecordStore:
         with read_transaction(self.engine) as connection:
             return set(connection.execute(query).scalars())
 
-    def save_result(self, result: Result, *, connection: Connection | None = None) -> bool:
+    def save_result(
+        self,
+        result: Result,
+        *,
+        connection: Connection | None = None,
+        statements: OrderStatements = no_statements,
+    ) -> bool:
         """Write a result; False when the same content is stored already. Joins `connection` if given.
 
-        A withdrawn one no longer answers its referrals: they are as the person's other results leave them.
-        Raises LookupError for a person who is not in the records.
+        A withdrawn one no longer answers its referrals: they are as the person's other results and the
+        `statements` leave them. Raises LookupError for a person who is not in the records.
         """
         body = bodies.serialise_record(result)
         digest = bodies.body_digest(body)
@@ -258,7 +264,7 @@ class RecordStore:
             else:
                 writer.execute(insert(record).values(kind=result.kind, key=result.key, **values))
             if result.status == _WITHDRAWN:
-                open_again(writer, feed, result.cadre, result.key)
+                open_again(writer, feed, result.cadre, result.key, statements)
             feed.close()
             return True
 
@@ -304,9 +310,11 @@ class RecordStore:
             feed.close()
             return True
 
-    def take_back(self, result: str, *, connection: Connection) -> bool:
+    def take_back(
+        self, result: str, *, connection: Connection, statements: OrderStatements = no_statements
+    ) -> bool:
         """Remove a result that was wrongly matched; the referrals that it answered are as the person's other
-        results leave them.
+        results and the `statements` leave them.
         """
         feed = ChangeFeed(connection)
         mine = (record.c.kind == Result.kind) & (record.c.key == result) & record.c.deleted.is_(False)
@@ -315,9 +323,17 @@ class RecordStore:
             return False
         gone = {"body": None, "digest": "", "deleted": True, "position": feed.next()}
         connection.execute(update(record).where(mine).values(gone))
-        open_again(connection, feed, owner, result)
+        open_again(connection, feed, owner, result, statements)
         feed.close()
         return True
+
+    def answer_again(
+        self, cadre: str, referral: str, *, connection: Connection, statements: OrderStatements
+    ) -> None:
+        """A Task that answered this referral does not count any more: `statements` are those that do."""
+        feed = ChangeFeed(connection)
+        answer_again(connection, feed, cadre, referral, statements)
+        feed.close()
 
     @contextmanager
     def _writing(self, connection: Connection | None) -> Iterator[Connection]:

@@ -1,6 +1,6 @@
 """What a Bundle asks for, entry by entry (http://hl7.org/fhir/R4/http.html#transaction). Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final, Literal
@@ -22,7 +22,9 @@ __all__ = [
     "MAX_REPORTED_ISSUES",
     "Interaction",
     "InteractionChecks",
+    "NotUsed",
     "check_resource_id",
+    "one_condition",
     "parse_bundle",
     "parse_entry",
     "parse_if_match",
@@ -54,6 +56,7 @@ class Interaction:
     url: str = ""  # of a GET, relative to the base
     position: int | None = None
     where: str = ""
+    verbatim: bool = False  # a document as it came: no reference in it is turned into ours
 
     def at(self, path: str) -> str:
         """FHIRPath of `path` ("resource", "request.url") in this entry, for an issue."""
@@ -66,6 +69,15 @@ class Interaction:
 
 
 @dataclass(frozen=True, slots=True)
+class NotUsed:
+    """An entry that nothing is done with, beside others that are used: a type that is not taken here."""
+
+    type: str
+    full_url: str | None = None
+    refusal: FhirError | None = None  # where it is by itself after all; None: it is never refused
+
+
+@dataclass(frozen=True, slots=True)
 class InteractionChecks:
     """What a server takes: its types (None: all of R4), whether it deletes, its validator, its limits."""
 
@@ -73,6 +85,7 @@ class InteractionChecks:
     deletes: bool = True
     validate: Callable[[Resource], list[Issue]] | None = None
     limits: RequestLimits = DEFAULT_LIMITS
+    keeps: frozenset[str] = frozenset()  # what is kept besides and can be read: documents, whole
 
     def type_refusal(self, resource_type: object, where: str) -> FhirError | None:
         """Why a resource of this type is not taken, or None."""
@@ -120,9 +133,10 @@ def parse_if_match(etag: str) -> int:
 
 
 def parse_bundle(
-    bundle: Resource, checks: InteractionChecks, base: str | None
-) -> list[Interaction | FhirError]:
-    """The entries of a batch or transaction in their order; in place of a bad one, its refusal.
+    bundle: Resource, checks: InteractionChecks, base: str | None, aside: Collection[int] = ()
+) -> list[Interaction | NotUsed | FhirError]:
+    """The entries of a batch or transaction in their order; in place of a bad one, its refusal. `aside` are
+    places of entries that say something of the Bundle itself.
 
     Raises FhirError 400 when the Bundle itself is not one that can be processed, 413 when it has
     more than its limit. With MAX_REPORTED_ISSUES said, a transaction is refused as it stands, and each
@@ -135,10 +149,13 @@ def parse_bundle(
         raise interaction_error(400, "structure", "not_a_list", "Bundle.entry")
     if len(listed) > checks.limits.max_entries:
         raise over_limit(checks.limits, "max_entries", len(listed), "Bundle.entry")
-    parsed: list[Interaction | FhirError] = []
+    parsed: list[Interaction | NotUsed | FhirError] = []
     said = 0
     for position, item in enumerate(listed):
         try:
+            if unused := _not_used(item, position, checks, aside):
+                parsed.append(unused)
+                continue
             entry = parse_entry(item, position, base, checks)
             checks.check(entry)
             parsed.append(entry)
@@ -150,7 +167,25 @@ def parse_bundle(
             said += len(issues_of_error(error))
             parsed.append(error)
     _unique_full_urls(parsed)
+    if not any(isinstance(one, Interaction) for one in parsed):  # of no use at all: that is a refusal
+        return [one.refusal or one if isinstance(one, NotUsed) else one for one in parsed]
     return parsed
+
+
+def _not_used(item: Any, position: int, checks: InteractionChecks, aside: Collection[int]) -> NotUsed | None:
+    """A resource of a type that R4 has and that is not taken here is no reason to refuse its neighbours."""
+    resource = item.get("resource") if isinstance(item, dict) else None
+    type_ = resource.get("resourceType") if isinstance(resource, dict) else None
+    if not isinstance(type_, str):
+        return None
+    url = item.get("fullUrl")
+    url = url if isinstance(url, str) else None
+    if position in aside:
+        return NotUsed(type_, url)
+    request = item.get("request")
+    refusal = checks.type_refusal(type_, f"Bundle.entry[{position}].request.url")
+    writes = isinstance(request, dict) and request.get("method") in ("POST", "PUT", "PATCH")
+    return NotUsed(type_, url, refusal) if refusal and type_ in RESOURCE_TYPES and writes else None
 
 
 def _shortened(error: FhirError, most: int) -> FhirError:
@@ -159,7 +194,7 @@ def _shortened(error: FhirError, most: int) -> FhirError:
     return error if len(issues) <= most else InteractionRefused(error.status, issues[:most])
 
 
-def _unique_full_urls(parsed: list[Interaction | FhirError]) -> None:
+def _unique_full_urls(parsed: list[Interaction | NotUsed | FhirError]) -> None:
     """bdl-7: fullUrl must be unique in a Bundle."""
     first: dict[str, int] = {}
     for position, entry in enumerate(parsed):
@@ -201,7 +236,10 @@ def parse_entry(item: Any, position: int, base: str | None, checks: InteractionC
         check_resource_id(resource, resource_id, f"{where}.resource")
     exist = _text(request, "ifNoneExist", where)
     if exist is not None and method == "POST":
-        condition = parse_condition(resource_type, exist, expression=f"{where}.request.ifNoneExist")
+        place = f"{where}.request.ifNoneExist"
+        condition = one_condition(
+            condition, parse_condition(resource_type, exist, expression=place, base=base)
+        )
     match = _text(request, "ifMatch", where)
     return Interaction(
         method, resource_type, resource_id, condition, resource,
@@ -209,6 +247,13 @@ def parse_entry(item: Any, position: int, base: str | None, checks: InteractionC
         if_none_match=_text(request, "ifNoneMatch", where),
         full_url=full_url, position=position, where=where,
     )  # fmt: skip
+
+
+def one_condition(in_url: SearchQuery | None, stated: SearchQuery) -> SearchQuery:
+    """The condition of a create that may say it in its URL too. Raises FhirError 400 where the two differ."""
+    if in_url not in (None, stated):
+        raise interaction_error(400, "invalid", "two_conditions", "http.If-None-Exist")
+    return stated
 
 
 def _text(request: dict[str, Any], name: str, where: str) -> str | None:
@@ -246,9 +291,10 @@ def _target(method: str, url: str, where: str) -> tuple[str, str | None, SearchQ
     if resource_type not in RESOURCE_TYPES:
         raise interaction_error(400, "not-supported", "unknown_type", at)
     if method == "POST":
-        if len(segments) != 1 or mark:
+        if len(segments) != 1:
             raise interaction_error(400, "value", "post_to_type", at)
-        return resource_type, None, None
+        # what some clients mean by criteria in the URL of a create, R4 says with If-None-Exist
+        return resource_type, None, parse_condition(resource_type, query, expression=at) if query else None
     if len(segments) == 2 and not mark:
         if not ID_PATTERN.fullmatch(segments[1]):
             raise interaction_error(400, "value", "bad_id", at)
@@ -285,7 +331,7 @@ def check_resource_id(resource: Resource, url_id: str | None, at: str) -> None:
         raise interaction_error(400, "invalid" if found else "required", "id_mismatch", f"{at}.id")
 
 
-def require_all_valid(parsed: list[Interaction | FhirError]) -> list[Interaction]:
+def require_all_valid(parsed: Sequence[Interaction | NotUsed | FhirError]) -> list[Interaction]:
     """The entries of a transaction. Raises one Refusal that lists the problems of every entry."""
     errors = [item for item in parsed if isinstance(item, FhirError)]
     if errors:

@@ -3,35 +3,30 @@
 Everything belongs to an `owner`: who sent it, and the only one who sees it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import groupby
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine
 
 from adapter.database import read_transaction, write_transaction
-from adapter.errors import FhirError
 from adapter.fhir.codec import Resource
 from adapter.fhir.operation_outcome import Issue
 from adapter.repository import read_interactions, store
-from adapter.repository.bundle_entries import Interaction, InteractionChecks, parse_bundle, require_all_valid
+from adapter.repository.bundle_entries import Interaction, InteractionChecks, parse_bundle
+from adapter.repository.bundle_envelopes import ReadEnvelope, document_entries, read_envelope
+from adapter.repository.bundle_leftovers import BundleAnswer
+from adapter.repository.bundle_processing import BundleProcessor, ParsedEntry
 from adapter.repository.interaction_errors import interaction_error
-from adapter.repository.read_interactions import get_response
 from adapter.repository.request_limits import (
     DEFAULT_LIMITS,
     RequestBudget,
     RequestLimits,
     fitting_keys,
 )
-from adapter.repository.response_bundles import (
-    ResultPage,
-    error_response_entry,
-    response_bundle,
-    response_entry,
-)
+from adapter.repository.response_bundles import ResultPage
 from adapter.repository.search_query import SearchQuery
 from adapter.repository.store import VersionRow
 from adapter.repository.transaction_writer import OnChange, TransactionWriter
@@ -51,6 +46,8 @@ class Repository:
     `on_change` is called for every new version inside the transaction that stores it; what it
     raises undoes the transaction. `base` is the server's own URL, taken off references to itself.
     `own_system`: a conditional reference by an identifier of it that matches nothing stays as it is.
+    `salvages` tells of an owner whether the sound part of a broken transaction is taken, `homes` the
+    addresses of its own server.
     """
 
     def __init__(
@@ -65,15 +62,25 @@ class Repository:
         base: str | None = None,
         own_system: str | None = None,
         limits: RequestLimits = DEFAULT_LIMITS,
+        keeps: frozenset[str] = frozenset(),
+        salvages: Callable[[str], bool] = lambda _: False,
+        homes: Callable[[str], Collection[str]] = lambda _: (),
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self.engine = engine
-        self.checks = InteractionChecks(accepts, deletes, validate, limits)
+        self.checks = InteractionChecks(accepts, deletes, validate, limits, keeps)
         self.base = base
         self._recognise_repeats = recognise_repeats
         self._on_change = on_change
         self._clock = clock
         self._own_system = own_system
+        self._salvages = salvages
+        self._homes = homes
+
+    @property
+    def is_receiving(self) -> bool:
+        """Whether others deliver here, whose clients are taken as they are; else it is a server like any."""
+        return self._recognise_repeats
 
     # Reading
 
@@ -190,75 +197,53 @@ class Repository:
 
     # Bundles
 
-    def bundle(self, owner: str, bundle: Resource, *, base: str, representation: bool = False) -> bytes:
-        """Process a batch or a transaction (http://hl7.org/fhir/R4/http.html#transaction).
+    def bundle(
+        self, owner: str, bundle: Resource, *, base: str, representation: bool = False
+    ) -> BundleAnswer:
+        """Process a batch or a transaction (http://hl7.org/fhir/R4/http.html#transaction), and where
+        deliveries are received whatever else holds resources (`bundle_envelopes`).
 
         `base` is the server's URL as the sender sees it; `representation` puts the resources into
         the response, as far as it may be long. Raises FhirError: a transaction then left nothing behind.
         """
-        parsed = parse_bundle(bundle, self.checks, base)
-        envelope = {name: part for name, part in bundle.items() if name != "entry"}
-        work = _BundleWork(owner, base, representation, SentRequest(envelope=envelope), self._budget())
-        if bundle.get("type") == "transaction":
-            return response_bundle("transaction", self._transaction(work, require_all_valid(parsed)))
-        return response_bundle("batch", self._batch(work, parsed))
+        envelope, parsed = self._parsed(owner, bundle, base)
+        request = SentRequest(envelope={name: part for name, part in bundle.items() if name != "entry"})
+        budget = self._budget()
+        processor = BundleProcessor(
+            engine=self.engine,
+            owner=owner,
+            base=base,
+            representation=representation,
+            budget=budget,
+            writer=lambda connection: self._writer(connection, owner, request, budget),
+            bodies=lambda connection, outcomes: self._with_bodies(connection, owner, outcomes, budget),
+        )
+        again = {**bundle, "type": "collection" if envelope.is_taken else envelope.kind}
+        again["entry"] = envelope.sent
+        if envelope.kind == "batch":
+            return processor.batch(again, parsed)
+        if not self._salvages(owner):
+            return processor.transaction(parsed)
+        return processor.salvage(again, parsed)
 
-    def _transaction(self, work: "_BundleWork", entries: Sequence[Interaction]) -> list[Resource]:
-        if all(entry.method in _READS for entry in entries):
-            with read_transaction(self.engine) as connection:
-                return [self._get(connection, work, entry) for entry in entries]
-        with write_transaction(self.engine) as connection:
-            return self._entries(connection, work, entries)
+    def as_requests(self, owner: str, bundle: Resource, base: str) -> Resource:
+        """The Bundle with its entries as they are carried out. Raises FhirError."""
+        if not self.is_receiving:
+            return bundle
+        return {**bundle, "entry": read_envelope(bundle, base, self._homes(owner)).entries}
 
-    def _batch(self, work: "_BundleWork", parsed: Sequence[Interaction | FhirError]) -> list[Resource]:
-        """Entry by entry, each alone: what is refused undoes nothing of the others. Some share one commit, so
-        that a thousand wait not a thousand times for the disk; only some, so that others can write between.
-        """
-        answers: list[Resource] = []
-        for group in _grouped(parsed):
-            if any(isinstance(entry, Interaction) and entry.method not in _READS for entry in group):
-                with write_transaction(self.engine) as connection:
-                    answers += [self._one_of_batch(connection, work, entry) for entry in group]
-            else:
-                with read_transaction(self.engine) as connection:
-                    answers += [self._one_of_batch(connection, work, entry) for entry in group]
-        return answers
-
-    def _one_of_batch(
-        self, connection: Connection, work: "_BundleWork", entry: Interaction | FhirError
-    ) -> Resource:
-        if isinstance(entry, FhirError):
-            return error_response_entry(entry)
-        try:
-            with connection.begin_nested():
-                return self._entries(connection, work, [entry])[0]
-        except FhirError as error:
-            return error_response_entry(error)
-
-    def _entries(
-        self, connection: Connection, work: "_BundleWork", entries: Sequence[Interaction]
-    ) -> list[Resource]:
-        writes = [entry for entry in entries if entry.method not in _READS]
-        answers: dict[int | None, Resource] = {}
-        if writes:
-            outcomes = self._writer(connection, work.owner, work.request, work.budget).run(writes)
-            if work.representation:
-                outcomes = self._with_bodies(connection, work.owner, outcomes, work.budget)
-            for entry, outcome in zip(writes, outcomes, strict=True):
-                body = outcome.body if work.representation else None
-                answers[entry.position] = response_entry(outcome, work.base, body=body)
-        for entry in entries:
-            if entry.position not in answers:
-                answers[entry.position] = self._get(connection, work, entry)
-        return [answers[entry.position] for entry in entries]
-
-    @staticmethod
-    def _get(connection: Connection, work: "_BundleWork", entry: Interaction) -> Resource:
-        try:
-            return get_response(connection, work.owner, entry, work.base, work.budget)
-        except FhirError as error:
-            error.expression = error.expression or entry.at("request.url")
-            raise
+    def _parsed(self, owner: str, bundle: Resource, base: str) -> tuple[ReadEnvelope, Sequence[ParsedEntry]]:
+        if not self.is_receiving:
+            strictly = parse_bundle(bundle, self.checks, base)
+            kind: Literal["batch", "transaction"] = "batch" if bundle["type"] == "batch" else "transaction"
+            return ReadEnvelope(kind, bundle.get("entry", []), bundle.get("entry", [])), strictly
+        envelope = read_envelope(bundle, base, self._homes(owner))
+        entries, whole = envelope.entries, None
+        if envelope.is_document:
+            entries, whole = document_entries(bundle, entries, self.checks)
+        plain = {"resourceType": "Bundle", "type": envelope.kind, "entry": entries}
+        parsed = parse_bundle(plain, self.checks, base, envelope.aside)
+        return envelope, [*parsed, whole] if whole else parsed
 
     @staticmethod
     def _with_bodies(
@@ -277,29 +262,6 @@ class Repository:
             replace(o, body=rows[o.type, o.id].body) if (o.type, o.id) in rows and o.body is None else o
             for o in outcomes
         ]
-
-
-_READS = ("GET", "HEAD")
-_COMMITTED_TOGETHER = 25  # entries of a batch
-
-
-@dataclass(frozen=True, slots=True)
-class _BundleWork:
-    """What the entries of one Bundle share."""
-
-    owner: str
-    base: str
-    representation: bool
-    request: SentRequest
-    budget: RequestBudget
-
-
-def _grouped(parsed: Sequence[Interaction | FhirError]) -> Iterator[Sequence[Interaction | FhirError]]:
-    """Reads and writes apart, in their order: nobody waits to write while somebody searches."""
-    for _, run in groupby(parsed, lambda entry: isinstance(entry, Interaction) and entry.method in _READS):
-        entries = list(run)
-        for start in range(0, len(entries), _COMMITTED_TOGETHER):
-            yield entries[start : start + _COMMITTED_TOGETHER]
 
 
 def _type(resource: Resource) -> str:

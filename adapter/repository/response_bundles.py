@@ -16,12 +16,14 @@ from adapter.repository.store import VersionRow
 from adapter.repository.stored_content import format_instant
 from adapter.repository.subsets import subset
 from adapter.repository.write_plan import InteractionOutcome
+from adapter.texts import say
 
 __all__ = [
     "REASON_PHRASES",
     "ResultPage",
     "error_response_entry",
     "history_bundle",
+    "not_used_entry",
     "response_bundle",
     "response_entry",
     "searchset_bundle",
@@ -43,9 +45,10 @@ class ResultPage:
 
 
 REASON_PHRASES = {
-    200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified", 400: "Bad Request", 404: "Not Found",
-    405: "Method Not Allowed", 409: "Conflict", 410: "Gone", 412: "Precondition Failed",
-    422: "Unprocessable Entity", 500: "Internal Server Error", 501: "Not Implemented",
+    200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 304: "Not Modified", 400: "Bad Request",
+    404: "Not Found", 405: "Method Not Allowed", 409: "Conflict", 410: "Gone", 412: "Precondition Failed",
+    422: "Unprocessable Entity", 424: "Failed Dependency", 500: "Internal Server Error",
+    501: "Not Implemented",
 }  # fmt: skip
 
 
@@ -139,6 +142,12 @@ def error_response_entry(error: FhirError) -> Resource:
     """The response entry of a refused entry of a batch."""
     outcome: Any = operation_outcome(issues_of_error(error))
     return {"response": {"status": _status(error.status), "outcome": outcome}}
+
+
+def not_used_entry(kind: str) -> Resource:
+    """The response entry of what is of no use here: nothing is stored of it, and nothing is wrong with it."""
+    outcome: Any = operation_outcome([Issue("information", "informational", say("fhir.not_used", type=kind))])
+    return {"response": {"status": _status(202), "outcome": outcome}}
 
 
 def response_bundle(kind: str, entries: Iterable[Resource]) -> bytes:

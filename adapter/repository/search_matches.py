@@ -1,5 +1,6 @@
 """What a search asks of a resource, as values (http://hl7.org/fhir/R4/search.html). Pure."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +20,7 @@ __all__ = [
     "UpdatedMatch",
     "UriMatch",
     "count_values",
+    "types_within",
 ]
 
 
@@ -117,15 +119,19 @@ class Criterion:
 
 def count_values(criterion: Criterion) -> int:
     """How many values a criterion asks for, those within counted."""
-    within = (
-        inner
-        for match in criterion.matches
-        for inner in (
-            (match.first, match.second)
-            if isinstance(match, PairMatch)
-            else (match.criterion,)
-            if isinstance(match, ChainMatch | HasMatch)
-            else ()
-        )
-    )
-    return len(criterion.matches) + sum(map(count_values, within))
+    return len(criterion.matches) + sum(map(count_values, _within(criterion)))
+
+
+def types_within(criterion: Criterion) -> frozenset[str]:
+    """The types of other resources that a criterion asks something of."""
+    mine = frozenset(match.type for match in criterion.matches if isinstance(match, ChainMatch | HasMatch))
+    return mine.union(*map(types_within, _within(criterion)))
+
+
+def _within(criterion: Criterion) -> Iterator[Criterion]:
+    for match in criterion.matches:
+        if isinstance(match, PairMatch):
+            yield match.first
+            yield match.second
+        elif isinstance(match, ChainMatch | HasMatch):
+            yield match.criterion

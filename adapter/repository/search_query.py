@@ -21,7 +21,7 @@ from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.request_limits import DEFAULT_LIMITS, RequestLimits, over_limit
 from adapter.repository.resource_types import ID_PATTERN, RESOURCE_TYPES, search_parameters
 from adapter.repository.search_criteria import parse_criterion, parse_token, split_escaped
-from adapter.repository.search_matches import Criterion, TokenCriterion, count_values
+from adapter.repository.search_matches import Criterion, TokenCriterion, count_values, types_within
 from adapter.repository.search_values import date_span
 
 __all__ = [
@@ -76,6 +76,18 @@ class Include:
     reverse: bool = False
     iterate: bool = False
 
+    @property
+    def sent_types(self) -> frozenset[str]:
+        """The types that may be sent along; `*` for any."""
+        if self.reverse:
+            return frozenset((self.type,))
+        if self.target:
+            return frozenset((self.target,))
+        listed = search_parameters_of(self.type).values()
+        mine = (one for one in listed if tuple(source.name for source in one.sources) == self.names)
+        targets = frozenset(target for one in mine for target in one.targets)
+        return targets or frozenset("*")
+
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
@@ -98,6 +110,12 @@ class SearchQuery:
     def has_condition(self) -> bool:
         """Whether anything narrows the search."""
         return bool(self.tokens or self.criteria)
+
+    @property
+    def other_types(self) -> frozenset[str]:
+        """The types besides its own whose resources decide or are shown; `*` for any."""
+        asked = frozenset(kind for one in self.criteria for kind in types_within(one))
+        return asked.union(*(include.sent_types for include in self.includes))
 
     @property
     def value_count(self) -> int:
@@ -123,13 +141,17 @@ def parse_query_string(query: str) -> list[tuple[str, str]]:
         raise interaction_error(400, "invalid", "bad_query") from None
 
 
-def parse_condition(resource_type: str, query: str, *, expression: str = "") -> SearchQuery:
+def parse_condition(
+    resource_type: str, query: str, *, expression: str = "", base: str | None = None
+) -> SearchQuery:
     """The condition of a conditional interaction: at least one criterion and no result parameter.
 
-    `query` may begin with `?` or `Type?`. Raises FhirError 400 at `expression`.
+    `query` may begin with `?`, `Type?`, or that below `base`, which is ours. Raises FhirError 400 at
+    `expression`.
     """
-    head, mark, tail = query.partition("?")
+    head, mark, tail = query.strip().partition("?")
     if mark:
+        head = head.removeprefix(f"{base}/") if base else head
         if head not in ("", resource_type):
             raise interaction_error(400, "invalid", "condition_of_other_type", expression, type=resource_type)
         query = tail

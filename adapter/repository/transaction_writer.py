@@ -1,6 +1,7 @@
 """A set of writes, carried out in the caller's database transaction: all of them, or an exception."""
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -21,6 +22,7 @@ from adapter.repository.request_limits import RequestBudget
 from adapter.repository.search_index import business_identifiers
 from adapter.repository.search_query import SearchQuery, parse_condition
 from adapter.repository.search_statements import limited_time, matching_ids
+from adapter.repository.sender_versions import sender_versions
 from adapter.repository.store import NewVersion, VersionRow
 from adapter.repository.stored_content import ResourceContent
 from adapter.repository.write_plan import (
@@ -38,6 +40,7 @@ __all__ = ["TransactionWriter"]
 OnChange = Callable[[Connection, VersionChange], str | None]
 """Is told each version that is written; may answer what its sender is to be told beside."""
 
+_OUTSIDE = re.compile(r"\.(?:basedOn|focus)(?:\[\d+\])?\.reference$")
 _ORDER = {"DELETE": 0, "POST": 1, "PUT": 2}
 
 
@@ -54,11 +57,14 @@ class TransactionWriter:
     on_change: OnChange | None = None
     request: SentRequest = field(default_factory=SentRequest)
     own_system: str | None = None  # of identifiers the owner was given; what they name is not stored here
-    _known: dict[str, str] = field(default_factory=dict)  # fullUrl or conditional reference -> Type/id
+    known: dict[str, str] = field(default_factory=dict)  # fullUrl or conditional reference -> Type/id
     _inner: dict[str, str] = field(default_factory=dict)  # urn: reference -> where it stands
 
-    def run(self, entries: Sequence[Interaction]) -> list[InteractionOutcome]:
-        """Carry out POST, PUT and DELETE entries, answered in the order given.
+    def run(
+        self, entries: Sequence[Interaction], unused: frozenset[str] = frozenset()
+    ) -> list[InteractionOutcome]:
+        """Carry out POST, PUT and DELETE entries, answered in the order given. `unused` are fullUrls of what
+        came beside them and is not stored: a reference to it stays as it is.
 
         Raises FhirError, after which the transaction must be rolled back.
         """
@@ -66,7 +72,7 @@ class TransactionWriter:
         found = self._find([e.condition for e in entries if e.condition is not None])
         works = [plan_write(e, found.get(e.condition, ()) if e.condition else (), self.now) for e in entries]
         refuse_overlaps(works)
-        self._link(works)
+        self._link(works, unused)
         return self._settle(works)
 
     # Conditions
@@ -88,13 +94,13 @@ class TransactionWriter:
 
     # References
 
-    def _link(self, works: list[PlannedWrite]) -> None:
+    def _link(self, works: list[PlannedWrite], unused: frozenset[str]) -> None:
         """Find what every reference points to, and recognise repeats on the way."""
         wanted = self._conditional(works)
         stored = self._find(query for query, _ in wanted.values())
         for text, (query, _) in wanted.items():
             if len(stored[query]) == 1:
-                self._known[text] = f"{query.type}/{stored[query][0]}"
+                self.known[text] = f"{query.type}/{stored[query][0]}"
         fresh = [
             place
             for place, work in enumerate(works)
@@ -106,17 +112,20 @@ class TransactionWriter:
                 self._publish(work)
         self._recognise(works, fresh)
         self._resolve(works, wanted, stored)
-        self._refuse_dangling()
+        self._refuse_dangling(unused)
 
-    def _refuse_dangling(self) -> None:
-        """A urn:uuid that no entry of the Bundle has leads nowhere once it is stored (400)."""
+    def _refuse_dangling(self, unused: frozenset[str]) -> None:
+        """A urn:uuid that no entry of the Bundle has leads nowhere once it is stored (400). What a result is
+        based on was not made by who sends it, and may have that for its name.
+        """
         for text, where in self._inner.items():
-            if text.partition("/_history/")[0] not in self._known:
+            name = text.partition("/_history/")[0]
+            if name not in self.known and name not in unused and not _OUTSIDE.search(where):
                 raise interaction_error(400, "value", "dangling_reference", where)
 
     def _publish(self, work: PlannedWrite) -> None:
         if work.entry.full_url and work.id:
-            self._known[work.entry.full_url] = f"{work.entry.type}/{work.id}"
+            self.known[work.entry.full_url] = f"{work.entry.type}/{work.id}"
 
     def _conditional(self, works: Sequence[PlannedWrite]) -> dict[str, tuple[SearchQuery, str]]:
         """Each conditional reference with its query and the place of its first use.
@@ -125,7 +134,7 @@ class TransactionWriter:
         """
         wanted: dict[str, tuple[SearchQuery, str]] = {}
         for work in works:
-            if work.entry.resource is None or work.found:
+            if work.entry.resource is None or work.found or work.entry.verbatim:
                 continue
             for path, text in reference_links(work.entry.resource):
                 if text in wanted:
@@ -172,7 +181,9 @@ class TransactionWriter:
 
     def _content(self, work: PlannedWrite) -> ResourceContent:
         entry = work.entry
-        return ResourceContent.of(rewrite_references(entry.resource or {}, entry.full_url, self._known))
+        if entry.verbatim:
+            return ResourceContent.of(entry.resource or {})
+        return ResourceContent.of(rewrite_references(entry.resource or {}, entry.full_url, self.known))
 
     def _resolve(
         self,
@@ -196,12 +207,13 @@ class TransactionWriter:
                 code = "multiple-matches" if ids else "not-found"
                 name = "several_references" if ids else "no_reference"
                 raise interaction_error(412, code, name, where, type=query.type)
-            self._known[text] = f"{query.type}/{next(iter(ids))}"
+            self.known[text] = f"{query.type}/{next(iter(ids))}"
 
     # Writing
 
     def _settle(self, works: Sequence[PlannedWrite]) -> list[InteractionOutcome]:
         rows = store.current_versions(self.connection, self.owner, (work.key for work in works if work.id))
+        senders = self._sender_versions(works, rows)
         outcomes: list[InteractionOutcome] = []
         written: list[NewVersion] = []
         changes: list[tuple[int, int, VersionChange]] = []
@@ -212,7 +224,13 @@ class TransactionWriter:
                 continue
             content = None if work.entry.resource is None else self._content(work)
             outcome, new, stored = decide_write(
-                work, row, content, now=self.now, base=self.base, remember=self.recognise_repeats
+                work,
+                row,
+                content,
+                now=self.now,
+                base=self.base,
+                remember=self.recognise_repeats,
+                sender=senders.get(work.key),
             )
             outcomes.append(outcome)
             if new is not None:
@@ -224,6 +242,14 @@ class TransactionWriter:
                 if notice := self.on_change(self.connection, change):
                     outcomes[place] = replace(outcomes[place], notice=notice)
         return outcomes
+
+    def _sender_versions(
+        self, works: Sequence[PlannedWrite], rows: Mapping[tuple[str, str], VersionRow]
+    ) -> dict[tuple[str, str], int]:
+        updated = [work.key for work in works if work.entry.method == "PUT" and work.key in rows]
+        if not (self.recognise_repeats and updated):
+            return {}
+        return sender_versions(self.connection, self.owner, updated)
 
     @staticmethod
     def _existing(

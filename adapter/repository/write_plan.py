@@ -15,6 +15,7 @@ from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.search_extraction import IndexRow
 from adapter.repository.search_index import index_rows
 from adapter.repository.search_query import SearchQuery
+from adapter.repository.sender_versions import sender_version_row
 from adapter.repository.store import CONTENT_INDEX, NewVersion, VersionRow
 from adapter.repository.stored_content import ResourceContent, new_resource_id
 
@@ -134,14 +135,17 @@ def decide_write(
     now: int,
     base: str | None,
     remember: bool,
+    sender: int | None = None,
 ) -> tuple[InteractionOutcome, NewVersion | None, tuple[Resource, bytes] | None]:
     """What comes of a write, given the newest stored version: (outcome, row to store, resource and bytes).
 
     Nothing is stored when the content is what is there already. `remember` indexes the content, so
-    that a repeat is recognised later. Raises FhirError 412 or 409.
+    that a repeat is recognised later, and takes versions of the sender's own server for what they are:
+    `sender` is the newest that it named of this resource. Raises FhirError 412 or 409.
     """
     live = row is not None and not row.deleted
-    _check_version(work, row if live else None)
+    theirs = _sender_version(work, row, content, sender) if remember else None
+    _check_version(work, row if live else None, is_theirs=theirs is not None)
     kind, resource_id = work.key
     updated = max(now, row.updated if row else 0)
     replaced = row.version if row else 0
@@ -161,14 +165,38 @@ def decide_write(
     index = index_rows(resource, base)
     if remember:
         index.add(IndexRow(CONTENT_INDEX, "", content.digest))
+    if noted := max((one for one in (theirs, sender) if one is not None), default=None):
+        index.add(sender_version_row(resource_id, noted))
     outcome = InteractionOutcome(200 if live else 201, kind, resource_id, replaced + 1, updated, body)
     return outcome, NewVersion(stored, index, replaced), (resource, body)
 
 
-def _check_version(work: PlannedWrite, live: VersionRow | None) -> None:
+def _sender_version(
+    work: PlannedWrite, row: VersionRow | None, content: ResourceContent | None, known: int | None
+) -> int | None:
+    """The version in If-Match, where it is one of the sender's server: the first of what was never here, or
+    one after the newest that it named, or that one once more. None where it is to be compared with ours.
+    """
+    named = work.entry.if_match
+    if named is None or named <= 0 or work.entry.method != "PUT" or work.entry.id is None:
+        return None
+    if row is None:
+        return named if _own_version(work.entry.resource) in (None, str(named)) else None
+    if known is None or named == row.version:
+        return None
+    same = content is not None and content.digest == row.content
+    return named if named > known or (named == known and same) else None
+
+
+def _own_version(resource: Resource | None) -> object:
+    meta = (resource or {}).get("meta")
+    return meta.get("versionId") if isinstance(meta, dict) else None
+
+
+def _check_version(work: PlannedWrite, live: VersionRow | None, *, is_theirs: bool) -> None:
     """If-Match (-1 stands for `*`), If-None-Match: *, and an id that is taken."""
     entry = work.entry
-    if entry.if_match is not None:
+    if entry.if_match is not None and not is_theirs:
         if live is None:
             raise interaction_error(412, "conflict", "no_version", entry.at("request.ifMatch"))
         if entry.if_match not in (-1, live.version):

@@ -156,6 +156,9 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(5_000_000, ge=1_000)
     max_body_depth: int = Field(40, ge=5, le=200)
     max_memory_mb: int = Field(1000, ge=200)  # that the endpoint's process may have before it is started anew
+    refused_days: int = Field(30, ge=1, le=3_650)  # how long what was refused for its content is kept
+    refused_max_bytes: int = Field(500_000_000, ge=0)  # kept of all hospitals; 0: nothing is kept
+    refused_hospital_max_bytes: int = Field(100_000_000, ge=0)  # kept of one
     allow_root: bool = False  # whether services may run as root
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = False

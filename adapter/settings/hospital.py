@@ -116,6 +116,7 @@ class HospitalSettings(BaseModel):
     max_age_days: float = Field(
         30, ge=0, le=36_500
     )  # what is older and never arrived goes only when told to; 0: all goes
+    salvage: bool = False  # of a broken Bundle from there the sound resources are taken
     merged: Literal["retract", "link"] = "retract"  # the Patient of somebody who was merged into another
     systems: dict[str, str] = Field(default_factory=dict)  # identifier systems by name: citizen_id, …
 

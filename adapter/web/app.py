@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from adapter.authorization.clients import HospitalClients
@@ -15,7 +16,8 @@ from adapter.database import read_transaction
 from adapter.errors import FhirError
 from adapter.fhir.codec import Resource, dumps
 from adapter.fhir.operation_outcome import Issue
-from adapter.repository.interaction_errors import interaction_error
+from adapter.pipeline.inbound.reception import ACCEPTED_TYPES, receiving_repository
+from adapter.repository.interaction_errors import interaction_error, issues_of_error
 from adapter.repository.repository import Repository
 from adapter.repository.request_limits import DEFAULT_LIMITS, RequestLimits
 from adapter.repository.transaction_writer import OnChange
@@ -26,20 +28,11 @@ from adapter.web.content_negotiation import error_response, in_wanted_format
 from adapter.web.fair_turns import HospitalShare
 from adapter.web.fhir_api import fhir_router
 from adapter.web.login_delays import LoginDelays
+from adapter.web.refused_requests import OnRefused, note_refused
 from adapter.web.security_headers import SECURITY_HEADERS
 from adapter.web.token_endpoint import token_routes
 
-__all__ = ["ACCEPTED_TYPES", "endpoint_app", "fhir_app"]
-
-ACCEPTED_TYPES = frozenset(
-    {
-        # results and answers to referrals
-        "DiagnosticReport", "Observation", "Procedure", "ServiceRequest", "Task",
-        # what they refer to
-        "Patient", "Encounter", "Specimen", "Practitioner", "PractitionerRole", "Organization", "Condition",
-        "ImagingStudy", "Media", "DocumentReference", "Binary", "Device", "Location",
-    }
-)  # fmt: skip
+__all__ = ["endpoint_app", "endpoint_of", "fhir_app"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -48,6 +41,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 _log = get_logger("web")
 
+_DESCRIPTION = "Results of cadres' examinations and treatment"
 _WRITES = ("POST", "PUT", "DELETE")
 
 
@@ -142,6 +136,7 @@ def fhir_app(
 
 async def _on_fhir_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, FhirError)  # noqa: S101 - Starlette's signature is wider than its promise
+    await run_in_threadpool(note_refused, request, error.status, issues_of_error(error))
     return in_wanted_format(request, error_response(error))
 
 
@@ -190,7 +185,7 @@ def endpoint_app(
     proxy: TrustedProxy | None = None,
     share_of: Callable[[str], HospitalShare] = lambda _: HospitalShare(),
     accepts: frozenset[str] = ACCEPTED_TYPES,
-    description: str = "Results of cadres' examinations and treatment",
+    on_refused: OnRefused | None = None,
 ) -> FastAPI:
     """The endpoint through which hospitals send results.
 
@@ -199,26 +194,49 @@ def endpoint_app(
     only wakes whoever processes it. Tokens of others than `hospitals` (None: of anybody) are refused;
     `clients` and `proxy` are further ways to show who calls.
     """
-    repository = Repository(
+    repository = receiving_repository(
         engine,
-        recognise_repeats=True,
         on_change=on_change,
         accepts=accepts,
-        deletes=False,
         validate=validate,
-        base=public_url.rstrip("/") if public_url else None,
+        public_url=public_url,
         own_system=own_system,
         limits=limits,
     )
+    return endpoint_of(
+        repository,
+        after_receive=after_receive,
+        on_refused=on_refused,
+        hospitals=hospitals,
+        clients=clients,
+        proxy=proxy,
+        public_url=public_url,
+        share_of=share_of,
+    )
+
+
+def endpoint_of(
+    repository: Repository,
+    *,
+    after_receive: Callable[[], None] | None,
+    on_refused: OnRefused | None,
+    hospitals: Container[str] | None,
+    public_url: str | None,
+    clients: HospitalClients | None = None,
+    proxy: TrustedProxy | None = None,
+    share_of: Callable[[str], HospitalShare] = lambda _: HospitalShare(),
+) -> FastAPI:
+    """The same over a repository that there is. `on_refused` gets what is refused, before it is answered."""
     app = fhir_app(
         repository,
-        identify=bearer_authentication(engine, hospitals, clients=clients, proxy=proxy),
+        identify=bearer_authentication(repository.engine, hospitals, clients=clients, proxy=proxy),
         base=public_url,
-        description=description,
+        description=_DESCRIPTION,
         after_write=after_receive,
         routers=() if clients is None else (token_routes(clients),),
         share_of=share_of,
     )
     app.state.login_delays = LoginDelays()
-    app.state.access_counter = AccessCounter(engine, lambda: datetime.now(UTC))
+    app.state.access_counter = AccessCounter(repository.engine, lambda: datetime.now(UTC))
+    app.state.on_refused = on_refused
     return app

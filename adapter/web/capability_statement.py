@@ -20,6 +20,10 @@ def capability_statement(
     if secured:
         rest["security"] = {"cors": False, "description": "Authorization: Bearer, one token per hospital"}
     rest["resource"] = [_resource(kind, checks) for kind in types]
+    rest["resource"] += [_kept(kind) for kind in sorted(checks.keeps)]
+    if checks.keeps:  # documents and messages are taken
+        definition = "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"
+        rest["operation"] = [{"name": "process-message", "definition": definition}]
     rest["interaction"] = [{"code": "transaction"}, {"code": "batch"}]
     return {
         "resourceType": "CapabilityStatement",
@@ -32,6 +36,13 @@ def capability_statement(
         "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
         "rest": [rest],
     }
+
+
+def _kept(kind: str) -> Resource:
+    """What is kept of something that was sent in another way, and can be read."""
+    reading = ("read", "vread", "history-instance", "search-type")
+    parameters = [{"name": name, "type": type_} for name, type_ in search_parameters(kind).items()]
+    return {"type": kind, "interaction": [{"code": one} for one in reading], "searchParam": parameters}
 
 
 def _resource(kind: str, checks: InteractionChecks) -> Resource:

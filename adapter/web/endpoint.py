@@ -4,45 +4,24 @@ answered.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from fastapi import FastAPI
-from sqlalchemy import Connection
 
-from adapter.fhir.codec import Resource
-from adapter.fhir.operation_outcome import Issue
-from adapter.fhir.validation.checker import check_resource
-from adapter.inbox.receive import receive_version
+from adapter.inbox.quarantine.refused_request import RefusedRequest
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.configuration_changes import note_configuration
 from adapter.pipeline.inbound.hospital_clients import hospital_clients
 from adapter.pipeline.inbound.matching_worker import MatchingWorker
-from adapter.pipeline.inbound.refusal import refuse_erased
-from adapter.repository.request_limits import RequestLimits
-from adapter.repository.write_plan import VersionChange
+from adapter.pipeline.inbound.quarantine import keep_refused
+from adapter.pipeline.inbound.reception import repository_of
 from adapter.settings import Settings
-from adapter.texts import say
-from adapter.web.app import endpoint_app
+from adapter.web.app import endpoint_of
 from adapter.web.bearer_tokens import TrustedProxy
 from adapter.web.fair_turns import HospitalShare
 from adapter.web.token_endpoint import token_url
 
-__all__ = ["adapter_endpoint", "check_received", "running_endpoint"]
-
-_VITAL_SIGNS_RULE = "vs-"  # keys of the vital-signs profiles' own invariants
-
-
-def check_received(resource: Resource) -> list[Issue]:
-    """The issues of what a hospital sends. What is against a profile is warned of and taken: a result whose
-    category is missing is still a result, and most servers look at no profile.
-    """
-    return [
-        replace(issue, severity="warning")
-        if issue.is_error and (issue.rule == "profile" or (issue.rule or "").startswith(_VITAL_SIGNS_RULE))
-        else issue
-        for issue in check_resource(resource)
-    ]
+__all__ = ["adapter_endpoint", "running_endpoint"]
 
 
 def _proxy(settings: Settings) -> TrustedProxy | None:
@@ -72,35 +51,17 @@ def adapter_endpoint(adapter: Adapter, after_receive: Callable[[], None] | None 
     """The endpoint on the stores. `after_receive` is called when something was stored and answered."""
     settings = adapter.settings
 
-    def on_change(connection: Connection, change: VersionChange) -> str | None:
-        if change.action == "delete" or change.repeated:
-            return None
-        refuse_erased(adapter, connection, change)
-        received = receive_version(
-            connection,
-            hospital=change.owner,
-            type=change.type,
-            id=change.id,
-            version=change.version,
-            resource=change.resource,
-            body=change.body,
-            now=datetime.now(UTC),
-            delivery=change.request.id if change.request else None,
-            envelope=change.request.envelope if change.request else None,
-        )
-        return say("fhir.older", why=say(f"inbox.{received.older}")) if received.older else None
+    def on_refused(refused: RefusedRequest) -> None:
+        keep_refused(adapter, refused, datetime.now(UTC))
 
     note_configuration(adapter, datetime.now(UTC), by="endpoint")
-    return endpoint_app(
-        adapter.engine,
-        on_change=on_change,
+    return endpoint_of(
+        repository_of(adapter),
         after_receive=after_receive,
-        validate=check_received,
-        own_system=settings.centre.identifier_system,
+        on_refused=on_refused,
         hospitals=settings.hospitals,
         clients=hospital_clients(adapter, token_url(settings.public_url)),
         proxy=_proxy(settings),
         share_of=lambda name: _share(settings, name),
         public_url=settings.public_url,
-        limits=RequestLimits(max_bytes=settings.max_body_bytes, max_depth=settings.max_body_depth),
     )

@@ -19,7 +19,7 @@ from adapter.repository.search_query import parse_query_string
 from adapter.web.content_negotiation import FHIR_JSON, check_accept, in_wanted_format, wants_xml
 from adapter.web.fair_turns import FairTurns, HospitalShare, RequestRate
 from adapter.web.interactions import InteractionHandlers
-from adapter.web.scope_checks import require_bundle_scopes, require_scope
+from adapter.web.scope_checks import require_form_scopes, require_scope
 
 # ruff: noqa: B008 - FastAPI declares what a handler depends on in its defaults
 
@@ -97,6 +97,7 @@ def fhir_router(
     )
 
     def identified(request: Request) -> str:
+        request.state.prefix = prefix
         found = identify(request)
         require_scope(request, prefix)
         return found
@@ -133,9 +134,22 @@ def _whole_server(routes: APIRouter, api: InteractionHandlers, identify: Owner) 
     @routes.post("")
     @routes.post("/")
     def bundle(
+        request: Request, owner: str = Depends(identify), body: Resource | None = Depends(api.sent_bundle)
+    ) -> Response:
+        return api.notified() if body is None else api.bundle(request, owner, body)
+
+    @routes.post("/$process-message")
+    def process_message(
         request: Request, owner: str = Depends(identify), body: Resource = Depends(api.body)
     ) -> Response:
-        require_bundle_scopes(request, body)
+        return api.process_message(request, owner, body)
+
+    @routes.post("/Bundle")
+    def submit(
+        request: Request, owner: str = Depends(identify), body: Resource = Depends(api.body)
+    ) -> Response:
+        if not api.repository.is_receiving:
+            return api.write(request, owner, api.parse_create(request, "Bundle", body))
         return api.bundle(request, owner, body)
 
 
@@ -151,6 +165,7 @@ def _reading(routes: APIRouter, api: InteractionHandlers, identify: Owner) -> No
     ) -> Response:
         try:
             params = parse_query_string(request.url.query) + parse_query_string(form.decode())
+            require_form_scopes(request, kind, form.decode())
         except UnicodeDecodeError:
             raise interaction_error(400, "invalid", "bad_query") from None
         return api.search(request, owner, kind, params)

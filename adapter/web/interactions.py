@@ -3,6 +3,7 @@
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from urllib.parse import urlencode
 
 from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +16,7 @@ from adapter.repository.bundle_entries import (
     MAX_REPORTED_ISSUES,
     Interaction,
     check_resource_id,
+    one_condition,
     parse_if_match,
 )
 from adapter.repository.interaction_errors import interaction_error
@@ -36,9 +38,15 @@ from adapter.web.content_negotiation import (
     success_outcome,
 )
 from adapter.web.fair_turns import FairTurns
+from adapter.web.messages import message_header, message_response
+from adapter.web.refused_requests import note_body, note_refused
 from adapter.web.request_body import parse_resource, read_body
+from adapter.web.scope_checks import require_bundle_scopes
 
 __all__ = ["InteractionHandlers"]
+
+_FORM = "application/x-www-form-urlencoded"
+_NO_CRITERIA = ("_format", "_pretty")
 
 
 class InteractionHandlers:
@@ -62,6 +70,7 @@ class InteractionHandlers:
         self._limits = repository.checks.limits
         self._description = description
         self._secured = secured
+        self._handling = "lenient" if repository.is_receiving else "strict"
         self._capabilities = lru_cache(maxsize=16)(self._capability_bytes)
 
     def metadata(self, request: Request) -> Response:
@@ -82,22 +91,49 @@ class InteractionHandlers:
 
     async def body(self, request: Request) -> Resource:
         """The resource in the body. Raises FhirError 400, 413 or 415."""
-        form = sent_format(request)
-        body = await read_body(request, self._limits)
-        async with self._turns.turn(request.state.owner):
-            return await run_in_threadpool(parse_resource, body, self._limits, form=form)
+        return await self._parsed(request, note_body(request, await read_body(request, self._limits)))
 
     async def form(self, request: Request) -> bytes:
         """The form of a POST search. Raises FhirError 413 or 415."""
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         body = await read_body(request, self._limits)
-        if body and kind != "application/x-www-form-urlencoded":
+        if body and kind != _FORM:
             raise interaction_error(415, "not-supported", "content_type_form", "http.Content-Type")
         return body
+
+    async def sent_bundle(self, request: Request) -> Resource | None:
+        """The same of what is sent to the server itself; None for a form without content, as a rest-hook
+        Subscription without a payload sends it to say that something changed.
+        """
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        received = note_body(request, await read_body(request, self._limits))
+        return None if kind == _FORM and not received else await self._parsed(request, received)
+
+    async def _parsed(self, request: Request, received: bytes) -> Resource:
+        form = sent_format(request)
+        async with self._turns.turn(request.state.owner):
+            return await run_in_threadpool(parse_resource, received, self._limits, form=form)
+
+    def notified(self) -> Response:
+        """Somebody says that something changed, and not what: nothing can be taken, and nothing is wrong."""
+        return Response(success_outcome(say("fhir.notified")), media_type=FHIR_JSON)
+
+    def process_message(self, request: Request, owner: str, body: Resource) -> Response:
+        """$process-message (http://hl7.org/fhir/R4/messageheader-operation-process-message.html): what the
+        message holds is taken in, and the answer is a message. Raises FhirError 400 for anything else.
+        """
+        header = message_header(body)
+        answer = self._carry_out(request, owner, body, False)
+        return Response(message_response(body, header, answer, self.base(request)), media_type=FHIR_JSON)
 
     def not_found_error(self, path: str) -> FhirError:
         """Why there is nothing at this path for the method that was asked."""
         return _no_such_interaction(path, deletes=self._checks.deletes)
+
+    def require_readable_type(self, kind: str) -> None:
+        """The same for what is read: of some types more is kept than is taken by itself."""
+        if kind not in self._checks.keeps:
+            self.require_known_type(kind)
 
     def require_known_type(self, kind: str) -> None:
         """Raise FhirError 404 for a type that does not exist or is not taken here."""
@@ -114,14 +150,20 @@ class InteractionHandlers:
         representation = parse_prefer(request).get("return") == "representation"
         if representation or _reads(body):
             count_read(request, owner, "bundle")
+        return Response(self._carry_out(request, owner, body, representation), media_type=FHIR_JSON)
+
+    def _carry_out(self, request: Request, owner: str, body: Resource, representation: bool) -> bytes:
+        require_bundle_scopes(request, self.repository.as_requests(owner, body, self.base(request)))
         answer = self.repository.bundle(owner, body, base=self.base(request), representation=representation)
-        return Response(answer, media_type=FHIR_JSON)
+        if answer.left:
+            note_refused(request, answer.left.status, answer.left.issues, dumps(answer.left.bundle))
+        return answer.body
 
     def search(self, request: Request, owner: str, kind: str, params: list[tuple[str, str]]) -> Response:
         """A search of one type."""
-        self.require_known_type(kind)
+        self.require_readable_type(kind)
         base = self.base(request)
-        lenient = parse_prefer(request).get("handling") == "lenient"
+        lenient = parse_prefer(request).get("handling", self._handling) == "lenient"
         query = parse_search(kind, params, lenient=lenient, base=base, limits=self._limits)
         count_read(request, owner, "search")
         page = self.repository.search(owner, query)
@@ -129,7 +171,7 @@ class InteractionHandlers:
 
     def history(self, request: Request, owner: str, kind: str, resource_id: str) -> Response:
         """The versions of one resource."""
-        self.require_known_type(kind)
+        self.require_readable_type(kind)
         limit, before, since = _history_params(request)
         count_read(request, owner, "history")
         page = self.repository.history(
@@ -140,11 +182,16 @@ class InteractionHandlers:
         return Response(history_bundle(page.total, page.rows, base, links), media_type=FHIR_JSON)
 
     def parse_create(self, request: Request, kind: str, body: Resource) -> Interaction:
-        """A POST, with If-None-Exist a conditional one."""
+        """A POST, with If-None-Exist a conditional one, and with criteria in its URL too: whoever sends some
+        means them.
+        """
         self._matches(kind, body, None)
-        condition = None
+        asked = [one for one in parse_query_string(request.url.query) if one[0] not in _NO_CRITERIA]
+        condition = parse_condition(kind, urlencode(asked)) if asked else None
         if (header := request.headers.get("if-none-exist")) is not None:
-            condition = parse_condition(kind, header, expression="http.If-None-Exist")
+            place = "http.If-None-Exist"
+            stated = parse_condition(kind, header, expression=place, base=self.base(request))
+            condition = one_condition(condition, stated)
         return Interaction("POST", kind, condition=condition, resource=body)
 
     def parse_update(self, request: Request, kind: str, resource_id: str, body: Resource) -> Interaction:
@@ -191,13 +238,13 @@ class InteractionHandlers:
 
     def read(self, request: Request, owner: str, kind: str, resource_id: str) -> Response:
         """The newest version, or 304 when the caller has it."""
-        self.require_known_type(kind)
+        self.require_readable_type(kind)
         count_read(request, owner, "read")
         return _row_response(request, self.repository.read(owner, kind, resource_id))
 
     def vread(self, request: Request, owner: str, kind: str, resource_id: str, version: str) -> Response:
         """One version."""
-        self.require_known_type(kind)
+        self.require_readable_type(kind)
         count_read(request, owner, "read")
         return _row_response(request, self.repository.vread(owner, kind, resource_id, version))
 

@@ -26,6 +26,7 @@ __all__ = ["parse_json", "parse_resource", "parse_xml", "read_body"]
 # A sender that is cut off in the middle sees a broken connection instead of our answer, so a body
 # that is a little too long is read to its end and thrown away.
 _PATIENCE: Final = 4
+_MOST_MEMBERS: Final = 1000  # of one gzip stream
 _LONGEST_NUMBER: Final = 60
 _TAGS_OF_A_VALUE: Final = 4  # of XML: opened and closed, and as many in the narrative
 _HIGHEST_EXPONENT: Final = 100
@@ -65,21 +66,47 @@ def _too_long(limits: RequestLimits, sent: int, *, hang_up: bool) -> Exception:
     return error
 
 
-def _unpacker(encoding: str) -> Any:
+def _unpacker(encoding: str) -> "_Gunzip | None":
     encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
         return None
     if encoding not in ("gzip", "x-gzip"):
         raise interaction_error(415, "not-supported", "content_encoding")
-    return zlib.decompressobj(wbits=31)
+    return _Gunzip()
 
 
-def _unpacked(unpack: Any, chunk: bytes, limit: int) -> bytes:
+class _Gunzip:
+    """Unpacks a stream of gzip, of as many members as a sender writes (RFC 1952, 2.2), up to a limit: each
+    costs more to begin than it takes to send.
+    """
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(wbits=31)
+        self._members = 1
+
+    @property
+    def eof(self) -> bool:
+        """Whether the last member is whole."""
+        return self._member.eof
+
+    def decompress(self, chunk: bytes, limit: int) -> bytes:
+        """At most `limit` bytes; what is left of the chunk then is lost. Raises zlib.error."""
+        found = bytearray()
+        while chunk and len(found) < limit:
+            if self._member.eof:
+                if self._members >= _MOST_MEMBERS:
+                    raise zlib.error("too many members")
+                self._member, self._members = zlib.decompressobj(wbits=31), self._members + 1
+            found += self._member.decompress(chunk, limit - len(found))
+            chunk = self._member.unused_data
+        return bytes(found)
+
+
+def _unpacked(unpack: _Gunzip, chunk: bytes, limit: int) -> bytes:
     try:
-        data: bytes = unpack.decompress(chunk, limit)
+        return unpack.decompress(chunk, limit)
     except zlib.error:
         raise interaction_error(400, "structure", "bad_gzip") from None
-    return data
 
 
 def parse_resource(body: bytes, limits: RequestLimits, *, form: Literal["json", "xml"] = "json") -> Resource:

@@ -222,11 +222,45 @@ def test_scopes_hold_at_each_interaction(base: str, clock: ManualClock) -> None:
     assert status("GET", f"{base}/fhir/metadata", reader) == 200
 
 
+BEYOND = (
+    "subject:Patient.name=x",
+    "patient.name=x",
+    "result.code=1",
+    "_has:Task:focus:status=x",
+    "_include=DiagnosticReport:subject",
+    "_include=DiagnosticReport:result",
+    "_revinclude=Task:focus",
+)
+
+
+@pytest.mark.parametrize("query", BEYOND)
+def test_a_search_looks_at_no_type_that_is_not_in_the_scopes(
+    base: str, clock: ManualClock, query: str
+) -> None:
+    reader = bearer(ask(base, assertion(clock, "r"), "system/DiagnosticReport.crus"))
+    url = f"{base}/fhir/DiagnosticReport"
+    form = {**reader, "Content-Type": "application/x-www-form-urlencoded"}
+    entry = {"request": {"method": "GET", "url": f"DiagnosticReport?{query}"}}
+    made = {
+        "resource": REPORT,
+        "request": {"method": "POST", "url": "DiagnosticReport", "ifNoneExist": query},
+    }
+    batches = [{"resourceType": "Bundle", "type": "batch", "entry": [one]} for one in (entry, made)]
+    asked = [
+        plainly.get(f"{url}?{query}", headers=reader),
+        plainly.post(f"{url}/_search", content=query, headers=form),
+        *(plainly.post(f"{base}/fhir", content=json.dumps(one), headers=reader) for one in batches),
+        plainly.post(url, content=json.dumps(REPORT), headers={**reader, "If-None-Exist": query}),
+    ]
+    assert [one.status_code for one in asked] == [403] * 5
+    assert plainly.get(f"{url}?status=final&_sort=-date", headers=reader).status_code == 200
+
+
 def test_scopes_hold_for_each_entry_of_a_bundle(base: str, clock: ManualClock) -> None:
     writer = bearer(ask(base, assertion(clock, "w"), "system/DiagnosticReport.c"))
 
-    def bundle(*entries: dict[str, Any]) -> Any:
-        body = {"resourceType": "Bundle", "type": "batch", "entry": list(entries)}
+    def bundle(*entries: dict[str, Any], kind: str = "batch") -> Any:
+        body = {"resourceType": "Bundle", "type": kind, "entry": list(entries)}
         return plainly.post(f"{base}/fhir", content=json.dumps(body), headers=writer)
 
     create = {"resource": REPORT, "request": {"method": "POST", "url": "DiagnosticReport"}}
@@ -237,10 +271,15 @@ def test_scopes_hold_for_each_entry_of_a_bundle(base: str, clock: ManualClock) -
         ("GET", "Observation/1"),
         ("DELETE", "DiagnosticReport/1"),
         ("PUT", "DiagnosticReport/1"),
+        ("put", "https://lab.example/fhir/DiagnosticReport/1"),
         ("POST", "Observation"),
     ]:
         refused = bundle(create, {"resource": REPORT, "request": {"method": method, "url": url}})
         assert refused.status_code == 403, (method, url)
+    held = {"resource": {**REPORT, "id": "1"}}
+    named = {**held, "fullUrl": "https://lab.example/fhir/DiagnosticReport/1"}
+    assert bundle(held, kind="collection").status_code == 200
+    assert bundle(named, kind="collection").status_code == 403, "under a name it is an update"
 
 
 def test_another_issuers_token_and_a_proxys_certificate(base: str, clock: ManualClock, issuer: str) -> None:

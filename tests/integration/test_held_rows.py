@@ -29,7 +29,7 @@ CODES = Path(__file__).parents[2] / "mappings" / "codes"
 
 PEOPLE = ["Mã cán bộ", "Họ và tên", "Giới tính", "Ngày sinh", "Diện quản lý", "Ngày mất"]
 VISITS = ["Mã lượt khám", "Mã cán bộ", "Loại", "Bắt đầu", "Kết thúc"]
-VALUES = ["Mã lượt khám", "Mã chỉ số", "Giá trị", "Đơn vị", "Thời điểm lấy"]
+VALUES = ["Mã lượt khám", "Mã chỉ số", "Giá trị", "Đơn vị", "Thời điểm lấy", "Cờ"]
 
 Rows = list[list[Any]]
 
@@ -84,6 +84,22 @@ def test_a_row_that_hardly_can_be_is_held_with_all_that_it_says(engine: Engine, 
     assert HeldRowStore(engine).backlog() == (1, NOW)
 
 
+@pytest.mark.parametrize(
+    ("cells", "why"),
+    [
+        (("42%", "µmol/L", "", ""), "BIO-CREA: per cent, beside the unit µmol/L"),
+        (("104 H", "µmol/L", "", "L"), "BIO-CREA: the value says another flag than its own column (L)"),
+        (("104%", "mmol/L", "", ""), "BIO-CREA: per cent, beside the unit mmol/L"),
+        (("cao", "µmol/L", "", ""), "BIO-CREA: not a number (in µmol/L); did the spreadsheet change it?"),
+    ],
+)
+def test_why_a_value_waits_is_told_once(
+    engine: Engine, tmp_path: Path, cells: tuple[str, ...], why: str
+) -> None:
+    path = workbook(tmp_path / "w.xlsx", [["V1", "BIO-CREA", *cells]])
+    assert [str(one).partition("person: ")[2] for one in imports(engine, path).held_cells] == [why]
+
+
 @pytest.mark.parametrize("value", ["\uff18\uff18", "\u0668\u0668", "8\uff18", "8,\uff18"])
 def test_digits_of_other_scripts_wait_for_a_person(value: str) -> None:
     ranges = load_ranges(Path(__file__).parents[2] / "mappings" / "codes")
@@ -125,7 +141,7 @@ def test_a_row_marked_deleted_waits_no_more(engine: Engine, tmp_path: Path) -> N
     imports(engine, path)
     VALUES.append("Xóa")
     try:
-        imports(engine, workbook(path, [["V1", "VS-HEIGHT", "1,65", "cm", "", "x"]]))
+        imports(engine, workbook(path, [["V1", "VS-HEIGHT", "1,65", "cm", "", "", "x"]]))
     finally:
         VALUES.pop()
     assert HeldRowStore(engine).rows(None) == []

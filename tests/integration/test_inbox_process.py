@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from adapter.pipeline.inbound.erasure import erase_everywhere
 from adapter.records.erasure import erase_person
 from adapter.records.hidden_words import HiddenWords
 from adapter.records.importing import importer
-from adapter.records.model import Fulfilment
+from adapter.records.model import Fulfilment, Referral
 from adapter.records.tables import record
 from adapter.repository import store as repository_store
 from adapter.repository import tables
@@ -74,7 +75,7 @@ def test_an_observation_alone_is_only_a_beginning(centre: Centre) -> None:
 
 def test_an_id_of_another_server_means_nothing(centre: Centre) -> None:
     item = centre.send(_report(basedOn=[{"reference": "https://somewhere.example/fhir/ServiceRequest/71"}]))
-    assert (item.state, item.reasons) == ("unmatched", ("referral-unknown", "no-evidence"))
+    assert (item.state, item.reasons) == ("unmatched", ("referral-unknown",))
 
 
 def test_the_patient_that_came_along_is_read(centre: Centre) -> None:
@@ -523,3 +524,140 @@ def test_killed_in_the_middle_nothing_is_half_done(centre: Centre, database_url:
     assert centre.process() == {"applied": 1}
     assert len(centre.results()) == 1
     assert centre.referral("GT-1").fulfilment is Fulfilment.COMPLETED
+
+
+def _task(status: str, **content: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "Task",
+        "status": status,
+        "focus": {"reference": "ServiceRequest/71"},
+        **content,
+    }
+
+
+@pytest.mark.parametrize("taken_away", ["withdrawn", "unlinked"])
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        (["accepted"], Fulfilment.IN_PROGRESS),
+        (["accepted", "rejected"], Fulfilment.FAILED),
+        (["rejected", "accepted"], Fulfilment.IN_PROGRESS),
+        (["requested"], Fulfilment.NONE),
+        ([], Fulfilment.NONE),
+    ],
+)
+def test_where_the_answer_goes_what_a_task_said_counts_again(
+    centre: Centre, said: list[str], left: Fulfilment, taken_away: str
+) -> None:
+    for status in said:
+        centre.send(_task(status), "t1")
+    item = centre.send(_report(conclusion="goes"))
+    assert centre.referral("GT-1").fulfilment is Fulfilment.COMPLETED
+    if taken_away == "withdrawn":
+        centre.send(_report("entered-in-error"))
+    else:
+        centre.unlink(item.id)
+    referral = centre.referral("GT-1")
+    assert (referral.fulfilment, referral.fulfilled_by) == (left, None)
+
+
+def test_a_task_that_is_taken_back_says_nothing_any_more(centre: Centre) -> None:
+    centre.send(_task("accepted", lastModified="2026-11-01T09:00:00+07:00"), "t1")
+    rejected = centre.send(_task("rejected", identifier=[{"system": "urn:his", "value": "2"}]), "t2")
+    assert centre.referral("GT-1").fulfilment is Fulfilment.FAILED
+    centre.unlink(rejected.id)
+    assert centre.referral("GT-1").fulfilment is Fulfilment.IN_PROGRESS
+    centre.send(_report())
+    centre.unlink(1)
+    assert centre.referral("GT-1").fulfilment is Fulfilment.COMPLETED
+
+
+def test_a_task_that_is_linked_to_another_referral_leaves_the_first(centre: Centre) -> None:
+    centre.add(Referral(key="GT-3", cadre="CB-1", hospital="bv-tinh", service="WORKUP-CARD", ordered_at=NOW))
+    item = centre.send(_task("completed"), "t1")
+    centre.link(item.id, "CB-1", "GT-3")
+    assert centre.referral("GT-1").fulfilment is Fulfilment.NONE
+    assert centre.referral("GT-3").fulfilment is Fulfilment.COMPLETED
+
+
+def _own(status: str = "final", **content: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "Observation",
+        "status": status,
+        "code": {"text": "Creatinin"},
+        "subject": {"identifier": {"system": OURS, "value": "idan"}},
+        "identifier": [{"system": OURS, "value": "0f" * 16}],
+        "valueString": "104",
+        **content,
+    }
+
+
+@pytest.mark.parametrize(
+    ("sent", "state", "reasons"),
+    [
+        (_own(), "ignored", ("own",)),
+        (_own(identifier=[*REPORT, {"value": "0F" * 16}]), "ignored", ("own",)),
+        (_own(identifier=[{"system": "urn:his", "value": f"urn:uuid:{'0f' * 16}"}]), "ignored", ("own",)),
+        (_own("preliminary"), "ignored", ("own",)),
+        (_own("corrected"), "unmatched", ("own-revised",)),
+        (_own("entered-in-error", valueString=None), "unmatched", ("own-revised",)),
+        (_own(identifier=[{"system": OURS, "value": "0e" * 16}]), "applied", ()),
+        (_own(resourceType="DiagnosticReport", valueString=None), "applied", ()),
+    ],
+)
+def test_what_the_centre_itself_had_sent_is_no_result(
+    centre: Centre, sent: dict[str, Any], state: str, reasons: tuple[str, ...]
+) -> None:
+    item = centre.send({name: one for name, one in sent.items() if one is not None})
+    assert (item.state, item.reasons) == (state, reasons)
+    assert len(centre.results()) == (1 if state == "applied" else 0)
+
+
+def _unsaid(identifier: list[dict[str, str]]) -> dict[str, Any]:
+    """A result that does not say whose it is."""
+    return {name: one for name, one in _own(identifier=identifier).items() if name != "subject"}
+
+
+def test_a_result_that_waits_is_looked_at_again_when_a_report_lists_it(centre: Centre) -> None:
+    waiting = centre.send(_unsaid(REPORT), "o1")
+    taken_back = centre.send(_own(identifier=[{"system": "urn:x", "value": "2"}]), "o2")
+    centre.unlink(taken_back.id)
+    other = centre.send(_unsaid([{"system": "urn:x", "value": "3"}]), "o3")
+    assert [centre.item(one.id).state for one in (waiting, taken_back, other)] == ["unmatched"] * 3
+    listed = [{"reference": "Observation/o1"}, {"reference": "Observation/o2"}]
+    centre.send(_report(result=listed))
+    assert centre.item(waiting.id).cadre == "CB-1"
+    assert [centre.item(one.id).state for one in (taken_back, other)] == ["unmatched"] * 2
+    centre.send(_report("corrected", result=listed))  # it says nothing new of them
+    assert centre.item(taken_back.id).reasons == ("unlinked",)
+
+
+@pytest.mark.parametrize("number", ["17", "18"])
+def test_a_measurement_may_be_cancelled_that_was_never_sent(centre: Centre, number: str) -> None:
+    """Of another code under the number of a result, or of the code of a result under another number."""
+    said = {"coding": [{"system": "http://loinc.org", "code": "2823-3"}]}
+    centre.send(_own(identifier=REPORT, code=said), "o1")
+    other = {"coding": [{"system": "http://loinc.org", "code": "2951-2"}]} if number == "17" else said
+    cancelled = _own("cancelled", identifier=[{**REPORT[0], "value": number}], code=other)
+    assert centre.send(cancelled, "o2").state == "applied"
+    assert sorted(one.status for one in centre.results()) == ["cancelled", "final"]
+
+
+def test_what_comes_while_an_item_is_read_is_not_missed(centre: Centre) -> None:
+    patient = {
+        "resourceType": "Patient",
+        "identifier": [{"system": CCCD, "value": "024055000111"}],
+        "name": [{"text": "Nguyễn Văn An"}],
+    }
+
+    class Interrupted(Directory):
+        """In the middle of the first look the Patient comes that the result names."""
+
+        def cadres_by_remote_id(self, ids: Collection[str]) -> dict[str, str]:
+            if centre.count("inbox_item") == 1:
+                centre.receive(patient, "p9")
+            return super().cadres_by_remote_id(ids)
+
+    number = centre.receive(_own(identifier=REPORT, subject={"reference": "Patient/p9"}), "o1")
+    centre.process(directory_of=lambda hospital: Interrupted(centre.store, hospital))
+    assert centre.item(number).cadre == "CB-1"

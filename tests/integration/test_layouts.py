@@ -580,7 +580,12 @@ def test_whom_a_wide_sheet_calls_t0_is_hidden_in_every_other_sheet(
         ],
     }
     listed = sheets if first else dict(reversed(sheets.items()))
-    report = imports(engine, workbook(tmp_path / "a.xlsx", listed), rejects=tmp_path / "r.xlsx", partial=True)
+    options = {"rejects": tmp_path / "r.xlsx", "partial": True}
+    with pytest.raises(ImportRefused, match="1 of 2 cadres"):  # one of two people goes: that is asked
+        imports(engine, workbook(tmp_path / "a.xlsx", listed), **options)
+    assert cadre(engine, "A2")
+    report = imports(engine, workbook(tmp_path / "a.xlsx", listed), **options, allow_deletions=True)
+    assert cadre(engine, "A2") is None
     kept = {one.key for one in RecordStore(engine).iterate("visit")}
     assert kept == {"V1", "A1.checkup.20260315"}
     shown = str(report.as_json()) + "".join(map(str, report.problems)) + "".join(report.warnings)

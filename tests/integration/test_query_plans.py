@@ -24,6 +24,8 @@ from adapter import audit, awaited, withheld
 from adapter.database import metadata
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
+from adapter.inbox.quarantine.store import QuarantineStore
+from adapter.inbox.quarantine.tables import refused_request
 from adapter.inbox.queue import InboxQueue
 from adapter.inbox.store import InboxStore
 from adapter.inbox.tables import inbox_item
@@ -49,7 +51,7 @@ from adapter.records.sources.checkup import tabs
 from adapter.records.sources.sql import source_cursor as cursors
 from adapter.records.store import RecordStore
 from adapter.repository import erasure as repository_erase
-from adapter.repository import search_statements
+from adapter.repository import search_statements, sender_versions
 from adapter.repository import store as repository
 from adapter.repository import tables as repository_tables
 
@@ -170,6 +172,7 @@ METHODS: dict[Function, Reach | str] = {
     RecordStore.lives: ROWS,
     RecordStore.fulfil: ROWS,
     RecordStore.take_back: ROWS,
+    RecordStore.answer_again: ROWS,
     MergeStore.list: "shows all merges to a person",
     MergeStore.without_survivor: "looks at all merges, for the table of problems",
     MergeStore.survivor: ROWS,
@@ -219,6 +222,16 @@ METHODS: dict[Function, Reach | str] = {
     receive.receive_version: ROWS,
     receive.business_identifier: _ASKS_NOTHING,
     receive.normalised_digest: _ASKS_NOTHING,
+    sender_versions.sender_versions: ROWS,
+    sender_versions.sender_version_row: _ASKS_NOTHING,
+    QuarantineStore.keep: ROWS,
+    QuarantineStore.diagnose: ROWS,
+    QuarantineStore.waiting: _STOPS,
+    QuarantineStore.get: ROWS,
+    QuarantineStore.remove: ROWS,
+    QuarantineStore.backlog: _COUNTS,
+    QuarantineStore.forget: PLACE,
+    QuarantineStore.all_bodies: _ERASES,
     InboxStore.get: ROWS,
     InboxStore.items: PLACE,
     InboxStore.of_cadre: ROWS,
@@ -236,6 +249,7 @@ METHODS: dict[Function, Reach | str] = {
     InboxStore.listed_by: ROWS,
     InboxStore.was_somebody_else: ROWS,
     InboxStore.others_of: ROWS,
+    InboxStore.order_statements: ROWS,
     InboxStore.join_lineage: ROWS,
     InboxStore.unseen: STATE,
     InboxStore.mark_seen: ROWS,
@@ -337,6 +351,7 @@ KNOWN_SCANS: dict[tuple[Function, Table], Known] = {
     ),
     (RecordStore.save_result, records.record): Known({SQLITE}, _BY_KIND),
     (RecordStore.take_back, records.record): Known({SQLITE}, _BY_KIND),
+    (RecordStore.answer_again, records.record): Known({SQLITE}, _BY_KIND),
     (ImportWriter.tombstone, records.record): Known({SQLITE}, _BY_KIND),
     (retention.purge_expired, ledger.shipment): Known(
         _ALL, "looks for all without lines, if there is anything old"
@@ -346,6 +361,7 @@ KNOWN_SCANS: dict[tuple[Function, Table], Known] = {
     (ParkedStore.release, ledger.entry): Known({SQLITE}, _BY_DISTINCT),
     (RecordStore.find, records.record): Known({SQLITE, POSTGRESQL}, "kind comes first in its index"),
     (InboxStore.items, inbox_item): Known({SQLITE}, "each page sorts all that the hospital sent"),
+    (QuarantineStore.keep, refused_request): Known(_ALL, "goes from the oldest on, until there is room"),
     (InboxStore.unmatched_backlog, inbox_item): Known({ANALYZED}, _AVERAGES),
     (OverdueStore.delivered_referrals, ledger.entry): Known(
         _ALL, "all referrals: SQL cannot tell which are held"

@@ -64,7 +64,7 @@ def run(
     repository: Repository, *entries: dict[str, Any], owner: str = ME, **more: Any
 ) -> list[dict[str, Any]]:
     kind = more.pop("kind", "transaction")
-    answer = loads(repository.bundle(owner, transaction(*entries, kind=kind), base=BASE, **more))
+    answer = loads(repository.bundle(owner, transaction(*entries, kind=kind), base=BASE, **more).body)
     assert answer["type"] == f"{kind}-response"
     return answer.get("entry", [])
 

@@ -90,6 +90,7 @@ RESOURCES: tuple[dict[str, Any], ...] = (
         "resourceType": "DocumentReference",
         "id": "n1",
         "status": "current",
+        "masterIdentifier": {"system": "urn:m", "value": "M1"},
         "content": [{"attachment": {"contentType": "application/pdf", "url": "http://x.example/a/b"}}],
         "relatesTo": [{"code": "replaces", "target": {"reference": "DocumentReference/n0"}}],
     },
@@ -151,6 +152,7 @@ SEARCHES = {
     "Observation?combo-code=8480-6": ["o2"],
     "Observation?status=final&code=85354-9,x": ["o2"],
     "Observation?_id=o1,o3&status=amended": ["o3"],
+    "DocumentReference?identifier=urn:m|M1": ["n1"],
     # uris
     "Patient?_profile=http://a.example/p/one|2": ["p1"],
     "Patient?_profile:below=http://a.example/p": ["p1"],

@@ -85,7 +85,7 @@ def test_certain(resource: Any, siblings: Any, found: Any, expected: CertainMatc
     [
         (_report(), {}, {}, ("no-evidence",)),
         (WITH_PATIENT, {}, {}, ("person-unknown",)),
-        (BASED, {}, {}, ("referral-unknown", "no-evidence")),
+        (BASED, {}, {}, ("referral-unknown",)),
         (BASED, {}, {"by_identity": ("CB0001",), "has_unknown_referral": True}, ("referral-unknown",)),
         (
             BASED,

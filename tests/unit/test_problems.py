@@ -11,6 +11,7 @@ import pytest
 from typer.main import get_command
 
 from adapter.cli.app import app
+from adapter.inbox.quarantine.store import RefusedBacklog
 from adapter.insights.problems import HospitalFacts, Problem, ProblemFacts, find_problems, token_expiry
 from adapter.ledger.hospitals.circuit_breaker import BreakerState, HospitalMode
 from adapter.ledger.hospitals.values import HospitalState
@@ -60,6 +61,7 @@ CASES: list[tuple[str | None, HospitalFacts]] = [
     ("leaving", replace(GOOD, retracting=OLD)),
     ("referrals", replace(GOOD, referrals=OLD)),
     ("unmatched", replace(GOOD, unmatched=OLD)),
+    ("refused", replace(GOOD, refused=RefusedBacklog(12, NOW, 3))),
     ("unanswered", replace(GOOD, unanswered=OLD)),
     ("idle", replace(GOOD, idle=OLD, row=replace(WELL, last_contact=NOW - 3 * HOUR))),
     ("idle", replace(GOOD, idle=OLD, row=replace(WELL, last_contact=None))),

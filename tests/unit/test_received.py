@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from adapter.fhir.validation.checker import check_resource
-from adapter.web.endpoint import check_received
+from adapter.pipeline.inbound.reception import check_received
 
 WEIGHT: dict[str, Any] = {
     "resourceType": "Observation",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adapter.cli.commands.inbox_item import reasons_in_words
+from adapter.cli.commands.refused_requests import inbox_refused
 from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, open_adapter, operating
 from adapter.cli.terminal.output import emit, moment, rows, table
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
     inbox.callback()(inbox_list)
     inbox.command("discard", help=say("inbox.help_discard"))(inbox_discard)
     inbox.command("link", help=say("cli.help_inbox_link"))(inbox_link)
+    inbox.command("refused", help=say("refused.help"))(inbox_refused)
     inbox.command("reopen", help=say("inbox.help_reopen"))(inbox_reopen)
     inbox.command("seen", help=say("inbox.help_seen"))(inbox_seen)
     inbox.command("show", help=say("inbox.help_show"))(inbox_show)

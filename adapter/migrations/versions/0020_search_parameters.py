@@ -10,7 +10,7 @@ from adapter.repository.search_extraction import IndexRow, RangeRow
 from adapter.repository.search_index import index_rows
 
 revision = "0020"
-down_revision = "0016"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

@@ -12,8 +12,11 @@ from html import unescape
 from sqlalchemy import Connection
 
 from adapter import withheld
+from adapter.fhir import codec
 from adapter.inbox import erasure as inbox
 from adapter.inbox.erasure import SentResource
+from adapter.inbox.quarantine.refused_request import received_resource
+from adapter.inbox.quarantine.store import QuarantineStore
 from adapter.ledger import erasure as ledger
 from adapter.records.erasure import ErasedPerson, is_namesake
 from adapter.records.hidden_words import NAME, HiddenWords
@@ -57,6 +60,7 @@ def erase_everywhere(
             if audit_subject is not None:
                 withheld.forget_withheld(connection, audit_subject(person.key))
     sent.follow(connection)
+    QuarantineStore.remove(connection, sorted(sent.refused))
     inbox.erase_resources(connection, sent.found)
     for one in sent.found:
         repository.erase_resource(connection, one.hospital, one.type, one.id)
@@ -88,11 +92,12 @@ class _Sent:
     owners: dict[SentResource, str] = field(default_factory=dict)  # whose it was found to be
     others: set[SentResource] = field(default_factory=set)  # Patients who are somebody else
     named: list[tuple[SentResource, str]] = field(default_factory=list)  # by name alone
+    refused: set[int] = field(default_factory=set)  # requests in quarantine
 
     def follow(self, connection: Connection) -> None:
         """By who is meant, then by names, until nothing more is found."""
         for _ in range(_PASSES):
-            before = len(self.found)
+            before = len(self.found), len(self.refused)
             for one, text, cadre in _everything(connection):
                 if cadre is not None:
                     self.owners[one] = cadre
@@ -102,7 +107,11 @@ class _Sent:
                 if not self._is_namesakes(connection, one, text):
                     self._add(one, text)
             self.named.clear()
-            if len(self.found) == before:
+            for number, hospital, text in QuarantineStore.all_bodies(connection):
+                if number not in self.refused and self._is_refused_theirs(hospital, text):
+                    self.refused.add(number)
+                    self.found |= {SentResource(hospital, "Patient", one) for one in self._patients_in(text)}
+            if (len(self.found), len(self.refused)) == before:
                 return
 
     def names(self) -> set[str]:
@@ -131,6 +140,28 @@ class _Sent:
             return True
         related = one in self.wanted or not references.isdisjoint(self.found)
         return related and not people and one.type in _OF_A_PERSON
+
+    def _is_refused_theirs(self, hospital: str, text: str) -> bool:
+        """Whether a refused request tells of them, all that it holds taken together: one that is of several
+        people goes whole, since it was never taken.
+        """
+        told = self.words.look(text) | self.words.look(_inside(text))
+        born = set(_BIRTH_DATE.findall(text))
+        of_others = born and self.words.birth_dates and born.isdisjoint(self.words.birth_dates)
+        if told & ~NAME or (told and not of_others):
+            return True
+        if any((hospital, found) in self.identities for found in _IDENTITY.findall(text)):
+            return True
+        return not _references(hospital, text).isdisjoint(self.found | self.remote)
+
+    def _patients_in(self, text: str) -> Iterator[str]:
+        """Ids of the Patients of a refused request that are they: what came later may refer to them."""
+        with suppress(ValueError, RecursionError, AttributeError, TypeError, KeyError):
+            resource = received_resource(text.split("\n", 2)[2].encode())
+            entries = resource.get("entry") if resource.get("resourceType") == "Bundle" else None
+            for one in [entry.get("resource") for entry in entries] if entries else [resource]:
+                if one["resourceType"] == "Patient" and self.words.look(codec.dumps(one).decode()):
+                    yield str(one.get("id"))
 
     def _is_namesakes(self, connection: Connection, one: SentResource, text: str) -> bool:
         """Whether somebody else of that name is meant: born on another day, known here, or with a Patient

@@ -87,6 +87,12 @@ class HospitalDirectory:
         with read_transaction(self._adapter.engine) as connection:
             return lookups.cadres_by_names(connection, said)
 
+    def is_centres_own(self, type: str, values: Collection[str]) -> bool:
+        """See ReferenceDirectory."""
+        hospitals = list(dict.fromkeys((self.hospital, *self._adapter.settings.hospitals)))
+        with read_transaction(self._adapter.engine) as connection:
+            return bool(lines_by_identity(connection, hospitals, (type,), values))
+
     def referral(self, key: str) -> KnownReferral | None:
         """See ReferenceDirectory."""
         with read_transaction(self._adapter.engine) as connection:

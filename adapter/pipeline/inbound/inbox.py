@@ -23,6 +23,7 @@ from adapter.pipeline.inbound.changed_records import note_changed_records
 from adapter.pipeline.inbound.hospital_directory import HospitalDirectory
 from adapter.pipeline.inbound.result_parts import known_measures
 from adapter.records.model import Fulfilment, Referral, Result
+from adapter.records.referral_answers import OrderStatement
 
 __all__ = [
     "discard",
@@ -239,7 +240,7 @@ class _Records:
             issued_at=plan.issued_at,
             resource=plan.body,
         )
-        return self._records.save_result(result, connection=connection)
+        return self._records.save_result(result, connection=connection, statements=self._statements)
 
     def fulfil(
         self, referral: str, effect: FulfilmentEffect, by: str | None, at: datetime, *, connection: Connection
@@ -247,4 +248,10 @@ class _Records:
         return self._records.fulfil(referral, Fulfilment(effect), by, at, connection=connection)
 
     def take_back(self, result_key: str, *, connection: Connection) -> bool:
-        return self._records.take_back(result_key, connection=connection)
+        return self._records.take_back(result_key, connection=connection, statements=self._statements)
+
+    def answer_again(self, cadre: str, referral: str, *, connection: Connection) -> None:
+        self._records.answer_again(cadre, referral, connection=connection, statements=self._statements)
+
+    def _statements(self, connection: Connection, cadres: Collection[str]) -> list[OrderStatement]:
+        return [OrderStatement(*one) for one in self._adapter.inbox.order_statements(connection, cadres)]

@@ -1,21 +1,26 @@
-"""What hospitals go on sending about somebody who was erased as T0 is refused before it is stored."""
+"""What hospitals go on sending about somebody who was erased as T0 is refused before it is stored, and not
+kept as a refused request either.
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Connection
 
 from adapter.errors import FhirError, SettingsError
+from adapter.inbox.quarantine.refused_request import received_resource
 from adapter.ledger.named_lines import lines_by_identity, lines_by_remote_id
 from adapter.pipeline.application import Adapter
 from adapter.records.erased_names import is_erased
 from adapter.records.serialisation import identifier_forms
 from adapter.repository.write_plan import VersionChange
 
-__all__ = ["refuse_erased"]
+__all__ = ["names_erased", "refuse_erased"]
 
 _NAMED = re.compile(rb"\b[0-9a-f]{32}\b|\b(?:Patient|ServiceRequest)/[A-Za-z0-9.\-]{1,64}")
+_WORD = re.compile(r"\b[A-Za-z0-9]{8,20}\b")
 _SHORTEST = 8  # characters of a national or insurance number
 
 
@@ -23,20 +28,36 @@ def refuse_erased(adapter: Adapter, connection: Connection, change: VersionChang
     """Raises FhirError, so that the transaction ends with nothing stored, for what names such a person by a
     number, or by what this hospital was sent or gave a name to.
     """
-    numbers = identifier_forms(_identifier_values(change.resource))
-    sent = {one.decode() for one in _NAMED.findall(change.body)}
+    if _names(adapter, connection, change.owner, _identifier_values(change.resource), change.body):
+        raise FhirError(422, "business-rule", "fhir.not_kept")
+
+
+def names_erased(adapter: Adapter, connection: Connection, hospital: str, url: str, body: bytes) -> bool:
+    """Whether a request that was refused names such a person. Where it cannot be read, and in its
+    URL, whatever could be a number counts as one.
+    """
+    with suppress(ValueError, RecursionError):
+        resource = received_resource(body)
+        values = (*_identifier_values(resource), *_WORD.findall(url))
+        return _names(adapter, connection, hospital, values, body + b"\n" + url.encode("utf-8", "replace"))
+    text = f"{body.decode('utf-8', 'replace')}\n{url}"
+    return _names(adapter, connection, hospital, _WORD.findall(text), text.encode())
+
+
+def _names(
+    adapter: Adapter, connection: Connection, hospital: str, values: Iterable[str], body: bytes
+) -> bool:
+    sent = {one.decode() for one in _NAMED.findall(body)}
     try:
         identities = adapter.identities
     except SettingsError:
-        return  # without a key nobody was erased by it
-    named = sent - _known(connection, change.owner, sent)
-    if is_erased(
+        return False  # without a key nobody was erased by it
+    return is_erased(
         connection,
         identities,
-        numbers={one for one in numbers if len(one) >= _SHORTEST},
-        sent={f"{change.owner}|{one}" for one in named},
-    ):
-        raise FhirError(422, "business-rule", "fhir.not_kept")
+        numbers={one for one in identifier_forms(values) if len(one) >= _SHORTEST},
+        sent={f"{hospital}|{one}" for one in sent - _known(connection, hospital, sent)},
+    )
 
 
 def _known(connection: Connection, hospital: str, named: set[str]) -> set[str]:

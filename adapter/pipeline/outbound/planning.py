@@ -82,11 +82,12 @@ def check_identity_key(adapter: Adapter, destination: Destination) -> None:
 
 
 def forget_expired(adapter: Adapter, hospital: str, now: datetime) -> int:
-    """Forget what is past its retention (`receipts_days`, `imports_days` of the settings); returns how much
-    of the hospital's. For who has the hospital's turn: what a plan goes by does not go meanwhile. A hospital
-    that drains is left as it is.
+    """Forget what is past its retention (`receipts_days`, `imports_days`, `refused_days` of the settings);
+    returns how much of the hospital's. For who has the hospital's turn: what a plan goes by does not go
+    meanwhile. A hospital that drains is left as it is.
     """
     forget_changes(adapter.engine, now - timedelta(days=adapter.settings.imports_days))
+    adapter.quarantine.forget(now - timedelta(days=adapter.settings.refused_days))
     if adapter.ledger.hospitals.row(hospital).mode == HospitalMode.DRAINING:
         return 0
     return purge_expired(adapter.engine, hospital, now - timedelta(days=adapter.settings.receipts_days))

@@ -84,7 +84,9 @@ class PlausibilityChecks:
         finding, dated = self._ranges.finding, []  # cached: the same values come again and again
         for row in rows:
             fields = row.fields
-            if found := finding(fields["measure"], fields["value"], fields.get("unit")):
+            # what already waits for its cell is no number yet, and is told once
+            told = row.remarks is not None and any(one.field == "value" for one in row.remarks.held)
+            if not told and (found := finding(fields["measure"], fields["value"], fields.get("unit"))):
                 remarks_of(row).held.append(found)
             if "taken_at" in fields:
                 dated.append(row)

@@ -4,9 +4,11 @@ import ca.uhn.fhir.validation.FhirValidator;
 import ca.uhn.fhir.validation.ResultSeverityEnum;
 import ca.uhn.fhir.validation.SingleValidationMessage;
 import java.io.BufferedReader;
+import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.hl7.fhir.common.hapi.validation.support.CommonCodeSystemsTerminologyService;
@@ -19,7 +21,8 @@ import org.hl7.fhir.r5.utils.validation.constants.BestPracticeWarningLevel;
 
 /**
  * NDJSON on stdin, one resource a line; one line of result on stdout for each, in the same order: the
- * errors as "message id TAB location TAB message", joined by " | ", or an empty line.
+ * errors as "message id TAB location TAB message", joined by " | ", or an empty line. They are answered
+ * by the thousand, or as soon as an empty line comes.
  */
 public final class Validate {
 
@@ -29,11 +32,24 @@ public final class Validate {
         var in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         try (in) {
             List<String> page;
-            while (!(page = in.lines().limit(1000).toList()).isEmpty()) {
+            while (!(page = page(in)).isEmpty()) {
                 page.parallelStream().map(line -> errors(validator, line)).toList().forEach(out::println);
+                out.flush();
             }
         }
-        out.flush();
+    }
+
+    private static List<String> page(BufferedReader in) throws IOException {
+        var page = new ArrayList<String>();
+        String line;
+        while (page.size() < 1000 && (line = in.readLine()) != null) {
+            if (!line.isEmpty()) {
+                page.add(line);
+            } else if (!page.isEmpty()) {
+                break;
+            }
+        }
+        return page;
     }
 
     private static FhirValidator validator(FhirContext context) {
