@@ -5,7 +5,6 @@ in a table of the area's name: the text `bad_cell` in `import.toml` is `import.b
 A test holds both languages to the same keys and parameters.
 """
 
-import json
 import re
 import sys
 import tomllib
@@ -70,7 +69,11 @@ def printable(text: str) -> str:
 
 def escaped_json(document: str) -> str:
     """The same JSON, in which what a terminal obeys stands as \\uXXXX."""
-    return document if document.isascii() else OBEYED.sub(lambda found: json.dumps(found[0])[1:-1], document)
+    if document.isascii():
+        return document
+    import json
+
+    return OBEYED.sub(lambda found: json.dumps(found[0])[1:-1], document)
 
 
 def markdown_words(text: str) -> str:

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
-import orjson
 import typer
 
 from adapter.cli.terminal.command_words import CommandLine
@@ -125,6 +124,8 @@ def _draw_trouble(out: "Console", at: "AuditHeadReport") -> None:
 
 
 def _draw_page(out: "Console", page: "AuditPage") -> None:
+    import orjson
+
     if not page.rows:
         out.print(say("audit.none"))
         return
