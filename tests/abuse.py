@@ -18,7 +18,7 @@ from adapter.repository.request_limits import RequestLimits
 from adapter.web.http_protocol import LONGEST_HEADER
 
 FACTORS = (0.5, 1, 2, 100)
-LONGEST_SENT = 12_000_000  # bytes of a body that are really sent; a longer one is only declared
+LONGEST_SENT = 21_000_000  # bytes of a body that are really sent: of a longer one, which nobody waits for
 _JSON = "application/fhir+json"
 
 
@@ -372,7 +372,8 @@ def judge(figures: Figures, asked: Asked, answer: bytes, seconds: float) -> None
     is_fhir = b"application/fhir+json" in head or b"application/fhir+xml" in head
     is_hung_up = status == 0 and len(asked.raw) >= LONGEST_SENT
     is_wrong = (status >= 500 and status != 501) or (status >= 400 and not (is_outcome and is_fhir))
-    if (status == 0 and not is_hung_up) or is_wrong or b"nosniff" not in answer:
+    is_bare = status != 0 and b"nosniff" not in answer
+    if (status == 0 and not is_hung_up) or is_wrong or is_bare:
         figures.wrong.append(f"{asked.name}: {answer[:300]!r}")
 
 
