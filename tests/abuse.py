@@ -18,7 +18,7 @@ from adapter.repository.request_limits import RequestLimits
 from adapter.web.http_protocol import LONGEST_HEADER
 
 FACTORS = (0.5, 1, 2, 100)
-LONGEST_SENT = 12_000_000  # bytes of a body that are really sent; a longer one is only declared
+LONGEST_SENT = 21_000_000  # bytes of a body that are really sent: of a longer one, which nobody waits for
 _JSON = "application/fhir+json"
 
 
@@ -187,26 +187,30 @@ BODIES: dict[str, Callable[[random.Random, int], Any]] = {  # limit -> a body wi
 }
 
 
+SEARCHES = ("max_parameters", "max_search_values", "max_includes")
+_CRITERIA = (
+    ("_id", "a"), ("identifier", "urn:x|"), ("identifier", "v"), ("subject", "Patient/"), ("based-on", "r"),
+    ("date", "2026-"), ("subject:Patient.identifier", "urn:x|"), ("code:not", "c"), ("code:text", "c"),
+    ("_has:DiagnosticReport:result:code", "c"), ("value-quantity", "gt"), ("_lastUpdated", "ge2026-"),
+)  # fmt: skip
+
+
 def _searches(chance: random.Random, name: str, count: int) -> tuple[str, str]:
     """(path, form) of a search with so many parameters or values."""
+    path = "/fhir/Observation/_search"
     if name == "max_parameters":
-        return "/fhir/Observation/_search", "&".join(["_id=1"] * count)
-    parameter, value = chance.choice(
-        (
-            ("_id", "a"),
-            ("identifier", "urn:x|"),
-            ("identifier", "v"),
-            ("subject", "Patient/"),
-            ("based-on", "r"),
-        )
-    )
+        return path, "&".join(["_id=1"] * count)
+    if name == "max_includes":
+        included = chance.choice(("_include=Observation:subject", "_revinclude=Observation:has-member"))
+        return path, "&".join([included] * count)
+    parameter, value = chance.choice(_CRITERIA)
     values = ",".join(f"{value}{number}" for number in range(count))
-    return "/fhir/Observation/_search", f"{parameter}={quote(values)}"
+    return path, f"{parameter}={quote(values)}"
 
 
 def _at_limits(chance: random.Random, limits: RequestLimits) -> Iterator[Asked]:
     """Every limit at every factor, in shuffled order, for ever."""
-    names = [*BODIES, "max_parameters", "max_search_values", "max_response_bytes", "header", "url"]
+    names = [*BODIES, *SEARCHES, "max_response_bytes", "header", "url"]
     while True:
         table = [(name, factor) for name in names for factor in FACTORS]
         chance.shuffle(table)
@@ -226,7 +230,7 @@ def _at_limit(chance: random.Random, limits: RequestLimits, name: str, factor: f
         body = json.dumps(_bundle("batch", entries)).encode()
         return Asked(label, http("POST", "/fhir", body))
     count = max(int(getattr(limits, name) * factor), 1)
-    if name in ("max_parameters", "max_search_values"):
+    if name in SEARCHES:
         path, form = _searches(chance, name, count)
         kind = "application/x-www-form-urlencoded"
         return Asked(label, http("POST", path, form.encode(), **{"Content-Type": kind}))
@@ -271,6 +275,11 @@ _PATHS = (
     "/fhir/Observation/1/_history?_since=x&_cursor=1",
     "/fhir/Observation?_format=xml",
     "/fhir/Observation?&&&=",
+    "/fhir/Observation?_has:::=1",
+    "/fhir/Observation?subject.subject.subject=1",
+    "/fhir/Observation?code:below=http://[",
+    "/fhir/Observation?value-quantity=1e999999",
+    "/fhir/Observation?_include=*&_revinclude=*",
     "/fhir/Observation/" + "a" * 300,
     "/fhir/Observation?_id=" + "%2C" * 300,
 )
@@ -363,7 +372,8 @@ def judge(figures: Figures, asked: Asked, answer: bytes, seconds: float) -> None
     is_fhir = b"application/fhir+json" in head or b"application/fhir+xml" in head
     is_hung_up = status == 0 and len(asked.raw) >= LONGEST_SENT
     is_wrong = (status >= 500 and status != 501) or (status >= 400 and not (is_outcome and is_fhir))
-    if (status == 0 and not is_hung_up) or is_wrong or b"nosniff" not in answer:
+    is_bare = status != 0 and b"nosniff" not in answer
+    if (status == 0 and not is_hung_up) or is_wrong or is_bare:
         figures.wrong.append(f"{asked.name}: {answer[:300]!r}")
 
 

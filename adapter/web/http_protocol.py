@@ -33,7 +33,7 @@ class ConnectionDeadlines:
     """How long a sender may take, in seconds, and how slowly he may send or read, in bytes a second."""
 
     header: float = 10.0  # for a whole header, from its first byte or the connection on
-    grace: float = 10.0  # before the rate of a body, or of reading an answer, counts
+    grace: float = 10.0  # that a body, or the reading of an answer, may stand still
     rate: int = 1_000
 
 
@@ -200,12 +200,15 @@ class FhirHttpProtocol(H11Protocol):
 
 
 class _TransferWatch:
-    """Looks at a transfer every second, and calls `too_slow` when it is behind the rate after its grace."""
+    """Looks at a transfer every second, and calls `too_slow` when it was below its rate for the grace."""
 
     def __init__(self, protocol: FhirHttpProtocol, too_slow: Any) -> None:
         self._protocol = protocol
         self._too_slow = too_slow
-        self._begun = protocol.loop.time()
+        self._looked = protocol.loop.time()
+        self._credit = (
+            protocol.deadlines.grace
+        )  # seconds that it may still be idle, never more than the grace
         self._buffered = self._written()
         self.moved = 0  # bytes
         self._timer = protocol.loop.call_later(_CONTINUES, self._look)
@@ -217,9 +220,11 @@ class _TransferWatch:
         left = self._written()
         self.moved += max(self._buffered - left, 0)
         self._buffered = left
-        deadlines = self._protocol.deadlines
-        seconds = self._protocol.loop.time() - self._begun - deadlines.grace
-        if self.moved < seconds * deadlines.rate:
+        deadlines, now = self._protocol.deadlines, self._protocol.loop.time()
+        earned = self._credit + self.moved / deadlines.rate
+        self._credit = min(earned, deadlines.grace) - (now - self._looked)
+        self._looked, self.moved = now, 0
+        if self._credit < 0:
             self._too_slow()
         if not self._protocol.transport.is_closing():
             self._timer = self._protocol.loop.call_later(_CONTINUES, self._look)

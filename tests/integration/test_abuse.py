@@ -36,9 +36,9 @@ def process(sqlite_url: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     listener.close()
     code = f"""
         from adapter.database import open_database
+        from adapter.pipeline.inbound.reception import check_received
         from adapter.repository.request_limits import RequestLimits
         from adapter.web.app import endpoint_app
-        from adapter.web.endpoint import check_received
         from adapter.web.server import run_server
         engine = open_database({sqlite_url!r})
         app = endpoint_app(engine, on_change=lambda *_: None, validate=check_received, limits={LIMITS!r})

@@ -118,6 +118,13 @@ def test_a_body_that_never_comes_is_ended(port: int) -> None:
     assert (status, "OperationOutcome" in answer) == (408, True)
 
 
+def test_a_body_that_came_quickly_may_not_stand_still_after_that(port: int) -> None:
+    begun = time.monotonic()
+    status, answer = ask(port, POST + b"Content-Length: 200000\r\n\r\n" + b" " * 100_000)
+    assert (status, "OperationOutcome" in answer) == (408, True)
+    assert time.monotonic() - begun < 60, "not the hundred seconds that so much may take"
+
+
 def test_a_second_request_may_begin_late_but_not_for_ever(port: int) -> None:
     whole = b"GET /fhir/Patient/1 HTTP/1.1\r\nHost: a\r\n\r\n"
     status, answer = ask(port, whole, b"GET / HTTP")
