@@ -51,7 +51,7 @@ from adapter.records.sources.sql import database as remote
 from adapter.records.sources.sql import source_cursor as cursors
 from adapter.records.store import RecordStore
 from adapter.repository import erasure as repository_erase
-from adapter.repository import search_statements, sender_versions
+from adapter.repository import history_statements, search_statements, sender_versions
 from adapter.repository import store as repository
 from adapter.web import access_counter, app
 
@@ -94,6 +94,7 @@ STORES: tuple[type | ModuleType, ...] = (
         inbox_erase,
         repository,
         search_statements,
+        history_statements,
         repository_erase,
         audit,
         withheld,

@@ -44,8 +44,9 @@ from adapter.records.sources.checkup.tabs import form_tabs
 from adapter.records.sources.sql import source_cursor as cursors
 from adapter.records.store import RecordStore
 from adapter.repository import erasure as repository_erase
-from adapter.repository import search_statements, sender_versions
+from adapter.repository import history_statements, search_statements, sender_versions
 from adapter.repository import store as repository
+from adapter.repository.history_request import HistoryPlace, HistoryRequest
 from adapter.repository.request_limits import DEFAULT_LIMITS, RequestBudget
 from adapter.repository.search_extraction import IndexRow, RangeRow
 from adapter.repository.search_matches import TokenCriterion
@@ -427,6 +428,11 @@ def keeping(engine: Engine) -> None:
         assert repository.select_history(
             connection, BV, *key, limit=10, before=None, since=0, most_bytes=9**9
         )
+        assert history_statements.owned_types(connection, BV) == [kind]
+        for after in (None, HistoryPlace(900, kind, "o0900", 1), HistoryPlace(900, "Patient", "p", 1)):
+            history = HistoryRequest(kind, count=10, after=after)
+            rows, last = history_statements.select_versions(connection, BV, [kind], history, 9**9)
+            assert (len(rows), last is None) == (10, False)
         with search_statements.limited_time(connection, RequestBudget(DEFAULT_LIMITS)):
             assert search_statements.count_matches(connection, BV, parse_search(kind, searches[0])) >= 0
         assert sender_versions.sender_versions(connection, BV, [key]) == {}

@@ -1,13 +1,13 @@
 """Reading interactions in the caller's transaction, alone or as a GET entry of a Bundle."""
 
-from urllib.parse import urlencode
-
 import orjson
 from sqlalchemy import Connection
 
 from adapter.fhir.codec import Resource
 from adapter.repository import store
 from adapter.repository.bundle_entries import Interaction
+from adapter.repository.history_request import HistoryPlace, HistoryRequest, history_links, parse_history
+from adapter.repository.history_statements import owned_types, select_versions
 from adapter.repository.included_resources import read_included
 from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.request_limits import RequestBudget
@@ -20,14 +20,12 @@ from adapter.repository.stored_content import format_instant
 
 __all__ = [
     "get_response",
-    "history_links",
+    "history_answer",
     "read_current",
     "read_history",
     "read_search_page",
     "read_version",
 ]
-
-_PAGE = 100
 
 
 def read_current(connection: Connection, owner: str, kind: str, resource_id: str) -> VersionRow:
@@ -68,17 +66,17 @@ def read_search_page(
 
 
 def read_history(
-    connection: Connection,
-    owner: str,
-    kind: str,
-    resource_id: str,
-    budget: RequestBudget,
-    *,
-    limit: int = _PAGE,
-    before: int | None = None,
-    since: int = 0,
+    connection: Connection, owner: str, query: HistoryRequest, budget: RequestBudget
 ) -> ResultPage:
-    """The versions of one resource, newest first. Raises FhirError 404 when there never was one."""
+    """One page of versions, newest first. Raises FhirError 404 where there never was such a resource, 422
+    when it takes longer than the request may.
+    """
+    kind, resource_id = query.type, query.id
+    if kind is None or resource_id is None:
+        with limited_time(connection, budget):
+            types = [kind] if kind else owned_types(connection, owner)
+            rows, last = select_versions(connection, owner, types, query, budget.bytes_left)
+        return ResultPage(None, tuple(rows), last is not None)
     if not ID_PATTERN.fullmatch(resource_id):
         raise interaction_error(404, "not-found", "no_resource_here", type=kind)
     total, rows, more = store.select_history(
@@ -86,9 +84,9 @@ def read_history(
         owner,
         kind,
         resource_id,
-        limit=limit,
-        before=before,
-        since=since,
+        limit=query.count,
+        before=query.after.version if query.after else None,
+        since=query.since,
         most_bytes=budget.bytes_left,
     )
     if not rows and not store.current_versions(connection, owner, [(kind, resource_id)]):
@@ -96,17 +94,13 @@ def read_history(
     return ResultPage(total, tuple(rows), more)
 
 
-def history_links(
-    base: str, page: ResultPage, kind: str, resource_id: str, *, limit: int, since: str | None
-) -> list[dict[str, str]]:
-    """Links of a page of history: self, and next while older versions remain."""
-    here = f"{base}/{kind}/{resource_id}/_history"
-    params = [("_count", str(limit))] + ([("_since", since)] if since else [])
-    links = [{"relation": "self", "url": f"{here}?{urlencode(params)}"}]
+def history_answer(query: HistoryRequest, page: ResultPage, base: str) -> bytes:
+    """The Bundle of one page of a history."""
+    last = None
     if page.more:
-        params.append(("_cursor", str(page.rows[-1].version)))
-        links.append({"relation": "next", "url": f"{here}?{urlencode(params)}"})
-    return links
+        row = page.rows[-1]
+        last = HistoryPlace(row.updated, row.type, row.id, row.version)
+    return history_bundle(page.total, page.rows, base, history_links(base, query, last))
 
 
 def get_response(
@@ -127,6 +121,8 @@ def _get_response(
     path, _, query = entry.url.partition("?")
     segments = [segment for segment in path.split("/") if segment]
     where = entry.at("request.url")
+    if segments[-1:] == ["_history"] and len(segments) <= 3:
+        return _history_response(connection, owner, entry, base, budget)
     if not segments or segments[0] not in RESOURCE_TYPES:
         raise interaction_error(400, "not-supported", "unknown_type", where)
     kind = segments[0]
@@ -141,20 +137,29 @@ def _get_response(
     if (
         not ID_PATTERN.fullmatch(segments[1])
         or segments[2:3] not in ([], ["_history"])
-        or len(segments) > 4
+        or len(segments) not in (2, 4)
         or query
     ):
         raise interaction_error(400, "value", "bad_url", where)
-    if len(segments) == 3:
-        past = read_history(connection, owner, kind, segments[1], budget)
-        links = history_links(base, past, kind, segments[1], limit=_PAGE, since=None)
-        body = history_bundle(past.total, past.rows, base, links)
-        return _entry(entry, body, {"status": "200 OK"}), len(body)
     if len(segments) == 4:
         row = read_version(connection, owner, kind, segments[1], segments[3])
     else:
         row = read_current(connection, owner, kind, segments[1])
     return _row_entry(entry, row, base), len(row.body)
+
+
+def _history_response(
+    connection: Connection, owner: str, entry: Interaction, base: str, budget: RequestBudget
+) -> tuple[Resource, int]:
+    path, _, query = entry.url.partition("?")
+    where = entry.at("request.url")
+    kind, resource_id, *_ = [*(part for part in path.split("/")[:-1] if part), None, None]
+    if kind is not None and kind not in RESOURCE_TYPES:
+        raise interaction_error(400, "not-supported", "unknown_type", where)
+    asked = parse_history(kind, resource_id, parse_query_string(query), where)
+    page = read_history(connection, owner, asked, budget)
+    body = history_answer(asked, page, base)
+    return _entry(entry, body, {"status": "200 OK"}), len(body)
 
 
 def _row_entry(entry: Interaction, row: VersionRow, base: str) -> Resource:

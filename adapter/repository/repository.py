@@ -19,6 +19,7 @@ from adapter.repository.bundle_entries import Interaction, InteractionChecks, pa
 from adapter.repository.bundle_envelopes import ReadEnvelope, document_entries, read_envelope
 from adapter.repository.bundle_leftovers import BundleAnswer
 from adapter.repository.bundle_processing import BundleProcessor, ParsedEntry
+from adapter.repository.history_request import HistoryRequest
 from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.request_limits import (
     DEFAULT_LIMITS,
@@ -99,21 +100,10 @@ class Repository:
         with read_transaction(self.engine) as connection:
             return read_interactions.read_search_page(connection, owner, query, self._budget())
 
-    def history(
-        self,
-        owner: str,
-        kind: str,
-        resource_id: str,
-        *,
-        limit: int,
-        before: int | None = None,
-        since: int = 0,
-    ) -> ResultPage:
-        """The versions of one resource, newest first. Raises FhirError 404 when there never was one."""
+    def history(self, owner: str, query: HistoryRequest) -> ResultPage:
+        """One page of versions, newest first. Raises FhirError 404 when there never was such a resource."""
         with read_transaction(self.engine) as connection:
-            return read_interactions.read_history(
-                connection, owner, kind, resource_id, self._budget(), limit=limit, before=before, since=since
-            )
+            return read_interactions.read_history(connection, owner, query, self._budget())
 
     def _budget(self) -> RequestBudget:
         return RequestBudget(self.checks.limits)

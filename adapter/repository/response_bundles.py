@@ -34,7 +34,7 @@ __all__ = [
 @dataclass(frozen=True, slots=True)
 class ResultPage:
     """One page of matches, and what is sent along with them. `more` says that another page follows behind the
-    last row; of a search, `place` says where. `total` is None where nobody wants it.
+    last row; of a search, `place` says where. `total` is None where nobody wants it, or counted.
     """
 
     total: int | None
@@ -96,8 +96,11 @@ def _url(path: str, params: list[tuple[str, str]]) -> str:
 def history_bundle(
     total: int | None, rows: Sequence[VersionRow], base: str, links: list[dict[str, str]]
 ) -> bytes:
-    """The Bundle of some versions of one resource, newest first."""
-    bundle: Resource = {"resourceType": "Bundle", "type": "history", "total": total, "link": links}
+    """The Bundle of some versions, newest first; without `total` where nobody counted them."""
+    bundle: Resource = {"resourceType": "Bundle", "type": "history"}
+    if total is not None:
+        bundle["total"] = total
+    bundle["link"] = links
     if rows:
         bundle["entry"] = [_version_entry(row, base) for row in rows]
     return dumps(bundle)

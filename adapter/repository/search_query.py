@@ -30,6 +30,7 @@ __all__ = [
     "SortKey",
     "page_cursor",
     "parse_condition",
+    "parse_cursor",
     "parse_query_string",
     "parse_search",
     "parse_since",
@@ -237,7 +238,7 @@ def _with_result(query: SearchQuery, name: str, value: str, where: str) -> Searc
         if value not in ("none", "estimate", "accurate"):
             raise interaction_error(400, "invalid", "bad_total", where)
         return replace(query, with_total=value != "none")
-    return replace(query, after=_uncursor(value, where)) if name == "_cursor" else query
+    return replace(query, after=parse_cursor(value, where)) if name == "_cursor" else query
 
 
 def _with_summary(query: SearchQuery, value: str, where: str) -> SearchQuery:
@@ -278,11 +279,11 @@ def _include(value: str, where: str, *, reverse: bool, iterate: bool) -> Include
     return Include(kind, tuple(source.name for source in parameter.sources), target, reverse, iterate)
 
 
-def parse_since(value: str) -> int:
+def parse_since(value: str, where: str = "") -> int:
     """The instant of `_since` in milliseconds. Raises FhirError 400."""
     span = date_span(value.replace(" ", "+"))
     if span is None:
-        raise interaction_error(400, "invalid", "bad_date", "http._since")
+        raise interaction_error(400, "invalid", "bad_date", where or "http._since")
     return span[0]
 
 
@@ -291,7 +292,8 @@ def page_cursor(place: Iterable[int | float | str]) -> str:
     return base64.urlsafe_b64encode(json.dumps(list(place)).encode()).decode().rstrip("=")
 
 
-def _uncursor(text: str, where: str) -> tuple[int | float | str, ...]:
+def parse_cursor(text: str, where: str) -> tuple[int | float | str, ...]:
+    """The place that `page_cursor` wrote. Raises FhirError 400 for what it never writes."""
     bad = interaction_error(400, "invalid", "bad_cursor", where)
     if len(text) > _LONGEST_CURSOR:
         raise bad

@@ -321,9 +321,11 @@ def select_history(
     if newest is None:
         return 0, [], False
     table = repository_version.c
-    mine = and_(table.owner == owner, table.type == kind, table.id == resource_id, table.updated >= since)
-    total = connection.execute(select(func.count()).select_from(repository_version).where(mine)).scalar_one()
-    older = and_(mine, table.version < (before or newest.version + 1))
+    mine = and_(table.owner == owner, table.type == kind, table.id == resource_id)
+    # as a filter: as a condition it would have SQLite read the versions of all resources since then
+    counted = select(func.count().filter(table.updated >= since)).select_from(repository_version).where(mine)
+    total = connection.execute(counted).scalar_one()
+    older = and_(mine, table.updated >= since, table.version < (before or newest.version + 1))
     lengths = select(table.version, func.length(table.body)).where(older).order_by(table.version.desc())
     found = [tuple(row) for row in connection.execute(lengths.limit(limit + 1))]
     if newest.updated >= since:

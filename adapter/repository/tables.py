@@ -36,6 +36,7 @@ repository_version = Table(
     Column("updated", BigInteger, nullable=False),
     Column("content", String(32), nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Index("ix_repository_version_updated", "owner", "type", "updated", "id", "version"),
     sqlite_with_rowid=False,
 )
 

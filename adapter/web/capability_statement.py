@@ -24,7 +24,7 @@ def capability_statement(
     if checks.keeps:  # documents and messages are taken
         definition = "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"
         rest["operation"] = [{"name": "process-message", "definition": definition}]
-    rest["interaction"] = [{"code": "transaction"}, {"code": "batch"}]
+    rest["interaction"] = [{"code": "transaction"}, {"code": "batch"}, {"code": "history-system"}]
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -40,13 +40,13 @@ def capability_statement(
 
 def _kept(kind: str) -> Resource:
     """What is kept of something that was sent in another way, and can be read."""
-    reading = ("read", "vread", "history-instance", "search-type")
+    reading = ("read", "vread", "history-instance", "history-type", "search-type")
     parameters = [{"name": name, "type": type_} for name, type_ in search_parameters(kind).items()]
     return {"type": kind, "interaction": [{"code": one} for one in reading], "searchParam": parameters}
 
 
 def _resource(kind: str, checks: InteractionChecks) -> Resource:
-    interactions = ["read", "vread", "update", "history-instance", "create", "search-type"]
+    interactions = ["read", "vread", "update", "history-instance", "history-type", "create", "search-type"]
     if checks.deletes:
         interactions.insert(3, "delete")
     found: Resource = {

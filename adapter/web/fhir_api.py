@@ -154,6 +154,14 @@ def _whole_server(routes: APIRouter, api: InteractionHandlers, identify: Owner) 
 
 
 def _reading(routes: APIRouter, api: InteractionHandlers, identify: Owner) -> None:
+    @routes.api_route("/_history", methods=_READ)
+    def history_of_all(request: Request, owner: str = Depends(identify)) -> Response:
+        return api.history(request, owner)
+
+    @routes.api_route("/{kind}/_history", methods=_READ)
+    def history_of_type(request: Request, kind: str, owner: str = Depends(identify)) -> Response:
+        return api.history(request, owner, kind)
+
     @routes.api_route("/{kind}", methods=_READ)
     @routes.api_route("/{kind}/", methods=_READ)
     def search(request: Request, kind: str, owner: str = Depends(identify)) -> Response:

@@ -11,7 +11,6 @@ from starlette.concurrency import run_in_threadpool
 from adapter.errors import FhirError
 from adapter.fhir.codec import Resource, dumps
 from adapter.fhir.operation_outcome import Issue, operation_outcome
-from adapter.repository import read_interactions
 from adapter.repository.bundle_entries import (
     MAX_REPORTED_ISSUES,
     Interaction,
@@ -19,12 +18,14 @@ from adapter.repository.bundle_entries import (
     one_condition,
     parse_if_match,
 )
+from adapter.repository.history_request import parse_history
 from adapter.repository.interaction_errors import interaction_error
+from adapter.repository.read_interactions import history_answer
 from adapter.repository.repository import Repository
 from adapter.repository.request_limits import require_fitting_resource
 from adapter.repository.resource_types import ID_PATTERN, RESOURCE_TYPES
-from adapter.repository.response_bundles import history_bundle, searchset_bundle, version_etag
-from adapter.repository.search_query import parse_condition, parse_query_string, parse_search, parse_since
+from adapter.repository.response_bundles import searchset_bundle, version_etag
+from adapter.repository.search_query import parse_condition, parse_query_string, parse_search
 from adapter.repository.store import VersionRow
 from adapter.repository.write_plan import InteractionOutcome
 from adapter.texts import say
@@ -169,17 +170,16 @@ class InteractionHandlers:
         page = self.repository.search(owner, query)
         return Response(searchset_bundle(query, page, base), media_type=FHIR_JSON)
 
-    def history(self, request: Request, owner: str, kind: str, resource_id: str) -> Response:
-        """The versions of one resource."""
-        self.require_readable_type(kind)
-        limit, before, since = _history_params(request)
+    def history(
+        self, request: Request, owner: str, kind: str | None = None, resource_id: str | None = None
+    ) -> Response:
+        """One page of the versions of one resource, of a type, or of all types."""
+        if kind is not None:
+            self.require_readable_type(kind)
+        query = parse_history(kind, resource_id, parse_query_string(request.url.query))
         count_read(request, owner, "history")
-        page = self.repository.history(
-            owner, kind, resource_id, limit=limit, before=before, since=parse_since(since) if since else 0
-        )
-        base = self.base(request)
-        links = read_interactions.history_links(base, page, kind, resource_id, limit=limit, since=since)
-        return Response(history_bundle(page.total, page.rows, base, links), media_type=FHIR_JSON)
+        page = self.repository.history(owner, query)
+        return Response(history_answer(query, page, self.base(request)), media_type=FHIR_JSON)
 
     def parse_create(self, request: Request, kind: str, body: Resource) -> Interaction:
         """A POST, with If-None-Exist a conditional one, and with criteria in its URL too: whoever sends some
@@ -318,33 +318,6 @@ def _if_match(request: Request) -> int | None:
     return None if header is None else parse_if_match(header)
 
 
-def _history_params(request: Request) -> tuple[int, int | None, str | None]:
-    limit, before, since = 100, None, None
-    for name, value in parse_query_string(request.url.query):
-        if name in ("_count", "_cursor"):
-            if not (value.isascii() and value.isdigit() and len(value) < 10):
-                raise interaction_error(400, "invalid", "bad_count", f"http.{name}")
-            if name == "_count":
-                limit = min(max(int(value), 1), 1000)
-            else:
-                before = int(value)
-        elif name == "_since":
-            since = value
-        elif name not in ("_format", "_pretty"):
-            known = "_count, _since"
-            raise interaction_error(
-                400, "not-supported", "unknown_parameter", f"http.{name}", name=name, known=known
-            )
-    return limit, before, since
-
-
-def _text(form: bytes) -> str:
-    try:
-        return form.decode()
-    except UnicodeDecodeError:
-        raise interaction_error(400, "invalid", "bad_query") from None
-
-
 def _reads(bundle: Resource) -> bool:
     """Whether any entry asks for something. Whether it is well made is found out later."""
     entries = bundle.get("entry")
@@ -357,12 +330,14 @@ def _reads(bundle: Resource) -> bool:
 def _no_such_interaction(path: str, *, deletes: bool) -> FhirError:
     """405 where another method would do, 404 elsewhere. `deletes`: whether DELETE is one of them."""
     segments = [segment for segment in path.split("/") if segment]
-    if segments and segments[0] != "metadata" and segments[0] not in RESOURCE_TYPES:
+    if segments and segments[0] not in ("metadata", "_history") and segments[0] not in RESOURCE_TYPES:
         return interaction_error(404, "not-supported", "no_such_path")
     shape = ("*" if s not in ("_history", "_search", "metadata") else s for s in segments)
     allowed = {
         "": "POST",
         "metadata": "GET, HEAD",
+        "_history": "GET, HEAD",
+        "*/_history": "GET, HEAD",
         "*": "GET, HEAD, POST, PUT, DELETE",
         "*/_search": "POST",
         "*/*": "GET, HEAD, PUT, DELETE",

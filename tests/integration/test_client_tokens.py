@@ -210,6 +210,8 @@ def test_scopes_hold_at_each_interaction(base: str, clock: ManualClock) -> None:
         ("GET", f"{where}/_history", None),
         ("GET", f"{where}/_history/1", None),
         ("GET", f"{base}/fhir/DiagnosticReport", None),
+        ("GET", f"{base}/fhir/DiagnosticReport/_history", None),
+        ("GET", f"{base}/fhir/_history", None),
         ("PUT", where, changed),
         ("DELETE", where, None),
         ("POST", f"{base}/fhir/Observation", {**REPORT, "resourceType": "Observation"}),
@@ -217,6 +219,8 @@ def test_scopes_hold_at_each_interaction(base: str, clock: ManualClock) -> None:
         assert status(method, url, writer, body) == 403, (method, url)
     assert status("GET", where, reader) == 200
     assert status("GET", f"{base}/fhir/DiagnosticReport", reader) == 200
+    assert status("GET", f"{base}/fhir/DiagnosticReport/_history", reader) == 200
+    assert status("GET", f"{base}/fhir/_history", reader) == 403, "it may hold any type"
     assert status("GET", f"{base}/fhir/Observation", reader) == 403
     assert status("POST", f"{base}/fhir/DiagnosticReport", reader, REPORT) == 403
     assert status("GET", f"{base}/fhir/metadata", reader) == 200

@@ -51,7 +51,7 @@ from adapter.records.sources.checkup import tabs
 from adapter.records.sources.sql import source_cursor as cursors
 from adapter.records.store import RecordStore
 from adapter.repository import erasure as repository_erase
-from adapter.repository import search_statements, sender_versions
+from adapter.repository import history_statements, search_statements, sender_versions
 from adapter.repository import store as repository
 from adapter.repository import tables as repository_tables
 
@@ -286,6 +286,8 @@ METHODS: dict[Function, Reach | str] = {
     repository.insert_versions: ROWS,
     repository.select_version: ROWS,
     repository.select_history: ROWS,
+    history_statements.owned_types: _STOPS,
+    history_statements.select_versions: PLACE,
     repository.body_lengths: ROWS,
     search_statements.limited_time: _ASKS_NOTHING,
     search_statements.end_statements_after: ROWS,

@@ -1,7 +1,8 @@
 """The repository's interactions on a real database: http://hl7.org/fhir/R4/http.html."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,9 +13,11 @@ from adapter.errors import FhirError
 from adapter.fhir.codec import dumps, loads
 from adapter.fhir.operation_outcome import Issue
 from adapter.repository.bundle_entries import Interaction
+from adapter.repository.history_request import HistoryPlace, HistoryRequest
 from adapter.repository.interaction_errors import issues_of_error
 from adapter.repository.repository import Repository
 from adapter.repository.search_query import page_cursor, parse_condition, parse_search
+from adapter.repository.store import VersionRow
 from adapter.repository.write_plan import VersionChange
 from adapter.testing import ManualClock
 
@@ -105,10 +108,55 @@ def test_create_read_update_delete_and_history(repository: Repository) -> None:
 
     back = repository.update(ME, {**patient(active=True), "id": made.id})
     assert (back.status, back.version) == (201, 4)
-    page = repository.history(ME, "Patient", made.id, limit=2)
+    page = repository.history(ME, HistoryRequest("Patient", made.id, 2))
     assert ([row.version for row in page.rows], page.total, page.more) == ([4, 3], 4, True)
-    page = repository.history(ME, "Patient", made.id, limit=2, before=3)
+    third = HistoryPlace(0, "Patient", made.id, 3)
+    page = repository.history(ME, HistoryRequest("Patient", made.id, 2, after=third))
     assert ([row.version for row in page.rows], page.more) == ([2, 1], False)
+
+
+def test_the_history_of_a_type_and_of_all_is_ones_own_and_pages_hold_each_version_once(
+    engine: Engine,
+) -> None:
+    moments = iter(range(10**6))
+    repository = Repository(engine, clock=lambda: datetime.fromtimestamp(next(moments) // 4, UTC))
+    written = []
+    for round_ in range(3):  # four writes share an instant, also of one resource and of two types
+        for name in ("b", "a"):
+            one = repository.update(ME, {**patient(active=bool(round_ % 2)), "id": name})
+            written.append((one.type, one.id, one.version))
+            one = repository.update(ME, {**observation(str(round_), f"Patient/{name}"), "id": name})
+            written.append((one.type, one.id, one.version))
+    gone = repository.delete(ME, "Patient", "b")
+    written.append(("Patient", "b", gone.version))
+    repository.create("another", patient("secret"))
+
+    def pages(kind: str | None, count: int) -> list[VersionRow]:
+        found: list[VersionRow] = []
+        query = HistoryRequest(kind, count=count)
+        while True:
+            page = repository.history(ME, query)
+            found += page.rows
+            assert len(page.rows) <= count
+            if not page.more:
+                return found
+            last = page.rows[-1]
+            query = replace(query, after=HistoryPlace(last.updated, last.type, last.id, last.version))
+            repository.create("another", patient())
+
+    for count in (1, 2, 3, 100):
+        rows = pages(None, count)
+        assert sorted((row.type, row.id, row.version) for row in rows) == sorted(written)
+        assert [row.updated for row in rows] == sorted((row.updated for row in rows), reverse=True)
+        assert [row for row in rows if row.type == "Patient"] == pages("Patient", count)
+        for kind, id_ in {(row.type, row.id) for row in rows}:
+            versions = [row.version for row in rows if (row.type, row.id) == (kind, id_)]
+            assert versions == sorted(versions, reverse=True), "newest first"
+    late = repository.history(ME, HistoryRequest("Observation", since=2000)).rows
+    assert late
+    assert {row.updated >= 2000 for row in late} == {True}
+    assert repository.history(ME, HistoryRequest("Task")).rows == ()
+    assert repository.history("nobody", HistoryRequest()).rows == ()
 
 
 def test_a_decimal_keeps_its_digits(repository: Repository) -> None:

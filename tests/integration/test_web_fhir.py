@@ -89,7 +89,7 @@ def test_metadata_needs_nobody_and_tells_the_truth(http: httpx.Client) -> None:
     assert statement["fhirVersion"] == "4.0.1"
     assert statement["implementation"]["url"] == str(http.base_url).rstrip("/")
     rest = statement["rest"][0]
-    assert [item["code"] for item in rest["interaction"]] == ["transaction", "batch"]
+    assert [item["code"] for item in rest["interaction"]] == ["transaction", "batch", "history-system"]
     assert len(rest["resource"]) == 146
     assert rest["resource"][0]["versioning"] == "versioned", "If-Match is welcome, not demanded"
     for one in rest["resource"][:3]:  # what it says of a type can be asked for
@@ -549,6 +549,41 @@ def test_history_since_and_pages(http: httpx.Client) -> None:
     late = http.get("/Patient/p1/_history", params={"_since": "2999-01-01"}).json()
     assert late["total"] == 0
     assert http.get("/Patient/p1/_history?_count=x").status_code == 400
+
+
+def test_the_history_of_a_type_and_of_all(http: httpx.Client) -> None:
+    for number in range(3):
+        put(http, "/Patient/p1", patient(id="p1", multipleBirthInteger=number))
+    put(http, "/Observation/o1", {"resourceType": "Observation", "id": "o1"})
+    http.delete("/Patient/p1")
+
+    def walked(path: str) -> list[tuple[str, str]]:
+        found, url = [], f"{path}?_count=2&_since=2020-01-01"
+        while url:
+            page = http.get(url).json()
+            assert page["type"] == "history"
+            found += [(e["request"]["method"], e["response"]["etag"]) for e in page.get("entry", ())]
+            url = next((one["url"] for one in page["link"] if one["relation"] == "next"), "")
+        return found
+
+    patients = [("DELETE", 'W/"4"'), *(("PUT", f'W/"{number}"') for number in (3, 2, 1))]
+    assert walked("/Patient/_history") == patients
+    everything = walked("/_history")
+    assert sorted(everything) == sorted([*patients, ("PUT", 'W/"1"')])
+    batch = {"resourceType": "Bundle", "type": "batch"}
+    urls = ("Patient/_history?_count=1", "_history", "Nothing/_history", "_history?_count=x")
+    batch["entry"] = [{"request": {"method": "GET", "url": url}} for url in urls]
+    one, all_, unknown, odd = post(http, batch, "").json()["entry"]
+    assert len(one["resource"]["entry"]) == 1
+    assert one["resource"]["link"][1]["url"].startswith(f"{http.base_url}Patient/_history?_count=1&_cursor=")
+    assert len(all_["resource"]["entry"]) == 5
+    assert [unknown["response"]["status"], odd["response"]["status"]] == ["400 Bad Request"] * 2
+    with httpx.Client(base_url=http.base_url, headers={"x-owner": "stranger"}) as stranger:
+        assert "entry" not in stranger.get("/_history").json()
+        assert "entry" not in stranger.get("/Patient/_history").json()
+    for path in ("/_history?_cursor=WzEsMiwzLDRd", "/Patient/_history?_cursor=1", "/_history?_at=2020"):
+        assert http.get(path).status_code == 400
+    assert post(http, patient(), "/Patient/_history").headers["allow"] == "GET, HEAD"
 
 
 def test_decimals_survive_the_round_trip(http: httpx.Client) -> None:
