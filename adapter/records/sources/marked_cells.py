@@ -33,6 +33,7 @@ _END = 0xFFFFFFFA  # sector numbers from here on are marks
 _ODF = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}"
 _TABLE, _OFFICE = _ODF % "table", _ODF % "office"
 _CALC = "{urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0}value-type"
+_RESULTS = ("value", "string-value", "date-value", "time-value", "boolean-value")  # attributes of a cell
 _PERCENTAGE = PercentFormat((PercentSection(1),))
 _RELATION = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
 
@@ -82,7 +83,7 @@ def _xls(content: bytes, name: str) -> Iterator[tuple[int, int, CellMark]]:
     if not content.startswith(_OLE):
         return
     book = _workbook_stream(content)
-    percent = _xls_styles(book)
+    percent, calculated = _xls_styles(book), _was_calculated(book)
     for start in [position for title, position in _sheets(book) if title == name]:
         depth = 0
         for kind, body in _records(book, start):
@@ -90,18 +91,28 @@ def _xls(content: bytes, name: str) -> Iterator[tuple[int, int, CellMark]]:
             if depth == 0:
                 break
             if len(body) > 7:
-                yield from _xls_marks(kind, body, percent)
+                yield from _xls_marks(kind, body, percent, calculated)
+
+
+def _was_calculated(book: bytes) -> bool:
+    """Whether a spreadsheet ever calculated it: the workbook then names the version that did. Libraries
+    that only write formulas name none, and what stands for a result there is zero or an empty text.
+    """
+    first = takewhile(lambda one: one[0] != 0x0A, _records(book, 0))
+    return struct.unpack_from("<H", book, 4)[0] < 0x600 or any(
+        kind == 0x1C1 for kind, _ in first
+    )  # BIFF8 has it
 
 
 def _xls_marks(
-    kind: int, body: bytes, percent: Mapping[int, PercentFormat]
+    kind: int, body: bytes, percent: Mapping[int, PercentFormat], calculated: bool
 ) -> Iterator[tuple[int, int, CellMark]]:
     row, column = struct.unpack_from("<HH", body)
     if kind == 0x205 and body[7]:
         yield row, column, _ERRORS.get(body[6], "#N/A")
     elif kind == 0x06 and body[12:14] == b"\xff\xff" and body[6] == 2:
         yield row, column, _ERRORS.get(body[8], "#N/A")
-    elif kind == 0x06 and body[6:14] in _NO_RESULTS and body[14] & 3 == 3:
+    elif kind == 0x06 and body[6:14] in _NO_RESULTS and (body[14] & 3 == 3 or not calculated):
         yield row, column, NOT_CALCULATED  # to be calculated when it is opened
     elif percent and kind in (0x203, 0x27E, 0x06):
         if shows := percent.get(struct.unpack_from("<H", body, 4)[0]):
@@ -203,13 +214,16 @@ def _numbers(content: bytes) -> tuple[int, ...]:
 def _xlsb(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[int, int, CellMark]]:
     relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.bin.rels"))  # noqa: S314 # as in xlsx_slices
     targets = {one.get("Id"): one.get("Target", "") for one in relations.iter(_RELATION)}
-    for kind, body in _binary_records(archive.read("xl/workbook.bin")):
+    records = list(_binary_records(archive.read("xl/workbook.bin")))
+    # BrtCalcProp begins with the version that calculated it last: as 0x1C1 of an XLS.
+    calculated = any(kind == 157 and body[:4] != bytes(4) for kind, body in records)
+    for kind, body in records:
         if kind == 156:
             relation, after = _text(body, 8)
             if _text(body, after)[0] == name:
                 target = targets[relation]
                 entry = target.removeprefix("/") if target.startswith("/") else f"xl/{target}"
-                yield from _binary_marks(archive.read(entry), _binary_styles(archive))
+                yield from _binary_marks(archive.read(entry), _binary_styles(archive), calculated)
 
 
 def _binary_styles(archive: zipfile.ZipFile) -> dict[int, PercentFormat]:
@@ -229,7 +243,7 @@ def _binary_styles(archive: zipfile.ZipFile) -> dict[int, PercentFormat]:
 
 
 def _binary_marks(
-    content: bytes, percent: Mapping[int, PercentFormat]
+    content: bytes, percent: Mapping[int, PercentFormat], calculated: bool
 ) -> Iterator[tuple[int, int, CellMark]]:
     row = 0
     for kind, body in _binary_records(content):
@@ -237,10 +251,20 @@ def _binary_marks(
             row = struct.unpack_from("<I", body)[0]
         elif kind in (3, 11):
             yield row, struct.unpack_from("<I", body)[0], _ERRORS.get(body[8], "#N/A")
+        elif _is_uncalculated(kind, body, calculated):
+            yield row, struct.unpack_from("<I", body)[0], NOT_CALCULATED
         elif percent and kind in (2, 5, 9):
             column, style = struct.unpack_from("<II", body)
             if shows := percent.get(style & 0xFFFFFF):
                 yield row, column, shows
+
+
+def _is_uncalculated(kind: int, body: bytes, calculated: bool) -> bool:
+    """Whether it is a formula (of a text or a number) whose result is none; two bytes of flags follow it."""
+    width = {8: 4, 9: 8}.get(kind)
+    if width is None or any(body[8 : 8 + width]):
+        return False
+    return not calculated or body[8 + width] & 2 == 2  # to be calculated when it is opened
 
 
 def _binary_records(content: bytes) -> Iterator[tuple[int, bytes]]:
@@ -295,8 +319,15 @@ def _marks_in_row(row: ElementTree.Element) -> Iterator[tuple[int, CellMark]]:
                 yield from (
                     (column + one, text if text.startswith("#") else "#VALUE!") for one in range(repeated)
                 )
-            elif cell.get(f"{_OFFICE}value-type") is None and not text:
+            elif not text and not _has_result(cell):
                 yield from ((column + one, NOT_CALCULATED) for one in range(repeated))
         if cell.get(f"{_OFFICE}value-type") == "percentage" and repeated < 1000:
             yield from ((column + one, _PERCENTAGE) for one in range(repeated))
         column += repeated
+
+
+def _has_result(cell: ElementTree.Element) -> bool:
+    """Whether a formula's cell holds what came of it; an empty text may stand as an empty paragraph only."""
+    if any(cell.get(f"{_OFFICE}{one}") is not None for one in _RESULTS):
+        return True
+    return cell.get(f"{_OFFICE}value-type") == "string" and len(cell) > 0
