@@ -15,6 +15,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _LATE = timedelta(seconds=0.2)
 _FEW = 8
+_SMALL = 110_000  # bytes of a resource by itself
 
 
 class Deviant:
@@ -53,6 +54,7 @@ class Deviant:
             "keeps": (deletes, 405, "not-supported"),
             "no-bundles": (bundle is not None, 404, "not-supported"),
             "few": (len(entries) > _FEW, 413, "too-costly"),
+            "small": (bundle is None and len(body) > _SMALL, 413, "too-long"),
             "no-task": (scope["path"].startswith("/fhir/Task"), 404, "not-supported"),
             "no-conditional-update": (
                 scope["method"] == "PUT" and b"identifier=" in scope["query_string"],

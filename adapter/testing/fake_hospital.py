@@ -39,6 +39,8 @@ class FakeHospital(FakeResources):
     bundle_fault: Fault | None = None  # answers every Bundle, not once alone
     atomic: bool = True  # else a transaction is done entry by entry
     max_entries: int = 1000  # beyond that a Bundle is a 413
+    max_single_bytes: int | None = None  # of a resource by itself; beyond that it is a 413
+    max_bundle_bytes: int | None = None  # the same of a Bundle
     drops_last_entry: bool = False  # of its answer to a Bundle
     searches: bool = True  # else every search answers with all there is of the type
     requests: list[httpx.Request] = field(default_factory=list, init=False)
@@ -85,6 +87,8 @@ class FakeHospital(FakeResources):
     def _bundle(self, request: httpx.Request) -> httpx.Response:
         if self.bundle_fault is not None and (instead := self.bundle_fault(request)):
             return instead
+        if _is_over(request, self.max_bundle_bytes):
+            return fhir_response(413, operation_outcome("too-long"))
         bundle = json.loads(request.content)
         entries = bundle.get("entry", [])
         if len(entries) > self.max_entries:
@@ -117,6 +121,8 @@ class FakeHospital(FakeResources):
     # -- single interactions ---------------------------------------------------------------
 
     def _single(self, request: httpx.Request) -> httpx.Response:
+        if _is_over(request, self.max_single_bytes):
+            return fhir_response(413, operation_outcome("too-long"))
         asked: Json = {"method": request.method, "url": str(request.url).removeprefix(f"{self.base}/")}
         asked |= {name: request.headers[header] for header, name in _HEADERS if header in request.headers}
         entry: Json = {"request": asked}
@@ -159,6 +165,10 @@ class FakeHospital(FakeResources):
         entries = [{"fullUrl": f"{self.base}/{kind}/{one['id']}", "resource": one} for one in found]
         counted = query.get("_summary") == ["count"]
         return fhir_response(200, {**_bundle("searchset", [] if counted else entries), "total": len(found)})
+
+
+def _is_over(request: httpx.Request, most: int | None) -> bool:
+    return most is not None and len(request.content) > most
 
 
 def _references(entries: list[Json], targets: list[str]) -> dict[str, str]:

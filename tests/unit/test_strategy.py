@@ -128,3 +128,40 @@ def test_deletions_go_by_rank_where_a_server_may_take_any_order() -> None:
     assert [len(part) for part in split_writes(writes, ranks, of(CAPABLE_SERVER))] == [3]
     assert [len(part) for part in split_writes(writes, ranks, of(UNMEASURED))] == [2, 1]
     assert [len(part) for part in split_writes(writes, ranks, of(CAPABLE_SERVER, max_entries=2))] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "size", "form"),
+    [
+        ({"paired": False, "max_single_bytes": 500, "max_bytes": 9000}, 400, "single"),
+        ({"paired": False, "max_single_bytes": 500, "max_bytes": 9000}, 501, "transaction"),
+        ({"paired": False, "max_single_bytes": 500, "max_bytes": 9000}, 8900, "single"),  # the server decides
+        ({"paired": False, "max_single_bytes": None, "max_bytes": 9000}, 501, "single"),
+        ({"paired": False, "max_single_bytes": 500, "max_bytes": None}, 501, "single"),
+        ({"paired": False, "max_single_bytes": 500, "max_bytes": 9000, "encoded_urls": False}, 501, "single"),
+        (
+            {"paired": False, "transaction": False, "max_single_bytes": 500, "max_bytes": 9000},
+            501,
+            "batch",
+        ),
+        (
+            {"transaction": False, "batch": False, "max_single_bytes": 500, "max_bytes": 9000},
+            501,
+            "single",
+        ),
+        ({"max_single_bytes": 500, "max_bytes": 9000}, 501, "transaction"),
+        ({"max_single_bytes": 9000, "max_bytes": 500}, 501, "single"),
+        ({"max_single_bytes": 9000, "max_bytes": 500}, 100, "transaction"),
+        ({"max_single_bytes": 9000, "max_bytes": 500}, 9001, "transaction"),
+        ({"max_single_bytes": None, "max_bytes": 500}, 501, "transaction"),
+    ],
+)
+def test_a_large_resource_goes_in_the_way_that_takes_it(
+    changes: dict[str, Any], size: int, form: str
+) -> None:
+    assert of(replace(CAPABLE_SERVER, **changes)).for_body(size).form == form
+
+
+def test_by_itself_to_tell_what_is_wrong_means_by_itself() -> None:
+    card = replace(CAPABLE_SERVER, paired=False, max_single_bytes=500, max_bytes=9000)
+    assert of(card).singly().for_body(501).form == "single"

@@ -165,7 +165,7 @@ def _value(behaviour: str, value: Any, quoted: "Callable[[str], str]") -> str:
         return say("doctor.unmeasured")
     if isinstance(value, bool):
         return say("doctor.yes" if value else "doctor.no")
-    if behaviour == "max_bytes":
+    if behaviour in ("max_bytes", "max_single_bytes"):
         return say("doctor.bytes", kilobytes=value // 1000)
     if behaviour == "clock_skew":
         return say("doctor.seconds_ahead", seconds=f"{value:g}")

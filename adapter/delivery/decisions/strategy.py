@@ -26,6 +26,8 @@ from adapter.fhir.bundle import Target, Write, conditional_references
 from adapter.fhir.identity import TYPES_WITHOUT_IDENTIFIER
 from adapter.ledger.server_cards.card import UNMEASURED, ServerCard
 
+BundleForm = Literal["transaction", "batch"]
+
 __all__ = [
     "SAFE_MAX_ENTRIES",
     "OutboundResource",
@@ -47,7 +49,8 @@ class WriteStrategy:
     refer to each other; `conditional_update`: it finds by identifier what it updates (else it is looked up
     first); `if_none_exist`: a create carries If-None-Exist; `creates_once`: it was seen to heed that;
     `if_match`: an update carries the version that it replaces; `identifiers_per_search`: identifiers that one
-    search asks for.
+    search asks for; `max_single_bytes`: the largest resource that was seen to be taken by itself;
+    `form_of_large`: where all goes by itself, the form of a Bundle of one for what is larger.
     """
 
     form: Literal["transaction", "batch", "single"]
@@ -60,10 +63,23 @@ class WriteStrategy:
     max_entries: int
     max_bytes: int
     identifiers_per_search: int
+    max_single_bytes: int | None = None
+    form_of_large: BundleForm | None = None
 
     def singly(self) -> "WriteStrategy":
-        """The same by single requests."""
-        return replace(self, form="single", cross_references=False, max_entries=1)
+        """The same by single requests, whatever their size."""
+        return replace(self, form="single", cross_references=False, max_entries=1, form_of_large=None)
+
+    def for_body(self, size: int) -> "WriteStrategy":
+        """How one resource of this size goes: in the way that was seen to take as much, if only one was."""
+        if self.max_single_bytes is None:
+            return self
+        fits_alone, fits_a_bundle = size <= self.max_single_bytes, size + _ENTRY_OVERHEAD <= self.max_bytes
+        if fits_alone == fits_a_bundle:
+            return self
+        if self.form != "single":
+            return self.singly() if fits_alone else self
+        return replace(self, form=self.form_of_large) if fits_a_bundle and self.form_of_large else self
 
     def write(self, item: "OutboundResource", remote_id: str | None, etag: str | None) -> Write:
         """How a resource is written that the hospital knows by this id; None: by none that we know."""
@@ -109,8 +125,20 @@ def choose_strategy(card: ServerCard, *, max_entries: int, max_bytes: int) -> Wr
         max_entries=max(1, min(max_entries, limit)),
         max_bytes=min(max_bytes, card.max_bytes or max_bytes),
         identifiers_per_search=_searched(card),
+        max_single_bytes=card.max_single_bytes,
     )
-    return found.singly() if form == "single" else found
+    return replace(found.singly(), form_of_large=_form_of_large(card)) if form == "single" else found
+
+
+def _form_of_large(card: ServerCard) -> BundleForm | None:
+    """Bundles that were seen to be larger than what is taken by itself. Of one entry, the order of the
+    answers is no question; a condition in its URL is.
+    """
+    if (card.max_bytes or 0) <= (card.max_single_bytes or 0):
+        return None
+    if card.conditional_update is True and card.encoded_urls is not True:
+        return None
+    return "transaction" if card.transaction is True else "batch" if card.batch is True else None
 
 
 def _searched(card: ServerCard) -> int:

@@ -11,6 +11,7 @@ from adapter.delivery.doctor.session import (
     ProbeSession,
     bundle_entry,
     has_identifier,
+    padded,
     written_id,
 )
 from adapter.delivery.http.client import HttpResponse
@@ -244,10 +245,8 @@ def max_bytes(bench: ProbeSession, most: int, entries: int) -> CardFacts:
     """How large a Bundle is taken, at most as large as the settings would send."""
 
     def one(size: int) -> HttpResponse:
-        padding = "x" * max(1, size // count - 700)
-        text = {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{padding}</div>'}
-        puts = [{**bench.patient(bench.value()), "text": text} for _ in range(count)]
-        return bench.bundle(_container(bench), [bundle_entry("POST", "Patient", patient) for patient in puts])
+        patients = [padded(bench.patient(bench.value()), size // count) for _ in range(count)]
+        return bench.bundle(_container(bench), [bundle_entry("POST", "Patient", one) for one in patients])
 
     count = max(1, min(_PADDED, entries))
     size, answer = _largest(one, most, lambda _size: ["Patient"] * count, least=_FEWEST_BYTES)

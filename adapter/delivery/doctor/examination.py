@@ -198,6 +198,7 @@ def _after_removal(limits: ProbeLimits) -> dict[str, Callable[[ProbeSession], Ca
         "max_entries": lambda bench: bundle_probes.max_entries(bench, limits.max_entries),
         "max_bytes": lambda bench: bundle_probes.max_bytes(bench, limits.max_bytes, limits.max_entries),
         "paging": request_probes.paging,
+        "max_single_bytes": lambda bench: request_probes.max_single_bytes(bench, limits.max_bytes),
     }
 
 

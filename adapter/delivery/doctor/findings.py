@@ -133,6 +133,15 @@ def _size(name: str) -> Callable[[ServerCard, ProbeLimits, datetime], CardFindin
     return judged
 
 
+def _single_size(card: ServerCard, limits: ProbeLimits, _now: datetime) -> CardFinding:
+    taken = card.max_single_bytes
+    if taken is None:
+        return CardFinding("max_single_bytes", None, None, "", "unknown", "")
+    enough = taken >= limits.max_bytes
+    effect = f"doctor.{'yes' if enough else 'no'}_max_single_bytes"
+    return CardFinding("max_single_bytes", None, taken, "", "good" if enough else "costs", effect)
+
+
 def _several(card: ServerCard, _limits: ProbeLimits, _now: datetime) -> CardFinding | None:
     status = card.several_matches
     if status is None:
@@ -174,6 +183,7 @@ _SPECIAL: dict[str, Callable[[ServerCard, ProbeLimits, datetime], CardFinding | 
     "max_entries": _size("max_entries"),
     "seconds_an_entry": _speed,
     "max_bytes": _size("max_bytes"),
+    "max_single_bytes": _single_size,
     "several_matches": _several,
     "missing_types": _types,
 }
@@ -185,6 +195,7 @@ FINDING_ORDER = (
     *(
         "max_entries",
         "max_bytes",
+        "max_single_bytes",
         "seconds_an_entry",
         "conditional_create",
         "conditional_update",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from adapter.delivery.doctor import evaluation
 from adapter.delivery.doctor.evaluation import CardFacts
-from adapter.delivery.doctor.session import Inconclusive, ProbeSession, written_id
+from adapter.delivery.doctor.session import Inconclusive, ProbeSession, padded, written_id
 from adapter.delivery.http.client import HttpResponse
 from adapter.fhir.bundle import search_url
 from adapter.fhir.codec import Resource
@@ -20,6 +20,7 @@ __all__ = [
     "deleted_ids",
     "gzip_requests",
     "identifier_search",
+    "max_single_bytes",
     "missing_types",
     "paging",
     "removable",
@@ -31,6 +32,8 @@ __all__ = [
 _LAGS = (0.25, 0.5, 1.0, 2.0, 4.0)  # seconds between looks for what was written
 _PAGE = 5
 _NOT_SERVED = (400, 404, 405, 410, 501)
+_FEWEST_BYTES = 50_000
+_TOO_LONG = ("timeout", "dropped")  # what some servers say of a body that is too large
 _COMPRESSED = {"Content-Encoding": "gzip"}
 
 
@@ -201,6 +204,33 @@ def gzip_requests(bench: ProbeSession) -> CardFacts:
     value = bench.value()
     answer = bench.request("POST", "Patient", gzip.compress(dumps(bench.patient(value))), _COMPRESSED)
     return {"gzip_requests": evaluation.succeeded(answer.status) and len(bench.find(value)) == 1}
+
+
+def max_single_bytes(bench: ProbeSession, most: int) -> CardFacts:
+    """How large a resource is taken that is written by itself, created and updated: at most as large as the
+    settings would send, else half of it, and so on.
+    """
+    size = most
+    while size >= _FEWEST_BYTES:
+        try:
+            if _takes(bench, size):
+                return {"max_single_bytes": size}
+        except Inconclusive as unclear:
+            if unclear.why not in _TOO_LONG:
+                raise
+        size //= 2
+    return {"max_single_bytes": None}
+
+
+def _takes(bench: ProbeSession, size: int) -> bool:
+    patient = padded(bench.patient(bench.value()), size)
+    created = bench.request("POST", "Patient", patient)
+    made = written_id(created)
+    return (
+        evaluation.succeeded(created.status)
+        and made is not None
+        and evaluation.succeeded(_put(bench, made, patient).status)
+    )
 
 
 def paging(bench: ProbeSession) -> CardFacts:

@@ -27,6 +27,7 @@ __all__ = [
     "has_identifier",
     "identifier_query",
     "is_test_resource",
+    "padded",
     "written_id",
 ]
 
@@ -61,6 +62,13 @@ def bundle_entry(
     if resource is not None:
         made["resource"] = resource
     return {**made, "request": {"method": method, "url": url, **request}}
+
+
+def padded(resource: Resource, size: int) -> Resource:
+    """The same with a narrative that makes it almost `size` bytes long."""
+    padding = "x" * max(1, size - 700)
+    text = {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{padding}</div>'}
+    return {**resource, "text": text}
 
 
 def is_test_resource(resource: Resource, system: str) -> bool:

@@ -78,6 +78,8 @@ class PendingSender:
             group, batch, manner = self._next(manner)
             if not batch:
                 return self._again
+            if len(batch) == 1 and not (group is not None and group.singly):
+                manner = manner.for_body(len(batch[0].body))
             writes = [self._write(item, manner) for item in batch]
             before = (self._entries[item.identity] for item in batch)
             since = max(entry.sent_at or entry.changed_at for entry in before)

@@ -30,6 +30,7 @@ class ServerCard:
     names_ids: bool | None = None  # tells the id of what an entry wrote
     max_entries: int | None = None  # most entries that were taken in one Bundle
     max_bytes: int | None = None  # most bytes that were taken in one Bundle
+    max_single_bytes: int | None = None  # most bytes that were taken of a resource written by itself
     seconds_an_entry: float | None = None  # that the largest Bundle took, per entry
 
     conditional_create: bool | None = None  # If-None-Exist finds what is there and makes no second
