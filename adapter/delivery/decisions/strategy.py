@@ -81,6 +81,15 @@ class WriteStrategy:
             return self.singly() if fits_alone else self
         return replace(self, form=self.form_of_large) if fits_a_bundle and self.form_of_large else self
 
+    def is_beyond_measured(self, size: int) -> bool:
+        """Whether a resource of this size is larger than all that was seen to be taken, in either way."""
+        if self.max_single_bytes is None:
+            return False
+        how = self.for_body(size)
+        return (
+            size > self.max_single_bytes if how.form == "single" else size + _ENTRY_OVERHEAD > self.max_bytes
+        )
+
     def write(self, item: "OutboundResource", remote_id: str | None, etag: str | None) -> Write:
         """How a resource is written that the hospital knows by this id; None: by none that we know."""
         if remote_id:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from adapter.delivery.decisions import response_verdicts
+from adapter.delivery.decisions.strategy import WriteStrategy
 from adapter.delivery.read_back import lookup
 from adapter.delivery.shipping.context import HospitalUnavailable, LeasedShipment
 from adapter.delivery.shipping.retraction import retract
@@ -19,6 +20,7 @@ from adapter.ledger.schema.values import DeliveryOutcome, LedgerEntry
 __all__ = ["ShipmentResult", "ship"]
 
 _SENT = (EntryState.SENDING, EntryState.UNKNOWN)
+_BROKEN_OFF = ("dropped", "timeout")  # no answer came
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,10 @@ def _look_up(
     certain = [
         (entry, one) for entry, one in judged if one.event is not EntryEvent.ABSENT or now >= believed_at
     ]
-    settled = [_absent(entry, one) if one.event is EntryEvent.ABSENT else one for entry, one in certain]
+    manner = to.strategy()
+    settled = [
+        _absent(entry, one, manner) if one.event is EntryEvent.ABSENT else one for entry, one in certain
+    ]
     undated = [entry for entry, one in judged if (entry, one) not in certain and sent[entry.identity] is None]
     looked = [DeliveryOutcome(e.identity, EntryEvent.LOSE, reason=e.reason, detail=e.detail) for e in undated]
     to.ledger.settle(lease, settled + looked, now)
@@ -117,10 +122,14 @@ def _with_found(
     return {**known, **there}
 
 
-def _absent(entry: LedgerEntry, one: DeliveryOutcome) -> DeliveryOutcome:
+def _absent(entry: LedgerEntry, one: DeliveryOutcome, manner: WriteStrategy) -> DeliveryOutcome:
     """What is not there as it was sent goes again; but what the server failed on again and again, while it
-    served others, waits for a person.
+    served others, waits for a person. So does, at once, what broke the line and is larger than all that the
+    server was seen to take: not every server says that a body is too large.
     """
+    broke = entry.attempts > 0 and entry.reason in _BROKEN_OFF
+    if broke and manner.is_beyond_measured(len(entry.body or b"")):
+        return replace(one, event=EntryEvent.REFUSE, reason="too-large", detail=entry.detail)
     if entry.attempts >= response_verdicts.MAX_POISON_ATTEMPTS:
         return replace(one, event=EntryEvent.REFUSE, reason="server-error", detail=entry.detail)
     return replace(one, reason=entry.reason, detail=entry.detail)
