@@ -1,5 +1,7 @@
 """The CapabilityStatement: only what is true (http://hl7.org/fhir/R4/capabilitystatement.html)."""
 
+from collections.abc import Collection, Sequence
+
 from adapter import __version__
 from adapter.fhir.codec import Resource
 from adapter.repository.bundle_entries import InteractionChecks
@@ -9,22 +11,33 @@ from adapter.repository.resource_types import RESOURCE_TYPES, search_parameters
 __all__ = ["capability_statement"]
 
 _DATE = "2026-11-22"
+_READING = ("read", "vread", "history-instance", "history-type", "search-type")
+_WRITING = ("create", "update", "patch", "delete")
+# what can be asked of all types together, and the route that does it
+_OF_ALL = (
+    ("transaction", "transaction"),
+    ("batch", "transaction"),
+    ("search-system", "search-system"),
+    ("history-system", "history-system"),
+)
 
 
 def capability_statement(
-    checks: InteractionChecks, *, base: str, description: str, secured: bool
+    checks: InteractionChecks, routed: Collection[str], *, base: str, description: str, secured: bool
 ) -> Resource:
-    """What the server at `base` does, for the types that `checks` accepts."""
+    """What the server at `base` does, for the types that `checks` accepts; `routed` are the interactions
+    that it has.
+    """
     types = sorted(checks.accepts if checks.accepts is not None else RESOURCE_TYPES)
     rest: Resource = {"mode": "server", "documentation": describe_limits(checks.limits)}
     if secured:
         rest["security"] = {"cors": False, "description": "Authorization: Bearer, one token per hospital"}
-    rest["resource"] = [_resource(kind, checks) for kind in types]
-    rest["resource"] += [_kept(kind) for kind in sorted(checks.keeps)]
+    rest["resource"] = [_resource(kind, checks, routed) for kind in types]
+    rest["resource"] += [_kept(kind, routed) for kind in sorted(checks.keeps)]
     if checks.keeps:  # documents and messages are taken
         definition = "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"
         rest["operation"] = [{"name": "process-message", "definition": definition}]
-    rest["interaction"] = [{"code": "transaction"}, {"code": "batch"}, {"code": "history-system"}]
+    rest["interaction"] = [{"code": code} for code, name in _OF_ALL if name in routed]
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -38,27 +51,27 @@ def capability_statement(
     }
 
 
-def _kept(kind: str) -> Resource:
+def _kept(kind: str, routed: Collection[str]) -> Resource:
     """What is kept of something that was sent in another way, and can be read."""
-    reading = ("read", "vread", "history-instance", "history-type", "search-type")
     parameters = [{"name": name, "type": type_} for name, type_ in search_parameters(kind).items()]
-    return {"type": kind, "interaction": [{"code": one} for one in reading], "searchParam": parameters}
+    return {"type": kind, "interaction": _interactions(routed, _READING), "searchParam": parameters}
 
 
-def _resource(kind: str, checks: InteractionChecks) -> Resource:
-    interactions = ["read", "vread", "update", "history-instance", "history-type", "create", "search-type"]
-    if checks.deletes:
-        interactions.insert(3, "delete")
+def _interactions(routed: Collection[str], codes: Sequence[str]) -> list[Resource]:
+    return [{"code": code} for code in codes if code in routed]
+
+
+def _resource(kind: str, checks: InteractionChecks, routed: Collection[str]) -> Resource:
     found: Resource = {
         "type": kind,
-        "interaction": [{"code": code} for code in interactions],
+        "interaction": _interactions(routed, (*_READING, *_WRITING)),
         "versioning": "versioned",
         "readHistory": True,
-        "updateCreate": True,
-        "conditionalCreate": True,
+        "updateCreate": "update" in routed,
+        "conditionalCreate": "create" in routed,
         "conditionalRead": "full-support",
-        "conditionalUpdate": True,
-        "conditionalDelete": "single" if checks.deletes else "not-supported",
+        "conditionalUpdate": "conditional-update" in routed,
+        "conditionalDelete": "single" if "conditional-delete" in routed else "not-supported",
         "searchInclude": [
             f"{kind}:{name}" for name, kind_of in search_parameters(kind).items() if kind_of == "reference"
         ],
@@ -66,7 +79,7 @@ def _resource(kind: str, checks: InteractionChecks) -> Resource:
     }
     if not found["searchInclude"]:
         del found["searchInclude"]
-    if checks.validate is not None:
+    if checks.validate is not None and "validate" in routed:
         definition = "http://hl7.org/fhir/OperationDefinition/Resource-validate"
         found["operation"] = [{"name": "validate", "definition": definition}]
     return found

@@ -19,6 +19,7 @@ from adapter.repository.search_query import parse_query_string
 from adapter.web.content_negotiation import FHIR_JSON, check_accept, in_wanted_format, wants_xml
 from adapter.web.fair_turns import FairTurns, HospitalShare, RequestRate
 from adapter.web.interactions import InteractionHandlers
+from adapter.web.routed_interactions import NO_INTERACTION, RoutedInteractions
 from adapter.web.scope_checks import require_form_scopes, require_scope
 
 # ruff: noqa: B008 - FastAPI declares what a handler depends on in its defaults
@@ -81,19 +82,20 @@ def fhir_router(
     """
     turns = FairTurns(share_of)
     rate = RequestRate(share_of)
-    api = InteractionHandlers(
-        repository,
-        turns,
-        base=base,
-        prefix=prefix,
-        description=description,
-        secured=secured,
-    )
     routes = APIRouter(
         prefix=prefix,
         include_in_schema=False,
         dependencies=[Depends(check_accept)],
         route_class=type("Route", (_Route,), {"turns": turns}),
+    )
+    api = InteractionHandlers(
+        repository,
+        turns,
+        RoutedInteractions(routes.routes, prefix, deletes=repository.checks.deletes),
+        base=base,
+        prefix=prefix,
+        description=description,
+        secured=secured,
     )
 
     def identified(request: Request) -> str:
@@ -114,37 +116,39 @@ def fhir_router(
     _reading(routes, api, owner)
     _writing(routes, api, owner)
 
-    @routes.api_route("", methods=_ALL)
-    @routes.api_route("/{path:path}", methods=_ALL)
+    @routes.api_route("", methods=_ALL, name=NO_INTERACTION)
+    @routes.api_route("/{path:path}", methods=_ALL, name=NO_INTERACTION)
     def nothing_here(path: str = "") -> Response:
-        raise api.not_found_error(path)
+        raise api.routed.refusal(path)
 
     return routes
 
 
 def _whole_server(routes: APIRouter, api: InteractionHandlers, identify: Owner) -> None:
-    @routes.api_route("/metadata", methods=_READ)
+    @routes.api_route("/metadata", methods=_READ, name="capabilities")
     def metadata(request: Request) -> Response:
         return api.metadata(request)
 
-    @routes.api_route("/metadata", methods=[method for method in _ALL if method not in _READ])
+    @routes.api_route(
+        "/metadata", methods=[method for method in _ALL if method not in _READ], name=NO_INTERACTION
+    )
     def not_metadata() -> Response:
-        raise api.not_found_error("metadata")
+        raise api.routed.refusal("metadata")
 
-    @routes.post("")
-    @routes.post("/")
+    @routes.post("", name="transaction")
+    @routes.post("/", name="transaction")
     def bundle(
         request: Request, owner: str = Depends(identify), body: Resource | None = Depends(api.sent_bundle)
     ) -> Response:
         return api.notified() if body is None else api.bundle(request, owner, body)
 
-    @routes.post("/$process-message")
+    @routes.post("/$process-message", name="process-message")
     def process_message(
         request: Request, owner: str = Depends(identify), body: Resource = Depends(api.body)
     ) -> Response:
         return api.process_message(request, owner, body)
 
-    @routes.post("/Bundle")
+    @routes.post("/Bundle", name="create")
     def submit(
         request: Request, owner: str = Depends(identify), body: Resource = Depends(api.body)
     ) -> Response:
@@ -154,20 +158,20 @@ def _whole_server(routes: APIRouter, api: InteractionHandlers, identify: Owner) 
 
 
 def _reading(routes: APIRouter, api: InteractionHandlers, identify: Owner) -> None:
-    @routes.api_route("/_history", methods=_READ)
+    @routes.api_route("/_history", methods=_READ, name="history-system")
     def history_of_all(request: Request, owner: str = Depends(identify)) -> Response:
         return api.history(request, owner)
 
-    @routes.api_route("/{kind}/_history", methods=_READ)
+    @routes.api_route("/{kind}/_history", methods=_READ, name="history-type")
     def history_of_type(request: Request, kind: str, owner: str = Depends(identify)) -> Response:
         return api.history(request, owner, kind)
 
-    @routes.api_route("/{kind}", methods=_READ)
-    @routes.api_route("/{kind}/", methods=_READ)
+    @routes.api_route("/{kind}", methods=_READ, name="search-type")
+    @routes.api_route("/{kind}/", methods=_READ, name="search-type")
     def search(request: Request, kind: str, owner: str = Depends(identify)) -> Response:
         return api.search(request, owner, kind, parse_query_string(request.url.query))
 
-    @routes.post("/{kind}/_search")
+    @routes.post("/{kind}/_search", name="search-type")
     def search_by_post(
         request: Request, kind: str, owner: str = Depends(identify), form: bytes = Depends(api.form)
     ) -> Response:
@@ -178,15 +182,15 @@ def _reading(routes: APIRouter, api: InteractionHandlers, identify: Owner) -> No
             raise interaction_error(400, "invalid", "bad_query") from None
         return api.search(request, owner, kind, params)
 
-    @routes.api_route("/{kind}/{resource_id}", methods=_READ)
+    @routes.api_route("/{kind}/{resource_id}", methods=_READ, name="read")
     def read(request: Request, kind: str, resource_id: str, owner: str = Depends(identify)) -> Response:
         return api.read(request, owner, kind, resource_id)
 
-    @routes.api_route("/{kind}/{resource_id}/_history", methods=_READ)
+    @routes.api_route("/{kind}/{resource_id}/_history", methods=_READ, name="history-instance")
     def history(request: Request, kind: str, resource_id: str, owner: str = Depends(identify)) -> Response:
         return api.history(request, owner, kind, resource_id)
 
-    @routes.api_route("/{kind}/{resource_id}/_history/{version}", methods=_READ)
+    @routes.api_route("/{kind}/{resource_id}/_history/{version}", methods=_READ, name="vread")
     def vread(
         request: Request, kind: str, resource_id: str, version: str, owner: str = Depends(identify)
     ) -> Response:
@@ -194,14 +198,14 @@ def _reading(routes: APIRouter, api: InteractionHandlers, identify: Owner) -> No
 
 
 def _writing(routes: APIRouter, api: InteractionHandlers, identify: Owner) -> None:
-    @routes.post("/{kind}")
-    @routes.post("/{kind}/")
+    @routes.post("/{kind}", name="create")
+    @routes.post("/{kind}/", name="create")
     def create(
         request: Request, kind: str, owner: str = Depends(identify), body: Resource = Depends(api.body)
     ) -> Response:
         return api.write(request, owner, api.parse_create(request, kind, body))
 
-    @routes.post("/{kind}/$validate")
+    @routes.post("/{kind}/$validate", name="validate")
     def validate(
         kind: str,
         owner: str = Depends(identify),  # noqa: ARG001 - whose turn it is
@@ -209,13 +213,13 @@ def _writing(routes: APIRouter, api: InteractionHandlers, identify: Owner) -> No
     ) -> Response:
         return api.validate(kind, body)
 
-    @routes.put("/{kind}")
+    @routes.put("/{kind}", name="conditional-update")
     def conditional_update(
         request: Request, kind: str, owner: str = Depends(identify), body: Resource = Depends(api.body)
     ) -> Response:
         return api.write(request, owner, api.parse_conditional_update(request, kind, body))
 
-    @routes.put("/{kind}/{resource_id}")
+    @routes.put("/{kind}/{resource_id}", name="update")
     def update(
         request: Request,
         kind: str,
@@ -225,10 +229,10 @@ def _writing(routes: APIRouter, api: InteractionHandlers, identify: Owner) -> No
     ) -> Response:
         return api.write(request, owner, api.parse_update(request, kind, resource_id, body))
 
-    @routes.delete("/{kind}")
+    @routes.delete("/{kind}", name="conditional-delete")
     def conditional_delete(request: Request, kind: str, owner: str = Depends(identify)) -> Response:
         return api.write(request, owner, api.parse_delete(request, kind, None))
 
-    @routes.delete("/{kind}/{resource_id}")
+    @routes.delete("/{kind}/{resource_id}", name="delete")
     def delete(request: Request, kind: str, resource_id: str, owner: str = Depends(identify)) -> Response:
         return api.write(request, owner, api.parse_delete(request, kind, resource_id))

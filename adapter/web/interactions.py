@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from adapter.errors import FhirError
 from adapter.fhir.codec import Resource, dumps
 from adapter.fhir.operation_outcome import Issue, operation_outcome
 from adapter.repository.bundle_entries import (
@@ -23,7 +22,7 @@ from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.read_interactions import history_answer
 from adapter.repository.repository import Repository
 from adapter.repository.request_limits import require_fitting_resource
-from adapter.repository.resource_types import ID_PATTERN, RESOURCE_TYPES
+from adapter.repository.resource_types import ID_PATTERN
 from adapter.repository.response_bundles import searchset_bundle, version_etag
 from adapter.repository.search_query import parse_condition, parse_query_string, parse_search
 from adapter.repository.store import VersionRow
@@ -42,6 +41,7 @@ from adapter.web.fair_turns import FairTurns
 from adapter.web.messages import message_header, message_response
 from adapter.web.refused_requests import note_body, note_refused
 from adapter.web.request_body import parse_resource, read_body
+from adapter.web.routed_interactions import RoutedInteractions
 from adapter.web.scope_checks import require_bundle_scopes
 
 __all__ = ["InteractionHandlers"]
@@ -57,6 +57,7 @@ class InteractionHandlers:
         self,
         repository: Repository,
         turns: FairTurns,
+        routed: RoutedInteractions,
         *,
         base: str | None,
         prefix: str,
@@ -64,6 +65,7 @@ class InteractionHandlers:
         secured: bool,
     ) -> None:
         self.repository = repository
+        self.routed = routed
         self._turns = turns
         self._checks = repository.checks
         self._base = base.rstrip("/") if base else None
@@ -80,7 +82,11 @@ class InteractionHandlers:
 
     def _capability_bytes(self, base: str) -> bytes:
         statement = capability_statement(
-            self._checks, base=base, description=self._description, secured=self._secured
+            self._checks,
+            self.routed.names(),
+            base=base,
+            description=self._description,
+            secured=self._secured,
         )
         return dumps(statement)
 
@@ -126,10 +132,6 @@ class InteractionHandlers:
         header = message_header(body)
         answer = self._carry_out(request, owner, body, False)
         return Response(message_response(body, header, answer, self.base(request)), media_type=FHIR_JSON)
-
-    def not_found_error(self, path: str) -> FhirError:
-        """Why there is nothing at this path for the method that was asked."""
-        return _no_such_interaction(path, deletes=self._checks.deletes)
 
     def require_readable_type(self, kind: str) -> None:
         """The same for what is read: of some types more is kept than is taken by itself."""
@@ -252,7 +254,7 @@ class InteractionHandlers:
         """A DELETE of one resource, or of the one that the URL's criteria match. Raises FhirError 405."""
         self.require_known_type(kind)
         if not self._checks.deletes:
-            allowed = _no_such_interaction(f"{kind}/{resource_id or ''}", deletes=False).params["allow"]
+            allowed = self.routed.refusal(f"{kind}/{resource_id or ''}").params["allow"]
             raise interaction_error(405, "not-supported", "no_deletes", allow=allowed)
         if resource_id is None:
             return Interaction("DELETE", kind, condition=parse_condition(kind, request.url.query))
@@ -325,27 +327,3 @@ def _reads(bundle: Resource) -> bool:
         return False
     requests = (entry.get("request") for entry in entries if isinstance(entry, dict))
     return any(isinstance(one, dict) and one.get("method") in ("GET", "HEAD") for one in requests)
-
-
-def _no_such_interaction(path: str, *, deletes: bool) -> FhirError:
-    """405 where another method would do, 404 elsewhere. `deletes`: whether DELETE is one of them."""
-    segments = [segment for segment in path.split("/") if segment]
-    if segments and segments[0] not in ("metadata", "_history") and segments[0] not in RESOURCE_TYPES:
-        return interaction_error(404, "not-supported", "no_such_path")
-    shape = ("*" if s not in ("_history", "_search", "metadata") else s for s in segments)
-    allowed = {
-        "": "POST",
-        "metadata": "GET, HEAD",
-        "_history": "GET, HEAD",
-        "*/_history": "GET, HEAD",
-        "*": "GET, HEAD, POST, PUT, DELETE",
-        "*/_search": "POST",
-        "*/*": "GET, HEAD, PUT, DELETE",
-        "*/*/_history": "GET, HEAD",
-        "*/*/_history/*": "GET, HEAD",
-    }.get("/".join(shape))
-    if allowed is None:
-        return interaction_error(404, "not-supported", "no_interaction")
-    if not deletes:
-        allowed = allowed.removesuffix(", DELETE")
-    return interaction_error(405, "not-supported", "method_not_allowed", allow=allowed)

@@ -98,6 +98,52 @@ def test_metadata_needs_nobody_and_tells_the_truth(http: httpx.Client) -> None:
             assert http.get(f"/{one['type']}", params={param["name"]: value}).status_code == 200
 
 
+SYSTEM_WIDE = {
+    "transaction": ("POST", "", {"resourceType": "Bundle", "type": "transaction"}),
+    "batch": ("POST", "", {"resourceType": "Bundle", "type": "batch"}),
+    "search-system": ("GET", "?_id=1", None),
+    "history-system": ("GET", "/_history", None),
+}
+OF_A_TYPE = {
+    "read": ("GET", "/Basic/1", None),
+    "vread": ("GET", "/Basic/1/_history/1", None),
+    "update": ("PUT", "/Basic/1", {"resourceType": "Basic", "id": "1"}),
+    "patch": ("PATCH", "/Basic/1", []),
+    "delete": ("DELETE", "/Basic/1", None),
+    "history-instance": ("GET", "/Basic/1/_history", None),
+    "history-type": ("GET", "/Basic/_history", None),
+    "create": ("POST", "/Basic", {"resourceType": "Basic"}),
+    "search-type": ("GET", "/Basic", None),
+}
+
+
+@pytest.mark.parametrize("deletes", [True, False])
+def test_metadata_names_what_can_be_asked_and_nothing_else(tmp_path: Path, deletes: bool) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'fhir.db'}")
+    store.create_tables(engine)
+    repository = Repository(engine, deletes=deletes)
+    app = fhir_app(repository, identify=lambda _: "me", description="test")
+    with serving(app) as url, httpx.Client(base_url=f"{url}/fhir", headers=FHIR) as client:
+        [rest] = client.get("/metadata").json()["rest"]
+        basic = next(one for one in rest["resource"] if one["type"] == "Basic")
+        put(client, "/Basic/1", {"resourceType": "Basic", "id": "1"})
+        for said, asked in ((rest, SYSTEM_WIDE), (basic, OF_A_TYPE)):
+            named = {one["code"] for one in said["interaction"]}
+            assert named <= asked.keys()
+            for code, (method, path, body) in asked.items():
+                content = None if body is None else json.dumps(body)
+                status = client.request(method, path, content=content).status_code
+                assert (code in named) == (status not in (404, 405)), (code, status)
+        assert (basic["conditionalDelete"] == "single") == deletes
+    engine.dispose()
+
+
+def test_a_wish_to_be_answered_later_is_answered_now(http: httpx.Client) -> None:
+    made = post(http, patient(), Prefer="respond-async, return=minimal")
+    assert (made.status_code, made.content) == (201, b"")
+    assert "preference-applied" not in made.headers
+
+
 def test_create_says_where_it_is(http: httpx.Client) -> None:
     made = post(http, patient())
     assert made.status_code == 201
