@@ -1,5 +1,6 @@
 """What a Bundle asks for, entry by entry (http://hl7.org/fhir/R4/http.html#transaction). Pure."""
 
+import base64
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -9,6 +10,7 @@ from adapter.errors import FhirError
 from adapter.fhir.codec import Resource
 from adapter.fhir.operation_outcome import Issue
 from adapter.repository.interaction_errors import InteractionRefused, interaction_error, issues_of_error
+from adapter.repository.json_patch import JSON_PATCH, PatchOperation, parse_patch
 from adapter.repository.request_limits import (
     DEFAULT_LIMITS,
     RequestLimits,
@@ -17,6 +19,7 @@ from adapter.repository.request_limits import (
 )
 from adapter.repository.resource_types import ID_PATTERN, RESOURCE_TYPES
 from adapter.repository.search_query import SearchQuery, parse_condition
+from adapter.repository.strict_json import parse_json
 
 __all__ = [
     "MAX_REPORTED_ISSUES",
@@ -33,7 +36,7 @@ __all__ = [
 
 _HEADERS: Final = {"ifMatch": "If-Match", "ifNoneMatch": "If-None-Match", "ifNoneExist": "If-None-Exist"}
 MAX_REPORTED_ISSUES: Final = 100
-Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE"]
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -56,6 +59,7 @@ class Interaction:
     url: str = ""  # of a GET, relative to the base
     position: int | None = None
     where: str = ""
+    patch: tuple[PatchOperation, ...] = ()
     verbatim: bool = False  # a document as it came: no reference in it is turned into ours
 
     def at(self, path: str) -> str:
@@ -184,7 +188,7 @@ def _not_used(item: Any, position: int, checks: InteractionChecks, aside: Collec
         return NotUsed(type_, url)
     request = item.get("request")
     refusal = checks.type_refusal(type_, f"Bundle.entry[{position}].request.url")
-    writes = isinstance(request, dict) and request.get("method") in ("POST", "PUT", "PATCH")
+    writes = isinstance(request, dict) and request.get("method") in ("POST", "PUT")
     return NotUsed(type_, url, refusal) if refusal and type_ in RESOURCE_TYPES and writes else None
 
 
@@ -231,6 +235,7 @@ def parse_entry(item: Any, position: int, base: str | None, checks: InteractionC
         raise error
     if method == "DELETE" and not checks.deletes:
         raise interaction_error(405, "not-supported", "no_deletes", f"{where}.request.method")
+    patch = _patch_of(item, checks.limits, where) if method == "PATCH" else ()
     resource = _resource_of(item, method, resource_type, where)
     if resource is not None:
         check_resource_id(resource, resource_id, f"{where}.resource")
@@ -245,7 +250,7 @@ def parse_entry(item: Any, position: int, base: str | None, checks: InteractionC
         method, resource_type, resource_id, condition, resource,
         if_match=None if match is None else parse_if_match(match),
         if_none_match=_text(request, "ifNoneMatch", where),
-        full_url=full_url, position=position, where=where,
+        full_url=full_url, position=position, where=where, patch=patch,
     )  # fmt: skip
 
 
@@ -271,8 +276,6 @@ def _method_and_url(request: dict[str, Any], where: str, base: str | None) -> tu
         raise interaction_error(400, "required", "no_method", f"{where}.request.method")
     if method not in _METHODS:
         raise interaction_error(400, "value", "bad_method", f"{where}.request.method")
-    if method == "PATCH":
-        raise interaction_error(501, "not-supported", "no_patch", f"{where}.request.method")
     if not isinstance(url, str) or not url:
         raise interaction_error(400, "required", "no_url", f"{where}.request.url")
     if base and (url == base or url.startswith((base + "/", base + "?"))):
@@ -306,7 +309,7 @@ def _target(method: str, url: str, where: str) -> tuple[str, str | None, SearchQ
 
 def _resource_of(item: dict[str, Any], method: str, resource_type: str, where: str) -> Resource | None:
     resource = item.get("resource")
-    if method == "DELETE":
+    if method in ("DELETE", "PATCH"):
         return None  # bdl-3 allows none; one that came along says nothing
     if resource is None:
         raise interaction_error(400, "required", "no_resource", f"{where}.resource")
@@ -318,6 +321,28 @@ def _resource_of(item: dict[str, Any], method: str, resource_type: str, where: s
             raise interaction_error(400, "required", "no_resource_type", f"{where}.resource")
         raise interaction_error(400, "invalid", "type_mismatch", f"{where}.resource", type=resource_type)
     return resource
+
+
+def _patch_of(item: dict[str, Any], limits: RequestLimits, where: str) -> tuple[PatchOperation, ...]:
+    """JSON Patch in a Binary (http://hl7.org/fhir/R4/http.html#jsonpatch). Raises FhirError 422 for another
+    kind of patch.
+    """
+    binary, at = item.get("resource"), f"{where}.resource"
+    if not isinstance(binary, dict) or binary.get("resourceType") != "Binary":
+        raise interaction_error(422, "not-supported", "no_patch", at)
+    kind = binary.get("contentType")
+    if not isinstance(kind, str) or kind.partition(";")[0].strip().lower() != JSON_PATCH:
+        raise interaction_error(422, "not-supported", "no_patch", f"{at}.contentType")
+    try:
+        data = base64.b64decode(binary.get("data") or "", validate=True)
+    except (ValueError, TypeError):
+        raise interaction_error(400, "structure", "patch_data", f"{at}.data") from None
+    try:
+        sent = parse_json(data, limits)
+    except FhirError as error:
+        error.expression = f"{at}.data"
+        raise
+    return parse_patch(sent, limits, f"{at}.data")
 
 
 def check_resource_id(resource: Resource, url_id: str | None, at: str) -> None:

@@ -178,6 +178,7 @@ class Repository:
             owner,
             now=int(self._clock().timestamp() * 1000),
             budget=budget,
+            check=self.checks.check,
             base=self.base,
             recognise_repeats=self._recognise_repeats,
             on_change=self._on_change,

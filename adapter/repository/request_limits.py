@@ -45,6 +45,8 @@ class RequestLimits:
     max_search_values: int = 400  # of one search or condition, the alternatives of all parameters counted
     max_bundle_search_values: int = 4_000  # of all searches and conditions of a Bundle
     max_includes: int = 20  # _include and _revinclude of a search
+    max_patch_operations: int = 100  # of one patch
+    max_patched_bytes: int = 10_000_000  # of what is patched, and of what patches copy
     max_included: int = 1_000  # resources that are sent along with matches
     max_response_bytes: int = 10_000_000  # a page ends before; a batch is answered so far
     max_search_seconds: float = 3.0  # that the database searches for one request
@@ -69,6 +71,7 @@ def over_limit(limits: RequestLimits, name: str, sent: float, where: str | None 
 _COSTS = (
     "max_search_values",
     "max_bundle_search_values",
+    "max_patched_bytes",
     "max_included",
     "max_response_bytes",
     "max_search_seconds",
@@ -164,6 +167,7 @@ class RequestBudget:
         self._clock = clock
         self._bytes = 0
         self._search_values = 0
+        self._patched_bytes = 0
         self._seconds = 0.0
 
     @property
@@ -193,6 +197,12 @@ class RequestBudget:
         self._search_values += count
         if self._search_values > self.limits.max_bundle_search_values:
             raise over_limit(self.limits, "max_bundle_search_values", self._search_values, where)
+
+    def spend_patched_bytes(self, count: int, where: str | None = None) -> None:
+        """Raise FhirError 422 where patches together work on too much."""
+        self._patched_bytes += count
+        if self._patched_bytes > self.limits.max_patched_bytes:
+            raise over_limit(self.limits, "max_patched_bytes", self._patched_bytes, where)
 
     def is_late(self) -> Callable[[], bool]:
         """Whether the time that is left now is over, to be asked while a statement runs."""

@@ -7,10 +7,11 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from adapter.fhir.codec import Resource
+from adapter.fhir.codec import Resource, loads
 from adapter.repository import store
 from adapter.repository.bundle_entries import Interaction
 from adapter.repository.interaction_errors import interaction_error
+from adapter.repository.json_patch import apply_patch
 from adapter.repository.reference_rewriting import (
     conditional_type,
     dependency_levels,
@@ -30,6 +31,7 @@ from adapter.repository.write_plan import (
     PlannedWrite,
     SentRequest,
     VersionChange,
+    check_version,
     decide_write,
     plan_write,
     refuse_overlaps,
@@ -52,6 +54,7 @@ class TransactionWriter:
     owner: str
     now: int
     budget: RequestBudget
+    check: Callable[[Interaction], None]
     base: str | None = None
     recognise_repeats: bool = False
     on_change: OnChange | None = None
@@ -63,8 +66,8 @@ class TransactionWriter:
     def run(
         self, entries: Sequence[Interaction], unused: frozenset[str] = frozenset()
     ) -> list[InteractionOutcome]:
-        """Carry out POST, PUT and DELETE entries, answered in the order given. `unused` are fullUrls of what
-        came beside them and is not stored: a reference to it stays as it is.
+        """Carry out POST, PUT, PATCH and DELETE entries, answered in the order given. `unused` are fullUrls
+        of what came beside them and is not stored: a reference to it stays as it is.
 
         Raises FhirError, after which the transaction must be rolled back.
         """
@@ -72,8 +75,29 @@ class TransactionWriter:
         found = self._find([e.condition for e in entries if e.condition is not None])
         works = [plan_write(e, found.get(e.condition, ()) if e.condition else (), self.now) for e in entries]
         refuse_overlaps(works)
+        self._patch([work for work in works if work.entry.method == "PATCH"])
         self._link(works, unused)
         return self._settle(works)
+
+    def _patch(self, works: Sequence[PlannedWrite]) -> None:
+        """Turn each patch into the update that it comes to, checked like any."""
+        lengths = store.body_lengths(self.connection, self.owner, (work.key for work in works))
+        self.budget.spend_patched_bytes(sum(lengths.values()))
+        rows = store.current_with_bodies(self.connection, self.owner, lengths)
+        for work in works:
+            entry, row = work.entry, rows.get(work.key)
+            if row is None or row.deleted:
+                raise interaction_error(
+                    404, "not-found", "no_resource_here", entry.at("request.url"), type=entry.type
+                )
+            check_version(entry, row)
+            resource = apply_patch(
+                loads(row.body), entry.patch, self.budget.limits, self.budget.spend_patched_bytes
+            )
+            work.entry = replace(
+                entry, method="PUT", id=work.id, condition=None, resource=resource, if_match=row.version
+            )
+            self.check(work.entry)
 
     # Conditions
 

@@ -24,6 +24,7 @@ __all__ = [
     "PlannedWrite",
     "SentRequest",
     "VersionChange",
+    "check_version",
     "decide_write",
     "plan_write",
     "refuse_overlaps",
@@ -103,6 +104,10 @@ def plan_write(entry: Interaction, matched: Sequence[str], now: int) -> PlannedW
         )
     if entry.method == "DELETE":
         return PlannedWrite(entry, matched[0] if matched else "")
+    if entry.method == "PATCH":
+        if not matched:
+            raise interaction_error(404, "not-found", "nothing_to_patch", where, type=entry.type)
+        return PlannedWrite(entry, matched[0])
     own_id = (entry.resource or {}).get("id")
     if matched and own_id not in (None, matched[0]):
         raise interaction_error(400, "invalid", "id_of_another", entry.at("resource.id"))
@@ -145,7 +150,9 @@ def decide_write(
     """
     live = row is not None and not row.deleted
     theirs = _sender_version(work, row, content, sender) if remember else None
-    _check_version(work, row if live else None, is_theirs=theirs is not None)
+    if theirs is None:
+        check_version(work.entry, row if live else None)
+    _check_absent(work, row if live else None)
     kind, resource_id = work.key
     updated = max(now, row.updated if row else 0)
     replaced = row.version if row else 0
@@ -193,16 +200,20 @@ def _own_version(resource: Resource | None) -> object:
     return meta.get("versionId") if isinstance(meta, dict) else None
 
 
-def _check_version(work: PlannedWrite, live: VersionRow | None, *, is_theirs: bool) -> None:
-    """If-Match (-1 stands for `*`), If-None-Match: *, and an id that is taken."""
+def check_version(entry: Interaction, live: VersionRow | None) -> None:
+    """Raise FhirError 412 where If-Match names another version than the one in force (-1 stands for `*`)."""
+    if entry.if_match is None:
+        return
+    if live is None:
+        raise interaction_error(412, "conflict", "no_version", entry.at("request.ifMatch"))
+    if entry.if_match not in (-1, live.version):
+        where = entry.at("request.ifMatch")
+        raise interaction_error(412, "conflict", "other_version", where, version=live.version)
+
+
+def _check_absent(work: PlannedWrite, live: VersionRow | None) -> None:
+    """If-None-Match: *, and an id that is taken."""
     entry = work.entry
-    if entry.if_match is not None and not is_theirs:
-        if live is None:
-            raise interaction_error(412, "conflict", "no_version", entry.at("request.ifMatch"))
-        if entry.if_match not in (-1, live.version):
-            raise interaction_error(
-                412, "conflict", "other_version", entry.at("request.ifMatch"), version=live.version
-            )
     if entry.method == "PUT" and live is not None and (entry.if_none_match or "").strip() == "*":
         raise interaction_error(412, "duplicate", "exists_already", entry.at("request.ifNoneMatch"))
     if work.claimed and live is not None:

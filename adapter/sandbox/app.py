@@ -20,6 +20,7 @@ from adapter.repository import store
 from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.repository import Repository
 from adapter.repository.request_limits import RequestLimits
+from adapter.repository.strict_json import parse_json
 from adapter.repository.write_plan import VersionChange
 from adapter.sandbox.fault_injection import Fault, FaultDecision, FaultInjector, parse_fault
 from adapter.sandbox.request_stats import RequestStats, interaction_of, is_write
@@ -27,7 +28,6 @@ from adapter.texts import say
 from adapter.web.app import Receive, Scope, Send, fhir_app
 from adapter.web.bearer_tokens import bearer_token
 from adapter.web.content_negotiation import FHIR_JSON
-from adapter.web.request_body import parse_json
 
 __all__ = ["SANDBOX_OWNER", "SandboxHospital"]
 

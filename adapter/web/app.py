@@ -42,7 +42,7 @@ Send = Callable[[Message], Awaitable[None]]
 _log = get_logger("web")
 
 _DESCRIPTION = "Results of cadres' examinations and treatment"
-_WRITES = ("POST", "PUT", "DELETE")
+_WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 
 class ErrorMiddleware:

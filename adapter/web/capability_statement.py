@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from adapter import __version__
 from adapter.fhir.codec import Resource
 from adapter.repository.bundle_entries import InteractionChecks
+from adapter.repository.json_patch import JSON_PATCH
 from adapter.repository.request_limits import describe_limits
 from adapter.repository.resource_types import RESOURCE_TYPES, search_parameters
 
@@ -47,6 +48,7 @@ def capability_statement(
         "implementation": {"description": description, "url": base},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
+        "patchFormat": [JSON_PATCH],
         "rest": [rest],
     }
 

@@ -229,6 +229,22 @@ def _writing(routes: APIRouter, api: InteractionHandlers, identify: Owner) -> No
     ) -> Response:
         return api.write(request, owner, api.parse_update(request, kind, resource_id, body))
 
+    @routes.patch("/{kind}", name="conditional-patch")
+    def conditional_patch(
+        request: Request, kind: str, owner: str = Depends(identify), sent: Any = Depends(api.patch)
+    ) -> Response:
+        return api.write(request, owner, api.parse_patch(request, kind, None, sent))
+
+    @routes.patch("/{kind}/{resource_id}", name="patch")
+    def patch(
+        request: Request,
+        kind: str,
+        resource_id: str,
+        owner: str = Depends(identify),
+        sent: Any = Depends(api.patch),
+    ) -> Response:
+        return api.write(request, owner, api.parse_patch(request, kind, resource_id, sent))
+
     @routes.delete("/{kind}", name="conditional-delete")
     def conditional_delete(request: Request, kind: str, owner: str = Depends(identify)) -> Response:
         return api.write(request, owner, api.parse_delete(request, kind, None))

@@ -3,6 +3,7 @@
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import Request, Response
@@ -19,6 +20,7 @@ from adapter.repository.bundle_entries import (
 )
 from adapter.repository.history_request import parse_history
 from adapter.repository.interaction_errors import interaction_error
+from adapter.repository.json_patch import JSON_PATCH, parse_patch
 from adapter.repository.read_interactions import history_answer
 from adapter.repository.repository import Repository
 from adapter.repository.request_limits import require_fitting_resource
@@ -26,6 +28,7 @@ from adapter.repository.resource_types import ID_PATTERN
 from adapter.repository.response_bundles import searchset_bundle, version_etag
 from adapter.repository.search_query import parse_condition, parse_query_string, parse_search
 from adapter.repository.store import VersionRow
+from adapter.repository.strict_json import parse_json
 from adapter.repository.write_plan import InteractionOutcome
 from adapter.texts import say
 from adapter.web.access_counter import count_read
@@ -120,6 +123,16 @@ class InteractionHandlers:
         form = sent_format(request)
         async with self._turns.turn(request.state.owner):
             return await run_in_threadpool(parse_resource, received, self._limits, form=form)
+
+    async def patch(self, request: Request) -> Any:
+        """The JSON Patch in the body. Raises FhirError 400, 413, 415, or 422 for another kind of patch."""
+        body = await read_body(request, self._limits)
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != JSON_PATCH:
+            sent_format(request)  # what is FHIR may be a patch, but is none that is taken
+            raise interaction_error(422, "not-supported", "no_patch", "http.Content-Type")
+        async with self._turns.turn(request.state.owner):
+            return await run_in_threadpool(parse_json, body, self._limits)
 
     def notified(self) -> Response:
         """Somebody says that something changed, and not what: nothing can be taken, and nothing is wrong."""
@@ -259,6 +272,21 @@ class InteractionHandlers:
         if resource_id is None:
             return Interaction("DELETE", kind, condition=parse_condition(kind, request.url.query))
         return Interaction("DELETE", kind, resource_id, if_match=_if_match(request))
+
+    def parse_patch(self, request: Request, kind: str, resource_id: str | None, sent: Any) -> Interaction:
+        """A PATCH of one resource, or of the one that the URL's criteria match."""
+        self.require_known_type(kind)
+        if resource_id is not None and not ID_PATTERN.fullmatch(resource_id):
+            raise interaction_error(400, "value", "bad_id")
+        condition = parse_condition(kind, request.url.query) if resource_id is None else None
+        return Interaction(
+            "PATCH",
+            kind,
+            resource_id,
+            condition,
+            if_match=_if_match(request),
+            patch=parse_patch(sent, self._limits, "http.body"),
+        )
 
     def write(self, request: Request, owner: str, entry: Interaction) -> Response:
         """Carry out a write and answer as the caller prefers."""

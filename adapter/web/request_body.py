@@ -1,37 +1,25 @@
-"""Request bodies: read within a limit, unpacked within the same limit, parsed strictly.
+"""Request bodies: read within a limit, unpacked within the same limit, parsed strictly."""
 
-FHIR's JSON is stricter than JSON (http://hl7.org/fhir/R4/json.html): a property may stand once in
-an object, and a lone surrogate or a number of a million digits cannot be stored again.
-"""
-
-import codecs
-import json
-import re
 import zlib
-from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-import orjson
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from adapter.fhir.codec import DuplicatePropertyError, Resource, unique_properties
+from adapter.fhir.codec import Resource
 from adapter.fhir.xml.reader import BadXmlError, loads_xml
 from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.request_limits import RequestLimits, over_limit, require_fitting_size
+from adapter.repository.strict_json import BadNumberError, parse_json, parse_number, require_printable
 from adapter.texts import say
 
-__all__ = ["parse_json", "parse_resource", "parse_xml", "read_body"]
+__all__ = ["parse_resource", "parse_xml", "read_body"]
 
 # A sender that is cut off in the middle sees a broken connection instead of our answer, so a body
 # that is a little too long is read to its end and thrown away.
 _PATIENCE: Final = 4
 _MOST_MEMBERS: Final = 1000  # of one gzip stream
-_LONGEST_NUMBER: Final = 60
 _TAGS_OF_A_VALUE: Final = 4  # of XML: opened and closed, and as many in the narrative
-_HIGHEST_EXPONENT: Final = 100
-_ESCAPED_CONTROL: Final = re.compile(rb"\\u00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F]|7[fF])")
-_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 async def read_body(request: Request, limits: RequestLimits) -> bytes:
@@ -121,35 +109,6 @@ def parse_resource(body: bytes, limits: RequestLimits, *, form: Literal["json", 
     return resource
 
 
-def parse_json(body: bytes, limits: RequestLimits) -> Any:
-    """JSON with its decimals as Decimal. Raises FhirError 400 that says line and column, 413 for too much."""
-    body = body.removeprefix(codecs.BOM_UTF8)  # some editors and Windows libraries begin a file with it
-    if not body.strip():
-        raise interaction_error(400, "structure", "body_empty")
-    try:
-        loose = orjson.loads(body)  # strict UTF-8, no lone surrogates, a bounded depth; and fast
-    except orjson.JSONDecodeError as error:
-        raise interaction_error(
-            400, "structure", "not_json", line=error.lineno, column=error.colno, problem=error.msg
-        ) from None
-    require_fitting_size(loose, limits)
-    if _ESCAPED_CONTROL.search(body):
-        _check_characters(loose)
-    try:
-        return json.loads(
-            body,
-            parse_float=_decimal,
-            parse_int=_integer,
-            object_pairs_hook=unique_properties,
-        )
-    except _BadNumberError:
-        raise interaction_error(400, "value", "bad_number") from None
-    except DuplicatePropertyError as error:
-        raise interaction_error(400, "structure", "repeated_property", name=error.args[0]) from None
-    except (ValueError, RecursionError):
-        raise interaction_error(400, "structure", "not_json", line=1, column=1, problem="") from None
-
-
 def parse_xml(body: bytes, limits: RequestLimits) -> Resource:
     """A resource in XML, held to the limits of JSON. Raises FhirError 413, or 400 with line and column."""
     if not body.strip():
@@ -157,8 +116,8 @@ def parse_xml(body: bytes, limits: RequestLimits) -> Resource:
     if (tags := body.count(b"<")) > limits.max_values * _TAGS_OF_A_VALUE:
         raise over_limit(limits, "max_values", tags // _TAGS_OF_A_VALUE)
     try:
-        resource = loads_xml(body, max_depth=limits.max_depth, number=_number)
-    except _BadNumberError:
+        resource = loads_xml(body, max_depth=limits.max_depth, number=parse_number)
+    except BadNumberError:
         raise interaction_error(400, "value", "bad_number") from None
     except BadXmlError as error:
         if error.reason == "too_deep":
@@ -169,41 +128,5 @@ def parse_xml(body: bytes, limits: RequestLimits) -> Resource:
         ) from None
     require_fitting_size(resource, limits)
     if b"\x7f" in body or b"&#" in body:
-        _check_characters(resource)
+        require_printable(resource)
     return resource
-
-
-def _number(text: str) -> int | Decimal:
-    return _integer(text) if text.removeprefix("-").isdigit() else _decimal(text)
-
-
-def _check_characters(value: Any) -> None:
-    """A FHIR string holds no control characters but tab, carriage return and line feed."""
-    if isinstance(value, str):
-        if _CONTROL.search(value):
-            raise interaction_error(400, "value", "control_in_text")
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            _check_characters(name)
-            _check_characters(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            _check_characters(inner)
-
-
-class _BadNumberError(ValueError):
-    """A number that no decimal of FHIR can hold."""
-
-
-def _decimal(text: str) -> Decimal:
-    value = Decimal(text)
-    exponent = value.as_tuple().exponent
-    if len(text) > _LONGEST_NUMBER or not isinstance(exponent, int) or abs(exponent) > _HIGHEST_EXPONENT:
-        raise _BadNumberError
-    return value
-
-
-def _integer(text: str) -> int | Decimal:
-    if len(text) > _LONGEST_NUMBER:
-        raise _BadNumberError
-    return int(text) if len(text) <= 18 else Decimal(text)

@@ -213,6 +213,7 @@ def test_scopes_hold_at_each_interaction(base: str, clock: ManualClock) -> None:
         ("GET", f"{base}/fhir/DiagnosticReport/_history", None),
         ("GET", f"{base}/fhir/_history", None),
         ("PUT", where, changed),
+        ("PATCH", where, []),
         ("DELETE", where, None),
         ("POST", f"{base}/fhir/Observation", {**REPORT, "resourceType": "Observation"}),
     ]:

@@ -378,7 +378,7 @@ def test_a_transaction_with_one_bad_entry_leaves_nothing(repository: Repository)
         (entry("POST", "Nothing", {"resourceType": "Nothing"}), 400, "Bundle.entry[1].request.url"),
         (entry("POST", "Patient", patient(), ifNoneExist="colour=red"), 400,
          "Bundle.entry[1].request.ifNoneExist"),
-        (entry("PATCH", "Patient/1", patient()), 501, "Bundle.entry[1].request.method"),
+        (entry("PATCH", "Patient/1", patient()), 422, "Bundle.entry[1].resource"),
         (entry("FETCH", "Patient/1"), 400, "Bundle.entry[1].request.method"),
         (entry("PUT", "https://elsewhere/fhir/Patient/1", {**patient(), "id": "1"}), 400,
          "Bundle.entry[1].request.url"),
