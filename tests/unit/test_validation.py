@@ -218,9 +218,9 @@ def test_formats() -> None:
         "#a",
         "Patient?identifier=a|b",
     ):
-        assert primitives.is_reference(right)
+        assert primitives.read_reference(right)[0]
     for wrong in ("patient/1", "Patient", "Patient/a b", "Patient/" + "x" * 65, "Patient?identifier"):
-        assert not primitives.is_reference(wrong)
+        assert not primitives.read_reference(wrong)[0]
     assert primitives.target_of("https://x.example/fhir/Patient/1/_history/3") == "Patient"
     assert primitives.target_of("urn:uuid:1") is None
 

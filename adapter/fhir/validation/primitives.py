@@ -13,6 +13,7 @@ from typing import Any, Final
 
 __all__ = [
     "PRIMITIVES",
+    "TEXTS",
     "is_absolute",
     "is_base64",
     "is_blank",
@@ -22,10 +23,10 @@ __all__ = [
     "is_dense_base64",
     "is_id",
     "is_instant",
-    "is_reference",
     "is_string",
     "is_time",
     "is_uri",
+    "read_reference",
     "target_of",
 ]
 
@@ -107,10 +108,12 @@ def is_absolute(value: str) -> bool:
 
 def is_string(value: str) -> bool:
     """Something else than white space, a million characters at most, no control characters."""
+    # The quick way to say yes: no white space but the space is printable, and it stands before "!".
+    if value > "!" and value.isprintable() and len(value) <= _MOST_CHARACTERS:
+        return True
     if not value or value.isspace() or len(value) > _MOST_CHARACTERS:
         return False
-    # isprintable is the quick way to say yes; line feeds and no-break spaces take the other one
-    return value.isprintable() or (_TEXT(value) is not None and _has_no_controls(value))
+    return _TEXT(value) is not None and _has_no_controls(value)
 
 
 def is_blank(value: str) -> bool:
@@ -139,15 +142,17 @@ def is_dense_base64(value: str) -> bool:
     return value != "" and len(value) % 4 == 0 and _BASE64(value) is not None
 
 
-def is_reference(value: str) -> bool:
-    """Literal, absolute, conditional (`Patient?identifier=…`), `urn:uuid:` or contained (`#id`)."""
-    return _REFERENCE(value) is not None
-
-
 def target_of(reference: str) -> str | None:
     """The type that a literal or conditional reference points to; None where it does not say."""
-    match = _REFERENCE(reference)
-    return (match[1] or match[2]) if match else None
+    return read_reference(reference)[1]
+
+
+def read_reference(value: str) -> tuple[bool, str | None]:
+    """Whether it is a reference (literal, absolute, conditional such as `Patient?identifier=…`, `urn:uuid:`
+    or contained `#id`), and its `target_of`.
+    """
+    match = _REFERENCE(value)
+    return (False, None) if match is None else (True, match[1] or match[2])
 
 
 def _is_boolean(value: object) -> bool:
@@ -176,6 +181,25 @@ def _texts(is_right: Callable[[str], bool]) -> Callable[[Any], bool]:
     return lambda value: type(value) is str and is_right(value)
 
 
+# Of primitives that are texts in JSON: whether a text is one.
+TEXTS: Final[dict[str, Callable[[str], bool]]] = {
+    "string": is_string,
+    "markdown": is_string,
+    "xhtml": lambda value: not value.isspace() and value != "",
+    "code": is_code,
+    "id": is_id,
+    "uri": is_uri,
+    "url": is_uri,
+    "canonical": is_uri,
+    "oid": lambda value: _OID(value) is not None,
+    "uuid": lambda value: _UUID(value) is not None,
+    "date": is_date,
+    "dateTime": is_date_time,
+    "instant": is_instant,
+    "time": is_time,
+    "base64Binary": is_base64,
+}
+
 # By primitive: whether a JSON value is one, and the text that says what was expected.
 PRIMITIVES: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "boolean": (_is_boolean, "validation.not_boolean"),
@@ -183,19 +207,19 @@ PRIMITIVES: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "unsignedInt": (_is_unsigned, "validation.not_unsigned"),
     "positiveInt": (_is_positive, "validation.not_positive"),
     "decimal": (_is_decimal, "validation.not_number"),
-    "string": (_texts(is_string), "validation.bad_text"),
-    "markdown": (_texts(is_string), "validation.bad_text"),
-    "xhtml": (_texts(lambda value: not value.isspace() and value != ""), "validation.bad_text"),
-    "code": (_texts(is_code), "validation.not_code"),
-    "id": (_texts(is_id), "validation.not_id"),
-    "uri": (_texts(is_uri), "validation.not_uri"),
-    "url": (_texts(is_uri), "validation.not_uri"),
-    "canonical": (_texts(is_uri), "validation.not_uri"),
-    "oid": (_texts(lambda value: _OID(value) is not None), "validation.not_oid"),
-    "uuid": (_texts(lambda value: _UUID(value) is not None), "validation.not_uuid"),
-    "date": (_texts(is_date), "validation.not_date"),
-    "dateTime": (_texts(is_date_time), "validation.not_date_time"),
-    "instant": (_texts(is_instant), "validation.not_instant"),
-    "time": (_texts(is_time), "validation.not_time"),
-    "base64Binary": (_texts(is_base64), "validation.not_base64"),
+    "string": (_texts(TEXTS["string"]), "validation.bad_text"),
+    "markdown": (_texts(TEXTS["markdown"]), "validation.bad_text"),
+    "xhtml": (_texts(TEXTS["xhtml"]), "validation.bad_text"),
+    "code": (_texts(TEXTS["code"]), "validation.not_code"),
+    "id": (_texts(TEXTS["id"]), "validation.not_id"),
+    "uri": (_texts(TEXTS["uri"]), "validation.not_uri"),
+    "url": (_texts(TEXTS["url"]), "validation.not_uri"),
+    "canonical": (_texts(TEXTS["canonical"]), "validation.not_uri"),
+    "oid": (_texts(TEXTS["oid"]), "validation.not_oid"),
+    "uuid": (_texts(TEXTS["uuid"]), "validation.not_uuid"),
+    "date": (_texts(TEXTS["date"]), "validation.not_date"),
+    "dateTime": (_texts(TEXTS["dateTime"]), "validation.not_date_time"),
+    "instant": (_texts(TEXTS["instant"]), "validation.not_instant"),
+    "time": (_texts(TEXTS["time"]), "validation.not_time"),
+    "base64Binary": (_texts(TEXTS["base64Binary"]), "validation.not_base64"),
 }

@@ -46,7 +46,10 @@ def ready_profile(profile: Profile) -> "ReadyProfile":
 class ReadyProfile:
     """What a profile asks of an element of one type; `check` says where it is not so."""
 
-    __slots__ = ("_children", "_codes", "_fixed", "_has_own", "_pattern", "_profile", "_rules", "_targets")
+    __slots__ = (
+        *("_children", "_codes", "_fixed", "_has_own", "_is_fixed", "_pattern", "_profile", "_rules"),
+        *("_starts", "_targets"),
+    )
 
     def __init__(self, node: ProfileNode, type_name: str, profile: str) -> None:
         self._profile = profile
@@ -54,12 +57,15 @@ class ReadyProfile:
         self._pattern = node.said.get("pattern", _NOTHING)
         self._codes = node.codes
         self._targets = frozenset(node.said.get("targets", ()))
+        self._starts = tuple(target + sign for target in self._targets for sign in "/?")
         self._rules = tuple(
             (key, severity, human, _RULES[key])
             for key, severity, human, _ in node.said.get("rules", ())
             if key in _RULES
         )
         self._children = tuple(_ReadyChild(one, type_name, profile) for one in node.children.values())
+        self._is_fixed = "fixed" in node.said and node.codes is None
+        self._is_fixed &= not node.said.keys() & {"pattern", "targets", "rules"}
         self._has_own = node.codes is not None or bool(
             node.said.keys() & {"fixed", "pattern", "targets", "rules"}
         )
@@ -71,7 +77,7 @@ class ReadyProfile:
 
     def check(self, walk: ResourceWalk, item: Any, path: LinkedPath) -> None:
         """Look at one element, and at what is below it."""
-        if self._has_own:
+        if self._has_own and not (self._is_fixed and item == self._fixed):
             self._check_own(walk, item, path)
         if type(item) is dict:
             for child in self._children:
@@ -86,11 +92,16 @@ class ReadyProfile:
             codes = sorted({code for listed in self._codes.values() for code in listed})
             listed = ", ".join(codes[:_MOST_CODES])
             self._say(walk, "code-invalid", "validation.profile_codes", path, codes=listed)
-        if self._targets:
+        if self._targets and not self._leads_to_target(item):
             self._check_target(walk, item, path)
         for key, severity, human, rule in self._rules:
             if isinstance(item, dict | str) and not rule(item):
                 walk.add_rule(key, severity, human, path, f"validation.{key}")
+
+    def _leads_to_target(self, item: Any) -> bool:
+        """Whether it surely leads to none but a target: a relative reference begins with its type."""
+        text = item.get("reference") if type(item) is dict else None
+        return type(text) is str and text.startswith(self._starts)
 
     def _check_target(self, walk: ResourceWalk, item: Any, path: LinkedPath) -> None:
         text = item.get("reference") if type(item) is dict else None
@@ -124,13 +135,17 @@ class _Slice(NamedTuple):
 class _ReadyChild:
     """What a profile asks of the elements of one name below another one."""
 
-    __slots__ = ("_forms", "_is_closed", "_max", "_min", "_node", "_profile", "_right", "_slices", "_step")
+    __slots__ = (
+        *("_form_of", "_forms", "_is_closed", "_is_remembered", "_is_simple", "_max", "_may_miss", "_min"),
+        *("_name", "_names", "_node", "_profile", "_right", "_slices", "_step"),
+    )
 
     def __init__(self, node: ProfileNode, owner: str, profile: str) -> None:
         self._node, self._profile = node, profile
         self._step = node.name.removesuffix("[x]")
         self._min, self._max = node.min, node.said.get("max", _MANY)
         self._right: Any = None  # what was right the last time
+        self._is_remembered = self._step in _OFTEN_THE_SAME
         self._forms = tuple(_forms(node, owner, profile))
         slicing = node.said.get("slicing", {})
         self._slices = tuple(
@@ -145,16 +160,45 @@ class _ReadyChild:
         )
         told_apart = all(one.by is not None for one in self._slices)
         self._is_closed = slicing.get("rules") == "closed" and told_apart and bool(self._slices)
+        # What is decided once, since most elements are not there, or there once and as they should be
+        self._form_of = {form.name: form for form in self._forms if form.is_allowed}
+        self._name = self._forms[0].name if len(self._forms) == 1 else None
+        self._names = frozenset(name for form in self._forms for name in (form.name, form.sibling))
+        self._may_miss = self._min == 0 and not any(one.node.min for one in self._slices)
+        self._is_simple = not self._slices and self._min <= 1 <= self._max
 
     def check(self, walk: ResourceWalk, owner: Json, path: LinkedPath) -> None:
         """Look at all of them in `owner`."""
-        codings = owner.get(self._step) if self._step in _OFTEN_THE_SAME else None
+        codings = owner.get(self._step) if self._is_remembered else None
         if codings is not None and codings == self._right:
+            return
+        name = self._name if self._name in owner else self._only_name(owner)
+        if name is None and self._may_miss:
+            return
+        if name is not None and self._is_simple and self._check_single(walk, owner, name, path):
             return
         before = walk.noted
         self._check(walk, owner, path)
         if codings is not None and walk.noted == before:
             self._right = deepcopy(codings)  # a caller may change what it gave
+
+    def _only_name(self, owner: Json) -> str | None:
+        """The only name under which the element stands in `owner`; "" where it is not as simple as that."""
+        if self._name is not None:
+            return "" if self._forms[0].sibling in owner else None
+        names = self._names.intersection(owner)
+        if len(names) > 1:
+            return ""
+        return next(iter(names), None)
+
+    def _check_single(self, walk: ResourceWalk, owner: Json, name: str, path: LinkedPath) -> bool:
+        """Look at the only one, where there is one value and it may be there; else False."""
+        form, value = self._form_of.get(name), owner.get(name)
+        if form is None or value is None or type(value) is list:
+            return False
+        if form.asks:
+            form.element.check(walk, value, (path, self._step))
+        return True
 
     def _check(self, walk: ResourceWalk, owner: Json, path: LinkedPath) -> None:
         here: LinkedPath = (path, self._step)

@@ -4,7 +4,7 @@ A function gets the walk, the element's JSON, and its owner's path and JSON; tho
 are most, make no path unless something is wrong.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from itertools import zip_longest
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from adapter.fhir.definitions import types
 from adapter.fhir.definitions.types import Element
 from adapter.fhir.validation.field_checks import extended_check
 from adapter.fhir.validation.invariants import CHECKED_BY_WALK, PREDICATES, unchecked_reason
-from adapter.fhir.validation.primitives import PRIMITIVES
+from adapter.fhir.validation.primitives import PRIMITIVES, TEXTS
 from adapter.fhir.validation.type_checks import FINISH
 from adapter.fhir.validation.walk import (
     CompiledInvariant,
@@ -47,6 +47,7 @@ def type_shape(type_name: str) -> TypeShape:
     made.rules = _rules(type_name)
     made.has_ele_1 = type_name != "Element" and not types.is_resource_type(type_name)
     made.finish = FINISH.get(type_name)
+    made.has_more = bool(made.required or made.choices or made.rules or made.finish)
     return made
 
 
@@ -116,26 +117,45 @@ def _single(element: Element, one: One) -> ElementCheck:
 
 
 def _single_primitive(element: Element) -> ElementCheck:
-    step, codes = element.fhirpath_name, element.codes
-    is_right = PRIMITIVES[element.primitive][0]
+    if element.codes is not None:
+        return _single_code(element, element.codes)
+    if element.primitive in _POINTERS:
+        return _single_pointer(element)
+    step = element.fhirpath_name
+    is_right, is_right_text = PRIMITIVES[element.primitive][0], TEXTS.get(element.primitive)
 
     def check(walk: ResourceWalk, item: Any, path: LinkedPath, _owner: Json) -> None:
         if not is_right(item):
             walk.primitive(item, element, (path, step))
 
-    def check_code(walk: ResourceWalk, item: Any, path: LinkedPath, _owner: Json) -> None:
-        if type(item) is not str or item not in codes:  # type: ignore[operator]  # only used with codes
+    def check_text(walk: ResourceWalk, item: Any, path: LinkedPath, _owner: Json) -> None:
+        if type(item) is not str or not is_right_text(item):  # type: ignore[misc]  # only used with one
             walk.primitive(item, element, (path, step))
 
-    def check_pointer(walk: ResourceWalk, item: Any, path: LinkedPath, _owner: Json) -> None:
+    return check if is_right_text is None else check_text
+
+
+def _single_code(element: Element, codes: Collection[str]) -> ElementCheck:
+    step = element.fhirpath_name
+
+    def check(walk: ResourceWalk, item: Any, path: LinkedPath, _owner: Json) -> None:
+        if type(item) is not str or item not in codes:
+            walk.primitive(item, element, (path, step))
+
+    return check
+
+
+def _single_pointer(element: Element) -> ElementCheck:
+    step = element.fhirpath_name
+    is_right = PRIMITIVES[element.primitive][0]
+
+    def check(walk: ResourceWalk, item: Any, path: LinkedPath, _owner: Json) -> None:
         if not is_right(item):
             walk.primitive(item, element, (path, step))
         elif item[0] == "#":
             walk.scope.pointers.add(item)
 
-    if codes is not None:
-        return check_code
-    return check_pointer if element.primitive in _POINTERS else check
+    return check
 
 
 def _primitive(element: Element) -> One:

@@ -47,6 +47,7 @@ ResourceCheck = Callable[["ResourceWalk", Json, str, LinkedPath], None]  # the r
 _WRONG_SHAPE = (TypeError, AttributeError, LookupError, ValueError, ArithmeticError)
 _NOT_TEXTS: Final = frozenset(("boolean", "integer", "unsignedInt", "positiveInt", "decimal"))
 _TEXTS: Final = frozenset(("string", "markdown"))
+_LEADS: Final = frozenset(("reference", "_reference", "identifier", "display", "extension"))
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
@@ -78,6 +79,7 @@ class TypeShape:
     finish: Callable[["ResourceWalk", Json, LinkedPath], None] | None = (
         None  # what a type asks for beyond its rules
     )
+    has_more: bool = True  # whether it asks for anything beyond what each of its elements does
 
 
 @dataclass(slots=True)
@@ -136,6 +138,11 @@ class ResourceWalk:
                 check(self, item, path, value)
             else:
                 self._unknown(name, path)
+        self._depth -= 1
+        if shape.has_more:
+            self._as_a_whole(value, shape, path)
+
+    def _as_a_whole(self, value: Json, shape: TypeShape, path: LinkedPath) -> None:
         for name, sibling in shape.required:
             if name not in value and sibling not in value:
                 self.add("required", "cardinality", "validation.required", (path, name), element=name)
@@ -145,7 +152,6 @@ class ResourceWalk:
             self.check_invariants(shape.rules, value, path)
         if shape.finish is not None:
             shape.finish(self, value, path)
-        self._depth -= 1
 
     def _is_empty(self, value: Json, shape: TypeShape, path: LinkedPath) -> bool:
         if not value:
@@ -167,13 +173,8 @@ class ResourceWalk:
             found = names.intersection(value)
             if not found:
                 if required:
-                    self.add(
-                        "required",
-                        "cardinality",
-                        "validation.required",
-                        (path, choice),
-                        element=f"{choice}[x]",
-                    )
+                    form = f"{choice}[x]"
+                    self.add("required", "cardinality", "validation.required", (path, choice), element=form)
             elif len(found) > 1 and len({name.lstrip("_") for name in found}) > 1:
                 self.add("structure", "cardinality", "validation.one_of", (path, choice), element=choice)
 
@@ -262,15 +263,18 @@ class ResourceWalk:
         """A Reference: its form, and the type that it leads to; no `targets` means any type."""
         text, stated = value.get("reference"), value.get("type")
         if type(text) is not str:
-            if value and not value.keys() & {"reference", "_reference", "identifier", "display", "extension"}:
+            if value and _LEADS.isdisjoint(value):
                 self.add("invariant", "reference", "validation.empty_reference", path)
             target = None
         elif text.startswith("#"):
             return self._local(text, path, targets)
-        elif not primitives.is_reference(text):
-            return self.add("value", "reference", "validation.not_reference", (path, "reference"))
         else:
-            target = self._target(text, path)
+            is_one, target = primitives.read_reference(text)
+            if not is_one:
+                return self.add("value", "reference", "validation.not_reference", (path, "reference"))
+            if target is not None and not types.is_resource_type(target):
+                self._no_target(text, target, path)
+                target = None
             if self.scope.links is not None:
                 self.scope.links.append((path, text, targets))
         if targets and target is not None and target not in targets:
@@ -289,14 +293,11 @@ class ResourceWalk:
         scope.pointers.add(text)
         scope.references.append((path, text[1:], targets))
 
-    def _target(self, text: str, path: LinkedPath) -> str | None:
-        """The type in a reference, where it is one of R4's; a relative one must say such a type."""
-        target = primitives.target_of(text)
-        if target is None or types.is_resource_type(target):
-            return target
+    def _no_target(self, text: str, target: str, path: LinkedPath) -> None:
+        """The type in a reference is none of R4's; a relative one must say such a type."""
         if text.startswith(target):
             self.add("value", "reference", "validation.unknown_target", (path, "reference"))
-        return None  # a URL that only looks like one of FHIR's
+        # else it is a URL that only looks like one of FHIR's
 
     def _stated(self, stated: str, target: str | None, path: LinkedPath, targets: frozenset[str]) -> None:
         if targets and stated not in targets:
