@@ -1,4 +1,4 @@
-"""A centre of one person whose endpoint a hospital calls over HTTP."""
+"""A centre of one person, who was sent to the hospital that calls its endpoint over HTTP."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from inbox_centre import put_records
+from inbox_centre import hold_patients, put_records
 
 from adapter.hospital_tokens import issue_token
 from adapter.records.model import Cadre, Sex, Tier
@@ -39,6 +39,8 @@ def centre_of_one(folder: Path, database_url: str, **hospital: Any) -> Iterator[
     with Centre(folder, hospitals={"bv-tinh": section}, database_url=database_url) as centre:
         with centre.open() as adapter:
             put_records(adapter.engine, (DUC,))
+            hold_patients(adapter, "bv-tinh", DUC.key)
+        centre.put_server_cards()
         yield centre
 
 
