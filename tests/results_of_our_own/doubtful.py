@@ -136,7 +136,11 @@ DOUBTFUL_ROWS = (
         ],
         [of("DUC")],
     ),
-    Row("of whom nothing leaves, by number", lambda w: [post(_by_number(w, "024150000661"))], [of("HOA")]),
+    Row(
+        "of whom nothing leaves, by number: nobody whom this hospital was sent",
+        lambda w: [post(_by_number(w, "024150000661"))],
+        [waits("not-sent-there", cadre="HOA")],
+    ),
     # a Patient that is contained, in a batch, sent again, no longer in use
     Row("a contained Patient", lambda w: [post(_contained(w, **AN, **AN_ID))], [of("AN")], HOLDS),
     Row(
