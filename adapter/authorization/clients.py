@@ -32,6 +32,7 @@ from adapter.settings.client import ClientRegistration
 __all__ = ["GrantedToken", "HospitalClients", "ScopeRefused"]
 
 _DISCOVERY: Final = "/.well-known/openid-configuration"
+_AGAIN: Final = 30.0  # seconds between two looks for where an issuer's keys are
 
 
 class ScopeRefused(Exception):
@@ -69,7 +70,9 @@ class HospitalClients:
         self._keys = ClientKeys(monotonic, fetch)
         self._fetch = fetch
         self._clock = clock
+        self._monotonic = monotonic
         self._key_urls: BoundedCache[str, str] = BoundedCache(100)  # of outside issuers
+        self._asked: dict[str, float] = {}  # when each issuer of the settings was asked last
 
     def grant(self, assertion: str, scope: str) -> GrantedToken:
         """A token for who proves to be a hospital's client. Raises AssertionRefused and ScopeRefused."""
@@ -125,15 +128,26 @@ class HospitalClients:
         }
         if not clients:
             raise AssertionRefused("unknown-issuer")  # before anything is fetched from where a stranger says
-        url = self._key_urls.get(issuer)
-        if url is None:
-            url = jwks_url_of(self._fetch(issuer.rstrip("/") + _DISCOVERY), issuer)
-            self._key_urls.put(issuer, url)
+        url = self._key_url_of(issuer)
         allowed = {hospital: one.scopes for hospital, one in self._registrations.items()}
         keys = self._keys.keys(KeySource(url=url), key_id)
         return TokenHolder(
             *outside_holder(token, keys, clients=clients, allowed=allowed, now=self._clock().timestamp())
         )
+
+    def _key_url_of(self, issuer: str) -> str:
+        """Where its keys are; asked of itself once, and while it does not answer only now and then, since
+        whoever sends a made-up token of this issuer has us ask.
+        """
+        url = self._key_urls.get(issuer)
+        if url is not None:
+            return url
+        now = self._monotonic()
+        if now - self._asked.get(issuer, -_AGAIN) < _AGAIN:
+            raise KeysUnavailable("unreachable")
+        self._asked[issuer] = now
+        found = jwks_url_of(self._fetch(issuer.rstrip("/") + _DISCOVERY), issuer)
+        return self._key_urls.put(issuer, found)
 
     def holder_of_certificate(self, header: str) -> TokenHolder | None:
         """Whose certificate a trusted proxy says that it was shown."""

@@ -15,8 +15,11 @@ from joserfc.jwk import ECKey, KeySet, RSAKey
 from adapter.authorization.client_assertion import AssertionRefused, claimed_client, verify_assertion
 from adapter.authorization.client_certificate import certificate_fingerprint
 from adapter.authorization.client_keys import ClientKeys, KeySource, KeysUnavailable, key_set_of
+from adapter.authorization.clients import HospitalClients
 from adapter.authorization.outside_tokens import jwks_url_of, outside_holder
 from adapter.authorization.scopes import granted_scopes, is_allowed, parse_scopes, written_scopes
+from adapter.database import open_database
+from adapter.settings.client import ClientRegistration, OutsideIssuer
 
 NOW = datetime(2026, 11, 29, 8, 0, tzinfo=UTC).timestamp()
 URL = "https://centre.example/auth/token"
@@ -259,3 +262,28 @@ def test_another_servers_token_is_proved_by_its_keys() -> None:
     for wrong in ({**found, "issuer": "https://else.example"}, {"issuer": issuer}, []):
         with pytest.raises(AssertionRefused):
             jwks_url_of(wrong, issuer)
+
+
+def test_an_issuer_that_is_away_is_not_asked_at_each_made_up_token(tmp_path: Path) -> None:
+    fetch, asked = key_server(KeysUnavailable("unreachable"))
+    now = [0.0]
+    issuer = "https://login.example"
+    outside = OutsideIssuer(url=issuer, client_id="his", audience="cadre")
+    clients = HospitalClients(
+        open_database("sqlite://"),
+        {"bv-tinh": ClientRegistration(issuer=outside)},
+        folder=tmp_path,
+        token_url=None,
+        monotonic=lambda: now[0],
+        fetch=fetch,
+    )
+    made_up = signed({"iss": issuer, "azp": "his", "aud": "cadre", "exp": int(NOW) + 60}, alg="RS256")
+    for _ in range(20):
+        assert clients.holder_of(made_up) is None
+    assert len(asked) == 1
+    now[0] = 31.0
+    assert clients.holder_of(made_up) is None
+    assert len(asked) == 2
+    elsewhere = signed({"iss": "https://stranger.example", "exp": int(NOW) + 60}, alg="RS256")
+    assert clients.holder_of(elsewhere) is None
+    assert len(asked) == 2  # nobody has us ask where he likes
