@@ -167,6 +167,8 @@ def _value(behaviour: str, value: Any, quoted: "Callable[[str], str]") -> str:
         return say("doctor.yes" if value else "doctor.no")
     if behaviour in ("max_bytes", "max_single_bytes"):
         return say("doctor.bytes", kilobytes=value // 1000)
+    if behaviour == "missing_types" and value == "none":
+        return say("doctor.no_type")
     if behaviour == "clock_skew":
         return say("doctor.seconds_ahead", seconds=f"{value:g}")
     return quoted(str(value))

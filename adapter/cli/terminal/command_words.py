@@ -125,6 +125,8 @@ def _problem(kind: str, error: Any) -> str:
 
 def _bad_value(error: Any) -> str:
     listed = getattr(error.__cause__, "errors", None)  # of pydantic, which reads the words of a command
+    if "%Y-%m-%d" in str(error.__cause__ or error.message):  # Typer's own words for a day it cannot read
+        return say("usage.bad_date")
     if listed is None:
         return printable(error.message)
     from adapter.invalid_entries import describe_invalid_entry
