@@ -1,9 +1,9 @@
 """Which of two versions of one result is the later one. Pure.
 
 A correction says that it is one (http://hl7.org/fhir/R4/valueset-observation-status.html), so it never loses
-to a moment that is left out, wrong by a minute or by a century. Whatever else comes is ordered by its issue
-where both tell one that can be, and else by its arrival. A result that was withdrawn counts again only when
-a person says so.
+to a moment that is left out, wrong by a minute or by a century, in whatever order the two arrive. Whatever
+else comes is ordered by its issue where both tell one that can be, and else by its arrival. After a
+correction or a withdrawal a version that is neither counts only when a person says so.
 """
 
 from collections.abc import Iterable, Iterator
@@ -37,7 +37,7 @@ anything was sent of it (a specimen that clotted).
 OLDER = ("older-status", "older-issue", "overtaken", "repeated-version")
 """Why a version is ignored as older."""
 
-ORDER_DOUBTS = ("was-withdrawn", "correction-out-of-order")
+ORDER_DOUBTS = ("was-withdrawn", "was-corrected", "correction-out-of-order")
 """Why the order of two versions needs a person."""
 
 _WITHDRAWN = "entered-in-error"
@@ -87,6 +87,8 @@ def order_doubt(new: VersionStatus, known: VersionStatus) -> str | None:
     """Why a person must say which of the two holds, `new` being no older one."""
     if known.status == _WITHDRAWN and new.status != _WITHDRAWN:
         return "was-withdrawn"
+    if known.status in REVISIONS and new.status not in CORRECTIONS:
+        return "was-corrected"  # what was corrected may come late, with a later moment than its correction
     if new.status == _WITHDRAWN or new.status not in CORRECTIONS or known.status not in CORRECTIONS:
         return None
     if new.issued_at and known.issued_at and known.issued_at - new.issued_at > _JITTER:
