@@ -65,7 +65,9 @@ def link_item(
     if directory.cadre(cadre) is None:
         raise UsageError("inbox.no_cadre", cadre=cadre)
     lineage = _lineage_of(store, item, replaces, cadre)
-    plan = _plan(store, item, lineage, directory, cadre=cadre, referral=referral, despite=despite)
+    plan = _plan(
+        store, item, lineage, directory, cadre=cadre, referral=referral, despite=despite, replaces=replaces
+    )
     settle = partial(
         settle_item, store=store, directory=directory, records=records, now=now, by=by, despite=plan.against
     )
@@ -75,11 +77,11 @@ def link_item(
         unchanged()
         store.join_lineage(connection, item, lineage)
         versions = store.lineage_versions(connection, lineage)
-        if version_that_holds(item, versions).id != plan.newest.id:
+        if _holding(item, versions, replaces).id != plan.newest.id:
             raise Outdated("operation.outdated")  # another came this very moment
         for key in _keys_elsewhere((*former, *versions), lineage, plan.match):
             records.take_back(key, connection=connection)
-        held = plan.newest.state in ("applied", "linked")
+        held = plan.newest.state in ("applied", "linked") or (bool(replaces) and plan.newest.id == item.id)
         state = settle(connection, item=plan.newest, versions=versions, match=plan.match, holds=held)
         if state != "linked":
             raise UsageError("inbox.not_newest", item=item_id)
@@ -114,9 +116,10 @@ def _plan(
     cadre: str,
     referral: str | None,
     despite: bool,
+    replaces: int | None,
 ) -> _Plan:
     reading = _uncontradicted(store, item, directory, cadre, despite=despite)
-    newest = version_that_holds(item, list(reversed(store.of_lineage(lineage))))
+    newest = _holding(item, list(reversed(store.of_lineage(lineage))), replaces)
     referral = referral or named_referral(reading, item, cadre)
     if newest.id != item.id:
         reading = _uncontradicted(store, newest, directory, cadre, despite=despite)
@@ -127,6 +130,14 @@ def _plan(
     match = CertainMatch(cadre, (referral,) if referral else ())
     members = members_to_link(store, newest, reading, directory, match=match, despite=against)
     return _Plan(newest, match, against, members)
+
+
+def _holding(item: InboxItem, versions: Sequence[InboxItem], replaces: int | None) -> InboxItem:
+    """The version that goes into the record: the item itself where a person says that it replaces just that
+    one, whatever the two say of their order.
+    """
+    newest = version_that_holds(item, versions)
+    return item if newest.id == replaces else newest
 
 
 def _check_referral(item: InboxItem, referral: str | None, cadre: str, directory: ReferenceDirectory) -> None:
@@ -193,6 +204,8 @@ def _lineage_of(store: InboxStore, item: InboxItem, replaces: int | None, cadre:
     if replaces is None:
         return item.lineage
     other = _linkable_item(store, replaces)
+    if other.id == item.id:
+        raise UsageError("inbox.no_version", item=item.id, other=replaces)
     if (other.hospital, other.type, other.cadre or cadre) != (item.hospital, item.type, cadre):
         raise UsageError("inbox.no_version", item=item.id, other=replaces)
     return other.lineage

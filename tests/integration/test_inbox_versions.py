@@ -308,6 +308,20 @@ def test_the_order_of_two(
         assert held(centre) == [(second[0], "second")]
 
 
+def test_what_a_person_says_replaces_another_is_in_the_record_then(centre: Centre) -> None:
+    """The correction came first, and what it corrects has the later moment."""
+    correction = centre.send(report("corrected", issued=NINE, conclusion="correction"), "r1")
+    late = centre.send(report(issued=TWELVE, conclusion="superseded"), "r1")
+    assert late.reasons == ("was-corrected",)
+    centre.link(late.id, "CB-1", "GT-1")
+    assert held(centre) == [("final", "superseded")]
+    assert centre.link(correction.id, "CB-1", "GT-1", replaces=late.id) == "linked"
+    assert held(centre) == [("corrected", "correction")]
+    with pytest.raises(UsageError):
+        centre.link(correction.id, "CB-1", "GT-1", replaces=correction.id)
+    assert held(centre) == [("corrected", "correction")]
+
+
 def test_a_withdrawal_that_waits_is_not_overtaken_by_what_it_withdraws(centre: Centre) -> None:
     centre.send(report(), "r1")
     withdrawal = report("entered-in-error", issued=None, subject={**SUBJECT, "display": "Trần Thị Bình"})
