@@ -1,7 +1,5 @@
 """The public keys of hospitals' clients: a JWKS (RFC 7517) from a file, or from the hospital's own URL."""
 
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,84 +8,42 @@ import orjson
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
-__all__ = ["ClientKeys", "KeySource", "KeysUnavailable", "key_set_of"]
+from adapter.authorization.remote_documents import KeysUnavailable, RemoteDocuments
+
+__all__ = ["ClientKeys", "key_set_of"]
 
 _MAX_BYTES: Final = 100_000  # of a file
 _MAX_KEYS: Final = 50
 _MIN_RSA_BITS: Final = 2048
-_KEPT: Final = 300.0  # seconds that keys from a URL are believed
-_AGAIN: Final = 30.0  # seconds between two fetches, whoever asks for a key that is not there
-
-Fetch = Callable[[str], object]  # the JSON at a URL, or KeysUnavailable
-
-
-class KeysUnavailable(Exception):
-    """The keys cannot be read: `why` is a word for the log, nothing that was in them."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
-class KeySource:
-    """Where a client's keys are: one of the two."""
+class _KeyFile:
+    """What was read of a file, and how the file was then."""
 
-    file: Path | None = None
-    url: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
     keys: KeySet
-    at: float
-    stamp: object  # of the file
+    stamp: tuple[int, int]
 
 
 class ClientKeys:
-    """The key sets, kept for a while. A key that is not among them is looked for once more, so that a client
-    may rotate its keys without telling anybody; what cannot be fetched leaves the last ones in force.
-
-    Any number of threads may ask. `clock` counts seconds and never goes back.
+    """The key sets of clients. A client may change its keys without telling anybody: a key that is not there
+    is looked for anew, and so is a file that changed.
     """
 
-    def __init__(self, clock: Callable[[], float], fetch: Fetch) -> None:
-        self._clock = clock
-        self._fetch = fetch
-        self._lock = threading.Lock()
-        self._kept: dict[KeySource, _Kept] = {}
-        self._tried: dict[KeySource, float] = {}
+    def __init__(self, documents: RemoteDocuments) -> None:
+        self._documents = documents
+        self._files: dict[Path, _KeyFile] = {}
 
-    def keys(self, source: KeySource, key_id: str) -> KeySet:
+    def at_url(self, url: str, key_id: str) -> KeySet:
         """The keys there, with `key_id` among them if it can be had. Raises KeysUnavailable."""
-        if source.file is not None:
-            return self._of_file(source, source.file)
-        with self._lock:
-            kept, now = self._kept.get(source), self._clock()
-            fresh = (
-                kept is not None and now - kept.at < _KEPT and any(k.kid == key_id for k in kept.keys.keys)
-            )
-            wait = now - self._tried.get(source, -_AGAIN) < _AGAIN
-            if kept is not None and (fresh or wait):
-                return kept.keys
-            if wait:
-                raise KeysUnavailable("unreachable")
-            self._tried[source] = now
-        try:
-            found = key_set_of(self._fetch(str(source.url)))
-        except KeysUnavailable:
-            if kept is None:
-                raise
-            return kept.keys
-        with self._lock:
-            self._kept[source] = _Kept(found, now, None)
-        return found
+        return self._documents.get(url, key_set_of, lambda keys: any(key.kid == key_id for key in keys.keys))
 
-    def _of_file(self, source: KeySource, file: Path) -> KeySet:
+    def in_file(self, file: Path) -> KeySet:
+        """The keys in a file. Raises KeysUnavailable."""
         try:
             status = file.stat()
             stamp = (status.st_mtime_ns, status.st_size)
-            kept = self._kept.get(source)
+            kept = self._files.get(file)
             if kept is not None and kept.stamp == stamp:
                 return kept.keys
             if status.st_size > _MAX_BYTES:
@@ -98,12 +54,8 @@ class ClientKeys:
         except ValueError:
             raise KeysUnavailable("not-jwks") from None
         found = key_set_of(content)
-        self._kept[source] = _Kept(found, 0.0, stamp)
+        self._files[file] = _KeyFile(found, stamp)
         return found
-
-
-def _has(keys: KeySet, key_id: str) -> bool:
-    return any(key.kid == key_id for key in keys.keys)
 
 
 def key_set_of(content: object) -> KeySet:

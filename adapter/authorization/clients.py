@@ -23,16 +23,15 @@ from adapter.authorization.client_assertion import (
     verify_assertion,
 )
 from adapter.authorization.client_certificate import certificate_fingerprint
-from adapter.authorization.client_keys import ClientKeys, Fetch, KeySource, KeysUnavailable
+from adapter.authorization.client_keys import ClientKeys
 from adapter.authorization.outside_tokens import jwks_url_of, outside_holder, said_issuer
+from adapter.authorization.remote_documents import DocumentFetch, KeysUnavailable, RemoteDocuments
 from adapter.authorization.scopes import ALL_SCOPES, Scope, granted_scopes, parse_scopes, written_scopes
-from adapter.bounded_cache import BoundedCache
 from adapter.settings.client import ClientRegistration
 
 __all__ = ["GrantedToken", "HospitalClients", "ScopeRefused"]
 
 _DISCOVERY: Final = "/.well-known/openid-configuration"
-_AGAIN: Final = 30.0  # seconds between two looks for where an issuer's keys are
 
 
 class ScopeRefused(Exception):
@@ -61,21 +60,20 @@ class HospitalClients:
         token_url: str | None,
         monotonic: Callable[[], float],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        fetch: Fetch,
+        fetch: DocumentFetch,
     ) -> None:
         self.token_url = token_url
         self._engine = engine
         self._registrations = dict(registrations)
         self._folder = folder
-        self._keys = ClientKeys(monotonic, fetch)
-        self._fetch = fetch
+        self._documents = RemoteDocuments(monotonic, fetch)
+        self._keys = ClientKeys(self._documents)
         self._clock = clock
-        self._monotonic = monotonic
-        self._key_urls: BoundedCache[str, str] = BoundedCache(100)  # of outside issuers
-        self._asked: dict[str, float] = {}  # when each issuer of the settings was asked last
 
     def grant(self, assertion: str, scope: str) -> GrantedToken:
-        """A token for who proves to be a hospital's client. Raises AssertionRefused and ScopeRefused."""
+        """A token for who proves to be a hospital's client. Raises AssertionRefused, ScopeRefused, and
+        KeysUnavailable while its keys cannot be fetched.
+        """
         hospital = claimed_client(assertion)
         registration = self._registrations.get(hospital)
         if registration is None or self.token_url is None:
@@ -100,23 +98,32 @@ class HospitalClients:
         return GrantedToken(token, written_scopes(scopes))
 
     def _keys_of(self, registration: ClientRegistration, key_id: str) -> KeySet:
-        file, url = registration.jwks_file, registration.jwks_url
-        if file is None and url is None:
-            raise AssertionRefused("no-keys-registered")
         try:
-            return self._keys.keys(KeySource(self._folder / file if file else None, url), key_id)
+            if registration.jwks_file is not None:
+                return self._keys.in_file(self._folder / registration.jwks_file)
+            if registration.jwks_url is not None:
+                return self._keys.at_url(registration.jwks_url, key_id)
         except KeysUnavailable as error:
+            if error.is_transient:
+                raise
             raise AssertionRefused(f"keys-{error.why}") from None
+        raise AssertionRefused("no-keys-registered")
 
     def holder_of(self, token: str) -> TokenHolder | None:
-        """Whose access token this is: one of ours, or of an issuer that a hospital has its tokens from."""
+        """Whose access token this is: one of ours, or of an issuer that a hospital has its tokens from.
+        Raises KeysUnavailable while that issuer's keys cannot be fetched.
+        """
         if token.startswith(ACCESS_TOKEN_PREFIX):
             return holder_of_token(self._engine, token, self._clock())
         if token.count(".") != 2 or not any(one.issuer for one in self._registrations.values()):
             return None
         try:
             return self._of_outside(token)
-        except (AssertionRefused, KeysUnavailable):
+        except AssertionRefused:
+            return None
+        except KeysUnavailable as error:
+            if error.is_transient:
+                raise
             return None
 
     def _of_outside(self, token: str) -> TokenHolder:
@@ -128,26 +135,13 @@ class HospitalClients:
         }
         if not clients:
             raise AssertionRefused("unknown-issuer")  # before anything is fetched from where a stranger says
-        url = self._key_url_of(issuer)
+        discovery = issuer.rstrip("/") + _DISCOVERY
+        url = self._documents.get(discovery, lambda said: jwks_url_of(said, issuer))
         allowed = {hospital: one.scopes for hospital, one in self._registrations.items()}
-        keys = self._keys.keys(KeySource(url=url), key_id)
+        keys = self._keys.at_url(url, key_id)
         return TokenHolder(
             *outside_holder(token, keys, clients=clients, allowed=allowed, now=self._clock().timestamp())
         )
-
-    def _key_url_of(self, issuer: str) -> str:
-        """Where its keys are; asked of itself once, and while it does not answer only now and then, since
-        whoever sends a made-up token of this issuer has us ask.
-        """
-        url = self._key_urls.get(issuer)
-        if url is not None:
-            return url
-        now = self._monotonic()
-        if now - self._asked.get(issuer, -_AGAIN) < _AGAIN:
-            raise KeysUnavailable("unreachable")
-        self._asked[issuer] = now
-        found = jwks_url_of(self._fetch(issuer.rstrip("/") + _DISCOVERY), issuer)
-        return self._key_urls.put(issuer, found)
 
     def holder_of_certificate(self, header: str) -> TokenHolder | None:
         """Whose certificate a trusted proxy says that it was shown."""

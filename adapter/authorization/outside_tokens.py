@@ -11,7 +11,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from adapter.authorization.client_assertion import AssertionRefused, unproved
+from adapter.authorization.remote_documents import KeysUnavailable
 from adapter.authorization.scopes import Scope, granted_scopes, parse_scopes
+from adapter.settings.client import is_safe_url
 
 __all__ = ["OUTSIDE_ALGORITHMS", "jwks_url_of", "outside_holder", "said_issuer"]
 
@@ -34,12 +36,14 @@ def said_issuer(token: str) -> tuple[str, str]:
 
 
 def jwks_url_of(discovered: object, issuer: str) -> str:
-    """Where an issuer's keys are, by what it says of itself. Raises AssertionRefused when it is another's."""
+    """Where an issuer's keys are, by what it says of itself. Raises KeysUnavailable when that is another's,
+    or a place from which anybody on the way could hand us keys.
+    """
     if isinstance(discovered, dict) and discovered.get("issuer") == issuer:
         url = discovered.get("jwks_uri")
-        if isinstance(url, str):
+        if isinstance(url, str) and is_safe_url(url):
             return url
-    raise AssertionRefused("discovery")
+    raise KeysUnavailable("discovery")
 
 
 def outside_holder(

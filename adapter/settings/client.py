@@ -9,15 +9,19 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from adapter.settings.secrets import SecretRef
 from adapter.texts import say
 
-__all__ = ["ClientRegistration", "OutsideIssuer", "ProxySettings"]
+__all__ = ["ClientRegistration", "OutsideIssuer", "ProxySettings", "is_safe_url"]
 
 _LOOPBACK = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/|$)")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
-def _is_safe_url(value: str) -> str:
-    """HTTPS; without it whoever is on the way could hand us keys of their own."""
-    if not re.fullmatch(r"https://\S+", value) and not _LOOPBACK.match(value):
+def is_safe_url(value: str) -> bool:
+    """HTTPS, or this machine: elsewhere whoever is on the way could hand us keys of their own."""
+    return bool(re.fullmatch(r"https://\S+", value) or _LOOPBACK.match(value))
+
+
+def _must_be_safe(value: str) -> str:
+    if not is_safe_url(value):
         raise ValueError(say("settings.not_https", value=value))
     return value
 
@@ -36,7 +40,7 @@ class OutsideIssuer(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    url: Annotated[str, AfterValidator(_is_safe_url)]
+    url: Annotated[str, AfterValidator(_must_be_safe)]
     client_id: str = Field(min_length=1)
     audience: str = Field(min_length=1)
 
@@ -47,7 +51,7 @@ class ClientRegistration(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     jwks_file: Path | None = None  # its public keys, relative to the settings file
-    jwks_url: Annotated[str, AfterValidator(_is_safe_url)] | None = None
+    jwks_url: Annotated[str, AfterValidator(_must_be_safe)] | None = None
     scopes: str = "system/*.cruds"  # the most that it is given
     issuer: OutsideIssuer | None = None
     certificates: tuple[Annotated[str, AfterValidator(_is_fingerprint)], ...] = ()  # SHA-256, hexadecimal

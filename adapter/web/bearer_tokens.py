@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from adapter.authorization.access_tokens import TokenHolder
 from adapter.authorization.clients import HospitalClients
+from adapter.authorization.remote_documents import KEYS_AWAY_SECONDS, KeysUnavailable
 from adapter.authorization.scopes import Scope
 from adapter.hospital_tokens import hospital_of_token
 from adapter.repository.interaction_errors import interaction_error
@@ -75,7 +76,10 @@ def bearer_authentication(
         hospital = hospital_of_token(engine, token, datetime.now(UTC))
         if hospital is not None:
             return hospital, None
-        return _held(clients.holder_of(token) if clients is not None else None)
+        try:
+            return _held(clients.holder_of(token) if clients is not None else None)
+        except KeysUnavailable:  # its token may be good: whoever is told 401 gives up
+            raise interaction_error(503, "transient", "keys_away", retry_after=KEYS_AWAY_SECONDS) from None
 
     def _of_certificate(shown: str) -> _Holder | None:
         return _held(clients.holder_of_certificate(shown) if clients is not None else None)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from adapter.authorization.access_tokens import LIFETIME
 from adapter.authorization.client_assertion import ALGORITHMS, AssertionRefused
 from adapter.authorization.clients import HospitalClients, ScopeRefused
+from adapter.authorization.remote_documents import KEYS_AWAY_SECONDS, KeysUnavailable
 from adapter.fhir.codec import dumps
 from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.request_limits import RequestLimits
@@ -82,6 +83,11 @@ def _token(request: Request, clients: HospitalClients, body: bytes) -> Response:
         answer = _refused(429 if seconds else 401, "invalid_client", "oauth_client", why=error.why)
         if seconds:
             answer.headers["Retry-After"] = str(seconds)
+        return answer
+    except KeysUnavailable as error:
+        _log.warning("web.keys_away", why=error.why)
+        answer = _refused(503, "temporarily_unavailable", "keys_away", retry_after=KEYS_AWAY_SECONDS)
+        answer.headers["Retry-After"] = str(KEYS_AWAY_SECONDS)
         return answer
     except ScopeRefused:
         return _refused(400, "invalid_scope", "oauth_scope")

@@ -19,7 +19,7 @@ from adapter import audit
 from adapter.authorization.access_tokens import access_token, used_assertion
 from adapter.authorization.clients import HospitalClients
 from adapter.database import read_transaction
-from adapter.delivery.http.json_document import fetch_json
+from adapter.pipeline.inbound.hospital_clients import fetch_keys
 from adapter.settings.client import ClientRegistration, OutsideIssuer
 from adapter.testing import ManualClock, serving
 from adapter.web.app import endpoint_app
@@ -72,7 +72,7 @@ def base(engine: Engine, clock: ManualClock, tmp_path: Path, issuer: str) -> Ite
         token_url=TOKEN_URL,
         monotonic=clock.uptime,
         clock=clock,
-        fetch=fetch_json,
+        fetch=fetch_keys,
     )
     app = endpoint_app(
         engine,
@@ -312,3 +312,35 @@ def test_another_issuers_token_and_a_proxys_certificate(base: str, clock: Manual
         {"X-Proxy-Secret": "the proxy's secret"},
     ):
         assert plainly.get(f"{base}/fhir/DiagnosticReport", headers=nobody).status_code == 401
+
+
+def test_while_keys_cannot_be_fetched_nobody_is_told_to_give_up(
+    engine: Engine, clock: ManualClock, tmp_path: Path
+) -> None:
+    """The hospital's own server, or its issuer's, is down: a sender tries again after 503, not after 401."""
+    away = "http://127.0.0.1:9"
+    outside = OutsideIssuer(url=away, client_id="their-client", audience="cadre")
+    clients = HospitalClients(
+        engine,
+        {
+            "bv-tinh": ClientRegistration(jwks_url=f"{away}/jwks"),
+            "bv-noi": ClientRegistration(issuer=outside),
+        },
+        folder=tmp_path,
+        token_url=TOKEN_URL,
+        monotonic=clock.uptime,
+        clock=clock,
+        fetch=fetch_keys,
+    )
+    hospitals = {"bv-tinh", "bv-noi"}
+    app = endpoint_app(engine, on_change=lambda _, change: None, hospitals=hospitals, clients=clients)
+    claims = {"iss": away, "client_id": "their-client", "aud": "cadre", "exp": int(clock().timestamp()) + 60}
+    theirs = jwt.encode({"alg": "ES384", "kid": "k1"}, claims, KEY, algorithms=["ES384"])
+    with serving(app) as base:
+        for number in range(10):  # however often: none of it counts as a wrong login
+            refused = ask(base, assertion(clock, str(number)))
+            assert (refused.status_code, refused.json()["error"]) == (503, "temporarily_unavailable")
+            assert refused.headers["retry-after"] == "30"
+            read = plainly.get(f"{base}/fhir/DiagnosticReport", headers={"Authorization": f"Bearer {theirs}"})
+            assert (read.status_code, read.headers["retry-after"]) == (503, "30")
+            assert read.json()["issue"][0]["code"] == "transient"

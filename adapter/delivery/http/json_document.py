@@ -3,41 +3,52 @@
 from typing import Final
 
 import httpx
-import orjson
+
+from adapter.delivery.http.answer_body import (
+    ACCEPTED_ENCODING,
+    AnswerTooLarge,
+    LayeredAnswer,
+    parse_answer,
+    read_answer,
+)
+from adapter.delivery.http.authentication import tls_context
+from adapter.delivery.http.connection import deadline, track_connections
 
 __all__ = ["DocumentUnavailable", "fetch_json"]
 
 _MAX_BYTES: Final = 100_000
-_TIMEOUT: Final = 10.0  # seconds
+_TIMEOUT: Final = 5.0  # seconds; the whole of it may take twice as long
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": ACCEPTED_ENCODING}
 
 
 class DocumentUnavailable(Exception):
-    """It cannot be had: `why` is a word for the log, nothing that was in it."""
+    """It cannot be had: `why` is a word for the log, nothing that was in it. With `is_transient` nobody
+    answers there just now.
+    """
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, *, is_transient: bool = False) -> None:
         super().__init__(why)
         self.why = why
+        self.is_transient = is_transient
 
 
 def fetch_json(url: str) -> object:
-    """The JSON there: so many bytes at most, as they come, and no redirect followed. Raises
-    DocumentUnavailable.
-    """
-    content = b""
+    """The JSON there, within bounds, and no redirect followed. Raises DocumentUnavailable."""
     try:
         with (
-            httpx.Client(timeout=_TIMEOUT, follow_redirects=False) as client,
-            client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
+            deadline(2 * _TIMEOUT),  # a byte at a time would hold everybody up
+            httpx.Client(verify=tls_context(), timeout=_TIMEOUT) as client,
         ):
-            if response.status_code != 200:
-                raise DocumentUnavailable(f"status-{response.status_code}")
-            for part in response.iter_raw():
-                content += part
-                if len(content) > _MAX_BYTES:
-                    raise DocumentUnavailable("too-large")
-    except (httpx.HTTPError, httpx.InvalidURL):
-        raise DocumentUnavailable("unreachable") from None
-    try:
-        return orjson.loads(content)
-    except ValueError:
-        raise DocumentUnavailable("not-json") from None
+            track_connections(client)
+            with client.stream("GET", url, headers=_HEADERS) as answer:
+                status = answer.status_code
+                if status != 200:
+                    raise DocumentUnavailable(f"status-{status}", is_transient=status == 429 or status >= 500)
+                found = parse_answer(read_answer(answer, _MAX_BYTES))
+    except (AnswerTooLarge, LayeredAnswer, httpx.DecodingError):
+        raise DocumentUnavailable("unreadable") from None
+    except (httpx.HTTPError, httpx.InvalidURL, OSError):  # OSError: whom TLS trusts cannot be read
+        raise DocumentUnavailable("unreachable", is_transient=True) from None
+    if found is None:
+        raise DocumentUnavailable("not-json")
+    return found

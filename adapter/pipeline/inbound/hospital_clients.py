@@ -2,12 +2,12 @@
 
 import time
 
-from adapter.authorization.client_keys import KeysUnavailable
 from adapter.authorization.clients import HospitalClients
+from adapter.authorization.remote_documents import KeysUnavailable
 from adapter.delivery.http.json_document import DocumentUnavailable, fetch_json
 from adapter.pipeline.application import Adapter
 
-__all__ = ["hospital_clients"]
+__all__ = ["fetch_keys", "hospital_clients"]
 
 
 def hospital_clients(adapter: Adapter, token_url: str | None) -> HospitalClients:
@@ -19,12 +19,13 @@ def hospital_clients(adapter: Adapter, token_url: str | None) -> HospitalClients
         folder=settings.folder,
         token_url=token_url,
         monotonic=time.monotonic,
-        fetch=_fetch,
+        fetch=fetch_keys,
     )
 
 
-def _fetch(url: str) -> object:
+def fetch_keys(url: str) -> object:
+    """The JSON at a URL of a client. Raises KeysUnavailable."""
     try:
         return fetch_json(url)
     except DocumentUnavailable as error:
-        raise KeysUnavailable(error.why) from None
+        raise KeysUnavailable(error.why, is_transient=error.is_transient) from None
