@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from adapter.pipeline.application import Adapter
 from adapter.settings import HospitalSettings, Settings
 from adapter.settings.client import ClientRegistration, OutsideIssuer
 from adapter.testing import serving
+from adapter.texts import set_language
 from adapter.web.endpoint import adapter_endpoint
 
 BASE = "https://adapter.centre.example/fhir"
@@ -40,9 +42,16 @@ def centre(tmp_path: Path, public_url: str | None = BASE) -> Settings:
     return Settings(identity_key=f"file:{key}", hospitals={"bv-tinh": HOSPITAL}, public_url=public_url)
 
 
-@pytest.mark.parametrize("lang", ["en", "vi"])
-def test_the_sheet_says_all_and_no_secret(tmp_path: Path, lang: str) -> None:
-    sheet, check = write_onboarding(centre(tmp_path), HOSPITAL, tmp_path / "out", lang)
+@pytest.fixture(params=["en", "vi"])
+def lang(request: pytest.FixtureRequest) -> Iterator[str]:
+    set_language(request.param)
+    yield request.param
+    set_language("en")
+
+
+@pytest.mark.usefixtures("lang")
+def test_the_sheet_says_all_and_no_secret(tmp_path: Path) -> None:
+    sheet, check = write_onboarding(centre(tmp_path), HOSPITAL, tmp_path / "out")
     said = sheet.read_text("utf-8")
     for fact in (
         BASE,
@@ -57,22 +66,20 @@ def test_the_sheet_says_all_and_no_secret(tmp_path: Path, lang: str) -> None:
     assert os.access(check, os.X_OK)
     assert "0123456789abcdef" not in said
     with pytest.raises(UsageError):  # what a person may have written into it stays
-        write_onboarding(centre(tmp_path), HOSPITAL, tmp_path / "out", lang)
+        write_onboarding(centre(tmp_path), HOSPITAL, tmp_path / "out")
 
 
 def test_without_an_address_there_is_nothing_to_give(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
-        write_onboarding(centre(tmp_path, None), HOSPITAL, tmp_path / "out", "en")
+        write_onboarding(centre(tmp_path, None), HOSPITAL, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the script needs curl")
-@pytest.mark.parametrize("lang", ["en", "vi"])
-def test_the_script_finds_all_as_it_should_be_and_says_what_is_not(
-    tmp_path: Path, engine: Engine, lang: str
-) -> None:
+@pytest.mark.usefixtures("lang")
+def test_the_script_finds_all_as_it_should_be_and_says_what_is_not(tmp_path: Path, engine: Engine) -> None:
     settings = centre(tmp_path)
-    _, check = write_onboarding(settings, HOSPITAL, tmp_path / "out", lang)
+    _, check = write_onboarding(settings, HOSPITAL, tmp_path / "out")
     token = issue_token(engine, "bv-tinh", datetime.now(UTC), by="test")
 
     def run(base: str, token: str) -> "subprocess.CompletedProcess[str]":
@@ -96,3 +103,18 @@ def test_the_script_finds_all_as_it_should_be_and_says_what_is_not(
     nobody = run("http://127.0.0.1:9", token)
     assert (nobody.returncode, nobody.stdout.count("✗")) == (1, 9)
     assert run("", "").returncode == 2
+
+
+@pytest.mark.skipif(shutil.which("sh") is None, reason="no shell")
+def test_what_the_settings_say_is_no_more_than_words_of_the_script(tmp_path: Path) -> None:
+    """A hospital runs it on its own machine."""
+    mark = tmp_path / "ran"
+    odd = f"x'; touch {mark}; '$(touch {mark})`touch {mark}`"
+    settings = centre(tmp_path, f"https://centre.example/{odd}/fhir")
+    settings = settings.model_copy(
+        update={"centre": settings.centre.model_copy(update={"name": f"x\ntouch {mark}"})}
+    )
+    _, check = write_onboarding(settings, HOSPITAL, tmp_path / "out")
+    environment = {**os.environ, "TOKEN": "x", "PATH": os.environ["PATH"], "BASE": ""}
+    subprocess.run(["sh", check], env=environment, capture_output=True, check=False, timeout=60)
+    assert not mark.exists()

@@ -10,7 +10,7 @@ from adapter.cli.commands import hospital_server
 from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating, settings_of
 from adapter.cli.terminal.output import emit, moment, rows, table
-from adapter.texts import catalogue, current_language, say, write_line
+from adapter.texts import catalogue, say, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,10 +72,7 @@ def hospital_onboard(
 
     settings = settings_of(context)
     hospital = settings.hospital(name)
-    written = [
-        str(file)
-        for file in write_onboarding(settings, hospital, out or Path("onboarding") / name, current_language())
-    ]
+    written = [str(file) for file in write_onboarding(settings, hospital, out or Path("onboarding") / name)]
     done = say("hospital.onboard_done", files=", ".join(written), hospital=hospital.display, name=name)
     emit({"hospital": name, "files": written}, as_json, lambda out: out.print(done))
 
