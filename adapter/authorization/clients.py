@@ -29,13 +29,19 @@ from adapter.authorization.remote_documents import DocumentFetch, KeysUnavailabl
 from adapter.authorization.scopes import ALL_SCOPES, Scope, granted_scopes, parse_scopes, written_scopes
 from adapter.settings.client import ClientRegistration
 
-__all__ = ["GrantedToken", "HospitalClients", "ScopeRefused"]
+__all__ = ["TOKEN_PATH", "GrantedToken", "HospitalClients", "ScopeRefused", "token_url"]
 
+TOKEN_PATH: Final = "/auth/token"  # noqa: S105 - a path
 _DISCOVERY: Final = "/.well-known/openid-configuration"
 
 
 class ScopeRefused(Exception):
     """Nothing of the scopes that were asked for can be given."""
+
+
+def token_url(public_url: str) -> str:
+    """Our token endpoint as clients see it, by the base of `/fhir` as they see that."""
+    return public_url.rstrip("/").removesuffix("/fhir") + TOKEN_PATH
 
 
 @dataclass(frozen=True, slots=True)

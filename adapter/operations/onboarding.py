@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from adapter.authorization.clients import token_url
 from adapter.errors import UsageError
 from adapter.settings import HospitalSettings, Settings
 from adapter.texts import current_language, say
@@ -55,7 +56,7 @@ def _filled(template: str, words: Mapping[str, str]) -> str:
 def _facts(settings: Settings, hospital: HospitalSettings, base: str) -> dict[str, str]:
     return {
         "BASE": base,
-        "TOKEN_URL": f"{base.removesuffix('/fhir')}/auth/token",
+        "TOKEN_URL": token_url(base),
         "NAME": hospital.name,
         "DISPLAY": hospital.display,
         "CENTRE": settings.centre.name,

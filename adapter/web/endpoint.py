@@ -19,7 +19,6 @@ from adapter.settings import Settings
 from adapter.web.app import endpoint_of
 from adapter.web.bearer_tokens import TrustedProxy
 from adapter.web.fair_turns import HospitalShare
-from adapter.web.token_endpoint import token_url
 
 __all__ = ["adapter_endpoint", "running_endpoint"]
 
@@ -60,7 +59,7 @@ def adapter_endpoint(adapter: Adapter, after_receive: Callable[[], None] | None 
         after_receive=after_receive,
         on_refused=on_refused,
         hospitals=settings.hospitals,
-        clients=hospital_clients(adapter, token_url(settings.public_url)),
+        clients=hospital_clients(adapter),
         proxy=_proxy(settings),
         share_of=lambda name: _share(settings, name),
         public_url=settings.public_url,

@@ -1,6 +1,5 @@
 """Request bodies: read within a limit, unpacked within the same limit, parsed strictly."""
 
-import zlib
 from typing import Final, Literal
 
 from fastapi import Request
@@ -12,13 +11,13 @@ from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.request_limits import RequestLimits, over_limit, require_fitting_size
 from adapter.repository.strict_json import BadNumberError, parse_json, parse_number, require_printable
 from adapter.texts import say
+from adapter.unpacking import GZIP, BadPackingError, BoundedUnpacker, UnpackedTooLongError
 
 __all__ = ["parse_resource", "parse_xml", "read_body"]
 
 # A sender that is cut off in the middle sees a broken connection instead of our answer, so a body
 # that is a little too long is read to its end and thrown away.
 _PATIENCE: Final = 4
-_MOST_MEMBERS: Final = 1000  # of one gzip stream
 _TAGS_OF_A_VALUE: Final = 4  # of XML: opened and closed, and as many in the narrative
 
 
@@ -27,23 +26,28 @@ async def read_body(request: Request, limits: RequestLimits) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limits.max_bytes * _PATIENCE:
         raise _too_long(limits, int(declared), hang_up=True)
-    unpack = _unpacker(request.headers.get("content-encoding", "identity"))
+    unpacker = _unpacker(request.headers.get("content-encoding", "identity"), limits)
     body = bytearray()
-    received = 0
+    received, is_too_long = 0, False
     try:
         async for chunk in request.stream():
             received += len(chunk)
             if received > limits.max_bytes * _PATIENCE:
                 raise _too_long(limits, received, hang_up=True)
-            if len(body) <= limits.max_bytes:
-                body += (
-                    chunk if unpack is None else _unpacked(unpack, chunk, limits.max_bytes - len(body) + 1)
-                )
+            if is_too_long:
+                continue
+            try:
+                body += chunk if unpacker is None else unpacker.unpack(chunk)
+                is_too_long = len(body) > limits.max_bytes
+            except UnpackedTooLongError:
+                is_too_long = True
     except ClientDisconnect:
         raise interaction_error(408, "timeout", "ended_early", hang_up=True) from None
-    if len(body) > limits.max_bytes:
-        raise _too_long(limits, len(body), hang_up=False)
-    if unpack is not None and not unpack.eof:
+    except BadPackingError:
+        raise interaction_error(400, "structure", "bad_gzip") from None
+    if is_too_long:
+        raise _too_long(limits, max(len(body), limits.max_bytes + 1), hang_up=False)
+    if unpacker is not None and not unpacker.is_whole:
         raise interaction_error(400, "structure", "bad_gzip")
     return bytes(body)
 
@@ -54,47 +58,13 @@ def _too_long(limits: RequestLimits, sent: int, *, hang_up: bool) -> Exception:
     return error
 
 
-def _unpacker(encoding: str) -> "_Gunzip | None":
+def _unpacker(encoding: str, limits: RequestLimits) -> BoundedUnpacker | None:
     encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
         return None
     if encoding not in ("gzip", "x-gzip"):
         raise interaction_error(415, "not-supported", "content_encoding")
-    return _Gunzip()
-
-
-class _Gunzip:
-    """Unpacks a stream of gzip, of as many members as a sender writes (RFC 1952, 2.2), up to a limit: each
-    costs more to begin than it takes to send.
-    """
-
-    def __init__(self) -> None:
-        self._member = zlib.decompressobj(wbits=31)
-        self._members = 1
-
-    @property
-    def eof(self) -> bool:
-        """Whether the last member is whole."""
-        return self._member.eof
-
-    def decompress(self, chunk: bytes, limit: int) -> bytes:
-        """At most `limit` bytes; what is left of the chunk then is lost. Raises zlib.error."""
-        found = bytearray()
-        while chunk and len(found) < limit:
-            if self._member.eof:
-                if self._members >= _MOST_MEMBERS:
-                    raise zlib.error("too many members")
-                self._member, self._members = zlib.decompressobj(wbits=31), self._members + 1
-            found += self._member.decompress(chunk, limit - len(found))
-            chunk = self._member.unused_data
-        return bytes(found)
-
-
-def _unpacked(unpack: _Gunzip, chunk: bytes, limit: int) -> bytes:
-    try:
-        return unpack.decompress(chunk, limit)
-    except zlib.error:
-        raise interaction_error(400, "structure", "bad_gzip") from None
+    return BoundedUnpacker(GZIP, limits.max_bytes)
 
 
 def parse_resource(body: bytes, limits: RequestLimits, *, form: Literal["json", "xml"] = "json") -> Resource:

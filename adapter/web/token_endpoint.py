@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from adapter.authorization.access_tokens import LIFETIME
 from adapter.authorization.client_assertion import ALGORITHMS, AssertionRefused
-from adapter.authorization.clients import HospitalClients, ScopeRefused
+from adapter.authorization.clients import TOKEN_PATH, HospitalClients, ScopeRefused
 from adapter.authorization.remote_documents import KEYS_AWAY_SECONDS, KeysUnavailable
 from adapter.fhir.codec import dumps
 from adapter.repository.interaction_errors import interaction_error
@@ -19,19 +19,13 @@ from adapter.texts import say
 from adapter.web.login_delays import delay_after_wrong_login
 from adapter.web.request_body import read_body
 
-__all__ = ["TOKEN_PATH", "token_routes", "token_url"]
+__all__ = ["token_routes"]
 
-TOKEN_PATH: Final = "/auth/token"  # noqa: S105 - a path
 _ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LIMITS: Final = RequestLimits(max_bytes=20_000)
 _JSON: Final = "application/json"
 
 _log = get_logger("web")
-
-
-def token_url(public_url: str | None) -> str | None:
-    """Our token endpoint as clients see it, where the base of `/fhir` is known."""
-    return None if public_url is None else public_url.rstrip("/").removesuffix("/fhir") + TOKEN_PATH
 
 
 def token_routes(clients: HospitalClients) -> APIRouter:
