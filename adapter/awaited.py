@@ -10,7 +10,19 @@ from collections.abc import Collection, Iterable
 from hashlib import blake2b
 from itertools import islice
 
-from sqlalchemy import BigInteger, Column, Connection, Index, Integer, String, Table, delete, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    String,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+)
 
 from adapter.database import insert_rows, metadata
 
@@ -49,6 +61,14 @@ awaited_arrival = Table(
     Column("id", _NUMBER, primary_key=True),
     Column("value", String(32), nullable=False),
     sqlite_autoincrement=True,
+)
+
+
+_NOTE = insert(awaited_arrival).from_select(  # made once: every write of a record or a result needs it
+    ["value"],
+    select(awaited_name.c.value)
+    .where(awaited_name.c.value.in_(bindparam("names", expanding=True)))
+    .distinct(),
 )
 
 
@@ -111,8 +131,7 @@ def has_arrivals(connection: Connection) -> bool:
 def note_arrivals(connection: Connection, names: Iterable[str]) -> None:
     """Something of these names is written, in this transaction."""
     for chunk in _chunks(dict.fromkeys(names)):
-        wanted = select(awaited_name.c.value).where(awaited_name.c.value.in_(chunk)).distinct()
-        connection.execute(insert(awaited_arrival).from_select(["value"], wanted))
+        connection.execute(_NOTE, {"names": chunk})
 
 
 def take_arrivals(connection: Connection, limit: int) -> list[int]:

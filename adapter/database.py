@@ -8,6 +8,7 @@ write lock at once (BEGIN IMMEDIATE), so two writers queue instead of failing ha
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from pathlib import Path
@@ -54,6 +55,7 @@ __all__ = [
     "read_transaction",
     "refresh_statistics",
     "schema_is_newer",
+    "shared_read_transaction",
     "write_transaction",
 ]
 
@@ -200,12 +202,20 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
     for name, values in columns.items():
         if convert := table.c[name].type.dialect_impl(dialect).bind_processor(dialect):
             columns[name] = list(map(lru_cache(typed=True)(convert), values))  # moments are often the same
-    statement = insert(table).compile(dialect=dialect, column_keys=list(columns))
-    in_order = statement.positiontup
+    statement, in_order = _insert_statement(table, dialect, tuple(columns))
     names = in_order or list(columns)
     found = zip(*(columns[name] for name in names), strict=True)
     parameters = list(found) if in_order else [dict(zip(names, row, strict=True)) for row in found]
-    connection.exec_driver_sql(str(statement), parameters)
+    connection.exec_driver_sql(statement, parameters)
+
+
+@lru_cache(maxsize=256)
+def _insert_statement(
+    table: Table, dialect: Dialect, columns: tuple[str, ...]
+) -> tuple[str, list[str] | None]:
+    """The text, and the columns in the order of its parameters where these have no names."""
+    statement = insert(table).compile(dialect=dialect, column_keys=list(columns))
+    return str(statement), statement.positiontup
 
 
 def is_one_of(connection: Connection, column: Column[str], texts: Iterable[str]) -> ColumnElement[bool]:
@@ -261,8 +271,28 @@ def _rewrite(connection: Connection, table: str) -> None:
 @contextmanager
 def read_transaction(engine: Engine) -> Iterator[Connection]:
     """A transaction that only reads: one consistent snapshot on SQLite."""
+    shared = _shared_reading.get()
+    if shared is not None and shared.engine is engine:
+        yield shared
+        return
     with engine.connect() as connection, connection.begin():
         yield connection
+
+
+@contextmanager
+def shared_read_transaction(engine: Engine) -> Iterator[None]:
+    """Whatever this thread reads in here is read in one transaction: to begin a dozen takes longer than to
+    read a dozen rows. Nothing is to be written in here, and what was begun in here not read on afterwards.
+    """
+    with read_transaction(engine) as connection:
+        token = _shared_reading.set(connection)
+        try:
+            yield
+        finally:
+            _shared_reading.reset(token)
+
+
+_shared_reading: ContextVar[Connection | None] = ContextVar("shared_reading", default=None)
 
 
 def migrate(engine: Engine) -> None:

@@ -18,6 +18,7 @@
     ├── SchemaNewer           a newer adapter has taken the database over         exit 2
     ├── LeaseLost             another worker owns this shipment now               (internal)
     ├── PlanChanged           a newer plan was written for this shipment          (internal)
+    ├── MessageRefused        an HL7 v2 message is refused with its answer        (AE or AR)
     └── FhirError             an interaction is refused with an OperationOutcome  (HTTP status)
 
 An error names a text (`adapter.texts`) and its parameters, so that it can be said in
@@ -35,6 +36,7 @@ __all__ = [
     "ImportRefused",
     "LeaseLost",
     "MappingError",
+    "MessageRefused",
     "Outdated",
     "PlanChanged",
     "PolicyError",
@@ -149,6 +151,18 @@ class PlanChanged(AdapterError):
     """A newer plan was written for the shipment since it was claimed: what was read of it may be
     superseded, so nothing was started. Give it back; it is due at once.
     """
+
+
+class MessageRefused(AdapterError):
+    """An HL7 v2 message is refused: `ack` is its MSA-1 (AE, AR), `condition` a code of table 0357, `where`
+    is where, as ERR-2 has it ("OBX^3^5"; "": of the whole).
+    """
+
+    def __init__(self, ack: str, condition: int, text: str, /, where: str = "", **params: Any) -> None:
+        super().__init__(text, **params)
+        self.ack = ack
+        self.condition = condition
+        self.where = where
 
 
 class FhirError(AdapterError):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adapter.texts import catalogue, say
+from adapter.texts import has_text, say
 
 __all__ = ["describe_invalid_entry"]
 
@@ -46,4 +46,4 @@ def describe_invalid_entry(item: Mapping[str, Any]) -> str:
     found = {"problem": item["msg"], **item.get("ctx", {})}
     if "expected" in found:  # "'a', 'b' or 'c'"
         found["expected"] = str(found["expected"]).replace(" or ", ", ")
-    return say(known if known in catalogue("en") else "settings.wrong_other", **found)
+    return say(known if has_text(known) else "settings.wrong_other", **found)

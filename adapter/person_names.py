@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 from adapter.text_folding import fold_text, unify_letters
 
-__all__ = ["bare_name", "looks_like_a_name", "name_and_birth_date", "names_agree"]
+__all__ = ["bare_name", "looks_like_a_name", "name_and_birth_date", "names_agree", "without_titles"]
 
 _TITLES = tuple(
     sorted(
@@ -55,27 +55,28 @@ def names_agree(given: Iterable[str], own: str) -> bool | None:
 
 def bare_name(name: str) -> str:
     """The parts of a name without titles, marks and capitals, in one order, however it is spelt."""
-    return " ".join(sorted(_without_titles(_parts(name))))
+    return " ".join(sorted(without_titles(_parts(name))))
 
 
 def looks_like_a_name(text: str) -> bool:
     """Whether a text that may be anything ("giường 12", "Patient/77") is a person's name."""
     if any(char.isdigit() or char in "/|@#_:" for char in text):
         return False
-    return _FEWEST_PARTS <= len(_without_titles(_parts(text))) <= _MOST_PARTS
+    return _FEWEST_PARTS <= len(without_titles(_parts(text))) <= _MOST_PARTS
 
 
 def _forms(name: str) -> set[tuple[str, ...]]:
     """The parts in one order, with and without what may be a title (Ông is a family name too)."""
     parts = _parts(name)
-    return {tuple(sorted(parts)), tuple(sorted(_without_titles(parts)))}
+    return {tuple(sorted(parts)), tuple(sorted(without_titles(parts)))}
 
 
 def _parts(name: str) -> list[str]:
     return [part for part in _NOT_LETTER.split(fold_text(name)) if part]
 
 
-def _without_titles(parts: list[str]) -> list[str]:
+def without_titles(parts: list[str]) -> list[str]:
+    """The folded parts of a name without the titles before them; the last part is never one."""
     for _ in range(_MOST_TITLES):
         for title in _TITLES:
             if len(parts) > len(title) and tuple(parts[: len(title)]) == title:

@@ -18,9 +18,11 @@ __all__ = [
     "catalogue",
     "current_language",
     "escaped_json",
+    "has_text",
     "markdown_words",
     "printable",
     "say",
+    "say_in",
     "set_language",
     "write_line",
 ]
@@ -50,14 +52,30 @@ def current_language() -> str:
     return _current
 
 
-@cache
+def has_text(key: str) -> bool:
+    """Whether there is a text of that key."""
+    return _text("en", key) is not None
+
+
 def catalogue(name: str) -> dict[str, str]:
     """All texts of a language, by key."""
-    texts: dict[str, str] = {}
-    for path in sorted((_LOCALE / name).glob("*.toml")):
-        for key, text in tomllib.loads(path.read_text("utf-8")).items():
-            texts[f"{path.stem}.{key}"] = text
-    return texts
+    return {f"{area}.{key}": text for area in sorted(_areas()) for key, text in _area(name, area).items()}
+
+
+def _text(language: str, key: str) -> str | None:
+    area, _, name = key.partition(".")
+    return _area(language, area).get(name) if area in _areas() else None
+
+
+@cache
+def _areas() -> frozenset[str]:
+    return frozenset(path.stem for path in (_LOCALE / "en").glob("*.toml"))
+
+
+@cache
+def _area(language: str, area: str) -> dict[str, str]:
+    """A command reads the files of what it says, not all."""
+    return tomllib.loads((_LOCALE / language / f"{area}.toml").read_text("utf-8"))
 
 
 def printable(text: str) -> str:
@@ -97,7 +115,12 @@ def _shown(found: re.Match[str]) -> str:
 
 def say(key: str, /, **params: Any) -> str:
     """The text `key` in the language in use, filled with `params`, of which nothing moves a terminal."""
-    text = catalogue(_current).get(key) or catalogue("en").get(key)
+    return say_in(_current, key, **params)
+
+
+def say_in(language: str, key: str, /, **params: Any) -> str:
+    """The same in a language of its own, for a reader who is not who runs the process."""
+    text = _text(language, key) or _text("en", key)
     if text is None:
         return f"{key} {params}" if params else key
     return text.format(**{name: _clean(value) for name, value in params.items()})

@@ -1,5 +1,5 @@
 """What people and analysers write around a number: flags (`5.3 H`, `*7.8`, `7.8↑`) and units in its middle
-(`1m65`, `36°5`). Pure; records and mapping read it alike.
+(`1m65`, `36°5`), and what says that nothing was measured. Pure; records and mapping read it alike.
 
 A flag is one only beside a number: "A" alone is a blood group, "H" beside a word belongs to the word.
 """
@@ -7,7 +7,7 @@ A flag is one only beside a number: "A" alone is a blood group, "H" beside a wor
 import re
 from functools import lru_cache
 
-__all__ = ["flag_apart", "flag_of", "flags_agree", "stronger_flag", "unit_apart"]
+__all__ = ["flag_apart", "flag_of", "flags_agree", "says_not_done", "stronger_flag", "unit_apart"]
 
 _NUMBER = r"[-\u2212]?\d+(?:[.,]\d+)*"
 _MEASURED = re.compile(
@@ -44,6 +44,40 @@ _UNIT_INSIDE = re.compile(
     re.IGNORECASE,
 )
 _DEGREES = re.compile(r"(\d{2}(?:[.,]\d{1,2})?)\s*(?:°|º|˚|độ)", re.IGNORECASE)
+
+# "không đỏ" is a finding: of words whose marks say something, only those with them count.
+_NOT_DONE = frozenset(
+    (
+        *(
+            "không làm",
+            "khong lam",
+            "ko làm",
+            "ko lam",
+            "k làm",
+            "klm",
+            "không làm xn",
+            "không làm xét nghiệm",
+        ),
+        *("không thực hiện", "khong thuc hien", "không đo", "ko đo", "không xét nghiệm", "không xn", "ko xn"),
+        *("chưa làm", "chua lam", "chưa thực hiện", "chưa đo", "chưa xét nghiệm", "chưa có kết quả"),
+        *("không có kết quả", "not done", "not performed"),
+    )
+)
+# The same where a number is expected; elsewhere a dash may be "negative".
+_NO_NUMBER = frozenset(
+    (
+        *("-", "--", "---", "–", "—", "/", "//", ".", "...", "…", "không", "khong", "ko", "k", "không có"),
+        *("ko có", "không rõ", "n/a", "na"),
+    )
+)
+
+
+@lru_cache(maxsize=20_000)
+def says_not_done(value: str, *, numeric: bool) -> bool:
+    """Whether a value's cell says that it was not measured; `numeric`: a number is expected there."""
+    written = value.casefold().strip().rstrip("!")
+    plain = written.rstrip(". ") or written
+    return plain in _NOT_DONE or (numeric and (plain in _NO_NUMBER or written in _NO_NUMBER))
 
 
 @lru_cache(maxsize=20_000)

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import compiled_statements
 import forking
@@ -109,6 +110,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if os.environ.get(NO_SKIPS_VARIABLE) and _skipped(session.config) and not session.exitstatus:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = session.config.stash[_figures]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -140,6 +143,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _skipped(config: pytest.Config) -> list[pytest.TestReport]:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     return terminal.stats.get("skipped", []) if terminal else []
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker's figures come to who prints them."""
+    node.config.stash[_figures] += getattr(node, "workeroutput", {}).get("figures", ())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -19,8 +19,10 @@ from sqlalchemy import Engine, Table, func, insert, select, text
 
 from adapter import audit, awaited, withheld
 from adapter.authorization.access_tokens import access_token, used_assertion
+from adapter.authorization.page_access import page_form, page_invitation, page_session
 from adapter.database import migrate, open_database, write_transaction
 from adapter.hospital_tokens import hospital_token
+from adapter.inbox.acknowledgements.tables import acknowledged_message
 from adapter.inbox.quarantine.tables import refused_request, refused_volume
 from adapter.inbox.tables import inbox_item, inbox_listing, inbox_mark, inbox_position
 from adapter.ledger.entries.row_values import REASON_INVALID
@@ -30,7 +32,6 @@ from adapter.ledger.schema.transitions import pack_transition
 from adapter.records import tables as records
 from adapter.records.model import (
     Cadre,
-    Fulfilment,
     Measurement,
     Record,
     Referral,
@@ -40,8 +41,10 @@ from adapter.records.model import (
     VisitKind,
 )
 from adapter.records.serialisation import serialise_record
+from adapter.referrals.lifecycle import ReferralState
 from adapter.repository import tables as repository
 from adapter.repository.store import CONTENT_INDEX
+from adapter.subscriptions.tables import subscription, subscription_event
 
 __all__ = [
     "BV",
@@ -68,13 +71,15 @@ SMALL = {
     *(ledger.mapping_snapshot, ledger.mapping_in_force, ledger.policy_in_force, records.feed),
     *(records.source_cursor, audit.audit_head, audit.configuration_digest, hospital_token),
     *(access_token, used_assertion),
+    *(page_invitation, page_session, page_form),
     inbox_position,
     *(records.import_run, records.held_row, ledger.identity_key, ledger.former_identity_key),
     refused_volume,
+    subscription,
 }
 GROWING = {
     *(ledger.entry, ledger.shipment, ledger.receipt, ledger.person_disclosure),
-    refused_request,
+    *(acknowledged_message, refused_request, subscription_event),
     *(inbox_item, inbox_mark, inbox_listing, audit.audit, withheld.disclosure_refusal),
     *(awaited.awaited_name, awaited.awaited_arrival),
     *(records.record, records.cadre_identifier, records.cadre_name, records.record_merge, records.import_row),
@@ -202,6 +207,9 @@ def _rows() -> Iterator[tuple[Table, Iterator[Row]]]:
     yield records.import_row, ({"kind": "visit", "key": f"old{n}", **_MET} for n in range(2000))
     yield inbox_item, _inbox()
     yield refused_request, _refused()
+    yield acknowledged_message, _acknowledged()
+    yield subscription, _subscriptions()
+    yield subscription_event, _events()
     yield refused_volume, [{"hospital": one, "bytes": 667 * 1000} for one in _HOSPITALS]
     yield (
         inbox_mark,
@@ -254,14 +262,14 @@ def _records_of(number: int) -> Iterator[Record]:
             key=f"{key}.m{place}", cadre=key, visit=f"{key}.v", measure=f"TEST-{place}", value="5.3"
         )
     for place in range(2):
-        done = Fulfilment.COMPLETED if place else Fulfilment.NONE
+        done = ReferralState.COMPLETED if place else ReferralState.RECEIVED
         yield Referral(
             key=f"{key}.r{place}",
             cadre=key,
             hospital=BV,
             service="WORKUP-CARD",
             ordered_at=NOW,
-            fulfilment=done,
+            state=done,
             fulfilled_by=f"{key}.result" if place else None,
         )
 
@@ -389,6 +397,45 @@ def _inbox() -> Iterator[Row]:
             "attempts": 0,
             "lineage": number + 1,
             "due_at": {"new": NOW, "unmatched": NOW + timedelta(days=1)}.get(state),
+        }
+
+
+def _subscriptions() -> Iterator[Row]:
+    for hospital in _HOSPITALS:
+        yield {
+            "id": f"s-{hospital}",
+            "hospital": hospital,
+            "version": 1,
+            "updated": _OLD,
+            "status": "active",
+            "body": b'{"resourceType": "Subscription"}',
+            "numbered": 1990,
+            "delivered": 1990,
+        }
+
+
+def _events() -> Iterator[Row]:
+    """Two thousand of each subscription, of which the last ten have no number yet."""
+    for hospital in _HOSPITALS:
+        for number in range(1, 2001):
+            yield {
+                "subscription": f"s-{hospital}",
+                "number": number if number <= 1990 else None,
+                "interaction": "update",
+                "type": "ServiceRequest",
+                "remote_id": f"r{number % 300}",
+                "at": NOW - timedelta(minutes=2000 - number),
+            }
+
+
+def _acknowledged() -> Iterator[Row]:
+    for number in range(2000):
+        yield {
+            "hospital": BV,
+            "message": f"{number:032}",
+            "digest": "d",
+            "answer_id": "a",
+            "at": NOW - timedelta(minutes=number),
         }
 
 

@@ -194,7 +194,7 @@ def _know_commands() -> None:
     from adapter.cli.app import app
 
     typer.main.get_command = cache(typer.main.get_command)
-    typer.main.get_command(app)
+    dict(typer.main.get_command(app).commands)
 
 
 def _serve(requests: socket.socket) -> list[str]:

@@ -9,19 +9,18 @@ from sqlalchemy import Connection, Engine, func, select, text
 
 from adapter.database import read_transaction, write_transaction
 from adapter.fhir import codec
-from adapter.fulfilment_effects import FulfilmentEffect
 from adapter.inbox import discarding, linking, processing
-from adapter.inbox.local_writes import ResultPlan, StoredResult
+from adapter.inbox.local_writes import AnswerPlan, ResultPlan, StoredResult
 from adapter.inbox.matching import KnownCadre, KnownReferral
 from adapter.inbox.queue import InboxQueue
-from adapter.inbox.receive import receive_version
+from adapter.inbox.receive import AcceptedVersion, ReceivedVersion, receive_versions
 from adapter.inbox.store import InboxItem, InboxStore
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.tables import entry
 from adapter.pipeline.application import Adapter
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.lookups import cadres_by_identifiers, cadres_by_names
-from adapter.records.model import Cadre, Fulfilment, Record, Referral, Result, Sex, Tier
+from adapter.records.model import Cadre, Record, Referral, Result, Sex, Tier
 from adapter.records.referral_answers import OrderStatement
 from adapter.records.serialisation import (
     body_digest,
@@ -32,11 +31,43 @@ from adapter.records.serialisation import (
 )
 from adapter.records.store import RecordStore
 from adapter.records.tables import cadre_identifier, cadre_name, record
+from adapter.repository.write_plan import VersionChange
 
 NOW = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
 OURS = "https://cadre-health.example/fhir/sid/record"
 PSEUDONYMS = {"CB-1": "BN-00000000A1", "CB-2": "BN-00000000B2"}
 CCCD = "http://fhir.ehealth.gov.vn/core/sid/citizen_id"
+
+
+def receive_version(
+    connection: Connection,
+    *,
+    hospital: str,
+    type: str,
+    id: str,
+    version: int,
+    resource: codec.Resource,
+    body: bytes,
+    now: datetime,
+    delivery: str | None = None,
+    envelope: codec.Resource | None = None,
+) -> ReceivedVersion:
+    """Store one version, as `receive_versions`."""
+    accepted = AcceptedVersion(type, id, version, resource, body)
+    (received,) = receive_versions(
+        connection, hospital, [accepted], now=now, delivery=delivery, envelope=envelope
+    )
+    return received
+
+
+def receive_changes(connection: Connection, changes: Sequence[VersionChange], *, now: datetime) -> None:
+    """The inbox, where a repository tells what it stored."""
+    accepted = [
+        AcceptedVersion(one.type, one.id, one.version, one.resource, one.body)
+        for one in changes
+        if not one.repeated
+    ]
+    receive_versions(connection, changes[0].owner, accepted, now=now)
 
 
 @dataclass
@@ -146,10 +177,10 @@ class Records:
         )
         return self.store.save_result(result, connection=connection, statements=_statements)
 
-    def fulfil(
-        self, referral: str, effect: FulfilmentEffect, by: str | None, at: datetime, *, connection: Connection
-    ) -> bool:
-        return self.store.fulfil(referral, Fulfilment(effect), by, at, connection=connection)
+    def advance(self, plan: AnswerPlan, *, connection: Connection) -> bool:
+        return self.store.advance(
+            plan.referral, plan.saying, plan.by, plan.at, details=plan.details, connection=connection
+        )
 
     def take_back(self, result_key: str, *, connection: Connection) -> bool:
         return self.store.take_back(result_key, connection=connection, statements=_statements)
@@ -227,6 +258,7 @@ class Centre:
         id_: str = "r1",
         hospital: str = "bv-tinh",
         delivery: str | None = None,
+        now: datetime = NOW,
     ) -> int:
         with write_transaction(self.engine) as connection:
             return receive_version(
@@ -237,7 +269,7 @@ class Centre:
                 version=1,
                 resource=resource,
                 body=codec.dumps(resource),
-                now=NOW,
+                now=now,
                 delivery=delivery,
             ).item
 
@@ -303,8 +335,8 @@ class Centre:
         with self.engine.connect() as connection:
             return int(connection.execute(select(func.count()).select_from(text(table))).scalar_one())
 
-    def unlink(self, item: int) -> None:
-        linking.unlink_item(
+    def unlink(self, item: int) -> tuple[int, ...]:
+        return linking.unlink_item(
             self.inbox, item, directory_of=self.directory, records=self.records, by="bs.hoa", now=NOW
         )
 

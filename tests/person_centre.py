@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from inbox_centre import hold_patients
+from inbox_centre import hold_patients, receive_version
 from sqlalchemy import select
 
 from adapter import audit
 from adapter.database import read_transaction, write_transaction
 from adapter.fhir import codec
-from adapter.inbox.receive import receive_version
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.inbox import process_inbox
 from adapter.records.model import Cadre

@@ -4,11 +4,13 @@ import sys
 from types import ModuleType
 
 from adapter import audit, awaited, database, hospital_tokens, withheld
-from adapter.authorization import access_tokens
+from adapter.authorization import access_tokens, page_access
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
+from adapter.inbox.acknowledgements.store import AcknowledgementStore
 from adapter.inbox.quarantine.store import QuarantineStore
 from adapter.inbox.queue import InboxQueue
+from adapter.inbox.recognition import Recognition
 from adapter.inbox.store import InboxStore
 from adapter.insights import audit_log, backup_report, problems, trial_restore, withdrawals
 from adapter.ledger import erasure as ledger_erase
@@ -45,6 +47,7 @@ from adapter.records import erasure as records_erase
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.importing import former_people, import_history, importer, undo
 from adapter.records.importing.import_writer import ImportWriter
+from adapter.records.importing.stored_records import StoredRecords
 from adapter.records.merges import MergeStore
 from adapter.records.sources.checkup import tabs
 from adapter.records.sources.sql import database as remote
@@ -53,6 +56,8 @@ from adapter.records.store import RecordStore
 from adapter.repository import erasure as repository_erase
 from adapter.repository import history_statements, search_statements, sender_versions
 from adapter.repository import store as repository
+from adapter.subscriptions import changes as subscription_changes
+from adapter.subscriptions.store import SubscriptionStore
 from adapter.web import access_counter, app
 
 __all__ = ["NOT_EVERYWHERE", "OTHERS", "STORES", "module_of"]
@@ -82,11 +87,13 @@ STORES: tuple[type | ModuleType, ...] = (
         change_feed,
         reassignments,
         ImportWriter,
+        StoredRecords,
         cursors,
     ),
     *(
         tabs,
         receive,
+        Recognition,
         InboxStore,
         InboxQueue,
         named_lines,
@@ -99,8 +106,11 @@ STORES: tuple[type | ModuleType, ...] = (
         audit,
         withheld,
         awaited,
+        AcknowledgementStore,
         QuarantineStore,
         sender_versions,
+        SubscriptionStore,
+        subscription_changes,
     ),
 )
 OTHERS: dict[type | ModuleType, str] = {
@@ -114,6 +124,7 @@ OTHERS: dict[type | ModuleType, str] = {
     AlarmStore: "alarms are few",
     hospital_tokens: "tokens are few",
     access_tokens: "tokens live for five minutes, and those that are over go with the next",
+    page_access: "invitations, sessions and forms are few, and those that are over go with the next",
     doubles: "numbers of people, once for an import and when a person asks",
     import_history: "imports are few, and a change is found by its import",
     undo: "when a person takes an import back",

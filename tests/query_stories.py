@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from checkup_forms import document
 from filled import BV, CHANGES, NOW, PEOPLE, cadre, identity, loser, survivor
+from inbox_centre import receive_version
 from ledger_books import wish
 from sqlalchemy import Engine
 
@@ -18,7 +19,7 @@ from adapter.errors import PlanChanged
 from adapter.fhir import codec
 from adapter.fhir.operation_outcome import Issue
 from adapter.inbox import erasure as inbox_erase
-from adapter.inbox import receive
+from adapter.inbox.acknowledgements.store import AcknowledgedMessage, AcknowledgementStore
 from adapter.inbox.quarantine.refused_request import RefusedRequest
 from adapter.inbox.quarantine.store import QuarantineLimits, QuarantineStore
 from adapter.inbox.queue import InboxQueue
@@ -38,11 +39,13 @@ from adapter.records import lookups
 from adapter.records.hidden_words import HiddenWords
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.merges import Merge, MergeStore
-from adapter.records.model import Fulfilment, Result
+from adapter.records.model import Result
 from adapter.records.referral_answers import no_statements
 from adapter.records.sources.checkup.tabs import form_tabs
 from adapter.records.sources.sql import source_cursor as cursors
 from adapter.records.store import RecordStore
+from adapter.referrals.lifecycle import ReferralEvent
+from adapter.referrals.sayings import ReferralSaying
 from adapter.repository import erasure as repository_erase
 from adapter.repository import history_statements, search_statements, sender_versions
 from adapter.repository import store as repository
@@ -51,6 +54,9 @@ from adapter.repository.request_limits import DEFAULT_LIMITS, RequestBudget
 from adapter.repository.search_extraction import IndexRow, RangeRow
 from adapter.repository.search_matches import TokenCriterion
 from adapter.repository.search_query import parse_search
+from adapter.subscriptions.changes import ReferralChange, forget_hospital, forget_resources, note_changes
+from adapter.subscriptions.retry import after_failure
+from adapter.subscriptions.store import SubscriptionStore
 
 __all__ = ["STORIES"]
 
@@ -164,6 +170,7 @@ def looking(engine: Engine) -> None:
         assert named_lines.lines_by_identity(connection, [BV, "bv-2"], ["Encounter"], [named])
         assert named_lines.lines_by_remote_id(connection, BV, ["Patient"], ["r400"])
         assert named_lines.held_records(connection, BV, "Patient", "cadre", [cadre(50)])
+        assert named_lines.wished_lines(connection, BV, "ServiceRequest")
     assert list(store.parked(BV))
     assert store.count_stuck_retractions(BV)
     assert store.counts(BV)
@@ -240,7 +247,7 @@ def recording(engine: Engine) -> None:
     )
     assert store.save_result(result)
     assert store.save_result(result.model_copy(update={"status": "entered-in-error"}))
-    assert store.fulfil(f"{cadre(21)}.r0", Fulfilment.IN_PROGRESS, None, NOW)
+    assert store.advance(f"{cadre(21)}.r0", ReferralSaying((ReferralEvent.ACCEPT,)), None, NOW)
     with write_transaction(engine) as connection:
         assert store.lives(cadre(20), connection=connection)
         assert store.take_back(result.key, connection=connection)
@@ -273,27 +280,29 @@ def importing(engine: Engine) -> None:
     assert person
     assert referral
     with write_transaction(engine) as connection:
-        changes = ImportWriter(connection)
+        changes = ImportWriter(connection, NOW)
         changes.mark_seen("visit", "s", [(f"{cadre(number)}.v", number) for number in range(90)])
         changes.seen_rows("visit", [visit.key])
         changes.mark_rejected("visit", [visit.key])
         assert changes.rejected_keys("visit", [visit.key])
-        assert changes.live_owners("visit", [visit.key])
-        [stored] = changes.stored_rows("referral", [referral.key]).values()
+        assert changes.stored.live_owners("visit", [visit.key])
+        [stored] = changes.stored.rows("referral", [referral.key]).values()
         assert stored.key == referral.key
-        assert changes.visit_years([visit.key])
-        assert changes.live_bodies("visit", [visit.key])
-        assert changes.count("visit")
-        assert next(changes.unseen_keys("visit", "year.xlsx"))
+        assert changes.stored.visit_years([visit.key])
+        assert changes.stored.live_bodies("visit", [visit.key])
+        assert [one.key for one in changes.stored.visits_of_people([cadre(80)])] == [visit.key]
+        changes.stored.survivors()
+        assert changes.stored.count("visit")
+        assert next(changes.stored.unseen_keys("visit", "year.xlsx"))
         new = person.model_copy(update={"key": "new-person", "national_id": "024055000111"})
         changes.upsert([(person.model_copy(update={"name": "M"}), 7), (new, 8)], "new.xlsx", "s", NOW)
         changes.upsert([(visit, 7)], "new.xlsx", "s", NOW)
         changes.upsert([(referral.model_copy(update={"reason": "R"}), 7)], "new.xlsx", "s", NOW)
         changes.tombstone("visit", [visit.key])
         changes.tombstone("cadre", [cadre(83)])
-        changes.same_people([cadre(84)])
+        changes.stored.same_people([cadre(84)])
         assert changes.scrub(cadre(84), HiddenWords()).was_known
-        assert changes.sharing([f"{85:012}"])
+        assert changes.stored.sharing([f"{85:012}"])
         changes.close()
         cursors.load_cursors(connection)
         cursors.load_cursors(connection, "his")
@@ -321,7 +330,7 @@ def receiving(engine: Engine) -> None:
     def accept(id_: str, **said: object) -> int:
         resource = {"resourceType": "DiagnosticReport", "status": "final", **said}
         with write_transaction(engine) as connection:
-            return receive.receive_version(
+            return receive_version(
                 connection,
                 hospital=BV,
                 type="DiagnosticReport",
@@ -340,7 +349,7 @@ def receiving(engine: Engine) -> None:
     assert item
     assert plain
     assert next(inbox.items(hospital=BV))
-    assert inbox.of_cadre(cadre(0))
+    taken = inbox.of_cadre(cadre(0))[0]
     assert inbox.counts()
     assert inbox.counts(BV)
     inbox.unmatched_backlog(NOW)
@@ -351,8 +360,9 @@ def receiving(engine: Engine) -> None:
     assert inbox.others_of(item, cadre(0))
     listed = {"resourceType": "DiagnosticReport", "result": [{"reference": "Observation/o1"}]}
     with write_transaction(engine) as connection:
+        assert inbox.belong_to(connection, [taken.id], cadre(0))
         list(inbox.order_statements(connection, [cadre(0), cadre(1)]))
-        receive.receive_version(
+        receive_version(
             connection,
             hospital=BV,
             type="DiagnosticReport",
@@ -364,10 +374,15 @@ def receiving(engine: Engine) -> None:
             delivery="d",
         )
     assert inbox.listed_by(BV, "Observation/o1")
+    assert inbox.lists_of(replace(item, type="Observation", resource_id="o1"))
     assert not inbox.was_somebody_else(BV, "Patient/p1")
     assert inbox.newest_version(BV, "DiagnosticReport/i0")
     assert inbox.newest_items_named(BV, ["DiagnosticReport/i0"])
     assert inbox.newest_versions(BV, ["DiagnosticReport/i0", "DiagnosticReport/none"], 1000)[0]
+    shared = [{"system": "urn:x", "value": "a1"}]
+    accept("a1", identifier=shared, conclusion="a later version")
+    accept("a5", identifier=shared, conclusion="one under another URL")
+    accept("a6", status="corrected", conclusion="of what is not known")
     with write_transaction(engine) as connection:
         assert inbox.versions(connection, item)
         assert inbox.versions(connection, plain)
@@ -449,6 +464,9 @@ def keeping(engine: Engine) -> None:
         ).includes
         search_statements.ids_referred_to(connection, BV, included[0], ["o0003"])
         search_statements.ids_that_refer(connection, BV, included[1], ["Patient/p3"], limit=10)
+        referring = replace(included[1], target="Patient/p3")
+        for since in (0, 900):
+            search_statements.ids_behind(connection, BV, referring, since=since, behind="o", limit=10)
         repository.insert_versions(
             connection, BV, [_written("o0000", 3), _written("new", 1), _written("o0003", 3, gone=True)]
         )
@@ -478,6 +496,16 @@ def telling(engine: Engine) -> None:
     assert withheld.withheld_counts(engine, BV)
 
 
+def acknowledging(engine: Engine) -> None:
+    """HL7 v2 messages that are taken in."""
+    store = AcknowledgementStore(engine)
+    taken = AcknowledgedMessage(BV, "new", "d", "a", NOW)
+    with write_transaction(engine) as connection:
+        store.add(connection, taken)
+        assert store.find(connection, BV, "new") == taken
+    assert store.forget(NOW - timedelta(minutes=1990)) == 9
+
+
 def quarantining(engine: Engine) -> None:
     """What the endpoint refuses."""
     store, limits = QuarantineStore(engine), QuarantineLimits(2_001_000, 660_000)
@@ -493,8 +521,40 @@ def quarantining(engine: Engine) -> None:
     assert store.forget(NOW - timedelta(minutes=1990))
 
 
+def subscribing(engine: Engine) -> None:
+    """What hospitals subscribed to, and are told."""
+    store = SubscriptionStore(engine)
+    [one] = store.of_hospital(BV)
+    assert store.with_waiting(BV) == [(one, 10)]
+    numbered = store.number_events(one.id)
+    assert numbered is not None
+    assert numbered.numbered == 2000
+    assert len(store.changes(one.id, 1991, 2000, 50)) == 10
+    assert store.failed(numbered, after_failure("active", 0, None, NOW, jitter=0), "refused", NOW)
+    assert store.taken(numbered, 2000, NOW)
+    assert store.lines_of(one.id, numbered.version) == []
+    assert store.one(one.id)
+    assert store.in_error() == {}
+    assert store.purge(NOW - timedelta(minutes=1990)) > 0
+    changed = ReferralChange("ServiceRequest", "r1", "update")
+    with write_transaction(engine) as connection:
+        note_changes(connection, BV, [changed], NOW)
+        assert store.locked(connection, BV, one.id)
+        assert store.header_lines(connection, one.id) == []
+        store.replace(connection, replace(numbered, version=2, status="requested"), [])
+        assert list(store.all_bodies(connection))
+        store.put_body(connection, one.id, one.body)
+        forget_resources(connection, BV, [("ServiceRequest", "r1")])
+        forget_hospital(connection, "bv-3")
+        store.add(connection, replace(one, id="new"), ["A: b"])
+        store.remove(connection, "new")
+    [again] = store.of_hospital(BV)
+    assert store.number_events(again.id)
+    assert store.turn_off(again, "ended", NOW)
+
+
 STORIES: tuple[Callable[[Engine], None], ...] = (
     *(planning, disclosing, sending, queueing, looking, mending),
     *(recording, merging, importing, asking_whose_a_form_is, receiving, taking_turns, keeping, telling),
-    quarantining,
+    *(acknowledging, quarantining, subscribing),
 )

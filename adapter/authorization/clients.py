@@ -76,9 +76,10 @@ class HospitalClients:
         self._keys = ClientKeys(self._documents)
         self._clock = clock
 
-    def grant(self, assertion: str, scope: str) -> GrantedToken:
-        """A token for who proves to be a hospital's client. Raises AssertionRefused, ScopeRefused, and
-        KeysUnavailable while its keys cannot be fetched.
+    def grant(self, assertion: str, scope: str | None) -> GrantedToken:
+        """A token for who proves to be a hospital's client; who asks for no scope (RFC 6749 §3.3) gets what
+        its registration allows. Raises AssertionRefused, ScopeRefused, and KeysUnavailable while its keys
+        cannot be fetched.
         """
         hospital = claimed_client(assertion)
         registration = self._registrations.get(hospital)
@@ -87,7 +88,8 @@ class HospitalClients:
         now = self._clock()
         keys = self._keys_of(registration, key_id_of(assertion))
         proved = verify_assertion(assertion, keys, audiences=(self.token_url,), now=now.timestamp())
-        scopes = granted_scopes(parse_scopes(scope), parse_scopes(registration.scopes))
+        asked = ALL_SCOPES if scope is None else parse_scopes(scope)
+        scopes = granted_scopes(asked, parse_scopes(registration.scopes))
         if not scopes:
             raise ScopeRefused
         try:

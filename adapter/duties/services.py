@@ -10,6 +10,7 @@ from adapter.duties.alarms import SendAlarms
 from adapter.duties.audit_head import TellAuditHead
 from adapter.duties.card_measurement import MeasureCard
 from adapter.duties.duty import Duty, no_progress
+from adapter.duties.notifying import NotifyHospital
 from adapter.duties.planning import PlanHospital
 from adapter.duties.schedule import SharedSchedule, run_jobs
 from adapter.duties.sources import ReadSource
@@ -29,6 +30,7 @@ def schedule_duties(adapter: Adapter, clock: Clock, stop: threading.Event) -> li
     return [
         *(SyncHospital(adapter, clock, name, stop) for name in hospitals),
         *_measurements(adapter, clock, stop, hospitals),
+        *_notifications(adapter, clock, stop, hospitals),
         *_sources(adapter, clock),
         SendAlarms(adapter, clock),
         TellAuditHead(adapter, clock),
@@ -43,6 +45,7 @@ def worker_duties(
     return [
         *(PlanHospital(adapter, clock, name, stop) for name in names),
         *_measurements(adapter, clock, stop, names),
+        *_notifications(adapter, clock, stop, names),
         *([] if hospitals else _sources(adapter, clock)),
         SendAlarms(adapter, clock),
         TellAuditHead(adapter, clock),
@@ -52,8 +55,16 @@ def worker_duties(
 def _measurements(
     adapter: Adapter, clock: Clock, stop: threading.Event, hospitals: Sequence[str]
 ) -> list[Duty]:
-    measurements = [MeasureCard(adapter, clock, name, stop) for name in hospitals]
+    servers = adapter.settings.with_server(hospitals)
+    measurements = [MeasureCard(adapter, clock, name, stop) for name in servers]
     return [one for one in measurements if one.cron]
+
+
+def _notifications(
+    adapter: Adapter, clock: Clock, stop: threading.Event, hospitals: Sequence[str]
+) -> list[Duty]:
+    hosts = {name: adapter.settings.hospital(name).subscription_hosts for name in hospitals}
+    return [NotifyHospital(adapter, clock, name, stop) for name in hospitals if hosts[name]]
 
 
 def _sources(adapter: Adapter, clock: Clock) -> list[Duty]:

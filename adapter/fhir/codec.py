@@ -32,12 +32,16 @@ Resource = dict[str, Any]
 SerialisedElements = dict[str, bytes]  # the elements of a resource, each serialised by itself
 
 _DIGITS_OF_64_BITS = 19
-_MAX_EXPONENT = 1000  # written without exponent: 1e999999999 would be a gigabyte of zeros
+_MAX_EXPONENT = 1000
+_LONGEST_PLAIN = 60  # places before or after the point: 1e999999999 would be a gigabyte of zeros
 
 
 def plain_decimal(value: Decimal) -> str:
-    """The decimal without an exponent, digits kept: Decimal("1E+2") is "100"."""
-    return format(value, "f")
+    """The decimal without an exponent, digits kept: Decimal("1E+2") is "100". One so large or small that it
+    would be zeros for the most part keeps its exponent, as it was written.
+    """
+    is_long = max(value.adjusted(), -value.adjusted()) > _LONGEST_PLAIN
+    return str(value) if is_long else format(value, "f")
 
 
 def _default(value: Any) -> Any:

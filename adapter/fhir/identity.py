@@ -117,13 +117,27 @@ def identity_search_parameter(resource_type: str) -> str:
     return "_tag" if resource_type in TYPES_WITHOUT_IDENTIFIER else "identifier"
 
 
+# HL7's word for the number of who ordered; the hospital's own beside it is of type FILL.
+_PLACER = {
+    "coding": [
+        {
+            "system": "http://terminology.hl7.org/CodeSystem/v2-0203",
+            "code": "PLAC",
+            "display": "Placer Identifier",
+        }
+    ]
+}
+
+
 def with_identity(resource_type: str, system: str, value: str, body: dict[str, Any]) -> Resource:
     """The resource with its identity first, and what `body` has."""
     if resource_type in TYPES_WITHOUT_IDENTIFIER:
         meta = body.get("meta", {})
         meta = {**meta, "tag": [{"system": system, "code": value}, *meta.get("tag", ())]}
         return {"resourceType": resource_type, **body, "meta": meta}
-    identity = {"system": system, "value": value}
+    identity: dict[str, Any] = {"system": system, "value": value}
+    if resource_type == "Task":
+        identity = {"type": _PLACER, **identity}
     more = body.get("identifier")
     identifier = identity if resource_type in SINGLE_IDENTIFIER_TYPES else [identity, *(more or ())]
     rest = {name: part for name, part in body.items() if name != "identifier"}

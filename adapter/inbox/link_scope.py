@@ -4,19 +4,24 @@ a report or panel lists. Reads and decides; `linking` writes.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from adapter.inbox.caveats import CAVEATS
-from adapter.inbox.evidence import listed_members
+from adapter.inbox.following import linked_along, listed_items
+from adapter.inbox.item_reading import (
+    ItemReading,
+    contradictions_to,
+    decide_item,
+    is_chosen,
+    named_referral,
+    version_status,
+)
 from adapter.inbox.matching import CertainMatch
 from adapter.inbox.ordering import older
 from adapter.inbox.ports import ReferenceDirectory
-from adapter.inbox.processing import ItemReading, contradictions_to, decide_item, is_chosen, version_status
 from adapter.inbox.store import InboxItem, InboxStore
 
-__all__ = ["ListedMember", "members_to_link", "named_referral", "version_that_holds"]
+__all__ = ["ListedMember", "members_to_link", "version_that_holds"]
 
-_MOST_MEMBERS = 500
 _OWN_DOUBTS = frozenset((*CAVEATS, "marked-delivery", "unlinked"))
 
 
@@ -46,12 +51,6 @@ def version_that_holds(item: InboxItem, versions: Sequence[InboxItem]) -> InboxI
     return current
 
 
-def listed_items(store: InboxStore, report: InboxItem) -> Sequence[InboxItem]:
-    """What a report or panel lists, in its newest versions; of a very long one the first."""
-    names = list(islice(dict.fromkeys(listed_members(report.resource)), _MOST_MEMBERS))
-    return store.newest_items_named(report.hospital, names) if names else []
-
-
 def members_to_link(
     store: InboxStore,
     report: InboxItem,
@@ -61,12 +60,13 @@ def members_to_link(
     match: CertainMatch,
     despite: Collection[str],
 ) -> list[ListedMember]:
-    """What waits of that which a report or panel lists, and is its person's as far as it says: nothing but
-    what was seen in the report speaks against it.
+    """What waits of that which a report or panel lists, or is somebody's because that was linked, and is the
+    person's as far as it says: nothing but what was seen in the report speaks against it.
     """
     cadre, found = match.cadre, []
-    for one in listed_items(store, report):
-        if one.state not in ("new", "unmatched") or is_chosen(one):
+    along = {one.id for one in linked_along(store, store.of_lineage(report.lineage))}
+    for one in listed_items(store, [report]):
+        if (one.state not in ("new", "unmatched") and one.id not in along) or is_chosen(one):
             continue
         if not {"marked-delivery", "unlinked"}.isdisjoint(set(one.reasons) - set(report.reasons)):
             continue
@@ -75,11 +75,3 @@ def members_to_link(
         if not against and set(mine.said.caveats) <= set(reading.said.caveats):
             found.append(ListedMember(one, named_referral(mine, one, cadre)))
     return found
-
-
-def named_referral(reading: ItemReading, item: InboxItem, cadre: str) -> str | None:
-    """The referral of this person, at this hospital, that an item names."""
-    for found in reading.found.referrals:
-        if found.cadre == cadre and found.hospital == item.hospital:
-            return found.key
-    return None

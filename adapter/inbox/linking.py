@@ -10,24 +10,13 @@ from sqlalchemy import Connection
 from adapter.database import write_transaction
 from adapter.errors import Outdated, UsageError
 from adapter.inbox.erasure import ERASED_BODY
-from adapter.inbox.link_scope import (
-    ListedMember,
-    listed_items,
-    members_to_link,
-    named_referral,
-    version_that_holds,
-)
+from adapter.inbox.following import linked_along
+from adapter.inbox.item_reading import ItemReading, contradictions_to, decide_item, named_referral
+from adapter.inbox.link_scope import ListedMember, members_to_link, version_that_holds
 from adapter.inbox.matching import READ_TYPES, CertainMatch
 from adapter.inbox.ports import ReferenceDirectory, ReversibleRecordWriter
-from adapter.inbox.processing import (
-    ItemReading,
-    audit_item,
-    contradictions_to,
-    decide_item,
-    settle_as_version,
-    settle_item,
-)
-from adapter.inbox.receive import RESULT_TYPES
+from adapter.inbox.processing import audit_item, settle_as_version, settle_item
+from adapter.inbox.recognition import RESULT_TYPES
 from adapter.inbox.store import InboxItem, InboxStore
 from adapter.texts import say
 
@@ -55,10 +44,11 @@ def link_item(
     """A person says whose an item is, and which referral it answers; the item's new state.
 
     Without `referral`, the one that the item itself names is taken if it is that person's. An item that was
-    applied to somebody else moves over. The link holds for all versions of the result, of which the newest
-    goes into the record, and for what waits of that which a report lists. With `replaces` it is a later
-    version of that item. What contradicts it is refused, unless the person links `despite` it. `unchanged`
-    may raise while the item is locked: then nothing is done. Raises UsageError for what does not exist.
+    applied to somebody else moves over, with what was linked along with it. The link holds for all versions
+    of the result, of which the newest goes into the record, and for what a report lists, come or to come.
+    With `replaces` it is a later version of that item. What contradicts it is refused, unless the person
+    links `despite` it. `unchanged` may raise while the item is locked: then nothing is done. Raises
+    UsageError for what does not exist.
     """
     item = _linkable_item(store, item_id)
     directory = directory_of(item.hospital)
@@ -81,6 +71,8 @@ def link_item(
             raise Outdated("operation.outdated")  # another came this very moment
         for key in _keys_elsewhere((*former, *versions), lineage, plan.match):
             records.take_back(key, connection=connection)
+        for along in _along_elsewhere(connection, store, former, cadre):
+            _take_out(connection, store, records, along, reasons=(), now=now, by=by)
         held = plan.newest.state in ("applied", "linked") or (bool(replaces) and plan.newest.id == item.id)
         state = settle(connection, item=plan.newest, versions=versions, match=plan.match, holds=held)
         if state != "linked":
@@ -220,8 +212,9 @@ def unlink_item(
     by: str,
     now: datetime,
     unchanged: Callable[[], None] = _unchecked,
-) -> None:
-    """Undo a match: the result leaves the person's record, and all its versions wait again.
+) -> tuple[int, ...]:
+    """Undo a match: the result leaves the person's record, and all its versions wait again, with what was
+    linked along with them; the numbers of all these items.
 
     They stay unmatched until a person links them, however certain they look. `unchanged` as for `link_item`.
     """
@@ -231,40 +224,50 @@ def unlink_item(
     with write_transaction(store.engine) as connection:
         versions = store.versions(connection, item)
         unchanged()
-        if item.result_key:
-            records.take_back(item.result_key, connection=connection)
-        _take_back(connection, store, versions, now=now, by=by)
-        for member in _linked_along(connection, store, item):
-            for key in {one.result_key for one in member if one.result_key}:
-                records.take_back(key, connection=connection)
-            _take_back(connection, store, member, now=now, by=by)
+        along = [store.versions(connection, one) for one in linked_along(store, versions)]
+        taken = [
+            one
+            for each in (versions, *along)
+            for one in _take_out(connection, store, records, each, reasons=("unlinked",), now=now, by=by)
+        ]
         if item.referral and not item.result_key:
             records.answer_again(item.cadre, item.referral, connection=connection)
-        subject = directory_of(item.hospital).audit_subject(item.cadre)
-        audit_item(connection, item, "inbox.unlinked", subject, by=by, now=now)
+        directory = directory_of(item.hospital)
+        for one in taken:
+            subject = directory.audit_subject(one.cadre or item.cadre)
+            audit_item(connection, one, "inbox.unlinked", subject, by=by, now=now)
+    return tuple(sorted(one.id for one in taken))
 
 
-def _take_back(
-    connection: Connection, store: InboxStore, versions: Sequence[InboxItem], *, now: datetime, by: str
-) -> None:
-    for version in versions:
-        if version.state in ("applied", "linked"):
-            store.settle(
-                version.id, "unmatched", now=now, by=by, reasons=("unlinked",), connection=connection
-            )
-
-
-def _linked_along(
-    connection: Connection, store: InboxStore, item: InboxItem
+def _along_elsewhere(
+    connection: Connection, store: InboxStore, former: Sequence[InboxItem], cadre: str
 ) -> Iterator[Sequence[InboxItem]]:
-    """The versions of what was linked in the same moment as a report that lists it."""
-    if item.state != "linked":
-        return
-    decided = (item.state, item.cadre, item.settled_at, item.settled_by)
-    for one in listed_items(store, item):
-        versions = store.versions(connection, one)
-        if any((each.state, each.cadre, each.settled_at, each.settled_by) == decided for each in versions):
-            yield versions
+    """The versions of what somebody else has only because these were linked there."""
+    elsewhere = [one for one in former if one.cadre != cadre]
+    for one in linked_along(store, elsewhere) if elsewhere else ():
+        yield store.versions(connection, one)
+
+
+def _take_out(
+    connection: Connection,
+    store: InboxStore,
+    records: ReversibleRecordWriter,
+    versions: Sequence[InboxItem],
+    *,
+    reasons: Sequence[str],
+    now: datetime,
+    by: str,
+) -> list[InboxItem]:
+    """A result leaves the record, and its versions wait: for a person alone where there are `reasons`. What
+    it was that waits now.
+    """
+    for key in {one.result_key for one in versions if one.result_key}:
+        records.take_back(key, connection=connection)
+    taken = [one for one in versions if one.state in ("applied", "linked")]
+    for one in taken:
+        due = None if reasons else now
+        store.settle(one.id, "unmatched", now=now, by=by, reasons=reasons, due_at=due, connection=connection)
+    return taken
 
 
 def mark_seen(

@@ -10,12 +10,13 @@ from hashlib import blake2b
 from typing import Literal, cast
 
 from adapter.fhir.codec import Resource
-from adapter.fulfilment_effects import FulfilmentEffect, fulfilment_effect
 from adapter.inbox.matching import CertainMatch, Unmatched
 from adapter.inbox.ordering import VersionStatus, issued_at, older, order_doubt
+from adapter.referrals.details import TaskDetails, details_of
+from adapter.referrals.sayings import ReferralSaying, saying_of
 
 __all__ = [
-    "FulfilmentPlan",
+    "AnswerPlan",
     "LocalWrites",
     "ResultPlan",
     "ResultType",
@@ -55,13 +56,14 @@ class ResultPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class FulfilmentPlan:
-    """How far a referral got. `by` is the result that says so; None for a Task or ServiceRequest."""
+class AnswerPlan:
+    """What is said of a referral. `by` is the result that says so; None for a Task or ServiceRequest."""
 
     referral: str
-    effect: FulfilmentEffect
+    saying: ReferralSaying | None
     by: str | None
     at: datetime
+    details: TaskDetails | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class LocalWrites:
     """All that one item writes. `ignored` says why it writes nothing (`ordering.OLDER`)."""
 
     result: ResultPlan | None = None
-    fulfilments: tuple[FulfilmentPlan, ...] = ()
+    answers: tuple[AnswerPlan, ...] = ()
     ignored: str | None = None
 
 
@@ -124,14 +126,11 @@ def plan_writes(
             body=body,
             resource=resource,
         )
-    said = fulfilment_effect(type_, status)
-    at = issued or received_at
-    fulfilments = (
-        tuple(FulfilmentPlan(one, said, key if result else None, at) for one in match.referrals)
-        if said
-        else ()
-    )
-    return LocalWrites(result, fulfilments)
+    saying, details = saying_of(resource), details_of(resource)
+    if saying is None and details is None:
+        return LocalWrites(result)
+    at, by = issued or received_at, key if result else None
+    return LocalWrites(result, tuple(AnswerPlan(one, saying, by, at, details) for one in match.referrals))
 
 
 def _order(new: VersionStatus, before: VersionStatus, *, overtaken: bool) -> LocalWrites | Unmatched | None:

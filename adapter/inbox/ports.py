@@ -5,16 +5,14 @@ The inbox knows neither store. `adapter.pipeline` hands in objects of these shap
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
 from itertools import islice
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from adapter.fhir.codec import Resource
-from adapter.fulfilment_effects import FulfilmentEffect
 from adapter.inbox.evidence import Evidence, Identifier, RemoteReference, identifiers_of
-from adapter.inbox.local_writes import ResultPlan, StoredResult
+from adapter.inbox.local_writes import AnswerPlan, ResultPlan, StoredResult
 from adapter.inbox.matching import KnownCadre, KnownReferral, LookupResult, NumberMatch
 from adapter.inbox.references import MOST_REFERENCES, same_base
 
@@ -104,7 +102,7 @@ class ReferenceDirectory(Protocol):
 
 
 class RecordWriter(Protocol):
-    """Writes results and fulfilment into the local record, in the inbox's own transaction."""
+    """Writes results, and how referrals stand, into the local record, in the inbox's own transaction."""
 
     def lives(self, cadre: str, *, connection: Connection) -> bool:
         """Whether the person is in the records, and stays there until the transaction ends."""
@@ -115,10 +113,8 @@ class RecordWriter(Protocol):
     def save_result(self, plan: ResultPlan, *, connection: Connection) -> bool:
         """Write the result; False when the same content is stored already."""
 
-    def fulfil(
-        self, referral: str, effect: FulfilmentEffect, by: str | None, at: datetime, *, connection: Connection
-    ) -> bool:
-        """Say how far the hospital got; a completed referral stays completed."""
+    def advance(self, plan: AnswerPlan, *, connection: Connection) -> bool:
+        """Take the referral where the hospital's saying leads."""
 
 
 class ReversibleRecordWriter(RecordWriter, Protocol):

@@ -6,45 +6,39 @@ decisions are `matching`, `ordering` and `local_writes`; this module only asks a
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from adapter import audit
-from adapter.database import write_transaction
-from adapter.inbox import local_writes, matching
-from adapter.inbox.awaiting import names_awaited
-from adapter.inbox.evidence import Evidence, read_evidence, says_otherwise
-from adapter.inbox.lineage import LINEAGE_DOUBTS, may_correct
-from adapter.inbox.matching import Candidate, CertainMatch, LookupResult, Match, Unmatched
-from adapter.inbox.ordering import ORDER_DOUBTS, REVISIONS, VersionStatus, issued_at, latest, older
-from adapter.inbox.ports import RecordWriter, ReferenceDirectory, is_centres_own, look_up_evidence
+from adapter.awaited import note_arrivals, sent_name
+from adapter.database import shared_read_transaction, write_transaction
+from adapter.inbox import local_writes
+from adapter.inbox.evidence import listed_members
+from adapter.inbox.following import FOLLOWS, MOST_MEMBERS, ListLink, follow_people, link_by_lists
+from adapter.inbox.item_reading import ItemReading, decide_item, is_chosen, version_status
+from adapter.inbox.lineage import LINEAGE_DOUBTS
+from adapter.inbox.matching import Candidate, CertainMatch, Match, Unmatched
+from adapter.inbox.ordering import latest, older
+from adapter.inbox.ports import RecordWriter, ReferenceDirectory
 from adapter.inbox.queue import InboxQueue, match_in_turns, next_look
-from adapter.inbox.siblings import Siblings
 from adapter.inbox.store import InboxItem, InboxStore
 from adapter.telemetry import INBOX_ITEMS, get_logger
 
 __all__ = [
-    "ItemReading",
     "audit_item",
-    "contradictions_to",
-    "decide_item",
-    "is_chosen",
     "process_due",
     "process_item",
-    "read_item",
     "settle_as_version",
     "settle_item",
-    "version_status",
 ]
 
 _log = get_logger(__name__)
-_STORED = ("DiagnosticReport", "Observation", "Procedure")
 _DECIDED = (("unlinked",), ("own",), ("own-revised",))  # whatever else is in doubt
-_VERSION_DOUBTS = frozenset((*LINEAGE_DOUBTS, *ORDER_DOUBTS))
 
 
 def process_due(
@@ -82,113 +76,57 @@ def process_item(
 
     What came while it was read first, nobody awaited yet; so what waits is read once more.
     """
-    reading = decide_item(store, item, directory)
-    state = _settle_as_read(store, item, reading, directory=directory, records=records, now=now)
+
+    def read() -> tuple[ItemReading, ListLink | None]:
+        with shared_read_transaction(store.engine):
+            reading = decide_item(store, item, directory)
+            return reading, link_by_lists(store, item, reading, directory)
+
+    first, by_lists = read()
+    settle = partial(_settle_as_read, store, item, directory=directory, records=records, now=now)
+    state = settle(first, by_lists)
     if state == "unmatched" and item.state == "new":
-        again = decide_item(store, item, directory)
-        if again.match != reading.match:
-            state = _settle_as_read(store, item, again, directory=directory, records=records, now=now)
+        again, by_lists = read()
+        if again.match != first.match or by_lists:
+            state = settle(again, by_lists)
     return state
 
 
 def _settle_as_read(
     store: InboxStore,
     item: InboxItem,
-    reading: "ItemReading",
+    reading: ItemReading,
+    by_lists: ListLink | None,
     *,
     directory: ReferenceDirectory,
     records: RecordWriter,
     now: datetime,
 ) -> str:
+    expected = by_lists.match if by_lists else reading.match
     with write_transaction(store.engine) as connection:
-        if isinstance(reading.match, CertainMatch):
+        if isinstance(expected, CertainMatch):
             # takes the records' lock first, as an import
-            records.lives(reading.match.cadre, connection=connection)
+            records.lives(expected.cadre, connection=connection)
         versions = store.versions(connection, item)
         current = next((one for one in versions if one.id == item.id), None)
         if current is None or current.state not in ("new", "unmatched"):
             return current.state if current else "ignored"
-        match = _with_doubts(_follow_people(reading, current, versions), reading, current)
+        match = follow_people(reading, current, versions)
+        follows = bool(by_lists and match is reading.match and by_lists.holds(connection, store))
+        if by_lists and follows:
+            match = by_lists.match
         return settle_item(
             connection,
             store,
             current,
             versions,
-            match,
+            _with_doubts(match, reading, current),
             directory=directory,
             records=records,
             now=now,
             awaits=reading.awaits,
+            follows=follows,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class ItemReading:
-    """What an item says, whom that leads to, and whose it is."""
-
-    said: Evidence
-    found: LookupResult
-    match: Match
-    candidates: tuple[Candidate, ...] = ()
-    doubt: str | None = None
-    linked: Evidence | None = None  # what the last version said that a person linked
-    awaits: Collection[str] = ()  # names that it was looked for by
-
-
-def decide_item(store: InboxStore, item: InboxItem, directory: ReferenceDirectory) -> ItemReading:
-    """Read the item, look up what it names, decide. Reads only."""
-    said, asked = _read(store, item, directory)
-    found = look_up_evidence(said, directory)
-    match = matching.decide_match(said, found)
-    if item.type in _STORED and is_centres_own(item.resource, directory):
-        revised = item.resource.get("status") in REVISIONS
-        match = Unmatched(("own-revised" if revised else "own",), matching.rank_candidates(said, found))
-    doubt = None
-    if isinstance(match, CertainMatch) and item.type in _STORED and item.resource.get("status") in REVISIONS:
-        others = store.others_of(item, match.cadre)
-        if store.is_first(item) and any(may_correct(item.resource, one) for one in others):
-            doubt = "corrects-unknown"
-    earlier = store.linked_version(item)
-    linked = read_item(store, earlier, directory) if earlier else None
-    awaits = names_awaited(said, found, asked, directory)
-    return ItemReading(said, found, match, matching.rank_candidates(said, found), doubt, linked, awaits)
-
-
-def contradictions_to(reading: ItemReading, directory: ReferenceDirectory, cadre: str) -> list[str]:
-    """Why an item can hardly be this person's, as reasons."""
-    person, found = directory.cadre(cadre), reading.found
-    against = matching.contradictions(reading.said, person) if person else []
-    certain = {
-        *(one.cadre for one in found.referrals),
-        *found.by_identity,
-        *(one.cadre for one in found.by_number if one.trusted),
-    }
-    if certain and cadre not in certain:
-        against.append("subject-differs")
-    return against
-
-
-def read_item(store: InboxStore, item: InboxItem, directory: ReferenceDirectory) -> Evidence:
-    """The evidence of an item: what the hospital sent before or along with it is read too."""
-    return _read(store, item, directory)[0]
-
-
-def _read(
-    store: InboxStore, item: InboxItem, directory: ReferenceDirectory
-) -> tuple[Evidence, Collection[str]]:
-    """The evidence, and what of the same hospital was looked for, as `Type/id`."""
-    resource = item.resource
-    lists = (
-        () if resource.get("subject") else store.listed_by(item.hospital, f"{item.type}/{item.resource_id}")
-    )
-    siblings = Siblings(store, item.hospital, directory.own_bases)
-    siblings.fetch((resource, *lists))
-    said = read_evidence(resource, siblings, listed_by=lists, own_bases=directory.own_bases)
-    if siblings.changed_people:
-        said = replace(said, caveats=(*said.caveats, "patient-changed"))
-    if not siblings.is_whole:
-        said = replace(said, caveats=tuple(dict.fromkeys((*said.caveats, "too-many-references"))))
-    return said, (f"{item.type}/{item.resource_id}", *siblings.asked)
 
 
 def _with_doubts(match: Match, reading: ItemReading, item: InboxItem) -> Match:
@@ -200,23 +138,6 @@ def _with_doubts(match: Match, reading: ItemReading, item: InboxItem) -> Match:
         return match
     reasons = match.reasons if isinstance(match, Unmatched) else ()
     return Unmatched(tuple(dict.fromkeys((*reasons, *doubts))), reading.candidates)
-
-
-def _follow_people(reading: ItemReading, item: InboxItem, versions: Sequence[InboxItem]) -> Match:
-    """A person's decision about an earlier version holds for the later ones, unless they say something else
-    about whom they are of.
-    """
-    match = reading.match
-    for earlier in reversed([one for one in versions if one.id < item.id]):
-        if earlier.state == "linked" and earlier.cadre:
-            other = isinstance(match, CertainMatch) and match.cadre != earlier.cadre
-            if other or (reading.linked and says_otherwise(reading.said, reading.linked)):
-                reasons = match.reasons if isinstance(match, Unmatched) else ()
-                return Unmatched(reasons or ("belongs-to-another",), reading.candidates)
-            return CertainMatch(earlier.cadre, (earlier.referral,) if earlier.referral else ())
-        if "unlinked" in earlier.reasons:
-            return Unmatched(("unlinked",), match.candidates if isinstance(match, Unmatched) else ())
-    return match
 
 
 def settle_item(
@@ -233,10 +154,12 @@ def settle_item(
     despite: Sequence[str] = (),
     awaits: Collection[str] = (),
     holds: bool = False,
+    follows: bool = False,
 ) -> str:
     """Write what `match` means; the item's new state. `by` is the person who linked it, `despite` what
     contradicted that; `awaits` the names for which it is looked at again if it is nobody's. With `holds` it
-    is the version that stood in a record already, so its order is not asked about again.
+    is the version that stood in a record already, so its order is not asked about again; with `follows` it
+    is somebody's because what lists it was linked.
     """
     key = next(
         (one.result_key for one in reversed(versions) if one.result_key), None
@@ -300,14 +223,23 @@ def settle_item(
         state,
         now=now,
         by=by or "matching",
+        reasons=(FOLLOWS,) if follows else (),
         cadre=match.cadre,
         referral=match.referral,
         result_key=key if outcome.result else None,
         connection=connection,
     )
+    if by or follows or any(one.state == "linked" for one in versions):
+        _wake_listed(connection, item)
     subject = directory.audit_subject(match.cadre)
     audit_item(connection, item, f"inbox.{state}", subject, by=by or "matching", now=now, despite=despite)
     return state
+
+
+def _wake_listed(connection: Connection, item: InboxItem) -> None:
+    """A person's decision about a report or panel holds for what it lists: what waits is looked at again."""
+    names = islice(listed_members(item.resource), MOST_MEMBERS)
+    note_arrivals(connection, [sent_name(item.hospital, one) for one in names])
 
 
 def settle_as_version(
@@ -327,22 +259,11 @@ def settle_as_version(
     )
 
 
-def is_chosen(item: InboxItem) -> bool:
-    """Whether who links this version means that it holds, whatever else came: it waits for just that."""
-    return item.state == "ignored" or bool(_VERSION_DOUBTS & set(item.reasons))
-
-
-def version_status(item: InboxItem) -> VersionStatus:
-    """What the order of this version among others depends on."""
-    resource = item.resource
-    return VersionStatus(str(resource.get("status", "")), issued_at(resource, item.received_at))
-
-
 def _write(connection: Connection, records: RecordWriter, writes: local_writes.LocalWrites) -> None:
     if writes.result:
         records.save_result(writes.result, connection=connection)
-    for one in writes.fulfilments:
-        records.fulfil(one.referral, one.effect, one.by, one.at, connection=connection)
+    for one in writes.answers:
+        records.advance(one, connection=connection)
 
 
 def audit_item(

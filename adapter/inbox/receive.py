@@ -5,41 +5,56 @@ again is recognised, whether under the same identity or posted anew without one;
 that comes late.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, update
 
 from adapter.awaited import note_arrivals, sent_name
+from adapter.database import insert_rows
 from adapter.fhir import codec
 from adapter.inbox.caveats import resource_caveats
 from adapter.inbox.evidence import listed_members
-from adapter.inbox.lineage import EarlierVersion, LineageChoice, choose_lineage, found_at, identity_marks
+from adapter.inbox.lineage import LineageChoice
 from adapter.inbox.matching import READ_TYPES
 from adapter.inbox.ordering import VersionStatus, issued_at, latest, older
-from adapter.inbox.tables import inbox_item, inbox_listing, inbox_mark
+from adapter.inbox.recognition import RESULT_TYPES, Arrival, Recognition, marks_of
+from adapter.inbox.tables import inbox_item
 
 __all__ = [
-    "RESULT_TYPES",
+    "AcceptedVersion",
     "ReceivedVersion",
     "business_identifier",
     "normalised_digest",
-    "receive_version",
+    "receive_versions",
 ]
-
-RESULT_TYPES = frozenset({"DiagnosticReport", "Observation", "Procedure", "ServiceRequest", "Task"})
-"""Types that say something about a referral or a person's health; the others are read by a person
-(`matching.READ_TYPES`), or are context.
-"""
 
 _LONGEST_IDENTITY = 400
 _CODED = ("DiagnosticReport", "Observation", "Procedure")
-_MOST_LINEAGES = 50  # that share an identifier and a code
 _MOST_ARRIVALS = 10_000  # of what one report lists
-_MOST_VERSIONS = 20  # of one lineage, the newest, whose order is compared
+
+# Made once: to make them for each of a thousand entries took more than to carry them out.
+_ADD_ITEM = insert(inbox_item)
+_BEGIN_LINEAGES = (
+    update(inbox_item)
+    .where(inbox_item.c.id.in_(bindparam("items", expanding=True)))
+    .values(lineage=inbox_item.c.id)
+)
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedVersion:
+    """One version of a resource: `id` and `version` are the repository's, `body` the JSON that it stores."""
+
+    type: str
+    id: str
+    version: int
+    resource: codec.Resource
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,182 +65,152 @@ class ReceivedVersion:
     older: str | None = None
 
 
-def receive_version(
+def receive_versions(
     connection: Connection,
-    *,
     hospital: str,
-    type: str,
-    id: str,
-    version: int,
-    resource: codec.Resource,
-    body: bytes,
+    accepted: Sequence[AcceptedVersion],
+    *,
     now: datetime,
     delivery: str | None = None,
     envelope: codec.Resource | None = None,
-) -> ReceivedVersion:
-    """Store one accepted version in the caller's transaction.
+) -> list[ReceivedVersion]:
+    """Store what was accepted, in the caller's transaction and in its order.
 
-    `id` and `version` are the repository's, `body` the JSON it stores; what came in one request has one
-    `delivery`, and the Bundle of that is the `envelope`. For a repeat (the newest content of that identity
-    again) the number is that of the item there already is.
+    What came in one request has one `delivery`, and the Bundle of that is the `envelope`. For a repeat (the
+    newest content of that identity again) the number is that of the item there already is.
     """
-    digest = normalised_digest(resource)
-    door = _Door(connection, hospital, type)
-    choice, versions = door.find(id, resource, digest, delivery)
-    known = _repeated(versions, digest)
-    if known is not None and any(one.resource_id == id for one in versions):
-        return ReceivedVersion(known)
-    is_new = type in RESULT_TYPES or type in READ_TYPES
-    why = None
-    if type in RESULT_TYPES and choice.lineage is not None:
-        came_before = door.has_version(choice.lineage, digest)
-        why = "repeated-version" if came_before else _why_older(versions, resource, now)
-    state, reasons = "new" if is_new else "ignored", [choice.doubt] if choice.doubt else []
-    if any(resource_caveats(envelope or {})):
-        reasons.append("marked-delivery")
-    if not is_new:
-        reasons = ["context"]
-    if known is not None and type in (*_CODED, *READ_TYPES):  # its URL is kept, for what comes to it later
-        state, reasons, why = "ignored", ["repeated"], None
-    elif why == "repeated-version":
-        state, reasons = "ignored", [why]
-    done = connection.execute(
-        insert(inbox_item).values(
-            hospital=hospital,
-            type=type,
-            resource_id=id,
-            version=version,
-            identity=business_identifier(resource),
-            digest=digest,
-            body=body.decode("utf-8"),
-            received_at=now,
-            state=state,
-            reasons=codec.dumps(reasons).decode(),
-            candidates="[]",
-            attempts=0,
-            due_at=now if state == "new" else None,
-            settled_at=now if why == "repeated-version" else None,
-            settled_by="matching" if why == "repeated-version" else None,
-            lineage=choice.lineage or 0,
-            delivery=delivery,
-        )
-    )
-    assert done.inserted_primary_key is not None  # noqa: S101 - one-row inserts always have it
-    item = int(done.inserted_primary_key[0])
-    if choice.lineage is None:
-        connection.execute(update(inbox_item).where(inbox_item.c.id == item).values(lineage=item))
-    door.mark(choice.lineage or item, resource)
-    door.list_members(f"{type}/{id}", resource)
-    written = (f"{type}/{id}", *islice(listed_members(resource), _MOST_ARRIVALS))
-    note_arrivals(connection, (sent_name(hospital, one) for one in written))
-    return ReceivedVersion(known if known is not None and state == "ignored" and is_new else item, why)
+    return _Door(connection, hospital, now, delivery, envelope).receive(accepted)
 
 
 class _Door:
-    """Finds and writes what later versions from one hospital are recognised by."""
+    """What one request brings. Whatever is new in every way is written together, a statement for all; what
+    has a past is looked at one by one.
+    """
 
-    def __init__(self, connection: Connection, hospital: str, type_: str) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        hospital: str,
+        now: datetime,
+        delivery: str | None,
+        envelope: codec.Resource | None,
+    ) -> None:
         self._connection = connection
         self._hospital = hospital
-        self._type = type_
-        self._mine = (inbox_item.c.hospital == hospital) & (inbox_item.c.type == type_)
+        self._now = now
+        self._delivery = delivery
+        self._is_marked = any(resource_caveats(envelope or {}))
+        self._recognitions: dict[str, Recognition] = {}
 
-    def find(
-        self, id_: str, resource: codec.Resource, digest: str, delivery: str | None
-    ) -> tuple[LineageChoice, Sequence[Row[Any]]]:
-        """The lineage, and its versions in the order of their arrival."""
-        lineage = self._newest_lineage(inbox_item.c.resource_id == id_)
-        if lineage is not None:
-            return LineageChoice(lineage), self._versions(lineage)
-        if self._type in READ_TYPES:
-            same = self._newest_lineage(inbox_item.c.digest == digest)
-            return LineageChoice(same), self._versions(same) if same else ()
-        if self._type not in RESULT_TYPES:
-            return LineageChoice(), ()
-        marks, numbers = identity_marks(resource)
-        lineages = self._marked(marks)
-        again = self._newest_lineage(inbox_item.c.digest == digest)
-        if again is not None and (again in lineages or not marks):
-            return LineageChoice(again), self._versions(again)
-        choice = choose_lineage(
-            resource,
-            delivery=delivery,
-            sharing=[self._earlier(one) for one in lineages],
-            shares_number=bool(lineages) or bool(self._marked(numbers)),
-        )
-        return choice, self._versions(choice.lineage) if choice.lineage else ()
+    def receive(self, accepted: Sequence[AcceptedVersion]) -> list[ReceivedVersion]:
+        """See `receive_versions`."""
+        arrivals = [Arrival(one.id, normalised_digest(one.resource), one.resource) for one in accepted]
+        of_type: dict[str, list[Arrival]] = {}
+        for one, arrival in zip(accepted, arrivals, strict=True):
+            of_type.setdefault(one.type, []).append(arrival)
+        unknown = {
+            (type_, id_)
+            for type_, listed in of_type.items()
+            for id_ in self._recognition(type_).unknown(listed)
+        }
+        received: list[ReceivedVersion] = []
+        pairs = zip(accepted, arrivals, strict=True)
+        for is_new, group in groupby(pairs, lambda pair: (pair[0].type, pair[0].id) in unknown):
+            if is_new:
+                received += self._begin(list(group))
+            else:
+                received += [self._go_on(one, arrival.digest) for one, arrival in group]
+        note_arrivals(self._connection, self._arrived(accepted))
+        return received
 
-    def has_version(self, lineage: int, digest: str) -> bool:
-        """Whether any version of the lineage, however old, had this content."""
-        query = select(inbox_item.c.id).where(
-            self._mine, inbox_item.c.digest == digest, inbox_item.c.lineage == lineage
-        )
-        return self._connection.execute(query.limit(1)).first() is not None
+    def _recognition(self, type_: str) -> Recognition:
+        return self._recognitions.setdefault(type_, Recognition(self._connection, self._hospital, type_))
 
-    def mark(self, lineage: int, resource: codec.Resource) -> None:
-        """Remember by what a later version will be recognised."""
-        if self._type not in RESULT_TYPES:
-            return
-        marks, numbers = identity_marks(resource)
-        wanted = dict.fromkeys((*marks, *numbers))
-        if not wanted:
-            return
-        there = self._connection.execute(
-            select(inbox_mark.c.value).where(inbox_mark.c.lineage == lineage, inbox_mark.c.value.in_(wanted))
-        ).scalars()
-        rows = [
-            {"hospital": self._hospital, "type": self._type, "value": value, "lineage": lineage}
-            for value in wanted.keys() - set(there)
-        ]
-        if rows:
-            self._connection.execute(insert(inbox_mark), rows)
+    def _arrived(self, accepted: Iterable[AcceptedVersion]) -> Iterator[str]:
+        for one in accepted:
+            yield sent_name(self._hospital, f"{one.type}/{one.id}")
+            for member in islice(listed_members(one.resource), _MOST_ARRIVALS):
+                yield sent_name(self._hospital, member)
 
-    def list_members(self, listed_by: str, resource: codec.Resource) -> None:
-        """Remember which results a report or panel lists. What it no longer lists is found out when read."""
-        members = dict.fromkeys(listed_members(resource))
-        if not members:
-            return
-        mine = (inbox_listing.c.hospital == self._hospital) & (inbox_listing.c.listed_by == listed_by)
-        there = set(self._connection.execute(select(inbox_listing.c.member).where(mine)).scalars())
-        rows = [
-            {"hospital": self._hospital, "member": member, "listed_by": listed_by}
-            for member in members.keys() - there
-        ]
-        if rows:
-            self._connection.execute(insert(inbox_listing), rows)
-
-    def _newest_lineage(self, condition: Any) -> int | None:
-        query = select(inbox_item.c.lineage).where(self._mine, condition)
-        found: int | None = self._connection.execute(query.order_by(inbox_item.c.id.desc()).limit(1)).scalar()
-        return found
-
-    def _versions(self, lineage: int) -> Sequence[Row[Any]]:
-        query = select(inbox_item).where(inbox_item.c.lineage == lineage).order_by(inbox_item.c.id.desc())
-        return list(reversed(self._connection.execute(query.limit(_MOST_VERSIONS)).all()))
-
-    def _marked(self, marks: Iterable[str]) -> list[int]:
-        query = (
-            select(inbox_mark.c.lineage)
-            .where(
-                inbox_mark.c.hospital == self._hospital,
-                inbox_mark.c.type == self._type,
-                inbox_mark.c.value.in_(list(marks)),
+    def _begin(self, group: Sequence[tuple[AcceptedVersion, Arrival]]) -> list[ReceivedVersion]:
+        """Each is the first of its lineage."""
+        rows = [self._row(one, arrival.digest, LineageChoice()) for one, arrival in group]
+        insert_rows(self._connection, inbox_item, rows)
+        items: dict[tuple[str, str], int] = {}
+        for type_ in dict.fromkeys(one.type for one, _ in group):
+            recognition = self._recognition(type_)
+            mine = [one for one, _ in group if one.type == type_]
+            found = recognition.items_of([one.id for one in mine])
+            items |= {(type_, id_): item for id_, item in found.items()}
+            recognition.add_marks(
+                (found[one.id], mark) for one in mine for mark in marks_of(type_, one.resource)
             )
-            .distinct()
-            .order_by(inbox_mark.c.lineage.desc())
-            .limit(_MOST_LINEAGES)
-        )
-        return list(self._connection.execute(query).scalars())
+            for one in mine:
+                recognition.list_members(f"{type_}/{one.id}", one.resource)
+        numbers = list(items.values())
+        for start in range(0, len(numbers), _CHUNK):
+            self._connection.execute(_BEGIN_LINEAGES, {"items": numbers[start : start + _CHUNK]})
+        return [ReceivedVersion(items[one.type, one.id]) for one, _ in group]
 
-    def _earlier(self, lineage: int) -> EarlierVersion:
-        versions = self._versions(lineage)
-        newest = codec.loads(versions[-1].body) if versions else {}
-        return EarlierVersion(
-            lineage,
-            str(newest.get("status", "")),
-            found_at(newest),
-            frozenset(str(one.delivery) for one in versions),
-        )
+    def _go_on(self, one: AcceptedVersion, digest: str) -> ReceivedVersion:
+        """It may be a version of something that came before."""
+        recognition = self._recognition(one.type)
+        choice, versions = recognition.find(one.id, one.resource, digest, self._delivery)
+        known = _repeated(versions, digest)
+        if known is not None and any(version.resource_id == one.id for version in versions):
+            return ReceivedVersion(known)
+        why = None
+        if one.type in RESULT_TYPES and choice.lineage is not None:
+            came_before = recognition.has_version(choice.lineage, digest)
+            why = "repeated-version" if came_before else _why_older(versions, one.resource, self._now)
+        row = self._row(one, digest, choice)
+        is_repeated = known is not None and one.type in (*_CODED, *READ_TYPES)
+        if is_repeated:  # its URL is kept, for what comes to it later
+            row, why = _ignored(row, "repeated"), None
+        elif why == "repeated-version":
+            row = _ignored(row, why) | {"settled_at": self._now, "settled_by": "matching"}
+        done = self._connection.execute(_ADD_ITEM, row)
+        assert done.inserted_primary_key is not None  # noqa: S101 - one-row inserts always have it
+        item = int(done.inserted_primary_key[0])
+        if choice.lineage is None:
+            self._connection.execute(_BEGIN_LINEAGES, {"items": [item]})
+        recognition.mark(choice.lineage or item, one.resource)
+        recognition.list_members(f"{one.type}/{one.id}", one.resource)
+        is_known = known is not None and row["state"] == "ignored" and _is_read(one.type)
+        return ReceivedVersion(known if known is not None and is_known else item, why)
+
+    def _row(self, one: AcceptedVersion, digest: str, choice: LineageChoice) -> dict[str, Any]:
+        reasons = [choice.doubt] if choice.doubt else []
+        if self._is_marked:
+            reasons.append("marked-delivery")
+        is_read = _is_read(one.type)
+        return {
+            "hospital": self._hospital,
+            "type": one.type,
+            "resource_id": one.id,
+            "version": one.version,
+            "identity": business_identifier(one.resource),
+            "digest": digest,
+            "body": one.body.decode("utf-8"),
+            "received_at": self._now,
+            "state": "new" if is_read else "ignored",
+            "reasons": codec.dumps(reasons if is_read else ["context"]).decode(),
+            "candidates": "[]",
+            "attempts": 0,
+            "due_at": self._now if is_read else None,
+            "settled_at": None,
+            "settled_by": None,
+            "lineage": choice.lineage or 0,
+            "delivery": self._delivery,
+        }
+
+
+def _is_read(type_: str) -> bool:
+    return type_ in RESULT_TYPES or type_ in READ_TYPES
+
+
+def _ignored(row: dict[str, Any], reason: str) -> dict[str, Any]:
+    return row | {"state": "ignored", "reasons": codec.dumps([reason]).decode(), "due_at": None}
 
 
 def _repeated(versions: Sequence[Row[Any]], digest: str) -> int | None:

@@ -28,11 +28,12 @@ from sqlalchemy import (
 from adapter.awaited import await_names
 from adapter.database import read_transaction
 from adapter.fhir import codec
-from adapter.fulfilment_effects import FulfilmentEffect, fulfilment_effect
 from adapter.inbox.evidence import is_another_person, listed_members
 from adapter.inbox.matching import Candidate
 from adapter.inbox.ordering import issued_at
 from adapter.inbox.tables import STATES, inbox_item, inbox_listing, inbox_mark
+from adapter.referrals.details import TaskDetails, details_of
+from adapter.referrals.sayings import ReferralSaying, saying_of
 
 __all__ = ["InboxItem", "InboxStore", "inbox_item_of"]
 
@@ -234,6 +235,28 @@ class InboxStore:
         found, _ = self.newest_versions(hospital, names, _MOST_LISTED_BYTES) if names else ({}, 0)
         return [found[name] for name in names if name in found and reference in listed_members(found[name])]
 
+    def lists_of(self, item: InboxItem) -> list[InboxItem]:
+        """The reports and panels of the same hospital that list an item, in their newest versions."""
+        reference = f"{item.type}/{item.resource_id}"
+        query = (
+            select(inbox_listing.c.listed_by)
+            .where(inbox_listing.c.hospital == item.hospital, inbox_listing.c.member == reference)
+            .order_by(inbox_listing.c.listed_by)
+            .limit(_MOST_LISTS)
+        )
+        with read_transaction(self.engine) as connection:
+            names = connection.execute(query).scalars().all()
+        found = self.newest_items_named(item.hospital, names) if names else ()
+        return [one for one in found if reference in listed_members(one.resource)]
+
+    @staticmethod
+    def belong_to(connection: Connection, items: Collection[int], cadre: str) -> bool:
+        """Whether all these are that person's."""
+        mine = inbox_item.c.id.in_(items), inbox_item.c.cadre == cadre
+        there = inbox_item.c.state.in_(("applied", "linked"))
+        found = connection.execute(select(func.count()).select_from(inbox_item).where(*mine, there))
+        return found.scalar() == len(items)
+
     def others_of(self, item: InboxItem, cadre: str) -> list[codec.Resource]:
         """What else of that type this hospital sent about that person and is in the record; the newest."""
         query = (
@@ -254,7 +277,7 @@ class InboxStore:
     @staticmethod
     def order_statements(
         connection: Connection, cadres: Collection[str]
-    ) -> Iterator[tuple[str, FulfilmentEffect, datetime]]:
+    ) -> Iterator[tuple[str, ReferralSaying | None, datetime, TaskDetails | None]]:
         """What Tasks and copies of orders say of these people's referrals, and when, in the order of their
         arrival: those that a person took back say nothing.
         """
@@ -263,9 +286,10 @@ class InboxStore:
             inbox_item.c.type.in_(("ServiceRequest", "Task")),
         )
         for item in map(inbox_item_of, connection.execute(query.order_by(inbox_item.c.id))):
-            effect = fulfilment_effect(item.type, str(item.resource.get("status", "")))
-            if effect and item.referral and item.state in ("applied", "linked"):
-                yield item.referral, effect, issued_at(item.resource, item.received_at) or item.received_at
+            saying, details = saying_of(item.resource), details_of(item.resource)
+            if (saying or details) and item.referral and item.state in ("applied", "linked"):
+                at = issued_at(item.resource, item.received_at) or item.received_at
+                yield item.referral, saying, at, details
 
     def of_lineage(self, lineage: int, limit: int = 50) -> Sequence[InboxItem]:
         """The versions of one result, the newest first."""

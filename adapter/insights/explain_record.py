@@ -9,6 +9,7 @@ from adapter.ledger.history.record_history import RetractionReceipt
 from adapter.ledger.schema.transitions import Transition
 from adapter.ledger.schema.values import DesiredResource, LedgerEntry
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.desired_state.changed_people import without_unsent_withdrawn
 from adapter.pipeline.desired_state.desired import DesiredState, desired_state
 from adapter.records.model import Cadre, Record
 from adapter.records.store import StoredRecord
@@ -68,7 +69,7 @@ def _explained(adapter: Adapter, stored: StoredRecord) -> RecordExplanation:
     for name in adapter.settings.hospitals:
         known = entries.get(name, [])
         if not known:
-            lines.append(_absent(name, stored, desired_state(adapter.destination(name), people)))
+            lines.append(_absent(name, stored, _desired(adapter, name, people)))
             continue
         wanted = _wanted(adapter, name, people)
         for entry in known:
@@ -92,10 +93,17 @@ def _wanted(
 ) -> Mapping[str, DesiredResource] | None:
     """What the hospital should hold of these records as they are now; None where no mapping says."""
     try:
-        found = desired_state(adapter.destination(hospital), people)
+        found = _desired(adapter, hospital, people)
     except MappingError:
         return None
     return {one.identity: one for one in found.desired}
+
+
+def _desired(adapter: Adapter, hospital: str, people: Sequence[Record]) -> DesiredState:
+    owners = [one.key for one in people if isinstance(one, Cadre)]
+    entries = [one for held in adapter.ledger.entries(hospital, owners).values() for one in held]
+    known = without_unsent_withdrawn(people, hospital, entries)
+    return desired_state(adapter.destination(hospital), known)
 
 
 def _is_outdated(entry: LedgerEntry, wanted: Mapping[str, DesiredResource] | None) -> bool:

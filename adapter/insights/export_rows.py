@@ -16,9 +16,12 @@ from adapter.mapping.result_reading.measures import KnownMeasures
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.result_parts import known_measures
 from adapter.records.model import RECORD_TYPES, Cadre, Record, Result, Visit
+from adapter.records.sheets.field_labels import choice_label
+from adapter.records.sheets.layout import SHEETS
 from adapter.result_content import ResultPart, joined_words
+from adapter.texts import current_language, say
 
-__all__ = ["ExportSelection", "export_rows", "export_tables"]
+__all__ = ["ExportSelection", "TableHeadings", "export_headings", "export_rows", "export_tables"]
 
 _ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _PAGE = 50  # people in memory at once
@@ -72,6 +75,27 @@ def export_tables(adapter: Adapter) -> Mapping[str, Sequence[str]]:
     return {**tables, Result.kind: _RESULT_COLUMNS, _VALUES: _VALUE_COLUMNS}
 
 
+@dataclass(frozen=True, slots=True)
+class TableHeadings:
+    """What a table is called, and each of its columns, for who reads it: as an import knows them again."""
+
+    title: str
+    columns: tuple[str, ...]
+
+
+def export_headings(tables: Mapping[str, Sequence[str]], language: str) -> Mapping[str, TableHeadings]:
+    """In English the names of kinds and fields themselves; else those of the sheets, or of our own texts."""
+    if language == "en":
+        return {table: TableHeadings(table, tuple(columns)) for table, columns in tables.items()}
+    found = {}
+    for table, columns in tables.items():
+        sheet = next((one for one in SHEETS if one.kind == table), None)
+        known = {one.field: one.header(language) for one in sheet.columns} if sheet else {}
+        titles = tuple(known.get(name) or say(f"export.field_{name}") for name in columns)
+        found[table] = TableHeadings(sheet.title(language) if sheet else say(f"export.table_{table}"), titles)
+    return found
+
+
 def export_rows(adapter: Adapter, wanted: ExportSelection) -> Iterator[tuple[str, Mapping[str, str]]]:
     """Table and row, person by person; empty columns are left out."""
     known = known_measures(adapter)
@@ -115,7 +139,12 @@ def _day_of_result(one: ShownResult) -> date | None:
 
 
 def _plain_row(one: Record) -> Mapping[str, str]:
-    return {name: _text(getattr(one, name)) for name in type(one).model_fields}
+    return {name: _said(one.kind, name, _text(getattr(one, name))) for name in type(one).model_fields}
+
+
+def _said(kind: str, field: str, text: str) -> str:
+    """In English the codes themselves, as the headings are the fields' names."""
+    return text if current_language() == "en" else choice_label(kind, field, text)
 
 
 def _text(value: Any) -> str:
@@ -130,14 +159,14 @@ def _text(value: Any) -> str:
 
 def _result_row(one: ShownResult, cadre: str) -> Mapping[str, str]:
     content = one.content
-    versions = (f"{version.item}: {version.status}" for version in one.versions)
+    versions = (f"{version.item}: {_said(Result.kind, 'status', version.status)}" for version in one.versions)
     return {
         "key": one.key,
         "cadre": cadre,
         "hospital": one.hospital,
         "referral": one.referral or "",
         "type": one.type,
-        "status": one.status,
+        "status": _said(Result.kind, "status", one.status),
         "title": one.title,
         "value": one.value,
         "conclusion": one.conclusion,
@@ -163,7 +192,7 @@ def _value_row(one: ShownResult, cadre: str, title: str, part: ResultPart, at: s
         "result": one.key,
         "cadre": cadre,
         "hospital": one.hospital,
-        "status": one.status,
+        "status": _said(_VALUES, "status", one.status),
         "at": at,
         "title": title,
         "measure": part.measure or "",
@@ -177,5 +206,11 @@ def _value_row(one: ShownResult, cadre: str, title: str, part: ResultPart, at: s
         "words": part.value_words,
         "range": part.range_words,
         "flag": part.flag_words,
-        "contradictions": ", ".join(part.contradictions),
+        "contradictions": _contradictions(part),
     }
+
+
+def _contradictions(part: ResultPart) -> str:
+    if current_language() == "en":
+        return ", ".join(part.contradictions)
+    return "; ".join(say(f"person.contradicts_{one}") for one in part.contradictions)

@@ -6,6 +6,7 @@ from datetime import datetime
 from adapter.errors import UsageError
 from adapter.pipeline.application import Adapter
 from adapter.records.held_rows import HeldRow, HeldState
+from adapter.records.sheets.field_labels import problem_words
 
 __all__ = ["ListedCell", "ListedHeldRow", "held_list"]
 
@@ -59,7 +60,9 @@ def _listed(row: HeldRow) -> ListedHeldRow:
         sheet=row.sheet,
         row=row.row,
         cells=row.cells,
-        findings=tuple(ListedCell(one.column, one.value, one.words) for one in row.findings),
+        findings=tuple(
+            ListedCell(one.column, one.value, problem_words(one.text, one.params)) for one in row.findings
+        ),
         held_at=row.held_at,
         decided_at=row.decided_at,
         decided_by=row.decided_by,

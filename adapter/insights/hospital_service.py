@@ -10,13 +10,31 @@ from adapter.ledger.hospitals.values import HospitalState
 from adapter.ledger.schema.states import EntryState
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.outbound.server_identity import halt_error, halt_reason
+from adapter.subscriptions.store import StoredSubscription
+from adapter.subscriptions.subscription import origin_of, read_channel
+from adapter.texts import say
 
 __all__ = [
     "HospitalService",
+    "SubscriptionLine",
     "hospital_service",
 ]
 
 _TO_GO = (EntryState.PENDING, EntryState.SENDING, EntryState.UNKNOWN, EntryState.RETRACTING)
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionLine:
+    """One Subscription of a hospital: where it is told (scheme, host and port alone), how many events it has
+    taken, how many wait, and in words why the last try failed.
+    """
+
+    id: str
+    status: str
+    origin: str
+    taken: int
+    waiting: int
+    problem: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +72,7 @@ class HospitalService:
     server_url: str | None = None
     halted: str | None = None
     halted_because: str | None = None
+    subscriptions: tuple[SubscriptionLine, ...] = ()
 
     @property
     def needs_saying(self) -> bool:
@@ -103,6 +122,19 @@ def hospital_service(
         server_url=state.server_url,
         halted=halted,
         halted_because=str(halt_error(adapter, name)) if halted else None,
+        subscriptions=tuple(map(_subscription, adapter.subscriptions.with_waiting(name))),
+    )
+
+
+def _subscription(standing: tuple[StoredSubscription, int]) -> SubscriptionLine:
+    one, waiting = standing
+    return SubscriptionLine(
+        id=one.id,
+        status=one.status,
+        origin=origin_of(read_channel(one.resource).endpoint) or "",
+        taken=one.delivered,
+        waiting=waiting + one.numbered - one.delivered,
+        problem=None if one.problem is None else say(f"subscription.problem-{one.problem}"),
     )
 
 

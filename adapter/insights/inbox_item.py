@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from adapter.errors import UsageError
 from adapter.inbox.erasure import ERASED_BODY
 from adapter.inbox.evidence import Evidence
+from adapter.inbox.item_reading import contradictions_to, decide_item
 from adapter.inbox.matching import Candidate
-from adapter.inbox.processing import contradictions_to, decide_item
 from adapter.inbox.store import InboxItem
 from adapter.insights.inbox_list import ListedItem, listed_item
 from adapter.insights.item_content import ItemStatement, content_lines

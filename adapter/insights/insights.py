@@ -6,7 +6,7 @@ person's content writes that into the audit before it gives anything: who, and b
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from adapter.insights.person_search import FoundPerson
     from adapter.insights.plan_report import PlanReport
     from adapter.insights.problems import Problem
+    from adapter.insights.referrals import ReferralCourse, ReferralLine
     from adapter.insights.refusals import RefusedResource
     from adapter.insights.refused_requests import ListedRefusal, RefusedRequestReport
     from adapter.insights.server_card_report import ServerCardReport
     from adapter.insights.sheet_layouts import TableLook
     from adapter.insights.source_list import SourceState
     from adapter.insights.status import HospitalStatus
-    from adapter.insights.unanswered import UnansweredReferral
     from adapter.insights.withdrawals import Withdrawal
     from adapter.ledger.workers.registry import Worker
     from adapter.mapping.terminology.gaps import Gap
@@ -200,12 +200,20 @@ class Insights:
         self._note_look("inbox.read", item=number)
         return found
 
-    def unanswered(self, hospitals: Sequence[str], days: float) -> "Sequence[UnansweredReferral]":
-        """Referrals that a hospital has for so many days and that nothing came back for."""
-        from adapter.insights.unanswered import unanswered_referrals
+    def referrals(self, hospitals: Sequence[str], *, with_closed: bool = False) -> "Sequence[ReferralLine]":
+        """Referrals to these hospitals: where each stands, and what is waited for; the late ones first."""
+        from adapter.insights.referrals import referral_lines
 
-        found = unanswered_referrals(self.adapter, hospitals, self.clock() - timedelta(days=days))
-        self._note_look("unanswered.listed", items=len(found))
+        found = referral_lines(self.adapter, hospitals, self.clock(), with_closed=with_closed)
+        self._note_look("referrals.listed", items=len(found))
+        return found
+
+    def referral(self, key: str) -> "ReferralCourse":
+        """One referral, and all that was said of it. Raises UsageError where there is none."""
+        from adapter.insights.referrals import referral_course
+
+        found = referral_course(self.adapter, key, self.clock())
+        self.audit_read([("referral", key)], "referral show")
         return found
 
     # -- records ---------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from adapter.ledger.entries.row_values import REASON_INVALID
 from adapter.ledger.parking import REASON_TOO_OLD, ParkedGroup, ParkedSelection
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.outbound.too_old import too_old_before
-from adapter.texts import catalogue
+from adapter.texts import has_text
 
 __all__ = ["ParkedCause", "ParkedSelection", "parked_causes", "select_parked"]
 
@@ -63,7 +63,7 @@ def _check_cause(adapter: Adapter, reason: str) -> None:
             [ParkedSelection(name) for name in adapter.settings.hospitals]
         )
     }
-    if reason not in now and f"reason.{reason}" not in catalogue("en"):
+    if reason not in now and not has_text(f"reason.{reason}"):
         raise UsageError("release.no_cause", reason=reason, known=", ".join(sorted(now)) or "-")
 
 

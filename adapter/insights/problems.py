@@ -7,7 +7,7 @@ import base64
 import binascii
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ from adapter.errors import PolicyError, SettingsError
 from adapter.inbox.quarantine.store import RefusedBacklog
 from adapter.insights import identity_key
 from adapter.insights.open_files import readable_by_others
-from adapter.insights.unanswered import backlog_of, unanswered_referrals
+from adapter.insights.referrals import backlog_of, late_referrals
 from adapter.ledger.hospitals.circuit_breaker import HospitalMode
 from adapter.ledger.hospitals.server import HaltReason
 from adapter.ledger.hospitals.values import HospitalState
@@ -33,7 +33,7 @@ from adapter.pipeline.outbound.pending_disclosure import pending_disclosure
 from adapter.pipeline.outbound.server_identity import halt_reason
 from adapter.records.doubles import shared_numbers
 from adapter.settings import AlarmSettings
-from adapter.texts import catalogue, say
+from adapter.texts import has_text, say
 
 __all__ = [
     "CHANNEL_PREFIX",
@@ -82,7 +82,7 @@ class Problem:
     def words(self) -> str:
         """What it is, in the language in use."""
         until = self.until.strftime("%Y-%m-%d") if self.until else ""
-        known = f"reason.{self.cause}" in catalogue("en")
+        known = has_text(f"reason.{self.cause}")
         cause = say(f"reason.{self.cause}") if known else self.cause
         return say(f"problems.{self.code}", count=self.count, cause=cause, until=until, kinds=self.kinds)
 
@@ -110,7 +110,7 @@ class HospitalFacts:
     referrals: Backlog = _NONE
     idle: Backlog = _NONE
     unmatched: Backlog = _NONE
-    unanswered: Backlog = _NONE
+    late: Sequence[tuple[str, Backlog]] = ()  # referrals by what is waited for
     refused: RefusedBacklog | None = None
     holds: bool = False
     card: StoredCard | None = None
@@ -121,6 +121,7 @@ class HospitalFacts:
     other_key: bool = False
     disclosures: int = 0
     former_key: int = 0
+    subscriptions: Backlog = _NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +197,15 @@ def _at(name: str, there: HospitalFacts, limits: AlarmSettings, now: datetime) -
         "leaving": (there.retracting, f"adapter reconcile {name}"),
         "referrals": (there.referrals, f"adapter plan {name} --by-cadre"),
         "unmatched": (there.unmatched, "adapter inbox"),
-        "unanswered": (there.unanswered, f"adapter inbox unanswered {name}"),
+        "subscription": (there.subscriptions, f"adapter hospital show {name}"),
     }
     for code, (waits, command) in long.items():
         if waits.count:
             yield Problem(code, name, waits.since, waits.count, command)
+    for clock, waits in there.late:
+        yield Problem(
+            "late", name, waits.since, waits.count, f"adapter referral list {name} --late", cause=clock
+        )
     if there.refused:
         since, count, kinds = there.refused.since, there.refused.count, there.refused.kinds
         yield Problem("refused", name, since, count, "adapter inbox refused", kinds=kinds)
@@ -293,11 +298,10 @@ def collect_facts(adapter: Adapter, now: datetime) -> ProblemFacts:
     """What the database, the settings and this host say. Writes nothing, asks no hospital."""
     limits = adapter.settings.alarm
     unmatched = adapter.inbox.unmatched_backlog(now - timedelta(hours=limits.unmatched_hours))
-    waits = unanswered_referrals(
-        adapter, adapter.settings.hospitals, now - timedelta(days=limits.answer_days)
-    )
+    late = late_referrals(adapter, now)
     silent = adapter.overdue.silent_workers(now - _SILENT)
     refused = adapter.quarantine.backlog()
+    subscriptions = adapter.subscriptions.in_error()
     ways = tuple(
         code.removeprefix(CHANNEL_PREFIX)
         for _, code in adapter.alarm_store.all()
@@ -308,8 +312,9 @@ def collect_facts(adapter: Adapter, now: datetime) -> ProblemFacts:
             name: replace(
                 _facts_at(adapter, name, now),
                 unmatched=Backlog(*unmatched.get(name, (0, None))),
-                unanswered=backlog_of(waits, name),
+                late=backlog_of(late, name),
                 refused=refused.get(name),
+                subscriptions=Backlog(*subscriptions.get(name, (0, None))),
             )
             for name in adapter.settings.hospitals
         },
@@ -341,7 +346,7 @@ def _facts_at(adapter: Adapter, name: str, now: datetime) -> HospitalFacts:
         retracting=ages.retracting(name, now - timedelta(hours=limits.retract_hours)),
         referrals=ages.undelivered_referrals(name, now - timedelta(hours=limits.referral_hours)),
         idle=ages.unclaimed_shipments(name, now - timedelta(minutes=limits.idle_minutes), now),
-        holds=ages.has_entries(name),
+        holds=adapter.settings.hospitals[name].base_url is not None and ages.has_entries(name),
         card=adapter.cards.get(name),
         token_expires_at=token,
         token_unreadable=no_token,

@@ -3,15 +3,16 @@
 Text in the encoding of an old font is shown as an import would read it, and said to be so.
 
 Of people who may be T0 nothing is shown: where a table says tiers, only rows of T1 to T5 give examples; where
-it does not, columns that may say who somebody is give none.
+it does not, columns that may say who somebody is give those of people whom another table or the records know.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+from adapter.insights.look_guard import LookGuard, ReadTable
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.layout_context import layout_context
 from adapter.records.importing.column_texts import (
@@ -20,16 +21,17 @@ from adapter.records.importing.column_texts import (
     column_encodings,
     read_in_encoding,
 )
+from adapter.records.importing.hidden_people import CONCEALED
 from adapter.records.layouts.body_rows import LeftOutRows, body_rows
 from adapter.records.layouts.layout_tabs import column_letters, key_place, tier_place
 from adapter.records.layouts.raw_table import NumberedRow, RawTable
 from adapter.records.layouts.reading import ColumnReading, ColumnRole, TableReading
 from adapter.records.layouts.understanding import LayoutContext, missing_columns, understand
+from adapter.records.layouts.wide_sheet import is_wide_name
 from adapter.records.sheets.cell_parsers import cell_text
-from adapter.records.sheets.tier_cell import TierReading
 from adapter.records.sheets.vietnamese_text.readings import legacy_readings
-from adapter.records.sheets.words import Words
-from adapter.records.sources.open_tabs import tables_of, without_sheet_number
+from adapter.records.sources.open_tabs import table_name, tables_of
+from adapter.texts import current_language
 
 __all__ = ["ColumnLook", "TableLook", "look_at_files"]
 
@@ -50,7 +52,8 @@ _OF_NOBODY = frozenset(
 class ColumnLook:
     """A column: how it was understood, and up to three of its values. `means` is a field or a measure's code,
     `name` what that is called; `candidates` what an unknown header may mean; `encoding` that of an old font,
-    in which its text was written, "" for none.
+    in which its text was written, "" for none. `tells`: the header is not shown, since it tells of somebody
+    whose records are not handled.
     """
 
     column: str
@@ -62,12 +65,14 @@ class ColumnLook:
     candidates: tuple[str, ...]
     examples: tuple[str, ...]
     encoding: str = ""
+    tells: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TableLook:
     """A sheet or a CSV. `record` None: none was found. `asked`: it is not imported before a person says that
-    it is this one; `missing`: what the record type requires and the table does not have.
+    it is this one, `is_named` though its name says so; `missing`: what the record type requires and the table
+    does not have.
     """
 
     file: str
@@ -82,6 +87,8 @@ class TableLook:
     missing: tuple[str, ...]
     left_out: tuple[int, ...]
     columns: tuple[ColumnLook, ...]
+    is_named: bool = False
+    is_csv: bool = False
 
     @property
     def waits(self) -> bool:
@@ -93,39 +100,51 @@ def look_at_files(adapter: Adapter, files: Sequence[Path]) -> tuple[TableLook, .
     """How each table of the files is understood; imports nothing. Raises ImportRefused for what is none."""
     context = layout_context(adapter.settings)
     with ExitStack() as stack:
-        return tuple(look for path in files for look in _look_at_file(tables_of(path, stack), context))
+        read = [[_read(table, context) for table in tables_of(path, stack)] for path in files]
+        guard = LookGuard(adapter, [one for tables in read for one in tables], context)
+        return tuple(look for tables in read for look in _look_at_file(tables, context, guard))
 
 
-def _look_at_file(tables: Iterable[RawTable], context: LayoutContext) -> list[TableLook]:
+def _read(table: RawTable, context: LayoutContext) -> ReadTable:
+    return table, understand(table, table_name(table), context)
+
+
+def _look_at_file(tables: Sequence[ReadTable], context: LayoutContext, guard: LookGuard) -> list[TableLook]:
     """Twice: what could be of two encodings is of that which other sheets are in, wherever they stand."""
-    tables, encodings = list(tables), FileEncodings()
-    for table in tables:
-        _look(table, context, encodings)
-    return [_look(table, context, encodings) for table in tables]
+    encodings = FileEncodings()
+    for one in tables:
+        _look(one, context, guard, encodings)
+    return [_look(one, context, guard, encodings) for one in tables]
 
 
-def _look(table: RawTable, context: LayoutContext, encodings: FileEncodings) -> TableLook:
-    reading = understand(table, without_sheet_number(table.name) if table.partial else table.name, context)
+def _look(read: ReadTable, context: LayoutContext, guard: LookGuard, encodings: FileEncodings) -> TableLook:
+    table, reading = read
     sheet, left_out = reading.sheet, LeftOutRows()
     key, tier = key_place(reading), tier_place(reading)
     body = list(
         body_rows(iter(table.top()), reading.header, key, tier, merged=table.merged(), left_out=left_out)
     )
-    shown = _may_be_shown(reading, body, context.words)
+    shown = [row for row in body if guard.may_show(reading, row[1])]
     listed = list(_all_columns(reading, body))
-    texts = {one.place: _texts(one, body, shown) for one in listed}
+    says_tiers = tier is not None
+    texts = {one.place: _texts(one, shown if says_tiers or _may_tell(one) else body, guard) for one in listed}
     found = column_encodings(
         {place: [text for text in said if not text.isascii()] for place, said in texts.items()}, encodings
     )
-    columns = tuple(_column(one, reading, context, texts[one.place], found.get(one.place)) for one in listed)
+    examples = {place: _examples(said, found.get(place), guard) for place, said in texts.items()}
+    looks = (_column(one, reading, context, examples[one.place]) for one in listed)
+    titled = zip(looks, (guard.shown(one.title) == one.title for one in listed), strict=True)
+    columns = tuple(one if said else replace(one, header=CONCEALED, tells=True) for one, said in titled)
     return TableLook(
-        file=table.source,
-        sheet=table.name,
+        file=guard.shown(table.source),
+        sheet=guard.shown(table.name),
         record=sheet.kind if sheet else None,
-        record_name=f"{sheet.vi} / {sheet.en}" if sheet else "",
+        record_name=sheet.title(current_language()) if sheet else "",
         form=str(reading.form),
         header_rows=reading.header.rows if sheet else (),
         asked=reading.asked,
+        is_named=is_wide_name(reading.name),
+        is_csv=table.csv,
         layout=reading.layout,
         visit_type=reading.visit_type,
         missing=missing_columns(reading),
@@ -144,35 +163,36 @@ def _all_columns(reading: TableReading, body: Sequence[NumberedRow]) -> Iterator
             yield ColumnReading(place, "", ColumnRole.UNKNOWN)
 
 
-def _may_be_shown(
-    reading: TableReading, body: Sequence[NumberedRow], words: Words
-) -> list[NumberedRow] | None:
-    """The rows of people of T1 to T5; None where the table does not say tiers."""
-    tier = tier_place(reading)
-    if tier is None:
-        return None
-    return [row for row in body if tier < len(row[1]) and words.read_tier(row[1][tier]) is TierReading.KEPT]
+def _may_tell(column: ColumnReading) -> bool:
+    """Whether the column may say who somebody is."""
+    of_nobody = column.role is ColumnRole.FIELD and column.field in _OF_NOBODY
+    return column.role is not ColumnRole.MEASURE and not of_nobody
 
 
-def _texts(column: ColumnReading, body: Sequence[NumberedRow], shown: list[NumberedRow] | None) -> list[str]:
-    """The column's cells that may be shown, as they are written."""
-    of_nobody = column.role is ColumnRole.MEASURE or (
-        column.role is ColumnRole.FIELD and column.field in _OF_NOBODY
-    )
-    rows = shown if shown is not None else body if of_nobody else ()
+def _texts(column: ColumnReading, rows: Sequence[NumberedRow], guard: LookGuard) -> list[str]:
+    """The column's cells of these rows, as they are written, without those that tell of somebody hidden."""
     cells_of = (cells[column.place] for _, cells in rows if column.place < len(cells))
-    return [text for cell in cells_of if (text := cell_text(cell))]
+    return [text for cell in cells_of if (text := cell_text(cell)) and not guard.is_secret(text)]
+
+
+def _examples(
+    texts: Sequence[str], encoding: ColumnEncoding | None, guard: LookGuard
+) -> tuple[tuple[str, ...], str]:
+    """Up to three of them as an import reads them, and the encoding where that is not as they are written."""
+    pairs = ((text, read_in_encoding(text, encoding)) for text in dict.fromkeys(texts))
+    examples = list(islice((pair for pair in pairs if not guard.is_secret(pair[1])), _EXAMPLES))
+    is_converted = any(text != read for text, read in examples)
+    name = (encoding.encoding or "") if encoding and is_converted else ""
+    return tuple(read[:_SHOWN] for _, read in examples), name
 
 
 def _column(
     column: ColumnReading,
     reading: TableReading,
     context: LayoutContext,
-    texts: Sequence[str],
-    encoding: ColumnEncoding | None,
+    shown: tuple[tuple[str, ...], str],
 ) -> ColumnLook:
-    examples = list(islice(dict.fromkeys(texts), _EXAMPLES))
-    read = [read_in_encoding(text, encoding) for text in examples]
+    examples, encoding = shown
     return ColumnLook(
         column_letters(column.place),
         _header(column.title),
@@ -181,8 +201,8 @@ def _column(
         _name(column, reading, context),
         column.unit,
         column.candidates,
-        tuple(text[:_SHOWN] for text in read),
-        (encoding.encoding or "") if encoding and read != examples else "",
+        examples,
+        encoding,
     )
 
 
@@ -195,8 +215,8 @@ def _header(title: str) -> str:
 def _name(column: ColumnReading, reading: TableReading, context: LayoutContext) -> str:
     if column.role is ColumnRole.MEASURE:
         known = context.measures.measures.get(column.field)
-        return known.vi if known else ""
+        return "" if known is None else known.vi if current_language() == "vi" else known.en
     if reading.sheet is None or not column.field:
         return ""
     known_columns = {one.field: one for one in reading.sheet.columns}
-    return known_columns[column.field].vi if column.field in known_columns else ""
+    return known_columns[column.field].header(current_language()) if column.field in known_columns else ""

@@ -14,6 +14,8 @@ from adapter.ledger.schema import tables
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.values import UNKNOWN_RECORD, LedgerEntry
 from adapter.ledger.shipments import ShipmentStore
+from adapter.subscriptions.changes import forget_resources
+from adapter.subscriptions.topic import REFERRAL_TYPES
 
 __all__ = ["erase_cadre", "forget_bodies"]
 
@@ -40,6 +42,7 @@ def erase_cadre(
     connection.execute(update(_S).where(_S.c.cadre == cadre).values(cadre=number))
     connection.execute(delete(_P).where(_P.c.cadre == cadre))
     lines = _lines(connection, cadre, records)
+    told = _names_told(connection, lines, records)
     for line in lines:
         _retract(connection, line, number if line.cadre == cadre else line.cadre, now)
     for hospital in sorted({line.hospital for line in lines}.union(hospitals)):
@@ -48,6 +51,8 @@ def erase_cadre(
     _drop_empty(connection, number)
     for kind, keys in _pages(records):
         connection.execute(update(_R).where(_R.c.kind == kind, _R.c.key.in_(keys)).values(_NO_NAMES))
+    for hospital in sorted(told):
+        forget_resources(connection, hospital, told[hospital])
     return lines
 
 
@@ -56,6 +61,23 @@ def forget_bodies(connection: Connection, records: Iterable[tuple[str, str]]) ->
     for kind, keys in _pages(records):
         waiting = and_(_E.c.kind == kind, _E.c.key.in_(keys), _E.c.body.is_not(None))
         connection.execute(update(_E).where(waiting).values(body=None))
+
+
+def _names_told(
+    connection: Connection, lines: Iterable[LedgerEntry], records: Iterable[tuple[str, str]]
+) -> dict[str, list[tuple[str, str]]]:
+    """By hospital, type and id there of what its subscribers may be told of: what it holds, and what it let
+    go of, whose line has no id any more. Before receipts lose their keys.
+    """
+    names = [(line.hospital, line.type, line.remote_id) for line in lines]
+    for kind, keys in _pages(records):
+        gone = select(_R.c.hospital, _R.c.type, _R.c.remote_id).where(_R.c.kind == kind, _R.c.key.in_(keys))
+        names += [(row.hospital, row.type, row.remote_id) for row in connection.execute(gone)]
+    told: dict[str, list[tuple[str, str]]] = {}
+    for hospital, type_, remote_id in names:
+        if remote_id and type_ in REFERRAL_TYPES:
+            told.setdefault(hospital, []).append((type_, remote_id))
+    return told
 
 
 def _lines(connection: Connection, cadre: str, records: Iterable[tuple[str, str]]) -> list[LedgerEntry]:

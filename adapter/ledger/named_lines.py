@@ -2,17 +2,32 @@
 
 from collections.abc import Collection
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, func, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, bindparam, func, or_, select
 
 from adapter.ledger.schema import tables
 from adapter.ledger.schema.states import EntryState
 
-__all__ = ["NamedLine", "held_records", "lines_by_identity", "lines_by_remote_id"]
+__all__ = ["NamedLine", "held_records", "lines_by_identity", "lines_by_remote_id", "wished_lines"]
 
 _CHUNK = 1000  # names in one statement
+_LEAVING = (EntryState.RETRACTING, EntryState.RETRACTED)
 _E = tables.entry.c
+
+
+def _by(name: "Column[str]", *there: ColumnElement[bool]) -> Select[Any]:
+    """The lines of some names; made once, since every item that comes in asks for them."""
+    query = select(name, _E.hospital, _E.type, _E.key, _E.cadre).where(*there)
+    return query.where(name.in_(bindparam("names", expanding=True)))
+
+
+_TYPES: Any = bindparam("types", expanding=True)
+# not by the column, or SQLite would read all lines of these types instead of each identity's
+_OF_TYPES = func.coalesce(_E.type, "").in_(_TYPES)
+_BY_IDENTITY = _by(_E.identity, _E.hospital.in_(bindparam("hospitals", expanding=True)), _OF_TYPES)
+_BY_FORMER = _by(_E.former_identity, _E.hospital == bindparam("hospital"), _OF_TYPES)
+_BY_REMOTE_ID = _by(_E.remote_id, _E.hospital == bindparam("hospital"), _E.type.in_(_TYPES))
 
 
 class NamedLine(NamedTuple):
@@ -31,11 +46,10 @@ def lines_by_identity(
     """The lines of these types with one of these identities, and then those that had it under the identity
     key before.
     """
-    # not by the column, or SQLite would read all lines of these types instead of each identity's
-    of_types = func.coalesce(_E.type, "").in_(types)
-    found = _lines(connection, _E.identity, identities, _E.hospital.in_(hospitals), of_types)
+    of_types = {"types": list(types)}
+    found = _lines(connection, _BY_IDENTITY, identities, of_types | {"hospitals": list(hospitals)})
     for hospital in hospitals:
-        found += _lines(connection, _E.former_identity, identities, _E.hospital == hospital, of_types)
+        found += _lines(connection, _BY_FORMER, identities, of_types | {"hospital": hospital})
     return found
 
 
@@ -43,7 +57,7 @@ def lines_by_remote_id(
     connection: Connection, hospital: str, types: Collection[str], ids: Collection[str]
 ) -> list[NamedLine]:
     """The lines of these types that the hospital knows by one of these ids."""
-    return _lines(connection, _E.remote_id, ids, _E.hospital == hospital, _E.type.in_(types))
+    return _lines(connection, _BY_REMOTE_ID, ids, {"hospital": hospital, "types": list(types)})
 
 
 def held_records(
@@ -58,11 +72,21 @@ def held_records(
     return set(connection.execute(query.where(_E.state != EntryState.RETRACTED)).scalars())
 
 
+def wished_lines(connection: Connection, hospital: str, type_: str) -> list[NamedLine]:
+    """The lines of a type that the hospital should hold, whether or not it does yet; the name is the
+    identity.
+    """
+    # The rest is looked at here, so that the index of what the hospital holds by type is used.
+    query = select(_E.identity, _E.hospital, _E.type, _E.key, _E.cadre, _E.state, _E.desired_digest)
+    rows = connection.execute(query.where(_E.hospital == hospital, _E.type == type_)).all()
+    wished = (row for row in rows if row.desired_digest is not None and row.state not in _LEAVING)
+    return [NamedLine(*row[:5]) for row in wished]
+
+
 def _lines(
-    connection: Connection, name: "Column[str]", names: Collection[str], *there: ColumnElement[bool]
+    connection: Connection, query: Select[Any], names: Collection[str], where: dict[str, Any]
 ) -> list[NamedLine]:
-    query = select(name, _E.hospital, _E.type, _E.key, _E.cadre).where(*there)
     left, found = iter(names), list[NamedLine]()
     while chunk := list(islice(left, _CHUNK)):
-        found += [NamedLine(*row) for row in connection.execute(query.where(name.in_(chunk)))]
+        found += [NamedLine(*row) for row in connection.execute(query, where | {"names": chunk})]
     return found

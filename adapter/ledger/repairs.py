@@ -14,6 +14,8 @@ from adapter.ledger.schema.states import EntryEvent, EntryState, next_state
 from adapter.ledger.schema.transitions import pack_transition
 from adapter.ledger.schema.values import UNKNOWN_RECORD, DesiredResource, Lease, LedgerEntry
 from adapter.ledger.shipments import ShipmentStore
+from adapter.subscriptions.changes import ReferralChange, forget_resources, note_changes
+from adapter.subscriptions.topic import REFERRAL_TYPES
 
 __all__ = ["Repair", "RepairStore"]
 
@@ -101,7 +103,21 @@ def _written(connection: Connection, lease: Lease, repair: Repair, now: datetime
     more = tables.append_history(connection.dialect.name, pack_transition(state, now, "read-back"))
     if repair.remote_id and repair.remote_id != entry.remote_id:
         note_arrivals(connection, [line_name(entry.hospital, repair.remote_id)])
-    return connection.execute(update(_E).where(*stands).values(**values, history=more)).rowcount
+    written = connection.execute(update(_E).where(*stands).values(**values, history=more)).rowcount
+    if written and entry.remote_id not in (None, repair.remote_id) and entry.type in REFERRAL_TYPES:
+        # no line names it any more, for whoever would erase it
+        forget_resources(connection, entry.hospital, [(entry.type, entry.remote_id)])
+    if written and state is EntryState.DELIVERED:
+        note_changes(connection, entry.hospital, _referral_change(repair), now)
+    return written
+
+
+def _referral_change(repair: Repair) -> list[ReferralChange]:
+    """What a hospital took whose answer never came, and that is found there now."""
+    entry, remote_id = repair.entry, repair.remote_id or repair.entry.remote_id
+    if entry.state is EntryState.DELIVERED or entry.type not in REFERRAL_TYPES or remote_id is None:
+        return []
+    return [ReferralChange(entry.type, remote_id, "update" if entry.delivered_at else "create")]
 
 
 def _event(repair: Repair) -> EntryEvent:

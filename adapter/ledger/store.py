@@ -28,8 +28,10 @@ from adapter.ledger.entries.row_values import (
     SettlementRow,
     desired_row,
     has_new_remote_id,
+    referral_changes,
     retraction_row,
     settlement_row,
+    stale_names,
 )
 from adapter.ledger.history import receipts
 from adapter.ledger.hospitals.circuit_breaker import PaceLimits
@@ -44,6 +46,7 @@ from adapter.ledger.workers.death_detection import UptimeClock, uptime
 from adapter.ledger.workers.heartbeat import new_worker_id
 from adapter.ledger.workers.named_locks import NamedLockStore
 from adapter.ledger.workers.registry import WorkerStore
+from adapter.subscriptions.changes import forget_resources, note_changes
 
 __all__ = ["LedgerStore"]
 
@@ -284,6 +287,9 @@ class LedgerStore:
         named = {identity: one for identity, one in known.items() if one != lines[identity].remote_id}
         names = [line_name(lease.hospital, one) for one in named.values()]
         note_arrivals(connection, [*map(identity_name, named), *names])
+        proved = {one.identity for one in outcomes if one.proof}
+        forget_resources(connection, lease.hospital, stale_names(lines, changed, proved))
+        note_changes(connection, lease.hospital, referral_changes(lines, outcomes), now)
         moved = [line.rank for row in changed if has_new_remote_id(line := lines[row["b_identity"]], row)]
         if moved:
             self._send_again(connection, lease, min(moved), list(lines), now)

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from adapter.errors import UsageError
-from adapter.insights.export_rows import ExportSelection, export_rows, export_tables
+from adapter.insights.export_rows import ExportSelection, export_headings, export_rows, export_tables
 from adapter.operations.operation import Operation, OperationContext
 from adapter.operations.table_files import CsvFolder, WorkbookFile
 from adapter.pipeline.access_audit import audit_people
 from adapter.records.model import Cadre
+from adapter.texts import current_language
 
 __all__ = ["ExportPeople", "ExportSummary"]
 
@@ -63,7 +64,7 @@ class ExportPeople(Operation[ExportSummary, ExportSummary]):
         unchanged()
         tables = export_tables(context.adapter)
         made = WorkbookFile if self.path.suffix.casefold() == _WORKBOOK else CsvFolder
-        file = made(self.path.absolute(), tables)
+        file = made(self.path.absolute(), tables, export_headings(tables, current_language()))
         counts: Counter[str] = Counter()
         people: list[str] = []
         try:

@@ -82,8 +82,10 @@ class LinkItem(Operation[ItemState, str]):
 
 
 @dataclass(frozen=True)
-class UnlinkItem(Operation[ItemState, None]):
-    """Take a match back: the result leaves the record and waits again until a person links it."""
+class UnlinkItem(Operation[ItemState, tuple[int, ...]]):
+    """Take a match back: the result leaves the record and waits again until a person links it, in all its
+    versions and with what a report lists. Gives the numbers of all the items that wait now.
+    """
 
     name: ClassVar[str] = "inbox.unlink"
     audited_as: ClassVar[tuple[str, ...]] = ("inbox.unlinked",)
@@ -93,9 +95,9 @@ class UnlinkItem(Operation[ItemState, None]):
         """The item as it is."""
         return _state(context, self.item)
 
-    def act(self, context: OperationContext, unchanged: Callable[[], None]) -> None:
+    def act(self, context: OperationContext, unchanged: Callable[[], None]) -> tuple[int, ...]:
         """Take the result out of the record. Raises UsageError where it is in none."""
-        unlink(context.adapter, self.item, by=context.by, now=context.clock(), unchanged=unchanged)
+        return unlink(context.adapter, self.item, by=context.by, now=context.clock(), unchanged=unchanged)
 
     def undo(self, before: ItemState) -> LinkItem | None:
         """Link it again to whom it belonged."""

@@ -8,13 +8,21 @@ from typing import ClassVar
 
 from adapter import audit
 from adapter.database import write_transaction
-from adapter.errors import UsageError
-from adapter.insights.sheet_layouts import TableLook, look_at_files
+from adapter.errors import ImportRefused, UsageError
+from adapter.insights.sheet_layouts import ColumnLook, TableLook, look_at_files
 from adapter.operations.operation import Operation, OperationContext
 from adapter.pipeline.layout_context import LAYOUTS_FOLDER, layout_context
-from adapter.records.layouts.saved_layout import LEFT_OUT, NAME_PART, WIDE, load_layouts, written_layout
+from adapter.records.layouts.saved_layout import (
+    LEFT_OUT,
+    NAME_PART,
+    OPEN,
+    WIDE,
+    load_layouts,
+    written_layout,
+)
+from adapter.records.layouts.unread_columns import may_be_measure
 
-__all__ = ["KeepLayout"]
+__all__ = ["KeepLayout", "is_open"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,49}")
 
@@ -35,13 +43,17 @@ class KeepLayout(Operation[tuple[TableLook, ...], Path]):
         return look_at_files(context.adapter, self.files)
 
     def act(self, context: OperationContext, unchanged: Callable[[], None]) -> Path:
-        """Write the file; its path. Raises UsageError for one that is there, or for a name that is none."""
+        """Write the file; its path. Raises UsageError for one that is there, or for a name that is none, and
+        ImportRefused where a header may not be written down.
+        """
         if not _NAME.fullmatch(self.layout):
             raise UsageError("layout.bad_name", name=self.layout)
         unchanged()
         folder = context.adapter.settings.data_folder / LAYOUTS_FOLDER
         path = folder / f"{self.layout}.yaml"
         tables = [one for one in self.look(context) if one.record is not None]
+        if any(column.tells for one in tables for column in one.columns):
+            raise ImportRefused("layout.hidden_header")
         text = written_layout((one.sheet, _record(one), one.visit_type, _columns(one)) for one in tables)
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -65,10 +77,16 @@ def _record(table: TableLook) -> str:
 def _columns(table: TableLook) -> list[tuple[str, str, str, tuple[str, ...]]]:
     """Header, meaning, unit and what it may mean, for each column that has a header."""
     return [
-        (one.header, _meaning(one.role, one.means), one.unit, one.candidates)
+        (one.header, OPEN if is_open(table, one) else _meaning(one.role, one.means), one.unit, one.candidates)
         for one in table.columns
         if one.header
     ]
+
+
+def is_open(table: TableLook, column: ColumnLook) -> bool:
+    """Whether a person must say what the column is, or that it is left out: it may be a measure."""
+    is_unknown = table.form == WIDE and column.role == "unknown"
+    return is_unknown and may_be_measure(column.header, column.candidates, column.examples)
 
 
 def _meaning(role: str, means: str) -> str:

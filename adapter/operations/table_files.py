@@ -12,6 +12,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+from adapter.insights.export_rows import TableHeadings
 from adapter.records.sheets.formula_cells import defused
 
 __all__ = ["LONGEST_CELL", "CsvFolder", "WorkbookFile"]
@@ -30,17 +31,19 @@ def _beside(path: Path) -> Path:
 class WorkbookFile:
     """A workbook with a sheet for each table. `too_long` counts cells that it could not hold whole."""
 
-    def __init__(self, path: Path, tables: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, path: Path, tables: Mapping[str, Sequence[str]], headings: Mapping[str, TableHeadings]
+    ) -> None:
         from openpyxl import Workbook
 
         self._path = path
         self._part = _beside(path)
         self._columns = tables
         self._book = Workbook(write_only=True)
-        self._sheets = {name: self._book.create_sheet(name) for name in tables}
+        self._sheets = {name: self._book.create_sheet(headings[name].title) for name in tables}
         self.too_long = 0
-        for name, columns in tables.items():
-            self._sheets[name].append(list(columns))
+        for name, sheet in self._sheets.items():
+            sheet.append(list(headings[name].columns))
 
     def add(self, table: str, row: Mapping[str, str]) -> None:
         """Add a row; columns that it has not stay empty."""
@@ -75,15 +78,18 @@ class CsvFolder:
 
     too_long = 0
 
-    def __init__(self, path: Path, tables: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, path: Path, tables: Mapping[str, Sequence[str]], headings: Mapping[str, TableHeadings]
+    ) -> None:
         self._path = path
         self._part = _beside(path)
         self._part.mkdir(mode=0o700)
         self._columns = tables
         self._stack = ExitStack()
-        self._writers = {name: self._writer(name) for name in tables}
-        for name, columns in tables.items():
-            self._writers[name].writerow(columns)
+        self._writers = {name: self._writer(headings[name].title) for name in tables}
+        for name, writer in self._writers.items():
+            columns = headings[name].columns  # our own words
+            writer.writerow(columns)
 
     def _writer(self, name: str) -> Any:
         handle = os.open(self._part / f"{name}.csv", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -11,7 +11,7 @@ from adapter import audit
 from adapter.database import write_transaction
 from adapter.pipeline.application import Adapter
 
-__all__ = ["audit_export", "audit_look", "audit_people", "audit_read"]
+__all__ = ["audit_export", "audit_look", "audit_page_view", "audit_people", "audit_read"]
 
 
 def audit_read(
@@ -66,4 +66,20 @@ def audit_export(adapter: Adapter, hospital: str, *, command: str, by: str, now:
             action="record.exported",
             hospital=hospital,
             details={"command": command},
+        )
+
+
+def audit_page_view(
+    adapter: Adapter, hospital: str, now: datetime, *, cadre: str | None = None, count: int | None = None
+) -> None:
+    """A hospital's clerk is about to see a list of so many of its referrals, or the one of a person."""
+    with write_transaction(adapter.engine) as connection:
+        audit.append(
+            connection,
+            at=now,
+            actor=f"page:{hospital}",
+            action="page.listed" if cadre is None else "page.read",
+            subject=None if cadre is None else adapter.audit_subject(cadre),
+            hospital=hospital,
+            details={} if count is None else {"count": count},
         )

@@ -32,6 +32,7 @@ from adapter.settings import Settings
 if TYPE_CHECKING:  # a command imports what it needs, and `adapter status` needs little
     from adapter.delivery.http.client import HospitalClient
     from adapter.disclosure.policy import Policy
+    from adapter.inbox.acknowledgements.store import AcknowledgementStore
     from adapter.inbox.quarantine.store import QuarantineStore
     from adapter.inbox.store import InboxStore
     from adapter.ledger.history.record_history import RecordHistoryStore
@@ -41,6 +42,7 @@ if TYPE_CHECKING:  # a command imports what it needs, and `adapter status` needs
     from adapter.mapping.loader import Mappings
     from adapter.records.held_rows import HeldRowStore
     from adapter.records.store import RecordStore
+    from adapter.subscriptions.store import SubscriptionStore
 
 __all__ = ["Adapter", "audit_subject", "read_identity_key"]
 
@@ -117,11 +119,25 @@ class Adapter:
         return InboxStore(self.engine)
 
     @cached_property
+    def acknowledgements(self) -> "AcknowledgementStore":
+        """The HL7 v2 messages that were taken in."""
+        from adapter.inbox.acknowledgements.store import AcknowledgementStore
+
+        return AcknowledgementStore(self.engine)
+
+    @cached_property
     def quarantine(self) -> "QuarantineStore":
         """What the endpoint refused for its content."""
         from adapter.inbox.quarantine.store import QuarantineStore
 
         return QuarantineStore(self.engine)
+
+    @cached_property
+    def subscriptions(self) -> "SubscriptionStore":
+        """What hospitals subscribed to."""
+        from adapter.subscriptions.store import SubscriptionStore
+
+        return SubscriptionStore(self.engine)
 
     @cached_property
     def record_history(self) -> "RecordHistoryStore":

@@ -11,6 +11,7 @@ from pathlib import Path
 from adapter.errors import ImportRefused
 from adapter.mapping.terminology.csv_file import CsvFile
 from adapter.records.sheets.cell_parsers import CellError
+from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.layout import SHEETS
 from adapter.settings import Settings
 
@@ -19,6 +20,26 @@ __all__ = ["load_words"]
 _FILE = "words.csv"
 _COLUMNS = {
     column.field: column for sheet in reversed(SHEETS) for column in sheet.columns if column.field != "key"
+}
+# What somebody calls a field who has not seen its name: the sheet, or its column's header.
+_CALLED = {
+    fold_label(name): column.field
+    for sheet in reversed(SHEETS)
+    for column in sheet.columns
+    if column.field != "key"
+    for name in (column.vi, column.en, *column.aliases)
+} | {
+    fold_label(name): field
+    for kind, field in {
+        "procedure": "code",
+        "immunization": "vaccine",
+        "referral": "service",
+        "measurement": "measure",
+        "diagnosis": "icd10",
+    }.items()
+    for sheet in SHEETS
+    if sheet.kind == kind
+    for name in (sheet.kind, sheet.vi, sheet.en, *sheet.aliases)
 }
 
 
@@ -44,7 +65,8 @@ def _lines(path: Path) -> Iterator[tuple[str, str, str]]:
 def _check(line: int, field: str, meaning: str) -> None:
     column = _COLUMNS.get(field)
     if column is None:
-        known = ", ".join(get_close_matches(field, _COLUMNS, 3, 0.5))
+        meant = _CALLED.get(fold_label(field))
+        known = meant or ", ".join(get_close_matches(field, _COLUMNS, 3, 0.5))
         raise ImportRefused("layout.no_word_field", line=line, word=field, known=known or "-")
     if field == "tier" and meaning == "T0":
         return  # whom this word is said of is refused

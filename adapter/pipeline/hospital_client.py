@@ -13,11 +13,12 @@ from adapter.delivery.http.authentication import (
 from adapter.delivery.http.client import HospitalClient, RateLimiter
 from adapter.errors import SettingsError
 from adapter.settings import HospitalSettings, Settings
+from adapter.settings.hospital import HospitalLogin
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["hospital_client", "stranger_client"]
+__all__ = ["hook_client", "hospital_client", "stranger_client"]
 
 
 def hospital_client(settings: Settings, name: str, gate: RateLimiter | None = None) -> HospitalClient:
@@ -26,7 +27,7 @@ def hospital_client(settings: Settings, name: str, gate: RateLimiter | None = No
     token = settings.secret(hospital.token).get_secret_value() if hospital.token else None
     tls = _tls(settings, hospital)
     return HospitalClient(
-        hospital.base_url,
+        hospital.server_url,
         token=token,
         timeout=hospital.timeout_seconds,
         gate=gate,
@@ -35,10 +36,20 @@ def hospital_client(settings: Settings, name: str, gate: RateLimiter | None = No
     )
 
 
+def hook_client(
+    settings: Settings, hospital: HospitalSettings, endpoint: str, timeout: float
+) -> HospitalClient:
+    """Talks to an address that the hospital wants to be told at: with nothing of ours that proves who we are,
+    and no redirect followed. Close it. Raises SettingsError when a file is missing.
+    """
+    tls = _tls(settings, hospital.model_copy(update={"auth": HospitalLogin()}))
+    return HospitalClient(endpoint, timeout=timeout, tls=tls)
+
+
 def stranger_client(settings: Settings, hospital: HospitalSettings, token: str) -> HospitalClient:
     """The same with a token that is not ours, to see whether the server looks at it."""
     tls = _tls(settings, hospital)
-    return HospitalClient(hospital.base_url, token=token, timeout=hospital.timeout_seconds, tls=tls)
+    return HospitalClient(hospital.server_url, token=token, timeout=hospital.timeout_seconds, tls=tls)
 
 
 def _login(settings: Settings, hospital: HospitalSettings, tls: ssl.SSLContext) -> ServerLogin | None:

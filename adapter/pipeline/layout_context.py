@@ -2,7 +2,8 @@
 people saved.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 
 from adapter.mapping.terminology.code_tables import CodeTables
 from adapter.mapping.terminology.table_files import load_code_tables
@@ -10,12 +11,14 @@ from adapter.pipeline.centre_words import load_words
 from adapter.records.layouts.measure_names import MeasureNames, NamedMeasure
 from adapter.records.layouts.saved_layout import load_layouts
 from adapter.records.layouts.understanding import LayoutContext
+from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.words import Words
 from adapter.settings import Settings
 
 __all__ = ["LAYOUTS_FOLDER", "layout_context", "measure_names"]
 
 LAYOUTS_FOLDER = "layouts"  # in the data folder
+_CODE_TABLES = {"service": "services", "code": "procedures", "vaccine": "vaccines"}  # by the field of a sheet
 
 
 def layout_context(settings: Settings) -> LayoutContext:
@@ -25,8 +28,39 @@ def layout_context(settings: Settings) -> LayoutContext:
     """
     codes, written = load_code_tables(settings.mappings_folder / "codes", []), load_words(settings)
     measures = measure_names(codes, written)
-    words = Words([*_provinces(codes), *written])
-    return LayoutContext(measures, words, load_layouts(settings.data_folder / LAYOUTS_FOLDER, measures))
+    words = Words([*_provinces(codes), *_code_names(codes), *_hospitals(settings), *written])
+    saved = load_layouts(settings.data_folder / LAYOUTS_FOLDER, measures)
+    return LayoutContext(measures, words, saved, {field: _codes(codes, field) for field in _CODE_TABLES})
+
+
+def _hospitals(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """What the settings call each hospital, in any case; what two are called is none's."""
+    meanings = defaultdict[str, set[str]](set)
+    for name, hospital in settings.hospitals.items():
+        for word in (name, hospital.display):
+            meanings[fold_label(word)].add(name)
+    yield from _of_one("hospital", meanings)
+
+
+def _of_one(field: str, meanings: Mapping[str, set[str]]) -> Iterator[tuple[str, str, str]]:
+    for word, found in meanings.items():
+        if word and len(found) == 1:
+            yield field, word, next(iter(found))
+
+
+def _codes(codes: CodeTables, field: str) -> frozenset[str]:
+    table = codes.tables.get(_CODE_TABLES[field])
+    return frozenset(one.code for one in table.concepts.values()) if table else frozenset()
+
+
+def _code_names(codes: CodeTables) -> Iterator[tuple[str, str, str]]:
+    """Names of codes as words of their fields: those that one code alone has. A code is one in any case."""
+    for field, name in _CODE_TABLES.items():
+        table, meanings = codes.tables.get(name), defaultdict[str, set[str]](set)
+        for one in table.concepts.values() if table else ():
+            for word in (one.code, one.display, one.more.get("display_en", "")):
+                meanings[fold_label(word)].add(one.code)
+        yield from _of_one(field, meanings)
 
 
 def _provinces(codes: CodeTables) -> Iterator[tuple[str, str, str]]:

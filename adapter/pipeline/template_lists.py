@@ -4,7 +4,8 @@ from adapter.mapping.terminology.code_tables import CodeTable
 from adapter.mapping.terminology.table_files import load_code_tables
 from adapter.pipeline.layout_context import measure_names
 from adapter.records.layouts.wide_sheet import PERSON_SHEET, WIDE_SHEET
-from adapter.records.sheets.template import TemplatePage
+from adapter.records.sheets.columns import DELETED_COLUMN
+from adapter.records.sheets.template import TemplatePage, WideTemplate
 from adapter.settings import Settings
 from adapter.texts import say
 
@@ -17,7 +18,7 @@ _LISTS = {
     "vaccines": "Danh mục vắc xin",
 }
 _CELLS = frozenset({"quantity", "qualitative"})  # types whose value fits a cell
-_WIDE_FIELDS = ("cadre", "type", "started_at")
+_WIDE_FIELDS = ("cadre", "visit", "type", "started_at")
 
 
 def code_lists(settings: Settings, lang: str) -> list[TemplatePage]:
@@ -38,9 +39,9 @@ def _rows(table: CodeTable) -> tuple[tuple[str, ...], ...]:
     )
 
 
-def wide_template(settings: Settings, lang: str) -> tuple[str, list[str]]:
+def wide_template(settings: Settings, lang: str) -> WideTemplate:
     """The wide sheet's name, and its headers: whose row, which visit, then each measure with its unit. A
-    header that would not be understood as its measure is the measure's code.
+    header that would not be understood as its measure is the measure's code. Last the mark of what is gone.
     """
     codes = load_code_tables(settings.mappings_folder / "codes", [])
     names = measure_names(codes)
@@ -55,4 +56,9 @@ def wide_template(settings: Settings, lang: str) -> tuple[str, list[str]]:
             header = f"{name} ({unit})" if unit else name
             found = names.find(header)
             headers.append(header if found and found.code == one.code else one.code)
-    return WIDE_SHEET.title(lang), headers
+    mark = DELETED_COLUMN.header(lang)
+    hints = {
+        WIDE_SHEET.column("visit").header(lang): "import.template_wide_visit",
+        mark: "import.template_wide_mark",
+    }
+    return WIDE_SHEET.title(lang), [*headers, mark], hints

@@ -1,10 +1,11 @@
 """Rows that an import could read and that hardly can be true, until a person lets them in or drops them.
 
 A row is known by its record's kind and key. The same row in a later file stays what a person made of it; a
-good row with that key takes its place.
+good row with that key takes its place. What was replaced stays for as long as the import which did it can be
+taken back, and is seen by nobody.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,12 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
-from adapter.database import read_transaction
-from adapter.records.serialisation import body_digest
+from adapter.database import UtcDateTime, read_transaction
+from adapter.records.serialisation import body_digest, parse_record, source_digest
 from adapter.records.tables import held_row, record
-from adapter.texts import say
 
 __all__ = [
     "HeldCell",
@@ -26,10 +37,21 @@ __all__ = [
     "HeldRowStore",
     "HeldRowWriter",
     "HeldState",
+    "any_replaced",
+    "bring_back_replaced",
+    "drop_held",
     "file_digest",
-    "forget_held",
+    "forget_replaced",
+    "let_in_again",
+    "let_in_at",
     "released_since",
+    "replace_again",
+    "replace_held",
+    "wait_again",
+    "withdraw_held",
 ]
+
+_CURRENT = held_row.c.replaced_at.is_(None)
 
 
 class HeldState(StrEnum):
@@ -48,11 +70,6 @@ class HeldCell:
     value: str
     text: str
     params: dict[str, Any]
-
-    @property
-    def words(self) -> str:
-        """In the language in use."""
-        return say(f"import.{self.text}", **self.params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +95,19 @@ class HeldRow:
 
 
 class HeldRowWriter:
-    """Keeps rows on `connection`, inside an import's transaction."""
+    """Keeps rows on `connection`, inside the transaction of an import of that moment."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, at: datetime) -> None:
         self._connection = connection
-        self.any = connection.execute(select(held_row.c.id).limit(1)).first() is not None
+        self._at = at
+        self.any = connection.execute(select(held_row.c.id).where(_CURRENT).limit(1)).first() is not None
 
     def decisions(self, kind: str, bodies: dict[str, str]) -> dict[str, HeldState]:
         """What became of exactly these rows (key -> body) before: only of those that were here before."""
         if not (self.any and bodies):
             return {}
         query = select(held_row.c.key, held_row.c.digest, held_row.c.state).where(
-            held_row.c.kind == kind, held_row.c.key.in_(list(bodies))
+            _CURRENT, held_row.c.kind == kind, held_row.c.key.in_(list(bodies))
         )
         return {
             key: HeldState(state)
@@ -104,7 +122,7 @@ class HeldRowWriter:
             key: (id_, digest, state)
             for id_, key, digest, state in self._connection.execute(
                 select(held_row.c.id, held_row.c.key, held_row.c.digest, held_row.c.state).where(
-                    held_row.c.kind == kind, held_row.c.key.in_([row["key"] for row in rows])
+                    _CURRENT, held_row.c.kind == kind, held_row.c.key.in_([row["key"] for row in rows])
                 )
             )
         }
@@ -117,15 +135,57 @@ class HeldRowWriter:
                 continue
             if before[1:] == (digest, HeldState.WAITING):
                 del values["held_at"]  # it has waited since then
+            else:
+                _copy_replaced(self._connection, [before[0]], self._at)
             values |= {"decided_at": None, "decided_by": None, "reason": None}
             self._connection.execute(update(held_row).where(held_row.c.id == before[0]).values(values))
 
     def supersede(self, kind: str, keys: Sequence[str]) -> None:
         """Good rows have come with these keys, or their records are gone."""
         if self.any and keys:
-            self._connection.execute(
-                delete(held_row).where(held_row.c.kind == kind, held_row.c.key.in_(list(keys)))
-            )
+            of_keys = (held_row.c.kind == kind) & held_row.c.key.in_(list(keys))
+            replace_held(self._connection, of_keys, self._at)
+
+    def supersede_visits(self, visits: Collection[str]) -> None:
+        """These visits were corrected, which makes other keys: they wait no more, nor does what is theirs."""
+        if not self.any or not visits:
+            return
+        query = select(held_row.c.id, held_row.c.kind, held_row.c.key).where(
+            _CURRENT,
+            held_row.c.kind.in_(("visit", "measurement")),
+            held_row.c.state == HeldState.WAITING.value,
+        )
+        gone = [
+            id_
+            for id_, kind, key in self._connection.execute(query)
+            if (key if kind == "visit" else key.rpartition("/")[0]) in visits
+        ]
+        if gone:
+            replace_held(self._connection, held_row.c.id.in_(gone), self._at)
+
+    def supersede_renamed(
+        self, kind: str, source: str, sheet: str, rows: Mapping[int, tuple[str, str]]
+    ) -> None:
+        """What waits of these rows of the sheet under another visit of the person than now (by number: person
+        and visit) waits no more: that visit's key was made of what has been corrected since.
+        """
+        if not self.any or not rows:
+            return
+        query = select(held_row.c.id, held_row.c.cadre, held_row.c.key, held_row.c.row).where(
+            _CURRENT,
+            held_row.c.kind == kind,
+            held_row.c.source == source,
+            held_row.c.sheet == sheet,
+            held_row.c.state == HeldState.WAITING.value,
+        )
+        gone = []
+        for id_, cadre, key, number in self._connection.execute(query):
+            now = rows.get(number)
+            visit = key if kind == "visit" else key.rpartition("/")[0]
+            if now is not None and now[0] == cadre and now[1] != visit:
+                gone.append(id_)
+        if gone:
+            replace_held(self._connection, held_row.c.id.in_(gone), self._at)
 
 
 class HeldRowStore:
@@ -136,7 +196,7 @@ class HeldRowStore:
 
     def rows(self, state: HeldState | None = HeldState.WAITING) -> list[HeldRow]:
         """Those in a state (None: all), oldest first."""
-        query = select(held_row).order_by(held_row.c.id)
+        query = select(held_row).where(_CURRENT).order_by(held_row.c.id)
         if state is not None:
             query = query.where(held_row.c.state == state)
         with read_transaction(self._engine) as connection:
@@ -145,13 +205,13 @@ class HeldRowStore:
     def get(self, id_: int) -> HeldRow | None:
         """One row."""
         with read_transaction(self._engine) as connection:
-            found = connection.execute(select(held_row).where(held_row.c.id == id_)).one_or_none()
+            found = connection.execute(select(held_row).where(held_row.c.id == id_, _CURRENT)).one_or_none()
         return None if found is None else _row(found)
 
     def backlog(self) -> tuple[int, datetime | None]:
         """How many wait, and since when."""
         query = select(func.count(), func.min(held_row.c.held_at)).where(
-            held_row.c.state == HeldState.WAITING
+            _CURRENT, held_row.c.state == HeldState.WAITING
         )
         with read_transaction(self._engine) as connection:
             count, since = connection.execute(query).one()
@@ -168,25 +228,127 @@ class HeldRowStore:
 
 def _row(found: Any) -> HeldRow:
     values = dict(found._mapping)
-    del values["digest"]
+    del values["digest"], values["replaced_at"]
     values["state"] = HeldState(values["state"])
     values["cells"] = tuple((title, cell) for title, cell in orjson.loads(values["cells"]))
     values["findings"] = tuple(HeldCell(**one) for one in orjson.loads(values["findings"]))
     return HeldRow(**values)
 
 
-def forget_held(connection: Connection, at: datetime) -> int:
-    """What the import of that moment held, and what waits still, goes; how many rows. What a person decided
-    stays decided.
+def replace_held(connection: Connection, which: ColumnElement[bool], at: datetime) -> int:
+    """Of these rows those that are seen are seen no more, from an import of that moment on; how many."""
+    return connection.execute(update(held_row).where(which, _CURRENT).values(replaced_at=at)).rowcount
+
+
+def any_replaced(connection: Connection, before: datetime) -> bool:
+    """Whether imports of earlier than `before` have replaced any that are there still."""
+    query = select(held_row.c.id).where(held_row.c.replaced_at < before).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def _copy_replaced(connection: Connection, ids: Sequence[int], at: datetime) -> None:
+    """Of these rows a copy as they are stays, as replaced by an import of that moment."""
+    columns = [column for column in held_row.c if column.name not in ("id", "replaced_at")]
+    copied = select(*columns, literal(at, UtcDateTime())).where(held_row.c.id.in_(ids))
+    connection.execute(insert(held_row).from_select([*(one.name for one in columns), "replaced_at"], copied))
+
+
+def forget_replaced(connection: Connection, before: datetime) -> None:
+    """What imports of earlier than `before` have replaced goes: these are taken back no more."""
+    connection.execute(delete(held_row).where(held_row.c.replaced_at < before))
+
+
+def withdraw_held(connection: Connection, held_at: datetime, at: datetime) -> int:
+    """What the import of moment `held_at` held, and what waits still, waits no more from `at` on; how many
+    rows. What a person decided stays decided.
     """
-    waits = (held_row.c.held_at == at) & (held_row.c.state == HeldState.WAITING.value)
-    return int(connection.execute(delete(held_row).where(waits)).rowcount)
+    waits = (held_row.c.held_at == held_at) & (held_row.c.state == HeldState.WAITING.value)
+    return replace_held(connection, waits, at)
+
+
+def bring_back_replaced(connection: Connection, replaced_at: datetime) -> int:
+    """What the import of that moment replaced is as it was, unless another row has its key now, or its person
+    has left; how many rows. A copy stays, so that this can be taken back too.
+    """
+    other, person = held_row.alias(), record.alias()
+    taken = exists().where(
+        other.c.kind == held_row.c.kind, other.c.key == held_row.c.key, other.c.replaced_at.is_(None)
+    )
+    left = exists().where(
+        person.c.kind == "cadre", person.c.key == held_row.c.cadre, person.c.deleted.is_(True)
+    )
+    back = select(held_row.c.id).where(held_row.c.replaced_at == replaced_at, ~taken, ~left)
+    ids = list(connection.execute(back).scalars())
+    _copy_replaced(connection, ids, replaced_at)
+    connection.execute(update(held_row).where(held_row.c.id.in_(ids)).values(replaced_at=None))
+    return len(ids)
+
+
+def replace_again(connection: Connection, replaced_at: datetime, at: datetime) -> None:
+    """That what the import of moment `replaced_at` replaced was brought back is taken back."""
+    copy = held_row.alias()
+    was = exists().where(
+        copy.c.replaced_at == replaced_at,
+        *(copy.c[name] == held_row.c[name] for name in ("kind", "key", "digest", "held_at")),
+    )
+    replace_held(connection, (held_row.c.state == HeldState.WAITING.value) & was, at)
+
+
+def let_in_at(connection: Connection, at: datetime, first: int, last: int) -> list[tuple[int, datetime]]:
+    """Rows that were let in at that moment, with when they were held, but for those whose records still stand
+    as that wrote them, at positions after `first` up to `last`.
+    """
+    still = exists().where(
+        record.c.kind == held_row.c.kind,
+        record.c.key == held_row.c.key,
+        record.c.deleted.is_(False),
+        record.c.position > first,
+        record.c.position <= last,
+    )
+    query = select(held_row.c.id, held_row.c.held_at).where(
+        _CURRENT,
+        held_row.c.decided_at == at,
+        held_row.c.held_at < at,
+        held_row.c.state == HeldState.RELEASED.value,
+        ~still,
+    )
+    return [(row.id, row.held_at) for row in connection.execute(query)]
+
+
+def wait_again(connection: Connection, ids: Sequence[int]) -> None:
+    """What was let in waits again, since that is taken back."""
+    values = {"state": HeldState.WAITING.value, "decided_at": None, "decided_by": None, "reason": None}
+    connection.execute(update(held_row).where(held_row.c.id.in_(ids)).values(values))
+
+
+def drop_held(connection: Connection, ids: Sequence[int]) -> None:
+    """These go, with what was decided of them."""
+    connection.execute(delete(held_row).where(held_row.c.id.in_(ids)))
+
+
+def let_in_again(connection: Connection, position: int, *, at: datetime, by: str) -> None:
+    """Rows that wait though their records are there again, written since that position: that a release was
+    taken back is taken back.
+    """
+    here = (record.c.kind == held_row.c.kind) & (record.c.key == held_row.c.key) & record.c.deleted.is_(False)
+    query = (
+        select(held_row.c.id, held_row.c.kind, held_row.c.body, record.c.source_digest)
+        .join(record, here)
+        .where(_CURRENT, held_row.c.state == HeldState.WAITING.value, record.c.position > position)
+    )
+    back = [
+        id_
+        for id_, kind, body, written in connection.execute(query)
+        if source_digest(parse_record(kind, body), body) == written
+    ]
+    values = {"state": HeldState.RELEASED.value, "decided_at": at, "decided_by": by}
+    connection.execute(update(held_row).where(held_row.c.id.in_(back)).values(values))
 
 
 def released_since(connection: Connection, at: datetime) -> int:
     """How many rows that the import of that moment held were let in, and are in the records."""
     here = (record.c.kind == held_row.c.kind) & (record.c.key == held_row.c.key) & record.c.deleted.is_(False)
-    let_in = (held_row.c.held_at == at) & (held_row.c.state == HeldState.RELEASED.value)
+    let_in = _CURRENT & (held_row.c.held_at == at) & (held_row.c.state == HeldState.RELEASED.value)
     query = select(func.count()).select_from(held_row).join(record, here).where(let_in)
     return int(connection.execute(query).scalar_one())
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from adapter.bounded_cache import BoundedCache
+from adapter.records.sheets.vietnamese_text.readings import legacy_readings
 from adapter.text_folding import digit_runs, fold_text, word_sequence
 
 __all__ = ["KEY", "NAME", "NUMBER", "HiddenWords"]
@@ -86,7 +87,15 @@ class HiddenWords:
         self.known = BoundedCache(_REMEMBERED)
 
     def look(self, text: str) -> int:
-        """The same, and it is not remembered: for what does not come back."""
+        """The same, and it is not remembered: for what does not come back. What is in the encoding of an old
+        font is looked at as it reads too.
+        """
+        found = self._look(text)
+        for read in () if text.isascii() else legacy_readings(text).values():
+            found |= self._look(read)
+        return found
+
+    def _look(self, text: str) -> int:
         folded = _folded(text)
         words = word_sequence(folded).split()
         found = 0

@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict
 
 from adapter.records.partial_dates import PartialDate
+from adapter.referrals.lifecycle import ReferralState
 from adapter.result_content import ResultContent
 
 __all__ = [
@@ -66,12 +67,21 @@ class VisitKind(StrEnum):
 
 
 class Fulfilment(StrEnum):
-    """How far a hospital got with a referral; set by what hospitals send, never by an import."""
+    """How far a hospital got with a referral, in four words: made of its state."""
 
     NONE = "none"
     IN_PROGRESS = "in-progress"
     COMPLETED = "completed"
     FAILED = "failed"
+
+
+_FULFILMENTS = {
+    ReferralState.DRAFT: Fulfilment.NONE,
+    ReferralState.RECEIVED: Fulfilment.NONE,
+    ReferralState.DECLINED: Fulfilment.FAILED,
+    ReferralState.CANCELLED: Fulfilment.FAILED,
+    ReferralState.COMPLETED: Fulfilment.COMPLETED,
+}
 
 
 class Record(BaseModel):
@@ -196,7 +206,7 @@ class Referral(Record):
     """A request to one hospital (a name in the settings) to examine or treat.
 
     `supporting` lists the local codes of the measurements the hospital needs; none listed means
-    all of that visit. `fulfilment` and what follows are written by the inbox alone.
+    all of that visit. `state` and what follows are written by the inbox alone.
     """
 
     kind: ClassVar[str] = "referral"
@@ -212,9 +222,22 @@ class Referral(Record):
     ordered_at: date | datetime
     due_on: date | None = None
     supporting: tuple[str, ...] = ()
-    fulfilment: Fulfilment = Fulfilment.NONE
+    state: ReferralState = ReferralState.RECEIVED
     fulfilled_at: datetime | None = None
-    fulfilled_by: str | None = None  # key of the result that completed it
+    fulfilled_by: str | None = None  # key of the result that led to the state
+    appointment_at: date | datetime | None = None  # as the hospital said it last
+    hospital_number: str | None = None  # under which the hospital knows it
+    said: str | None = None  # why it is in that state, in the hospital's words
+    cancel_asked_at: datetime | None = None
+    cancel_needs_answer: bool | None = None  # whether the hospital had begun when we asked
+    cancel_reason: str | None = None
+    acknowledged_at: datetime | None = None  # a doctor has seen what came back
+    acknowledged_by: str | None = None
+
+    @property
+    def fulfilment(self) -> Fulfilment:
+        """How far its hospital got, in four words."""
+        return _FULFILMENTS.get(self.state, Fulfilment.IN_PROGRESS)
 
 
 class Result(Record):

@@ -1,31 +1,69 @@
 """What answers a referral, once the result or Task that did is withdrawn or was another person's."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import Connection, select, update
 
-from adapter.fulfilment_effects import FulfilmentEffect, fulfilment_effect
 from adapter.records import serialisation as bodies
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.merges import MergeStore
-from adapter.records.model import Fulfilment, Referral, Result
+from adapter.records.model import Referral, Result
 from adapter.records.tables import record
+from adapter.referrals.course import take_step
+from adapter.referrals.details import TaskDetails
+from adapter.referrals.lifecycle import ReferralEvent, ReferralState
+from adapter.referrals.sayings import ReferralSaying, saying_in_status
 
-__all__ = ["OrderStatement", "OrderStatements", "answer_again", "no_statements", "open_again"]
+__all__ = [
+    "ASKING",
+    "OrderStatement",
+    "OrderStatements",
+    "ReferralMoment",
+    "answer_again",
+    "answered",
+    "asked_to_cancel",
+    "course_of",
+    "no_statements",
+    "open_again",
+]
 
-_BLANK: dict[str, Any] = {"fulfilment": Fulfilment.NONE, "fulfilled_at": None, "fulfilled_by": None}
+ASKING = ReferralSaying((ReferralEvent.ASK_TO_CANCEL,), explicit=True)
+"""That the centre asks the hospital to cancel a referral."""
+_NOT_BEGUN = (ReferralState.RECEIVED, ReferralState.ACCEPTED)
+_BLANK: dict[str, Any] = {
+    "state": ReferralState.RECEIVED,
+    "fulfilled_at": None,
+    "fulfilled_by": None,
+    "appointment_at": None,
+    "hospital_number": None,
+    "said": None,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class OrderStatement:
-    """How far a hospital's Task, or its copy of the order, says that a referral got."""
+    """What a hospital's Task, or its copy of the order, says of a referral."""
 
     referral: str
-    effect: FulfilmentEffect
+    saying: ReferralSaying | None
     at: datetime
+    details: TaskDetails | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralMoment:
+    """What was said of a referral: `what` is the type of the resource, empty of our own asking to cancel;
+    `state` is where the referral stood then, `is_odd` that it fits nowhere.
+    """
+
+    at: datetime | None
+    what: str
+    status: str
+    state: ReferralState
+    is_odd: bool
 
 
 OrderStatements = Callable[[Connection, Collection[str]], Sequence[OrderStatement]]
@@ -81,7 +119,7 @@ def _answer(
             [one for one in results if one.referral == referral.key],
             [one for one in said if one.referral == referral.key],
         )
-        after = referral.model_copy(update=_said_by(answers))
+        after = _answered_anew(referral, answers)
         if after == referral:
             continue
         text = bodies.serialise_record(after)
@@ -113,15 +151,98 @@ def _in_order(results: Sequence[Result], said: Sequence[OrderStatement]) -> Iter
     yield from left
 
 
-def _said_by(answers: Iterator[Result | OrderStatement]) -> dict[str, Any]:
-    """The fulfilment that these leave; a completed referral stays completed, by what completed it first."""
-    said = _BLANK
+def _answered_anew(referral: Referral, answers: Iterable[Result | OrderStatement]) -> Referral:
+    """The referral as it stands when nobody but these has answered it, and as we asked since."""
+    found = referral.model_copy(update=_BLANK)
+    for one in _with_our_asking(referral, answers):
+        found = _after(found, one)
+    return found
+
+
+def _with_our_asking(
+    referral: Referral, answers: Iterable[Result | OrderStatement]
+) -> Iterator[Result | OrderStatement | datetime]:
+    """The moment at which we asked to cancel, before what came later."""
+    asked = referral.cancel_asked_at
     for one in answers:
-        effect, at, by = (
-            (one.effect, one.at, None)
-            if isinstance(one, OrderStatement)
-            else (fulfilment_effect(one.type, one.status), one.issued_at, one.key)
-        )
-        if effect and said["fulfilment"] not in (Fulfilment.COMPLETED, effect):
-            said = {"fulfilment": Fulfilment(effect), "fulfilled_at": at, "fulfilled_by": by}
-    return said
+        at = one.at if isinstance(one, OrderStatement) else one.issued_at
+        if asked is not None and (at is None or at >= asked):
+            yield asked
+            asked = None
+        yield one
+    if asked is not None:
+        yield asked
+
+
+def _after(referral: Referral, one: Result | OrderStatement | datetime) -> Referral:
+    if isinstance(one, datetime):
+        return asked_to_cancel(referral, one)
+    if isinstance(one, OrderStatement):
+        return answered(referral, one.saying, one.details, by=None, at=one.at)
+    return answered(referral, saying_in_status(one.type, one.status), None, by=one.key, at=one.issued_at)
+
+
+def course_of(
+    connection: Connection, referral: Referral, statements: OrderStatements
+) -> Sequence[ReferralMoment]:
+    """What was said of a referral, by the hospital and by us, in its order, and where each took it."""
+    same = MergeStore.same_people(connection, [referral.cadre])
+    mine = [one for one in _results(connection, same, None) if one.referral == referral.key]
+    said = [one for one in statements(connection, same) if one.referral == referral.key]
+    found, now = [], referral.model_copy(update=_BLANK)
+    for one in _with_our_asking(referral, _in_order(mine, said)):
+        saying, what, status, at = _told(one)
+        after = _after(now, one)
+        is_odd = saying is not None and take_step(now.state, saying).is_odd
+        found.append(ReferralMoment(at, what, status, after.state, is_odd))
+        now = after
+    return found
+
+
+def _told(
+    one: Result | OrderStatement | datetime,
+) -> tuple[ReferralSaying | None, str, str, datetime | None]:
+    if isinstance(one, datetime):
+        return ASKING, "", "", one
+    if isinstance(one, OrderStatement):
+        return one.saying, "Task", one.saying.events[0].value if one.saying else "", one.at
+    return saying_in_status(one.type, one.status), one.type, one.status, one.issued_at
+
+
+def asked_to_cancel(referral: Referral, at: datetime, reason: str | None = None) -> Referral:
+    """The referral when we have asked to cancel it: where the hospital has not begun, that is ours to do. The
+    same one where it is at its end, or asked for already.
+    """
+    asked = answered(referral, ASKING, None, by=None, at=at)
+    if asked is referral:
+        return referral
+    needs_answer = referral.state not in _NOT_BEGUN
+    if not needs_answer:
+        confirmed = ReferralSaying((ReferralEvent.CONFIRM_CANCELLATION,))
+        asked = answered(asked, confirmed, None, by=None, at=at)
+    said = {"cancel_asked_at": at, "cancel_needs_answer": needs_answer or None}
+    return asked.model_copy(update=said if reason is None else {**said, "cancel_reason": reason})
+
+
+def answered(
+    referral: Referral,
+    saying: ReferralSaying | None,
+    details: TaskDetails | None,
+    *,
+    by: str | None,
+    at: datetime | None,
+) -> Referral:
+    """The referral as that leaves it; the same one where it changes nothing."""
+    said: dict[str, Any] = {}
+    if saying is not None:
+        step = take_step(referral.state, saying)
+        if step.after is not step.before:
+            said = {"state": step.after, "fulfilled_at": at, "fulfilled_by": by}
+    if details is not None:
+        named = {
+            "appointment_at": details.appointment,
+            "hospital_number": details.hospital_number,
+            "said": details.reason,
+        }
+        said |= {name: value for name, value in named.items() if value is not None}
+    return referral.model_copy(update=said) if said else referral

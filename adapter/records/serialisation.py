@@ -9,6 +9,7 @@ import orjson
 from adapter.fhir.codec import digest
 from adapter.person_names import name_and_birth_date
 from adapter.records.model import RECORD_TYPES, Cadre, Record, Referral
+from adapter.referrals.lifecycle import ReferralState
 
 __all__ = [
     "FULFILMENT_FIELDS",
@@ -24,8 +25,21 @@ __all__ = [
     "with_stored_fulfilment",
 ]
 
-# Written by the inbox alone; an import keeps whatever stands there.
-FULFILMENT_FIELDS = ("fulfilment", "fulfilled_at", "fulfilled_by")
+# Written by the inbox and by people at the centre; an import keeps whatever stands there.
+FULFILMENT_FIELDS = (
+    "state",
+    "fulfilled_at",
+    "fulfilled_by",
+    "appointment_at",
+    "hospital_number",
+    "said",
+    "cancel_asked_at",
+    "cancel_needs_answer",
+    "cancel_reason",
+    "acknowledged_at",
+    "acknowledged_by",
+)
+_OF_PEOPLE = ("said", "cancel_reason")  # free text: no tombstone keeps it
 
 _CARD = re.compile(r"[A-Z]{2}[0-9]{13}")
 _LOADERS = {kind: type_.__pydantic_validator__.validate_json for kind, type_ in RECORD_TYPES.items()}
@@ -69,9 +83,8 @@ def tombstone_body(kind: str, body: str | None) -> str | None:
     if kind != Referral.kind or not body:
         return None
     before: dict[str, Any] = orjson.loads(body)
-    if before.get("fulfilment", "none") == "none":
-        return None
-    return orjson.dumps({name: before[name] for name in FULFILMENT_FIELDS if name in before}).decode()
+    kept = {name: before[name] for name in FULFILMENT_FIELDS if name in before and name not in _OF_PEOPLE}
+    return None if kept in ({}, {"state": ReferralState.RECEIVED}) else orjson.dumps(kept).decode()
 
 
 def normalise_identifier(value: str) -> str:

@@ -1,6 +1,6 @@
 """The store of records: look-ups, the change feed, and the two writes of the inbox."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,9 +14,17 @@ from adapter.records import reassignments
 from adapter.records import serialisation as bodies
 from adapter.records.change_feed import ChangeFeed, newest_position
 from adapter.records.merges import MergeStore, merge_person_records, with_owner
-from adapter.records.model import KINDS, Cadre, Fulfilment, Record, Referral, Result
-from adapter.records.referral_answers import OrderStatements, answer_again, no_statements, open_again
+from adapter.records.model import KINDS, Cadre, Record, Referral, Result
+from adapter.records.referral_answers import (
+    OrderStatements,
+    answer_again,
+    answered,
+    no_statements,
+    open_again,
+)
 from adapter.records.tables import cadre_identifier, record, record_merge
+from adapter.referrals.details import TaskDetails
+from adapter.referrals.sayings import ReferralSaying
 
 __all__ = ["RecordStore", "StoredRecord"]
 
@@ -273,38 +281,41 @@ class RecordStore:
         ChangeFeed(connection)
         return _lives(connection, cadre)
 
-    def fulfil(
+    def advance(
         self,
         referral: str,
-        fulfilment: Fulfilment,
+        saying: ReferralSaying | None,
         by: str | None,
         at: datetime,
         *,
+        details: TaskDetails | None = None,
         connection: Connection | None = None,
     ) -> bool:
-        """Say how far a hospital got with a referral; False when nothing changed.
+        """Take a referral where a hospital's saying leads, note what else it said; False: nothing changed."""
 
-        A completed referral stays completed, by the result that completed it first.
-        """
+        def change(one: Referral) -> Referral:
+            return answered(one, saying, details, by=by, at=at)
+
+        return self.amend_referral(referral, change, connection=connection)
+
+    def amend_referral(
+        self, key: str, change: Callable[[Referral], Referral], *, connection: Connection | None = None
+    ) -> bool:
+        """Change what no import says of a referral; False when nothing changed, or there is none."""
+        mine = (record.c.kind == Referral.kind) & (record.c.key == key)
         with self._writing(connection) as writer:
             feed = ChangeFeed(writer)
-            body = writer.execute(
-                select(record.c.body).where(
-                    record.c.kind == Referral.kind, record.c.key == referral, record.c.deleted.is_(False)
-                )
-            ).scalar()
+            body = writer.execute(select(record.c.body).where(mine, record.c.deleted.is_(False))).scalar()
             if body is None:
                 return False
             before = cast(Referral, bodies.parse_record(Referral.kind, body))
-            if before.fulfilment in (Fulfilment.COMPLETED, fulfilment):
+            after = change(before)
+            if after == before:
                 return False
-            after = before.model_copy(
-                update={"fulfilment": fulfilment, "fulfilled_at": at, "fulfilled_by": by}
-            )
             text = bodies.serialise_record(after)
             writer.execute(
                 update(record)
-                .where(record.c.kind == Referral.kind, record.c.key == referral)
+                .where(mine)
                 .values(body=text, digest=bodies.body_digest(text), position=feed.next())
             )
             feed.close()

@@ -1,6 +1,6 @@
 """Tables of the records: what is known, in which order it became known, and whom numbers belong to."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text, false
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text, false, text
 
 from adapter.database import UtcDateTime, metadata
 
@@ -172,7 +172,21 @@ held_row = Table(
     Column("decided_at", UtcDateTime),
     Column("decided_by", String(100)),
     Column("reason", String(500)),
-    Index("ix_held_row_key", "kind", "key", unique=True),
+    Column("replaced_at", UtcDateTime),  # an import of that moment brought another of its key, or undid it
+    Index(
+        "ix_held_row_key",
+        "kind",
+        "key",
+        unique=True,
+        sqlite_where=text("replaced_at IS NULL"),
+        postgresql_where=text("replaced_at IS NULL"),
+    ),
+    Index(
+        "ix_held_row_replaced",
+        "replaced_at",
+        sqlite_where=text("replaced_at IS NOT NULL"),
+        postgresql_where=text("replaced_at IS NOT NULL"),
+    ),
     Index("ix_held_row_cadre", "cadre"),
     sqlite_autoincrement=True,  # a number that a person has noted never becomes another row's
 )

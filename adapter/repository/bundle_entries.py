@@ -1,6 +1,5 @@
 """What a Bundle asks for, entry by entry (http://hl7.org/fhir/R4/http.html#transaction). Pure."""
 
-import base64
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -10,7 +9,7 @@ from adapter.errors import FhirError
 from adapter.fhir.codec import Resource
 from adapter.fhir.operation_outcome import Issue
 from adapter.repository.interaction_errors import InteractionRefused, interaction_error, issues_of_error
-from adapter.repository.json_patch import JSON_PATCH, PatchOperation, parse_patch
+from adapter.repository.patches import Operation, parse_entry_patch
 from adapter.repository.request_limits import (
     DEFAULT_LIMITS,
     RequestLimits,
@@ -19,7 +18,6 @@ from adapter.repository.request_limits import (
 )
 from adapter.repository.resource_types import ID_PATTERN, RESOURCE_TYPES
 from adapter.repository.search_query import SearchQuery, parse_condition
-from adapter.repository.strict_json import parse_json
 
 __all__ = [
     "MAX_REPORTED_ISSUES",
@@ -55,11 +53,12 @@ class Interaction:
     resource: Resource | None = None
     if_match: int | None = None
     if_none_match: str | None = None
+    if_modified_since: str | None = None  # of a GET in a Bundle: an instant
     full_url: str | None = None
     url: str = ""  # of a GET, relative to the base
     position: int | None = None
     where: str = ""
-    patch: tuple[PatchOperation, ...] = ()
+    patch: tuple[Operation, ...] = ()
     verbatim: bool = False  # a document as it came: no reference in it is turned into ours
 
     def at(self, path: str) -> str:
@@ -101,6 +100,16 @@ class InteractionChecks:
                 422, "not-supported", "type_not_accepted", where, type=resource_type, accepted=accepted
             )
         return None
+
+    def not_here(self, resource_type: object, where: str) -> FhirError | None:
+        """The refusal of an interaction with a type of which there is nothing at this server, or None."""
+        if error := self.type_refusal(resource_type, where):
+            error.status, error.code = 404, "not-supported"
+        return error
+
+    def read_refusal(self, resource_type: str, where: str) -> FhirError | None:
+        """The same for what is read: of some types more is kept than is taken by itself."""
+        return None if resource_type in self.keeps else self.not_here(resource_type, where)
 
     def check(self, entry: Interaction) -> None:
         """Raise FhirError 413 for a resource beyond the limits, or a refusal (400, or 422 where only rules
@@ -222,20 +231,13 @@ def parse_entry(item: Any, position: int, base: str | None, checks: InteractionC
     if full_url is not None and (not isinstance(full_url, str) or not full_url):
         raise interaction_error(400, "value", "bad_full_url", f"{where}.fullUrl")
     if method in ("GET", "HEAD"):
-        return Interaction(
-            method,
-            url.partition("?")[0].partition("/")[0],
-            url=url,
-            position=position,
-            where=where,
-            if_none_match=_text(request, "ifNoneMatch", where),
-        )
+        return _read_entry(request, method, url, position, checks)
     resource_type, resource_id, condition = _target(method, url, where)
     if error := checks.type_refusal(resource_type, f"{where}.request.url"):
         raise error
     if method == "DELETE" and not checks.deletes:
         raise interaction_error(405, "not-supported", "no_deletes", f"{where}.request.method")
-    patch = _patch_of(item, checks.limits, where) if method == "PATCH" else ()
+    patch = parse_entry_patch(item, checks.limits, where) if method == "PATCH" else ()
     resource = _resource_of(item, method, resource_type, where)
     if resource is not None:
         check_resource_id(resource, resource_id, f"{where}.resource")
@@ -252,6 +254,27 @@ def parse_entry(item: Any, position: int, base: str | None, checks: InteractionC
         if_none_match=_text(request, "ifNoneMatch", where),
         full_url=full_url, position=position, where=where, patch=patch,
     )  # fmt: skip
+
+
+def _read_entry(
+    request: dict[str, Any], method: Method, url: str, position: int, checks: InteractionChecks
+) -> Interaction:
+    where = f"Bundle.entry[{position}]"
+    at = f"{where}.request.url"
+    type_ = url.partition("?")[0].partition("/")[0]
+    if not type_:
+        raise interaction_error(400, "value", "bad_url", at)
+    if type_ != "_history" and (error := checks.read_refusal(type_, at)):
+        raise error
+    return Interaction(
+        method,
+        type_,
+        url=url,
+        position=position,
+        where=where,
+        if_none_match=_text(request, "ifNoneMatch", where),
+        if_modified_since=_text(request, "ifModifiedSince", where),
+    )
 
 
 def one_condition(in_url: SearchQuery | None, stated: SearchQuery) -> SearchQuery:
@@ -321,28 +344,6 @@ def _resource_of(item: dict[str, Any], method: str, resource_type: str, where: s
             raise interaction_error(400, "required", "no_resource_type", f"{where}.resource")
         raise interaction_error(400, "invalid", "type_mismatch", f"{where}.resource", type=resource_type)
     return resource
-
-
-def _patch_of(item: dict[str, Any], limits: RequestLimits, where: str) -> tuple[PatchOperation, ...]:
-    """JSON Patch in a Binary (http://hl7.org/fhir/R4/http.html#jsonpatch). Raises FhirError 422 for another
-    kind of patch.
-    """
-    binary, at = item.get("resource"), f"{where}.resource"
-    if not isinstance(binary, dict) or binary.get("resourceType") != "Binary":
-        raise interaction_error(422, "not-supported", "no_patch", at)
-    kind = binary.get("contentType")
-    if not isinstance(kind, str) or kind.partition(";")[0].strip().lower() != JSON_PATCH:
-        raise interaction_error(422, "not-supported", "no_patch", f"{at}.contentType")
-    try:
-        data = base64.b64decode(binary.get("data") or "", validate=True)
-    except (ValueError, TypeError):
-        raise interaction_error(400, "structure", "patch_data", f"{at}.data") from None
-    try:
-        sent = parse_json(data, limits)
-    except FhirError as error:
-        error.expression = f"{at}.data"
-        raise
-    return parse_patch(sent, limits, f"{at}.data")
 
 
 def check_resource_id(resource: Resource, url_id: str | None, at: str) -> None:

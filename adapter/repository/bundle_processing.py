@@ -17,7 +17,7 @@ from adapter.fhir.codec import Resource
 from adapter.repository.bundle_entries import Interaction, NotUsed, require_all_valid
 from adapter.repository.bundle_leftovers import BundleAnswer, left_over
 from adapter.repository.interaction_errors import interaction_error, issues_of_error
-from adapter.repository.read_interactions import get_response
+from adapter.repository.read_entries import get_response
 from adapter.repository.reference_rewriting import internal_references
 from adapter.repository.request_limits import RequestBudget
 from adapter.repository.response_bundles import (
@@ -43,7 +43,8 @@ _ROUNDS: Final = 8  # that sound entries are tried again without the one that wa
 @dataclass(frozen=True)
 class BundleProcessor:
     """Carries out the entries of one Bundle. `writer` writes in a database transaction, `bodies` adds what is
-    stored to outcomes; `base` is the server's URL as the sender sees it.
+    stored to outcomes; `base` is the server's URL as the sender sees it, `lenient` whether searches drop what
+    they do not know.
     """
 
     engine: Engine
@@ -51,6 +52,7 @@ class BundleProcessor:
     base: str
     representation: bool
     budget: RequestBudget
+    lenient: bool
     writer: Callable[[Connection], TransactionWriter]
     bodies: OutcomesWithBodies
 
@@ -143,7 +145,7 @@ class BundleProcessor:
 
     def _get(self, connection: Connection, entry: Interaction) -> Resource:
         try:
-            return get_response(connection, self.owner, entry, self.base, self.budget)
+            return get_response(connection, self.owner, entry, self.base, self.budget, lenient=self.lenient)
         except FhirError as error:
             error.expression = error.expression or entry.at("request.url")
             raise

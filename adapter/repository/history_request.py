@@ -6,13 +6,13 @@ from typing import Final
 from urllib.parse import urlencode
 
 from adapter.repository.interaction_errors import interaction_error
+from adapter.repository.page_parameters import parse_page_parameters
 from adapter.repository.resource_types import ID_PATTERN, RESOURCE_TYPES
-from adapter.repository.search_query import page_cursor, parse_cursor, parse_since
+from adapter.repository.search_query import page_cursor
 
 __all__ = ["HistoryPlace", "HistoryRequest", "history_links", "parse_history"]
 
-_PAGE: Final = 100
-_MOST: Final = 1000
+_KNOWN: Final = ("_count", "_since")
 _LARGEST: Final = 2**53
 
 
@@ -36,7 +36,7 @@ class HistoryRequest:
 
     type: str | None = None
     id: str | None = None
-    count: int = _PAGE
+    count: int = 100
     since: int = 0
     since_text: str | None = None
     after: HistoryPlace | None = None
@@ -48,22 +48,9 @@ def parse_history(
     """The history that a URL with these parameters asks for; `expression` is where it stands, "" for a
     request of its own. Raises FhirError 400.
     """
-    count, since, after = _PAGE, None, None
-    for name, value in params:
-        where = expression or f"http.{name}"
-        if name == "_count":
-            if not (value.isascii() and value.isdigit() and len(value) < 10):
-                raise interaction_error(400, "invalid", "bad_count", where)
-            count = min(max(int(value), 1), _MOST)
-        elif name == "_cursor":
-            after = _place(parse_cursor(value, where), where)
-        elif name == "_since":
-            since = value
-        elif name not in ("_format", "_pretty"):
-            known = "_count, _since"
-            raise interaction_error(400, "not-supported", "unknown_parameter", where, name=name, known=known)
-    instant = parse_since(since, expression) if since else 0
-    return HistoryRequest(kind, resource_id, count, instant, since, after)
+    asked = parse_page_parameters(params, _KNOWN, expression)
+    after = _place(asked.cursor, asked.cursor_at) if asked.cursor is not None else None
+    return HistoryRequest(kind, resource_id, asked.count, asked.since, asked.since_text, after)
 
 
 def _place(found: tuple[int | float | str, ...], where: str) -> HistoryPlace:

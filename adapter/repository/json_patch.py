@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapter.fhir.codec import Resource, dumps
+from adapter.fhir.codec import dumps
 from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.request_limits import RequestLimits, over_limit, require_fitting_size
 
-__all__ = ["JSON_PATCH", "PatchOperation", "apply_patch", "parse_patch"]
+__all__ = ["JSON_PATCH", "PatchOperation", "apply_operation", "parse_json_patch"]
 
 JSON_PATCH: Final = "application/json-patch+json"
 
@@ -34,7 +34,7 @@ class PatchOperation:
     where: str
 
 
-def parse_patch(sent: Any, limits: RequestLimits, where: str) -> tuple[PatchOperation, ...]:
+def parse_json_patch(sent: Any, limits: RequestLimits, where: str) -> tuple[PatchOperation, ...]:
     """The operations of a patch at `where`. Raises FhirError 400, or 413 for too many."""
     if not isinstance(sent, list):
         raise interaction_error(400, "structure", "not_a_list", where)
@@ -58,32 +58,12 @@ def _tokens(pointer: Any, where: str) -> tuple[str, ...]:
     return tuple(one.replace("~1", "/").replace("~0", "~") for one in pointer.split("/")[1:])
 
 
-def apply_patch(
-    resource: Resource,
-    operations: Sequence[PatchOperation],
-    limits: RequestLimits,
-    spend: Callable[[int], None],
-) -> Resource:
-    """The resource as the operations leave it; the one given is changed on the way. `spend` is told how many
-    bytes are copied, and raises where that is too much.
-
-    Raises FhirError 409 where a test fails, 422 where a path leads nowhere or the type or id would be
-    another, 413 where the result is longer than a request may be.
+def apply_operation(
+    root: list[Any], one: PatchOperation, limits: RequestLimits, spend: Callable[[int], None]
+) -> None:
+    """Change the resource that `root` holds; it may be another then. `spend` is told how many bytes are
+    copied. Raises FhirError 409 where a test fails, 422 where a path leads nowhere.
     """
-    identity = resource.get("resourceType"), resource.get("id")
-    root = [resource]  # so that the whole is at a place too
-    for one in operations:
-        _apply(root, one, limits, spend)
-    result = root[0]
-    if not isinstance(result, dict) or (result.get("resourceType"), result.get("id")) != identity:
-        raise interaction_error(422, "business-rule", "patch_identity", operations[-1].where)
-    require_fitting_size(result, limits)
-    if (size := len(dumps(result))) > limits.max_bytes:
-        raise over_limit(limits, "max_bytes", size)
-    return result
-
-
-def _apply(root: list[Any], one: PatchOperation, limits: RequestLimits, spend: Callable[[int], None]) -> None:
     if one.name == "test":
         if not _is_equal(_found(root, one.path, one), one.value):
             raise interaction_error(409, "conflict", "patch_test", one.where)

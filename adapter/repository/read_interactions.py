@@ -1,25 +1,20 @@
-"""Reading interactions in the caller's transaction, alone or as a GET entry of a Bundle."""
+"""Reading interactions in the caller's transaction."""
 
-import orjson
 from sqlalchemy import Connection
 
-from adapter.fhir.codec import Resource
 from adapter.repository import store
-from adapter.repository.bundle_entries import Interaction
-from adapter.repository.history_request import HistoryPlace, HistoryRequest, history_links, parse_history
+from adapter.repository.history_request import HistoryPlace, HistoryRequest, history_links
 from adapter.repository.history_statements import owned_types, select_versions
 from adapter.repository.included_resources import read_included
 from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.request_limits import RequestBudget
-from adapter.repository.resource_types import ID_PATTERN, RESOURCE_TYPES
-from adapter.repository.response_bundles import ResultPage, history_bundle, searchset_bundle, version_etag
-from adapter.repository.search_query import SearchQuery, parse_query_string, parse_search
+from adapter.repository.resource_types import ID_PATTERN
+from adapter.repository.response_bundles import ResultPage, history_bundle
+from adapter.repository.search_query import SearchQuery
 from adapter.repository.search_statements import count_matches, limited_time, select_page
 from adapter.repository.store import VersionRow
-from adapter.repository.stored_content import format_instant
 
 __all__ = [
-    "get_response",
     "history_answer",
     "read_current",
     "read_history",
@@ -101,80 +96,3 @@ def history_answer(query: HistoryRequest, page: ResultPage, base: str) -> bytes:
         row = page.rows[-1]
         last = HistoryPlace(row.updated, row.type, row.id, row.version)
     return history_bundle(page.total, page.rows, base, history_links(base, query, last))
-
-
-def get_response(
-    connection: Connection, owner: str, entry: Interaction, base: str, budget: RequestBudget
-) -> Resource:
-    """The response entry of a GET or HEAD entry. Raises FhirError at the entry, 422 where the request has
-    used up what it may cost.
-    """
-    budget.spend_bytes(0, entry.at("request.url"))
-    answer, size = _get_response(connection, owner, entry, base, budget)
-    budget.spend_bytes(size, entry.at("request.url"))
-    return answer
-
-
-def _get_response(
-    connection: Connection, owner: str, entry: Interaction, base: str, budget: RequestBudget
-) -> tuple[Resource, int]:
-    path, _, query = entry.url.partition("?")
-    segments = [segment for segment in path.split("/") if segment]
-    where = entry.at("request.url")
-    if segments[-1:] == ["_history"] and len(segments) <= 3:
-        return _history_response(connection, owner, entry, base, budget)
-    if not segments or segments[0] not in RESOURCE_TYPES:
-        raise interaction_error(400, "not-supported", "unknown_type", where)
-    kind = segments[0]
-    if len(segments) == 1:
-        found = parse_search(
-            kind, parse_query_string(query), base=base, expression=where, limits=budget.limits
-        )
-        budget.spend_search_values(found.value_count, where)
-        page = read_search_page(connection, owner, found, budget)
-        body = searchset_bundle(found, page, base)
-        return _entry(entry, body, {"status": "200 OK"}), len(body)
-    if (
-        not ID_PATTERN.fullmatch(segments[1])
-        or segments[2:3] not in ([], ["_history"])
-        or len(segments) not in (2, 4)
-        or query
-    ):
-        raise interaction_error(400, "value", "bad_url", where)
-    if len(segments) == 4:
-        row = read_version(connection, owner, kind, segments[1], segments[3])
-    else:
-        row = read_current(connection, owner, kind, segments[1])
-    return _row_entry(entry, row, base), len(row.body)
-
-
-def _history_response(
-    connection: Connection, owner: str, entry: Interaction, base: str, budget: RequestBudget
-) -> tuple[Resource, int]:
-    path, _, query = entry.url.partition("?")
-    where = entry.at("request.url")
-    kind, resource_id, *_ = [*(part for part in path.split("/")[:-1] if part), None, None]
-    if kind is not None and kind not in RESOURCE_TYPES:
-        raise interaction_error(400, "not-supported", "unknown_type", where)
-    asked = parse_history(kind, resource_id, parse_query_string(query), where)
-    page = read_history(connection, owner, asked, budget)
-    body = history_answer(asked, page, base)
-    return _entry(entry, body, {"status": "200 OK"}), len(body)
-
-
-def _row_entry(entry: Interaction, row: VersionRow, base: str) -> Resource:
-    response = {
-        "status": "200 OK",
-        "etag": version_etag(row.version),
-        "lastModified": format_instant(row.updated),
-    }
-    if entry.if_none_match in (version_etag(row.version), str(row.version)):
-        return {"response": {**response, "status": "304 Not Modified"}}
-    full = _entry(entry, row.body, response)
-    return {"fullUrl": f"{base}/{row.type}/{row.id}", **full} if "resource" in full else full
-
-
-def _entry(entry: Interaction, body: bytes, response: Resource) -> Resource:
-    if entry.method == "HEAD":
-        return {"response": response}
-    return {"resource": orjson.Fragment(body), "response": response}

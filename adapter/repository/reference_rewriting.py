@@ -18,6 +18,7 @@ __all__ = [
     "dependency_levels",
     "internal_references",
     "reference_links",
+    "resource_key",
     "rewrite_references",
 ]
 
@@ -44,6 +45,13 @@ def conditional_type(text: str) -> str | None:
     if "?" in text and (match := _CONDITIONAL.fullmatch(text)) and match[1] in RESOURCE_TYPES:
         return match[1]
     return None
+
+
+def resource_key(text: str, base: str | None) -> tuple[str, str] | None:
+    """(type, id) of a reference to this server, whose own URL is `base`; None of any other."""
+    local = text.removeprefix(f"{base}/") if base else text
+    type_, _, id_ = local.partition("/_history/")[0].partition("/")
+    return (type_, id_) if type_ in RESOURCE_TYPES and ID_PATTERN.fullmatch(id_) else None
 
 
 def _root(full_url: str | None) -> str | None:

@@ -21,6 +21,8 @@ from adapter.repository.bundle_leftovers import BundleAnswer
 from adapter.repository.bundle_processing import BundleProcessor, ParsedEntry
 from adapter.repository.history_request import HistoryRequest
 from adapter.repository.interaction_errors import interaction_error
+from adapter.repository.patient_everything import EverythingPage, EverythingRequest, read_everything
+from adapter.repository.reference_targets import wrong_targets
 from adapter.repository.request_limits import (
     DEFAULT_LIMITS,
     RequestBudget,
@@ -30,7 +32,7 @@ from adapter.repository.request_limits import (
 from adapter.repository.response_bundles import ResultPage
 from adapter.repository.search_query import SearchQuery
 from adapter.repository.store import VersionRow
-from adapter.repository.transaction_writer import OnChange, TransactionWriter
+from adapter.repository.transaction_writer import OnChanges, TransactionWriter
 from adapter.repository.write_plan import InteractionOutcome, SentRequest
 
 __all__ = ["Repository", "ResultPage"]
@@ -44,11 +46,11 @@ class Repository:
     """A versioned store. Its tables must exist (`adapter.database.migrate` or `store.create_tables`).
 
     `recognise_repeats`: a POST of content that this owner sent before makes nothing new.
-    `on_change` is called for every new version inside the transaction that stores it; what it
+    `on_changes` is called for the new versions inside the transaction that stores them; what it
     raises undoes the transaction. `base` is the server's own URL, taken off references to itself.
     `own_system`: a conditional reference by an identifier of it that matches nothing stays as it is.
     `salvages` tells of an owner whether the sound part of a broken transaction is taken, `homes` the
-    addresses of its own server.
+    addresses of its own server, `needs_targets` whether what it refers to here must be there.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class Repository:
         engine: Engine,
         *,
         recognise_repeats: bool = False,
-        on_change: OnChange | None = None,
+        on_changes: OnChanges | None = None,
         accepts: frozenset[str] | None = None,
         deletes: bool = True,
         validate: Callable[[Resource], list[Issue]] | None = None,
@@ -66,17 +68,19 @@ class Repository:
         keeps: frozenset[str] = frozenset(),
         salvages: Callable[[str], bool] = lambda _: False,
         homes: Callable[[str], Collection[str]] = lambda _: (),
+        needs_targets: Callable[[str], bool] = lambda _: False,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self.engine = engine
         self.checks = InteractionChecks(accepts, deletes, validate, limits, keeps)
         self.base = base
         self._recognise_repeats = recognise_repeats
-        self._on_change = on_change
+        self._on_changes = on_changes
         self._clock = clock
         self._own_system = own_system
         self._salvages = salvages
         self._homes = homes
+        self._needs_targets = needs_targets
 
     @property
     def is_receiving(self) -> bool:
@@ -104,6 +108,11 @@ class Repository:
         """One page of versions, newest first. Raises FhirError 404 when there never was such a resource."""
         with read_transaction(self.engine) as connection:
             return read_interactions.read_history(connection, owner, query, self._budget())
+
+    def everything(self, owner: str, asked: EverythingRequest) -> EverythingPage:
+        """One page of what there is of a Patient. Raises FhirError 404 or 410 where there is none."""
+        with read_transaction(self.engine) as connection:
+            return read_everything(connection, owner, asked, self._budget())
 
     def _budget(self) -> RequestBudget:
         return RequestBudget(self.checks.limits)
@@ -181,21 +190,23 @@ class Repository:
             check=self.checks.check,
             base=self.base,
             recognise_repeats=self._recognise_repeats,
-            on_change=self._on_change,
+            on_changes=self._on_changes,
             own_system=self._own_system,
             request=request,
+            needs_targets=self._needs_targets(owner),
         )
 
     # Bundles
 
     def bundle(
-        self, owner: str, bundle: Resource, *, base: str, representation: bool = False
+        self, owner: str, bundle: Resource, *, base: str, representation: bool = False, lenient: bool = False
     ) -> BundleAnswer:
         """Process a batch or a transaction (http://hl7.org/fhir/R4/http.html#transaction), and where
         deliveries are received whatever else holds resources (`bundle_envelopes`).
 
         `base` is the server's URL as the sender sees it; `representation` puts the resources into
-        the response, as far as it may be long. Raises FhirError: a transaction then left nothing behind.
+        the response, as far as it may be long; `lenient` lets searches drop parameters that there are not.
+        Raises FhirError: a transaction then left nothing behind.
         """
         envelope, parsed = self._parsed(owner, bundle, base)
         request = SentRequest(envelope={name: part for name, part in bundle.items() if name != "entry"})
@@ -206,6 +217,7 @@ class Repository:
             base=base,
             representation=representation,
             budget=budget,
+            lenient=lenient,
             writer=lambda connection: self._writer(connection, owner, request, budget),
             bodies=lambda connection, outcomes: self._with_bodies(connection, owner, outcomes, budget),
         )
@@ -227,14 +239,22 @@ class Repository:
         if not self.is_receiving:
             strictly = parse_bundle(bundle, self.checks, base)
             kind: Literal["batch", "transaction"] = "batch" if bundle["type"] == "batch" else "transaction"
-            return ReadEnvelope(kind, bundle.get("entry", []), bundle.get("entry", [])), strictly
+            listed = bundle.get("entry", [])
+            return ReadEnvelope(kind, listed, listed), self._linked(kind, strictly)
         envelope = read_envelope(bundle, base, self._homes(owner))
         entries, whole = envelope.entries, None
         if envelope.is_document:
             entries, whole = document_entries(bundle, entries, self.checks)
         plain = {"resourceType": "Bundle", "type": envelope.kind, "entry": entries}
-        parsed = parse_bundle(plain, self.checks, base, envelope.aside)
+        parsed = self._linked(envelope.kind, parse_bundle(plain, self.checks, base, envelope.aside))
         return envelope, [*parsed, whole] if whole else parsed
+
+    def _linked(self, kind: str, parsed: list[ParsedEntry]) -> list[ParsedEntry]:
+        """In place of an entry of a transaction that leads to a wrong one, its refusal."""
+        if kind == "batch" or self.checks.validate is None:  # entries of a batch know nothing of each other
+            return parsed
+        wrong = wrong_targets(one for one in parsed if isinstance(one, Interaction))
+        return [wrong.get(place, one) for place, one in enumerate(parsed)]
 
     @staticmethod
     def _with_bodies(

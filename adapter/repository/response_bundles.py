@@ -57,6 +57,12 @@ def version_etag(version: int) -> str:
     return f'W/"{version}"'
 
 
+def is_current_etag(header: str, version: int) -> bool:
+    """Whether an If-None-Match names this version, in whatever form, or any by `*`."""
+    wanted = {tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")}
+    return "*" in wanted or str(version) in wanted
+
+
 def _status(code: int) -> str:
     return f"{code} {REASON_PHRASES.get(code, '')}".rstrip()
 

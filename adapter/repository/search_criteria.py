@@ -221,13 +221,21 @@ def _references(
     ):
         raise _bad_modifier(parameter, modifier, where)
     targets = (modifier,) if modifier else parameter.targets or tuple(sorted(RESOURCE_TYPES))
+    as_written = values if _is_canonical(parameter) else ()  # any text may be one
     found = (
         form
-        for item in values
-        for form in _reference_forms(unescape(item), targets, base)
+        for form in (
+            *(form for item in values for form in _reference_forms(unescape(item), targets, base)),
+            *map(unescape, as_written),
+        )
         if form.partition("/")[0] in targets or form.partition("/")[0] not in RESOURCE_TYPES
     )
-    return Criterion(_names(parameter), tuple(map(ReferenceMatch, found)))
+    return Criterion(_names(parameter), tuple(map(ReferenceMatch, dict.fromkeys(found))))
+
+
+def _is_canonical(parameter: SearchParameter) -> bool:
+    paths = (path for source in parameter.sources for path in source.paths)
+    return any(path.element.primitive == "canonical" for path in paths)
 
 
 def _reference_forms(value: str, targets: Sequence[str], base: str | None) -> list[str]:

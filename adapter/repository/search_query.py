@@ -48,7 +48,7 @@ _MOST: Final = 1000
 _MOST_SORTED: Final = 3
 _LONGEST_CURSOR: Final = 2000
 _LARGEST: Final = 2.0**64
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # a string may have lines and tabs
 _RANGES: Final = ("date", "number", "quantity")
 _SUMMARIES: Final = ("count", "false", "true", "text", "data")
 
@@ -299,6 +299,7 @@ def parse_cursor(text: str, where: str) -> tuple[int | float | str, ...]:
         raise bad
     try:
         found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair is nothing to look for
     except (ValueError, TypeError, RecursionError, binascii.Error):
         raise bad from None
     if not isinstance(found, list) or not all(type(one) in (int, float, str) for one in found):

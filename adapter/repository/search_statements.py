@@ -46,6 +46,7 @@ from adapter.repository.tables import repository_index, repository_range, reposi
 __all__ = [
     "count_matches",
     "end_statements_after",
+    "ids_behind",
     "ids_referred_to",
     "ids_that_refer",
     "limited_time",
@@ -192,6 +193,26 @@ def ids_that_refer(
         _index.value.in_(targets),
     )
     return list(dict.fromkeys(connection.execute(statement.limit(limit)).scalars()))
+
+
+def ids_behind(
+    connection: Connection, owner: str, include: Include, *, since: int, behind: str, limit: int
+) -> list[str]:
+    """Up to `limit` ids of resources of the include's type that refer to its target (one `Type/id`) by its
+    names, in their order behind an id; not those changed before `since`.
+    """
+    statement = select(_index.id).where(
+        _index.owner == owner,
+        _index.type == include.type,
+        _index.name.in_(include.names),
+        _index.value == include.target,
+        _index.system == "",  # as of all references; so the index goes on with the id
+        _index.id > behind,
+    )
+    if since:
+        mine = _resource.owner == owner, _resource.type == include.type, _resource.id == _index.id
+        statement = statement.where(select(_resource.id).where(*mine, _resource.updated >= since).exists())
+    return list(connection.execute(statement.distinct().order_by(_index.id).limit(limit)).scalars())
 
 
 def _condition(owner: str, query: SearchQuery) -> ColumnElement[bool]:

@@ -1,5 +1,6 @@
 """Dates and numbers as the spans that a search compares (http://hl7.org/fhir/R4/search.html#prefix). Pure."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ _DATE: Final = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9})\d*)?)?(Z|[+-]\d\d:\d\d)?)?)?)?",
     re.ASCII,
 )
-_NUMBER: Final = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,2})?", re.ASCII)
+_NUMBER: Final = re.compile(r"-?\d{1,400}(?:\.\d{1,400})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _PREFIX: Final = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
 _NEARLY: Final = 0.1  # what `ap` adds on both sides: a tenth of the value, or of the time that has passed
 
@@ -146,7 +147,8 @@ def number_match(text: str, *, system: str | None = None, unit: str | None = Non
     value = Decimal(written)
     exact = float(value)
     half = float(Decimal(5).scaleb(int(value.as_tuple().exponent) - 1))
-    low, high = exact - half, exact + half
+    # with more digits than a float has, half of the last is nothing, and the number itself must be inside
+    low, high = exact - half, max(exact + half, math.nextafter(exact, math.inf))
     inside: tuple[Comparison, ...] = (("low", ">=", low), ("high", "<", high))
     room = abs(exact) * _NEARLY
     return RangeMatch(

@@ -17,7 +17,7 @@ from adapter.repository.request_limits import RequestLimits, require_fitting_siz
 __all__ = ["BadNumberError", "parse_json", "parse_number", "require_printable"]
 
 _LONGEST_NUMBER: Final = 60
-_HIGHEST_EXPONENT: Final = 100
+_HIGHEST_EXPONENT: Final = 320  # HL7's example of decimals has 18 places and E-245
 _ESCAPED_CONTROL: Final = re.compile(rb"\\u00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F]|7[fF])")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 

@@ -11,12 +11,13 @@ from adapter.fhir.codec import Resource, loads
 from adapter.repository import store
 from adapter.repository.bundle_entries import Interaction
 from adapter.repository.interaction_errors import interaction_error
-from adapter.repository.json_patch import apply_patch
+from adapter.repository.patches import apply_patch
 from adapter.repository.reference_rewriting import (
     conditional_type,
     dependency_levels,
     internal_references,
     reference_links,
+    resource_key,
     rewrite_references,
 )
 from adapter.repository.request_limits import RequestBudget
@@ -39,8 +40,10 @@ from adapter.repository.write_plan import (
 
 __all__ = ["TransactionWriter"]
 
-OnChange = Callable[[Connection, VersionChange], str | None]
-"""Is told each version that is written; may answer what its sender is to be told beside."""
+OnChanges = Callable[[Connection, Sequence[VersionChange]], Sequence[str | None] | None]
+"""Is told the versions that were written, in FHIR's order; may answer for each what its sender is to be told
+beside.
+"""
 
 _OUTSIDE = re.compile(r"\.(?:basedOn|focus)(?:\[\d+\])?\.reference$")
 _ORDER = {"DELETE": 0, "POST": 1, "PUT": 2}
@@ -57,8 +60,9 @@ class TransactionWriter:
     check: Callable[[Interaction], None]
     base: str | None = None
     recognise_repeats: bool = False
-    on_change: OnChange | None = None
+    on_changes: OnChanges | None = None
     request: SentRequest = field(default_factory=SentRequest)
+    needs_targets: bool = False  # what is referred to here must be there
     own_system: str | None = None  # of identifiers the owner was given; what they name is not stored here
     known: dict[str, str] = field(default_factory=dict)  # fullUrl or conditional reference -> Type/id
     _inner: dict[str, str] = field(default_factory=dict)  # urn: reference -> where it stands
@@ -77,6 +81,8 @@ class TransactionWriter:
         refuse_overlaps(works)
         self._patch([work for work in works if work.entry.method == "PATCH"])
         self._link(works, unused)
+        if self.needs_targets:
+            self._require_targets(works)
         return self._settle(works)
 
     def _patch(self, works: Sequence[PlannedWrite]) -> None:
@@ -146,6 +152,26 @@ class TransactionWriter:
             name = text.partition("/_history/")[0]
             if name not in self.known and name not in unused and not _OUTSIDE.search(where):
                 raise interaction_error(400, "value", "dangling_reference", where)
+
+    def _require_targets(self, works: Sequence[PlannedWrite]) -> None:
+        """Refuse (422) what refers to a resource here that is not there and not written now."""
+        wanted: dict[tuple[str, str], str] = {}
+        for work in works:
+            entry = work.entry
+            if entry.resource is None or work.found or entry.verbatim:
+                continue
+            resource = rewrite_references(entry.resource, entry.full_url, self.known)
+            for path, text in reference_links(resource):
+                if key := resource_key(text, self.base):
+                    wanted.setdefault(key, entry.at(f"resource{path}"))
+        becomes = {work.key: work.entry.method != "DELETE" for work in works if work.id}
+        stored = store.current_versions(
+            self.connection, self.owner, (key for key in wanted if key not in becomes)
+        )
+        there = {key for key, row in stored.items() if not row.deleted}
+        for key, where in wanted.items():
+            if not becomes.get(key, key in there):
+                raise interaction_error(422, "not-found", "no_target", where, type=key[0])
 
     def _publish(self, work: PlannedWrite) -> None:
         if work.entry.full_url and work.id:
@@ -261,9 +287,11 @@ class TransactionWriter:
                 written.append(new)
                 changes.append((_ORDER[work.entry.method], place, self._change(work, new, stored)))
         store.insert_versions(self.connection, self.owner, written)
-        if self.on_change is not None:
-            for _, place, change in sorted(changes, key=lambda item: item[:2]):
-                if notice := self.on_change(self.connection, change):
+        if self.on_changes is not None and changes:
+            changes.sort(key=lambda item: item[:2])
+            notices = self.on_changes(self.connection, [change for _, _, change in changes]) or ()
+            for (_, place, _), notice in zip(changes, notices, strict=False):
+                if notice:
                     outcomes[place] = replace(outcomes[place], notice=notice)
         return outcomes
 

@@ -41,7 +41,7 @@ class SentRequest:
 
 @dataclass(frozen=True, slots=True)
 class VersionChange:
-    """A version that was written, told to `on_change` inside the transaction that stores it."""
+    """A version that was written, told to `on_changes` inside the transaction that stores it."""
 
     owner: str
     type: str

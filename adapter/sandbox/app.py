@@ -4,7 +4,7 @@ Beside `/fhir` it has `GET /$sandbox/stats` and `POST /$sandbox/faults` (`{"faul
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -60,7 +60,7 @@ class SandboxHospital:
         self._token = token
         self._validate = validate
         self.repository = Repository(
-            engine, on_change=self._count, validate=self._check, base=base, limits=_LIMITS
+            engine, on_changes=self._count, validate=self._check, base=base, limits=_LIMITS
         )
         # What the hospital's own staff writes meets no fault and is no delivery to be counted.
         self.staff_repository = Repository(engine, base=base)
@@ -83,8 +83,9 @@ class SandboxHospital:
             raise interaction_error(401, "login", "no_token", "http.Authorization")
         return SANDBOX_OWNER
 
-    def _count(self, _: Connection, change: VersionChange) -> None:
-        self.stats.record_version(change.action)
+    def _count(self, _: Connection, changes: Sequence[VersionChange]) -> None:
+        for one in changes:
+            self.stats.record_version(one.action)
 
     def _check(self, resource: Resource) -> list[Issue]:
         issues = self.faults.refusal_of(resource)

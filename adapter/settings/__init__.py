@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +20,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -32,6 +33,7 @@ from pydantic_settings import SettingsError as BadVariable
 from adapter.errors import SettingsError
 from adapter.invalid_entries import describe_invalid_entry
 from adapter.settings.client import ProxySettings
+from adapter.settings.hl7v2 import MllpSettings
 from adapter.settings.hospital import HospitalSettings
 from adapter.settings.schedule import is_cron
 from adapter.settings.secrets import SecretRef, read_secret
@@ -119,9 +121,6 @@ class AlarmSettings(BaseModel):
     referral_hours: float = Field(4, gt=0, le=_HOURS)  # that a referral is not at the hospital
     retract_hours: float = Field(24, gt=0, le=_HOURS)
     unmatched_hours: float = Field(24, gt=0, le=_HOURS)
-    answer_days: float = Field(
-        30, gt=0, le=_DAYS
-    )  # that a referral is at the hospital, and nothing came back
     paused_hours: float = Field(24, gt=0, le=_HOURS)
     idle_minutes: float = Field(120, gt=0, le=_MINUTES)  # that something is due and nobody works
     certificate_days: float = Field(21, ge=0, le=_DAYS)
@@ -167,6 +166,7 @@ class Settings(BaseSettings):
     centre: CentreSettings = CentreSettings()
     alarm: AlarmSettings = AlarmSettings()
     proxy: ProxySettings | None = None
+    mllp: MllpSettings | None = None
     hospitals: dict[str, HospitalSettings] = Field(default_factory=dict)
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
 
@@ -184,6 +184,13 @@ class Settings(BaseSettings):
     def _have_names(cls, value: dict[str, SourceSettings]) -> dict[str, SourceSettings]:
         _must_be_names(value)
         return value
+
+    @model_validator(mode="after")
+    def _page_has_an_address(self) -> Self:
+        on_page = [name for name, hospital in self.hospitals.items() if hospital.base_url is None]
+        if on_page and self.public_url is None:
+            raise ValueError(say("settings.no_page", names=", ".join(on_page)))
+        return self
 
     @property
     def folder(self) -> Path:
@@ -228,6 +235,10 @@ class Settings(BaseSettings):
         if self.mappings is not None:
             return (self.folder / self.mappings).absolute()
         return Path(__file__).parent.parent.parent / "mappings"
+
+    def with_server(self, names: Iterable[str]) -> list[str]:
+        """Those of these hospitals that have a FHIR server, and not their page alone."""
+        return [name for name in names if self.hospital(name).base_url is not None]
 
     def hospital(self, name: str) -> HospitalSettings:
         """The hospital of that name. Raises SettingsError that lists those there are."""

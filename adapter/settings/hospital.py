@@ -1,18 +1,26 @@
 """A hospital's server in the settings: where it is, how it is logged in to, when and how much it is sent."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from adapter import service_hours
+from adapter.errors import SettingsError
 from adapter.settings.client import ClientRegistration
+from adapter.settings.clocks import ReferralClocks
+from adapter.settings.hl7v2 import Hl7v2Settings
 from adapter.settings.schedule import is_cron, is_cron_or_never
 from adapter.settings.secrets import SecretRef
 from adapter.texts import say
 
 __all__ = ["BasicLogin", "ClientCertificate", "ClientCredentials", "HospitalLogin", "HospitalSettings"]
 
+# A host with or without a port, which is asked by https; another way must be written out.
+_HOST = re.compile(
+    r"(https?://)?([A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{0,4})?"
+)
 _SLOWEST = 0.05  # requests a second
 
 
@@ -36,6 +44,12 @@ def _is_closure(value: str) -> str:
         service_hours.parse_closure(value)
     except ValueError as error:
         raise ValueError(say("settings.bad_closure", value=value)) from error
+    return value
+
+
+def _is_host(value: str) -> str:
+    if _HOST.fullmatch(value) is None:
+        raise ValueError(say("settings.bad_host", value=value))
     return value
 
 
@@ -90,7 +104,7 @@ class HospitalSettings(BaseModel):
     name: str = ""  # filled from the section's name
     display: str
     level: Literal["provincial", "central"]
-    base_url: str = Field(pattern=r"^https?://\S+$")
+    base_url: str | None = Field(None, pattern=r"^https?://\S+$")  # None: it has its page alone
     base_urls: tuple[
         Annotated[str, Field(pattern=r"^https?://\S+$")], ...
     ] = ()  # what it calls that server too
@@ -117,7 +131,14 @@ class HospitalSettings(BaseModel):
         30, ge=0, le=36_500
     )  # what is older and never arrived goes only when told to; 0: all goes
     salvage: bool = False  # of a broken Bundle from there the sound resources are taken
+    referential_integrity: bool = False  # what it refers to here must be there
+    subscription_hosts: tuple[
+        Annotated[str, AfterValidator(_is_host)], ...
+    ] = ()  # where it may be told of its referrals; none: nowhere
     merged: Literal["retract", "link"] = "retract"  # the Patient of somebody who was merged into another
+    telephone: str = Field("", max_length=100)  # whom to call about a referral; shown, never sent
+    clocks: ReferralClocks = ReferralClocks()  # until when it is to answer
+    hl7v2: Hl7v2Settings = Hl7v2Settings()  # how its HL7 v2 messages come, and are read
     systems: dict[str, str] = Field(default_factory=dict)  # identifier systems by name: citizen_id, …
 
     @model_validator(mode="after")
@@ -126,3 +147,17 @@ class HospitalSettings(BaseModel):
         if sum(way is not None for way in ways) > 1:
             raise ValueError(say("settings.several_logins"))
         return self
+
+    @model_validator(mode="after")
+    def _says_nothing_of_no_server(self) -> Self:
+        of_a_server = {"base_urls", "token", "auth", "ca_file", "subscription_hosts"} & self.model_fields_set
+        if self.base_url is None and of_a_server:
+            raise ValueError(say("settings.no_base_url", name=min(of_a_server)))
+        return self
+
+    @property
+    def server_url(self) -> str:
+        """The address of its server. Raises SettingsError where it has none."""
+        if self.base_url is None:
+            raise SettingsError("settings.no_server", name=self.name)
+        return self.base_url

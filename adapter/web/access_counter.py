@@ -45,7 +45,7 @@ class AccessCounter:
         self._count(_Access("login.refused", None, client))
 
     def read(self, hospital: str, how: str) -> None:
-        """A hospital read what it had sent: by `read`, `search`, `history` or in a `bundle`."""
+        """A hospital read what it had sent: by `read`, `search`, `history`, `everything` or in a `bundle`."""
         self._count(_Access("endpoint.read", hospital, how))
 
     def flush(self) -> None:

@@ -16,20 +16,23 @@ from adapter.database import read_transaction
 from adapter.errors import FhirError
 from adapter.fhir.codec import Resource, dumps
 from adapter.fhir.operation_outcome import Issue
+from adapter.pipeline.inbound.hl7v2_reception import MessageReception
+from adapter.pipeline.inbound.hospital_subscriptions import HospitalSubscriptions
 from adapter.pipeline.inbound.reception import ACCEPTED_TYPES, receiving_repository
 from adapter.repository.interaction_errors import interaction_error, issues_of_error
 from adapter.repository.repository import Repository
 from adapter.repository.request_limits import DEFAULT_LIMITS, RequestLimits
-from adapter.repository.transaction_writer import OnChange
+from adapter.repository.transaction_writer import OnChanges
 from adapter.telemetry import get_logger
 from adapter.web.access_counter import AccessCounter
 from adapter.web.bearer_tokens import TrustedProxy, bearer_authentication
 from adapter.web.content_negotiation import error_response, in_wanted_format
 from adapter.web.fair_turns import HospitalShare
 from adapter.web.fhir_api import fhir_router
+from adapter.web.hl7v2 import message_routes
 from adapter.web.login_delays import LoginDelays
 from adapter.web.refused_requests import OnRefused, note_refused
-from adapter.web.security_headers import SECURITY_HEADERS
+from adapter.web.security_headers import with_security_headers
 from adapter.web.token_endpoint import token_routes
 
 __all__ = ["endpoint_app", "endpoint_of", "fhir_app"]
@@ -70,7 +73,7 @@ class ErrorMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
+                message["headers"] = with_security_headers(message.get("headers", ()))
             await send(message)
 
         try:
@@ -103,9 +106,11 @@ def fhir_app(
     base: str | None = None,
     description: str,
     secured: bool = True,
+    token_url: str | None = None,
     after_write: Callable[[], None] | None = None,
     routers: Sequence[APIRouter] = (),
     share_of: Callable[[str], HospitalShare] = lambda _: HospitalShare(),
+    subscriptions: HospitalSubscriptions | None = None,
 ) -> FastAPI:
     """An application with the FHIR API under `/fhir`, `/health`, and outcomes for every error.
 
@@ -128,7 +133,9 @@ def fhir_app(
             base=base,
             description=description,
             secured=secured,
+            token_url=token_url,
             share_of=share_of,
+            subscriptions=subscriptions,
         )
     )
     return app
@@ -174,7 +181,7 @@ def _health(app: FastAPI, engine: Engine) -> None:
 def endpoint_app(
     engine: Engine,
     *,
-    on_change: OnChange,
+    on_changes: OnChanges,
     after_receive: Callable[[], None] | None = None,
     validate: Callable[[Resource], list[Issue]] | None = None,
     public_url: str | None = None,
@@ -189,14 +196,14 @@ def endpoint_app(
 ) -> FastAPI:
     """The endpoint through which hospitals send results.
 
-    `on_change` stores the delivery in the inbox within the transaction that stores the resource,
+    `on_changes` stores the delivery in the inbox within the transaction that stores the resource,
     so what was acknowledged is there; `after_receive` is called once that is committed and answered, and
     only wakes whoever processes it. Tokens of others than `hospitals` (None: of anybody) are refused;
     `clients` and `proxy` are further ways to show who calls.
     """
     repository = receiving_repository(
         engine,
-        on_change=on_change,
+        on_changes=on_changes,
         accepts=accepts,
         validate=validate,
         public_url=public_url,
@@ -225,16 +232,28 @@ def endpoint_of(
     clients: HospitalClients | None = None,
     proxy: TrustedProxy | None = None,
     share_of: Callable[[str], HospitalShare] = lambda _: HospitalShare(),
+    subscriptions: HospitalSubscriptions | None = None,
+    routers: Sequence[APIRouter] = (),
+    messages: MessageReception | None = None,
 ) -> FastAPI:
-    """The same over a repository that there is. `on_refused` gets what is refused, before it is answered."""
+    """The same over a repository that there is. `on_refused` gets what is refused, before it is answered;
+    `routers` are asked before all others; `messages` takes HL7 v2.
+    """
+    identify = bearer_authentication(repository.engine, hospitals, clients=clients, proxy=proxy)
+    asked = [*routers, *(() if clients is None else (token_routes(clients),))]
+    if messages is not None:
+        limits = repository.checks.limits
+        asked.append(message_routes(messages, identify=identify, limits=limits, share_of=share_of))
     app = fhir_app(
         repository,
-        identify=bearer_authentication(repository.engine, hospitals, clients=clients, proxy=proxy),
+        identify=identify,
         base=public_url,
         description=_DESCRIPTION,
+        token_url=None if clients is None else clients.token_url,
         after_write=after_receive,
-        routers=() if clients is None else (token_routes(clients),),
+        routers=asked,
         share_of=share_of,
+        subscriptions=subscriptions,
     )
     app.state.login_delays = LoginDelays()
     app.state.access_counter = AccessCounter(repository.engine, lambda: datetime.now(UTC))

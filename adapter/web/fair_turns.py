@@ -1,5 +1,6 @@
 """Whose request is worked on next: each hospital in its turn, and none has more than half of the workers. A
-hospital that sends a thousand requests at once waits for itself.
+hospital that sends a thousand requests at once waits for itself, and while others are here too it has one
+worker and rests after each long turn: what it does in one process slows them down, whoever's turn it is.
 """
 
 import asyncio
@@ -16,6 +17,10 @@ from adapter.repository.interaction_errors import interaction_error
 __all__ = ["FairTurns", "HospitalShare", "RequestRate"]
 
 WORKERS: Final = 4
+_HERE_SECONDS: Final = 1.0  # so long a hospital counts as here after its last request
+_SHORT_SECONDS: Final = 0.05  # a turn after which nobody rests
+_REST: Final = 2.0  # times what a longer turn took
+_LONGEST_REST: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +61,16 @@ class RequestRate:
 class FairTurns:
     """The turns of one server's workers. To be used within one event loop."""
 
-    def __init__(self, share_of: Callable[[str], HospitalShare], workers: int = WORKERS) -> None:
+    def __init__(
+        self,
+        share_of: Callable[[str], HospitalShare],
+        workers: int = WORKERS,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._share_of = share_of
+        self._clock = clock
+        self._here: dict[str, float] = {}  # when each was here last
+        self._resting: dict[str, asyncio.TimerHandle] = {}
         self._workers = workers
         self._most_of_one = max(workers // 2, 1)
         self._at_work: Counter[str] = Counter()
@@ -74,6 +87,7 @@ class FairTurns:
         try:
             yield
         finally:
+            self._here[hospital] = self._clock()
             self._present[hospital] -= 1
             if not self._present[hospital]:
                 del self._present[hospital]
@@ -85,13 +99,39 @@ class FairTurns:
             await self._wait(hospital)
         else:
             self._at_work[hospital] += 1
+        began = self._clock()
         try:
             yield
         finally:
+            self._rest(hospital, self._clock() - began)
             self._give_back(hospital)
 
+    def _rest(self, hospital: str, seconds: float) -> None:
+        """After a turn that took so long, where others are here."""
+        if seconds <= _SHORT_SECONDS or self._is_alone(hospital):
+            return
+        rest = min(_REST * seconds, _LONGEST_REST)
+        timer = asyncio.get_running_loop().call_later(rest, self._end_rest, hospital)
+        if (earlier := self._resting.get(hospital)) is not None:
+            earlier, timer = sorted((earlier, timer), key=asyncio.TimerHandle.when)
+            earlier.cancel()
+        self._resting[hospital] = timer
+
+    def _end_rest(self, hospital: str) -> None:
+        del self._resting[hospital]
+        self._hand_out()
+
+    def _is_alone(self, hospital: str) -> bool:
+        lately = self._clock() - _HERE_SECONDS
+        here = {*self._present, *(one for one, last in self._here.items() if last > lately)}
+        return not here - {hospital}
+
     def _is_free(self, hospital: str) -> bool:
-        return self._at_work.total() < self._workers and self._at_work[hospital] < self._most_of_one
+        if self._at_work.total() >= self._workers:
+            return False
+        if self._is_alone(hospital):
+            return self._at_work[hospital] < self._most_of_one
+        return not self._at_work[hospital] and hospital not in self._resting
 
     async def _wait(self, hospital: str) -> None:
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -116,6 +156,9 @@ class FairTurns:
         self._at_work[hospital] -= 1
         if not self._at_work[hospital]:
             del self._at_work[hospital]
+        self._hand_out()
+
+    def _hand_out(self) -> None:
         while (following := next((one for one in self._waiting if self._is_free(one)), None)) is not None:
             place = self._waiting[following].popleft()
             if self._waiting[following]:

@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from adapter.fhir.codec import Resource
+from adapter.pipeline.inbound.hospital_subscriptions import HospitalSubscriptions
 from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.repository import Repository
 from adapter.repository.search_query import parse_query_string
@@ -21,6 +22,7 @@ from adapter.web.fair_turns import FairTurns, HospitalShare, RequestRate
 from adapter.web.interactions import InteractionHandlers
 from adapter.web.routed_interactions import NO_INTERACTION, RoutedInteractions
 from adapter.web.scope_checks import require_form_scopes, require_scope
+from adapter.web.subscriptions import subscription_routes
 
 # ruff: noqa: B008 - FastAPI declares what a handler depends on in its defaults
 
@@ -73,12 +75,15 @@ def fhir_router(
     prefix: str = "/fhir",
     description: str = "FHIR R4 endpoint",
     secured: bool = True,
+    token_url: str | None = None,
     share_of: Callable[[str], HospitalShare] = lambda _: HospitalShare(),
+    subscriptions: HospitalSubscriptions | None = None,
 ) -> APIRouter:
     """The routes under `prefix`. `identify` gives the owner of a request or raises FhirError 401; `share_of`
-    says how much of the server an owner may have.
+    says how much of the server an owner may have, `subscriptions` what it may subscribe to.
 
-    `base` is the server's URL as callers see it; None takes it from each request.
+    `base` is the server's URL as callers see it; None takes it from each request. `token_url` is where SMART
+    clients get tokens, if they can.
     """
     turns = FairTurns(share_of)
     rate = RequestRate(share_of)
@@ -91,11 +96,18 @@ def fhir_router(
     api = InteractionHandlers(
         repository,
         turns,
-        RoutedInteractions(routes.routes, prefix, deletes=repository.checks.deletes),
+        RoutedInteractions(
+            routes.routes,
+            prefix,
+            deletes=repository.checks.deletes,
+            apart=frozenset() if subscriptions is None else frozenset({"Subscription"}),
+        ),
         base=base,
         prefix=prefix,
         description=description,
         secured=secured,
+        token_url=token_url,
+        topic=None if subscriptions is None else subscriptions.topic,
     )
 
     def identified(request: Request) -> str:
@@ -113,6 +125,8 @@ def fhir_router(
             yield found
 
     _whole_server(routes, api, owner)
+    if subscriptions is not None:
+        subscription_routes(routes, api, owner, subscriptions)
     _reading(routes, api, owner)
     _writing(routes, api, owner)
 
@@ -186,6 +200,10 @@ def _reading(routes: APIRouter, api: InteractionHandlers, identify: Owner) -> No
     def read(request: Request, kind: str, resource_id: str, owner: str = Depends(identify)) -> Response:
         return api.read(request, owner, kind, resource_id)
 
+    @routes.api_route("/Patient/{resource_id}/$everything", methods=_READ, name="everything")
+    def everything(request: Request, resource_id: str, owner: str = Depends(identify)) -> Response:
+        return api.everything(request, owner, resource_id)
+
     @routes.api_route("/{kind}/{resource_id}/_history", methods=_READ, name="history-instance")
     def history(request: Request, kind: str, resource_id: str, owner: str = Depends(identify)) -> Response:
         return api.history(request, owner, kind, resource_id)
@@ -207,11 +225,12 @@ def _writing(routes: APIRouter, api: InteractionHandlers, identify: Owner) -> No
 
     @routes.post("/{kind}/$validate", name="validate")
     def validate(
+        request: Request,
         kind: str,
         owner: str = Depends(identify),  # noqa: ARG001 - whose turn it is
         body: Resource = Depends(api.body),
     ) -> Response:
-        return api.validate(kind, body)
+        return api.validate(request, kind, body)
 
     @routes.put("/{kind}", name="conditional-update")
     def conditional_update(

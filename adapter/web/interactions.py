@@ -20,12 +20,14 @@ from adapter.repository.bundle_entries import (
 )
 from adapter.repository.history_request import parse_history
 from adapter.repository.interaction_errors import interaction_error
-from adapter.repository.json_patch import JSON_PATCH, parse_patch
+from adapter.repository.json_patch import JSON_PATCH
+from adapter.repository.patches import parse_patch
+from adapter.repository.patient_everything import everything_bundle, parse_everything
 from adapter.repository.read_interactions import history_answer
 from adapter.repository.repository import Repository
 from adapter.repository.request_limits import require_fitting_resource
 from adapter.repository.resource_types import ID_PATTERN
-from adapter.repository.response_bundles import searchset_bundle, version_etag
+from adapter.repository.response_bundles import is_current_etag, searchset_bundle, version_etag
 from adapter.repository.search_query import parse_condition, parse_query_string, parse_search
 from adapter.repository.store import VersionRow
 from adapter.repository.strict_json import parse_json
@@ -43,9 +45,10 @@ from adapter.web.content_negotiation import (
 from adapter.web.fair_turns import FairTurns
 from adapter.web.messages import message_header, message_response
 from adapter.web.refused_requests import note_body, note_refused
-from adapter.web.request_body import parse_resource, read_body
+from adapter.web.request_body import parse_resource, parse_xml, read_body
 from adapter.web.routed_interactions import RoutedInteractions
 from adapter.web.scope_checks import require_bundle_scopes
+from adapter.web.validate_parameters import resource_to_validate
 
 __all__ = ["InteractionHandlers"]
 
@@ -66,6 +69,8 @@ class InteractionHandlers:
         prefix: str,
         description: str,
         secured: bool,
+        token_url: str | None,
+        topic: str | None = None,
     ) -> None:
         self.repository = repository
         self.routed = routed
@@ -76,6 +81,8 @@ class InteractionHandlers:
         self._limits = repository.checks.limits
         self._description = description
         self._secured = secured
+        self._token_url = token_url
+        self._topic = topic
         self._handling = "lenient" if repository.is_receiving else "strict"
         self._capabilities = lru_cache(maxsize=16)(self._capability_bytes)
 
@@ -90,6 +97,8 @@ class InteractionHandlers:
             base=base,
             description=self._description,
             secured=self._secured,
+            token_url=self._token_url,
+            topic=self._topic,
         )
         return dumps(statement)
 
@@ -102,6 +111,10 @@ class InteractionHandlers:
     async def body(self, request: Request) -> Resource:
         """The resource in the body. Raises FhirError 400, 413 or 415."""
         return await self._parsed(request, note_body(request, await read_body(request, self._limits)))
+
+    async def private_body(self, request: Request) -> Resource:
+        """The same of what is not kept where it is refused."""
+        return await self._parsed(request, await read_body(request, self._limits))
 
     async def form(self, request: Request) -> bytes:
         """The form of a POST search. Raises FhirError 413 or 415."""
@@ -125,14 +138,21 @@ class InteractionHandlers:
             return await run_in_threadpool(parse_resource, received, self._limits, form=form)
 
     async def patch(self, request: Request) -> Any:
-        """The JSON Patch in the body. Raises FhirError 400, 413, 415, or 422 for another kind of patch."""
+        """The JSON Patch or the Parameters in the body. Raises FhirError 400, 413, 415, or 422 for what is
+        neither.
+        """
         body = await read_body(request, self._limits)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != JSON_PATCH:
-            sent_format(request)  # what is FHIR may be a patch, but is none that is taken
-            raise interaction_error(422, "not-supported", "no_patch", "http.Content-Type")
-        async with self._turns.turn(request.state.owner):
-            return await run_in_threadpool(parse_json, body, self._limits)
+        is_json_patch = kind == JSON_PATCH
+        parse = parse_json if is_json_patch or sent_format(request) == "json" else parse_xml
+        sent = None
+        if body:
+            async with self._turns.turn(request.state.owner):
+                sent = await run_in_threadpool(parse, body, self._limits)
+        if is_json_patch or (isinstance(sent, dict) and sent.get("resourceType") == "Parameters"):
+            return sent
+        # A merge patch (RFC 7396) has no resourceType: whoever sends one is told which patches there are.
+        raise interaction_error(422, "not-supported", "no_patch", "http.Content-Type")
 
     def notified(self) -> Response:
         """Somebody says that something changed, and not what: nothing can be taken, and nothing is wrong."""
@@ -148,13 +168,12 @@ class InteractionHandlers:
 
     def require_readable_type(self, kind: str) -> None:
         """The same for what is read: of some types more is kept than is taken by itself."""
-        if kind not in self._checks.keeps:
-            self.require_known_type(kind)
+        if error := self._checks.read_refusal(kind, ""):
+            raise error
 
     def require_known_type(self, kind: str) -> None:
         """Raise FhirError 404 for a type that does not exist or is not taken here."""
-        if error := self._checks.type_refusal(kind, ""):
-            error.status, error.code = 404, "not-supported"
+        if error := self._checks.not_here(kind, ""):
             raise error
 
     # Interactions
@@ -170,16 +189,25 @@ class InteractionHandlers:
 
     def _carry_out(self, request: Request, owner: str, body: Resource, representation: bool) -> bytes:
         require_bundle_scopes(request, self.repository.as_requests(owner, body, self.base(request)))
-        answer = self.repository.bundle(owner, body, base=self.base(request), representation=representation)
+        answer = self.repository.bundle(
+            owner,
+            body,
+            base=self.base(request),
+            representation=representation,
+            lenient=self._is_lenient(request),
+        )
         if answer.left:
             note_refused(request, answer.left.status, answer.left.issues, dumps(answer.left.bundle))
         return answer.body
+
+    def _is_lenient(self, request: Request) -> bool:
+        return parse_prefer(request).get("handling", self._handling) == "lenient"
 
     def search(self, request: Request, owner: str, kind: str, params: list[tuple[str, str]]) -> Response:
         """A search of one type."""
         self.require_readable_type(kind)
         base = self.base(request)
-        lenient = parse_prefer(request).get("handling", self._handling) == "lenient"
+        lenient = self._is_lenient(request)
         query = parse_search(kind, params, lenient=lenient, base=base, limits=self._limits)
         count_read(request, owner, "search")
         page = self.repository.search(owner, query)
@@ -195,6 +223,14 @@ class InteractionHandlers:
         count_read(request, owner, "history")
         page = self.repository.history(owner, query)
         return Response(history_answer(query, page, self.base(request)), media_type=FHIR_JSON)
+
+    def everything(self, request: Request, owner: str, resource_id: str) -> Response:
+        """Patient/$everything: one page of what the caller has of a Patient."""
+        self.require_readable_type("Patient")
+        asked = parse_everything(resource_id, parse_query_string(request.url.query))
+        count_read(request, owner, "everything")
+        page = self.repository.everything(owner, asked)
+        return Response(everything_bundle(asked, page, self.base(request)), media_type=FHIR_JSON)
 
     def parse_create(self, request: Request, kind: str, body: Resource) -> Interaction:
         """A POST, with If-None-Exist a conditional one, and with criteria in its URL too: whoever sends some
@@ -236,11 +272,14 @@ class InteractionHandlers:
             raise interaction_error(400, "invalid", "type_mismatch", "resourceType", type=kind)
         check_resource_id(body, resource_id, kind)
 
-    def validate(self, kind: str, body: Resource) -> Response:
-        """$validate: the issues, always 200 (http://hl7.org/fhir/R4/resource-operation-validate.html)."""
+    def validate(self, request: Request, kind: str, body: Resource) -> Response:
+        """$validate: the issues, always 200 (http://hl7.org/fhir/R4/resource-operation-validate.html). The
+        resource comes by itself or in Parameters.
+        """
         self.require_known_type(kind)
         if self._checks.validate is None:
             raise interaction_error(404, "not-supported", "no_interaction")
+        body = resource_to_validate(kind, body, parse_query_string(request.url.query))
         require_fitting_resource(body, self._limits, kind)
         if body["resourceType"] == kind:
             found = self._checks.validate(body)
@@ -332,8 +371,7 @@ def _row_response(request: Request, row: VersionRow) -> Response:
 def _is_fresh(request: Request, row: VersionRow) -> bool:
     """Conditional read (http://hl7.org/fhir/R4/http.html#cread)."""
     if (tags := request.headers.get("if-none-match")) is not None:
-        wanted = {tag.strip().removeprefix("W/").strip('"') for tag in tags.split(",")}
-        return "*" in wanted or str(row.version) in wanted
+        return is_current_etag(tags, row.version)
     if (since := request.headers.get("if-modified-since")) is not None:
         try:
             moment: datetime = parsedate_to_datetime(since)

@@ -18,13 +18,22 @@ _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 class RoutedInteractions:
     """The routes of one server, each named by the interaction that it is (the codes of R4, or an operation).
-    `deletes`: whether its policy allows deleting.
+    `deletes`: whether its policy allows deleting of
+    the types that any route is of; `apart` are types that have all their routes to themselves.
     """
 
-    def __init__(self, routes: Sequence[BaseRoute], prefix: str, *, deletes: bool) -> None:
+    def __init__(
+        self,
+        routes: Sequence[BaseRoute],
+        prefix: str,
+        *,
+        deletes: bool,
+        apart: frozenset[str] = frozenset(),
+    ) -> None:
         self._routes = routes  # as they will be, when all are there
         self._prefix = prefix
         self._deletes = deletes
+        self._apart = apart
 
     def names(self) -> frozenset[str]:
         """What can be asked for."""
@@ -43,7 +52,7 @@ class RoutedInteractions:
         for route in self._routes:
             if isinstance(route, APIRoute) and route.name != NO_INTERACTION:
                 pattern = [one for one in route.path.removeprefix(self._prefix).split("/") if one]
-                found |= self._methods(route) if _fits(pattern, segments) else set()
+                found |= self._methods(route) if self._fits(pattern, segments) else set()
         if found:
             allowed = ", ".join(method for method in _METHODS if method in found)
             return interaction_error(405, "not-supported", "method_not_allowed", allow=allowed)
@@ -51,18 +60,18 @@ class RoutedInteractions:
         return interaction_error(404, "not-supported", "no_interaction" if known else "no_such_path")
 
     def _methods(self, route: APIRoute) -> set[str]:
-        return {method for method in route.methods or () if self._deletes or method != "DELETE"}
+        allows = self._deletes or "{kind}" not in route.path
+        return {method for method in route.methods or () if allows or method != "DELETE"}
 
-
-def _fits(pattern: Sequence[str], segments: Sequence[str]) -> bool:
-    if len(pattern) != len(segments):
-        return False
-    pairs = zip(pattern, segments, strict=True)
-    return all(
-        asked in RESOURCE_TYPES
-        if one == "{kind}"
-        else asked[0] not in "_$"
-        if one[0] == "{"
-        else one == asked
-        for one, asked in pairs
-    )
+    def _fits(self, pattern: Sequence[str], segments: Sequence[str]) -> bool:
+        if len(pattern) != len(segments):
+            return False
+        pairs = zip(pattern, segments, strict=True)
+        return all(
+            asked in RESOURCE_TYPES - self._apart
+            if one == "{kind}"
+            else asked[0] not in "_$"
+            if one[0] == "{"
+            else one == asked
+            for one, asked in pairs
+        )

@@ -1,6 +1,6 @@
 """Which scope an interaction needs, and whether the caller's token has it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,7 +14,13 @@ from adapter.repository.request_limits import RequestLimits
 from adapter.repository.resource_types import RESOURCE_TYPES
 from adapter.repository.search_query import parse_query_string, parse_search
 
-__all__ = ["remember_scopes", "require_bundle_scopes", "require_form_scopes", "require_scope"]
+__all__ = [
+    "remember_scopes",
+    "require_bundle_scopes",
+    "require_form_scopes",
+    "require_scope",
+    "require_types_scope",
+]
 
 _WRITES: Final[dict[str, Right]] = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d"}
 
@@ -38,6 +44,14 @@ def require_scope(request: Request, prefix: str) -> None:
         _require(scopes, right, type_)
     for query in (request.url.query, request.headers.get("if-none-exist", "")):
         _require_reached(scopes, path, query)
+
+
+def require_types_scope(request: Request, types: Iterable[str]) -> None:
+    """Raise FhirError 403 where the caller's token may not create and update one of these types."""
+    scopes = _scopes(request)
+    for type_ in types if scopes is not None else ():
+        for right in ("c", "u"):
+            _require(scopes or (), right, type_)
 
 
 def require_form_scopes(request: Request, type_: str, form: str) -> None:
@@ -115,7 +129,9 @@ def _needed(method: str, path: str) -> Iterator[tuple[Right, str]]:
     first, *rest = [part for part in path.split("/") if part] or [""]
     if first in ("", "$process-message") or (first == "metadata" and not rest) or rest == ["$validate"]:
         return  # what they answer is of nobody, or each entry is looked at by itself
-    if any(part.startswith("$") for part in (first, *rest)):
+    if first == "Subscription" and rest and rest[-1] in ("$status", "$events"):
+        yield "r", first  # what it says is of the caller's own
+    elif any(part.startswith("$") for part in (first, *rest)):
         yield "r", "*"  # an operation may give anything
         yield "s", "*"
     elif "_search" in (first, *rest):

@@ -70,7 +70,7 @@ def _token(request: Request, clients: HospitalClients, body: bytes) -> Response:
     if fields.get("client_assertion_type") != _ASSERTION_TYPE or not assertion:
         return _refused(400, "invalid_request", "oauth_assertion")
     try:
-        granted = clients.grant(assertion, fields.get("scope", ""))
+        granted = clients.grant(assertion, fields.get("scope"))
     except AssertionRefused as error:
         seconds = delay_after_wrong_login(request)
         _log.warning("web.assertion_refused", why=error.why)

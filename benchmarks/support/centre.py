@@ -83,9 +83,9 @@ class Centre:
         (folder / "key").write_text(secrets.token_hex(32))  # a new key: no identity was seen before
         lines = ['identity_key = "file:key"']
         lines += [f"database_url = {json.dumps(database)}"] if database else []
-        for name, level in _HOSPITALS.items():
+        for name in dict.fromkeys([*_HOSPITALS, *hospitals]):
             section = hospitals.get(name, {"base_url": "http://127.0.0.1:9/fhir"})
-            values = {"display": name, "level": level, **section}
+            values = {"display": name, "level": _HOSPITALS.get(name, "provincial"), **section}
             lines += [
                 f"[hospitals.{name}]",
                 *(f"{key} = {json.dumps(value)}" for key, value in values.items()),

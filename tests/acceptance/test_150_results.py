@@ -32,7 +32,7 @@ from adapter.fhir import codec
 from adapter.hospital_tokens import issue_token
 from adapter.inbox.matching import READ_TYPES
 from adapter.inbox.queue import InboxQueue
-from adapter.inbox.receive import RESULT_TYPES
+from adapter.inbox.recognition import RESULT_TYPES
 from adapter.inbox.store import InboxItem
 from adapter.insights.inbox_item import inbox_item_report
 from adapter.pipeline.application import Adapter

@@ -1,11 +1,11 @@
 """HL7's own examples in XML and back: the same to the letter, and the same to HL7's own parsers."""
 
 import base64
-import subprocess
 from typing import Any
 
 import orjson
-from conformance.fetch import EXAMPLES, HAPI
+from conformance.fetch import EXAMPLES
+from conformance.java import java
 from conformance.test_examples import chosen
 
 from adapter.fhir import codec
@@ -56,14 +56,8 @@ def comparable(value: Any, name: str = "") -> Any:
 
 def rewritten(resources: list[tuple[str, bytes]]) -> list[bytes]:
     """Each (format, bytes) in the other format, by the parsers of HL7's validator."""
-    classpath = f"{HAPI / 'classes'}:{(HAPI / 'classpath').read_text().strip()}"
-    lines = b"".join(form.encode() + b"\t" + base64.b64encode(body) + b"\n" for form, body in resources)
-    done = subprocess.run(
-        ["java", "-cp", classpath, "Rewrite"], input=lines, capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr.decode()[-2000:]
-    answers = done.stdout.splitlines()
-    assert len(answers) == len(resources)
+    lines = (form.encode() + b"\t" + base64.b64encode(body) for form, body in resources)
+    answers = java("Rewrite", lines)
     assert [one for one in answers if one.startswith(b"!")] == []
     return [base64.b64decode(one) for one in answers]
 

@@ -30,18 +30,31 @@ LIMITS = DEFAULT_LIMITS if IS_FULL else SMALL
 
 @pytest.fixture
 def process(sqlite_url: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """The port and the process of an endpoint that checks what it gets, as `adapter serve` does."""
+    """The port and the process of an endpoint that checks what it gets and puts it into the inbox, as
+    `adapter serve` does.
+    """
     listener = listening()
     port = listener.getsockname()[1]
     listener.close()
     code = f"""
+        from datetime import UTC, datetime
         from adapter.database import open_database
+        from adapter.inbox.receive import AcceptedVersion, receive_versions
         from adapter.pipeline.inbound.reception import check_received
         from adapter.repository.request_limits import RequestLimits
         from adapter.web.app import endpoint_app
         from adapter.web.server import run_server
         engine = open_database({sqlite_url!r})
-        app = endpoint_app(engine, on_change=lambda *_: None, validate=check_received, limits={LIMITS!r})
+        def received(connection, changes):
+            request, accepted = changes[0].request, [
+                AcceptedVersion(one.type, one.id, one.version, one.resource, one.body) for one in changes
+                if one.action != "delete" and not one.repeated and one.type != "Bundle"
+            ]
+            receive_versions(
+                connection, changes[0].owner, accepted, now=datetime.now(UTC),
+                delivery=request.id, envelope=request.envelope,
+            )
+        app = endpoint_app(engine, on_changes=received, validate=check_received, limits={LIMITS!r})
         run_server(app, "127.0.0.1", {port})
     """
     server = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)])

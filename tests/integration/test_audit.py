@@ -163,7 +163,7 @@ def test_a_plan_writes_in_the_audit_last_as_all_others_do(engine: Engine, tmp_pa
     adapter = Adapter(settings, engine)
     given = {"key": "C1", "name": "Nguyễn Văn A", "sex": "male", "birth_date": "1950-01-01", "tier": "T1"}
     with write_transaction(engine) as connection:
-        changes = ImportWriter(connection)
+        changes = ImportWriter(connection, NOW)
         changes.upsert([(Cadre.model_validate(given), 2)], "new.xlsx", "sheet", NOW)
         changes.close()
     seen: list[str] = []

@@ -45,7 +45,7 @@ def _actions(centre: Centre) -> list[str]:
 def test_what_people_look_at_is_in_the_audit(centre: Centre) -> None:
     centre.import_sample(cadres=4)
     centre.run("inbox")
-    centre.run("inbox", "unanswered")
+    centre.run("referral", "list")
     centre.run("report", "--for-outsiders")
     token = centre.run("hospital", "token", "bv-tinh").strip()
     centre.run("hospital", "token", "bv-tinh", "--revoke")
@@ -54,7 +54,7 @@ def test_what_people_look_at_is_in_the_audit(centre: Centre) -> None:
     assert _actions(centre) == [
         "import.done",
         "inbox.listed",
-        "unanswered.listed",
+        "referrals.listed",
         "report.read",
         "token.issued",
         "token.revoked",

@@ -249,7 +249,7 @@ def test_json_is_all_that_standard_output_holds(centre: Centre) -> None:
     assert report["kinds"]["cadre"]["created"] == 20
     assert centre.run_json("import", str(SMALL))["kinds"]["cadre"] == {
         "created": 0, "changed": 0, "unchanged": 20, "deleted": 0, "rejected": 0, "waiting": 0, "withheld": 0,
-        "held": 0, "dropped": 0,
+        "held": 0, "dropped": 0, "marked": 0,
     }  # fmt: skip
     assert [line["hospital"] for line in centre.run_json("status")] == ["bv-tinh", "bv-trung-uong"]
     assert centre.run_json("plan")["bv-tinh"]["types"]["Patient"] == {"create": 14}

@@ -76,7 +76,7 @@ def base(engine: Engine, clock: ManualClock, tmp_path: Path, issuer: str) -> Ite
     )
     app = endpoint_app(
         engine,
-        on_change=lambda _, change: None,
+        on_changes=lambda *_: None,
         hospitals={"bv-tinh", "bv-noi", "bv-mtls", "bv-khac"},
         clients=clients,
         proxy=TrustedProxy("the proxy's secret", "X-Proxy-Secret", "Client-Cert"),
@@ -97,12 +97,12 @@ def assertion(clock: ManualClock, number: str = "1", **change: Any) -> str:
     return jwt.encode({"alg": "ES384", "kid": "k1"}, claims, KEY, algorithms=["ES384"])
 
 
-def ask(base: str, signed: str, scope: str = "system/*.cruds", **change: str) -> Any:
+def ask(base: str, signed: str, scope: str | None = "system/*.cruds", **change: str) -> Any:
     form = {
         "grant_type": "client_credentials",
         "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         "client_assertion": signed,
-        "scope": scope,
+        **({} if scope is None else {"scope": scope}),
         **change,
     }
     return plainly.post(f"{base}/auth/token", data=form)
@@ -120,6 +120,20 @@ def test_where_the_token_endpoint_is_can_be_asked_by_anybody(base: str) -> None:
     assert said["token_endpoint"] == TOKEN_URL
     assert said["token_endpoint_auth_signing_alg_values_supported"] == ["RS384", "ES384"]
     assert "client-confidential-asymmetric" in said["capabilities"]
+
+
+def test_who_reads_only_the_capability_statement_finds_the_token_endpoint_too(base: str) -> None:
+    (rest,) = plainly.get(f"{base}/fhir/metadata").json()["rest"]
+    (uris,) = rest["security"]["extension"]
+    assert uris["url"].endswith("/oauth-uris")
+    assert uris["extension"] == [{"url": "token", "valueUri": TOKEN_URL}]
+    assert rest["security"]["service"][0]["coding"][0]["code"] == "SMART-on-FHIR"
+
+
+def test_who_asks_for_no_scope_gets_what_is_registered(base: str, clock: ManualClock) -> None:
+    got = ask(base, assertion(clock), scope=None)
+    assert (got.status_code, got.json()["scope"]) == (200, "system/*.crus")
+    assert ask(base, assertion(clock), scope="").json()["error"] == "invalid_scope"
 
 
 def test_a_signed_assertion_becomes_a_token_that_works(base: str, clock: ManualClock) -> None:
@@ -333,7 +347,7 @@ def test_while_keys_cannot_be_fetched_nobody_is_told_to_give_up(
         fetch=fetch_keys,
     )
     hospitals = {"bv-tinh", "bv-noi"}
-    app = endpoint_app(engine, on_change=lambda _, change: None, hospitals=hospitals, clients=clients)
+    app = endpoint_app(engine, on_changes=lambda *_: None, hospitals=hospitals, clients=clients)
     claims = {"iss": away, "client_id": "their-client", "aud": "cadre", "exp": int(clock().timestamp()) + 60}
     theirs = jwt.encode({"alg": "ES384", "kid": "k1"}, claims, KEY, algorithms=["ES384"])
     with serving(app) as base:

@@ -24,7 +24,10 @@ from adapter.ledger.schema import tables
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.outbound.sync import sync as run_sync
 from adapter.records.importing import importer
-from adapter.records.model import Fulfilment, Referral
+from adapter.records.model import Referral
+from adapter.records.referral_answers import asked_to_cancel
+from adapter.referrals.lifecycle import ReferralEvent
+from adapter.referrals.sayings import ReferralSaying
 from adapter.sandbox.app import SandboxHospital
 from adapter.settings import CentreSettings, HospitalSettings, Settings
 from adapter.testing import CAPABLE_SERVER, serving
@@ -534,14 +537,19 @@ def test_what_only_a_trip_brought_is_taken_back_with_it(site: Site, reason: str)
 
 
 @pytest.mark.parametrize(
-    ("said", "task"), [(Fulfilment.IN_PROGRESS, "in-progress"), (Fulfilment.FAILED, "failed")]
+    ("said", "task"),
+    [
+        (ReferralEvent.ACCEPT, "accepted"),
+        (ReferralEvent.INTERIM_NOTE, "in-progress"),
+        (ReferralEvent.DECLINE, "rejected"),
+    ],
 )
-def test_a_change_does_not_undo_what_the_hospital_said(site: Site, said: Fulfilment, task: str) -> None:
+def test_a_change_does_not_undo_what_the_hospital_said(site: Site, said: ReferralEvent, task: str) -> None:
     rows = joined({"Cán bộ": [person("P4")]}, care("P4", 1, "ổn"))
     site.hold(rows)
     site.sync()
     adapter = site.adapter()
-    assert adapter.records.fulfil("P4.1.p", said, None, NOW)
+    assert adapter.records.advance("P4.1.p", ReferralSaying((said,)), None, NOW)
     assert isinstance(adapter.records.get("referral", "P4.1.p"), Referral)
     site.sync()
     assert status_of(site, "Task") == "requested"  # no echo
@@ -549,6 +557,54 @@ def test_a_change_does_not_undo_what_the_hospital_said(site: Site, said: Fulfilm
     site.hold(rows)
     site.sync()
     assert (status_of(site, "Task"), status_of(site, "ServiceRequest")) == (task, "active")
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_that_we_cancel_is_told(site: Site, begun: bool) -> None:
+    """One that the hospital has not begun is cancelled in its own Task; from then on another Task asks."""
+    rows = joined({"Cán bộ": [person("P4")]}, care("P4", 1, "ổn"))
+    site.hold(rows)
+    site.sync()
+    adapter = site.adapter()
+    if begun:
+        assert adapter.records.advance("P4.1.p", ReferralSaying((ReferralEvent.SCHEDULE,)), None, NOW)
+    adapter.records.amend_referral("P4.1.p", lambda one: asked_to_cancel(one, NOW))
+    site.sync()
+    tasks = {
+        one["code"]["coding"][0]["code"]: one
+        for one in site.holds(PROVINCIAL)
+        if one["resourceType"] == "Task"
+    }
+    own = tasks["fulfill"]
+    said = own["status"], own["businessStatus"]["coding"][0]["code"]
+    assert said == (("in-progress", "5.2") if begun else ("cancelled", "6.0"))
+    assert status_of(site, "ServiceRequest") == "revoked"
+    assert ("abort" in tasks) is begun
+    if begun:
+        asking = tasks["abort"]
+        assert asking["status"] == "requested"
+        assert asking["focus"]["reference"].endswith(f"Task/{own['id']}")
+    before = site.holds(PROVINCIAL)
+    site.hold(rows)  # the same file again takes nothing of it back
+    site.sync()
+    assert site.holds(PROVINCIAL) == before
+
+
+@pytest.mark.parametrize("way", ["cancelled", "revoked"])
+def test_what_was_withdrawn_before_it_went_is_told_to_nobody(site: Site, way: str) -> None:
+    """To be told of it the hospital would learn of the person."""
+    rows = joined({"Cán bộ": [person("P4")]}, care("P4", 1, "ổn"))
+    if way == "revoked":
+        rows["Chuyển khám"][0]["Trạng thái"] = "Đã hủy"
+    site.hold(rows)
+    adapter = site.adapter()
+    if way == "cancelled":
+        adapter.records.amend_referral("P4.1.p", lambda one: asked_to_cancel(one, NOW))
+    site.sync()
+    before = {one["resourceType"] for one in site.holds(PROVINCIAL)}
+    assert before.isdisjoint({"ServiceRequest", "Task"})
+    [line] = [one for one in explain_record(adapter, "P4.1.p") if one.kind == "referral"]
+    assert {one.state for one in line.hospitals if one.hospital == PROVINCIAL} <= {"withheld", "not-mapped"}
 
 
 def status_of(site: Site, type_: str) -> str:

@@ -45,7 +45,7 @@ def counter(engine: Engine, clock: ManualClock) -> AccessCounter:
 
 @pytest.fixture
 def url(engine: Engine) -> Iterator[str]:
-    with serving(endpoint_app(engine, on_change=lambda _, change: None)) as address:
+    with serving(endpoint_app(engine, on_changes=lambda *_: None)) as address:
         yield f"{address}/fhir"
 
 
@@ -128,7 +128,7 @@ def test_who_is_not_in_the_settings_is_nobody_at_once(engine: Engine) -> None:
     """A hospital that was taken out of the settings: its token is refused though nobody revoked it."""
     headers = {**FHIR, "Authorization": f"Bearer {issue_token(engine, 'bv-cu', NOW, by='test')}"}
     for hospitals, status in (({"bv-cu"}, 200), ({"bv-tinh"}, 401), (set(), 401)):
-        app = endpoint_app(engine, on_change=lambda _, change: None, hospitals=hospitals)
+        app = endpoint_app(engine, on_changes=lambda *_: None, hospitals=hospitals)
         with serving(app) as address:
             assert plainly.get(f"{address}/fhir/DiagnosticReport", headers=headers).status_code == status
             made = plainly.post(f"{address}/fhir/Observation", content=b"{}", headers=headers)

@@ -15,13 +15,13 @@ from typing import Any
 import plainly
 import pytest
 from checkup_forms import document
+from inbox_centre import receive_changes
 from rich.console import Console
 from sqlalchemy import Engine, inspect, select, text
 
 from adapter.cli.commands import import_records as command
 from adapter.database import open_database, read_transaction, write_transaction
 from adapter.errors import FhirError, LeaseLost
-from adapter.inbox.receive import receive_version
 from adapter.insights.problems import current_problems
 from adapter.insights.withdrawals import waiting_withdrawals
 from adapter.ledger.hospitals.circuit_breaker import HospitalMode
@@ -103,21 +103,12 @@ class Site:
             },
         )
         self.adapter = Adapter(settings, engine)
-        self.repository = Repository(engine, on_change=self._receive)
+        self.repository = Repository(engine, on_changes=self._receive)
         self.number = 0
 
-    def _receive(self, connection: Any, change: VersionChange) -> None:
-        refuse_erased(self.adapter, connection, change)
-        receive_version(
-            connection,
-            hospital=change.owner,
-            type=change.type,
-            id=change.id,
-            version=change.version,
-            resource=change.resource,
-            body=change.body,
-            now=now(),
-        )
+    def _receive(self, connection: Any, changes: Sequence[VersionChange]) -> None:
+        refuse_erased(self.adapter, connection, changes)
+        receive_changes(connection, changes, now=now())
 
     def imports(
         self,

@@ -12,6 +12,8 @@ from person_centre import looks, people, person_centre, push
 from result_forms import FORMS, LONG
 
 from adapter.records.model import Cadre
+from adapter.records.sheets.choices import CHOICE_LISTS
+from adapter.records.sheets.layout import SHEETS
 from adapter.testing.centre import Centre
 from adapter.text_folding import fold_text
 
@@ -124,3 +126,99 @@ def test_nothing_is_overwritten_and_no_wrong_wish_writes(
     centre.run("export", str(tmp_path / "a"), "--person", "Không Ai Cả", code=2)
     centre.run("export", str(tmp_path / "a"), "--since", "2026-02-01", "--until", "2026-01-01", code=2)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["centre", "there.xlsx"]
+
+
+@pytest.mark.parametrize("name", ["out", "out.xlsx"])
+def test_an_export_in_vietnamese_has_the_headings_of_the_sheets_and_comes_in_again(
+    centre: Centre, cadre: Cadre, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / name
+    centre.run("--lang", "vi", "export", str(file))
+    if file.is_dir():
+        (file / "Cán bộ.csv").unlink()  # without tiers it is no sheet of people
+        titles = {one.stem for one in file.iterdir()}
+        headers = [one.read_text("utf-8-sig").splitlines()[0].split(",") for one in file.iterdir()]
+    else:
+        book = load_workbook(file)
+        del book["Cán bộ"]
+        book.save(file)
+        titles = set(book.sheetnames)
+        headers = [[str(cell.value) for cell in page[1]] for page in book.worksheets]
+    assert {"Lượt khám", "Chỉ số", "Chuyển khám", "Kết quả của bệnh viện"} <= titles
+    assert all(len(set(header)) == len(header) for header in headers)
+    assert not [title for header in headers for title in header if title.islower() or "_" in title]
+    report = centre.run_json("import", "--partial", str(file))
+    for counts in report["kinds"].values():
+        assert counts["unchanged"] > 0
+        assert [counts[name] for name in ("created", "changed", "deleted", "rejected")] == [0, 0, 0, 0]
+
+
+def _every_code() -> dict[str, list[dict[str, str]]]:
+    """A row for each code of each list of each sheet, of one person."""
+    rows: dict[str, list[dict[str, str]]] = {}
+    filled = {
+        **{"cadre": "P1", "visit": "V1", "started_at": "2026-03-25", "measure": "HEM-HGB", "value": "140"},
+        **{"icd10": "I10", "hospital": "bv-tinh", "ordered_at": "2026-03-26", "code": "PR-DRESS"},
+        **{"vaccine": "VX-FLU", "given_at": "2026-03-25", "type": "checkup", "service": "WORKUP-GEN"},
+    }
+    for sheet in SHEETS:
+        required = {one.field: filled.get(one.field, "x") for one in sheet.columns if one.required}
+        listed = [(one.field, code) for one in sheet.columns for code in _codes(one.choice)]
+        for field, code in listed if sheet.kind != "cadre" else ():
+            made = {**required, field: code, "hospital": "bv-tinh"}
+            made |= {"cadre": "P1"} if sheet.kind != "measurement" else {}
+            made["key"] = "V1" if not rows.get("visit") and sheet.kind == "visit" else f"{field}-{code}"
+            if sheet.kind == "measurement":  # one value, not the same twice on a day
+                made["value"] = str(130 + len(rows.get(sheet.kind, ())))
+            known = {one.field for one in sheet.columns}
+            rows.setdefault(sheet.kind, []).append({k: v for k, v in made.items() if k in known})
+    return rows
+
+
+def _codes(choice: str | None) -> list[str]:
+    return CHOICE_LISTS[choice].codes if choice else []
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_every_code_goes_out_in_the_words_of_its_language_and_comes_in_as_it_was(
+    tmp_path: Path, language: str
+) -> None:
+    person = {"key": "P1", "name": "Nguyễn Văn An", "sex": "male", "birth_date": "1960-03-12", "tier": "T5"}
+    rows = {"cadre": [person], **_every_code()}
+    source = tmp_path / "in"
+    source.mkdir()
+    for kind, lines in rows.items():
+        header = list(dict.fromkeys(name for line in lines for name in line))
+        with (source / f"{kind}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, header, restval="")
+            writer.writeheader()
+            writer.writerows(lines)
+    with Centre(tmp_path / "one") as one, Centre(tmp_path / "two") as two:
+        counts = one.run_json("import", str(source))["kinds"]
+        assert {kind: made["created"] for kind, made in counts.items()} == {
+            k: len(v) for k, v in rows.items()
+        }
+        out = tmp_path / "out"
+        one.run("--lang", language, "export", str(out))
+        people_ = next(file for file in out.iterdir() if file.stem in ("cadre", "Cán bộ"))
+        if language == "vi":
+            words = {cell for file in out.iterdir() for line in _lines(file) for cell in line}
+            assert not words & {
+                code
+                for sheet in SHEETS
+                for one in sheet.columns
+                for code in _codes(one.choice)
+                if code.islower()
+            }
+        people_.unlink()  # without tiers it is no sheet of people
+        two.run("import", str(source / "cadre.csv"))
+        report = two.run_json("import", "--partial", str(out))
+        assert (report["problem_count"], report["note_count"], report["held"]) == (0, 0, [])
+        with one.open() as first, two.open() as second:
+            for kind in rows:
+                assert list(first.records.iterate(kind)) == list(second.records.iterate(kind)) != []
+
+
+def _lines(file: Path) -> list[list[str]]:
+    with file.open(encoding="utf-8-sig", newline="") as opened:
+        return list(csv.reader(opened))

@@ -4,21 +4,24 @@ import re
 import shlex
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from inbox_centre import Centre, Directory
+from inbox_centre import Centre, Directory, receive_changes
 from sqlalchemy import Connection, Engine
 
 from adapter.fhir import codec
 from adapter.fhir.validation.checker import check_bundle, check_resource
-from adapter.fulfilment_effects import fulfilment_effect
 from adapter.hospital_tokens import issue_token
-from adapter.inbox.receive import RESULT_TYPES, receive_version
+from adapter.inbox.recognition import RESULT_TYPES
 from adapter.records.model import Fulfilment
+from adapter.referrals.course import take_step
+from adapter.referrals.lifecycle import BUSINESS_STATUS_SYSTEM, ReferralState, business_status
+from adapter.referrals.sayings import saying_in_status, saying_of, task_status
+from adapter.repository.write_plan import VersionChange
 from adapter.testing.serving import serving
 from adapter.web.app import endpoint_app
 
@@ -36,20 +39,10 @@ PATIENTS = {"c41e7d90b2a5483f8e6d1f0a9b3c5724": "CB-1"}
 def base(engine: Engine) -> Iterator[str]:
     """Base URL of a running endpoint whose deliveries go into the inbox of `engine`."""
 
-    def on_change(connection: Connection, change: Any) -> None:
-        if not change.repeated:
-            receive_version(
-                connection,
-                hospital=change.owner,
-                type=change.type,
-                id=change.id,
-                version=change.version,
-                resource=change.resource,
-                body=change.body,
-                now=datetime.now(UTC),
-            )
+    def on_changes(connection: Connection, changes: Sequence[VersionChange]) -> None:
+        receive_changes(connection, changes, now=datetime.now(UTC))
 
-    app = endpoint_app(engine, on_change=on_change, validate=check_resource)
+    app = endpoint_app(engine, on_changes=on_changes, validate=check_resource)
     with serving(app) as base:
         yield f"{base}/fhir"
 
@@ -127,13 +120,61 @@ def test_fixtures_are_shown_and_valid(path: Path) -> None:
     assert bool(issues) is (path.name == "invalid.json")
 
 
+def task_in(code: str, status: str) -> dict[str, Any]:
+    coding = {"system": BUSINESS_STATUS_SYSTEM, "code": code}
+    return {"resourceType": "Task", "status": status, "businessStatus": {"coding": [coding]}}
+
+
+# Of R4's request-status, task-status, event-status, observation-status and diagnostic-report-status.
+STATUSES = (
+    *("draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown", "requested"),
+    *("received", "accepted", "rejected", "ready", "cancelled", "in-progress", "failed", "preparation"),
+    *("not-done", "stopped", "registered", "preliminary", "final", "amended", "corrected", "partial"),
+    "appended",
+)
+STATE_WORDS = {
+    "not come": ReferralState.NO_SHOW,
+    **{one.value.replace("-", " "): one for one in ReferralState if one is not ReferralState.NO_SHOW},
+}
+
+
+def test_the_table_of_business_statuses_is_what_happens() -> None:
+    """From each state, every business status that the page lists leads where the page says, or nowhere."""
+    lines = re.findall(r"^\| `([\d.]+)` \| ([\w-]+) \| ([\w ]+?) ?[|,;:]", PAGE, re.MULTILINE)
+    assert {code for code, _, _ in lines} == {business_status(one) for one in ReferralState} - {
+        None,
+        "2.0",
+        "5.2",
+    }
+    for code, status, words in lines:
+        becomes = STATE_WORDS[words]
+        assert task_status(becomes) == status
+        saying = saying_of(task_in(code, status))
+        assert saying is not None
+        reached = {take_step(state, saying).after for state in ReferralState}
+        assert becomes in reached
+        assert business_status(becomes) == code
+
+
 def test_the_table_of_statuses_is_what_happens() -> None:
-    words = {"begun": "in-progress", "completed": "completed", "not done": "failed"}
     lines = re.findall(
-        r"^\| `(\w+)`(?: \(.+?\))? ?([\w, -]*) \| (begun|completed|not done) \|$", PAGE, re.MULTILINE
+        r"^\| `(\w+)`(?: \(.+?\))? ([\w, -]+) \| (.+) \|$",
+        PAGE[PAGE.index("Without a business status") :],
+        re.MULTILINE,
     )
-    assert len(lines) == 11
     assert {type_ for type_, _, _ in lines} == RESULT_TYPES
-    for type_, statuses, becomes in lines:
-        for status in statuses.split(", ") if statuses else ["final"]:
-            assert fulfilment_effect(type_, status) == words[becomes], (type_, status)
+    told = {(type_, status) for type_, statuses, _ in lines for status in statuses.split(", ")}
+    known = {
+        (type_, status) for type_ in RESULT_TYPES for status in STATUSES if saying_in_status(type_, status)
+    }
+    assert told == known
+    for type_, statuses, words in lines:
+        asked, _, _ = words.partition(" where we had asked for it, else ")
+        for status in statuses.split(", "):
+            saying = saying_in_status(type_, status)
+            assert saying is not None
+            after = take_step(ReferralState.RECEIVED, saying).after
+            assert after is STATE_WORDS[words.rpartition(", else ")[2]], (type_, status)
+            if asked != words:
+                after = take_step(ReferralState.CANCELLATION_ASKED, saying).after
+                assert after is STATE_WORDS[asked]

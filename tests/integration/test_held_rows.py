@@ -88,9 +88,14 @@ def test_a_row_that_hardly_can_be_is_held_with_all_that_it_says(engine: Engine, 
     ("cells", "why"),
     [
         (("42%", "µmol/L", "", ""), "BIO-CREA: per cent, beside the unit µmol/L"),
-        (("104 H", "µmol/L", "", "L"), "BIO-CREA: the value says another flag than its own column (L)"),
+        (("104 H", "µmol/L", "", "L"), "BIO-CREA: the value says another flag than its own column (Low)"),
         (("104%", "mmol/L", "", ""), "BIO-CREA: per cent, beside the unit mmol/L"),
-        (("cao", "µmol/L", "", ""), "BIO-CREA: not a number (in µmol/L); did the spreadsheet change it?"),
+        (("08-Oct", "µmol/L", "", ""), "BIO-CREA: not a number (in µmol/L); did the spreadsheet change it?"),
+        (
+            ("cao", "µmol/L", "", ""),
+            "BIO-CREA: this measure is a number (in µmol/L), and the cell has words. "
+            "Not done: leave it empty, or write: not done. Done: write the number",
+        ),
     ],
 )
 def test_why_a_value_waits_is_told_once(

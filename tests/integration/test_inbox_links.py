@@ -1,13 +1,15 @@
 """What a person decides about an item: a link holds for the whole result, and never makes a record poorer."""
 
 from datetime import timedelta
+from json import loads
 from typing import Any
 
 import pytest
 from inbox_centre import NOW, OURS, Centre
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
-from adapter.audit import verify_chain
+from adapter.audit import audit, verify_chain
+from adapter.database import read_transaction
 from adapter.errors import UsageError
 from adapter.records.model import Fulfilment
 
@@ -140,3 +142,86 @@ def test_what_is_in_the_record_is_not_discarded(centre: Centre) -> None:
         centre.discard(item.id)
     assert raised.value.text == "inbox.not_waiting"
     assert held(centre) == [("CB-1", "A")]
+
+
+def listing(*numbers: int, **more: Any) -> dict[str, Any]:
+    return report(result=[{"reference": f"Observation/o{number}"} for number in numbers], **more)
+
+
+def states(centre: Centre, *numbers: int) -> list[tuple[str, str | None]]:
+    return [(one.state, one.cadre) for one in map(centre.item, numbers)]
+
+
+def test_what_a_linked_report_lists_follows_whenever_it_comes(centre: Centre) -> None:
+    """Before the link, after it, listed by a later version only, and in a panel within the report."""
+    before = centre.receive(value(0), "o0")
+    listed_late = centre.receive(value(2), "o2")
+    in_panel = centre.receive(value(3), "o3")
+    centre.process()
+    linked = centre.send(listing(0, 1), "r1")
+    assert states(centre, before, listed_late, in_panel) == [("unmatched", None)] * 3
+    centre.link(linked.id, "CB-1")
+    after = centre.send(value(1), "o1")
+    assert (after.state, after.cadre, after.reasons) == ("applied", "CB-1", ("follows-report",))
+    amended = centre.send(listing(0, 1, 2, 4, status="amended"), "r1")
+    centre.process()
+    assert states(centre, amended.id, listed_late) == [("applied", "CB-1")] * 2
+    panel = value(4, hasMember=[{"reference": "Observation/o3"}])
+    assert centre.send(panel, "o4").state == "applied"
+    centre.process()
+    assert states(centre, in_panel) == [("applied", "CB-1")]
+    assert {one.cadre for one in centre.results()} == {"CB-1"}
+    everything = [before, listed_late, in_panel, linked.id, after.id, amended.id]
+    assert set(everything) < set(centre.unlink(amended.id))  # whichever version is named
+    assert centre.results() == []
+    assert centre.process(again=True, now=NOW + timedelta(days=9)) == {}
+    assert verify_chain(centre.engine) is None
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"subject": {"identifier": {"system": OURS, "value": "idbinh"}}},
+        {"modifierExtension": [{"url": "urn:x", "valueBoolean": True}]},
+        {"subject": {"display": "Trần Thị Bình"}},
+    ],
+    ids=["another's", "with a mark", "another's name"],
+)
+def test_what_speaks_against_it_follows_no_report(centre: Centre, more: dict[str, Any]) -> None:
+    linked = centre.send(listing(0), "r1")
+    centre.link(linked.id, "CB-1")
+    assert centre.send(value(0, **more), "o0").cadre != "CB-1"
+
+
+def test_what_two_reports_of_two_people_list_waits(centre: Centre) -> None:
+    first = centre.send(listing(0), "r1")
+    second = centre.send(listing(0, identifier=[{"system": "urn:his:report", "value": "18"}]), "r2")
+    centre.link(first.id, "CB-1")
+    centre.link(second.id, "CB-2")
+    assert centre.send(value(0), "o0").state == "unmatched"
+
+
+def test_another_hospitals_list_decides_nothing(centre: Centre) -> None:
+    linked = centre.send(listing(0), "r1", hospital="bv-khac")
+    centre.link(linked.id, "CB-1")
+    assert centre.send(value(0), "o0").state == "unmatched"
+
+
+def test_moving_a_report_moves_what_was_linked_along(centre: Centre) -> None:
+    values = [centre.receive(value(n), f"o{n}") for n in range(2)]
+    linked = centre.send(listing(0, 1, 2), "r1")
+    centre.link(linked.id, "CB-1")
+    values.append(centre.send(value(2), "o2").id)
+    assert states(centre, *values) == [("linked", "CB-1")] * 2 + [("applied", "CB-1")]
+    centre.link(linked.id, "CB-2")
+    assert states(centre, *values) == [("linked", "CB-2")] * 3
+    assert {one.cadre for one in centre.results()} == {"CB-2"}
+
+
+def test_who_is_told_of_an_unlink_is_told_of_all_that_went(centre: Centre) -> None:
+    older = centre.send(report(**AN), "r1")
+    newer = centre.send(report("corrected", conclusion="B", **AN), "r1")
+    assert centre.unlink(older.id) == (older.id, newer.id)
+    with read_transaction(centre.engine) as connection:
+        rows = connection.execute(select(audit.c.details).where(audit.c.action == "inbox.unlinked")).scalars()
+        assert sorted(loads(one)["item"] for one in rows) == [older.id, newer.id]

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Collection
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -10,14 +11,14 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from inbox_centre import CCCD, NOW, OURS, Centre, Directory
-from sqlalchemy import Connection, Engine, select, text, update
+from inbox_centre import CCCD, NOW, OURS, Centre, Directory, receive_changes
+from sqlalchemy import Connection, Engine, event, select, text, update
 
 from adapter.audit import verify_chain
 from adapter.database import read_transaction, write_transaction
 from adapter.errors import UsageError
 from adapter.fhir import codec
-from adapter.inbox.receive import receive_version
+from adapter.inbox import processing
 from adapter.inbox.tables import inbox_item
 from adapter.pipeline.inbound.erasure import erase_everywhere
 from adapter.records.erasure import erase_person
@@ -28,7 +29,6 @@ from adapter.records.tables import record
 from adapter.repository import store as repository_store
 from adapter.repository import tables
 from adapter.repository.repository import Repository
-from adapter.repository.write_plan import VersionChange
 
 REPORT = [{"system": "urn:his:report", "value": "17"}]
 
@@ -229,20 +229,8 @@ def test_an_import_tells_who_may_not_be_kept(centre: Centre, tmp_path: Path) -> 
 
 
 def test_of_a_person_who_may_not_be_kept_nothing_stays(centre: Centre) -> None:
-    def told(connection: Connection, change: VersionChange) -> None:
-        receive_version(
-            connection,
-            hospital=change.owner,
-            type=change.type,
-            id=change.id,
-            version=change.version,
-            resource=change.resource,
-            body=change.body,
-            now=NOW,
-        )
-
     repository_store.create_tables(centre.engine)
-    repository = Repository(centre.engine, on_change=told)
+    repository = Repository(centre.engine, on_changes=partial(receive_changes, now=NOW))
     for system, value, words in (("idref1", "1", "Bí mật"), ("idref2", "2", "Công khai")):
         patient = repository.create("bv-tinh", {"resourceType": "Patient", "address": [{"text": words}]})
         report = _report(
@@ -503,7 +491,7 @@ from adapter.database import open_database
 from adapter.records.store import RecordStore
 
 class Dying(t.Records):
-    def fulfil(self, *args, **more):
+    def advance(self, *args, **more):
         os.kill(os.getpid(), signal.SIGKILL)
 
 engine = open_database(sys.argv[1])
@@ -541,7 +529,7 @@ def _task(status: str, **content: Any) -> dict[str, Any]:
     [
         (["accepted"], Fulfilment.IN_PROGRESS),
         (["accepted", "rejected"], Fulfilment.FAILED),
-        (["rejected", "accepted"], Fulfilment.IN_PROGRESS),
+        (["rejected", "accepted"], Fulfilment.FAILED),  # declined is final
         (["requested"], Fulfilment.NONE),
         ([], Fulfilment.NONE),
     ],
@@ -552,7 +540,8 @@ def test_where_the_answer_goes_what_a_task_said_counts_again(
     for status in said:
         centre.send(_task(status), "t1")
     item = centre.send(_report(conclusion="goes"))
-    assert centre.referral("GT-1").fulfilment is Fulfilment.COMPLETED
+    answered = left if left is Fulfilment.FAILED else Fulfilment.COMPLETED
+    assert centre.referral("GT-1").fulfilment is answered
     if taken_away == "withdrawn":
         centre.send(_report("entered-in-error"))
     else:
@@ -661,3 +650,18 @@ def test_what_comes_while_an_item_is_read_is_not_missed(centre: Centre) -> None:
     number = centre.receive(_own(identifier=REPORT, subject={"reference": "Patient/p9"}), "o1")
     centre.process(directory_of=lambda hospital: Interrupted(centre.store, hospital))
     assert centre.item(number).cadre == "CB-1"
+
+
+def test_an_item_is_read_in_one_transaction(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Connection] = []
+    event.listen(centre.engine, "begin", begun.append)
+
+    def transactions(number: str) -> int:
+        centre.receive(_report(identifier=[{"system": "urn:his", "value": number}]), number)
+        begun.clear()
+        assert centre.process() == {"applied": 1}
+        return len(begun)
+
+    together = transactions("1")
+    monkeypatch.setattr(processing, "shared_read_transaction", lambda _: nullcontext())
+    assert together <= transactions("2") - 3

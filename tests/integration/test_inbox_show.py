@@ -133,7 +133,7 @@ def test_what_is_not_taken_is_said_and_shown_once(centre: Centre, hospital: http
     answer = post(hospital, bundle(("PUT", "Observation/o1", older))).json()
     said = answer["entry"][0]["response"]["outcome"]["issue"][0]
     assert said["severity"] == "information"
-    assert "a later status of it is in the record" in said["details"]["text"]
+    assert "a later status of it came before it" in said["details"]["text"]
     centre.wait_until_matched()
     unseen = [one["id"] for one in centre.run_json("inbox")["unseen"]]
     assert len(unseen) == 2

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from inbox_centre import NOW, OURS
+from inbox_centre import NOW, OURS, receive_version
 from sqlalchemy import Engine, column, table, text
 from unmade import emptied
 
 from adapter import database
 from adapter.database import migrate, read_transaction, write_transaction
 from adapter.fhir import codec
-from adapter.inbox.receive import ReceivedVersion, receive_version
+from adapter.inbox.receive import ReceivedVersion
 from adapter.inbox.store import InboxStore
 from adapter.inbox.tables import inbox_item
 from adapter.records.lookups import cadres_by_names

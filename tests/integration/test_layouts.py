@@ -103,6 +103,46 @@ def test_titles_groups_totals_and_headers_again_are_no_records(engine: Engine, t
 
 
 @pytest.mark.parametrize(
+    ("rows", "left_out"),
+    [
+        ([("Cộng", None, "25 lượt")], [4]),
+        ([("Cộng", None, "05 đồng chí")], [4]),
+        ([("II", "KHỐI NHÀ NƯỚC"), ("A.", None, "Đảng ủy khối")], [4, 5]),
+        ([(None, "NGƯỜI LẬP", None, "GIÁM ĐỐC"), ("Lò Thị Mận", None, None, "Vi Văn Đạt")], [4, 5]),
+        ([("Tổng số", None, None, "1.025 trường hợp", "12 người")], [4]),
+        ([("Người lập biểu", None, None, "GIÁM ĐỐC"), (None, "(đã ký)", None, "(Đã ký)")], [4, 5]),
+        (
+            [
+                (None, "Phụ trách phòng", None, "KT. Giám đốc"),
+                (None, None, None, "Phó giám đốc"),
+                (),
+                (None, "Lê Thị Bưởi", None, "BS. Nguyễn Văn Chín"),
+            ],
+            [4, 5, 7],
+        ),
+    ],
+)
+def test_what_is_counted_and_signed_below_a_table_is_no_record(
+    engine: Engine, tmp_path: Path, rows: Rows, left_out: list[int]
+) -> None:
+    report = imports(engine, workbook(tmp_path / "a.xlsx", {"Cán bộ": [HEADER, AN, BA, *rows]}))
+    assert (report.kinds["cadre"].created, report.problem_count) == (2, 0)
+    [line] = report.warnings
+    assert ", ".join(map(str, left_out)) in line
+
+
+def test_below_signatures_too_what_may_be_a_record_is_not_left_out(engine: Engine, tmp_path: Path) -> None:
+    below = [
+        (None, "Người lập biểu", None, "Giám đốc"),
+        ("A8", "Lê Thị Cúc", "Nữ", None, None),
+        (None, "Lê Thị Cúc", "Nữ", "1950", None),
+        (None, "Lê Thị Cúc", None, None, "Trung ương"),
+    ]
+    report = imports(engine, workbook(tmp_path / "a.xlsx", {"Cán bộ": [HEADER, AN, *below]}))
+    assert (report.kinds["cadre"].created, report.kinds["cadre"].rejected) == (1, 3)
+
+
+@pytest.mark.parametrize(
     "row",
     [
         ("CB 0040",),  # a key, and nothing besides
@@ -331,7 +371,7 @@ def test_a_sheet_under_another_name_is_asked_about(engine: Engine, tmp_path: Pat
     with pytest.raises(ImportRefused) as asked:
         imports(engine, path)
     assert asked.value.exit_code == 1
-    assert f'"{name}": Cán bộ / Cadres' in str(asked.value)
+    assert f'"{name}": Cadres' in str(asked.value)
     assert "--look" in str(asked.value)
     assert cadre(engine, "A1") is None
 
@@ -515,7 +555,11 @@ def test_what_is_wrong_in_a_wide_sheet_names_the_measures_column(engine: Engine,
         ("A2", "", "Khám định kỳ", "hôm qua", 70, 5, 31),
         ("A9", "", "Khám định kỳ", "16/03/2026", 70, 5, 31),
     ]
-    report = imports(engine, workbook(tmp_path / "a.xlsx", {"Wide": rows}), rejects=tmp_path / "r.xlsx")
+    report = imports(
+        engine,
+        workbook(tmp_path / "a.xlsx", {"Cán bộ": [HEADER, AN, BA], "Wide": rows}),
+        rejects=tmp_path / "r.xlsx",
+    )
     said = [(one.row, one.column) for one in report.problems]
     assert (2, "Creatinin (µmol/L)") in said
     assert (2, "AST (U/L)") in said
@@ -532,12 +576,16 @@ def test_what_is_held_or_noted_in_a_wide_sheet_names_the_measures_column(
     engine: Engine, tmp_path: Path
 ) -> None:
     visits = [("Mã lượt khám", "Mã cán bộ", "Loại", "Bắt đầu"), ("V1", "A1", "checkup", "15/03/2026")]
-    wide = [("Mã lượt khám", "Creatinin (µmol/L)", "AST (U/L)"), ("V1", "88 (lấy lại)", "không làm")]
+    wide = [("Mã lượt khám", "Creatinin (µmol/L)", "AST (U/L)"), ("V1", "88 (lấy lại)", "âm tính")]
     path = workbook(
         tmp_path / "a.xlsx", {"Cán bộ": [HEADER, AN], "Lượt khám": visits, "Kết quả theo hàng": wide}
     )
     report = imports(engine, path, plausible=load_ranges(CODES))
     assert [(one.row, one.column) for one in report.held_cells] == [(2, title) for title in wide[0][1:]]
+    wide[1] = ("V1", "88", "không làm")
+    path = workbook(tmp_path / "b.xlsx", {"Kết quả theo hàng": wide})
+    [noted] = imports(engine, path, plausible=load_ranges(CODES)).noted_cells
+    assert (noted.row, noted.column) == (2, "AST (U/L)")
 
 
 def test_of_t0_rows_of_a_wide_sheet_nothing_is_looked_at(engine: Engine, tmp_path: Path) -> None:
@@ -596,7 +644,7 @@ def test_whom_a_wide_sheet_calls_t0_is_hidden_in_every_other_sheet(
 
 def test_a_wide_sheet_without_a_visit_is_asked_for_it(engine: Engine, tmp_path: Path) -> None:
     rows = [("Mã cán bộ", "Ngày khám", "Creatinin", "AST"), ("A1", "15/03/2026", 88, 30)]
-    with pytest.raises(ImportRefused, match="Loại"):
+    with pytest.raises(ImportRefused, match="Type"):
         imports(engine, workbook(tmp_path / "a.xlsx", {"Wide": rows}))
     with pytest.raises(ImportRefused, match='"KQXN tháng 3"'):
         imports(
@@ -822,7 +870,10 @@ def test_columns_of_a_wide_sheet_that_are_not_imported_are_named(engine: Engine,
     rows = [(*WIDE, "Glucose", "Ghi chú"), ("A1", "", "checkup", "15/03/2026", 88, 5, 30, 5, "x")]
     report = imports(engine, workbook(tmp_path / "a.xlsx", {"Wide": rows}))
     assert report.kinds["measurement"].created == 3
-    assert any('"Glucose" is not known; left out. It may be BIO-GLU' in line for line in report.warnings)
+    [unread] = report.unread
+    assert '"Glucose" was NOT imported' in unread
+    assert "it may be BIO-GLU" in unread
+    assert report.unread_columns == 1
     assert any("Ghi chú" in line for line in report.warnings)
     assert any("Họ và tên say who it is" in line for line in report.warnings)
 

@@ -60,7 +60,7 @@ def test_a_look_shows_each_column_and_imports_nothing(centre: Centre, tmp_path: 
     assert (columns["B"]["role"], columns["C"]["role"]) == ("name-part", "name-part")
     assert (columns["G"]["role"], columns["G"]["examples"]) == ("unknown", ["Xã Một"])
     drawn = centre.run("import", name, "--look", code=1)
-    assert "rename it" in drawn
+    assert "call it Cadres" in drawn
     for hidden in ("X1", "Ẩn", "1950", "Xã Hai"):
         assert hidden not in json.dumps(table, ensure_ascii=False)
         assert hidden not in drawn
@@ -111,6 +111,19 @@ def test_a_kept_layout_is_used_for_the_next_file(centre: Centre, tmp_path: Path)
     assert report["kinds"]["cadre"]["created"] == 1
     other = write(tmp_path / "next.xlsx", {"Trang 7": [PEOPLE[1], *PEOPLE[2:4]]})
     assert json.loads(centre.run("import", other, "--json"))["kinds"]["cadre"]["unchanged"] == 1
+
+
+def test_what_is_missing_is_said_though_the_layout_is_kept(centre: Centre, tmp_path: Path) -> None:
+    rows = [("Mã cán bộ", "Họ và tên", "Sinh năm nào"), ("A1", "Lê Văn An", "1960")]
+    wide = [("Mã BN", "Loại", "Ngày khám", "Creatinin", "Glucose"), ("A1", "checkup", "15/03/2026", 88, 5)]
+    name = write(tmp_path / "p.xlsx", {"Cán bộ": rows, "Kết quả theo hàng": wide})
+    said = centre.attempt("import", "--look", "--keep", "thieu", name)
+    assert said.returncode == 1
+    assert "Cán bộ, Kết quả theo hàng lacks required columns" in " ".join(said.stdout.split())
+    assert "Date of birth" in said.stdout
+    assert centre.attempt("import", name).returncode == 1
+    kept = (tmp_path / "data" / "layouts" / "thieu.yaml").read_text("utf-8")
+    assert '{header: "Mã BN", is: "-"}' in kept  # to be said by hand which column it is
 
 
 def test_a_layout_is_edited_by_hand(centre: Centre, tmp_path: Path) -> None:
@@ -220,7 +233,14 @@ def test_a_kept_layout_keeps_the_whole_of_a_name_over_two_columns(centre: Centre
 def test_a_visits_made_key_is_the_same_however_its_kind_is_worded(centre: Centre, tmp_path: Path) -> None:
     look(centre, merged_people(tmp_path / "a.xlsx", "checkup"), "--look", "--keep", "ours", code=0)
     centre.run("import", "a.xlsx")
-    for kind in ("KSK định kỳ", "Khám định kỳ", "khám sức khỏe định kỳ", "Periodic check-up"):
+    for kind in (
+        "KSK định kỳ",
+        "Khám định kỳ",
+        "khám sức khỏe định kỳ",
+        "Periodic check-up",
+        "KSK",
+        "Định kỳ",
+    ):
         name = merged_people(tmp_path / "b.xlsx", kind)
         found = json.loads(centre.run("import", name, "--json"))["kinds"]
         assert found["visit"]["created"] == found["visit"]["deleted"] == 0, kind
@@ -233,7 +253,7 @@ def test_what_changes_is_named_as_a_clerk_names_it(centre: Centre, tmp_path: Pat
     write(tmp_path / "a.xlsx", {"Cán bộ": [header, *people]})
     added = centre.run("--lang", "vi", "import", "a.xlsx", "--dry-run")
     assert "Cán bộ mới: 7" in added
-    assert "… và 2 mục nữa" in added
+    assert "A6: Lê Văn G" in added, "a dry run names all who come"
     centre.run("import", "a.xlsx")
     retired = [(*one[:5], "Hưu trí", one[6]) for one in people]
     write(tmp_path / "a.xlsx", {"Cán bộ": [header, *retired]})
@@ -261,3 +281,34 @@ def test_a_refused_import_with_rejects_says_nothing_but_why(centre: Centre, tmp_
     assert "Exception ignored" not in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "a.rejects.xlsx").exists()
+
+
+def test_whose_results_by_row_are_is_said_before_they_come_in(centre: Centre, tmp_path: Path) -> None:
+    """By a look, by a dry run, and of another list."""
+    people = [
+        ("Mã cán bộ", "Họ và tên", "Giới tính", "Ngày sinh", "Diện quản lý"),
+        ("A1", "Lê Văn An", "Nam", "05/03/1960", "T4"),
+    ]
+    visits = [
+        ("Mã lượt khám", "Mã cán bộ", "Loại", "Bắt đầu"),
+        ("LK-1", "A1", "Khám định kỳ", "15/03/2026"),
+    ]
+    wide = [("Mã cán bộ", "Loại", "Bắt đầu", "Creatinin"), ("A1", "Khám định kỳ", "15/03/2026", 88)]
+    named = [("Mã lượt khám", "Creatinin"), ("LK-1", 88)]
+    everybody = write(tmp_path / "p.xlsx", {"Cán bộ": people, "Lượt khám": visits})
+    results = write(tmp_path / "r.xlsx", {"Kết quả theo hàng": wide})
+    said = centre.run("import", "--look", results)
+    assert "A row without a visit key belongs to the visit" in " ".join(said.split())
+    assert "without a visit key" not in centre.run(
+        "import", "--look", write(tmp_path / "n.xlsx", {"Kết quả theo hàng": named})
+    )
+    centre.run("import", everybody)
+    for list_name, found in (((), True), (("--from", "kh"), False)):
+        if list_name:
+            centre.run("import", write(tmp_path / "k.xlsx", {"Cán bộ": people}), *list_name)
+        for arguments in (("--dry-run",), ()):
+            done = json.loads(centre.run("import", results, *list_name, *arguments, "--json"))
+            assert done["kinds"].get("visit", {"created": 0})["created"] == int(not found)
+            assert any("LK-1" in line for line in done["warnings"]) is found
+    with centre.open() as adapter:
+        assert {one.key for one in adapter.records.iterate("visit")} == {"LK-1", "A1.checkup.20260315@kh"}

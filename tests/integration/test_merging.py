@@ -10,13 +10,13 @@ from typing import Any
 
 import plainly
 import pytest
+from inbox_centre import receive_version
 from snapshots import Snapshots, Urls, servers_moved
 from sqlalchemy import Engine, update
 
 from adapter.database import open_database, write_transaction
 from adapter.errors import Busy, UsageError
 from adapter.fhir import codec
-from adapter.inbox.receive import receive_version
 from adapter.insights.explain_record import explain_record
 from adapter.insights.problems import current_problems
 from adapter.ledger.schema.states import EntryState

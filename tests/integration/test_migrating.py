@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 
 import pytest
 from ledger_books import Books, wish
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 from unmade import emptied
 
 from adapter import database
 from adapter.database import migrate, read_transaction, write_transaction
 from adapter.ledger.store import LedgerStore
+from adapter.repository.repository import Repository
+from adapter.repository.search_query import parse_query_string, parse_search
 
 OLD = "0004"
 _MIGRATE = """
@@ -97,6 +99,70 @@ def test_killed_half_way_the_next_start_finishes(unmade: Engine, database_url: s
     [entry] = LedgerStore(unmade).entries_of_record("measurement", "a")
     assert (entry.remote_id, entry.changed_at) == ("7", datetime(2026, 11, 22, tzinfo=UTC))
     is_whole(unmade)
+
+
+REINDEXED = "0020"
+STORED = 450  # three pages
+
+
+def store_results(engine: Engine) -> None:
+    """Bring it to the version before what is stored is indexed anew, with results and one that is deleted."""
+    for version in database._versions()[: database._versions().index(REINDEXED)]:
+        database._step(engine, version)
+    rows = [
+        {
+            "id": f"o{number:03}",
+            "deleted": number == 7,
+            "body": b""
+            if number == 7
+            else b'{"resourceType":"Observation","id":"o%03d","status":"final","code":{"text":"K"},'
+            b'"issued":"2026-11-02T08:00:00Z","effectiveDateTime":"2026-11-02",'
+            b'"subject":{"reference":"Patient/p%d"},"valueQuantity":{"value":%d}}'
+            % (number, number % 9, number),
+        }
+        for number in range(STORED)
+    ]
+    resource = text(
+        "INSERT INTO repository_resource (owner, type, id, version, deleted, updated, content, body) "
+        "VALUES ('bv', 'Observation', :id, 1, :deleted, 1, :id, :body)"
+    )
+    index = text(
+        "INSERT INTO repository_index (owner, type, id, name, system, value) "
+        "VALUES ('bv', 'Observation', 'o001', :name, '', :value)"
+    )
+    kept = [{"name": "_content", "value": "x"}, {"name": "of-old", "value": "Patient/p1"}]
+    with write_transaction(engine) as connection:
+        connection.execute(resource, rows)
+        connection.execute(index, kept)
+
+
+def test_what_is_stored_is_indexed_anew_in_few_statements_also_after_a_kill(
+    unmade: Engine, database_url: str
+) -> None:
+    store_results(unmade)
+    before = version(unmade)
+    process = start(database_url, "INSERT INTO repository_range")
+    process.communicate(timeout=240)
+    assert (process.returncode, version(unmade)) == (-9, before), "all of it or nothing"
+    said: list[str] = []
+    event.listen(unmade, "before_cursor_execute", lambda *given: said.append(given[2]))
+    migrate(unmade)
+    about = [one for one in said if "repository_index" in one or "repository_range" in one]
+    assert len(about) < 40, "a handful for each page, and what makes the tables"
+    found = Repository(unmade)
+    for query, count in (
+        ("subject=Patient/p1", 50),
+        ("date=2026-11-02", STORED - 1),
+        ("value-quantity=lt9", 8),
+    ):
+        asked = parse_search("Observation", parse_query_string(query))
+        assert found.search("bv", asked).total == count, query
+    with read_transaction(unmade) as connection:
+        names = (
+            connection.execute(text("SELECT name FROM repository_index WHERE id = 'o001'")).scalars().all()
+        )
+    assert "_content" in names
+    assert "of-old" not in names
 
 
 def test_a_migration_that_waits_for_a_table_lets_the_others_through(postgres_url: str) -> None:

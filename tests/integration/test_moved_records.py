@@ -129,14 +129,14 @@ class Site:
     def give(self, cadre: str) -> None:
         """The visit and all that belongs to it is this person's."""
         with write_transaction(self.adapter.engine) as connection:
-            changes = ImportWriter(connection)
+            changes = ImportWriter(connection, clock())
             for one in self.moving:
                 changes.upsert([(one.model_copy(update={"cadre": cadre}), 2)], "new.xlsx", "sheet", clock())
             changes.close()
 
     def remove(self) -> None:
         with write_transaction(self.adapter.engine) as connection:
-            changes = ImportWriter(connection)
+            changes = ImportWriter(connection, clock())
             changes.tombstone("visit", [self.visit])
             changes.close()
 
@@ -146,7 +146,7 @@ class Site:
         assert isinstance(person, Cadre)
         changed = person.model_copy(update={"phone": f"09{clock().microsecond:08}"})
         with write_transaction(self.adapter.engine) as connection:
-            changes = ImportWriter(connection)
+            changes = ImportWriter(connection, clock())
             changes.upsert([(changed, 2)], "new.xlsx", "sheet", clock())
             changes.close()
 

@@ -155,6 +155,28 @@ def test_whom_a_patch_may_change(http: httpx.Client) -> None:
     assert http.patch("/Patient/p1", content="x", headers={"Content-Type": "text/plain"}).status_code == 415
 
 
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'{"active": false}', "application/json"),  # a merge patch (RFC 7396), as fhirpy sends it
+        (b'[{"op": "replace", "path": "/active", "value": false}]', "application/fhir+json"),
+        (b'{"resourceType": "Patient", "id": "p1", "active": false}', "application/fhir+json"),
+        (b'<Patient xmlns="http://hl7.org/fhir"><active value="false"/></Patient>', "application/fhir+xml"),
+    ],
+)
+def test_what_is_no_patch_is_told_which_there_are(http: httpx.Client, body: bytes, kind: str) -> None:
+    headers = {"Content-Type": kind, "Accept": "application/fhir+json"}
+    refused = http.patch("/Patient/p1", content=body, headers=headers)
+    (said,) = refused.json()["issue"]
+    assert (refused.status_code, said["code"], said["location"]) == (
+        422,
+        "not-supported",
+        ["http.Content-Type"],
+    )
+    assert "json-patch" in said["diagnostics"]
+    assert http.get("/Patient/p1").json()["active"] is True
+
+
 def binary(url: str, *operations: object, data: str | None = None, **more: object) -> dict[str, Any]:
     encoded = base64.b64encode(json.dumps(operations).encode()).decode() if data is None else data
     resource = {"resourceType": "Binary", "contentType": PATCH["Content-Type"], "data": encoded}

@@ -25,7 +25,9 @@ from adapter.pipeline.application import Adapter
 from adapter.pipeline.desired_state.changed_people import CENTRE_KEY, changed_pages, paginate
 from adapter.pipeline.desired_state.desired import desired_state
 from adapter.pipeline.outbound.planning import update_ledger, write_bundles
-from adapter.records.model import Cadre, Fulfilment, Referral, Tier
+from adapter.records.model import Cadre, Referral, Tier
+from adapter.referrals.lifecycle import ReferralEvent
+from adapter.referrals.sayings import ReferralSaying
 from adapter.settings import HospitalSettings, Settings
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -246,7 +248,7 @@ def fulfilled(adapter: Adapter, name: str) -> Referral:
         for one in adapter.records.iterate("referral")
         if isinstance(one, Referral) and one.hospital == name and one.cadre not in held
     )
-    assert adapter.records.fulfil(referral.key, Fulfilment.COMPLETED, "R-1", NOW)
+    assert adapter.records.advance(referral.key, ReferralSaying((ReferralEvent.OUTCOME,)), "R-1", NOW)
     found = adapter.records.get("referral", referral.key)
     assert isinstance(found, Referral)
     return found

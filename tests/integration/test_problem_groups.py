@@ -87,7 +87,7 @@ def test_what_is_not_shown_stays_so() -> None:
     groups = ProblemGroups()
     for row in (2, 3):
         groups.add(cell(row, "", hidden=True))
-    assert str(groups.groups()[0]).endswith("; the first is row 2")
+    assert str(groups.groups()[0]).endswith("; rows 2, 3")
 
 
 def test_measures_of_different_ranges_are_told_apart() -> None:

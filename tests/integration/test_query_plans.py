@@ -24,9 +24,11 @@ from adapter import audit, awaited, withheld
 from adapter.database import metadata
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
+from adapter.inbox.acknowledgements.store import AcknowledgementStore
 from adapter.inbox.quarantine.store import QuarantineStore
 from adapter.inbox.quarantine.tables import refused_request
 from adapter.inbox.queue import InboxQueue
+from adapter.inbox.recognition import Recognition
 from adapter.inbox.store import InboxStore
 from adapter.inbox.tables import inbox_item
 from adapter.ledger import named_lines, reassignment
@@ -46,6 +48,7 @@ from adapter.records import change_feed, lookups, reassignments
 from adapter.records import tables as records
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.importing.import_writer import ImportWriter
+from adapter.records.importing.stored_records import StoredRecords
 from adapter.records.merges import MergeStore
 from adapter.records.sources.checkup import tabs
 from adapter.records.sources.sql import source_cursor as cursors
@@ -54,6 +57,8 @@ from adapter.repository import erasure as repository_erase
 from adapter.repository import history_statements, search_statements, sender_versions
 from adapter.repository import store as repository
 from adapter.repository import tables as repository_tables
+from adapter.subscriptions import changes as subscription_changes
+from adapter.subscriptions.store import SubscriptionStore
 
 ROWS, STATE, PLACE = Reach.ROWS, Reach.STATE, Reach.PLACE
 _ASKS_NOTHING = "asks the database nothing"
@@ -123,6 +128,7 @@ METHODS: dict[Function, Reach | str] = {
     named_lines.lines_by_identity: ROWS,
     named_lines.lines_by_remote_id: ROWS,
     named_lines.held_records: ROWS,
+    named_lines.wished_lines: STATE,
     LedgerStore.parked: STATE,
     LedgerStore.count_stuck_retractions: STATE,
     LedgerStore.counts: _COUNTS,
@@ -170,7 +176,8 @@ METHODS: dict[Function, Reach | str] = {
     RecordStore.names_by_identifier: ROWS,
     RecordStore.save_result: ROWS,
     RecordStore.lives: ROWS,
-    RecordStore.fulfil: ROWS,
+    RecordStore.advance: ROWS,
+    RecordStore.amend_referral: ROWS,
     RecordStore.take_back: ROWS,
     RecordStore.answer_again: ROWS,
     MergeStore.list: "shows all merges to a person",
@@ -196,18 +203,20 @@ METHODS: dict[Function, Reach | str] = {
     ImportWriter.mark_seen: ROWS,
     ImportWriter.mark_rejected: ROWS,
     ImportWriter.rejected_keys: ROWS,
-    ImportWriter.live_owners: ROWS,
-    ImportWriter.stored_rows: ROWS,
-    ImportWriter.visit_years: ROWS,
-    ImportWriter.visits_of: _ASKS_NOTHING,
-    ImportWriter.live_bodies: ROWS,
-    ImportWriter.count: _COUNTS,
-    ImportWriter.unseen_keys: _WALKS,
+    StoredRecords.live_owners: ROWS,
+    StoredRecords.rows: ROWS,
+    StoredRecords.visits_of_people: ROWS,
+    StoredRecords.survivors: "merges are few",
+    StoredRecords.visit_years: ROWS,
+    StoredRecords.visits_of: _ASKS_NOTHING,
+    StoredRecords.live_bodies: ROWS,
+    StoredRecords.count: _COUNTS,
+    StoredRecords.unseen_keys: _WALKS,
     ImportWriter.upsert: ROWS,
     ImportWriter.tombstone: ROWS,
-    ImportWriter.same_people: ROWS,
+    StoredRecords.same_people: ROWS,
     ImportWriter.scrub: _ERASES,
-    ImportWriter.sharing: ROWS,
+    StoredRecords.sharing: ROWS,
     ImportWriter.clear_others: _ERASES,
     ImportWriter.lock_erasures: "writes one row",
     cursors.load_cursors: ROWS,
@@ -219,11 +228,21 @@ METHODS: dict[Function, Reach | str] = {
     cursors.earlier_change: _ASKS_NOTHING,
     tabs.form_tabs: "asks nothing until its rows are read, which nobody but a story does here",
     # the inbox
-    receive.receive_version: ROWS,
+    receive.receive_versions: ROWS,
+    Recognition.find: ROWS,
+    Recognition.has_version: ROWS,
+    Recognition.mark: ROWS,
+    Recognition.add_marks: ROWS,
+    Recognition.list_members: ROWS,
+    Recognition.unknown: ROWS,
+    Recognition.items_of: ROWS,
     receive.business_identifier: _ASKS_NOTHING,
     receive.normalised_digest: _ASKS_NOTHING,
     sender_versions.sender_versions: ROWS,
     sender_versions.sender_version_row: _ASKS_NOTHING,
+    AcknowledgementStore.find: ROWS,
+    AcknowledgementStore.add: ROWS,
+    AcknowledgementStore.forget: PLACE,
     QuarantineStore.keep: ROWS,
     QuarantineStore.diagnose: ROWS,
     QuarantineStore.waiting: _STOPS,
@@ -232,6 +251,29 @@ METHODS: dict[Function, Reach | str] = {
     QuarantineStore.backlog: _COUNTS,
     QuarantineStore.forget: PLACE,
     QuarantineStore.all_bodies: _ERASES,
+    # what hospitals subscribed to
+    SubscriptionStore.of_hospital: ROWS,
+    SubscriptionStore.listed: ROWS,
+    SubscriptionStore.locked: ROWS,
+    SubscriptionStore.header_lines: ROWS,
+    SubscriptionStore.add: ROWS,
+    SubscriptionStore.replace: ROWS,
+    SubscriptionStore.remove: "deletes all events of one, which is what it is for",
+    SubscriptionStore.number_events: ROWS,
+    SubscriptionStore.changes: PLACE,
+    SubscriptionStore.lines_of: ROWS,
+    SubscriptionStore.one: ROWS,
+    SubscriptionStore.taken: ROWS,
+    SubscriptionStore.failed: ROWS,
+    SubscriptionStore.turn_off: ROWS,
+    SubscriptionStore.purge: PLACE,
+    SubscriptionStore.with_waiting: ROWS,
+    SubscriptionStore.in_error: "subscriptions are few",
+    SubscriptionStore.all_bodies: _ERASES,
+    SubscriptionStore.put_body: ROWS,
+    subscription_changes.note_changes: ROWS,
+    subscription_changes.forget_resources: _ERASES,
+    subscription_changes.forget_hospital: "deletes all there is of a hospital, which is what it is for",
     InboxStore.get: ROWS,
     InboxStore.items: PLACE,
     InboxStore.of_cadre: ROWS,
@@ -247,6 +289,8 @@ METHODS: dict[Function, Reach | str] = {
     InboxStore.is_first: ROWS,
     InboxStore.linked_version: ROWS,
     InboxStore.listed_by: ROWS,
+    InboxStore.lists_of: ROWS,
+    InboxStore.belong_to: ROWS,
     InboxStore.was_somebody_else: ROWS,
     InboxStore.others_of: ROWS,
     InboxStore.order_statements: ROWS,
@@ -296,6 +340,7 @@ METHODS: dict[Function, Reach | str] = {
     search_statements.select_page: PLACE,
     search_statements.ids_referred_to: ROWS,
     search_statements.ids_that_refer: ROWS,
+    search_statements.ids_behind: ROWS,
     repository.count_by_type: _COUNTS,
     repository_erase.erase_resource: ROWS,
     repository_erase.forget_resource: _ERASES,
@@ -369,6 +414,9 @@ KNOWN_SCANS: dict[tuple[Function, Table], Known] = {
         _ALL, "all referrals: SQL cannot tell which are held"
     ),
     (OverdueStore.undelivered_referrals, ledger.entry): Known({ANALYZED}, _AVERAGES),
+    (named_lines.wished_lines, ledger.entry): Known(
+        _ALL, "all referrals of a hospital, when its clerk asks for the list: the records know their order"
+    ),
     (search_statements.select_page, repository_tables.repository_resource): Known(
         _SQLITE, "SQLite goes in the order of the page through all of the type, until the page is full"
     ),

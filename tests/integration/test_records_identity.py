@@ -228,6 +228,50 @@ def test_the_same_persons_visit_of_another_year_is_asked_about(centre: Centre) -
     assert _started(centre, "V1").year == 2026
 
 
+@pytest.mark.parametrize(
+    ("sheet", "kind", "first", "again"),
+    [
+        (
+            "Chuyển khám",
+            "referral",
+            {
+                "Mã phiếu": "P-01",
+                "Bệnh viện": "bv",
+                "Dịch vụ": "WORKUP-CARD",
+                "Ngày chỉ định": "06/03/2025",
+            },
+            {"Ngày chỉ định": "06/03/2026"},
+        ),
+        (
+            "Tiêm chủng",
+            "immunization",
+            {"Mã mũi tiêm": "T-01", "Mã vắc xin": "VX-FLU", "Ngày tiêm": "06/03/2025"},
+            {"Ngày tiêm": "06/03/2026"},
+        ),
+        (
+            "Chẩn đoán",
+            "diagnosis",
+            {"Mã chẩn đoán": "D-01", "ICD-10": "I10", "Ngày ghi nhận": "06/03/2025"},
+            {"ICD-10": "E11", "Ngày ghi nhận": "06/03/2026"},
+        ),
+    ],
+)
+def test_keys_of_other_sheets_that_start_again_overwrite_nothing_either(
+    centre: Centre, sheet: str, kind: str, first: dict[str, str], again: dict[str, str]
+) -> None:
+    row = {"Mã cán bộ": "1", **first}
+    report = centre.take({"Cán bộ": PEOPLE, sheet: [row]})
+    assert (report.kinds[kind].created, report.rejected) == (1, 0)
+    before = centre.all(kind)
+    report = centre.take({"Cán bộ": PEOPLE, sheet: [row | again]}, partial=True)
+    assert report.kinds[kind].rejected == 1
+    assert "--allow-moves" in str(report.groups[0])
+    assert centre.all(kind) == before
+    allowed = AllowedChanges(moves=True)
+    report = centre.take({"Cán bộ": PEOPLE, sheet: [row | again]}, partial=True, allowed=allowed)
+    assert report.kinds[kind].changed == 1
+
+
 def test_a_new_year_with_keys_of_its_own_comes_in_and_last_year_stays(centre: Centre) -> None:
     centre.take(LAST_YEAR)
     visits = [visit(f"26-{number + 1}", str(number + 1), "06/03/2026") for number in range(30)]
@@ -247,6 +291,20 @@ def test_what_a_year_has_no_more_still_goes(centre: Centre) -> None:
     )
     assert report.kinds["visit"].deleted == report.kinds["measurement"].deleted == 1
     assert "V30" not in centre.all("visit")
+
+
+def test_a_slip_in_one_year_makes_last_years_book_no_state_of_this_year(centre: Centre) -> None:
+    """One visit of last year's book is dated this year: the book says nothing of this year's others."""
+    slip = [*VISITS[:-1], VISITS[-1] | {"Bắt đầu": "05/03/2026"}]
+    report = centre.take({"Cán bộ": PEOPLE, "Lượt khám": slip, "Chỉ số": VALUES})
+    assert [line for line in report.warnings if "1 visits (rows 31) are of the year 2026" in line]
+    assert report.kinds["visit"].created == 30
+    new = [visit(f"26-{number + 1}", str(number + 1), "06/03/2026") for number in range(20)]
+    values = [measured(f"26-{number + 1}", "90") for number in range(20)]
+    centre.take({"Cán bộ": PEOPLE, "Lượt khám": new, "Chỉ số": values}, max_deletions_percent=5)
+    again = centre.take({"Cán bộ": PEOPLE, "Lượt khám": slip, "Chỉ số": VALUES}, max_deletions_percent=1)
+    assert again.kinds["visit"].deleted == again.kinds["measurement"].deleted == 0
+    assert {one["Mã lượt khám"] for one in new} <= set(centre.all("visit"))
 
 
 def test_values_alone_are_the_state_of_their_visits_years(centre: Centre) -> None:
@@ -601,7 +659,8 @@ def test_what_an_import_held_goes_with_it_and_what_was_let_in_is_counted(centre:
     assert (done.held, done.released) == (1, 1)
     assert done.left >= 1
     with read_transaction(centre.engine) as connection:
-        kept = set(connection.execute(select(held_row.c.key)).scalars())
+        current = select(held_row.c.key).where(held_row.c.replaced_at.is_(None))
+        kept = set(connection.execute(current).scalars())
     assert kept == {"V2", "V-dropped", "V-earlier"}
 
 

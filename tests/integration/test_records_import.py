@@ -24,6 +24,8 @@ from adapter.records.model import Cadre, Fulfilment, Measurement, Referral, Resu
 from adapter.records.sheets.layout import SHEETS
 from adapter.records.store import RecordStore
 from adapter.records.synthetic import write_workbook
+from adapter.referrals.lifecycle import ReferralEvent
+from adapter.referrals.sayings import ReferralSaying
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 SAMPLE = Path(__file__).parents[2] / "fixtures" / "sample"
@@ -272,7 +274,7 @@ def test_a_cadre_takes_everything_along_but_results(engine: Engine, tmp_path: Pa
 def test_a_fulfilled_referral_stays_fulfilled(engine: Engine, tmp_path: Path) -> None:
     imports(engine, SMALL)
     store = RecordStore(engine)
-    store.fulfil("CB-0005.P1", Fulfilment.COMPLETED, "R1", NOW)
+    store.advance("CB-0005.P1", ReferralSaying((ReferralEvent.OUTCOME,)), "R1", NOW)
     assert imports(engine, SMALL).changes == 0
 
     def edit(book: Any) -> None:
@@ -340,8 +342,8 @@ def test_csv_in_all_its_forms(engine: Engine, tmp_path: Path, content: bytes) ->
     [
         ("cadres.csv", CSV.encode().replace("Lê".encode(), b"L\xaa"), "UTF-8"),  # TCVN3
         ("cadres.csv", CSV.replace("Lê", '"Lê').encode(), "CSV"),
-        ("cadres.csv", b"Key;Name\n", "Ngày sinh"),
-        ("people.csv", CSV.encode(), "no sheet"),
+        ("cadres.csv", b"Key;Name\n", "Date of birth"),
+        ("people.csv", CSV.encode(), "file's name says no record type"),
     ],
 )
 def test_files_that_are_refused(engine: Engine, tmp_path: Path, name: str, content: bytes, says: str) -> None:
@@ -366,7 +368,7 @@ def test_a_refusal_in_a_later_sheet_undoes_the_earlier_ones(engine: Engine, tmp_
     def edit(book: Any) -> None:
         book["Chuyển khám"]["A1"] = "Mã gì đó"
 
-    with pytest.raises(ImportRefused, match="Mã phiếu"):
+    with pytest.raises(ImportRefused, match="columns are missing: Key "):
         imports(engine, edited(tmp_path / "a.xlsx", edit))
     assert snapshot(engine) == []
 

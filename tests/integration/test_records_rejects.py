@@ -13,9 +13,12 @@ import pytest
 from openpyxl import Workbook, load_workbook
 from sqlalchemy import Engine
 
+from adapter.database import write_transaction
 from adapter.errors import ImportRefused
+from adapter.records.importing.import_history import list_runs
 from adapter.records.importing.import_report import ImportReport
 from adapter.records.importing.importer import run_import
+from adapter.records.importing.undo import undo_run
 from adapter.records.store import RecordStore
 from adapter.texts import set_language
 
@@ -26,12 +29,12 @@ SMALL = SAMPLE / "small.xlsx"
 # sheet, header, row in the sheet, the bad cell, what the line must say. One row each.
 BAD: list[tuple[str, str, int, Any, str]] = [
     ("Cán bộ", "Họ và tên", 3, "Đào Văn 7", "a name"),
-    ("Cán bộ", "Giới tính", 5, "đàn ông", "Nam (Male)"),
+    ("Cán bộ", "Giới tính", 5, "đàn ông", "Male, Female, Unknown"),
     ("Cán bộ", "Ngày sinh", 7, "31/02/1960", "DD/MM/YYYY"),
     ("Cán bộ", "Diện quản lý", 8, "T9", "T1, T2"),
     ("Cán bộ", "Đồng ý chia sẻ", 16, "tất cả", "HIV"),
     ("Cán bộ", "Ngày mất", 17, "01/01/1900", "date of birth"),
-    ("Lượt khám", "Loại", 2, "khám chơi", "Khám định kỳ"),
+    ("Lượt khám", "Loại", 2, "khám chơi", "Periodic check-up"),
     ("Lượt khám", "Kết thúc", 3, "01/01/2026 07:00", "before the start"),
     ("Lượt khám", "Bắt đầu", 10, "32/01/2026", "HH:MM"),
     ("Chỉ số", "Giá trị", 10, date(2026, 10, 8), "Excel"),
@@ -283,6 +286,96 @@ def test_a_clean_import_removes_the_rejects_of_the_last(engine: Engine, tmp_path
     (tmp_path / "in" / "cadres.csv").write_text("Key;Name;Sex;Date of birth;Tier\n", "utf-8")
     imports(engine, tmp_path / "in", rejects=tmp_path / "r")
     assert not (tmp_path / "r").exists()
+
+
+def corrected(path: Path) -> bytes:
+    """A clerk writes the right date into the rejects, with a program that writes the whole file anew."""
+    book = load_workbook(path)
+    book["Cán bộ"]["D2"] = "02/02/1972"
+    book.save(path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_rejects_that_a_clerk_has_corrected_are_kept_until_they_are_imported(
+    engine: Engine, tmp_path: Path, clean: bool
+) -> None:
+    bad = people(tmp_path / "a.xlsx", PEOPLE, {"A1": "hôm nọ", "A2": "01/01/1970"})
+    target = tmp_path / "r.xlsx"
+    imports(engine, bad, rejects=target)
+    imports(engine, bad, rejects=target)
+    assert [one.name for one in tmp_path.glob("r*")] == ["r.xlsx"], "nobody had touched it"
+    work = corrected(target)
+    again = people(tmp_path / "a.xlsx", PEOPLE, {"A2": "01/01/1970"}) if clean else bad
+    report = imports(engine, again, rejects=target)
+    kept = tmp_path / "r-corrected.xlsx"
+    assert kept.read_bytes() == work
+    assert [line for line in report.warnings if str(kept) in line]
+    assert target.exists() != clean
+    assert imports(engine, kept).kinds["cadre"].created == 1
+    if not clean:
+        kept.replace(target)  # what was imported is not kept again
+        imports(engine, bad, rejects=target)
+        assert sorted(one.name for one in tmp_path.glob("r*")) == ["r.xlsx"]
+
+
+@pytest.mark.parametrize("parts", [("Họ và tên",), ("Họ đệm", "Tên")])
+def test_rejects_say_still_whose_they_are(engine: Engine, tmp_path: Path, parts: tuple[str, ...]) -> None:
+    """A clerk who changes the key there is told when the name is another person's."""
+    book = Workbook()
+    page, visits = book.active, book.create_sheet("Lượt khám")
+    assert page is not None
+    page.title = "Cán bộ"
+    page.append(list(PEOPLE))
+    page.append(["A1", "Lê Văn An", "Nam", "01/01/1970", "T4"])
+    page.append(["A2", "Trần Thị Bình", "Nữ", "01/01/1971", "T5"])
+    visits.append(["Mã lượt khám", "Mã cán bộ", *parts, "Loại", "Bắt đầu"])
+    name = ("Lê Văn", "An") if len(parts) > 1 else ("Lê Văn An",)
+    visits.append(["V1", "A1", *name, "khám chơi", "02/03/2026"])
+    book.save(tmp_path / "b.xlsx")
+    rejected = imports(engine, tmp_path / "b.xlsx", rejects=tmp_path / "r.xlsx").rejects
+    assert rejected is not None
+    book = load_workbook(rejected)
+    page = book["Lượt khám"]
+    assert [cell.value for cell in page[1]][2 : 2 + len(parts)] == list(parts)
+    page.cell(2, 3 + len(parts)).value = "Khám định kỳ"
+    page["B2"] = "A2"
+    book.save(rejected)
+    report = imports(engine, rejected)
+    assert (report.kinds["visit"].created, report.withheld) == (0, 1)
+
+
+def test_corrected_rejects_are_kept_again_where_their_import_was_taken_back(
+    engine: Engine, tmp_path: Path
+) -> None:
+    bad = people(tmp_path / "a.xlsx", PEOPLE, {"A1": "hôm nọ"})
+    target = tmp_path / "r.xlsx"
+    imports(engine, bad, rejects=target)
+    corrected(target)
+    imports(engine, target)
+    with write_transaction(engine) as connection:
+        undo_run(connection, list_runs(connection)[0], at=NOW, by="test")
+    imports(engine, bad, rejects=target)
+    assert (tmp_path / "r-corrected.xlsx").exists()
+    (tmp_path / "r-corrected.xlsx").replace(target)
+    with write_transaction(engine) as connection:
+        undo_run(connection, list_runs(connection)[0], at=NOW, by="test")
+    imports(engine, bad, rejects=target)
+    assert not (tmp_path / "r-corrected.xlsx").exists(), "it is imported again"
+
+
+def test_a_folder_of_rejects_that_a_clerk_has_corrected_is_kept(engine: Engine, tmp_path: Path) -> None:
+    header = "Key;Name;Sex;Date of birth;Tier\n"
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "cadres.csv").write_text(f"{header}A1;An;Nam;196;T4\n", "utf-8")
+    imports(engine, tmp_path / "in", rejects=tmp_path / "r")
+    imports(engine, tmp_path / "in", rejects=tmp_path / "r")
+    assert not (tmp_path / "r-corrected").exists()
+    (table,) = (tmp_path / "r").glob("*.csv")
+    table.write_text(table.read_text("utf-8").replace(",196,", ",1960,"), "utf-8")
+    imports(engine, tmp_path / "in", rejects=tmp_path / "r")
+    assert imports(engine, tmp_path / "r-corrected").kinds["cadre"].created == 1
+    assert (tmp_path / "r").is_dir()
 
 
 def test_what_is_no_rejects_file_is_neither_replaced_nor_removed(engine: Engine, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from adapter.database import write_transaction
 from adapter.records.merges import Merge
 from adapter.records.model import KINDS, Cadre, Fulfilment, Referral, Result
 from adapter.records.store import RecordStore
+from adapter.referrals.lifecycle import ReferralEvent
+from adapter.referrals.sayings import ReferralSaying
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 SMALL = Path(__file__).parents[2] / "fixtures" / "sample" / "small.xlsx"
@@ -149,12 +151,16 @@ def test_a_result_that_moves_to_another_person_changes_both(store: RecordStore) 
 
 
 def test_a_completed_referral_stays_completed(store: RecordStore) -> None:
-    assert store.fulfil("CB-0005.P1", Fulfilment.IN_PROGRESS, None, NOW)
-    assert not store.fulfil("CB-0005.P1", Fulfilment.IN_PROGRESS, None, NOW)
-    assert store.fulfil("CB-0005.P1", Fulfilment.COMPLETED, "R1", NOW)
-    assert not store.fulfil("CB-0005.P1", Fulfilment.FAILED, "R2", NOW)
-    assert not store.fulfil("CB-0005.P1", Fulfilment.COMPLETED, "R2", NOW)
-    assert not store.fulfil("nobody", Fulfilment.COMPLETED, "R2", NOW)
+    accepted, completed, rejected = (
+        ReferralSaying((event,))
+        for event in (ReferralEvent.ACCEPT, ReferralEvent.OUTCOME, ReferralEvent.DECLINE)
+    )
+    assert store.advance("CB-0005.P1", accepted, None, NOW)
+    assert not store.advance("CB-0005.P1", accepted, None, NOW)
+    assert store.advance("CB-0005.P1", completed, "R1", NOW)
+    assert not store.advance("CB-0005.P1", rejected, "R2", NOW)
+    assert not store.advance("CB-0005.P1", completed, "R2", NOW)
+    assert not store.advance("nobody", completed, "R2", NOW)
     referral = store.get("referral", "CB-0005.P1")
     assert isinstance(referral, Referral)
     assert (referral.fulfilment, referral.fulfilled_by) == (Fulfilment.COMPLETED, "R1")
@@ -165,7 +171,8 @@ def test_the_inboxs_writes_join_its_transaction(store: RecordStore) -> None:
     def break_off() -> None:
         with write_transaction(store.engine) as connection:
             store.save_result(result(), connection=connection)
-            store.fulfil("CB-0005.P1", Fulfilment.COMPLETED, "R1", NOW, connection=connection)
+            outcome = ReferralSaying((ReferralEvent.OUTCOME,))
+            store.advance("CB-0005.P1", outcome, "R1", NOW, connection=connection)
             raise RuntimeError
 
     head = store.newest_position()

@@ -68,6 +68,77 @@ def test_a_second_row_with_a_t0_persons_key_scrubs_nobody(engine: Engine, tmp_pa
     assert keys(engine, "cadre") == {"cb-1"}
 
 
+LISTED = {
+    "CB-1": "Lê Văn An;Nam;05/03/1960;T4",
+    "CB-2": "Trần Thị Bưởi;Nữ;06/04/1961;T5",
+}
+
+
+def listed(path: Path, *rows: str) -> Path:
+    path.mkdir(exist_ok=True)
+    (path / "cadres.csv").write_text(PEOPLE + "".join(f"{row}\n" for row in rows), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("own_row", [True, False])
+def test_a_t0_row_with_somebody_elses_key_erases_nobody(
+    engine: Engine, tmp_path: Path, own_row: bool
+) -> None:
+    people = [f"{key};{rest}" for key, rest in LISTED.items()]
+    imports(engine, listed(tmp_path / "a", *people))
+    slip = "CB-1;Hoàng Quốc Thắng;Nam;01/09/1958;T0"
+    rows = [slip, *people] if own_row else [slip, people[1]]
+    with pytest.raises(ImportRefused, match="cadres 2"):
+        imports(engine, listed(tmp_path / "a", *rows), allow_deletions=True)
+    assert keys(engine, "cadre") == {"CB-1", "CB-2"}
+
+
+@pytest.mark.parametrize("row", ["Lê Anh;Nam;05/03/1960;T0", "Ông Lê Văn An;Nam;05/03/1961;T0"])
+def test_where_as_much_speaks_against_it_as_for_it_nobody_is_erased(
+    engine: Engine, tmp_path: Path, row: str
+) -> None:
+    imports(engine, listed(tmp_path / "a", *(f"{key};{rest}" for key, rest in LISTED.items())))
+    with pytest.raises(ImportRefused, match="cadres 2"):
+        imports(engine, listed(tmp_path / "b", f"CB-1;{row}"), allow_deletions=True)
+
+
+def test_nor_does_it_take_the_place_of_one_who_comes_with_it(engine: Engine, tmp_path: Path) -> None:
+    rows = ("CB-1;Hoàng Quốc Thắng;Nam;01/09/1958;T0", f"CB-1;{LISTED['CB-1']}")
+    with pytest.raises(ImportRefused, match="cadres 2"):
+        imports(engine, listed(tmp_path / "a", *rows))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "CB-1;Lê Văn An;Nam;05/03/1960;T0",
+        "CB-1;LE VAN AN;Nam;;T0",
+        "CB-1;;;;T0",
+    ],
+)
+def test_who_becomes_t0_is_erased_however_the_row_is_written(
+    engine: Engine, tmp_path: Path, row: str
+) -> None:
+    imports(engine, listed(tmp_path / "a", *(f"{key};{rest}" for key, rest in LISTED.items())))
+    imports(engine, listed(tmp_path / "b", row, f"CB-2;{LISTED['CB-2']}"), allow_deletions=True)
+    assert keys(engine, "cadre") == {"CB-2"}
+
+
+def test_in_a_file_without_people_whoever_is_unknown_may_be_one(engine: Engine, tmp_path: Path) -> None:
+    imports(engine, listed(tmp_path / "a", *(f"{key};{rest}" for key, rest in LISTED.items())))
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "visits.csv").write_text(
+        "Key;Cadre;Name;Type;Start\nV1;CB-1;Lê Văn An;Outpatient;02/03/2026\n"
+        "V2;CB-17;Hoàng Quốc Thắng;Outpatient;02/03/2026\n",
+        "utf-8",
+    )
+    report = imports(engine, tmp_path / "b", rejects=tmp_path / "rejects", partial=True)
+    assert (report.kinds["visit"].created, report.withheld, report.rejects) == (1, 1, None)
+    said = " ".join((*map(str, report.groups), *report.warnings))
+    assert "CB-17" not in said
+    assert "Thắng" not in said
+
+
 def test_a_visit_of_a_t0_person_spelt_otherwise_is_not_shown(engine: Engine, tmp_path: Path) -> None:
     path = folder(tmp_path / "a", {"CB-1": "T0", "CB-2": "T5", "CB-3": "?"}, {"V1": "CB 1", "V3": "CB 3"})
     report = imports(engine, path, rejects=tmp_path / "r")
@@ -148,7 +219,7 @@ def test_whoever_may_be_t0_is_nowhere(engine: Engine, tmp_path: Path, tier: Any)
         assert "T1, T2, T3, T4, T5; correct it in the source" in str(lines[0])
         assert ("empty" in str(lines[0])) is (tier is None)
         assert report.withheld == report.rejected == 1 + sum(k.waiting for k in report.kinds.values()) > 60
-        assert f"{report.withheld} rows are in no rejects file" in drawn(report)
+        assert f"{report.withheld} rejected records are in no rejects file" in drawn(report)
 
 
 def untiered(people: Any) -> None:

@@ -1,6 +1,6 @@
 """The repository's interactions on a real database: http://hl7.org/fhir/R4/http.html."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -496,7 +496,7 @@ def told(engine: Engine) -> tuple[Repository, list[VersionChange]]:
     repository = Repository(
         engine,
         recognise_repeats=True,
-        on_change=lambda _, change: changes.append(change),
+        on_changes=lambda _, told: changes.extend(told),
         clock=ManualClock(step=timedelta(seconds=1)),
     )
     return repository, changes
@@ -545,12 +545,12 @@ def test_a_repeated_bundle_is_known_even_with_new_uuids(told: tuple[Repository, 
     assert sorted(change.entry for change in changes if change.entry is not None) == [0, 1, 2]
 
 
-def test_what_on_change_raises_undoes_everything(engine: Engine) -> None:
-    def full(_: Connection, change: VersionChange) -> None:
-        if change.type == "Observation":
-            raise OSError("disk full")
+def test_what_on_changes_raises_undoes_everything(engine: Engine) -> None:
+    def full(_: Connection, changes: Sequence[VersionChange]) -> None:
+        assert [change.type for change in changes] == ["Patient", "Observation"]
+        raise OSError("disk full")
 
-    repository = Repository(engine, on_change=full)
+    repository = Repository(engine, on_changes=full)
     entries = [put(patient("p"), fullUrl="urn:uuid:p"), put(observation("7", "urn:uuid:p"))]
     with pytest.raises(OSError, match="disk full"):
         run(repository, *entries)

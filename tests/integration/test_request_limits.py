@@ -199,6 +199,13 @@ def test_an_odd_cursor_is_refused_in_words(http: httpx.Client, place: Any) -> No
         assert (answer.status_code, answer.json()["issue"][0]["code"]) == (400, "invalid")
 
 
+@pytest.mark.parametrize("sort", ["_id", "family", "birthdate", "identifier"])
+def test_a_cursor_of_half_a_surrogate_pair_is_refused(http: httpx.Client, sort: str) -> None:
+    cursor = base64.urlsafe_b64encode(json.dumps(["\ud800", "b"]).encode()).decode().rstrip("=")
+    answer = http.get(f"/Patient?_cursor={cursor}&_sort={sort}")
+    assert (answer.status_code, answer.json()["issue"][0]["code"]) == (400, "invalid")
+
+
 def test_a_deeply_nested_cursor_is_refused(http: httpx.Client) -> None:
     nested = base64.urlsafe_b64encode(b"[" * 5_000).decode()
     assert http.get(f"/Patient?_cursor={nested}").status_code == 400

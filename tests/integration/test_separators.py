@@ -12,6 +12,7 @@ from adapter.records.importing.import_report import ImportReport
 from adapter.records.importing.importer import run_import
 from adapter.records.model import Measurement
 from adapter.records.plausible.ranges import load_ranges
+from adapter.records.sheets.field_labels import plain_number
 from adapter.records.store import RecordStore
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -114,6 +115,47 @@ def test_else_the_files_other_numbers_say_it(
 
 
 @pytest.mark.parametrize(
+    ("rows", "why", "read"),
+    [
+        ((("BIO-CREA", "1.250", "µmol/L"),), "range", "1250"),  # nothing else says that the point parts
+        ((("HEM-PLT", "250.000", "/µL", "150.000", "400.000"),), "range", "250000"),
+        ((("BIO-CREA", "1.250", "µmol/L"), POINT), "range", "1250"),  # the file has it otherwise
+        ((("BIO-CREA", "1,250", "µmol/L"), COMMA), "range", "1250"),
+        ((("URI-SG", "1.015", ""), COMMA), "range", "1.015"),
+        ((_OPEN, COMMA), "file", "1250"),  # both can be
+        ((_OPEN, POINT), "file", "1.250"),
+        ((("TM-CEA", "1.250 H", "ng/mL"), COMMA), "file", "1250"),
+        ((("XN-9", "12.345", "đv lạ"), COMMA), "file", "12345"),
+    ],
+)
+def test_how_a_separator_was_understood_is_said(
+    engine: Engine, tmp_path: Path, rows: tuple[Row, ...], why: str, read: str
+) -> None:
+    report, found = take(engine, tmp_path, *rows)
+    [said] = report.noted_cells
+    assert (said.row, said.text, said.params["read"]) == (2, f"noted_separator_{why}", read)
+    assert found["V0"].value == read
+    assert read in str(said)
+    assert plain_number(str(said.params["other"])) in str(said)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (("BIO-CREA", "1.250", "µmol/L"), COMMA),  # only so, and the file writes so
+        (("BIO-CREA", "1,250", "µmol/L"), POINT),
+        (("URI-SG", "1.015", ""), POINT),
+        (("URI-SG", "1.015", ""),),  # as it stands
+        (("BIO-K", "4.123", "mmol/L", "3.500", "5.100"),),
+        (("BIO-CREA", "1250", "µmol/L"),),
+    ],
+)
+def test_what_is_certain_is_not_said(engine: Engine, tmp_path: Path, rows: tuple[Row, ...]) -> None:
+    report, _ = take(engine, tmp_path, *rows)
+    assert report.noted_cells == ()
+
+
+@pytest.mark.parametrize(
     "rows",
     [
         (_OPEN,),
@@ -147,3 +189,47 @@ def test_other_cells_of_the_row_stay_as_they_were_read(engine: Engine, tmp_path:
     _, found = take(engine, tmp_path, row, COMMA)
     assert (found["V0"].value, found["V0"].name, found["V0"].low) == ("250000", "Tiểu cầu 1.000", None)
     assert take(engine, tmp_path, row, COMMA)[0].changes == 0
+
+
+BOTH = ("TM-CEA", "1.250", "ng/mL")  # both can be
+THOUSANDS = ("BIO-CREA", "1.250", "µmol/L")
+DECIMAL = ("URI-SG", "1.015", "")
+
+
+def lines(report: ImportReport) -> list[str]:
+    return [str(one) for one in report.groups]
+
+
+def test_what_parts_thousands_is_said_once_of_all_columns_of_a_sheet(engine: Engine, tmp_path: Path) -> None:
+    """Of one column it was said, of another it was done in silence."""
+    rows = (THOUSANDS, BOTH, ("TM-CEA", "1.300", "ng/mL"), ("BIO-BNP", "2.500", "pg/mL"), COMMA)
+    report, found = take(engine, tmp_path, *rows)
+    assert [found[f"V{n}"].value for n in range(4)] == ["1250", "1250", "1300", "2500"]
+    by_file, by_range = lines(report)
+    assert "3 rows" in by_file
+    assert "1.250 → 1250" in by_file
+    assert "2.500 → 2500" in by_file
+    assert "1250" in by_range  # of BIO-CREA, though there it is certain
+    assert report.note_count == 3  # what is certain is no doubt that is counted
+
+
+@pytest.mark.parametrize("beside", [THOUSANDS, DECIMAL])
+def test_where_one_column_waits_the_others_say_how_they_were_read(
+    engine: Engine, tmp_path: Path, beside: Row
+) -> None:
+    report, found = take(engine, tmp_path, BOTH, ("BIO-BNP", "2.500", "pg/mL"), beside)
+    assert set(found) == {"V2"}
+    held, noted = lines(report)
+    assert "2 rows" in held  # one line for both columns
+    assert beside[1] in noted
+    assert found["V2"].value in noted
+
+
+@pytest.mark.parametrize("rows", [(BOTH, DECIMAL, COMMA), (DECIMAL, BOTH, COMMA), (THOUSANDS, POINT, BOTH)])
+def test_what_is_certain_otherwise_lets_the_file_decide_nothing(
+    engine: Engine, tmp_path: Path, rows: tuple[Row, ...]
+) -> None:
+    report, found = take(engine, tmp_path, *rows)
+    assert report.kinds["measurement"].held == 1
+    assert f"V{rows.index(BOTH)}" not in found
+    assert len(found) == 2

@@ -146,7 +146,8 @@ def test_a_bad_value_costs_its_row_and_names_its_line(store: Engine, tmp_path: P
     report = load(store, written(tmp_path, document(form("LK0"), broken)))
     assert set(bodies(store, "visit")) == {"LK0"}
     assert report.problems[0].row == 4
-    assert (tmp_path / "rejects" / "visit.csv").read_text("utf-8-sig").count("\n") == 2
+    assert str(report.problems[0]).startswith("Sheet Visits, row 4, column Started at: ")
+    assert (tmp_path / "rejects" / "Visits.csv").read_text("utf-8-sig").count("\n") == 2
 
 
 BOMB = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><DS>&b;</DS>'

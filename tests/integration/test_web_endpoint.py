@@ -75,7 +75,7 @@ def url(engine: Engine, told: list[VersionChange]) -> Iterator[str]:
         raise RuntimeError("the record store is away")
 
     app = endpoint_app(
-        engine, on_change=lambda _, change: told.append(change), after_receive=processing_fails
+        engine, on_changes=lambda _, changes: told.extend(changes), after_receive=processing_fails
     )
     with serving(app) as address:
         yield f"{address}/fhir"
@@ -182,7 +182,7 @@ SERVER = """
     from adapter.web.app import endpoint_app
     from adapter.web.server import run_server
     engine = open_database(sys.argv[1])
-    run_server(endpoint_app(engine, on_change=lambda connection, change: None), "127.0.0.1", int(sys.argv[2]))
+    run_server(endpoint_app(engine, on_changes=lambda *_: None), "127.0.0.1", int(sys.argv[2]))
 """
 
 

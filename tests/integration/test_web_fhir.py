@@ -572,6 +572,43 @@ def test_validate_compares_the_type_with_the_url(http: httpx.Client) -> None:
     assert (answer.status_code, issue(answer)["expression"]) == (200, ["resourceType"])
 
 
+def parameters(*said: Any) -> dict[str, Any]:
+    return {"resourceType": "Parameters", "parameter": list(said)}
+
+
+def test_validate_takes_the_resource_in_parameters_too(http: httpx.Client) -> None:
+    """As R4 has it, and as HAPI's client sends it."""
+    wrong = {"name": "resource", "resource": patient(active="perhaps")}
+    mode = {"name": "mode", "valueCode": "create"}
+    answer = post(http, parameters(mode, wrong), "/Patient/$validate")
+    assert (answer.status_code, issue(answer)["expression"]) == (200, ["Patient.active"])
+    right = {"name": "resource", "resource": patient()}
+    assert post(http, parameters(right), "/Patient/$validate").json()["issue"][0]["severity"] == "information"
+    answer = post(http, parameters(right), "/Observation/$validate")
+    assert (answer.status_code, issue(answer)["expression"]) == (200, ["resourceType"])
+
+
+@pytest.mark.parametrize(
+    ("body", "query", "status"),
+    [
+        (parameters(), "", 400),
+        ({"resourceType": "Parameters", "parameter": "x"}, "", 400),
+        (parameters("x", {"name": "resource", "valueString": "x"}), "", 400),
+        (parameters({"name": "resource", "resource": {"id": "x"}}), "", 400),
+        (parameters(*[{"name": "resource", "resource": patient()}] * 2), "", 400),
+        (patient(), "?profile=http://example.org/p", 422),
+        (patient(), "?mode=delete", 422),
+        (parameters({"name": "resource", "resource": patient()}, {"name": "profile"}), "", 422),
+        (parameters({"name": "resource", "resource": patient()}, {"name": "mode"}), "", 422),
+    ],
+)
+def test_validate_refuses_what_it_would_have_to_pass_over(
+    http: httpx.Client, body: dict[str, Any], query: str, status: int
+) -> None:
+    answer = post(http, body, f"/Patient/$validate{query}")
+    assert (answer.status_code, bool(issue(answer))) == (status, True)
+
+
 def test_a_byte_order_mark_is_no_error(http: httpx.Client) -> None:
     assert post(http, b"\xef\xbb\xbf" + json.dumps(patient()).encode()).status_code == 201
 
@@ -622,7 +659,8 @@ def test_the_history_of_a_type_and_of_all(http: httpx.Client) -> None:
     assert len(one["resource"]["entry"]) == 1
     assert one["resource"]["link"][1]["url"].startswith(f"{http.base_url}Patient/_history?_count=1&_cursor=")
     assert len(all_["resource"]["entry"]) == 5
-    assert [unknown["response"]["status"], odd["response"]["status"]] == ["400 Bad Request"] * 2
+    assert unknown["response"]["status"] == f"{http.get('/Nothing/_history').status_code} Not Found"
+    assert odd["response"]["status"] == "400 Bad Request"
     with httpx.Client(base_url=http.base_url, headers={"x-owner": "stranger"}) as stranger:
         assert "entry" not in stranger.get("/_history").json()
         assert "entry" not in stranger.get("/Patient/_history").json()

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -62,13 +63,18 @@ def _answers(base: str) -> bool:
 
 @contextmanager
 def hapi(
-    port: int | None = None, *, jdbc_url: str = "jdbc:h2:mem:fhir;DB_CLOSE_DELAY=-1", user: str = "sa"
+    port: int | None = None,
+    *,
+    jdbc_url: str = "jdbc:h2:mem:fhir;DB_CLOSE_DELAY=-1",
+    user: str = "sa",
+    subscriptions: bool = False,
 ) -> Iterator[str]:
-    """HAPI FHIR JPA, by default on H2 in memory. Settings that it takes from the environment as it is:
-    VALIDATE=1 (refuse what breaks R4's profiles), SUBSCRIPTIONS=1 (deliver rest-hook Subscriptions).
+    """HAPI FHIR JPA, by default on H2 in memory, that delivers rest-hook Subscriptions or does not. From the
+    environment it takes VALIDATE=1 (refuse what breaks R4's profiles).
     """
     options = os.environ.get("ADAPTER_TEST_JAVA", " ".join(CHEAP)).split()
     settings = {"JDBC_URL": jdbc_url, "DB_USER": user, "DB_PASSWORD": ""}
+    settings["SUBSCRIPTIONS"] = str(int(subscriptions))
     with _started(["java", *options, "-jar", str(HAPI_JAR)], settings, port or free_port()) as base:
         yield base
 
@@ -94,7 +100,11 @@ def medplum(port: int | None = None) -> Iterator[str]:
         yield base
 
 
-SERVERS = {"hapi": hapi, "hapi-postgresql": hapi_on_postgresql, "medplum": medplum}
+SERVERS = {
+    "hapi": partial(hapi, subscriptions=True),
+    "hapi-postgresql": hapi_on_postgresql,
+    "medplum": medplum,
+}
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import pytest
 from adapter.fhir import codec
 
 HUGE = ["5.30", "0", "-0", "-0.0", "9" * 18, "1" + "0" * 30, "-" + "9" * 19, "0.000000001"]
+HUGE += ["1.000000000000000000E-245", "-1.000000000000000000E+245"]  # of HL7's example Observation/decimal
 
 
 @pytest.mark.parametrize("number", HUGE)

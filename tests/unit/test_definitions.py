@@ -7,6 +7,8 @@ from conformance.fetch import EXAMPLES
 
 from adapter.fhir.definitions import table, types
 from adapter.fhir.definitions.generate import generate
+from adapter.fhir.definitions.generate_search import generate_search
+from adapter.fhir.definitions.search_parameters import SEARCH_FILE, search_parameters_of
 from adapter.fhir.validation.type_shapes import type_shape
 
 TYPE = r"[A-Za-z0-9.]+(?:\([A-Za-z,]+\))?"
@@ -73,6 +75,23 @@ def test_an_element_says_what_r4_says() -> None:
     assert not types.is_resource_type("DomainResource")
 
 
+def test_a_search_for_a_reference_leads_where_the_element_leads() -> None:
+    """HL7's package has an example that would have a Condition's subject an Organization."""
+    looked_at = [
+        (f"{kind}?{code}", set(parameter.targets), path.element.targets)
+        for kind in types.resource_types()
+        for code, parameter in search_parameters_of(kind).items()
+        if parameter.kind == "reference" and parameter.targets
+        for source in parameter.sources
+        for path in source.paths
+        if path.element.type == "Reference" and path.element.targets
+    ]
+    assert [name for name, targets, allowed in looked_at if not targets & allowed] == []
+    assert len(looked_at) == 400
+    assert search_parameters_of("Condition")["subject"].targets == ("Group", "Patient")
+
+
 @pytest.mark.conformance
 def test_the_package_gives_the_same_tables() -> None:
     assert generate(EXAMPLES) == table.TABLE_FILE.read_bytes()
+    assert generate_search(EXAMPLES) == SEARCH_FILE.read_bytes()

@@ -30,6 +30,7 @@ from adapter.settings import (
     load_settings,
 )
 from adapter.settings.client import ProxySettings
+from adapter.settings.hl7v2 import Hl7v2Settings, MllpSettings
 from adapter.texts import LANGUAGES, catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +61,16 @@ def _commands() -> dict[str, set[str]]:
 
 
 COMMANDS = _commands()
-GROUPS = {"audit", "cadre", "mapping", "hospital", "source", "", "terminology"}  # which do nothing alone
+GROUPS = {
+    "audit",
+    "cadre",
+    "mapping",
+    "hospital",
+    "referral",
+    "source",
+    "",
+    "terminology",
+}  # which do nothing alone
 
 
 def _code(text: str) -> list[str]:
@@ -93,17 +103,19 @@ def test_every_command_is_on_the_operating_page() -> None:
 def _named_settings(heading: str) -> set[str]:
     table = OPERATING.split(heading)[1].split("| setting |")[1].split("\n\n")[0]
     cells = [line.split("|")[1] for line in table.splitlines()[2:] if line.startswith("|")]
-    return {name for cell in cells for name in re.findall(r"`([a-z_.]+)`", cell)}
+    return {name for cell in cells for name in re.findall(r"`([a-z0-9_.]+)`", cell)}
 
 
 def test_the_operating_page_names_the_settings_that_exist() -> None:
-    general = set(Settings.model_fields) - {"alarm", "centre", "hospitals", "proxy", "sources"}
+    general = set(Settings.model_fields) - {"alarm", "centre", "hospitals", "mllp", "proxy", "sources"}
     assert _named_settings("## Settings") == general | {
         f"centre.{name}" for name in CentreSettings.model_fields
     }
     assert _named_settings("For each hospital") == set(HospitalSettings.model_fields)
     assert _named_settings("For each source") == set(SourceSettings.model_fields)
     assert _named_settings("Certificates are believed") == set(ProxySettings.model_fields)
+    assert _named_settings("is taken over MLLP") == set(MllpSettings.model_fields)
+    assert _named_settings("And in `[hospitals.NAME.hl7v2]`") == set(Hl7v2Settings.model_fields)
     mail = {f"mail.{name}" for name in MailSettings.model_fields}
     assert _named_settings("For alarms") == set(AlarmSettings.model_fields) - {"mail"} | mail
 
@@ -169,6 +181,7 @@ def test_the_settings_template_shows_every_setting_with_its_default(
         "public_url",
         "audit_key",
         "proxy",
+        "mllp",
     }  # which have no default that could be shown
     hidden = {**dict.fromkeys(shipped, True), "alarm": {"webhook", "webhook_token", "mail"}}
     assert shown.model_dump(exclude=hidden) == defaults.model_dump(exclude=hidden)
@@ -176,6 +189,9 @@ def test_the_settings_template_shows_every_setting_with_its_default(
     assert set(named) == set(Settings.model_fields)
     assert set(named["hospitals"]["bv-tinh"]) == set(HospitalSettings.model_fields) - {"name"}
     assert set(named["proxy"]) == set(ProxySettings.model_fields)
+    assert set(named["mllp"]) == set(MllpSettings.model_fields)
+    hl7v2 = named["hospitals"]["bv-tinh"]["hl7v2"]
+    assert set(hl7v2) == set(Hl7v2Settings.model_fields)
     assert set(named["sources"]["his"]) == set(SourceSettings.model_fields)
     assert set(named["alarm"]) == set(AlarmSettings.model_fields)
     assert set(named["alarm"]["mail"]) == set(MailSettings.model_fields)

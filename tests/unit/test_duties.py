@@ -41,12 +41,17 @@ DUTIES = {found[0] for module in ROOM if (found := classes(module))}
 
 @pytest.fixture
 def adapter(tmp_path: Path) -> Adapter:
-    """Two hospitals, one of them never measured, and a source of the same name as the other."""
+    """Two hospitals, one of them never measured nor told, and a source of the same name as the other."""
     known = {
         name: HospitalSettings(
-            name=name, display=name, level="provincial", base_url="https://h.test/fhir", doctor_schedule=cron
+            name=name,
+            display=name,
+            level="provincial",
+            base_url="https://h.test/fhir",
+            doctor_schedule=cron,
+            subscription_hosts=hosts,
         )
-        for name, cron in {"bv-tinh": "30 2 * * 0", "bv-huyen": ""}.items()
+        for name, cron, hosts in (("bv-tinh", "30 2 * * 0", ("h.test",)), ("bv-huyen", "", ()))
     }
     source = SourceSettings(file=tmp_path / "his.yaml", schedule="0 * * * *")
     return Adapter(Settings(hospitals=known, sources={"bv-tinh": source}), create_engine("sqlite://"))
@@ -91,6 +96,7 @@ def test_only_planning_has_a_name_without_a_colon(adapter: Adapter) -> None:
 def test_names_are_those_that_databases_know(adapter: Adapter) -> None:
     """A beat under another name would be taken anew."""
     names = {"bv-tinh", "bv-huyen", "doctor:bv-tinh", "source:bv-tinh", "alarm:", "audit:"}
+    names |= {"subscriptions:bv-tinh"}
     scheduled, worked, chosen = ({one.name for one in service} for service in services(adapter))
     assert scheduled == worked == names
     assert chosen == {"bv-huyen", "alarm:", "audit:"}

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from adapter.errors import FhirError
+from adapter.testing import ManualClock
 from adapter.web.fair_turns import FairTurns, HospitalShare, RequestRate
 from adapter.web.login_delays import LoginDelays
 
@@ -44,6 +45,62 @@ def test_a_flood_waits_for_itself() -> None:
     order, most = served_in_order(["a"] * 20 + ["b"] * 20 + ["c"] * 20, workers=2)
     assert (len(order), most) == (60, 1)
     assert {*order[3:6]} == {"a", "b", "c"}, "round and round"
+
+
+def test_beside_others_a_flood_has_one_worker_and_rests_after_each_long_turn() -> None:
+    clock = ManualClock()
+    turns = FairTurns(anybody, 4, clock.uptime)
+    order: list[str] = []
+
+    async def request(hospital: str, takes: float = 0.0) -> None:
+        async with turns.present(hospital), turns.turn(hospital):
+            order.append(hospital)
+            await asyncio.sleep(0)
+            clock.advance(seconds=takes)
+
+    async def story() -> None:
+        async with asyncio.timeout(10), turns.present("small"):
+            flood = [asyncio.create_task(request("flood", takes=0.06)) for _ in range(4)]
+            await asyncio.sleep(0)
+            assert order == ["flood"], "one worker, with three that are free"
+            while not order[1:]:
+                await asyncio.sleep(0)
+                await request("small")
+            assert set(order[1:]) == {"small"}, "the flood rests"
+            await asyncio.gather(*flood)
+        assert order.count("flood") == 4, "nobody rests for ever"
+
+    asyncio.run(story())
+
+
+def test_after_a_short_turn_nobody_rests() -> None:
+    clock = ManualClock()
+    turns = FairTurns(anybody, 4, clock.uptime)
+
+    async def story() -> None:
+        async with asyncio.timeout(3), turns.present("small"), turns.present("other"):
+            for _ in range(100):  # with rests it would be six seconds
+                async with turns.turn("small"):
+                    clock.advance(seconds=0.02)
+
+    asyncio.run(story())
+
+
+def test_alone_nobody_rests() -> None:
+    clock = ManualClock()
+    turns = FairTurns(anybody, 4, clock.uptime)
+
+    async def story() -> None:
+        async with turns.present("gone"):
+            pass
+        clock.advance(seconds=60)
+        async with asyncio.timeout(10):
+            async with turns.present("flood"), turns.turn("flood"), turns.turn("flood"):
+                clock.advance(hours=1)
+            async with turns.turn("flood"), turns.turn("flood"):
+                pass
+
+    asyncio.run(story())
 
 
 def test_who_hangs_up_while_waiting_leaves_the_turn_to_others() -> None:

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapter.fulfilment_effects import fulfilment_effect
 from adapter.inbox.evidence import URI_SYSTEM, Identifier, RemoteReference, read_evidence
 from adapter.inbox.matching import (
     UNMATCHED_REASONS,
@@ -245,26 +244,6 @@ def test_orders_that_point_at_each_other_end() -> None:
 def test_contained_patient_is_read() -> None:
     resource = _report(contained=[PATIENT], subject={"reference": "#p1"})
     assert read_evidence(resource, {}.get).birth_dates == ("1955-03-14",)
-
-
-@pytest.mark.parametrize(
-    ("type_", "status", "expected"),
-    [
-        ("Observation", "final", "in-progress"),
-        ("Observation", "entered-in-error", None),
-        ("DiagnosticReport", "preliminary", "in-progress"),
-        ("DiagnosticReport", "final", "completed"),
-        ("DiagnosticReport", "entered-in-error", None),
-        ("Procedure", "completed", "completed"),
-        ("Procedure", "not-done", "failed"),
-        ("Task", "rejected", "failed"),
-        ("ServiceRequest", "active", None),
-        ("ServiceRequest", "completed", "completed"),
-        ("Patient", "final", None),
-    ],
-)
-def test_effect_on_the_referral(type_: str, status: str, expected: str | None) -> None:
-    assert fulfilment_effect(type_, status) == expected
 
 
 _JSON = st.recursive(

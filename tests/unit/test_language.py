@@ -166,6 +166,7 @@ NO_SENTENCES = {
     ("cli/terminal/command_words.py", "unexpected extra argument(?:s|\\(s\\))? \\((.*)\\)"),
     ("cli/terminal/command_words.py", "does not take"),
     ("records/layouts/wide_sheet.py", "Results by row"),  # the English name of a sheet
+    ("records/layouts/wide_sheet.py", "Instead of held visit"),  # and of a column
     ("operations/undo_import.py", "nothing was looked at"),  # slips of ours, which nobody can cause
     ("duties/schedule.py", "a moment needs a time zone"),
 }

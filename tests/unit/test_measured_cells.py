@@ -54,3 +54,26 @@ def test_what_contradicts_another_cell_waits(value: str, beside: dict[str, Any],
     assert found is not None
     assert found.text == text
     assert fields["value"] == value
+
+
+@pytest.mark.parametrize(
+    ("value", "column", "becomes"),
+    [
+        ("1,65 m", "cm", ("1.65", "m")),
+        ("1.65m", "cm", ("1.65", "m")),
+        ("165 cm", "cm", ("165", "cm")),
+        ("5,8 mmol/L", "mmol/L", ("5.8", "mmol/L")),
+        ("65000 g", "kg", ("65000", "g")),
+        ("5,8 g/L", "mmol/L", ("5,8 g/L", "mmol/L")),  # held: a person must look
+        ("65.5 Kg", "kg", ("65.5", "kg")),
+        ("161,5 CM", "cm", ("161.5", "cm")),
+        ("5 mmol/l", "mmol/L", ("5", "mmol/L")),
+        ("1,65 m", None, ("1,65 m", None)),
+    ],
+)
+def test_a_unit_beside_the_number_is_taken_where_it_says_the_same(
+    value: str, column: str | None, becomes: tuple[str, str | None]
+) -> None:
+    fields = {"measure": "M", "value": value, "unit": column}
+    assert settle_value(fields) is None
+    assert (fields["value"], fields["unit"]) == becomes

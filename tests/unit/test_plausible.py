@@ -55,7 +55,7 @@ def why(measure: str, value: str, unit: str | None = None) -> str | None:
         ("BIO-GLUF", "08-Oct", "mmol/L", "not a number"),
         ("BIO-GLUF", "5;3", "mmol/L", "not a number"),
         ("BIO-CRP", "5;3", "mg/L", "not a number"),
-        ("VS-HR", "đều", None, "not a number"),
+        ("VS-HR", "đều", None, "the cell has words"),
         ("VS-HEIGHT", "1m65cao", None, "not a number"),
         ("VS-TEMP", "36°/5", None, "not a number"),
         ("BIO-K", "#####", "mmol/L", "not a number"),

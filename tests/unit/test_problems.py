@@ -62,7 +62,8 @@ CASES: list[tuple[str | None, HospitalFacts]] = [
     ("referrals", replace(GOOD, referrals=OLD)),
     ("unmatched", replace(GOOD, unmatched=OLD)),
     ("refused", replace(GOOD, refused=RefusedBacklog(12, NOW, 3))),
-    ("unanswered", replace(GOOD, unanswered=OLD)),
+    ("subscription", replace(GOOD, subscriptions=OLD)),
+    ("late", replace(GOOD, late=(("not-accepted", OLD),))),
     ("idle", replace(GOOD, idle=OLD, row=replace(WELL, last_contact=NOW - 3 * HOUR))),
     ("idle", replace(GOOD, idle=OLD, row=replace(WELL, last_contact=None))),
     (None, replace(GOOD, idle=OLD)),  # much is due, and it is being sent

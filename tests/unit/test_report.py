@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapter.records.model import Cadre, Diagnosis, Fulfilment, Record, Referral, Result, Sex, Tier, Visit
+from adapter.records.model import Cadre, Diagnosis, Record, Referral, Result, Sex, Tier, Visit
+from adapter.referrals.lifecycle import ReferralState
 from adapter.report import latest_year, year_report
 from adapter.report.year_report import ReferralFigures, _hide
 
@@ -118,9 +119,9 @@ def test_abnormal_worked_up_treated_are_people() -> None:
 def test_referrals_by_level() -> None:
     due = {"due_on": date(2026, 4, 1)}
     report = _figures(
-        _referral("a", 1, fulfilment=Fulfilment.COMPLETED, **due),
-        _referral("b", 1, fulfilment=Fulfilment.IN_PROGRESS, **due),
-        _referral("c", 1, fulfilment=Fulfilment.FAILED, **due),
+        _referral("a", 1, state=ReferralState.COMPLETED, **due),
+        _referral("b", 1, state=ReferralState.ACCEPTED, **due),
+        _referral("c", 1, state=ReferralState.DECLINED, **due),
         _referral("d", 1, **due),
         _referral("e", 1, due_on=TODAY),
         _referral("f", 1, status="revoked", **due),

@@ -11,7 +11,7 @@ from adapter.repository.search_extraction import IndexRow, index_value
 from adapter.repository.search_index import index_rows
 from adapter.repository.search_matches import Criterion, ReferenceMatch, TokenCriterion
 from adapter.repository.search_query import parse_condition, parse_query_string, parse_search
-from adapter.repository.search_values import RangeMatch, instant_match
+from adapter.repository.search_values import RangeMatch, instant_match, number_match
 from adapter.repository.stored_content import ResourceContent, format_instant, new_resource_id
 
 
@@ -127,6 +127,21 @@ def test_reference_forms() -> None:
     assert query.criteria == (Criterion(("subject",), tuple(map(ReferenceMatch, wanted))),)
     (subject,) = parse_search("Observation", [("subject", "7")]).criteria
     assert subject.matches == tuple(map(ReferenceMatch, ("Device/7", "Group/7", "Location/7", "Patient/7")))
+
+
+def test_a_canonical_is_found_as_it_is_written_too() -> None:
+    (found,) = parse_search("MeasureReport", [("measure", "bp-control")]).criteria
+    assert found.matches == (ReferenceMatch("Measure/bp-control"), ReferenceMatch("bp-control"))
+
+
+@pytest.mark.parametrize("written", ["66.899999999999991", "-1E245", "-1" + "0" * 245, "0.1", "4"])
+def test_a_number_is_inside_its_own_span(written: str) -> None:
+    match = number_match(written)
+    assert match is not None
+    (low, high), value = match.alternatives[0], float(written)
+    assert low[:2] == ("low", ">=")
+    assert high[:2] == ("high", "<")
+    assert low[2] <= value < high[2]
 
 
 def test_split_params_refuses_what_is_no_text() -> None:

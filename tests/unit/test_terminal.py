@@ -4,10 +4,16 @@ import json
 import secrets
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from adapter.cli import main
+from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.output import as_json, console, errors, rows, table
 from adapter.fhir.identity import is_weak_key
 from adapter.texts import printable, say, set_language
@@ -96,3 +102,70 @@ def test_a_process_that_holds_people_leaves_no_core(tmp_path: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert done.stdout.strip() == "(0, 0) 0"
+
+
+def _whole_numbers(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The words of each command that takes a whole number, and the parameter."""
+    for name, one in getattr(command, "commands", {}).items():
+        yield from _whole_numbers(one, (*path, name))
+    for parameter in command.params:
+        if parameter.bare_type() == "int":
+            yield path, parameter
+
+
+def _words(command: Any, meant: Any, number: str) -> Iterator[str]:
+    for parameter in command.params:
+        if parameter is meant and parameter.param_type_name == "option":
+            yield from (parameter.opts[0], number)
+        elif parameter is meant or (parameter.required and parameter.param_type_name == "argument"):
+            yield number if parameter is meant else "1"
+        elif parameter.required:
+            yield from (parameter.opts[0], "1")
+
+
+@pytest.mark.parametrize("number", [str(2**63), "9" * 40])
+def test_no_command_takes_a_number_that_no_database_holds(
+    number: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from adapter.cli.app import app
+
+    root = typer.main.get_command(app)
+    found = list(_whole_numbers(root, ()))
+    assert len(found) > 15
+    for path, parameter in found:
+        command: Any = root
+        for name in path:
+            command = command.commands[name]
+        with pytest.raises(SystemExit) as ended:
+            main([*path, *_words(command, parameter, number)])
+        assert ended.value.code == 2, path
+        said = capsys.readouterr().err
+        assert "so large a number" in said or "at most" in said, (path, said)
+
+
+def test_the_table_of_commands_says_what_their_modules_make() -> None:
+    from adapter.cli.app import COMMANDS, app
+
+    made = typer.main.get_command(app).commands
+    assert {name: command.help for name, command in made.items()} == {
+        name: say(place.help) for name, place in COMMANDS.items()
+    }
+    modules = {place.module for place in COMMANDS.values()}
+    registered: dict[str, str] = {}
+    for module in modules:
+        alone = CommandLine()
+        import_module(module).register(alone)
+        registered |= dict.fromkeys(typer.main.get_group(alone).commands, module)
+    assert registered == {name: place.module for name, place in COMMANDS.items()}
+
+
+def test_the_list_of_commands_is_written_without_their_modules() -> None:
+    looked = (
+        "import sys; from adapter.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print([name for name in sys.modules if name.startswith('adapter.cli.commands.')], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert "identity-key" in done.stdout

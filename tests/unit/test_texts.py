@@ -11,6 +11,7 @@ import pytest
 
 from adapter import texts
 from adapter.records.model import RECORD_TYPES, Fulfilment, Sex, VisitKind
+from adapter.referrals.lifecycle import ReferralState
 
 LOCALE = Path(texts.__file__).parent / "locale"
 AREAS = sorted(path.stem for path in (LOCALE / "en").glob("*.toml"))
@@ -83,7 +84,7 @@ def _codes_of_records() -> set[str]:
     """The sexes, kinds of visits and states that a record may have."""
     fields = [found for made in RECORD_TYPES.values() for found in made.model_fields.items()]
     states = [one.annotation for name, one in fields if name == "status"]
-    enums = {code.value for one in (Sex, VisitKind, Fulfilment) for code in one}
+    enums = {code.value for one in (Sex, VisitKind, Fulfilment, ReferralState) for code in one}
     return enums.union(*(get_args(one) for one in states))
 
 

@@ -116,7 +116,7 @@ def _draw(out: "Console", found: "PersonRecord") -> None:
                 one.hospital,
                 one.service,
                 code_words(one.status),
-                code_words(one.fulfilment.value),
+                code_words(one.state.value),
                 one.fulfilled_by or "-",
                 one.key,
             )

@@ -16,7 +16,7 @@ from adapter.cli.terminal.context import (
 )
 from adapter.cli.terminal.output import emit, errors, moment, rows, table
 from adapter.cli.terminal.progress import progress
-from adapter.texts import catalogue, markdown_words, say, write_line
+from adapter.texts import has_text, markdown_words, say, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 def say_unmeasured(adapter: "Adapter", names: "Sequence[str]") -> None:
     """Say on standard error which of these hospitals have no card."""
-    for name in insights(adapter).unmeasured(names):
+    for name in insights(adapter).unmeasured(adapter.settings.with_server(names)):
         errors().print(say("doctor.no_card", hospital=name))
 
 
@@ -64,7 +64,7 @@ def doctor(
         raise UsageError("doctor.with_seen")
     failed = 0
     with open_adapter(context) as adapter:
-        names = chosen(adapter, hospitals)
+        names = _with_server(adapter, chosen(adapter, hospitals))
         if seen:
             _acknowledge(adapter, names)
             return
@@ -84,6 +84,14 @@ def doctor(
         facts = {one.hospital: {**_facts(one), "strategy": words[one.hospital]} for one in found}
         emit(facts, as_json, lambda out: _draw_all(out, found, words))
     raise typer.Exit(max((failed, *(one.exit_code for one in found))))
+
+
+def _with_server(adapter: "Adapter", names: "Sequence[str]") -> "list[str]":
+    """Those of them that have a server; of the others it is said that they have none."""
+    found = adapter.settings.with_server(names)
+    for name in (one for one in names if one not in found):
+        errors().print(say("doctor.on_page", hospital=name))
+    return found
 
 
 def _acknowledge(adapter: "Adapter", names: "Sequence[str]") -> None:
@@ -191,7 +199,7 @@ def _remarks(found: "ServerCardReport", strategy: str | None) -> "Iterator[str]"
                 before=_read(change.before),
                 after=_read(change.after),
             )
-            if f"doctor.{change.field}" in catalogue("en")
+            if has_text(f"doctor.{change.field}")
             else f"{change.field}: {change.before} -> {change.after}"
             for change in found.drift
         )
@@ -217,7 +225,7 @@ def _of_examination(found: "ServerCardReport") -> "Iterator[str]":
         yield say(
             "doctor.note",
             hospital=name,
-            probe=say(known) if known in catalogue("en") else probe,
+            probe=say(known) if has_text(known) else probe,
             why=_why(why),
         )
     if examined.removed:
@@ -233,7 +241,7 @@ def _of_examination(found: "ServerCardReport") -> "Iterator[str]":
 def _why(word: str) -> str:
     code, _, where = word.partition(" ")
     known = f"doctor.why_{code}"
-    return say(known, where=where) if known in catalogue("en") else word
+    return say(known, where=where) if has_text(known) else word
 
 
 def _strategy(adapter: "Adapter", found: "ServerCardReport") -> str | None:

@@ -8,7 +8,7 @@ import typer
 
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
 from adapter.cli.terminal.output import emit, rows, table
-from adapter.texts import catalogue, say
+from adapter.texts import has_text, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,10 +72,12 @@ def _draw(out: "Console", done: "ExportSummary", *, dry_run: bool) -> None:
     made = table(*(say(f"export.col_{word}") for word in ("table", "rows")), numbers=(1,))
     out.print(rows(made, [(_table_name(name), count) for name, count in done.rows.items()]))
     out.print(say("export.would" if dry_run else "export.done", people=done.people, path=done.path))
+    if not dry_run:
+        out.print(say("export.no_tiers"))
     if done.too_long:
         out.print(say("export.too_long", count=done.too_long))
 
 
 def _table_name(name: str) -> str:
     known = f"cli.kind_{name}"
-    return say(known) if known in catalogue("en") else say("export.values")
+    return say(known) if has_text(known) else say("export.values")

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.commands import hospital_server
+from adapter.cli.commands import hospital_page, hospital_server
 from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating, settings_of
 from adapter.cli.terminal.output import emit, moment, rows, table
-from adapter.texts import catalogue, say, write_line
+from adapter.texts import has_text, say, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.console import Console
 
-    from adapter.insights.hospital_service import HospitalService
+    from adapter.insights.hospital_service import HospitalService, SubscriptionLine
 
 __all__ = ["register", "served_lines"]
 
@@ -36,6 +36,7 @@ def register(app: typer.Typer) -> None:
     hospital.command("reset", help=say("hospital.help_reset"))(hospital_reset)
     hospital.command("token", help=say("cli.help_hospital_token"))(hospital_token)
     hospital.command("onboard", help=say("hospital.help_onboard"))(hospital_onboard)
+    hospital_page.register(hospital)
     hospital_server.register(hospital)
     app.add_typer(hospital, name="hospital")
 
@@ -165,7 +166,7 @@ def describe_last_error(found: "HospitalService") -> str:
     code = found.last_error or "-"
     word, _, where = code.partition(" ")
     known = f"hospital.trouble_{word.replace('-', '_')}"
-    return f"{say(known, where=where)} ({word})" if known in catalogue("en") else code
+    return f"{say(known, where=where)} ({word})" if has_text(known) else code
 
 
 def _draw(out: "Console", found: "HospitalService") -> None:
@@ -188,11 +189,18 @@ def _facts(found: "HospitalService") -> "Iterator[tuple[str, object]]":
     yield say("hospital.row_windows"), ", ".join(found.windows) or "-"
     yield say("hospital.row_maintenance"), ", ".join(found.maintenance) or "-"
     yield say("hospital.row_card"), _card(found.card_measured_at)
+    for one in found.subscriptions:
+        yield say("hospital.row_subscription"), _subscription(one)
     yield say("server.row_server"), found.server_url or "-"
 
 
 def _of(now_: int, most: int) -> str:
     return say("hospital.of", now=now_, most=most)
+
+
+def _subscription(one: "SubscriptionLine") -> str:
+    words = f"{one.status} {one.origin}, {say('hospital.events', taken=one.taken, waiting=one.waiting)}"
+    return f"{words}. {one.problem}" if one.problem else words
 
 
 def _card(measured_at: datetime | None) -> str:

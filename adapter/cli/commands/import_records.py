@@ -89,45 +89,56 @@ def import_files(
     with open_adapter(context) as adapter, progress(quiet=as_json) as callback:
         report = operation.perform(operating(adapter, callback))
     emit(report.as_json(), as_json, lambda out: _draw(out, report))
-    raise typer.Exit(1 if report.rejected or report.returning or report.held else 0)
+    waits = report.rejected or report.returning or report.held or report.unread_columns
+    raise typer.Exit(1 if waits else 0)
 
 
 _COUNTS = ("created", "changed", "unchanged", "deleted", "rejected")
+_IF_ANY = ("held", "dropped", "marked")
 
 
 def _draw(out: "Console", report: "ImportReport") -> None:
     """Problems and warnings on standard error, the counts on standard output."""
     complaints = errors()
-    for line in (*map(str, report.groups), *map(str, report.conversions), *report.warnings):
+    warned = (line for line in report.warnings if line not in report.unread)
+    for line in (*map(str, report.groups), *map(str, report.conversions), *warned):
         complaints.print(line)
     unsaid = report.ungrouped + report.warning_count - len(report.warnings)
     if unsaid > 0:
         complaints.print(say("cli.import_more", count=unsaid))
-    headers = [say(f"cli.col_{word}") for word in ("kind", *_COUNTS)]
+    shown = (*_COUNTS, *(word for word in _IF_ANY if report.outcomes[word]))
+    headers = [say(f"cli.col_{word}") for word in ("kind", *shown)]
     lines = (
-        (say(f"cli.kind_{kind}"), *(getattr(counts, word) for word in _COUNTS))
+        (say(f"cli.kind_{kind}"), *(getattr(counts, word) for word in shown))
         for kind, counts in report.kinds.items()
     )
-    out.print(rows(table(*headers, numbers=range(1, 1 + len(_COUNTS))), lines))
+    out.print(rows(table(*headers, numbers=range(1, 1 + len(shown))), lines))
     for count, line in _left_out(report):
         if count:
             out.print(line)
     if report.dry_run:
         draw_field_changes(out, report.field_changes)
         out.print(say("cli.import_dry"))
+    for line in report.unread:  # last: whoever reads no more than the end reads it
+        complaints.print(line)
 
 
 def _left_out(report: "ImportReport") -> "Iterator[tuple[int, str]]":
     """What did not come in, or left: how much, and a line."""
+    came_to = [(word, count) for word, count in report.outcomes.items() if count]
+    parts = ", ".join(say(f"cli.import_{word}", count=count) for word, count in came_to)
+    others = sum(report.outcomes.values()) - report.accepted
+    yield others, say("cli.import_read", count=others + report.accepted, parts=parts)
     people = report.refused_people
     yield people, say("cli.import_t0", people=people, count=report.refused_rows)
     yield report.scrubbed, say("import.scrubbed", count=report.scrubbed)
     yield report.returning, say("import.returning", count=report.returning)
-    copied = report.rejected - report.withheld
-    yield int(report.rejects is not None), say("cli.import_rejects", count=copied, path=str(report.rejects))
+    in_file = report.rejected - report.withheld
+    text = "cli.import_rejects" if report.rejects else "cli.import_rejects_dry"
+    yield in_file, say(text, count=in_file, rows=report.copied, path=str(report.rejects))
+    yield report.withheld, say("import.withheld", count=report.withheld)
     waiting = sum(kind.waiting for kind in report.kinds.values())
     yield waiting, say("import.waiting", count=waiting)
     yield report.held, say("held.some", count=report.held)
-    dropped = sum(kind.dropped for kind in report.kinds.values())
+    dropped = report.outcomes["dropped"]
     yield dropped, say("held.dropped_again", count=dropped)
-    yield report.withheld, say("import.withheld", count=report.withheld)

@@ -90,6 +90,10 @@ def _draw(out: "Console", done: "ImportUndo", *, dry_run: bool) -> None:
         out.print(say("imports.released", count=done.released))
     if done.left:
         out.print(say("imports.left", count=done.left))
+        for one in done.left_records:
+            out.print(say("imports.left_one", cadre=one.cadre, kind=say(f"cli.kind_{one.kind}"), key=one.key))
+        if done.left_records and (more := done.left - done.released - len(done.left_records)) > 0:
+            out.print(say("imports.left_more", count=more))
 
 
 def _line(run: "ImportRun") -> tuple[object, ...]:

@@ -1,6 +1,5 @@
 """`adapter inbox`: what a person decides."""
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,7 +7,7 @@ import typer
 from adapter.cli.commands.inbox_item import reasons_in_words
 from adapter.cli.commands.refused_requests import inbox_refused
 from adapter.cli.terminal.command_words import CommandLine
-from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, open_adapter, operating
+from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
 from adapter.cli.terminal.output import emit, moment, rows, table
 from adapter.texts import say
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from adapter.insights.inbox_list import InboxList, ListedItem
-    from adapter.insights.unanswered import UnansweredReferral
 
 __all__ = ["register"]
 
@@ -35,7 +33,6 @@ def register(app: typer.Typer) -> None:
     inbox.command("reopen", help=say("inbox.help_reopen"))(inbox_reopen)
     inbox.command("seen", help=say("inbox.help_seen"))(inbox_seen)
     inbox.command("show", help=say("inbox.help_show"))(inbox_show)
-    inbox.command("unanswered", help=say("unanswered.help"))(inbox_unanswered)
     inbox.command("unlink", help=say("cli.help_inbox_unlink"))(inbox_unlink)
     app.add_typer(inbox, name="inbox")
 
@@ -84,8 +81,15 @@ def inbox_unlink(
     from adapter.operations.inbox import UnlinkItem
 
     with open_adapter(context) as adapter:
-        UnlinkItem(item).perform(operating(adapter))
-    emit({"item": item}, as_json, lambda out: out.print(say("cli.inbox_unlinked", item=item)))
+        done = UnlinkItem(item).perform(operating(adapter))
+    others = [one for one in done if one != item]
+    text = "cli.inbox_unlinked_with" if others else "cli.inbox_unlinked"
+    listed = ", ".join(map(str, others))
+    emit(
+        {"item": item, "others": others},
+        as_json,
+        lambda out: out.print(say(text, item=item, others=listed)),
+    )
 
 
 def inbox_show(
@@ -139,33 +143,6 @@ def inbox_reopen(
     with open_adapter(context) as adapter:
         ReopenItem(item).perform(operating(adapter))
     emit({"item": item}, as_json, lambda out: out.print(say("inbox.was_reopened", item=item)))
-
-
-def inbox_unanswered(
-    context: typer.Context,
-    hospitals: Hospitals = None,
-    days: Annotated[float | None, typer.Option(min=0, max=_CENTURY, help=say("unanswered.help_days"))] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Referrals that hospitals have and that nothing came back for."""
-    with open_adapter(context) as adapter:
-        limit = adapter.settings.alarm.answer_days if days is None else days
-        found = insights(adapter).unanswered(chosen(adapter, hospitals), limit)
-    facts = {"days": limit, "unanswered": [asdict(one) for one in found]}
-    emit(facts, as_json, lambda out: _draw_unanswered(out, found, limit))
-
-
-def _draw_unanswered(out: "Console", found: "Sequence[UnansweredReferral]", days: float) -> None:
-    if not found:
-        out.print(say("unanswered.none", days=f"{days:g}"))
-        return
-    headers = [say(f"unanswered.col_{word}") for word in ("since", "hospital", "referral", "cadre", "said")]
-    lines = (
-        (moment(one.since), one.hospital, one.referral, one.cadre, say(f"unanswered.said_{one.fulfilment}"))
-        for one in found
-    )
-    out.print(rows(table(*headers), lines))
-    out.print(say("unanswered.advice"))
 
 
 def _draw_inbox(out: "Console", found: "InboxList") -> None:

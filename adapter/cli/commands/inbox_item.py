@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from adapter.cli.commands.cadre_show import draw_content
 from adapter.cli.terminal.output import code_words, moment, rows, table
-from adapter.texts import catalogue, say
+from adapter.texts import has_text, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,8 +18,7 @@ __all__ = ["draw_item", "reasons_in_words"]
 
 def reasons_in_words(reasons: Iterable[str]) -> str:
     """Why an item waits or was ignored, as a sentence each."""
-    known = catalogue("en")
-    return "; ".join(say(f"inbox.{one}") if f"inbox.{one}" in known else one for one in reasons)
+    return "; ".join(say(f"inbox.{one}") if has_text(f"inbox.{one}") else one for one in reasons)
 
 
 def draw_item(out: "Console", found: "InboxItemReport") -> None:

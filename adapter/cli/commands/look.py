@@ -20,7 +20,9 @@ __all__ = ["look_at"]
 
 
 def look_at(context: typer.Context, files: list[Path], keep: str | None, as_json: bool) -> NoReturn:
-    """Show it, and keep it where a name is given; 1 where something waits for a person's answer."""
+    """Show it, and keep it where a name is given; 1 where something waits for a person's answer. Keeping
+    answers what was asked; what is missing it does not bring.
+    """
     from adapter.operations.layouts import KeepLayout
 
     with open_adapter(context) as adapter:
@@ -28,7 +30,8 @@ def look_at(context: typer.Context, files: list[Path], keep: str | None, as_json
         path = KeepLayout(tuple(files), keep).perform(operating(adapter)) if keep else None
     facts = {"tables": tables, "saved": None if path is None else str(path)}
     emit(facts, as_json, lambda out: _draw(out, tables, path))
-    raise typer.Exit(1 if path is None and any(one.waits for one in tables) else 0)
+    waiting = any(one.waits if path is None else one.missing or _open(one) for one in tables)
+    raise typer.Exit(1 if waiting else 0)
 
 
 def _draw(out: "Console", tables: "Sequence[TableLook]", path: Path | None) -> None:
@@ -38,14 +41,32 @@ def _draw(out: "Console", tables: "Sequence[TableLook]", path: Path | None) -> N
             headers = [say(f"layout.col_{word}") for word in ("column", "header", "means", "examples")]
             lines = ((look.column, look.header, _meaning(look), _examples(look)) for look in one.columns)
             out.print(rows(table(*headers), lines))
+        if one.form == "wide" and "started_at" in {look.means for look in one.columns}:
+            out.print(say("layout.look_visits"), markup=False)
         if one.left_out:
             out.print(say("layout.look_left_out", rows=", ".join(map(str, one.left_out))), markup=False)
         if one.missing:
             out.print(say("layout.look_missing", missing=", ".join(one.missing)), markup=False)
-        if one.asked and path is None:
-            out.print(say("layout.look_asked", record=one.record_name), markup=False)
+        if one.asked and path is None and not (one.missing and one.is_named):
+            out.print(say(_asked(one), record=one.record_name), markup=False)
     if path is not None:
         out.print(say("layout.saved", path=str(path)), markup=False)
+        if lacking := ", ".join(one.sheet for one in tables if one.missing):
+            out.print(say("layout.kept_incomplete", sheets=lacking), markup=False)
+        if unsure := ", ".join(f'"{header}"' for one in tables for header in _open(one)):
+            out.print(say("layout.kept_open", columns=unsure), markup=False)
+
+
+def _open(look: "TableLook") -> list[str]:
+    from adapter.operations.layouts import is_open
+
+    return [one.header for one in look.columns if is_open(look, one)]
+
+
+def _asked(look: "TableLook") -> str:
+    if look.is_named:
+        return "layout.look_ask_measures"
+    return "layout.look_asked_csv" if look.is_csv else "layout.look_asked"
 
 
 def _title(look: "TableLook") -> str:

@@ -10,7 +10,7 @@ from adapter.cli.commands.hospital_server import say_halted
 from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, open_adapter
 from adapter.cli.terminal.output import emit, errors, rows, table, why
 from adapter.cli.terminal.progress import progress
-from adapter.texts import catalogue, say
+from adapter.texts import has_text, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -144,7 +144,7 @@ def _time(seconds: float | None) -> str:
 def _why(reason: str) -> str:
     """A reason of the plan's, or of the policy's."""
     known = f"plan.why_{reason}"
-    return say(known) if known in catalogue("en") else why(reason)
+    return say(known) if has_text(known) else why(reason)
 
 
 def _draw_people(out: "Console", people: "Sequence[PersonReport]") -> None:

@@ -18,7 +18,7 @@ from adapter.cli.terminal.context import (
 )
 from adapter.cli.terminal.output import emit, errors, rows, table
 from adapter.cli.terminal.progress import progress, still
-from adapter.texts import catalogue, say
+from adapter.texts import has_text, say
 
 if TYPE_CHECKING:
     import threading
@@ -257,8 +257,7 @@ def _draw_repaired(out: "Console", hospital: str, done: "RepairSummary") -> None
 
 
 def _known_reasons(done: "RepairSummary") -> "Sequence[tuple[str, str]]":
-    texts = catalogue("en")
     return [
-        (what, say(f"reconcile.kept_{why}") if f"reconcile.kept_{why}" in texts else why)
+        (what, say(f"reconcile.kept_{why}") if has_text(f"reconcile.kept_{why}") else why)
         for what, why in done.kept.items()
     ]

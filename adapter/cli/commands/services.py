@@ -72,6 +72,7 @@ def serve(
 ) -> None:
     """Take results from hospitals until told to stop."""
     from adapter.web.endpoint import running_endpoint
+    from adapter.web.hospital_page.routes import hospital_page_routes
     from adapter.web.server import RESTART_EXIT_CODE
     from adapter.web.server import run_server as run
 
@@ -79,8 +80,10 @@ def serve(
         at, on = host or adapter.settings.listen_host, port or adapter.settings.listen_port
         _must_be_free(at, on)
         _say_problems(adapter)
-        with running_endpoint(adapter) as app:
+        with running_endpoint(adapter, hospital_page_routes) as app:
             write_line(say("cli.serve_at", url=f"http://{at}:{on}/fhir"))
+            if mllp := adapter.settings.mllp:
+                write_line(say("cli.serve_mllp", host=mllp.host, port=mllp.port))
             is_too_large = run(app, at, on, max_memory_bytes=adapter.settings.max_memory_mb * 1_000_000)
     if is_too_large:
         write_line(say("cli.serve_too_large", limit=adapter.settings.max_memory_mb), to_errors=True)

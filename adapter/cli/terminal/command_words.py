@@ -15,10 +15,11 @@ from typer.core import TyperCommand, TyperGroup
 from adapter.errors import UsageError
 from adapter.texts import printable, say, write_line
 
-__all__ = ["CLICK_REFUSAL", "CommandLine", "Group", "ask", "complaint"]
+__all__ = ["CLICK_REFUSAL", "Command", "CommandLine", "Group", "ask", "complaint"]
 
 _CLICK_USAGE: Any = typer.BadParameter.__base__  # Typer has Click's exceptions in a private place
 CLICK_REFUSAL: Any = _CLICK_USAGE.__base__
+_LARGEST = 2**63 - 1  # that a database holds
 _PLAIN = (
     (re.compile(r"unexpected extra argument(?:s|\(s\))? \((.*)\)", re.DOTALL), "usage.extra"),
     (re.compile(r"^Missing command"), "usage.missing_command"),
@@ -29,6 +30,15 @@ class _InWords:
     """What a command and a group have in common. A context is of Typer's own copy of Click, which has no
     public name.
     """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Raises BadParameter for a whole number that no database can hold: nothing has it."""
+        rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]  # of the class it is mixed into
+        for parameter in self.params:  # type: ignore[attr-defined]  # as above
+            given = ctx.params.get(parameter.name)
+            if isinstance(given, int) and abs(given) > _LARGEST:
+                raise typer.BadParameter(say("usage.too_large"), ctx=ctx, param=parameter)
+        return rest
 
     def get_help_option(self, ctx: Any) -> Any:
         """`--help`, explained."""
@@ -55,7 +65,9 @@ class _InWords:
         super().format_help(ctx, formatter)  # type: ignore[misc]  # as above
 
 
-class _Command(_InWords, TyperCommand):
+class Command(_InWords, TyperCommand):
+    """One command."""
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.options_metavar = say("usage.some_options")
@@ -88,7 +100,7 @@ class CommandLine(typer.Typer):
 
     def command(self, name: str | None = None, **options: Any) -> Any:
         """As Typer's."""
-        return super().command(name, **{"cls": _Command, **options})
+        return super().command(name, **{"cls": Command, **options})
 
 
 def complaint(error: Any) -> tuple[str, ...]:

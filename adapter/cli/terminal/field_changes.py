@@ -21,7 +21,7 @@ def draw_field_changes(out: "Console", changes: "Sequence[FieldChange]") -> None
         kind = say(f"cli.kind_{one.kind}")
         heading = f"imports.{one.field}" if one.field in _WHOLE else "imports.field"
         out.print(say(heading, kind=kind, field=one.label, count=one.count), markup=False)
-        for key, old, new in one.examples:
+        for key, old, new in one.shown:
             example = "imports.example_whole" if one.field in _WHOLE else "imports.example"
             out.print(say(example, key=key, old=old or "-", new=new or "-", name=old or new), markup=False)
         if one.count > len(one.examples):

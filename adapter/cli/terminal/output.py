@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from adapter.texts import catalogue, escaped_json, say, write_line
+from adapter.texts import escaped_json, has_text, say, write_line
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -36,7 +36,7 @@ _WIDTH_OF_A_FILE = 10_000  # where output is no terminal, nothing is folded: som
 def code_words(code: str) -> str:
     """A code of the records (a sex, a kind of visit, a status) in words; one that has none stays as it is."""
     key = f"code.{code}"
-    return say(key) if key in catalogue("en") else code
+    return say(key) if has_text(key) else code
 
 
 def console() -> "Console":
@@ -144,7 +144,7 @@ class Fitting:
 
 def why(reason: str) -> str:
     """A reason in words: of delivery, or of disclosure."""
-    known = next((f"{area}.{reason}" for area in _REASONS if f"{area}.{reason}" in catalogue("en")), None)
+    known = next((f"{area}.{reason}" for area in _REASONS if has_text(f"{area}.{reason}")), None)
     return say(known) if known else reason
 
 

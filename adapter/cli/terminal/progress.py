@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from adapter.texts import catalogue, say, write_line
+from adapter.texts import has_text, say, write_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -56,7 +56,7 @@ def _silent(_stage: str, _hospital: str | None, _done: int, _total: int) -> None
 
 def _title(stage: str, hospital: str | None) -> str:
     known = f"cli.stage_{stage}"
-    words = say(known) if known in catalogue("en") else stage
+    words = say(known) if has_text(known) else stage
     return f"{words} {hospital}" if hospital else words
 
 

@@ -263,11 +263,13 @@ class HospitalClient:
         self.requests += 1
         self.writes += method != "GET"
         headers = {"Content-Type": _FHIR} if body is not None else {"Cache-Control": "no-cache"}
+        arrived = False
         try:
             with (
                 deadline(self._timeout * 2),
                 self._http.stream(method, url, content=body, headers={**headers, **extra}) as response,
             ):
+                arrived = True
                 wire = response.extensions.get("network_stream")
                 if (
                     isinstance(wire, TrackedStream) and not wire.read_since_write
@@ -289,8 +291,8 @@ class HospitalClient:
             return NoResponse(may_have_arrived=False, why="tls" if tls else "unreachable")
         except httpx.TimeoutException:
             return NoResponse(may_have_arrived=True, why="timeout")
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL):
-            return NoResponse(may_have_arrived=False, why="unreachable")
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError):  # a host that is no name
+            return NoResponse(may_have_arrived=arrived, why="dropped" if arrived else "unreachable")
         except httpx.HTTPError:
             return NoResponse(may_have_arrived=True, why="dropped")
 

@@ -1,8 +1,9 @@
 """Makes `search.json` out of HL7's package: `python -m adapter.fhir.definitions.generate_search FOLDER`.
 
-The package is the one that `generate` reads. Kept are HL7's own search parameters (SearchParameter-*.json)
-that look at an element; those of extensions, and those that ask for words anywhere (`_text`, `_content`) or
-for a place (`near`), have no elements to look at. Of each resource type, the summary's elements are kept.
+The package is the one that `generate` reads. Kept are R4's search parameters (Bundle-searchParams.json) that
+look at an element; those of extensions, and those that ask for words anywhere (`_text`, `_content`) or for a
+place (`near`), have no elements to look at. A SearchParameter-*.json may be an example besides, with the code
+of a real one and another meaning. Of each resource type, the summary's elements are kept.
 """
 
 import json
@@ -40,8 +41,8 @@ def generate_search(folder: Path) -> bytes:
 
 
 def _definitions(folder: Path) -> Iterator[Json]:
-    for path in sorted(folder.glob("SearchParameter-*.json")):
-        one = json.loads(path.read_bytes())
+    registry = json.loads((folder / "Bundle-searchParams.json").read_bytes())
+    for one in sorted((entry["resource"] for entry in registry["entry"]), key=lambda found: str(found["id"])):
         said = one.get("expression", "")
         is_own = one.get("url", "").startswith(_HOME) and one.get("base") and one["type"] != "special"
         if is_own and said and ".extension(" not in said:

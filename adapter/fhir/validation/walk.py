@@ -13,7 +13,7 @@ from adapter.fhir.definitions import types
 from adapter.fhir.definitions.types import Element
 from adapter.fhir.operation_outcome import Issue
 from adapter.fhir.validation import primitives
-from adapter.texts import catalogue, say
+from adapter.texts import has_text, say
 
 __all__ = [
     "MAX_ISSUES",
@@ -191,7 +191,7 @@ class ResourceWalk:
     def add_rule(self, key: str, severity: Severity, human: str, path: LinkedPath, text: str) -> None:
         """A rule is broken; HL7's own words stand in where the catalogue has no `text`."""
         if self._has_room(severity):
-            words = say(text) if text in catalogue("en") else human
+            words = say(text) if has_text(text) else human
             self.issues.append(Issue(severity, "invariant", words, fhirpath(path), key))
 
     # Resources inside resources

@@ -172,8 +172,15 @@ class QuarantineStore:
                 return
             last = page[-1].id
             for row in page:
-                said = row.body.decode("utf-8", "replace")
-                yield row.id, row.hospital, f"{row.url}\n{row.conditions}\n{said}"
+                yield row.id, row.hospital, f"{row.url}\n{row.conditions}\n{_text(row.body)}"
+
+
+def _text(body: bytes) -> str:
+    """Its words; what is no UTF-8 may be in an old font, which is read in the letters of Western Europe."""
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        return body.decode("cp1252", "replace")
 
 
 def _diagnosis(refused: RefusedRequest) -> dict[str, Any]:

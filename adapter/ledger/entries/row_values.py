@@ -1,22 +1,27 @@
 """Rows to write for an entry (pure)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from adapter.ledger.schema.states import EntryEvent, EntryState, next_state
 from adapter.ledger.schema.transitions import pack_transition
-from adapter.ledger.schema.values import DeliveryOutcome, DesiredResource, LedgerEntry
+from adapter.ledger.schema.values import UNKNOWN_RECORD, DeliveryOutcome, DesiredResource, LedgerEntry
+from adapter.subscriptions.changes import ReferralChange
+from adapter.subscriptions.topic import REFERRAL_TYPES
 
 __all__ = [
     "REASON_INVALID",
     "SettlementRow",
     "desired_row",
     "has_new_remote_id",
+    "referral_changes",
     "retraction_row",
     "settlement_row",
+    "stale_names",
 ]
 
+_TAKEN_FROM = (EntryState.PENDING, EntryState.SENDING, EntryState.UNKNOWN, EntryState.PARKED)
 REASON_INVALID = "invalid"  # the reason of what breaks FHIR's rules; it is kept until the resource is parked
 
 
@@ -26,6 +31,8 @@ class SettlementRow(NamedTuple):
     """
 
     identity: str
+    type: str
+    kind: str
     rank: int
     state: EntryState
     desired_digest: str | None
@@ -158,6 +165,47 @@ def settlement_row(entry: SettlementRow, outcome: DeliveryOutcome, now: datetime
 def has_new_remote_id(entry: SettlementRow, row: Mapping[str, Any]) -> bool:
     """Whether the hospital holds under another id what it held before: it was deleted there meanwhile."""
     return bool(entry.delivered_at and row["remote_id"] and row["remote_id"] != entry.remote_id)
+
+
+def stale_names(
+    lines: Mapping[str, SettlementRow], rows: Iterable[Mapping[str, Any]], proved: Collection[str]
+) -> list[tuple[str, str]]:
+    """Type and id of the referrals that no line names any more once these rows are written. What is
+    `proved` gone (identities) is not among them: its receipt names it.
+    """
+    found = []
+    for row in rows:
+        line = lines[row["b_identity"]]
+        if line.type not in REFERRAL_TYPES or line.remote_id in (None, row["remote_id"]):
+            continue
+        if line.identity not in proved:
+            found.append((line.type, str(line.remote_id)))
+    return found
+
+
+def referral_changes(
+    lines: Mapping[str, SettlementRow], outcomes: Sequence[DeliveryOutcome]
+) -> list[ReferralChange]:
+    """What of these outcomes a hospital that subscribed to its referrals is told: what it took, and what it
+    let go of, of records that are known. What it had already is no change.
+    """
+    found = []
+    for one in outcomes:
+        line = lines.get(one.identity)
+        if line is None or line.type not in REFERRAL_TYPES or line.kind == UNKNOWN_RECORD[0]:
+            continue
+        remote_id = one.remote_id or line.remote_id
+        if remote_id is not None and (interaction := _interaction(line, one)) is not None:
+            found.append(ReferralChange(line.type, remote_id, interaction))
+    return found
+
+
+def _interaction(line: SettlementRow, one: DeliveryOutcome) -> str | None:
+    if one.event is EntryEvent.GONE and line.delivered_at is not None:
+        return "update" if one.proof == "entered-in-error" else "delete"
+    if one.event is EntryEvent.CONFIRM and line.state in _TAKEN_FROM:
+        return "create" if line.delivered_at is None or line.remote_id is None else "update"
+    return None
 
 
 def _is_superseded(entry: SettlementRow, delivered: str | None, state: EntryState) -> bool:

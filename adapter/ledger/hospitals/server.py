@@ -17,6 +17,8 @@ from adapter.database import read_transaction, write_transaction
 from adapter.ledger.hospitals.store import HospitalStore
 from adapter.ledger.schema import tables
 from adapter.ledger.schema.states import EntryState
+from adapter.subscriptions.changes import forget_hospital, forget_resources
+from adapter.subscriptions.topic import REFERRAL_TYPES
 
 __all__ = ["DeliveredResource", "HaltReason", "ServerStore"]
 
@@ -128,6 +130,9 @@ class ServerStore:
             self._lock(connection, hospital)
             waiting = _E.c.state.in_((EntryState.PENDING, EntryState.PARKED))
             mine = (_E.c.hospital == hospital) & waiting & _E.c.remote_id.is_not(None)
+            of_referrals = mine & _E.c.type.in_(sorted(REFERRAL_TYPES))
+            stale = connection.execute(select(_E.c.type, _E.c.remote_id).where(of_referrals)).all()
+            forget_resources(connection, hospital, [(row.type, row.remote_id) for row in stale])
             connection.execute(update(_E).where(mine).values(remote_id=None, etag=None))
             self._put(connection, hospital, address, words)
             self._drop_card(connection, hospital, address)
@@ -152,6 +157,7 @@ class ServerStore:
             unchanged()
             connection.execute(delete(_S).where(_S.c.hospital == hospital))
             connection.execute(delete(_E).where(_E.c.hospital == hospital))
+            forget_hospital(connection, hospital)
             for known in (tables.person_disclosure, tables.policy_in_force):
                 connection.execute(delete(known).where(known.c.hospital == hospital))
             self._put(connection, hospital, address, None)

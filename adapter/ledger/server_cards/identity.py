@@ -5,18 +5,22 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["is_another_server", "self_description", "server_address"]
+__all__ = ["ON_PAGE", "is_another_server", "self_description", "server_address"]
 
+ON_PAGE = "page"
+"""Stands in an address's place where a hospital has no server but its page."""
 _PORTS = {"http": 80, "https": 443}
 _VERSION = re.compile(r"\bv?\d[\w.+-]*")  # an upgrade makes no other server
 _MAX_CHARS = 150
 _BETWEEN = " | "
 
 
-def server_address(base_url: str) -> str:
+def server_address(base_url: str | None) -> str:
     """A FHIR base in the one form that is kept and compared: letter case of scheme and host, a usual port
     and closing slashes make no difference. Credentials in it are left out, since it is stored and shown.
     """
+    if base_url is None:
+        return ON_PAGE
     parts = urlsplit(base_url.strip())
     scheme, host = parts.scheme.lower(), (parts.hostname or "").lower()
     host = f"[{host}]" if ":" in host else host

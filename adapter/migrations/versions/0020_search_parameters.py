@@ -1,6 +1,7 @@
 """What is stored is found by all of R4's search parameters: it is indexed anew."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -42,37 +43,45 @@ def upgrade() -> None:
 
 
 def _index_again(connection: sa.Connection) -> None:
-    """A page of resources at a time, in the order of their keys."""
+    """A page of resources at a time, in the order of their keys: a handful of statements for each page. All
+    of it is one transaction, so who is killed meanwhile begins anew and has lost no more than minutes.
+    """
     stored = sa.table("repository_resource", *map(sa.column, (*_KEY, "deleted", "body")))
     place = tuple(stored.c[name] for name in _KEY)
+    query = sa.select(*place, stored.c.deleted, stored.c.body).order_by(*place).limit(_PAGE)
     last = ("", "", "")
-    while True:
-        query = sa.select(*place, stored.c.deleted, stored.c.body).where(sa.tuple_(*place) > last)
-        page = connection.execute(query.order_by(*place).limit(_PAGE)).all()
-        if not page:
-            return
+    while page := connection.execute(query.where(sa.tuple_(*place) > last)).all():
         last = (page[-1].owner, page[-1].type, page[-1].id)
-        for row in page:
-            if row.body and not row.deleted:
-                _index_one(connection, (row.owner, row.type, row.id), row.body)
+        bodies = {(row.owner, row.type, row.id): row.body for row in page if row.body and not row.deleted}
+        if bodies:
+            _index_page(connection, bodies)
 
 
-def _index_one(connection: sa.Connection, key: tuple[str, str, str], body: bytes) -> None:
+def _index_page(connection: sa.Connection, bodies: Mapping[tuple[str, str, str], bytes]) -> None:
     index = sa.table("repository_index", *map(sa.column, (*_KEY, "name", "system", "value")))
     spans = sa.table("repository_range", *map(sa.column, (*_KEY, "number", *RangeRow._fields)))
-    mine = sa.and_(*(index.c[name] == value for name, value in zip(_KEY, key, strict=True)))
-    mine = sa.and_(mine, index.c.name != _CONTENT)
-    before = set(connection.execute(sa.select(index.c.value).where(mine)).scalars())
-    connection.execute(sa.delete(index).where(mine))
-    whose = dict(zip(_KEY, key, strict=True))
-    rows = index_rows(loads(body), None)
-    found = {_as_before(row, before) for row in rows if isinstance(row, IndexRow)}
-    if found:
-        connection.execute(sa.insert(index), [{**whose, **row._asdict()} for row in found])
-    ranges = [row for row in rows if isinstance(row, RangeRow)]
-    if ranges:
-        listed = [{**whose, **row._asdict(), "number": number} for number, row in enumerate(ranges)]
-        connection.execute(sa.insert(spans), listed)
+    place = tuple(index.c[name] for name in _KEY)
+    mine = sa.and_(*(index.c[name] == sa.bindparam(f"of_{name}") for name in _KEY), index.c.name != _CONTENT)
+    keys = [{f"of_{name}": part for name, part in zip(_KEY, key, strict=True)} for key in bodies]
+    before: dict[tuple[str, str, str], set[str]] = {}
+    there = sa.select(*place, index.c.value).where(
+        sa.tuple_(*place).in_(list(bodies)), index.c.name != _CONTENT
+    )
+    for row in connection.execute(there):
+        before.setdefault((row.owner, row.type, row.id), set()).add(row.value)
+    connection.execute(sa.delete(index).where(mine), keys)
+    plain: list[dict[str, Any]] = []
+    ranges: list[dict[str, Any]] = []
+    for key, body in bodies.items():
+        whose = dict(zip(_KEY, key, strict=True))
+        rows = index_rows(loads(body), None)
+        found = {_as_before(row, before.get(key, ())) for row in rows if isinstance(row, IndexRow)}
+        plain += ({**whose, **row._asdict()} for row in found)
+        listed = [row for row in rows if isinstance(row, RangeRow)]
+        ranges += ({**whose, **row._asdict(), "number": number} for number, row in enumerate(listed))
+    for table, new in ((index, plain), (spans, ranges)):
+        if new:
+            connection.execute(sa.insert(table), new)
 
 
 def _as_before(row: IndexRow, before: Iterable[str]) -> IndexRow:

@@ -15,9 +15,9 @@ from adapter.pipeline.desired_state.desired import (
     desired_state,
 )
 from adapter.pipeline.desired_state.merged_patients import merged_patient_links
-from adapter.pipeline.desired_state.related_records import RecordKey
+from adapter.pipeline.desired_state.related_records import RecordKey, is_withdrawn
 from adapter.pipeline.destination import Destination
-from adapter.records.model import Record
+from adapter.records.model import Record, Referral
 from adapter.records.store import StoredRecord
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "desired_state_of",
     "paginate",
     "selected_people",
+    "without_unsent_withdrawn",
 ]
 
 CENTRE_KEY = ""  # whose shipment the centre's own resources are: no person has this key
@@ -200,7 +201,28 @@ def desired_state_of(
     known = {**_checked(person.entries), **(valid or {})}
     if person.cadre == CENTRE_KEY:
         return centre_desired_state(destination, destination.centre, known)
-    return desired_state(destination, person.records, known, person.origins)
+    records = without_unsent_withdrawn(person.records, destination.hospital.name, person.entries)
+    return desired_state(destination, records, known, person.origins)
+
+
+def without_unsent_withdrawn(
+    records: Sequence[Record], hospital: str, entries: Sequence[LedgerEntry]
+) -> list[Record]:
+    """Without the referrals that were withdrawn before the hospital had anything of them: it would learn of
+    the person by being told.
+    """
+    there = {entry.key for entry in entries if entry.kind == Referral.kind and _may_be_there(entry)}
+    return [
+        one
+        for one in records
+        if not (isinstance(one, Referral) and one.hospital == hospital and is_withdrawn(one))
+        or one.key in there
+    ]
+
+
+def _may_be_there(entry: LedgerEntry) -> bool:
+    is_held = entry.remote_id is not None or entry.delivered_digest is not None
+    return is_held or entry.state in (EntryState.SENDING, EntryState.UNKNOWN)
 
 
 def _checked(entries: Sequence[LedgerEntry]) -> dict[str, str]:

@@ -29,11 +29,12 @@ from adapter.pipeline.destination import Destination
 from adapter.records.model import (
     Cadre,
     Centre,
-    Fulfilment,
     Record,
     Referral,
     Visit,
 )
+from adapter.referrals.lifecycle import BUSINESS_STATUS_SYSTEM, ReferralState, business_status
+from adapter.referrals.sayings import task_status
 
 if TYPE_CHECKING:
     from adapter.mapping.engine import ResourceMapping
@@ -43,15 +44,6 @@ __all__ = ["DesiredState", "RecordOrigin", "centre_desired_state", "desired_stat
 _ORIGIN = "origin"
 _PERSON = "Patient"
 _CONTEXT = frozenset(("subject", "patient", "for", "encounter"))
-# What a hospital said of a referral -> the status with which a later change of it goes out.
-_REACHED: Mapping[str, Mapping[Fulfilment, str]] = {
-    "ServiceRequest": {Fulfilment.COMPLETED: "completed"},
-    "Task": {
-        Fulfilment.IN_PROGRESS: "in-progress",
-        Fulfilment.COMPLETED: "completed",
-        Fulfilment.FAILED: "failed",
-    },
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,9 +329,10 @@ def _checked(
             there.discard(one.target)
             continue
         ordered = codec.digest(body)
-        if (status := _reached(one)) is not None:
-            body = without_dangling_references(codec.dumps({**one.resource, "status": status}), there)
+        if reached := _reached(one):
+            body = without_dangling_references(codec.dumps({**one.resource, **reached}), there)
         digest = codec.digest(body)
+        is_told = isinstance(record, Referral) and record.cancel_asked_at is not None
         is_valid = valid.get(identity) == digest or (
             body is made and _problem(one.resource, one.parts) is None
         )
@@ -353,21 +346,36 @@ def _checked(
                 digest=digest,
                 body=body,
                 problem=None if is_valid else _problem(codec.loads(body)),
-                equivalent_digest=ordered if ordered != digest else None,
+                equivalent_digest=ordered if ordered != digest and not is_told else None,
             )
         )
     return tuple(desired)
 
 
-def _reached(one: _Kept) -> str | None:
-    """The status of a referral or its Task by what its hospital said, None when that changes nothing. The
+def _reached(one: _Kept) -> Resource:
+    """What a referral or its Task says of how far it got, nothing where its hospital has said nothing. The
     hospital said so itself and is not told again; but a change of something else must not open it anew
-    (docs/decisions/0006).
+    (docs/decisions/0006). That we asked to cancel it is told.
     """
     record = one.record
-    if not isinstance(record, Referral) or record.status not in ("active", "on-hold"):
-        return None
-    return _REACHED.get(one.map.type, {}).get(record.fulfilment)
+    if not isinstance(record, Referral) or record.status not in ("active", "on-hold") or one.map.name:
+        return {}
+    state = record.state
+    if one.map.type == "ServiceRequest":
+        return {"status": status} if (status := _order_status(record)) is not None else {}
+    if one.map.type != "Task" or state in (ReferralState.DRAFT, ReferralState.RECEIVED):
+        return {}
+    reached: Resource = {"status": task_status(state)}
+    if "businessStatus" in one.resource:
+        coding = {"system": BUSINESS_STATUS_SYSTEM, "code": business_status(state)}
+        reached["businessStatus"] = {"coding": [coding]}
+    return reached
+
+
+def _order_status(referral: Referral) -> str | None:
+    if referral.state is ReferralState.COMPLETED:
+        return "completed"
+    return "revoked" if referral.cancel_asked_at is not None else None
 
 
 def _problem(resource: Resource, parts: codec.SerialisedElements | None = None) -> str | None:

@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from adapter.records.model import Cadre, Diagnosis, Fulfilment, Measurement, Record, Referral, Visit
+from adapter.referrals.lifecycle import ReferralState
 
-__all__ = ["ORDER_TYPES", "RecordKey", "RelatedRecords", "needed_records", "orders_to"]
+__all__ = ["ORDER_TYPES", "RecordKey", "RelatedRecords", "is_withdrawn", "needed_records", "orders_to"]
 
 RecordKey = tuple[str, str]  # (kind, key) of a record
 _VOID = ("revoked", "entered-in-error")
@@ -36,7 +37,7 @@ def needed_records(
         found.add((Cadre.kind, order.cadre))
         if isinstance(order, Referral):
             found.add((order.kind, order.key))
-            if _is_void(order):
+            if is_withdrawn(order):
                 continue  # the hospital is told that much, and needs nothing for it any more
             visits.add(order.visit or "")
             if order.supporting:
@@ -56,9 +57,11 @@ def needed_records(
     return frozenset(found)
 
 
-def _is_void(referral: Referral) -> bool:
-    """Withdrawn before the hospital did anything for it."""
-    return referral.status in _VOID and referral.fulfilment is Fulfilment.NONE
+def is_withdrawn(referral: Referral) -> bool:
+    """Withdrawn before the hospital did anything for it: in the records, or by asking to cancel it."""
+    if referral.status in _VOID:
+        return referral.fulfilment is Fulfilment.NONE
+    return referral.cancel_asked_at is not None and referral.state is ReferralState.CANCELLED
 
 
 class RelatedRecords:

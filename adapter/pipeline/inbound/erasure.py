@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from adapter import withheld
 from adapter.fhir import codec
+from adapter.hl7v2.spoken_names import spoken_names
 from adapter.inbox import erasure as inbox
 from adapter.inbox.erasure import SentResource
 from adapter.inbox.quarantine.refused_request import received_resource
@@ -21,6 +22,8 @@ from adapter.ledger import erasure as ledger
 from adapter.records.erasure import ErasedPerson, is_namesake
 from adapter.records.hidden_words import NAME, HiddenWords
 from adapter.repository import erasure as repository
+from adapter.subscriptions.store import SubscriptionStore
+from adapter.subscriptions.subscription import bare_subscription
 
 __all__ = ["erase_everywhere"]
 
@@ -61,6 +64,7 @@ def erase_everywhere(
                 withheld.forget_withheld(connection, audit_subject(person.key))
     sent.follow(connection)
     QuarantineStore.remove(connection, sorted(sent.refused))
+    _erase_in_subscriptions(connection, sent.words)
     inbox.erase_resources(connection, sent.found)
     for one in sent.found:
         repository.erase_resource(connection, one.hospital, one.type, one.id)
@@ -77,6 +81,19 @@ def _erase_known(connection: Connection, person: ErasedPerson, sent: "_Sent", no
     sent.remote |= {SentResource(one.hospital, one.type, one.remote_id) for one in lines if one.remote_id}
     sent.found |= inbox.erase_cadre(connection, person.key, person.referrals)
     inbox.forget_candidate(connection, person.key)
+
+
+def _erase_in_subscriptions(connection: Connection, words: HiddenWords) -> None:
+    """What a Subscription says goes, and where that is what it does, the Subscription too."""
+    for id, body, headers in SubscriptionStore.all_bodies(connection):
+        text = body.decode("utf-8", "replace")
+        if not words.look(f"{text}\n{headers}"):
+            continue
+        bare = codec.dumps(bare_subscription(codec.loads(body)))
+        if words.look(f"{bare.decode('utf-8', 'replace')}\n{headers}"):
+            SubscriptionStore.remove(connection, id)
+        else:
+            SubscriptionStore.put_body(connection, id, bare)
 
 
 @dataclass
@@ -145,7 +162,7 @@ class _Sent:
         """Whether a refused request tells of them, all that it holds taken together: one that is of several
         people goes whole, since it was never taken.
         """
-        told = self.words.look(text) | self.words.look(_inside(text))
+        told = self.words.look(text) | self.words.look(_inside(text)) | self.words.look(spoken_names(text))
         born = set(_BIRTH_DATE.findall(text))
         of_others = born and self.words.birth_dates and born.isdisjoint(self.words.birth_dates)
         if told & ~NAME or (told and not of_others):

@@ -30,7 +30,8 @@ class HospitalDirectory:
         known = adapter.settings.hospitals.get(hospital)
         systems = known.systems if known else {}
         self.number_systems = frozenset(uri for name, uri in systems.items() if name in _NUMBER_SYSTEMS)
-        self.bases = frozenset({known.base_url, *known.base_urls} if known else ())
+        bases = (known.base_url, *known.base_urls) if known else ()
+        self.bases = frozenset(one for one in bases if one)
         public = adapter.settings.public_url
         self.own_bases = frozenset({public} if public else ())
 

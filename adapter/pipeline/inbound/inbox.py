@@ -7,12 +7,11 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
-from adapter.fulfilment_effects import FulfilmentEffect
 from adapter.inbox import discarding
 from adapter.inbox import linking as inbox_linking
 from adapter.inbox import processing as inbox
 from adapter.inbox.evidence import read_evidence
-from adapter.inbox.local_writes import ResultPlan, StoredResult
+from adapter.inbox.local_writes import AnswerPlan, ResultPlan, StoredResult
 from adapter.inbox.ports import ReferenceDirectory
 from adapter.inbox.queue import InboxQueue
 from adapter.inbox.store import InboxItem, InboxStore
@@ -22,7 +21,7 @@ from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.changed_records import note_changed_records
 from adapter.pipeline.inbound.hospital_directory import HospitalDirectory
 from adapter.pipeline.inbound.result_parts import known_measures
-from adapter.records.model import Fulfilment, Referral, Result
+from adapter.records.model import Referral, Result
 from adapter.records.referral_answers import OrderStatement
 
 __all__ = [
@@ -32,6 +31,7 @@ __all__ = [
     "link",
     "mark_seen",
     "match_before_plan",
+    "order_statements",
     "process_inbox",
     "reassign_items",
     "reopen",
@@ -47,9 +47,11 @@ def process_inbox(
     *,
     seconds: float | None = None,
     stop: Callable[[], bool] = lambda: False,
+    after: str = "",
 ) -> Counter[str]:
     """Match and apply what is due: what is new, and what waits for something that came since; for at most so
-    many seconds (None: until nothing is) or until told to stop. Counts by outcome.
+    many seconds (None: until nothing is) or until told to stop; first of the hospital `after` this one.
+    Counts by outcome.
     """
     note_changed_records(adapter)
     return inbox.process_due(
@@ -60,6 +62,7 @@ def process_inbox(
         clock,
         seconds=seconds,
         stop=stop,
+        after=after,
     )
 
 
@@ -100,11 +103,11 @@ def link(
 
 def unlink(
     adapter: Adapter, item: int, *, by: str, now: datetime, unchanged: Callable[[], None] = lambda: None
-) -> None:
-    """Undo a match: the result leaves the record and waits again. `unchanged` as for `link`. Raises
-    UsageError.
+) -> tuple[int, ...]:
+    """Undo a match: the result leaves the record and waits again, as `linking.unlink_item`. `unchanged` as
+    for `link`. Raises UsageError.
     """
-    inbox_linking.unlink_item(
+    return inbox_linking.unlink_item(
         adapter.inbox,
         item,
         directory_of=_directories(adapter),
@@ -242,10 +245,10 @@ class _Records:
         )
         return self._records.save_result(result, connection=connection, statements=self._statements)
 
-    def fulfil(
-        self, referral: str, effect: FulfilmentEffect, by: str | None, at: datetime, *, connection: Connection
-    ) -> bool:
-        return self._records.fulfil(referral, Fulfilment(effect), by, at, connection=connection)
+    def advance(self, plan: AnswerPlan, *, connection: Connection) -> bool:
+        return self._records.advance(
+            plan.referral, plan.saying, plan.by, plan.at, details=plan.details, connection=connection
+        )
 
     def take_back(self, result_key: str, *, connection: Connection) -> bool:
         return self._records.take_back(result_key, connection=connection, statements=self._statements)
@@ -254,4 +257,11 @@ class _Records:
         self._records.answer_again(cadre, referral, connection=connection, statements=self._statements)
 
     def _statements(self, connection: Connection, cadres: Collection[str]) -> list[OrderStatement]:
-        return [OrderStatement(*one) for one in self._adapter.inbox.order_statements(connection, cadres)]
+        return order_statements(self._adapter, connection, cadres)
+
+
+def order_statements(
+    adapter: Adapter, connection: Connection, cadres: Collection[str]
+) -> list[OrderStatement]:
+    """What Tasks and copies of orders say of these people's referrals, in the order of their arrival."""
+    return [OrderStatement(*one) for one in adapter.inbox.order_statements(connection, cadres)]

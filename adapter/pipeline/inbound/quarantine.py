@@ -6,12 +6,14 @@ from datetime import datetime
 
 from adapter import audit
 from adapter.database import write_transaction
-from adapter.errors import FhirError
+from adapter.errors import FhirError, MessageRefused
 from adapter.fhir import codec
 from adapter.fhir.operation_outcome import Issue
+from adapter.inbox.quarantine.masking import without_header_lines
 from adapter.inbox.quarantine.refused_request import RefusedRequest, is_for_content, received_resource
 from adapter.inbox.quarantine.store import QuarantinedRequest, QuarantineLimits, QuarantineStore
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.inbound.hl7v2_messages import take_message
 from adapter.pipeline.inbound.inbox import process_inbox
 from adapter.pipeline.inbound.reception import repository_of
 from adapter.pipeline.inbound.refusal import names_erased
@@ -20,7 +22,17 @@ from adapter.repository.interaction_errors import interaction_error, issues_of_e
 from adapter.repository.repository import Repository
 from adapter.telemetry import REFUSED_REQUESTS, get_logger
 
-__all__ = ["discard_refused", "keep_refused", "retry_refused"]
+__all__ = [
+    "HL7V2_URL",
+    "discard_refused",
+    "keep_refused",
+    "message_issue",
+    "message_status",
+    "retry_refused",
+]
+
+HL7V2_URL = "hl7v2"
+"""Where an HL7 v2 message is kept as sent to, whatever brought it."""
 
 _log = get_logger("inbox")
 _BUNDLES = ("", "Bundle", "$process-message")  # where a Bundle is sent to
@@ -36,6 +48,7 @@ def keep_refused(adapter: Adapter, refused: RefusedRequest, now: datetime) -> No
     REFUSED_REQUESTS.labels(hospital=refused.hospital, status=str(refused.status)).inc()
     settings = adapter.settings
     limits = QuarantineLimits(settings.refused_max_bytes, settings.refused_hospital_max_bytes)
+    refused = replace(refused, body=without_header_lines(refused.body))
     said = "\n".join((refused.url, *refused.conditions.values()))
     with write_transaction(adapter.engine) as connection:
         kept = not names_erased(adapter, connection, refused.hospital, said, refused.body)
@@ -72,7 +85,13 @@ def retry_refused(
     OperationOutcome, which is given back; None where all was taken.
     """
     try:
-        left = _take(repository_of(adapter), one, adapter.settings.public_url)
+        left = None
+        if one.url == HL7V2_URL:
+            take_message(adapter, one.hospital, one.body, now)
+        else:
+            left = _take(repository_of(adapter), one, adapter.settings.public_url)
+    except MessageRefused as refused:
+        left = _left(one, one.body, message_status(refused), (message_issue(refused),))
     except FhirError as error:
         left = _left(one, one.body, error.status, issues_of_error(error))
     settings = adapter.settings
@@ -95,6 +114,19 @@ def retry_refused(
         )
     process_inbox(adapter, lambda: now)
     return left.outcome if left else None
+
+
+def message_issue(error: MessageRefused) -> Issue:
+    """Why a message was refused. Which of several segments it is in does not tell kinds apart."""
+    segment, _, rest = error.where.partition("^")
+    field = rest.partition("^")[2]
+    place = "-".join(filter(None, (segment, field)))
+    return Issue("error", "value" if error.ack == "AE" else "not-supported", str(error), place or None)
+
+
+def message_status(error: MessageRefused) -> int:
+    """The HTTP status that says the same."""
+    return 422 if error.ack == "AE" else 400
 
 
 def _left(one: QuarantinedRequest, body: bytes, status: int, issues: Sequence[Issue]) -> RefusedRequest:

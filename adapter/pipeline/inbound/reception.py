@@ -2,7 +2,7 @@
 the transaction that stores it. The endpoint and whoever tries a refused request again go this one way.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,12 +11,12 @@ from sqlalchemy import Connection, Engine
 from adapter.fhir.codec import Resource
 from adapter.fhir.operation_outcome import Issue
 from adapter.fhir.validation.checker import check_resource
-from adapter.inbox.receive import receive_version
+from adapter.inbox.receive import AcceptedVersion, receive_versions
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.refusal import refuse_erased
 from adapter.repository.repository import Repository
 from adapter.repository.request_limits import RequestLimits
-from adapter.repository.transaction_writer import OnChange
+from adapter.repository.transaction_writer import OnChanges
 from adapter.repository.write_plan import VersionChange
 from adapter.settings import HospitalSettings
 from adapter.texts import say
@@ -51,7 +51,7 @@ def check_received(resource: Resource) -> list[Issue]:
 def receiving_repository(
     engine: Engine,
     *,
-    on_change: OnChange,
+    on_changes: OnChanges,
     accepts: frozenset[str] = ACCEPTED_TYPES,
     validate: Callable[[Resource], list[Issue]] | None = None,
     public_url: str | None = None,
@@ -59,12 +59,13 @@ def receiving_repository(
     limits: RequestLimits | None = None,
     salvages: Callable[[str], bool] = lambda _: False,
     homes: Callable[[str], Collection[str]] = lambda _: (),
+    needs_targets: Callable[[str], bool] = lambda _: False,
 ) -> Repository:
-    """The repository behind the endpoint; `on_change` is told each version as it is stored."""
+    """The repository behind the endpoint; `on_changes` is told the versions as they are stored."""
     return Repository(
         engine,
         recognise_repeats=True,
-        on_change=on_change,
+        on_changes=on_changes,
         accepts=accepts,
         deletes=False,
         validate=validate,
@@ -74,44 +75,52 @@ def receiving_repository(
         keeps=KEPT_TYPES,
         salvages=salvages,
         homes=homes,
+        needs_targets=needs_targets,
     )
 
 
-def repository_of(adapter: Adapter) -> Repository:
-    """The same on the adapter's own stores: what is stored is in the inbox with it."""
+def repository_of(adapter: Adapter, in_transaction: Callable[[Connection], None] | None = None) -> Repository:
+    """The same on the adapter's own stores: what is stored is in the inbox with it. `in_transaction` writes
+    in the transaction that stores something; of what comes so all is taken or nothing.
+    """
     settings = adapter.settings
 
-    def on_change(connection: Connection, change: VersionChange) -> str | None:
-        if change.action == "delete" or change.repeated:
-            return None
-        refuse_erased(adapter, connection, change)
-        if change.type in KEPT_TYPES:
-            return None  # its DocumentReference is in the inbox, and all that it holds
-        received = receive_version(
+    def on_changes(connection: Connection, changes: Sequence[VersionChange]) -> list[str | None]:
+        if in_transaction is not None:
+            in_transaction(connection)
+        stored = [one for one in changes if one.action != "delete" and not one.repeated]
+        refuse_erased(adapter, connection, stored)
+        # of a document its DocumentReference is in the inbox, and all that it holds
+        listed = [one for one in stored if one.type not in KEPT_TYPES]
+        if not listed:
+            return []
+        request = listed[0].request
+        received = receive_versions(
             connection,
-            hospital=change.owner,
-            type=change.type,
-            id=change.id,
-            version=change.version,
-            resource=change.resource,
-            body=change.body,
+            listed[0].owner,
+            [AcceptedVersion(one.type, one.id, one.version, one.resource, one.body) for one in listed],
             now=datetime.now(UTC),
-            delivery=change.request.id if change.request else None,
-            envelope=change.request.envelope if change.request else None,
+            delivery=request.id if request else None,
+            envelope=request.envelope if request else None,
         )
-        return say("fhir.older", why=say(f"inbox.{received.older}")) if received.older else None
+        why = {(one.type, one.id): got.older for one, got in zip(listed, received, strict=True) if got.older}
+        return [
+            say("fhir.older", why=say(f"inbox.{reason}")) if (reason := why.get((one.type, one.id))) else None
+            for one in changes
+        ]
 
     return receiving_repository(
         adapter.engine,
-        on_change=on_change,
+        on_changes=on_changes,
         validate=check_received,
         public_url=settings.public_url,
         own_system=settings.centre.identifier_system,
         limits=RequestLimits(max_bytes=settings.max_body_bytes, max_depth=settings.max_body_depth),
-        salvages=lambda hospital: settings.hospital(hospital).salvage,
+        salvages=lambda hospital: in_transaction is None and settings.hospital(hospital).salvage,
         homes=lambda hospital: _homes(settings.hospital(hospital)),
+        needs_targets=lambda hospital: settings.hospital(hospital).referential_integrity,
     )
 
 
 def _homes(hospital: HospitalSettings) -> frozenset[str]:
-    return frozenset(one.rstrip("/") for one in (hospital.base_url, *hospital.base_urls))
+    return frozenset(one.rstrip("/") for one in (hospital.base_url, *hospital.base_urls) if one)

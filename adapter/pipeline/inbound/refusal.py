@@ -3,7 +3,7 @@ kept as a refused request either.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -24,11 +24,14 @@ _WORD = re.compile(r"\b[A-Za-z0-9]{8,20}\b")
 _SHORTEST = 8  # characters of a national or insurance number
 
 
-def refuse_erased(adapter: Adapter, connection: Connection, change: VersionChange) -> None:
+def refuse_erased(adapter: Adapter, connection: Connection, changes: Sequence[VersionChange]) -> None:
     """Raises FhirError, so that the transaction ends with nothing stored, for what names such a person by a
-    number, or by what this hospital was sent or gave a name to.
+    number, or by what this hospital was sent or gave a name to. All are of one owner.
     """
-    if _names(adapter, connection, change.owner, _identifier_values(change.resource), change.body):
+    if not changes:
+        return
+    values = (value for one in changes for value in _identifier_values(one.resource))
+    if _names(adapter, connection, changes[0].owner, values, [one.body for one in changes]):
         raise FhirError(422, "business-rule", "fhir.not_kept")
 
 
@@ -39,15 +42,15 @@ def names_erased(adapter: Adapter, connection: Connection, hospital: str, url: s
     with suppress(ValueError, RecursionError):
         resource = received_resource(body)
         values = (*_identifier_values(resource), *_WORD.findall(url))
-        return _names(adapter, connection, hospital, values, body + b"\n" + url.encode("utf-8", "replace"))
+        return _names(adapter, connection, hospital, values, [body, url.encode("utf-8", "replace")])
     text = f"{body.decode('utf-8', 'replace')}\n{url}"
-    return _names(adapter, connection, hospital, _WORD.findall(text), text.encode())
+    return _names(adapter, connection, hospital, _WORD.findall(text), [text.encode()])
 
 
 def _names(
-    adapter: Adapter, connection: Connection, hospital: str, values: Iterable[str], body: bytes
+    adapter: Adapter, connection: Connection, hospital: str, values: Iterable[str], bodies: Iterable[bytes]
 ) -> bool:
-    sent = {one.decode() for one in _NAMED.findall(body)}
+    sent = {one.decode() for body in bodies for one in _NAMED.findall(body)}
     try:
         identities = adapter.identities
     except SettingsError:

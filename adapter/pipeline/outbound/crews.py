@@ -106,7 +106,8 @@ class DeliveryCrews:
     def _deliver(self, name: str) -> None:
         hospital = self._context.adapter.settings.hospital(name)
         try:
-            done = deliver_due(self._context, hospital, self._client(hospital), threads=self._threads)
+            client = None if hospital.base_url is None else self._client(hospital)
+            done = deliver_due(self._context, hospital, client, threads=self._threads)
         except Exception as error:  # noqa: BLE001 - one hospital's trouble must not end the worker
             is_away = isinstance(error, SQLAlchemyError)
             self._rest[name] = monotonic() + (_AWAY if is_away else _REST)

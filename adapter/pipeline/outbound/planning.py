@@ -47,6 +47,7 @@ __all__ = [
     "write_bundles",
 ]
 
+_ANSWERS_KEPT = timedelta(days=30)  # that an HL7 v2 message may come again after, of a queue that stood still
 _TRIES = 10
 _PAUSE = 0.5  # seconds
 _FEW = 50  # resources whose identity is made again to know the key
@@ -88,6 +89,7 @@ def forget_expired(adapter: Adapter, hospital: str, now: datetime) -> int:
     """
     forget_changes(adapter.engine, now - timedelta(days=adapter.settings.imports_days))
     adapter.quarantine.forget(now - timedelta(days=adapter.settings.refused_days))
+    adapter.acknowledgements.forget(now - _ANSWERS_KEPT)
     if adapter.ledger.hospitals.row(hospital).mode == HospitalMode.DRAINING:
         return 0
     return purge_expired(adapter.engine, hospital, now - timedelta(days=adapter.settings.receipts_days))

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,7 +13,7 @@ from adapter import withheld
 from adapter.delivery.http.client import HospitalClient
 from adapter.delivery.http.rate_limit import AdaptiveBundleSize
 from adapter.delivery.shipping.contact import ServerProof
-from adapter.delivery.worker import DeliverySummary, deliver
+from adapter.delivery.worker import DeliverySummary, deliver, effective_lease_seconds
 from adapter.errors import AdapterError, Busy, MappingError, PolicyError, ServerChanged, SettingsError
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.workers.named_locks import NamedLock
@@ -27,6 +27,7 @@ from adapter.pipeline.mappings.activation import (
     record_choice,
 )
 from adapter.pipeline.mappings.activation_status import InactiveMapping
+from adapter.pipeline.outbound.page_delivery import show_due
 from adapter.pipeline.outbound.pending_disclosure import pending_disclosure
 from adapter.pipeline.outbound.planning import forget_expired, update_ledger
 from adapter.pipeline.outbound.server_identity import ensure_same_server, halt_error
@@ -196,7 +197,7 @@ def sync(
             forget_expired(adapter, name, clock())
             with ThreadPoolExecutor(1, thread_name_prefix=f"plan-{name}") as planner:
                 planning = planner.submit(plan_with_lock, work, choice, turns[name], accept=accept, by=by)
-                with server_client(adapter, choice.destination.hospital, clock()) as client:
+                with _server_or_page(adapter, choice.destination.hospital, clock()) as client:
                     adapter.ledger.hospitals.allow_probe(name, clock())
                     delivered = deliver_due(
                         work,
@@ -267,14 +268,15 @@ def plan_with_lock(
 def deliver_due(
     work: RunContext,
     hospital: HospitalSettings,
-    client: HospitalClient,
+    client: HospitalClient | None,
     *,
     patience: float = 0,
     threads: int | None = None,
     more: Callable[[], bool] = lambda: False,
 ) -> DeliverySummary:
     """Deliver what is due with `threads` (default: the hospital's concurrency), as long as `more` is being
-    planned, and `patience` seconds after the last progress. Raises ServerChanged.
+    planned, and `patience` seconds after the last progress; without a client to the hospital's page. Raises
+    ServerChanged.
     """
     ensure_same_server(work.adapter, hospital.name)
     adapter, done = work.adapter, 0
@@ -287,6 +289,16 @@ def deliver_due(
             done += count
             work.progress("deliver", hospital.name, done, max(total, done))
 
+    if client is None:
+        return show_due(
+            adapter.ledger,
+            hospital.name,
+            lease_seconds=effective_lease_seconds(adapter.settings.lease_seconds, hospital.timeout_seconds),
+            clock=work.clock,
+            stop=work.stop,
+            on_shown=on_delivered,
+            is_planning=more,
+        )
     return deliver(
         hospital.name,
         client,
@@ -320,6 +332,12 @@ def deliver_due(
         retract=hospital.retract,
         is_planning=more,
     )
+
+
+def _server_or_page(
+    adapter: Adapter, hospital: HospitalSettings, now: datetime
+) -> AbstractContextManager[HospitalClient | None]:
+    return server_client(adapter, hospital, now) if hospital.base_url is not None else nullcontext()
 
 
 def server_client(adapter: Adapter, hospital: HospitalSettings, now: datetime) -> HospitalClient:

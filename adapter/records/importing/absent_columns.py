@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from adapter.records.importing.import_writer import StoredRow
+from adapter.records.importing.stored_records import StoredRow
 from adapter.records.sheets.columns import HeaderRow, Sheet
 
 __all__ = ["absent_fields", "with_stored_fields"]

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapter.texts import say
+from adapter.records.sheets.field_labels import problem_words
+from adapter.texts import has_text, say
 
 __all__ = ["CellProblem"]
 
@@ -27,8 +28,9 @@ class CellProblem:
 
     @property
     def expected(self) -> str:
-        """What is expected, in the language in use."""
-        return say(f"import.{self.text}", **self.params)
+        """What is expected, in the language in use; of a hidden cell also what is to be done about it."""
+        text = f"{self.text}_hidden"
+        return problem_words(text if self.hidden and has_text(f"import.{text}") else self.text, self.params)
 
     def __str__(self) -> str:
         place = {"sheet": self.sheet, "row": self.row, "column": self.column}

@@ -8,18 +8,21 @@ from typing import Any
 import orjson
 
 from adapter.records.importing.import_history import RecordChange
-from adapter.records.sheets.field_labels import field_label
+from adapter.records.sheets.field_labels import field_label, value_label
 
 __all__ = ["ChangeSummary", "FieldChange"]
 
 _EXAMPLES = 5
+_PEOPLE = 2_000  # that come or go are all named: whoever should not be there is found only so
 _WHOLE = ("created", "deleted")
+_TITLE = {"cadre": "name", "measurement": "measure"}  # what a whole record is called by; else when it was
 
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """A field of a kind of record that changes `count` times. `examples` are (key, old, new); the field of
-    what is created or deleted is that word, and old or new what it is called.
+    """A field of a kind of record that changes `count` times. `examples` are (key, old, new), the first few,
+    and of people who come or go all; the field of what is created or deleted is that word, and old or new
+    what it is called.
     """
 
     kind: str
@@ -31,6 +34,15 @@ class FieldChange:
     def label(self) -> str:
         """What a clerk calls the field."""
         return field_label(self.kind, self.field)
+
+    @property
+    def shown(self) -> tuple[tuple[str, str, str], ...]:
+        """The examples as a person reads them."""
+        field = _TITLE.get(self.kind, "started_at") if self.field in _WHOLE else self.field
+        return tuple(
+            (key, value_label(self.kind, field, old), value_label(self.kind, field, new))
+            for key, old, new in self.examples
+        )
 
 
 class ChangeSummary:
@@ -62,7 +74,8 @@ class ChangeSummary:
         if field not in _WHOLE and old and not new:
             self.cleared[place] += 1
         examples = self._examples.setdefault(place, [])
-        if len(examples) < _EXAMPLES:
+        is_person = one.kind == "cadre" and field in _WHOLE
+        if len(examples) < (_PEOPLE if is_person else _EXAMPLES):
             examples.append((one.key, _text(old), _text(new)))
 
 

@@ -40,7 +40,7 @@ def stored_under(connection: Connection, keys: Collection[str]) -> Mapping[str, 
         queries = {
             "results": (record.c.cadre, live & (record.c.kind == Result.kind)),
             "records": (record.c.cadre, live & (record.c.kind != Result.kind)),
-            "held": (held_row.c.cadre, held_row.c.cadre.in_(page)),
+            "held": (held_row.c.cadre, held_row.c.cadre.in_(page) & held_row.c.replaced_at.is_(None)),
             "merged": (record_merge.c.survivor, record_merge.c.survivor.in_(page)),
         }
         for name, (owner, condition) in queries.items():

@@ -3,12 +3,14 @@
 They are looked for before anything else is read, since a row that tells of them may stand before theirs.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
-from typing import Any
+from typing import Any, TypeVar
 
+from adapter.person_names import bare_name
 from adapter.records.erased_names import ErasedNames
 from adapter.records.hidden_words import KEY, NAME, HiddenWords
 from adapter.records.importing.parsed_row import ParsedRow
@@ -19,11 +21,23 @@ from adapter.records.sheets.cell_parsers import CellError, CellValue, cell_text,
 from adapter.records.sheets.columns import HeaderRow, find_header_row
 from adapter.records.sheets.key_space import KEY_SPACE_MARK
 from adapter.records.sheets.tab import Tab
+from adapter.records.sheets.vietnamese_text.readings import legacy_readings
 from adapter.text_folding import fold_text
 
-__all__ = ["HEADER_WITHIN", "HiddenPeople", "PersonWords", "find_hidden_people", "open_rows"]
+__all__ = [
+    "CONCEALED",
+    "HEADER_WITHIN",
+    "HiddenPeople",
+    "HiddenRow",
+    "PersonWords",
+    "find_hidden_people",
+    "open_rows",
+]
 
+_LISTED = re.compile('[";,]+')  # between names: one alone may be in the encoding of an old font
+CONCEALED = "-"  # stands for what tells of a hidden person
 HEADER_WITHIN = 10  # rows that are not empty
+T = TypeVar("T")
 _NUMBERS = ("national_id", "old_national_id", "insurance")
 _SHORTEST_NUMBER = 8  # characters; a shorter one is a slip that many share
 
@@ -37,6 +51,7 @@ class PersonWords:
     birth_date: str
     numbers: frozenset[str]
     phone: str
+    readings: tuple[str, ...] = ()  # what a name says that is in the encoding of an old font
 
     @staticmethod
     def of(reader: RowReader, cells: list[CellValue]) -> "PersonWords":
@@ -55,6 +70,7 @@ class PersonWords:
             birth_date=_day(cell("birth_date")),
             numbers=frozenset(one for one in numbers if len(one) >= _SHORTEST_NUMBER),
             phone=cell("phone"),
+            readings=tuple(legacy_readings(cell("name")).values()),
         )
 
     @staticmethod
@@ -62,6 +78,15 @@ class PersonWords:
         """Out of a stored record."""
         name, numbers = fold_text(cadre.name), person_identifiers(cadre)
         return PersonWords(cadre.key, name, str(cadre.birth_date), frozenset(numbers), cadre.phone or "")
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenRow:
+    """A row that says T0, and where it stands."""
+
+    person: PersonWords
+    sheet: str
+    number: int
 
 
 def _day(written: str) -> str:
@@ -86,6 +111,9 @@ class HiddenPeople:
         self._numbers_of: dict[str, set[str]] = {}  # key -> those of its row
         self._same: set[tuple[str, str]] = set()
         self._namesakes: set[str] = set()
+        self._names: set[str] = set()  # without marks, titles and order
+        self.rows: list[HiddenRow] = []  # of T0 people, in the sheets of people
+        self.beside: list[PersonWords] = []  # who has a T0 person's key in a row that does not say so
 
     def __bool__(self) -> bool:
         """Whether there is anybody to hide."""
@@ -105,7 +133,9 @@ class HiddenPeople:
         for number in person.numbers:
             self._numbers.setdefault(number, set()).add((person.name, person.birth_date))
             self.words.add_number(number)
-        self.words.add_name(person.name)
+        for name in (person.name, *person.readings):
+            self.words.add_name(name)
+            self._names.update(filter(None, (bare_name(name),)))
         self.words.add_number(person.phone)
         if person.birth_date:
             self.words.birth_dates.add(person.birth_date)
@@ -179,6 +209,11 @@ class HiddenPeople:
                     return field
         return None
 
+    def telling_loss(self, row: ParsedRow, cell: Callable[[str], str]) -> str | None:
+        """The first of the fields that were left out of a row whose `cell` tells of a hidden person."""
+        lost = row.remarks.lost if row.remarks else ()
+        return next((field for field in lost if self.words.found_in(cell(field))), None)
+
     def telling_fields(self, rows: Iterable[ParsedRow], fields: Iterable[str]) -> list[str]:
         """Those of the fields in which any row tells of a hidden person. Each text is looked at once."""
         read = [row.fields for row in rows]
@@ -195,9 +230,20 @@ class HiddenPeople:
             told |= self.words.found_in(text)
         return told & ~KEY if field == "key" else told  # two people's keys may differ by a hyphen alone
 
+    def told_of(self, text: str) -> int:
+        """What of hidden people stands in a text that says who somebody is (see `HiddenWords`): of a name in
+        any order of its parts.
+        """
+        return self.words.found_in(text) | (NAME if self._names and bare_name(text) in self._names else 0)
+
     def is_told_of(self, *texts: CellValue) -> bool:
         """Whether any of these cells, titles or names tells of a hidden person."""
         return any(self.words.found_in(text) for text in map(cell_text, texts) if text)
+
+    def shown(self, text: T) -> T | str:
+        """What may be said of names, headings and other texts of a file: they, where they tell of nobody."""
+        parts = (text, *_LISTED.split(text)) if isinstance(text, str) and self else ()
+        return CONCEALED if any(self.words.found_in(one) for one in parts) else text
 
 
 def _own_part(values: Mapping[str, Any]) -> str:
@@ -206,10 +252,10 @@ def _own_part(values: Mapping[str, Any]) -> str:
 
 
 def open_rows(
-    tab: Tab, rows: Iterator[tuple[int, list[CellValue]]]
+    tab: Tab, rows: Iterator[tuple[int, list[CellValue]]], *, complete: bool = True
 ) -> tuple[HeaderRow, list[CellValue], Iterator[tuple[int, list[CellValue]]]] | None:
     """The header row of a tab as it is understood and as it is written, and the rows after it. None for an
-    empty tab. Raises ImportRefused for one without the sheet's columns.
+    empty tab. Raises ImportRefused for one without the sheet's columns, if it is to be `complete`.
     """
     top = list(islice(rows, HEADER_WITHIN))
     if not top:
@@ -217,35 +263,50 @@ def open_rows(
     place = find_header_row(tab.sheet, [cells for _, cells in top])
     number, header = top[place]
     return (
-        HeaderRow(tab.sheet, header, source=tab.source, number=number),
+        HeaderRow(tab.sheet, header, source=tab.source, number=number, complete=complete),
         header,
         chain(top[place + 1 :], rows),
     )
 
 
 def find_hidden_people(
-    tabs: Sequence[Tab], context: ImportContext, hidden: HiddenPeople, note: Callable[[], None]
+    tabs: Sequence[Tab],
+    context: ImportContext,
+    hidden: HiddenPeople,
+    note: Callable[[], None],
+    *,
+    complete: bool = True,
 ) -> None:
-    """Read the people of all tabs ahead; `note` is called for each who was erased before and comes back."""
+    """Read the people of all tabs ahead; `note` is called for each who was erased before and comes back.
+    Raises ImportRefused for a tab that is not `complete`, if it is to be.
+    """
     for said in _called_t0(tabs):
         hidden.add_called(PersonWords.written(partial(_said, said)), context.key_space)
     of_people = [tab for tab in tabs if tab.sheet.kind == "cadre"]
     for tab in of_people:
-        for reader, cells in _people(tab, context):
+        for number, reader, cells in _people(tab, context, complete):
             if reader.is_refused(cells):
-                hidden.add(PersonWords.of(reader, cells))
+                hidden.add(person := PersonWords.of(reader, cells))
+                hidden.rows.append(HiddenRow(person, tab.title, number))
             elif hidden.was_erased(person := PersonWords.of(reader, cells)):
                 hidden.add(person)
                 note()
     for tab in of_people if hidden else ():
-        for reader, cells in _people(tab, context):
-            person = PersonWords.of(reader, cells)
-            if hidden.has_key(person.key) or reader.is_refused(cells):
-                continue
-            if hidden.is_same_person(person):
-                hidden.add(person)
-            else:
-                hidden.add_namesake(person)
+        _find_same_people(tab, context, hidden, complete=complete)
+
+
+def _find_same_people(tab: Tab, context: ImportContext, hidden: HiddenPeople, *, complete: bool) -> None:
+    """Whoever is one of the hidden, or has a key or name of theirs, in a row that does not say so."""
+    for _, reader, cells in _people(tab, context, complete):
+        person = PersonWords.of(reader, cells)
+        if reader.is_refused(cells):
+            continue
+        if hidden.has_key(person.key):
+            hidden.beside.append(person)
+        elif hidden.is_same_person(person):
+            hidden.add(person)
+        else:
+            hidden.add_namesake(person)
 
 
 def _called_t0(tabs: Sequence[Tab]) -> Iterator[Mapping[str, str]]:
@@ -260,11 +321,13 @@ def _said(said: Mapping[str, str], field: str) -> str:
     return said.get(field, "")
 
 
-def _people(tab: Tab, context: ImportContext) -> Iterator[tuple[RowReader, list[CellValue]]]:
-    opened = open_rows(tab, tab.read_ahead())
+def _people(
+    tab: Tab, context: ImportContext, complete: bool
+) -> Iterator[tuple[int, RowReader, list[CellValue]]]:
+    opened = open_rows(tab, tab.read_ahead(), complete=complete)
     if opened is None:
         return
     headers, _, rows = opened
     reader = RowReader(tab.sheet, headers, context)
-    for _, cells in rows:
-        yield reader, cells
+    for number, cells in rows:
+        yield number, reader, cells

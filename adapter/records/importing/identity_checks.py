@@ -9,11 +9,12 @@ from typing import Any
 import orjson
 
 from adapter.records.importing.former_people import StoredUnder
-from adapter.records.importing.import_writer import StoredRow
 from adapter.records.importing.parsed_row import ParsedRow
 from adapter.records.importing.row_reader import RowReader
+from adapter.records.importing.stored_records import StoredRow
 from adapter.records.serialisation import normalise_identifier
 from adapter.records.sheets.choices import fold_label
+from adapter.records.sheets.field_labels import value_label
 
 __all__ = ["AllowedChanges", "IdentityChecker"]
 
@@ -94,7 +95,8 @@ class IdentityChecker:
         if changed and not self._allowed.people:
             self._strangers += 1
             self.note_strange("cadre", row.key)
-            was = "; ".join(str(old[name]) for name in ("name", *(one for one in changed if one != "name")))
+            said = ("name", *(one for one in changed if one != "name"))
+            was = "; ".join(value_label("cadre", name, str(old[name])) for name in said)
             reader.add_invalid_cell(row, "name", "expect_same_person", was=was)
 
     def _check_former(self, reader: RowReader, rows: Iterable[ParsedRow]) -> None:
@@ -115,8 +117,8 @@ class IdentityChecker:
             return
         if row.is_anothers:
             reader.add_invalid_cell(row, "key", "expect_same_owner", was=before.cadre)
-        elif kind == "visit" and (year := _other_year(row, before)):
-            reader.add_invalid_cell(row, "started_at", "expect_same_year", was=year)
+        elif (date := _OWN_DATES.get(kind)) and (year := _other_year(row, before, date)):
+            reader.add_invalid_cell(row, date, "expect_same_year", was=year)
         else:
             return
         self.note_strange(kind, row.key)
@@ -155,6 +157,13 @@ def _same_date(before: str, after: str) -> bool:
     return before.startswith(after) or after.startswith(before)
 
 
+_OWN_DATES = {
+    "visit": "started_at",
+    "procedure": "started_at",
+    "immunization": "given_at",
+    "referral": "ordered_at",
+    "diagnosis": "recorded_on",
+}
 _SAME = {
     "national_id": lambda before, after: normalise_identifier(before) == normalise_identifier(after),
     "name": lambda before, after: fold_label(before) == fold_label(after),
@@ -163,10 +172,10 @@ _SAME = {
 }
 
 
-def _other_year(row: ParsedRow, before: StoredRow) -> str | None:
-    """The year that the visit was in, if it is in another now."""
-    started = row.fields.get("started_at")
-    if started is None or not before.body:
+def _other_year(row: ParsedRow, before: StoredRow, date: str) -> str | None:
+    """The year that the record was of, by that field, if it is of another now."""
+    now = row.fields.get(date)
+    if now is None or not before.body:
         return None
-    was = str(orjson.loads(before.body)["started_at"])[:4]
-    return was if was != f"{started.year:04}" else None
+    was = str(orjson.loads(before.body).get(date) or "")[:4]
+    return was if was and was != f"{now.year:04}" else None

@@ -1,6 +1,6 @@
 """What each import changed, so that it can be shown, and taken back."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import file_digest
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapter.database import read_transaction, write_transaction
+from adapter.records.held_rows import any_replaced, forget_replaced
 from adapter.records.tables import import_change, import_run
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "find_run",
     "forget_changes",
     "list_runs",
+    "undone_runs",
 ]
 
 _SHOWN = 200
@@ -158,11 +160,13 @@ def forget_changes(engine: Engine, before: datetime) -> int:
     old = (import_run.c.at < before) & import_run.c.forgotten.is_(False)
     with read_transaction(engine) as connection:
         runs = list(connection.execute(select(import_run.c.id).where(old)).scalars())
-    if not runs:
+        replaced = any_replaced(connection, before)
+    if not (runs or replaced):
         return 0
     with write_transaction(engine) as connection:
         gone = connection.execute(delete(import_change).where(import_change.c.run.in_(runs))).rowcount
         connection.execute(update(import_run).where(import_run.c.id.in_(runs)).values(forgotten=True))
+        forget_replaced(connection, before)
     return int(gone)
 
 
@@ -170,6 +174,14 @@ def find_run(connection: Connection, number: int) -> ImportRun | None:
     """One import by its number."""
     row = connection.execute(select(import_run).where(import_run.c.id == number)).one_or_none()
     return None if row is None else _run(row._mapping)
+
+
+def undone_runs(connection: Connection, moments: Collection[datetime]) -> list[ImportRun]:
+    """The imports of these moments that are taken back, and can still be told what they changed."""
+    query = select(import_run).where(
+        import_run.c.at.in_(moments), import_run.c.undone_by.is_not(None), import_run.c.forgotten.is_(False)
+    )
+    return [_run(row._mapping) for row in connection.execute(query)] if moments else []
 
 
 def _run(values: Any) -> ImportRun:

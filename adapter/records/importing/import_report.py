@@ -37,9 +37,10 @@ class TextConversion:
 
 @dataclass(frozen=True)
 class KindCounts:
-    """Rows of one kind. `held` wait for a person, `dropped` a person has left out before.
-    `rejected` includes those that wait for another row (`waiting`), and those that
-    are not in the rejects file either, as they may belong to a T0 person (`withheld`).
+    """Rows of one kind. `held` wait for a person, `dropped` a person has left out before, `marked` say that
+    there is nothing (any more): a mark in the column of deletions, a measure that was not done. `rejected`
+    includes those that wait for another row (`waiting`), and those that are not in the rejects file either,
+    as they may belong to a T0 person (`withheld`).
     """
 
     created: int = 0
@@ -51,6 +52,7 @@ class KindCounts:
     withheld: int = 0
     held: int = 0
     dropped: int = 0
+    marked: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,11 @@ class ImportReport:
     all rows; `refused_places` names the first (sheet, row) of them, never a value. `scrubbed` counts
     stored records that were removed because their person is T0 now. `returning` counts people who were
     erased as T0 before and are in the files without: they are refused as well, unless admitted.
-    `field_changes`: which values change, old and new, with the first of each.
+    `accepted` counts the rows that came in: with those that were rejected, are held, were dropped or marked,
+    and the refused ones, they are all `rows`. `field_changes`: which values change, old and new, with the
+    first of each. `copied` counts the rows of the rejects file: one may hold several that were rejected.
+    `unread`: what was not read though it may be records, in words; `unread_columns` counts the columns among
+    them: a person must say what they are.
     """
 
     kinds: Mapping[str, KindCounts]
@@ -89,6 +95,10 @@ class ImportReport:
     partial: bool
     dry_run: bool
     field_changes: tuple[FieldChange, ...] = ()
+    copied: int = 0
+    unread: tuple[str, ...] = ()
+    unread_columns: int = 0
+    accepted: int = 0
 
     @property
     def changes(self) -> int:
@@ -110,11 +120,22 @@ class ImportReport:
         """Rows that wait for a person."""
         return sum(kind.held for kind in self.kinds.values())
 
+    @property
+    def outcomes(self) -> Mapping[str, int]:
+        """How many rows came to what: together all that were read, but for those of T0 people."""
+        dropped, marked = (
+            sum(getattr(one, name) for one in self.kinds.values()) for name in ("dropped", "marked")
+        )
+        found = {"accepted": self.accepted, "rejected": self.rejected, "held": self.held}
+        return {**found, "dropped": dropped, "marked": marked}
+
     def as_json(self) -> dict[str, Any]:
         """For --json."""
         return {
             "kinds": {name: vars(counts) for name, counts in self.kinds.items()},
             "rows": self.rows,
+            "outcomes": self.outcomes,
+            "copied": self.copied,
             "refused_people": self.refused_people,
             "refused_rows": self.refused_rows,
             "scrubbed": self.scrubbed,
@@ -128,6 +149,8 @@ class ImportReport:
             "note_count": self.note_count,
             "warnings": list(self.warnings),
             "warning_count": self.warning_count,
+            "unread": list(self.unread),
+            "unread_columns": self.unread_columns,
             "rejects": str(self.rejects) if self.rejects else None,
             "partial": self.partial,
             "dry_run": self.dry_run,

@@ -1,70 +1,50 @@
 """What an import writes, all on one connection: records, tombstones, and what it has met so far."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import Any
 
-from orjson import loads as parse_json
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    bindparam,
-    delete,
-    exists,
-    func,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from adapter.database import insert_rows, is_one_of, refresh_statistics
 from adapter.records import serialisation as bodies
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.erasure import ErasedPerson, cleared_records, erase_person, lock_erasures
+from adapter.records.held_rows import replace_held
 from adapter.records.hidden_words import HiddenWords
 from adapter.records.importing.import_history import RecordChange
-from adapter.records.merges import MergeStore
+from adapter.records.importing.stored_records import StoredRecords, StoredRow
 from adapter.records.model import Cadre, Record
 from adapter.records.reassignments import former_owner
-from adapter.records.sheets.key_space import KEY_SPACE_MARK
 from adapter.records.tables import cadre_identifier, cadre_name, held_row, import_row, record
 
-__all__ = ["ImportWriter", "StoredRow"]
+__all__ = ["ImportWriter"]
 
 _PAGE = 500
 _EMPTY_DIGEST = ""
-# Of these a stored body is needed: a person's and a visit's, to know whether it is still the same one, and
-# a referral's for the fulfilment that an import must keep.
-_WITH_BODIES = frozenset({"cadre", "visit", "referral"})
 _CHILDREN = ("visit", "measurement", "diagnosis", "procedure", "immunization", "referral")
 
 
-class StoredRow(NamedTuple):
-    """How a record is stored before it is written. `body` is None where nobody asked for it."""
-
-    key: str
-    cadre: str
-    former_cadre: str | None
-    source_digest: str | None
-    deleted: bool
-    source: str | None
-    sheet: str | None
-    row: int | None
-    body: str | None
-
-
 class ImportWriter:
-    """Writes on `connection`, inside the caller's transaction. Positions come from `feed`. `on_change` is
-    told of each record that was stored before, with how it was, and of each new person.
+    """Writes on `connection`, inside the caller's transaction, for an import of moment `at`. Positions come
+    from `feed`. `on_change` is told of each record that was stored before, with how it was, and of each new
+    person.
     """
 
     connection: Connection
     """Where all of the import is written."""
+    stored: StoredRecords
+    """What is asked of the records there."""
 
     def __init__(
-        self, connection: Connection, on_change: Callable[[list[RecordChange]], None] | None = None
+        self,
+        connection: Connection,
+        at: datetime,
+        on_change: Callable[[list[RecordChange]], None] | None = None,
     ) -> None:
         self.connection = connection
+        self._at = at
+        self.stored = StoredRecords(connection)
         self._on_change = on_change
         self._met, self._counted = 0, _PAGE  # keys; at how many of them the database counts again
         self._feed = ChangeFeed(connection)  # first of all: this is the lock
@@ -117,67 +97,6 @@ class ImportWriter:
         )
         return set(self.connection.execute(query).scalars())
 
-    def live_owners(self, kind: str, keys: Iterable[str]) -> dict[str, str]:
-        """The live ones of these keys, with the cadre each belongs to."""
-        query = select(record.c.key, record.c.cadre).where(
-            record.c.kind == kind,
-            is_one_of(self.connection, record.c.key, keys),
-            record.c.deleted.is_(False),
-        )
-        return {row.key: row.cadre for row in self.connection.execute(query)}
-
-    def visit_years(self, visits: Iterable[str]) -> dict[str, str]:
-        """The years of these stored visits, by their keys."""
-        found = self.stored_rows("visit", sorted(visits)).values() if visits else ()
-        return {one.key: parse_json(one.body)["started_at"][:4] for one in found if one.body}
-
-    @staticmethod
-    def visits_of(records: Iterable[StoredRow]) -> set[str]:
-        """The visits that these (with their bodies) belong to."""
-        return {visit for one in records if one.body and (visit := parse_json(one.body).get("visit"))}
-
-    def live_bodies(self, kind: str, keys: Sequence[str]) -> list[tuple[str, str]]:
-        """The live ones of these keys with what is stored of each."""
-        query = select(record.c.key, record.c.body).where(
-            record.c.kind == kind, record.c.key.in_(keys), record.c.deleted.is_(False)
-        )
-        return [(key, body) for key, body in self.connection.execute(query)] if keys else []
-
-    def count(self, kind: str, key_space: str = "") -> int:
-        """How many records of a kind, of one list of keys, are live."""
-        query = (
-            select(func.count())
-            .select_from(record)
-            .where(record.c.kind == kind, record.c.deleted.is_(False), _of_space(key_space))
-        )
-        return int(self.connection.execute(query).scalar_one())
-
-    def unseen_keys(self, kind: str, source: str | None = None, key_space: str = "") -> Iterator[list[str]]:
-        """Live keys of a kind, of one list of keys (that came from `source`), that the import has not met, a
-        page at a time.
-        """
-        last = ""
-        of_source = true() if source is None else record.c.source == source
-        while True:
-            query = (
-                select(record.c.key)
-                .where(
-                    record.c.kind == kind,
-                    record.c.key > last,
-                    record.c.deleted.is_(False),
-                    of_source,
-                    _of_space(key_space),
-                    ~exists().where(import_row.c.kind == record.c.kind, import_row.c.key == record.c.key),
-                )
-                .order_by(record.c.key)
-                .limit(_PAGE)
-            )
-            page = list(self.connection.execute(query).scalars())
-            if not page:
-                return
-            last = page[-1]
-            yield page
-
     # writing -------------------------------------------------------------------------------------
 
     def upsert(
@@ -189,11 +108,11 @@ class ImportWriter:
         stored: Mapping[str, StoredRow] | None = None,
     ) -> tuple[int, int]:
         """Write records (all of one kind) with their rows; (created, changed). Of unchanged ones only the
-        place is noted, so that a message names the row in the newest file. `stored`: what `stored_rows` said
-        of all their keys, where that was asked before.
+        place is noted, so that a message names the row in the newest file. `stored`: how all of them are
+        stored, where that was asked before.
         """
         kind = rows[0][0].kind
-        before = self.stored_rows(kind, [item.key for item, _ in rows]) if stored is None else stored
+        before = self.stored.rows(kind, [item.key for item, _ in rows]) if stored is None else stored
         created: list[dict[str, Any]] = []
         changed: list[dict[str, Any]] = []
         moved: list[dict[str, Any]] = []
@@ -232,28 +151,12 @@ class ImportWriter:
         revived = sum(1 for values in changed if before[values["key"]].deleted)
         return len(created) + revived, len(changed) - revived
 
-    def stored_rows(self, kind: str, keys: Sequence[str], *, bodies: bool = False) -> dict[str, StoredRow]:
-        """How these are stored, tombstones too; with the bodies of the kinds that need them, or of any."""
-        body = record.c.body if bodies or kind in _WITH_BODIES else bindparam("none", None)
-        query = select(
-            record.c.key,
-            record.c.cadre,
-            record.c.former_cadre,
-            record.c.source_digest,
-            record.c.deleted,
-            record.c.source,
-            record.c.sheet,
-            record.c.row,
-            body.label("body"),
-        ).where(record.c.kind == kind, is_one_of(self.connection, record.c.key, keys))
-        return {row.key: StoredRow._make(row) for row in self.connection.execute(query)}
-
     def _tell(self, kind: str, values: list[dict[str, Any]], before: Mapping[str, StoredRow]) -> None:
         """Say what is about to be written over."""
         if self._on_change is None or not values:
             return
         unread = [one["key"] for one in values if (old := before.get(one["key"])) and old.body is None]
-        read = self.stored_rows(kind, unread, bodies=True) if unread else {}
+        read = self.stored.rows(kind, unread, bodies=True) if unread else {}
         self._on_change(
             [_change(kind, one, read.get(one["key"]) or before.get(one["key"])) for one in values]
         )
@@ -293,12 +196,12 @@ class ImportWriter:
     def tombstone(self, kind: str, keys: Sequence[str]) -> dict[str, int]:
         """Make tombstones of the live ones of these, and of what hangs on them; counts by kind."""
         counts: dict[str, int] = {}
-        live = self.live_owners(kind, keys)
+        live = self.stored.live_owners(kind, keys)
         self._bury(kind, list(live), counts)
         if kind == "cadre" and live:
             for index in (cadre_identifier, cadre_name):
                 self.connection.execute(delete(index).where(index.c.cadre.in_(list(live))))
-            self.connection.execute(delete(held_row).where(held_row.c.cadre.in_(list(live))))
+            replace_held(self.connection, held_row.c.cadre.in_(list(live)), self._at)
             for child in _CHILDREN:
                 self._bury(child, self._of_cadres(child, live), counts)
         elif kind == "visit" and live:
@@ -306,22 +209,9 @@ class ImportWriter:
                 self._bury(child, self._of_visits(child, live), counts)
         return counts
 
-    def same_people(self, cadres: Iterable[str]) -> set[str]:
-        """These and everybody who was merged with one of them."""
-        return MergeStore.same_people(self.connection, cadres)
-
     def scrub(self, cadre: str, words: HiddenWords) -> ErasedPerson:
         """Delete every record of a person who is T0 now, results and tombstones too."""
         return erase_person(self.connection, cadre, words)
-
-    def sharing(self, numbers: Iterable[str]) -> list[Cadre]:
-        """People in the store who have one of these national or insurance numbers."""
-        shared = select(cadre_identifier.c.cadre).where(cadre_identifier.c.value.in_(list(numbers)))
-        live = (record.c.kind == Cadre.kind) & record.c.deleted.is_(False) & record.c.key.in_(shared)
-        return [
-            cast(Cadre, bodies.parse_record(Cadre.kind, body))
-            for body in self.connection.execute(select(record.c.body).where(live)).scalars()
-        ]
 
     def clear_others(
         self, words: HiddenWords, among: Collection[tuple[str, str]] | None = None
@@ -382,13 +272,6 @@ class ImportWriter:
                 values,
             )
             counts[kind] = counts.get(kind, 0) + len(page)
-
-
-def _of_space(key_space: str) -> ColumnElement[bool]:
-    """Records of the people of one list; whose key has no mark is the centre's own."""
-    if key_space:
-        return record.c.cadre.endswith(key_space, autoescape=True)
-    return record.c.cadre.not_like(f"%{KEY_SPACE_MARK}%")
 
 
 def _change(kind: str, values: Mapping[str, Any], old: StoredRow | None) -> RecordChange:

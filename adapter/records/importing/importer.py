@@ -24,15 +24,16 @@ from adapter.database import (
     read_transaction,
     write_transaction,
 )
-from adapter.errors import SourceDisconnected, SourceReplaced
+from adapter.errors import ImportRefused, SourceDisconnected, SourceReplaced
 from adapter.fhir.identity import IdentityFactory
 from adapter.records.erased_names import ErasedNames
 from adapter.records.erasure import ErasedPerson
 from adapter.records.held_rows import file_digest
 from adapter.records.importing.cell_problem import CellProblem
+from adapter.records.importing.hidden_in_files import find_in_files, without_hidden
 from adapter.records.importing.hidden_people import HiddenPeople
 from adapter.records.importing.identity_checks import AllowedChanges
-from adapter.records.importing.import_history import describe_files
+from adapter.records.importing.import_history import ImportRun, describe_files, list_runs
 from adapter.records.importing.import_report import ImportReport
 from adapter.records.importing.import_session import ImportProgress, ImportSession
 from adapter.records.importing.rejects_file import RejectsFile
@@ -41,7 +42,6 @@ from adapter.records.importing.row_reader import ImportContext
 from adapter.records.model import Record
 from adapter.records.plausible.ranges import PlausibleRanges
 from adapter.records.sheets.tab import Tab, TabSource
-from adapter.records.sheets.words import NO_WORDS
 from adapter.records.sources.open_tabs import InputOptions, open_tabs
 
 __all__ = ["run_import"]
@@ -69,7 +69,33 @@ def _or_whole(work: Callable[P, R]) -> Callable[P, R]:
     return again
 
 
+def _hiding(work: Callable[P, R]) -> Callable[P, R]:
+    """What a refusal says of files, sheets and columns may tell of somebody who must stay hidden, and it may
+    come before anybody knows who that is.
+    """
+
+    @wraps(work)
+    def careful(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return work(*args, **kwargs)
+        except ImportRefused as refused:
+            engine, files = cast(tuple[Engine, Sequence[Path]], args)
+            inputs = cast(InputOptions | None, kwargs.get("inputs")) or InputOptions()
+            identities = cast(Callable[[], IdentityFactory] | None, kwargs.get("identities"))
+            with read_transaction(engine) as connection:
+                erased = None if identities is None else ErasedNames(connection, identities)
+                hidden = HiddenPeople(erased)
+                find_in_files(files, inputs.layouts, hidden)
+            said = without_hidden(refused, hidden)
+            if said is refused:
+                raise
+        raise said from None  # not from what it is said instead of
+
+    return careful
+
+
 # A connection that breaks half way has changed nothing here: all is read again.
+@_hiding
 @_or_whole
 @retry(
     retry=retry_if_exception_type(SourceDisconnected),
@@ -108,7 +134,8 @@ def run_import(
     `max_deletions_percent` of a kind's live records may go; past it ImportRefused, unless
     `allow_deletions`. `partial`: what the files do not hold stays. `rejects`: where rows that were not
     imported go (its suffix becomes .xlsx, or none for CSV input); an older rejects file there is replaced,
-    or removed when no row is rejected. `known_measures` None: any measure.
+    removed when no row is rejected, or set aside when somebody has corrected it and not imported it.
+    `known_measures` None: any measure.
     `progress` is called with (bytes done, bytes in all); `on_problem` with every bad cell;
     `on_scrub`, within the import's transaction, with the people who are T0 now (it returns the names under
     which hospitals know them, see `ErasedNames`); `on_clear`, within it, with
@@ -130,8 +157,10 @@ def run_import(
         _gather(store_engine, origins, lambda: progress(0, len(tabs)) if progress else None)
         try:
             with write_transaction(store_engine) as connection:
-                words = inputs.layouts.words if inputs else NO_WORDS
-                known = ImportContext(known_hospitals, known_measures, now, key_space, words)
+                layouts = (inputs or InputOptions()).layouts
+                known = ImportContext(
+                    known_hospitals, known_measures, now, key_space, layouts.words, layouts.codes
+                )
                 erased = None if identities is None else ErasedNames(connection, identities)
                 if erased is not None:
                     erased.prepare(admitted)
@@ -141,6 +170,7 @@ def run_import(
                     allowed=allowed or AllowedChanges(),
                     by=by,
                     files=describe_files(files),
+                    names=[path.name for path in files],
                     hidden=HiddenPeople(erased, admitted),
                     plausible=plausible,
                     digest_of=partial_(file_digest, files),
@@ -159,6 +189,7 @@ def run_import(
                 for origin in origins:
                     origin.finish()
                 refused.seal()
+                tally.copied = refused.rows
                 _audit(connection, now, tally, by, allowed or AllowedChanges())
                 _undo_if(dry_run)
         except _DryRun:
@@ -168,7 +199,10 @@ def run_import(
         elif on_scrub:
             empty_write_ahead_log(store_engine)
         # After the commit: killed in between, the same import run again writes the same rejects.
-        return tally.report(refused.move_into_place(), work.partial, dry_run=False)
+        rejected = refused.move_into_place(_imported(store_engine))
+        if refused.set_aside is not None:
+            tally.warn("import.rejects_set_aside", path=str(refused.set_aside))
+        return tally.report(rejected, work.partial, dry_run=False)
 
 
 def _origins(tabs: list[Tab]) -> list[TabSource]:
@@ -197,6 +231,19 @@ def _audit(
     said_yes = [name for name, value in asdict(allowed).items() if value]
     details = {"kinds": kinds, "by": by, "allowed": said_yes}
     audit.append(connection, at=now, actor="import", action="import.done", details=details)
+
+
+def _imported(engine: Engine) -> set[str]:
+    """Digests of the files whose import stands."""
+    with read_transaction(engine) as connection:
+        runs = list_runs(connection)
+    by_id = {run.id: run for run in runs}
+
+    def stands(run: ImportRun) -> bool:
+        undoing = None if run.undone_by is None else by_id.get(run.undone_by)
+        return undoing is None or not stands(undoing)
+
+    return {digest for run in runs if run.undoes is None and stands(run) for _, digest in run.files}
 
 
 def _undo_if(dry_run: bool) -> None:

@@ -13,13 +13,17 @@ __all__ = ["refuse_mass_clearing", "refuse_mass_deletion", "refuse_strangers"]
 _FEW_CLEARED = 5  # cells of a column that may be emptied in any centre, however small
 
 
-def refuse_mass_deletion(kind: str, deleted: int, live: int, limit: float) -> None:
-    """Raises ImportRefused when more than `limit` percent of the `live` records of a kind would go."""
-    if deleted * 100 > live * limit:
+def refuse_mass_deletion(kind: str, named: int, absent: int, live: int, limit: float) -> None:
+    """Raises ImportRefused when more than `limit` percent of the `live` records of a kind would go: those
+    that the file `named` (a mark, T0), and those that are `absent`, which a part of a file does not delete.
+    """
+    if (named + absent) * 100 > live * limit:
+        helps = named * 100 <= live * limit  # to say that the file is a part
         raise ImportRefused(
-            "import.too_many_deletions",
+            "import.too_many_deletions" if helps else "import.too_many_named_deletions",
             kind=say(f"import.kind_{kind}"),
-            deleted=deleted,
+            deleted=named + absent,
+            named=named,
             live=live,
             limit=f"{limit:g}",
         )

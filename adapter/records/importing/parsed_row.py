@@ -33,12 +33,13 @@ class ConvertedCell:
 @dataclass(slots=True)
 class RowRemarks:
     """What is said of a row though every cell can be read. `held`: why it waits for a person; `notes`: what
-    the report says of it; `converted`: cells that were read in another encoding; `lost`: fields whose
-    cells could not be read, and were left out.
+    the report says of it, `certain` only where the same is said of others; `converted`: cells that were read
+    in another encoding; `lost`: fields whose cells could not be read, and were left out.
     """
 
     held: list[Finding] = field(default_factory=list)
     notes: list[InvalidCell] = field(default_factory=list)
+    certain: list[InvalidCell] = field(default_factory=list)
     converted: list[ConvertedCell] = field(default_factory=list)
     lost: dict[str, InvalidCell] = field(default_factory=dict)
 
@@ -48,7 +49,8 @@ class ParsedRow:
     """A row. `key` is None when its cell cannot be read; `warning` a text key.
 
     `refused`: a T0 person's. `withheld`: perhaps one's, so it is neither imported nor copied anywhere.
-    `is_anothers`: what is stored under the key is another person's, so that nothing of it is this row's.
+    `is_empty`: it says that there is no such value. `is_anothers`: what is stored under the key is another
+    person's, so that nothing of it is this row's.
     """
 
     number: int
@@ -60,6 +62,7 @@ class ParsedRow:
     refused: bool = False
     withheld: bool = False
     is_anothers: bool = False
+    is_empty: bool = False
     warning: str | None = None
     refused_above: int = 0
     remarks: RowRemarks | None = None

@@ -10,12 +10,15 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
 from adapter.errors import ImportRefused
+from adapter.records.importing.import_history import describe_files
+from adapter.records.importing.rejects_seal import is_as_written, seal_folder, seal_workbook
 from adapter.records.sheets.cell_parsers import CellValue, cell_text
 from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.columns import REASON_COLUMN
@@ -29,6 +32,7 @@ from adapter.texts import current_language, say
 __all__ = ["RejectsFile"]
 
 _NOT_A_FOLDERS = (".xlsx", ".csv", ".yaml", ".yml", ".xml")  # endings of what may have been imported
+_NOTE = f"{REJECTS_MARK}.txt"  # the mark of a folder
 _WORK = ".adapter-rejects-"  # a folder of its owner alone, beside the target
 
 
@@ -53,6 +57,8 @@ class RejectsFile:
         self._inputs = [file.resolve() for file in inputs]
         self._writer: _Writer | None = None
         self._sealed: Path | None = None
+        self.rows = 0  # that were added
+        self.set_aside: Path | None = None  # where one went that somebody has corrected, and nobody imported
         if path is not None and self._target is not None and not _may_replace(self._target, as_csv=as_csv):
             raise ImportRefused("import.no_rejects", path=str(path))
 
@@ -73,6 +79,7 @@ class RejectsFile:
             except OSError as error:
                 raise ImportRefused("import.no_rejects", path=str(self._target)) from error
         self._writer.add(tab, header, cells, reason)
+        self.rows += 1
 
     def seal(self) -> None:
         """Finish writing, so that all that can fail has happened before the import is committed."""
@@ -82,18 +89,30 @@ class RejectsFile:
             except OSError as error:
                 raise ImportRefused("import.no_rejects", path=str(self._target)) from error
 
-    def move_into_place(self) -> Path | None:
-        """Put the file in its place; its path, or None when nothing was rejected: an old one goes."""
+    def move_into_place(self, imported: Collection[str] = ()) -> Path | None:
+        """Put the file in its place; its path, or None when nothing was rejected: an old one goes, but for
+        one that somebody has corrected and not imported (`imported`: digests of what was, see
+        `describe_files`): that is set aside.
+        """
         if self._target is None:
             return None
+        is_input = self._target.resolve() in self._inputs
+        if not is_input and self._is_corrected(imported):
+            self.set_aside = _free_name(self._target)
+            self._target.rename(self.set_aside)
         if self._sealed is None:
-            if self._target.resolve() not in self._inputs and _is_ours(self._target):
+            if not is_input and _is_ours(self._target):
                 _remove(self._target)
             return None
         if self._target.is_dir():
             _remove(self._target)
         self._sealed.replace(self._target)
         return self._target
+
+    def _is_corrected(self, imported: Collection[str]) -> bool:
+        if self._target is None or not _is_ours(self._target) or is_as_written(self._target, _NOTE):
+            return False
+        return not {digest for _, digest in describe_files([self._target])}.issubset(imported)
 
     def close(self) -> None:
         """Remove what was not kept."""
@@ -118,12 +137,20 @@ def _may_replace(target: Path, *, as_csv: bool) -> bool:
 def _is_ours(target: Path) -> bool:
     """Whether an import has put it there: it bears the mark."""
     if target.is_dir():
-        return (target / f"{REJECTS_MARK}.txt").exists()
+        return (target / _NOTE).exists()
     try:
         with zipfile.ZipFile(target) as archive:
             return any(fold_label(name) == fold_label(REJECTS_MARK) for name in sheet_entries(archive))
     except (OSError, zipfile.BadZipFile):
         return False
+
+
+def _free_name(target: Path) -> Path:
+    """`year.rejects.xlsx` is set aside as `year.rejects-corrected.xlsx`, the next one with a number."""
+    suffix = "" if target.is_dir() else target.suffix
+    stem = f"{target.name.removesuffix(suffix)}-corrected"
+    names = (f"{stem}{suffix}" if number == 1 else f"{stem}-{number}{suffix}" for number in count(1))
+    return next(path for name in names if not (path := target.with_name(name)).exists())
 
 
 def _remove(target: Path) -> None:
@@ -203,7 +230,7 @@ def _row(header: list[CellValue], cells: list[CellValue], reason: str) -> list[C
         for title, cell in zip(header, padded, strict=False)
         if fold_label(cell_text(title)) not in REASON_COLUMN.names
     ]
-    return [*kept, reason]
+    return [*kept, reason, *cells[len(header) :]]  # what has slipped is refused again, and not cut short
 
 
 class _Workbook:
@@ -231,6 +258,7 @@ class _Workbook:
             note = self._book.create_sheet(REJECTS_MARK)
             note.append([say("import.rejects_note")])
             self._book.save(file)
+        seal_workbook(file)
         self._sheets.clear()
         return file
 
@@ -273,7 +301,8 @@ class _Folder:
 
     def seal(self) -> Path:
         self._stack.close()
-        (self._folder / f"{REJECTS_MARK}.txt").write_text(say("import.rejects_note") + "\n", "utf-8")
+        (self._folder / _NOTE).write_text(say("import.rejects_note") + "\n", "utf-8")
+        seal_folder(self._folder / _NOTE)
         return self._folder
 
     def close(self) -> None:

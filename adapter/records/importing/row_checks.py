@@ -1,52 +1,31 @@
 """Which rows of a chunk are imported, and why the others are not: T0 first, then keys, then references."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from adapter.records.importing.cell_problem import CellProblem
+from adapter.records.importing.checked_rows import CheckedRows
 from adapter.records.importing.column_texts import ColumnTexts, FileEncodings
 from adapter.records.importing.hidden_people import HiddenPeople, PersonWords
 from adapter.records.importing.identity_checks import IdentityChecker
-from adapter.records.importing.import_writer import ImportWriter, StoredRow
+from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.importing.lenient_cells import keep_stored_values
+from adapter.records.importing.named_people import NamedPersonChecker
+from adapter.records.importing.owned_keys import OwnedKeys
 from adapter.records.importing.parsed_row import InvalidCell, ParsedRow, RowRemarks
 from adapter.records.importing.plausibility import PlausibilityChecks
 from adapter.records.importing.report_builder import ImportReportBuilder
 from adapter.records.importing.row_reader import RowReader
 from adapter.records.importing.separators import ColumnSeparators
-from adapter.records.sheets.choices import fold_label
+from adapter.records.importing.tables_together import TablesTogether
+from adapter.records.importing.visit_checks import VisitChecker
 from adapter.records.sheets.tab import Tab
 from adapter.texts import say
 
-__all__ = ["CheckedRows", "RowChecker"]
-
-
-@dataclass
-class CheckedRows:
-    """The rows of a chunk by what becomes of them; `bad` with the reason for the rejects file."""
-
-    good: list[ParsedRow] = field(default_factory=list)
-    marked: list[ParsedRow] = field(default_factory=list)
-    bad: list[tuple[ParsedRow, str]] = field(default_factory=list)
-    refused: list[int] = field(default_factory=list)
-    deleted: int = 0
-    keys_readable: bool = True
-    rows: int = 0
-    stored: Mapping[str, StoredRow] = field(default_factory=dict)
-
-    def plus(self, other: "CheckedRows") -> "CheckedRows":
-        """The counts of both."""
-        return CheckedRows(
-            deleted=self.deleted + other.deleted,
-            keys_readable=self.keys_readable and other.keys_readable,
-            rows=self.rows + other.rows,
-        )
-
-    def drop_rows(self) -> None:
-        """Let the rows go, keep the counts."""
-        self.good, self.marked, self.bad, self.refused, self.stored = [], [], [], [], {}
+__all__ = ["RowChecker"]
 
 
 class RowChecker:
@@ -64,10 +43,14 @@ class RowChecker:
         identities: IdentityChecker,
         plausibility: PlausibilityChecks | None = None,
         *,
+        visits: VisitChecker,
+        together: TablesTogether,
         encodings_ahead: Callable[[Tab], set[str]] = lambda _: set(),
     ) -> None:
         self._changes = changes
         self._identities = identities
+        self._visits = visits
+        self._together = together
         self._plausibility = plausibility
         self._texts: ColumnTexts | None = None
         self._encodings_ahead = encodings_ahead
@@ -75,12 +58,15 @@ class RowChecker:
         self._separators: ColumnSeparators | None = None
         self._tally = tally
         self._hidden = hidden
+        self._named = NamedPersonChecker(changes, hidden)
         self.refused_cadres: set[str] = set()  # those whose own row says T0, and whoever is the same person
         self._people: dict[int, PersonWords] = {}  # of this chunk, by the row's id
         self.told_of: set[tuple[str, str]] = set()  # rows, by kind and key, that told of hidden people
-        self._above: tuple[Tab | None, int] = (None, 0)  # refused rows of the tab so far
-        self._refused = _Owned()
-        self._withheld = _Owned()
+        self._above: dict[
+            tuple[str, str], list[int]
+        ] = {}  # refused rows of a sheet, whatever is made of them
+        self._refused = OwnedKeys()
+        self._withheld = OwnedKeys()
         self._own: set[str] = set()  # keys that this chunk was the first to have
 
     def check_chunk(
@@ -92,28 +78,36 @@ class RowChecker:
         rows = [row for row in chunk if not self._refuse(tab, reader, row)]
         self._settle(tab, reader, rows)
         self._hold(tab, reader, rows)
+        self._named.check(
+            tab, [row for row in rows if not row.withheld], lambda row: self._withheld.holds(kind, row)
+        )
         self._people.clear()
         for row in rows:
             found.keys_readable = found.keys_readable and row.key is not None
         rows = self._withhold(tab, rows)
-        waiting: set[int] = set()  # ids: rows of an XML file may stand on one line
+        # What they wait for, by id: rows of an XML file may stand on one line.
+        waiting: dict[int, str] = {}
         self._refer(kind, reader, rows, waiting)
         # Before any key is written down: theirs may be a T0 person's.
         rows = [row for row in rows if not (row.bad and self._astray(tab, reader, row))]
-        found.stored = self._changes.stored_rows(kind, [row.key for row in rows if row.key], bodies=bodies)
-        self._identities.check(kind, reader, [row for row in rows if id(row) not in waiting], found.stored)
+        found.stored = self._changes.stored.rows(kind, [row.key for row in rows if row.key], bodies=bodies)
+        settled = [row for row in rows if id(row) not in waiting]
+        self._identities.check(kind, reader, settled, found.stored)
+        self._visits.check(tab, reader, settled, found.stored)
         if self._plausibility:
-            self._plausibility.refuse(tab, reader, (row for row in rows if id(row) not in waiting))
+            self._plausibility.refuse(tab, reader, settled)
         for row in self._once(tab, reader, rows, found):
             if (row.bad or id(row) in waiting) and self._hidden.is_told_of(*row.cells):
                 self._conceal(tab, row)
                 continue
             if id(row) in waiting:
-                self._wait(tab, row, found)
+                self._wait(tab, row, found, waiting[id(row)])
             elif row.bad:
                 self._reject(tab, row, found)
-            elif row.deleted:
+            elif row.deleted or row.is_empty:
                 found.marked.append(row)
+                if row.is_empty:
+                    self._warn(tab, row)
             else:
                 self._warn(tab, row)
                 found.good.append(row)
@@ -123,6 +117,10 @@ class RowChecker:
             found.good = self._plausibility.hold(tab, reader, found.good, found.marked)
         found.refused = self._number(tab, chunk)
         return found
+
+    def check_silent(self, tab: Tab, key_space: str) -> None:
+        """Look whose the rows of a tab are that hold nothing but their person."""
+        self._named.check_silent(tab, key_space)
 
     def _settle(self, tab: Tab, reader: RowReader, rows: list[ParsedRow]) -> None:
         """Read rows again whose cells say something else beside the others of their columns."""
@@ -136,18 +134,15 @@ class RowChecker:
             self._separators.settle(rows)
 
     def _number(self, tab: Tab, chunk: list[ParsedRow]) -> list[int]:
-        """Say of each row how many above it were refused: no gap in what is kept tells of them. Returns the
-        numbers of those that were.
+        """Say of each row how many rows of the file above it were refused: no gap in what is kept tells of
+        them, and what is made of one row of the file has one number. Returns the numbers of those that were.
         """
-        above = self._above[1] if self._above[0] is tab else 0
-        refused = []
-        if above or any(row.refused for row in chunk):
-            for row in chunk:
-                row.refused_above = above
-                if row.refused:
-                    above += 1
-                    refused.append(row.number)
-        self._above = (tab, above)
+        above = self._above.setdefault((tab.source, tab.title), [])
+        refused = [row.number for row in chunk if row.refused]
+        if refused:
+            above[:] = sorted({*above, *refused})
+        for row in chunk if above else ():
+            row.refused_above = bisect_left(above, row.number)
         return refused
 
     def _refuse(self, tab: Tab, reader: RowReader, row: ParsedRow) -> bool:
@@ -175,8 +170,13 @@ class RowChecker:
             return
         kind, found_in = tab.sheet.kind, self._hidden.telling_field
         fields = self._hidden.telling_fields(rows, reader.text_fields)
-        for row in rows if fields or kind == "cadre" else ():
+        for row in rows:
             if row.withheld or (row.deleted and row.key is not None):
+                continue
+            if row.remarks and (lost := self._hidden.telling_loss(row, partial(reader.written, row.cells))):
+                reader.withhold(row, lost, "expect_own_words")
+                continue
+            if not fields and kind != "cadre":
                 continue
             if kind == "cadre" and self._hidden.resembles(self._people[id(row)]):
                 reader.withhold(row, "national_id", "expect_own_number")
@@ -188,6 +188,7 @@ class RowChecker:
     def _conceal(self, tab: Tab, row: ParsedRow) -> None:
         """Count a row that may be a T0 person's or tells of one, with what is wrong but no value."""
         row.bad = [replace(bad, hidden=True, value="") for bad in row.bad]
+        row.remarks = None
         self._withheld.add(tab.sheet.kind, row.key)
         self._count_withheld(tab, row, dependent=False)
 
@@ -211,7 +212,7 @@ class RowChecker:
             self._count_withheld(tab, row, dependent=dependent)
         if known:  # Those that are stored stay; other keys are not written down, they may be a T0 person's.
             stored = (
-                self._changes.live_owners(kind, known).keys()
+                self._changes.stored.live_owners(kind, known).keys()
                 - self._changes.seen_rows(kind, list(known)).keys()
             )
             self._changes.mark_seen(kind, tab.title, [(key, known[key]) for key in sorted(stored)])
@@ -255,13 +256,15 @@ class RowChecker:
     def _once(
         self, tab: Tab, reader: RowReader, rows: list[ParsedRow], found: CheckedRows
     ) -> list[ParsedRow]:
-        """Reject the rows whose key an earlier row has; remember the others' keys."""
+        """Reject rows whose key another has, but for what tables say together; remember the others' keys."""
         kind = tab.sheet.kind
         keyed = [row for row in rows if row.key is not None]
         met = self._changes.seen_rows(kind, [row.key for row in keyed if row.key])
+        again = [row for row in keyed if row.key in met and not row.bad]
+        united, same = self._together.unite(tab, reader, again, met, found.stored)
         self._own = set()
         first: list[tuple[str, int]] = []
-        for row in keyed:
+        for row in (one for one in keyed if id(one) not in united):
             key = str(row.key)
             if key in met:
                 sheet, number = met[key]
@@ -270,10 +273,12 @@ class RowChecker:
             met[key] = (tab.title, row.number)
             self._own.add(key)
             first.append((key, row.number))
+            self._together.note(tab, row, found.stored.get(key))
         self._changes.mark_seen(kind, tab.title, first)
-        return rows
+        self._tally.count_same(kind, len(same))
+        return [row for row in rows if id(row) not in same] if same else rows
 
-    def _refer(self, kind: str, reader: RowReader, rows: list[ParsedRow], waiting: set[int]) -> None:
+    def _refer(self, kind: str, reader: RowReader, rows: list[ParsedRow], waiting: dict[int, str]) -> None:
         """Check what rows refer to: a person and a visit that are stored by now."""
         if kind == "cadre":
             return
@@ -288,41 +293,47 @@ class RowChecker:
 
     def _parents(self, kind: str, rows: list[ParsedRow]) -> "_Parents":
         keys = {row.fields[kind] for row in rows if kind in row.fields}
-        live = self._changes.live_owners(kind, keys) if keys else {}
+        live = self._changes.stored.live_owners(kind, keys) if keys else {}
         missing = keys - live.keys()
         return _Parents(live, self._changes.rejected_keys(kind, missing) if missing else set())
 
     def _refer_one(
-        self, reader: RowReader, row: ParsedRow, name: str, parents: "_Parents", waiting: set[int]
+        self, reader: RowReader, row: ParsedRow, name: str, parents: "_Parents", waiting: dict[int, str]
     ) -> bool:
         key = row.fields[name]
         if self._identities.is_strange(name, key):  # stored, but as another's
-            waiting.add(id(row))
+            waiting.setdefault(id(row), name)
             self._identities.note_strange(reader.kind, row.key)
             return False
         if key in parents.live:
             return True
         if key in parents.rejected:
-            waiting.add(id(row))
+            waiting.setdefault(id(row), name)
         else:
             reader.add_invalid_cell(row, name, f"expect_known_{name}")
         return False
 
-    def _refer_visit(self, reader: RowReader, row: ParsedRow, visits: "_Parents", waiting: set[int]) -> None:
+    def _refer_visit(
+        self, reader: RowReader, row: ParsedRow, visits: "_Parents", waiting: dict[int, str]
+    ) -> None:
         if not self._refer_one(reader, row, "visit", visits, waiting):
             return
         owner = visits.live[row.fields["visit"]]
         if row.fields.setdefault("cadre", owner) != owner:
             reader.add_invalid_cell(row, "cadre", "expect_visits_cadre")
 
-    def _wait(self, tab: Tab, row: ParsedRow, found: CheckedRows) -> None:
-        """A row whose parent was rejected goes with it: in the rejects file, but no line of its own."""
-        reason = [say("import.waits_for_parent"), *self._lines(tab, row)]
-        found.bad.append((row, "; ".join(reason)))
+    def _wait(self, tab: Tab, row: ParsedRow, found: CheckedRows, parent: str) -> None:
+        """A row whose parent (the field that names it) was rejected goes with it: in the rejects file, but no
+        line of its own.
+        """
+        waits = say(f"import.waits_for_{parent}", key=row.fields[parent])
+        # Of a table that tabs were made of, the row that it waits for may be itself.
+        reason = [say("import.waits_for_parent") if tab.rejects else waits, *self._lines(tab, row)]
+        found.bad.append((row, reason))
         self._tally.add(tab.sheet.kind, rejected=1, waiting=1)
 
     def _reject(self, tab: Tab, row: ParsedRow, found: CheckedRows) -> None:
-        found.bad.append((row, "; ".join(self._lines(tab, row))))
+        found.bad.append((row, self._lines(tab, row)))
         self._tally.add(tab.sheet.kind, rejected=1)
 
     def _lines(self, tab: Tab, row: ParsedRow) -> list[str]:
@@ -331,7 +342,7 @@ class RowChecker:
         for bad in (*row.bad, *lost):  # a row that is corrected is corrected throughout
             problem = _problem(tab, row, bad)
             self._tally.add_problem(problem)
-            lines.append(f"{problem.column}: {problem.expected}")
+            lines.append(say("import.reject_reason", column=problem.column, expected=problem.expected))
         return lines
 
     def _warn(self, tab: Tab, row: ParsedRow) -> None:
@@ -345,6 +356,8 @@ class RowChecker:
     def _remark(self, tab: Tab, row: ParsedRow, remarks: RowRemarks) -> None:
         for note in remarks.notes:
             self._tally.add_note(_problem(tab, row, note))
+        for note in remarks.certain:
+            self._tally.add_certain(_problem(tab, row, note))
         for lost in remarks.lost.values():
             why = say(f"import.{lost.expected}", **lost.params)
             self._tally.add_note(
@@ -361,34 +374,6 @@ def _problem(tab: Tab, row: ParsedRow, bad: InvalidCell) -> CellProblem:
 
 
 _DANGLING = {"expect_known_cadre": "cadre", "expect_known_visit": "visit"}
-
-
-class _Owned:
-    """Keys of people and of their visits that are not to be handled."""
-
-    def __init__(self) -> None:
-        self._exact: dict[str, set[str]] = {"cadre": set(), "visit": set()}
-        self._like: dict[str, set[str]] = {"cadre": set(), "visit": set()}
-
-    def add(self, kind: str, key: str | None) -> None:
-        """Remember the key of a row, if others can refer to it."""
-        if key is not None and kind in self._exact:
-            self._exact[kind].add(key.casefold())
-            self._like[kind].add(fold_label(key))
-
-    def holds(self, kind: str, row: ParsedRow) -> bool:
-        """Whether the row is one of these or refers to one."""
-        cadres, visits = self._exact["cadre"], self._exact["visit"]
-        fields = row.fields
-        if cadres and (key := fields.get("cadre")) is not None and key.casefold() in cadres:
-            return True
-        if visits and (key := fields.get("visit")) is not None and key.casefold() in visits:
-            return True
-        return kind in self._exact and row.key is not None and row.key.casefold() in self._exact[kind]
-
-    def resembles(self, kind: str, key: str) -> bool:
-        """Whether the key is one of these but for spaces, marks and case. Only for keys nobody else has."""
-        return fold_label(key) in self._like[kind]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """One row of a sheet read into the fields of a record, with every bad cell it has. Pure."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -10,25 +11,28 @@ from adapter.records.importing.measured_cells import PERCENT, settle_value
 from adapter.records.importing.parsed_row import InvalidCell, ParsedRow, remarks_of
 from adapter.records.importing.text_columns import is_text
 from adapter.records.partial_dates import earliest_day, is_before
+from adapter.records.plausible.finding import Finding
 from adapter.records.sheets import cell_parsers, code_cells
-from adapter.records.sheets.cell_parsers import CellError, CellValue
+from adapter.records.sheets.cell_parsers import CellError, CellValue, is_blank
 from adapter.records.sheets.columns import DELETED_COLUMN, HeaderRow, Sheet
 from adapter.records.sheets.key_space import in_key_space
 from adapter.records.sheets.lenient_cells import LENIENT_FIELDS, restored_citizen_id
 from adapter.records.sheets.tier_cell import TierReading
 from adapter.records.sheets.vietnamese_text.readings import legacy_readings
-from adapter.records.sheets.words import NO_WORDS, Words
+from adapter.records.sheets.words import NO_WORDS, Words, words_line
 from adapter.texts import say
 
 __all__ = ["ImportContext", "RowReader"]
 
 _SHOWN = 60
+_CODE = re.compile(r"[A-Z0-9._/-]+")  # how codes are written; `Vaxigrip` is a name
 
 
 @dataclass(frozen=True)
 class ImportContext:
     """What a row may refer to outside the workbook. `measures` None: any. `key_space`: whose keys the file
-    has, where it is another centre's list; "" for the centre's own. `words` are the centre's own.
+    has, where it is another centre's list; "" for the centre's own. `words` are the centre's own; `codes`
+    those that a field's code table has, by field.
     """
 
     hospitals: frozenset[str]
@@ -36,6 +40,7 @@ class ImportContext:
     now: datetime
     key_space: str = ""
     words: Words = NO_WORDS
+    codes: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 _REMEMBERED = 2_000  # cells of a column: measures, units and values come again and again
@@ -93,7 +98,7 @@ class RowReader:
             if again and cell and (found := remembered.get(cell, _UNREAD)) is not _UNREAD:
                 fields[field_] = found
                 continue
-            if cell == "" or cell is None or (text and cell.isspace()):
+            if cell == "" or cell is None or (text and is_blank(cell)):
                 if required:
                     row.bad.append(InvalidCell(title, "", "expect_something"))
                 continue
@@ -151,9 +156,10 @@ class RowReader:
         return owner is not None and owner not in row.fields
 
     def withhold(self, row: ParsedRow, field_: str, expected: str) -> None:
-        """Note that the row is not to be handled because of a cell, which is not shown."""
+        """Note that the row is not to be handled because of a cell; nothing of it is shown."""
         title = self._headers.written.get(field_, field_)
         row.bad, row.withheld = [InvalidCell(title, "", expected, hidden=True)], True
+        row.remarks = None
 
     def _is_bad(self, row: ParsedRow, field_: str, cell: InvalidCell) -> None:
         """A cell that cannot be read costs the row, or where nothing hangs on it itself alone."""
@@ -239,6 +245,10 @@ class RowReader:
         """Note what the report says of a cell, though the row comes in."""
         remarks_of(row).notes.append(InvalidCell(*self.shown_cell(row, field_), text, params))
 
+    def add_certain_note(self, row: ParsedRow, field_: str, text: str, /, **params: object) -> None:
+        """Note what is said of a cell only where the same is said of another cell of the sheet."""
+        remarks_of(row).certain.append(InvalidCell(*self.shown_cell(row, field_), text, params))
+
     def shown_cell(self, row: ParsedRow, field_: str) -> tuple[str, str]:
         """Column and cell of a field, as written."""
         if field_ == "key" and "key" not in self._headers.places:
@@ -310,19 +320,35 @@ class RowReader:
         """Nothing more than its cells say."""
 
     def check_procedure(self, row: ParsedRow) -> None:
-        """Ends after it starts."""
+        """Ends after it starts; its code is known."""
+        self._check_code(row, "code")
         if (ended := row.fields.get("ended_at")) and is_before(ended, row.fields["started_at"]):
             self.add_invalid_cell(row, "ended_at", "expect_after_start")
 
     def check_immunization(self, row: ParsedRow) -> None:
-        """Nothing more than its cells say."""
+        """Its vaccine is known."""
+        self._check_code(row, "vaccine")
 
     def check_referral(self, row: ParsedRow) -> None:
-        """Addressed to a hospital of the settings, due after it was ordered."""
+        """Addressed to a hospital of the settings, due after it was ordered; its service is known."""
+        self._check_code(row, "service")
         due = row.fields.get("due_on")
         if due and is_before(due, row.fields["ordered_at"]):
             self.add_invalid_cell(row, "due_on", "expect_after_order")
         self._hospital(row)
+
+    def _check_code(self, row: ParsedRow, field_: str) -> None:
+        """A code that the table does not have is said; what looks like a name waits for a person: as a code
+        it would mean nothing to anybody, and pass by what the policy says of the code.
+        """
+        known, code = self._known.codes.get(field_), row.fields[field_]
+        if not known or code in known:
+            return
+        if _CODE.fullmatch(code):
+            self.add_note(row, field_, "noted_unknown_code")
+        else:
+            line = words_line(field_, self.shown_cell(row, field_)[1])
+            remarks_of(row).held.append(Finding(field_, "held_unknown_word", {"line": line}))
 
     def _hospital(self, row: ParsedRow) -> None:
         name = row.fields.get("hospital")

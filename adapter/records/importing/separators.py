@@ -2,12 +2,15 @@
 
 A cell alone does not say. Where a living person can have only one of the two numbers, in the row's unit, it
 is that one. Else it is what the file's other numbers say: who writes `5,3` parts thousands by points. Where
-neither says it, the row waits for a person. Numbers of T0 people decide nothing: their rows are gone by then.
+neither says it, or cells that are certain say otherwise, the row waits for a person. The rule is the same for
+all columns, and where anything is said of it, it is said of all cells that it was used for. Numbers of T0
+people decide nothing: their rows are gone by then.
 """
 
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import NamedTuple
 
 from adapter.records.importing.parsed_row import ParsedRow, remarks_of
 from adapter.records.importing.row_reader import RowReader
@@ -55,6 +58,23 @@ def _other(separator: str) -> str:
     return _COMMA if separator == _POINT else _POINT
 
 
+class _Readings(NamedTuple):
+    """A row of which it is not certain what its `separators` part: as it was read, and with thousands.
+    `can_be`: which of the two a living person can have.
+    """
+
+    row: ParsedRow
+    separators: str
+    cells: list[CellValue]
+    grouped: ParsedRow
+    can_be: tuple[bool, bool]
+
+    @property
+    def by_range(self) -> bool | None:
+        """Whether they part thousands, where only one of the two can be."""
+        return None if self.can_be[0] == self.can_be[1] else self.can_be[1]
+
+
 class ColumnSeparators:
     """The numbers of one tab of measurements. `finding`: what is wrong with a measure's value in a unit."""
 
@@ -63,6 +83,7 @@ class ColumnSeparators:
         self._finding = finding
         self._places = [place for name in _FIELDS if (place := reader.place(name)) is not None]
         self._decimal: set[str] = set()  # the separators that were met as decimal ones
+        self._decimal_by_range: set[str] = set()  # the same, in cells that can be nothing else
 
     def settle(self, rows: Iterable[ParsedRow]) -> None:
         """Read a chunk's rows again, where a point or comma parts thousands; hold those that stay open."""
@@ -74,9 +95,17 @@ class ColumnSeparators:
             for number, cells in enumerate(written) if open_ else ():
                 if place < len(cells) and cells[place] in open_:
                     unsure.setdefault(number, set()).update(open_[cells[place]])
-        for number, separators in sorted(unsure.items()):
-            if not rows[number].bad:
-                self._decide(rows[number], "".join(sorted(separators)))
+        found = [
+            self._readings(rows[number], "".join(sorted(separators)))
+            for number, separators in sorted(unsure.items())
+            if not rows[number].bad
+        ]
+        known = [one for one in found if not one.grouped.bad]
+        for one in known:  # before any is decided: the rule is not another for those above
+            if one.by_range is not None and len(one.separators) == 1:
+                self._decimal_by_range.add(_other(one.separators) if one.by_range else one.separators)
+        for one in known:
+            self._decide(one)
 
     def _open(self, cells: Iterable[CellValue]) -> dict[CellValue, frozenset[str]]:
         """The separators of which nothing is certain, by cell. The same values come again and again, so a
@@ -91,27 +120,42 @@ class ColumnSeparators:
                     found[cell] = open_
         return found
 
-    def _decide(self, row: ParsedRow, separators: str) -> None:
+    def _readings(self, row: ParsedRow, separators: str) -> _Readings:
         cells = list(row.as_read)
         for place in self._places:
             if place < len(cells) and isinstance(cells[place], str):
                 cells[place] = _without_thousands(cells[place])
         grouped = self.reader.read(row.number, cells)
-        if grouped.bad:
-            return
-        as_decimal, as_thousands = self._can_be(row), self._can_be(grouped)
-        if as_decimal != as_thousands:
-            thousands = as_thousands
-        elif len(separators) == 1 and len(self._decimal) == 1:
-            thousands = separators not in self._decimal
+        can_be = (self._can_be(row), not grouped.bad and self._can_be(grouped))
+        return _Readings(row, separators, cells, grouped, can_be)
+
+    def _by_file(self, separators: str) -> bool | None:
+        """Whether the file's other numbers say that they part thousands."""
+        return separators not in self._decimal if len(separators) == len(self._decimal) == 1 else None
+
+    def _decide(self, one: _Readings) -> None:
+        row, grouped = one.row, one.grouped
+        by_file = self._by_file(one.separators)
+        if one.by_range is not None:
+            thousands, why = one.by_range, "noted_separator_range"
+        elif by_file is not None and self._decimal_by_range <= self._decimal:
+            thousands, why = by_file, "noted_separator_file"
         else:
             self._hold(row, grouped)
             return
+        differing = _differing(row, grouped) if thousands else _differing(grouped, row)
         if thousands:
             converted = row.remarks.converted if row.remarks else []
-            self.reader.read_again(row, cells)
+            self.reader.read_again(row, one.cells)
             if converted:
                 remarks_of(row).converted += converted
+        # Said where both can be, and where it is not what stands there or not how the file writes others.
+        is_certain = one.by_range is not None and by_file in ((True,) if thousands else (False, None))
+        if differing is not None:
+            field, other, read = differing
+            params = {"measure": row.fields["measure"], "read": read, "other": other}
+            note = self.reader.add_certain_note if is_certain else self.reader.add_note
+            note(row, field, why, **params)
 
     def _can_be(self, row: ParsedRow) -> bool:
         """Whether a living person can have the numbers of the row."""
@@ -121,15 +165,16 @@ class ColumnSeparators:
         return all(self._finding(measure, one, unit) is None for one in (fields["value"], *limits))
 
     def _hold(self, row: ParsedRow, grouped: ParsedRow) -> None:
-        field, params = "value", {"measure": row.fields["measure"]}
-        for field in _FIELDS:
-            one, two = row.fields.get(field), grouped.fields.get(field)
-            if one != two:
-                params |= {"one": str(one), "two": str(two)}
-                break
-        else:
-            return
-        remarks_of(row).held.append(Finding(field, "held_separator", params))
+        if (differing := _differing(row, grouped)) is not None:
+            field, one, two = differing
+            params = {"measure": row.fields["measure"], "one": one, "two": two}
+            remarks_of(row).held.append(Finding(field, "held_separator", params))
+
+
+def _differing(row: ParsedRow, other: ParsedRow) -> tuple[str, str, str] | None:
+    """The first field that the two readings of a row have otherwise, and both numbers."""
+    found = ((name, row.fields.get(name), other.fields.get(name)) for name in _FIELDS)
+    return next(((name, str(one), str(two)) for name, one, two in found if one != two), None)
 
 
 def _without_thousands(cell: CellValue) -> CellValue:

@@ -8,25 +8,51 @@ from itertools import groupby
 import orjson
 from sqlalchemy import ColumnElement, Connection, exists, select, update
 
-from adapter.records.held_rows import forget_held, released_since
+from adapter.records.held_rows import (
+    bring_back_replaced,
+    drop_held,
+    let_in_again,
+    let_in_at,
+    released_since,
+    replace_again,
+    wait_again,
+    withdraw_held,
+)
 from adapter.records.importing.change_summary import ChangeSummary, FieldChange
-from adapter.records.importing.import_history import ImportHistory, ImportRun, RecordChange
+from adapter.records.importing.import_history import (
+    ImportHistory,
+    ImportRun,
+    RecordChange,
+    find_run,
+    undone_runs,
+)
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.model import KINDS
 from adapter.records.serialisation import parse_record
 from adapter.records.tables import import_change, import_run, record
 
-__all__ = ["ImportUndo", "changes_of_run", "undo_run"]
+__all__ = ["ImportUndo", "LeftRecord", "changes_of_run", "undo_run"]
 
 _PAGE = 500
+_NAMED = 10
 _PARENTS = ("cadre", "visit")
+
+
+@dataclass(frozen=True, slots=True)
+class LeftRecord:
+    """A record that is not put back, and whose it is."""
+
+    kind: str
+    key: str
+    cadre: str
 
 
 @dataclass(frozen=True, slots=True)
 class ImportUndo:
     """What taking an import back does: `restored` to what they were, `removed` as the import made them, rows
     that it `held` and that wait no more, `left` since something wrote them later, or a person let them in
-    (`released`, among the former). `fields`: which values change, old and new, from here.
+    (`released`, among the former). `fields`: which values change, old and new, from here. `left_records`:
+    some of those left, of which it is known: what it changed, and what others came to hang on.
     """
 
     run: int
@@ -36,6 +62,7 @@ class ImportUndo:
     held: int
     released: int
     fields: tuple[FieldChange, ...]
+    left_records: tuple[LeftRecord, ...]
 
 
 def undo_run(connection: Connection, run: ImportRun, *, at: datetime, by: str) -> ImportUndo:
@@ -48,20 +75,74 @@ def undo_run(connection: Connection, run: ImportRun, *, at: datetime, by: str) -
         if history is not None:
             history.note(changes)
 
-    writer = ImportWriter(connection, note)
-    history = ImportHistory(
-        connection, at=at, by=by, files=run.files, position=writer.position, undoes=run.id
-    )
-    restored = sum(_restore(connection, writer, run, kind, at) for kind in KINDS)
-    removed = sum(_remove(connection, writer, run, kind) for kind in reversed(KINDS))
+    writer = ImportWriter(connection, at, note)
+    position = writer.position
+    history = ImportHistory(connection, at=at, by=by, files=run.files, position=position, undoes=run.id)
+    edited = _edited_since(connection, run)
+    restored, removed = _put_back(connection, writer, run, at)
+    edited += _kept(connection, run)
+    left = max(0, run.created + run.changed + run.deleted - restored - removed)
+    if restored or removed:
+        for earlier in _wait_or_go(connection, run):
+            more = _put_back(connection, writer, earlier, at)
+            restored, removed = restored + more[0], removed + more[1]
+        if run.undoes is not None:
+            let_in_again(connection, position, at=at, by=by)
+            if (taken_back := find_run(connection, run.undoes)) is not None:
+                replace_again(connection, taken_back.at, at)
     history.count(changed=restored, deleted=removed)
     if history.close(writer.position):
         undone = update(import_run).where(import_run.c.id == run.id).values(undone_by=history.run)
         connection.execute(undone)
     writer.close()
-    held, released = forget_held(connection, run.at), released_since(connection, run.at)
-    left = max(0, run.created + run.changed + run.deleted - restored - removed) + released
-    return ImportUndo(run.id, restored, removed, left, held, released, summary.fields())
+    held, released = withdraw_held(connection, run.at, at), released_since(connection, run.at)
+    bring_back_replaced(connection, run.at)
+    named = tuple(edited[:_NAMED])
+    return ImportUndo(run.id, restored, removed, left + released, held, released, summary.fields(), named)
+
+
+def _put_back(connection: Connection, writer: ImportWriter, run: ImportRun, at: datetime) -> tuple[int, int]:
+    """What the run changed is restored, what it made removed; how many of each."""
+    restored = sum(_restore(connection, writer, run, kind, at) for kind in KINDS)
+    removed = 0
+    for kind in reversed(KINDS):  # what hangs on a record goes before it: with it, it would look edited
+        restored += _bury_revived(connection, writer, run, kind)
+        removed += _remove(connection, writer, run, kind)
+    return restored, removed
+
+
+def _edited_since(connection: Connection, run: ImportRun) -> list[LeftRecord]:
+    """Of what the run changed, some that something has written since."""
+    query = (
+        select(record.c.kind, record.c.key, record.c.cadre)
+        .join(import_change, (record.c.kind == import_change.c.kind) & (record.c.key == import_change.c.key))
+        .where(import_change.c.run == run.id, record.c.position > run.last_position)
+        .order_by(record.c.cadre, record.c.kind, record.c.key)
+        .limit(_NAMED)
+    )
+    return [LeftRecord(*row) for row in connection.execute(query)]
+
+
+def _kept(connection: Connection, run: ImportRun) -> list[LeftRecord]:
+    """Of what the run made, some that stay since others hang on them: asked when the rest is gone."""
+    query = (
+        select(record.c.kind, record.c.key, record.c.cadre)
+        .where(record.c.deleted.is_(False), *_untouched(run))
+        .order_by(record.c.cadre, record.c.kind, record.c.key)
+        .limit(_NAMED)
+    )
+    return [LeftRecord(*row) for row in connection.execute(query)]
+
+
+def _wait_or_go(connection: Connection, run: ImportRun) -> list[ImportRun]:
+    """Rows that the run let in wait again; but where the import that held them is taken back, they go, and so
+    does what was left of that import because of them: these imports.
+    """
+    let_in = let_in_at(connection, run.at, run.first_position, run.last_position)
+    undone = {one.at: one for one in undone_runs(connection, {held_at for _, held_at in let_in})}
+    wait_again(connection, [id_ for id_, held_at in let_in if held_at not in undone])
+    drop_held(connection, [id_ for id_, held_at in let_in if held_at in undone])
+    return list(undone.values())
 
 
 def changes_of_run(connection: Connection, run: ImportRun) -> tuple[FieldChange, ...]:
@@ -89,23 +170,34 @@ def _untouched(run: ImportRun) -> tuple[ColumnElement[bool], ColumnElement[bool]
 def _restore(connection: Connection, writer: ImportWriter, run: ImportRun, kind: str, at: datetime) -> int:
     """Records of a kind become what they were."""
     query = (
-        select(import_change.c.key, import_change.c.before, import_change.c.was_deleted, record)
+        select(import_change.c.before, record.c.source, record.c.sheet, record.c.row)
         .join(record, (record.c.kind == import_change.c.kind) & (record.c.key == import_change.c.key))
-        .where(import_change.c.run == run.id, import_change.c.kind == kind, *_untouched(run))
+        .where(*_changed(run, kind), import_change.c.was_deleted.is_(False))
         .order_by(record.c.source, record.c.sheet, import_change.c.key)
     )
-    found = list(connection.execute(query))
-    revived = [row.key for row in found if row.was_deleted]
-    gone = sum(
-        _bury(connection, writer, run, kind, revived[start : start + _PAGE])
-        for start in range(0, len(revived), _PAGE)
-    )
-    back = [row for row in found if not row.was_deleted and row.before]
+    back = [row for row in connection.execute(query) if row.before]
     for (source, sheet), rows in groupby(back, key=lambda row: (row.source, row.sheet)):
         listed = [(parse_record(kind, row.before), row.row or 0) for row in rows]
         for start in range(0, len(listed), _PAGE):
             writer.upsert(listed[start : start + _PAGE], source or "", sheet or "", at)
-    return gone + len(back)
+    return len(back)
+
+
+def _bury_revived(connection: Connection, writer: ImportWriter, run: ImportRun, kind: str) -> int:
+    """Records that were gone before the import go again."""
+    query = (
+        select(import_change.c.key)
+        .join(record, (record.c.kind == import_change.c.kind) & (record.c.key == import_change.c.key))
+        .where(*_changed(run, kind), import_change.c.was_deleted.is_(True))
+        .order_by(import_change.c.key)
+    )
+    revived = list(connection.execute(query).scalars())
+    pages = (revived[start : start + _PAGE] for start in range(0, len(revived), _PAGE))
+    return sum(_bury(connection, writer, run, kind, page) for page in pages)
+
+
+def _changed(run: ImportRun, kind: str) -> tuple[ColumnElement[bool], ...]:
+    return import_change.c.run == run.id, import_change.c.kind == kind, *_untouched(run)
 
 
 def _remove(connection: Connection, writer: ImportWriter, run: ImportRun, kind: str) -> int:

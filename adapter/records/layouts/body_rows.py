@@ -18,13 +18,20 @@ _TOTALS = re.compile(
     r"(?:tổng(?: cộng| số)?|cộng|trung bình|bình quân|total|sum|subtotal|average|mean)\b", re.IGNORECASE
 )
 _BELOW = re.compile(
-    r"(?:ghi chú|người lập|người tổng hợp|kế toán|giám đốc|thủ trưởng|trưởng (?:khoa|phòng)|xác nhận|"
-    r"\(ký|ký tên|ngày[\s.…\d]+tháng|.{2,40}, ngày[\s.…\d]+tháng|note:|signed)",
+    r"(?:ghi chú|người (?:lập|tổng hợp|duyệt|kiểm tra|thực hiện)|kế toán|(?:phó )?giám đốc|thủ trưởng|"
+    r"lãnh đạo|phụ trách|(?:phó )?trưởng (?:khoa|phòng|ban|trạm)|bác sĩ\b|tm\.|kt\.|xác nhận|duyệt\b|"
+    r"\((?:đã )?ký|(?:đã )?ký tên|ngày[\s.…\d]+tháng|.{2,40}, ngày[\s.…\d]+tháng|note:|signed)",
     re.IGNORECASE,
 )
-_AMOUNT = re.compile(r"[-+]?[\d.,\s]+%?")
+_COUNTED = (
+    "lượt|lần|ca|người|cán bộ|đồng chí|đ/c|trường hợp|hồ sơ|phiếu|mẫu|dòng|kết quả|nam|nữ|"
+    "visits?|people|rows?"
+)
+_AMOUNT = re.compile(rf"[-+]?[\d.,\s]+(?:%|(?:{_COUNTED})(?: khám| bệnh)?)?\s*[.;]?", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]{2,}")
+_GROUP = re.compile(r"(?:[IVXLC]{1,5}|[A-HĐ])[.)/]?")
 _COLUMN_NUMBER = re.compile(r"\(?(\d{1,3})\)?|[A-Z]")
+_SIGNED = 8  # rows below a line of signatures, where names stand
 _NAMED = 10  # row numbers that a line names
 
 
@@ -84,6 +91,7 @@ class _Below:
         self._tier = tier
         self._titles = {cells[self._key] for cells in header.cells if self._key < len(cells)} - {""}
         self._numbered = False
+        self._signed = 0  # so many rows below a line of signatures are left
 
     def is_record(self, cells: list[CellValue]) -> bool:
         """Whether the row is a record; the first look is at its key alone."""
@@ -103,7 +111,7 @@ class _Below:
         written = [text for cell in cells if (text := _text(cell) if cell is not None else "")]
         if not written or self._is_header(cells) or (first and _is_numbering(written)):
             return False
-        if _is_total(written):
+        if _is_total(written) or self._is_signature(written, cells) or self._is_group(written, cells):
             return False
         if isinstance(key, str) and (not key.strip() or len(written) == 1 or _matches(_TOTALS, key)):
             return not self._is_none(_text(key), written, cells)
@@ -112,6 +120,27 @@ class _Below:
     def _is_header(self, cells: list[CellValue]) -> bool:
         written = [title for cell in cells if (title := title_of(cell))]
         return any(len(titles) > 1 and _same(written, titles) for titles in self._headers)
+
+    def _is_signature(self, written: list[str], cells: list[CellValue]) -> bool:
+        """Whether a row holds who made and who approved the list, or below that their names: no number in
+        any cell, as a key has.
+        """
+        self._signed = max(0, self._signed - 1)
+        if len(written) > 1 and all(_matches(_BELOW, one) for one in written):
+            self._signed = _SIGNED
+            return True
+        named = self._signed and not any(map(str.isdigit, "".join(written)))
+        return bool(named) and not self._says_tier(cells)
+
+    def _is_group(self, written: list[str], cells: list[CellValue]) -> bool:
+        """Whether a row is the heading of a group: `II | Khối Đảng, đoàn thể`."""
+        return (
+            len(written) == 2
+            and _GROUP.fullmatch(written[0]) is not None
+            and len(_WORD.findall(written[1])) > 1
+            and not any(map(str.isdigit, written[1]))
+            and not self._says_tier(cells)
+        )
 
     def _says_tier(self, cells: list[CellValue]) -> bool:
         return self._tier is not None and self._tier < len(cells) and cells[self._tier] not in ("", None)
@@ -127,14 +156,14 @@ class _Below:
 
 @lru_cache(maxsize=5_000)
 def _is_plain(text: str) -> bool:
-    """Whether a text can be neither a total nor text of an old font."""
-    return text.isascii() and not _TOTALS.match(text)
+    """Whether a text can be neither a total, nor the number of a group, nor text of an old font."""
+    return text.isascii() and not _TOTALS.match(text) and not _GROUP.fullmatch(text)
 
 
 def _is_total(written: list[str]) -> bool:
     """Whether a row holds totals and nothing besides, in whichever columns."""
     return _matches(_TOTALS, written[0]) and all(
-        _AMOUNT.fullmatch(one) or _matches(_TOTALS, one) for one in written
+        _matches(_TOTALS, one) or any(map(_AMOUNT.fullmatch, all_readings(one))) for one in written
     )
 
 

@@ -1,18 +1,24 @@
 """Tabs out of a table that was understood: rows with a header that every import knows."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from adapter.errors import ImportRefused
 from adapter.records.layouts.body_rows import LeftOutRows, body_rows
 from adapter.records.layouts.measure_names import MeasureNames
+from adapter.records.layouts.person_columns import person_cells
 from adapter.records.layouts.raw_table import NumberedRow, RawTable
-from adapter.records.layouts.reading import ColumnRole, TableForm, TableReading
+from adapter.records.layouts.reading import ColumnReading, ColumnRole, TableForm, TableReading
+from adapter.records.layouts.rejected_rows import TableRejects
 from adapter.records.layouts.titles import known_title
 from adapter.records.layouts.understanding import LayoutContext
 from adapter.records.layouts.unpivot import wide_tabs
+from adapter.records.layouts.unread_columns import UnreadColumns
+from adapter.records.layouts.wide_sheet import PERSON_SHEET
 from adapter.records.sheets.cell_parsers import CellValue, cell_text
 from adapter.records.sheets.columns import Sheet
 from adapter.records.sheets.tab import Tab
+from adapter.records.sheets.tier_cell import TierReading
 
 __all__ = ["column_letters", "key_place", "table_tabs", "tier_place"]
 
@@ -24,28 +30,47 @@ def table_tabs(table: RawTable, reading: TableReading, context: LayoutContext, w
     if reading.sheet is None:
         return []
     if reading.form is TableForm.WIDE:
-        _say_what_is_left(table, reading, warn)
-        return wide_tabs(table, reading, context, lambda: _records(table, reading, warn), warn)
+        _say_whose_rows(table, reading, warn)
+        unread = UnreadColumns(
+            reading, context.measures, partial(warn, sheet=table.name), partial=table.partial
+        )
+        return wide_tabs(table, reading, context, lambda: _records(table, reading, warn), warn, unread=unread)
 
     def rows(tab: Tab) -> Iterator[NumberedRow]:
-        return _long_rows(table, reading, context.measures, warn, tab)
+        return _long_rows(table, reading, context, warn, tab)
 
+    _say_whose_rows(table, reading, warn)
+    for one in () if table.partial else _measures_elsewhere(reading, context.measures):
+        warn("import.unread_column_elsewhere", sheet=table.name, header=one.title)
     long = Tab(table.source, table.name, reading.sheet, table.partial, table.size, table.csv, rows)
-    if reading.having(ColumnRole.MEASURE):
-        return [long, *wide_tabs(table, reading, context, lambda: _records(table, reading, None), warn)]
-    return [long]
+    long.people = [] if reading.sheet is PERSON_SHEET else person_cells(reading)
+    if reading.sheet is not PERSON_SHEET and tier_place(reading) is not None:
+        long.hidden_people = lambda tab: _called_t0(table, reading, context, tab)
+    if not reading.having(ColumnRole.MEASURE):
+        return [long]
+    rejects = TableRejects(table, reading, context.measures, _records(table, reading, None))
+    long.rejects = rejects
+    measured = wide_tabs(
+        table, reading, context, lambda: _records(table, reading, None), warn, rejects=rejects
+    )
+    return [long, *measured]
 
 
-def _say_what_is_left(table: RawTable, reading: TableReading, warn: Warn) -> None:
-    """Name the columns of a wide table that are not imported."""
-    for one in reading.having(ColumnRole.UNKNOWN):
-        if one.candidates:
-            likely = ", ".join(one.candidates)
-            warn("layout.which_measure", sheet=table.name, header=one.title, candidates=likely)
-        else:
-            warn("import.unknown_column", sheet=table.name, header=one.title)
-    if people := ", ".join(one.title for one in reading.having(ColumnRole.PERSON)):
+def _say_whose_rows(table: RawTable, reading: TableReading, warn: Warn) -> None:
+    """Name the columns of a table that say whose a row is, and are not imported."""
+    people = ", ".join(one.title for one in reading.having(ColumnRole.PERSON))
+    if people and reading.layout is None:
         warn("layout.person_columns", sheet=table.name, headers=people)
+
+
+def _measures_elsewhere(reading: TableReading, measures: MeasureNames) -> list[ColumnReading]:
+    """Columns of measures in a table of records that have none: a list of people with their last results."""
+    titles = reading.header.titles
+    return [
+        one
+        for one in reading.having(ColumnRole.UNKNOWN)
+        if any(measures.find(name) for name in titles[one.place])
+    ]
 
 
 def column_letters(place: int) -> str:
@@ -118,12 +143,32 @@ def tier_place(reading: TableReading) -> int | None:
     return next((one.place for one in reading.columns if one.field == "tier" and one.role in roles), None)
 
 
+def _called_t0(
+    table: RawTable, reading: TableReading, context: LayoutContext, tab: Tab
+) -> Iterator[dict[str, str]]:
+    """Whom a table that is not of people calls T0: what it says of them."""
+    places = {one.field: one.place for one in reading.having(ColumnRole.PERSON)}
+    if (cadre := reading.place("cadre")) is not None:
+        places["key"] = cadre
+    for _, cells in _records(table, reading, None)(tab):
+        if _is_refused(cells, reading, context):
+            yield {field: cell_text(cells[place]) for field, place in places.items() if place < len(cells)}
+
+
+def _is_refused(cells: list[CellValue], reading: TableReading, context: LayoutContext) -> bool:
+    tier = tier_place(reading)
+    cell = cells[tier] if tier is not None and tier < len(cells) else ""
+    return context.words.read_tier(cell) is TierReading.REFUSED
+
+
 def _long_rows(
-    table: RawTable, reading: TableReading, measures: MeasureNames, warn: Warn, tab: Tab
+    table: RawTable, reading: TableReading, context: LayoutContext, warn: Warn, tab: Tab
 ) -> Iterator[NumberedRow]:
-    sheet = reading.sheet
+    sheet, measures = reading.sheet, context.measures
     assert sheet is not None  # noqa: S101 # a table without one gives no tabs
     titles = _titles(sheet, reading)
+    for one in () if table.partial else _measures_elsewhere(reading, measures):
+        titles[one.place] = ""  # it was said
     parts = [one.place for one in reading.having(ColumnRole.NAME_PART)]
     measure, name = reading.place("measure"), reading.place("name")
     by_name = sheet.kind == "measurement" and measure is None
@@ -132,6 +177,8 @@ def _long_rows(
     if titles and reading.header.rows:
         yield reading.header.rows[-1], titles
     records = _records(table, reading, warn)(tab)
+    if sheet is not PERSON_SHEET and tier_place(reading) is not None:
+        records = (row for row in records if not _is_refused(row[1], reading, context))
     if sheet.kind == "measurement" and measures.measures:
         place = name if by_name else measure
         records = _with_codes(records, place, len(titles) - 1 if by_name else place, measures)

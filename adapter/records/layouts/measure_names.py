@@ -66,13 +66,29 @@ class MeasureNames:
         """Whether the text is a unit of the tables, in any case and with either micro sign."""
         return _fold_unit(text) in self._units
 
+    def is_exact(self, title: str) -> bool:
+        """Whether a header is the code or the whole name of one measure, in whatever unit."""
+        return any(map(self._is_exact, all_readings(title)))
+
+    def _is_exact(self, title: str) -> bool:
+        match = _BRACKETS.match(cell_text(title))
+        names = [title, match[1]] if match and self.knows_unit(match[2]) else [title]
+        return any(
+            key in self._codes or key in self._own or len(self._exact.get(key, ())) == 1
+            for key in map(_fold, names)
+        )
+
     def candidates(self, title: str) -> list[str]:
         """Codes that a header may mean, the likeliest first: to ask a person with."""
         name = _fold(_BRACKETS.sub(r"\1", title)) or _fold(title)
         known = {**self._others, **self._exact}
         close = [name] if name in known else get_close_matches(name, known, 3, 0.7)
-        begins = [one for one in known if one.startswith(name)] if len(name) > 2 else []
-        return list(dict.fromkeys(code for one in (*close, *begins) for code in sorted(known[one])))[:5]
+        within = [
+            one
+            for one in known
+            if (len(name) > 2 and one.startswith(name)) or (len(name) > 4 and one.endswith(name))
+        ]
+        return list(dict.fromkeys(code for one in (*close, *within) for code in sorted(known[one])))[:5]
 
     def _find_in_any_font(self, title: str) -> MeasureTitle | None:
         return next(filter(None, map(self._find, all_readings(title))), None)
@@ -80,7 +96,10 @@ class MeasureNames:
     def _find(self, title: str) -> MeasureTitle | None:
         """The one measure that a header or a name means; None: none, or more than one."""
         written = cell_text(title)
-        unit = match[2] if (match := _BRACKETS.match(written)) and self.knows_unit(match[2]) else ""
+        match = _BRACKETS.match(written)
+        if match and match[1] in self.measures:
+            return MeasureTitle(match[1], match[2])  # a code, and what stands behind it can only be a unit
+        unit = match[2] if match and self.knows_unit(match[2]) else ""
         if code := self._named(written, ""):
             return MeasureTitle(code, unit)
         for pattern in (_BRACKETS, _BEHIND):
@@ -106,14 +125,16 @@ class MeasureNames:
             )
         if len(exact) == 1:
             return next(iter(exact))
-        if exact or len(others) != 1 or self._begins_another(key, next(iter(others))):
+        if exact or len(others) != 1 or self._is_in_another(key, next(iter(others))):
             return None
         return next(iter(others))
 
-    def _begins_another(self, key: str, code: str) -> bool:
-        """Whether other measures' names begin so too: "Protein" is blood's or urine's."""
+    def _is_in_another(self, key: str, code: str) -> bool:
+        """Whether other measures' names begin or end so too: "Protein" is blood's or urine's, and so is
+        "Hồng cầu", which is urine's dipstick or the count of "Số lượng hồng cầu".
+        """
         return any(
-            name.startswith(key) and codes - {code}
+            (name.startswith(key) or (names is self._exact and name.endswith(key))) and codes - {code}
             for names in (self._exact, self._others)
             for name, codes in names.items()
         )

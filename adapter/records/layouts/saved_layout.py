@@ -8,6 +8,7 @@ tables:
   columns:
   - {header: Mã BN, is: cadre}
   - {header: Đường máu, is: BIO-GLUF, unit: mmol/L}
+  - {header: LDL, is: "?"}       # may be a measure: asked about until a person says which, or "-"
   - {header: Ghi chú, is: "-"}
 """
 
@@ -30,6 +31,7 @@ from adapter.records.sheets.layout import SHEETS
 __all__ = [
     "LEFT_OUT",
     "NAME_PART",
+    "OPEN",
     "WIDE",
     "SavedColumn",
     "SavedTable",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 LEFT_OUT = "-"
+OPEN = "?"
 NAME_PART = "name-part"
 WIDE = "wide"
 _KINDS: Mapping[str, Sheet] = {sheet.kind: sheet for sheet in SHEETS} | {WIDE: WIDE_SHEET}
@@ -47,7 +50,7 @@ _MAX_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class SavedColumn:
-    """What a header means: a field, a measure's code, a part of a name, or "-"."""
+    """What a header means: a field, a measure's code, a part of a name, "-", or "?"."""
 
     header: str
     means: str
@@ -133,7 +136,7 @@ def _column(
     header, means = str(written.get("header", "")), str(written.get("is", LEFT_OUT))
     codes = measures.measures if measures is not None and sheet is WIDE_SHEET else {}
     fields = [] if sheet is None else [*(one.field for one in sheet.columns), DELETED_COLUMN.field]
-    if sheet is not None and means not in (LEFT_OUT, NAME_PART, *fields, *codes):
+    if sheet is not None and means not in (LEFT_OUT, OPEN, NAME_PART, *fields, *codes):
         known = _nearest(means, [*fields, *codes])
         raise _wrong(path, "layout.no_meaning", header=header, word=means, known=known)
     return SavedColumn(header, means, str(written.get("unit") or ""))

@@ -56,12 +56,15 @@ class _Measure:
 
 
 class PlausibleRanges:
-    """The table. `units` says which UCUM unit a written one means."""
+    """The table. `units` says which UCUM unit a written one means; `numeric` are the measures of which a
+    result in words is not usual.
+    """
 
     def __init__(self, measures: Mapping[str, _Measure], units: Mapping[str, str]) -> None:
         self._measures = measures
         self._units = units
         self.empty = not measures
+        self.numeric = frozenset((_PRESSURE, *(code for code, one in measures.items() if not one.words)))
         self.finding = lru_cache(_KNOWN)(self._finding)
 
     def _finding(self, measure: str, value: str, unit: str | None) -> Finding | None:
@@ -81,11 +84,14 @@ class PlausibleRanges:
             return self._outside(known, apart[:1], apart[1])
         if match := _RANGE.fullmatch(value):
             return self._outside(known, match.groups(), unit)
+        if measure in _PARTS and _PAIR.fullmatch(_PRESSURE_UNIT.sub("", value)):
+            return Finding("value", "held_pressure_pair")
         if known.words and not re.fullmatch(r"\d+\s*[;:]\s*\d+", value):
             return None
         if (match := _WITH_UNIT.fullmatch(value)) and _unit_key(match[2], self._units) in known.ranges:
             return self._judge(measure, match[1].strip(), match[2])
-        return Finding("value", "held_words", {"unit": known.own.label})
+        text = "held_text" if re.search(r"[^\W\d_]", value) and not re.search(r"\d", value) else "held_words"
+        return Finding("value", text, {"unit": known.own.label})
 
     def _pressure(self, value: str, unit: str | None) -> Finding | None:
         behind = _PRESSURE_UNIT.search(value)

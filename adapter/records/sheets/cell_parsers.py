@@ -22,6 +22,7 @@ __all__ = [
     "CellError",
     "CellValue",
     "cell_text",
+    "is_blank",
     "is_number",
     "parse_boolean",
     "parse_date",
@@ -84,6 +85,11 @@ def cell_text(value: CellValue) -> str:
     if isinstance(value, int | float):
         return number_text(value)
     return value.isoformat() if isinstance(value, date | datetime | time) else str(value)
+
+
+def is_blank(written: str) -> bool:
+    """Whether nothing can be seen of a cell: spaces, marks without width."""
+    return written.isspace() or (not written.isascii() and not _clean(written))
 
 
 def parse_text(value: CellValue) -> str:

@@ -7,9 +7,10 @@ from functools import cached_property, lru_cache
 
 from adapter.records.sheets.cell_parsers import CellError, CellValue, cell_text, parse_list
 from adapter.text_folding import unify_letters
+from adapter.texts import current_language
 from adapter.written_values import flag_of
 
-__all__ = ["CHOICE_LISTS", "ChoiceList", "fold_label", "parse_flag"]
+__all__ = ["CHOICE_LISTS", "ChoiceList", "fold_label", "parse_class", "parse_flag"]
 
 
 @lru_cache(maxsize=5_000)
@@ -68,11 +69,10 @@ class ChoiceList:
         """The codes of a cell that holds several, joined with ";"."""
         return tuple(dict.fromkeys(self.parse(part) for part in parse_list(value)))
 
-    @cached_property
+    @property
     def written(self) -> str:
-        """All choices in both languages, for a message."""
-        pairs = zip(self.labels("vi"), self.labels("en"), strict=True)
-        return ", ".join(vi if vi == en else f"{vi} ({en})" for vi, en in pairs)
+        """All choices in the language in use, for a message."""
+        return ", ".join(self.labels(current_language()))
 
 
 def _choice(name: str, **options: tuple[str, ...]) -> ChoiceList:
@@ -81,6 +81,13 @@ def _choice(name: str, **options: tuple[str, ...]) -> ChoiceList:
 
 # Another scale of classes: never converted into I to V.
 _CADRE_CLASSES = ("A", "B", "B1", "B2", "C", "D")
+
+
+def _classes(sign: str) -> tuple[str, ...]:
+    """How clerks write a class of either scale."""
+    before = ("Loại", "Sức khỏe loại", "SK loại", "Xếp loại", "Loại sức khỏe", "Phân loại", "Hạng", "Nhóm")
+    return tuple(f"{word} {sign}" for word in before)
+
 
 CHOICE_LISTS = {
     choice.name: choice
@@ -94,11 +101,26 @@ CHOICE_LISTS = {
         _choice("tier", **{f"T{n}": (f"T{n}", f"T{n}", f"Diện T{n}", str(n)) for n in range(1, 6)}),
         _choice(
             "visit_type",
-            checkup=("Khám định kỳ", "Periodic check-up", "Khám sức khỏe định kỳ", "check-up"),
+            checkup=(
+                "Khám định kỳ",
+                "Periodic check-up",
+                "Khám sức khỏe định kỳ",
+                "check-up",
+                "KSK",
+                "KSK định kỳ",
+                "Khám sức khỏe",
+                "Định kỳ",
+            ),
             congress=("Khám trước đại hội", "Before a congress"),
             outpatient=("Khám ngoại trú", "Outpatient", "Ngoại trú"),
-            home=("Khám tại nhà", "Home visit", "Thăm khám tại nhà"),
-            trip=("Đưa đi tuyến trên", "Escorted trip", "Đưa đi tuyến trung ương", "Chuyến đi"),
+            home=("Khám tại nhà", "Home visit", "Thăm khám tại nhà", "Tại nhà", "Thăm tại nhà"),
+            trip=(
+                "Đưa đi tuyến trên",
+                "Escorted trip",
+                "Đưa đi tuyến trung ương",
+                "Chuyến đi",
+                "Đưa đi khám tuyến trên",
+            ),
             council=("Hội chẩn", "Council", "Hội đồng tư vấn"),
         ),
         _choice(
@@ -111,13 +133,12 @@ CHOICE_LISTS = {
         ),
         _choice(
             "health_class",
-            I=("Loại I", "Class I", "1"),
-            II=("Loại II", "Class II", "2"),
-            III=("Loại III", "Class III", "3"),
-            IV=("Loại IV", "Class IV", "4"),
-            V=("Loại V", "Class V", "5"),
+            **{
+                roman: (f"Loại {roman}", f"Class {roman}", digit, *_classes(roman), *_classes(digit))
+                for roman, digit in zip(("I", "II", "III", "IV", "V"), "12345", strict=True)
+            },
         ),
-        _choice("cadre_class", **{code: (code, code, f"Loại {code}") for code in _CADRE_CLASSES}),
+        _choice("cadre_class", **{code: (code, code, *_classes(code)) for code in _CADRE_CLASSES}),
         _choice(
             "flag",
             H=("Cao", "High"),
@@ -186,3 +207,16 @@ CHOICE_LISTS = {
 def parse_flag(value: CellValue) -> str:
     """A flag as a word or as an analyser's sign, such as `↑` or `*`."""
     return flag_of(cell_text(value)) or CHOICE_LISTS["flag"].parse(value)
+
+
+def parse_class(name: str, value: CellValue) -> str:
+    """A class of the scale `name`. Raises CellError; of a class of the other scale it says where it goes."""
+    try:
+        return CHOICE_LISTS[name].parse(value)
+    except CellError as error:
+        other = "cadre_class" if name == "health_class" else "health_class"
+        try:
+            CHOICE_LISTS[other].parse(value)
+        except CellError:
+            raise error from None
+        raise CellError(f"expect_{name}", choices=CHOICE_LISTS[name].written) from None

@@ -11,6 +11,7 @@ from adapter.records.sheets import cell_parsers
 from adapter.records.sheets.cell_parsers import CellValue
 from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.vietnamese_text.readings import all_readings
+from adapter.texts import current_language
 
 __all__ = [
     "DELETED_COLUMN",
@@ -89,9 +90,13 @@ IGNORED_SHEETS = frozenset(
 
 
 class HeaderRow:
-    """The header row of one sheet, the `number`th: which cell holds which column."""
+    """The header row of one sheet, the `number`th: which cell holds which column. `complete`: one that lacks
+    what is required is refused.
+    """
 
-    def __init__(self, sheet: Sheet, row: list[CellValue], *, source: str, number: int = 1) -> None:
+    def __init__(
+        self, sheet: Sheet, row: list[CellValue], *, source: str, number: int = 1, complete: bool = True
+    ) -> None:
         known = _known(sheet)
         self.places: dict[str, int] = {}
         self.unknown: list[str] = []
@@ -104,10 +109,12 @@ class HeaderRow:
                     self.unknown.append(title)
                 continue
             if column.field in self.places:
-                raise ImportRefused("import.header_twice", file=source, sheet=sheet.vi, header=title)
+                sheet_title = sheet.title(current_language())
+                raise ImportRefused("import.header_twice", file=source, sheet=sheet_title, header=title)
             self.places[column.field] = place
             self.written[column.field] = title
-        self._require(sheet, source, number)
+        if complete:
+            self._require(sheet, source, number)
 
     def _require(self, sheet: Sheet, source: str, number: int) -> None:
         missing = [column for column in sheet.columns if column.required and column.field not in self.places]
@@ -117,9 +124,13 @@ class HeaderRow:
         lines = []
         for column in missing:
             close = [near for name in column.names for near in get_close_matches(name, nearest, 1, 0.6)]
-            lines.append(f"{column.vi} / {column.en}" + (f" (? {nearest[close[0]]})" if close else ""))
+            lines.append(column.header(current_language()) + (f" (? {nearest[close[0]]})" if close else ""))
         raise ImportRefused(
-            "import.no_header", file=source, sheet=sheet.vi, missing="; ".join(lines), row=number
+            "import.no_header",
+            file=source,
+            sheet=sheet.title(current_language()),
+            missing="; ".join(lines),
+            row=number,
         )
 
     def plan(self, sheet: Sheet) -> Iterator[tuple[Column, int]]:

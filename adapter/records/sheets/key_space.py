@@ -6,7 +6,7 @@ import re
 
 from adapter.records.sheets.columns import CellParser
 
-__all__ = ["KEY_SPACE_MARK", "in_key_space", "key_space_of"]
+__all__ = ["KEY_SPACE_MARK", "in_key_space", "key_space_in", "key_space_of"]
 
 KEY_SPACE_MARK = "@"
 _KEYS = frozenset({"key", "cadre", "visit"})
@@ -18,6 +18,12 @@ def key_space_of(name: str | None) -> str | None:
     if name is None:
         return ""
     return f"{KEY_SPACE_MARK}{name}" if _NAME.fullmatch(name) else None
+
+
+def key_space_in(key: str) -> str:
+    """The ending of the list that a key is of, "" for the centre's own."""
+    _, mark, name = key.rpartition(KEY_SPACE_MARK)
+    return f"{mark}{name}" if mark else ""
 
 
 def in_key_space(field: str, parse: CellParser, ending: str) -> CellParser:

@@ -1,8 +1,11 @@
 """The sheets of a workbook: every column with its headers in Vietnamese and English."""
 
+from functools import partial
+
 from adapter.records.sheets import cell_parsers, code_cells
 from adapter.records.sheets.birth_date import parse_birth_date
-from adapter.records.sheets.choices import CHOICE_LISTS, fold_label, parse_flag
+from adapter.records.sheets.choices import CHOICE_LISTS, fold_label, parse_class, parse_flag
+from adapter.records.sheets.clerks_words import with_clerks_words
 from adapter.records.sheets.columns import CellParser, Column, Sheet
 from adapter.records.sheets.vietnamese_text.readings import all_readings
 
@@ -30,6 +33,10 @@ def _one(field: str, vi: str, en: str, choice: str, *aliases: str, required: boo
     return Column(field, vi, en, CHOICE_LISTS[choice].parse, "expect_choice", required, choice, aliases)
 
 
+def _class(field: str, vi: str, en: str) -> Column:
+    return Column(field, vi, en, partial(parse_class, field), "expect_choice", choice=field)
+
+
 def _as(
     field: str, vi: str, en: str, parse: CellParser, expected: str, *aliases: str, required: bool = False
 ) -> Column:
@@ -40,7 +47,7 @@ _CADRE = _key("cadre", "Mã cán bộ", "Cadre key", "cadre", "mã cb", "mã s�
 _VISIT = _key("visit", "Mã lượt khám", "Visit key", "visit", "mã lần khám", "mã đợt khám")
 _HOSPITAL = Column("hospital", "Bệnh viện", "Hospital", cell_parsers.parse_key, "expect_hospital")
 
-SHEETS = (
+_TEMPLATE = (
     Sheet(
         "cadre",
         "Cán bộ",
@@ -226,17 +233,8 @@ SHEETS = (
             _text("reason", "Lý do", "Reason", "lý do khám"),
             _text("conclusion", "Kết luận", "Conclusion", "kết luận khám"),
             _one("advice", "Hướng xử trí", "Advice", "advice", "xử trí"),
-            _one(
-                "health_class",
-                "Phân loại sức khỏe",
-                "Health class",
-                "health_class",
-                "phân loại sk",
-                "plsk",
-                "xếp loại sức khỏe",
-                "loại sức khỏe",
-            ),
-            _one("cadre_class", "Phân loại cán bộ", "Cadre class", "cadre_class"),
+            _class("health_class", "Phân loại sức khỏe", "Health class"),
+            _class("cadre_class", "Phân loại cán bộ", "Cadre class"),
             _as(
                 "specimens",
                 "Số mẫu",
@@ -382,6 +380,8 @@ SHEETS = (
         ("immunization", "tiemchung", "vaccinations", "tiêm phòng"),
     ),
 )
+
+SHEETS = tuple(map(with_clerks_words, _TEMPLATE))
 
 _BY_NAME = {
     fold_label(name): sheet for sheet in SHEETS for name in (sheet.kind, sheet.vi, sheet.en, *sheet.aliases)

@@ -1,6 +1,6 @@
 """The empty workbook that a centre fills in: headers, what each column holds, lists to choose from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from adapter.records.sheets.columns import DELETED_COLUMN, Column
 from adapter.records.sheets.layout import SHEETS
 from adapter.texts import current_language, say, set_language
 
-__all__ = ["TemplatePage", "write_template"]
+__all__ = ["TemplatePage", "WideTemplate", "write_template"]
 
-WideTemplate = tuple[str, Sequence[str]]  # a sheet's name and its headers
+WideTemplate = tuple[str, Sequence[str], Mapping[str, str]]
+"""A sheet's name, its headers, and the texts that explain some of them."""
 
 _ROWS = 5000  # how far down the lists and formats reach
 _TEXT = "@"
@@ -31,7 +32,7 @@ def write_template(
     path: Path, lang: str = "vi", lists: Sequence[TemplatePage] = (), wide: WideTemplate | None = None
 ) -> None:
     """Write the template to `path` (XLSX) with headers, notes and lists in "vi" or "en", and a sheet for each
-    list of codes. With `wide`, measurements have a row a visit: the sheet's name and its headers.
+    list of codes. With `wide`, measurements have a row a visit: what its sheet holds.
     """
     from openpyxl import Workbook
 
@@ -56,14 +57,18 @@ def write_template(
         set_language(spoken)
 
 
-def _wide(book: Any, title: str, headers: Sequence[str]) -> None:
+def _wide(book: Any, title: str, headers: Sequence[str], hints: Mapping[str, str]) -> None:
+    from openpyxl.comments import Comment
     from openpyxl.styles import Font
     from openpyxl.utils import get_column_letter
 
     page = book.create_sheet(title)
     page.freeze_panes = "A2"
     for place, header in enumerate(headers, 1):
-        page.cell(1, place, header).font = Font(bold=True)
+        cell = page.cell(1, place, header)
+        cell.font = Font(bold=True)
+        if header in hints:
+            cell.comment = Comment(say(hints[header]), "adapter", width=320, height=110)
         page.column_dimensions[get_column_letter(place)].width = max(12, len(header) + 2)
         page.column_dimensions[get_column_letter(place)].number_format = _TEXT
 

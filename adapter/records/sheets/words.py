@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from adapter.records.sheets.cell_parsers import CellError, CellValue, cell_text
 from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.tier_cell import TierReading, read_tier
+from adapter.records.sheets.vietnamese_text.readings import all_readings
 
-__all__ = ["NO_WORDS", "Words"]
+__all__ = ["NO_WORDS", "Words", "words_line"]
 
 # Fields whose parser takes any text: of these a word is looked up first.
 _OPEN = frozenset({"hospital", "service", "code", "vaccine"})
@@ -35,8 +36,9 @@ class Words:
         open_field = field in _OPEN
 
         def read(cell: CellValue) -> object:
-            if open_field:
-                return parse(words.get(fold_label(cell_text(cell)), cell))
+            if open_field:  # in an old font too: keys are not converted later
+                read = map(fold_label, all_readings(cell_text(cell)))
+                return parse(next((words[one] for one in read if one in words), cell))
             try:
                 return parse(cell)
             except CellError:
@@ -57,3 +59,9 @@ class Words:
 
 
 NO_WORDS = Words()
+
+
+def words_line(field: str, word: str) -> str:
+    """The line of `words.csv` that says what a word means, but for its meaning."""
+    quoted = '"{}"'.format(word.replace('"', '""')) if set(word) & set(',"') else word
+    return f"{field},{quoted},…"

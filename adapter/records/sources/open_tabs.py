@@ -18,7 +18,14 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, Shee
 from adapter.errors import ImportRefused
 from adapter.records.layouts.layout_tabs import table_tabs
 from adapter.records.layouts.raw_table import MergedRange, NumberedRow, RawTable
-from adapter.records.layouts.understanding import LayoutContext, understand
+from adapter.records.layouts.understanding import (
+    LayoutContext,
+    measure_title,
+    missing_columns,
+    nearest_reading,
+    understand,
+)
+from adapter.records.layouts.wide_sheet import is_wide_name
 from adapter.records.sheets.choices import fold_label
 from adapter.records.sheets.columns import IGNORED_SHEETS
 from adapter.records.sheets.layout import SHEETS
@@ -35,13 +42,22 @@ from adapter.records.sources.xlsx_slices import (
     sheet_entries,
     sliced_rows,
 )
+from adapter.texts import current_language
 
-__all__ = ["REJECTS_MARK", "InputOptions", "open_tabs", "tables_of", "without_sheet_number"]
+__all__ = [
+    "REJECTS_MARK",
+    "InputOptions",
+    "open_tabs",
+    "table_name",
+    "tables_of",
+    "without_sheet_number",
+]
 
 REJECTS_MARK = "_rejects"  # a sheet or a file of this name: what is here is not everything
 _NUMBER = re.compile(r"(?:\s*\(\d+\))+$")
 _TOP_ROWS = 60  # rows that are not empty, which a table is understood by
 _TOP_BYTES = 200_000
+_ROWS_OF_RECORDS = 3  # a header and two rows
 
 
 @dataclass(frozen=True)
@@ -71,8 +87,14 @@ def open_tabs(
         if not found:
             raise ImportRefused("import.no_known_sheet", file=path.name)
         tabs += found
-    # A wide table's empty cells are heard when all others have been read.
-    return sorted(tabs, key=lambda tab: (SHEETS.index(tab.sheet), tab.column_of is not None))
+    # A wide table's visits are made when all others are known, its empty cells heard when all have been read.
+    return sorted(
+        tabs,
+        key=lambda tab: (
+            SHEETS.index(tab.sheet),
+            tab.column_of is not None or tab.visits is not None,
+        ),
+    )
 
 
 def _other_tabs(path: Path, inputs: InputOptions) -> list[Tab]:
@@ -94,21 +116,46 @@ def without_sheet_number(name: str) -> str:
     return _NUMBER.sub("", name)
 
 
+def table_name(table: RawTable) -> str:
+    """What the table is called, but for the number that a rejects file gives it."""
+    return without_sheet_number(table.name) if table.partial else table.name
+
+
 def _tabs_of(
     path: Path, stack: ExitStack, warn: Callable[..., None], context: LayoutContext
 ) -> Iterator[Tab]:
     asked: list[str] = []
+    is_csv = False
     for table in tables_of(path, stack):
-        name = without_sheet_number(table.name) if table.partial else table.name
+        is_csv = table.csv
+        name = table_name(table)
         reading = understand(table, name, context)
+        if reading.asked and is_wide_name(name):
+            missing = ", ".join(missing_columns(reading)) or measure_title()
+            raise ImportRefused("layout.ask_measures", file=path.name, sheet=table.name, missing=missing)
         if reading.asked and reading.sheet is not None:
-            asked.append(f'"{table.name}": {reading.sheet.vi} / {reading.sheet.en}')
+            asked.append(f'"{table.name}": {reading.sheet.title(current_language())}')
         elif reading.sheet is not None:
             yield from table_tabs(table, reading, context, warn)
         elif reading.layout is None:
-            warn("import.unknown_sheet", file=path.name, sheet=table.name)
+            _say_unread(path, table, warn, context)
     if asked:
-        raise ImportRefused("layout.ask", file=path.name, sheets="; ".join(asked))
+        text = "layout.ask_csv" if is_csv else "layout.ask"
+        raise ImportRefused(text, file=path.name, sheets="; ".join(asked))
+
+
+def _say_unread(path: Path, table: RawTable, warn: Callable[..., None], context: LayoutContext) -> None:
+    """A sheet that is none; what has rows below a header may be records, and is said with what it is near."""
+    if len(table.top()) < _ROWS_OF_RECORDS:
+        warn("import.unknown_sheet", file=path.name, sheet=table.name)
+        return
+    nearest = nearest_reading(table, table.name, context)
+    if nearest is None or nearest.sheet is None:
+        warn("import.unread_sheet", file=path.name, sheet=table.name)
+        return
+    record = nearest.sheet.title(current_language())
+    missing = ", ".join(missing_columns(nearest)) or "-"
+    warn("import.unread_sheet_near", file=path.name, sheet=table.name, record=record, missing=missing)
 
 
 def tables_of(path: Path, stack: ExitStack) -> Iterator[RawTable]:

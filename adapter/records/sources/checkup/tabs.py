@@ -9,10 +9,12 @@ from sqlalchemy import Connection, select
 
 from adapter.records.serialisation import identifier_forms
 from adapter.records.sheets.cell_parsers import CellValue, cell_text
+from adapter.records.sheets.columns import Sheet
 from adapter.records.sheets.tab import Tab, TabSource
 from adapter.records.sources.checkup.form_mapping import FormMapping, FormRule, load_form_mapping
 from adapter.records.sources.checkup.xml_parser import XmlElement, read_checkups
 from adapter.records.tables import cadre_identifier, record
+from adapter.texts import current_language
 
 __all__ = ["form_tabs"]
 
@@ -36,7 +38,7 @@ class _FormOrigin(TabSource):
         return [
             Tab(
                 path.name,
-                kind,
+                self._form.sheet(kind).title(current_language()),
                 self._form.sheet(kind),
                 True,
                 size,
@@ -55,7 +57,7 @@ class _FormOrigin(TabSource):
         fields = list(dict.fromkeys(field for rule in rules for field in rule.values))
         if repeats := tab.sheet.kind == "measurement" and "key" not in fields:
             fields.append("key")
-        yield 1, ["cadre", *fields]
+        yield 1, _titles(tab.sheet, ["cadre", *fields])
         for checkup, done in read_checkups(path, self._form.checkup):
             tab.done = done
             person = self._person(checkup)
@@ -85,6 +87,12 @@ class _FormOrigin(TabSource):
         )
         found = list(self._store.execute(people).scalars())
         return found[0] if len(found) == 1 else _UNKNOWN
+
+
+def _titles(sheet: Sheet, fields: Sequence[str]) -> list[CellValue]:
+    """Headers in the language in use: a form has none, and messages name them."""
+    known = {column.field: column.header(current_language()) for column in sheet.columns}
+    return [known.get(field, field) for field in fields]
 
 
 def _name_repeated(row: dict[str, str], met: Counter[tuple[str, str]]) -> None:

@@ -1,0 +1,165 @@
+"""Referrals as lines: where each stands, what is waited for, until when, and what to do next."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from functools import partial
+
+from adapter.database import read_transaction
+from adapter.errors import UsageError
+from adapter.ledger.monitoring.overdue import Backlog
+from adapter.pipeline.application import Adapter
+from adapter.pipeline.inbound.inbox import order_statements
+from adapter.records.model import Referral
+from adapter.records.referral_answers import ReferralMoment, course_of
+from adapter.records.sheets.cell_parsers import VIETNAM_OFFSET
+from adapter.referrals.clocks import ClockLimits, running_clock
+from adapter.referrals.lifecycle import FINAL, ReferralState, business_status
+
+__all__ = [
+    "ReferralCourse",
+    "ReferralLine",
+    "backlog_of",
+    "late_referrals",
+    "referral_course",
+    "referral_line",
+    "referral_lines",
+]
+
+_WANTED = ("active", "on-hold")
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralLine:
+    """One referral. `since`: in this state; `waits_for`, `due`: the clock that runs, if one does. One in the
+    state DRAFT is not at the hospital.
+    """
+
+    hospital: str
+    referral: str
+    cadre: str
+    service: str
+    priority: str
+    state: ReferralState
+    business_status: str | None
+    since: datetime
+    waits_for: str | None
+    due: datetime | None
+    is_late: bool
+    appointment: date | datetime | None
+    hospital_number: str | None
+    said: str | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    telephone: str
+
+
+def referral_lines(
+    adapter: Adapter, hospitals: Iterable[str], now: datetime, *, with_closed: bool = False
+) -> list[ReferralLine]:
+    """The referrals to these hospitals, the ones that are late first; those that wait for nothing any more
+    only `with_closed`.
+    """
+    names = set(hospitals)
+    held = {name: adapter.overdue.delivered_referrals(name) for name in names}
+    limits = {name: adapter.settings.hospitals[name].clocks.limits for name in names}
+    lines = [
+        _line(one, adapter, held[one.hospital].get(one.key), limits[one.hospital], now)
+        for one in adapter.records.iterate(Referral.kind)
+        if isinstance(one, Referral) and one.hospital in names and _is_of_use(one)
+    ]
+    kept = (one for one in lines if with_closed or one.waits_for or one.state is ReferralState.DRAFT)
+    return sorted(kept, key=lambda one: (not one.is_late, one.due or one.since, one.referral))
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralCourse:
+    """A referral, and what was said of it in its order."""
+
+    line: ReferralLine
+    moments: Sequence[ReferralMoment]
+    cancel_reason: str | None
+
+
+def referral_course(adapter: Adapter, key: str, now: datetime) -> ReferralCourse:
+    """A referral with its course. Raises UsageError as `referral_line` does."""
+    found = _known(adapter, key)
+    with read_transaction(adapter.engine) as connection:
+        moments = course_of(connection, found, partial(order_statements, adapter))
+    return ReferralCourse(referral_line(adapter, key, now), moments, found.cancel_reason)
+
+
+def referral_line(adapter: Adapter, key: str, now: datetime) -> ReferralLine:
+    """One referral. Raises UsageError where there is none of that key to a hospital of the settings."""
+    found = _known(adapter, key)
+    held = adapter.overdue.delivered_referrals(found.hospital)
+    limits = adapter.settings.hospitals[found.hospital].clocks.limits
+    return _line(found, adapter, held.get(key), limits, now)
+
+
+def _known(adapter: Adapter, key: str) -> Referral:
+    found = adapter.records.get(Referral.kind, key)
+    if not isinstance(found, Referral) or found.hospital not in adapter.settings.hospitals:
+        raise UsageError("referral.unknown", key=key)
+    return found
+
+
+def _line(
+    one: Referral, adapter: Adapter, delivered: datetime | None, limits: ClockLimits, now: datetime
+) -> ReferralLine:
+    """A referral that its hospital has since `delivered`."""
+    is_draft = delivered is None and one.state is ReferralState.RECEIVED
+    state = ReferralState.DRAFT if is_draft else one.state
+    since = one.fulfilled_at or delivered or _moment(one.ordered_at)
+    clock = running_clock(
+        state,
+        since=since,
+        appointment=None if one.appointment_at is None else _moment(one.appointment_at),
+        is_acknowledged=one.acknowledged_at is not None,
+        priority=one.priority,
+        limits=limits,
+    )
+    return ReferralLine(
+        hospital=one.hospital,
+        referral=one.key,
+        cadre=one.cadre,
+        service=one.service,
+        priority=one.priority,
+        state=state,
+        business_status=business_status(state),
+        since=since,
+        waits_for=None if clock is None else clock.clock.value,
+        due=None if clock is None else clock.due,
+        is_late=clock is not None and clock.due < now,
+        appointment=one.appointment_at,
+        hospital_number=one.hospital_number,
+        said=one.said,
+        acknowledged_at=one.acknowledged_at,
+        acknowledged_by=one.acknowledged_by,
+        telephone=adapter.settings.hospitals[one.hospital].telephone,
+    )
+
+
+def late_referrals(adapter: Adapter, now: datetime) -> Mapping[tuple[str, str], Backlog]:
+    """How many are late by hospital and what is waited for, and since when the first is late."""
+    found: dict[tuple[str, str], list[datetime]] = {}
+    for one in referral_lines(adapter, adapter.settings.hospitals, now):
+        if one.is_late and one.due is not None and one.waits_for is not None:
+            found.setdefault((one.hospital, one.waits_for), []).append(one.due)
+    return {key: Backlog(len(due), min(due)) for key, due in found.items()}
+
+
+def backlog_of(found: Mapping[tuple[str, str], Backlog], hospital: str) -> Sequence[tuple[str, Backlog]]:
+    """Of one hospital: what is waited for, and how many."""
+    return tuple((clock, backlog) for (name, clock), backlog in sorted(found.items()) if name == hospital)
+
+
+def _is_of_use(referral: Referral) -> bool:
+    """Whether it is wanted, or something came of it."""
+    return referral.status in _WANTED or referral.state not in FINAL | {ReferralState.RECEIVED}
+
+
+def _moment(value: date | datetime) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    return datetime.combine(value, time(), VIETNAM_OFFSET)
