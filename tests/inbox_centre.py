@@ -12,12 +12,14 @@ from adapter.fhir import codec
 from adapter.inbox import discarding, linking, processing
 from adapter.inbox.local_writes import AnswerPlan, ResultPlan, StoredResult
 from adapter.inbox.matching import KnownCadre, KnownReferral
+from adapter.inbox.ordering import server_version
 from adapter.inbox.queue import InboxQueue
 from adapter.inbox.receive import AcceptedVersion, ReceivedVersion, receive_versions
 from adapter.inbox.store import InboxItem, InboxStore
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.tables import entry
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.inbound.reception import accepted_version
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.lookups import cadres_by_identifiers, cadres_by_names
 from adapter.records.model import Cadre, Record, Referral, Result, Sex, Tier
@@ -53,7 +55,7 @@ def receive_version(
     envelope: codec.Resource | None = None,
 ) -> ReceivedVersion:
     """Store one version, as `receive_versions`."""
-    accepted = AcceptedVersion(type, id, version, resource, body)
+    accepted = AcceptedVersion(type, id, version, resource, body, server_version(id, resource.get("meta")))
     (received,) = receive_versions(
         connection, hospital, [accepted], now=now, delivery=delivery, envelope=envelope
     )
@@ -62,11 +64,7 @@ def receive_version(
 
 def receive_changes(connection: Connection, changes: Sequence[VersionChange], *, now: datetime) -> None:
     """The inbox, where a repository tells what it stored."""
-    accepted = [
-        AcceptedVersion(one.type, one.id, one.version, one.resource, one.body)
-        for one in changes
-        if not one.repeated
-    ]
+    accepted = [accepted_version(one) for one in changes if not one.repeated]
     receive_versions(connection, changes[0].owner, accepted, now=now)
 
 

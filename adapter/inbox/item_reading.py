@@ -8,7 +8,7 @@ from adapter.inbox.awaiting import names_awaited
 from adapter.inbox.evidence import Evidence, read_evidence
 from adapter.inbox.lineage import LINEAGE_DOUBTS, may_correct
 from adapter.inbox.matching import Candidate, CertainMatch, LookupResult, Match, Unmatched
-from adapter.inbox.ordering import ORDER_DOUBTS, REVISIONS, VersionStatus, issued_at
+from adapter.inbox.ordering import ORDER_DOUBTS, REVISIONS
 from adapter.inbox.ports import ReferenceDirectory, is_centres_own, look_up_evidence
 from adapter.inbox.siblings import Siblings
 from adapter.inbox.store import InboxItem, InboxStore
@@ -22,7 +22,6 @@ __all__ = [
     "is_chosen",
     "named_referral",
     "read_item",
-    "version_status",
 ]
 
 STORED_TYPES = ("DiagnosticReport", "Observation", "Procedure")
@@ -106,12 +105,6 @@ def _read(
 def is_chosen(item: InboxItem) -> bool:
     """Whether who links this version means that it holds, whatever else came: it waits for just that."""
     return item.state == "ignored" or bool(_VERSION_DOUBTS & set(item.reasons))
-
-
-def version_status(item: InboxItem) -> VersionStatus:
-    """What the order of this version among others depends on."""
-    resource = item.resource
-    return VersionStatus(str(resource.get("status", "")), issued_at(resource, item.received_at))
 
 
 def named_referral(reading: ItemReading, item: InboxItem, cadre: str) -> str | None:

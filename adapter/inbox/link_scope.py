@@ -13,7 +13,6 @@ from adapter.inbox.item_reading import (
     decide_item,
     is_chosen,
     named_referral,
-    version_status,
 )
 from adapter.inbox.matching import CertainMatch
 from adapter.inbox.ordering import older
@@ -47,7 +46,7 @@ def version_that_holds(item: InboxItem, versions: Sequence[InboxItem]) -> InboxI
         if not taken or one.id == current.id:
             continue
         first, second = sorted((current, one), key=lambda each: each.id)
-        current = second if older(version_status(second), version_status(first)) is None else first
+        current = second if older(second.status, first.status) is None else first
     return current
 
 

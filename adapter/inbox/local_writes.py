@@ -11,7 +11,7 @@ from typing import Literal, cast
 
 from adapter.fhir.codec import Resource
 from adapter.inbox.matching import CertainMatch, Unmatched
-from adapter.inbox.ordering import VersionStatus, issued_at, older, order_doubt
+from adapter.inbox.ordering import ServerVersion, VersionStatus, issued_at, older, order_doubt, version_status
 from adapter.referrals.details import TaskDetails, details_of
 from adapter.referrals.sayings import ReferralSaying, saying_of
 
@@ -94,12 +94,13 @@ def plan_writes(
     known: StoredResult | None,
     latest: VersionStatus | None = None,
     overtaken: bool = False,
+    there: ServerVersion | None = None,
     decided: bool = False,
     chosen: bool = False,
 ) -> LocalWrites | Unmatched:
     """What a matched resource writes. `known` is stored under its key, `latest` holds of the versions that
-    came before, `overtaken` tells that a later delivery of it was applied, `decided` that a person said whose
-    it is, `chosen` that a person chose this very version.
+    came before, `overtaken` tells that a later delivery of it was applied, `there` what the sender's server
+    says of it, `decided` that a person said whose it is, `chosen` that a person chose this very version.
     """
     type_, status = str(resource.get("resourceType")), str(resource.get("status", ""))
     issued = issued_at(resource, received_at)
@@ -109,7 +110,7 @@ def plan_writes(
     if latest is None and known is not None:
         latest = VersionStatus(known.status, _believed(known.issued_at, received_at))
     if stored and latest is not None and not chosen:
-        order = _order(VersionStatus(status, issued), latest, overtaken=overtaken)
+        order = _order(version_status(resource, received_at, there), latest, overtaken=overtaken)
         if order is not None:
             return order
     result = None

@@ -4,8 +4,12 @@ A correction says that it is one (http://hl7.org/fhir/R4/valueset-observation-st
 to a moment that is left out, wrong by a minute or by a century, in whatever order the two arrive. Whatever
 else comes is ordered by its issue where both tell one that can be, and else by its arrival. After a
 correction or a withdrawal a version that is neither counts only when a person says so.
+
+A server that sends with several threads sends the versions of one resource in any order. Where both
+carry its numbers and its clock, what it wrote first is older, whatever the two say.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -18,12 +22,16 @@ __all__ = [
     "OLDER",
     "ORDER_DOUBTS",
     "REVISIONS",
+    "ServerVersion",
     "VersionStatus",
     "is_early",
     "issued_at",
     "latest",
     "older",
     "order_doubt",
+    "server_version",
+    "version_status",
+    "written_after",
 ]
 
 CORRECTIONS = frozenset(("corrected", "amended", "appended", "cancelled", "entered-in-error"))
@@ -34,7 +42,7 @@ REVISIONS = CORRECTIONS - {"cancelled"}
 anything was sent of it (a specimen that clotted).
 """
 
-OLDER = ("older-status", "older-issue", "overtaken", "repeated-version")
+OLDER = ("older-status", "older-issue", "overtaken", "repeated-version", "older-version")
 """Why a version is ignored as older."""
 
 ORDER_DOUBTS = ("was-withdrawn", "was-corrected", "correction-out-of-order")
@@ -44,7 +52,19 @@ _WITHDRAWN = "entered-in-error"
 _EARLY = frozenset(("registered", "partial", "preliminary", "preparation", "in-progress", "on-hold"))
 _VIETNAM = timezone(timedelta(hours=7))
 _FIRST_YEAR = 1950  # nobody issued a result that is sent today before
+_NUMBER = re.compile("[0-9]{1,9}")
 _JITTER = timedelta(hours=1)  # between the clocks that stamp two corrections of one result
+
+
+@dataclass(frozen=True, slots=True)
+class ServerVersion:
+    """Which version of which resource the sender's server says that it is. `number` is None where that
+    server names its versions otherwise (UUIDs).
+    """
+
+    resource_id: str
+    number: int | None
+    updated: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +76,19 @@ class VersionStatus:
     status: str
     issued_at: datetime | None
     newest: datetime | None = None
+    there: ServerVersion | None = None
 
     @property
     def newest_issue(self) -> datetime | None:
         """The latest issue that is known of it."""
         return self.newest or self.issued_at
+
+
+def version_status(
+    resource: Resource, received_at: datetime, there: ServerVersion | None = None
+) -> VersionStatus:
+    """What the order of a version among others depends on."""
+    return VersionStatus(str(resource.get("status", "")), issued_at(resource, received_at), there=there)
 
 
 def is_early(status: str) -> bool:
@@ -70,6 +98,8 @@ def is_early(status: str) -> bool:
 
 def older(new: VersionStatus, known: VersionStatus) -> str | None:
     """Why `new`, which arrived after `known`, is the older of the two; None: it is not."""
+    if written_after(known.there, new.there):
+        return "older-version"
     if new.status in CORRECTIONS:
         return None
     if known.status == _WITHDRAWN:
@@ -94,6 +124,29 @@ def order_doubt(new: VersionStatus, known: VersionStatus) -> str | None:
     if new.issued_at and known.issued_at and known.issued_at - new.issued_at > _JITTER:
         return "correction-out-of-order"
     return None
+
+
+def written_after(one: ServerVersion | None, other: ServerVersion | None) -> bool:
+    """Whether it is certain that the sender's server wrote `one` after `other`.
+
+    Number and clock must both say so: who reads a resource here, changes it and writes it back may carry
+    ours of the version before, which stand beside its own of another.
+    """
+    if one is None or other is None or one.resource_id != other.resource_id:
+        return False
+    if one.number is not None and other.number is not None:
+        return one.number > other.number and one.updated > other.updated
+    return one.number is None and other.number is None and one.updated > other.updated
+
+
+def server_version(resource_id: str, meta: Any) -> ServerVersion | None:
+    """What `meta`, as it was sent, says of the version; None where it does not say all of it."""
+    if not isinstance(meta, dict):
+        return None
+    number, updated = meta.get("versionId"), meta.get("lastUpdated")
+    if not (isinstance(number, str) and isinstance(updated, str)) or (moment := _moment(updated)) is None:
+        return None
+    return ServerVersion(resource_id, int(number) if _NUMBER.fullmatch(number) else None, moment)
 
 
 def _is_later(new: VersionStatus, known: VersionStatus) -> bool:

@@ -20,7 +20,7 @@ from adapter.database import shared_read_transaction, write_transaction
 from adapter.inbox import local_writes
 from adapter.inbox.evidence import listed_members
 from adapter.inbox.following import FOLLOWS, MOST_MEMBERS, ListLink, follow_people, link_by_lists
-from adapter.inbox.item_reading import ItemReading, decide_item, is_chosen, version_status
+from adapter.inbox.item_reading import ItemReading, decide_item, is_chosen
 from adapter.inbox.lineage import LINEAGE_DOUBTS
 from adapter.inbox.matching import Candidate, CertainMatch, Match, Unmatched
 from adapter.inbox.ordering import latest, older
@@ -170,7 +170,7 @@ def settle_item(
         match if isinstance(match, Unmatched) else local_writes.LocalWrites()
     )
     if isinstance(match, CertainMatch):
-        standing = version_status(item)
+        standing = item.status
         outcome = local_writes.plan_writes(
             match,
             key=key,
@@ -179,15 +179,12 @@ def settle_item(
             body=item.body,
             received_at=item.received_at,
             known=records.stored_result(key),
-            latest=latest(
-                version_status(one) for one in versions if one.id < item.id and one.state != "ignored"
-            ),
+            latest=latest(one.status for one in versions if one.id < item.id and one.state != "ignored"),
             overtaken=any(
-                one.id > item.id
-                and one.state in ("applied", "linked")
-                and not older(version_status(one), standing)
+                one.id > item.id and one.state in ("applied", "linked") and not older(one.status, standing)
                 for one in versions
             ),
+            there=item.there,
             decided=by is not None or any(one.state == "linked" for one in versions),
             chosen=holds or (by is not None and is_chosen(item)),
         )

@@ -20,7 +20,7 @@ from adapter.inbox.caveats import resource_caveats
 from adapter.inbox.evidence import listed_members
 from adapter.inbox.lineage import LineageChoice
 from adapter.inbox.matching import READ_TYPES
-from adapter.inbox.ordering import VersionStatus, issued_at, latest, older
+from adapter.inbox.ordering import ServerVersion, latest, older, version_status, written_after
 from adapter.inbox.recognition import RESULT_TYPES, Arrival, Recognition, marks_of
 from adapter.inbox.tables import inbox_item
 
@@ -48,13 +48,16 @@ _CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class AcceptedVersion:
-    """One version of a resource: `id` and `version` are the repository's, `body` the JSON that it stores."""
+    """One version of a resource: `id` and `version` are the repository's, `body` the JSON that it stores,
+    `there` what the sender's server says which version it is.
+    """
 
     type: str
     id: str
     version: int
     resource: codec.Resource
     body: bytes
+    there: ServerVersion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +163,15 @@ class _Door:
         if known is not None and any(version.resource_id == one.id for version in versions):
             return ReceivedVersion(known)
         why = None
-        if one.type in RESULT_TYPES and choice.lineage is not None:
-            came_before = recognition.has_version(choice.lineage, digest)
-            why = "repeated-version" if came_before else _why_older(versions, one.resource, self._now)
+        if choice.lineage is not None and _is_read(one.type):
+            came_before = one.type in RESULT_TYPES and recognition.has_version(choice.lineage, digest)
+            why = _why_older(versions, one, self._now, came_before=came_before)
         row = self._row(one, digest, choice)
         is_repeated = known is not None and one.type in (*_CODED, *READ_TYPES)
         if is_repeated:  # its URL is kept, for what comes to it later
             row, why = _ignored(row, "repeated"), None
+        elif why == "older-version":  # as its server itself says: nobody needs to look at it
+            row = _ignored(row, why)
         elif why == "repeated-version":
             row = _ignored(row, why) | {"settled_at": self._now, "settled_by": "matching"}
         done = self._connection.execute(_ADD_ITEM, row)
@@ -202,6 +207,8 @@ class _Door:
             "settled_by": None,
             "lineage": choice.lineage or 0,
             "delivery": self._delivery,
+            "sender_version": one.there.number if one.there else None,
+            "sender_updated": one.there.updated if one.there else None,
         }
 
 
@@ -221,21 +228,32 @@ def _repeated(versions: Sequence[Row[Any]], digest: str) -> int | None:
     return int(taken[-1].id) if taken and taken[-1].digest == digest else None
 
 
-_LATE = ('["repeated"]', '["repeated-version"]')
+_LATE = ('["repeated"]', '["repeated-version"]', '["older-version"]')
 
 
-def _why_older(versions: Sequence[Row[Any]], resource: codec.Resource, now: datetime) -> str | None:
-    """Whether it is ignored as older, as far as can be told before anybody is looked for."""
+def _why_older(
+    versions: Sequence[Row[Any]], one: AcceptedVersion, now: datetime, *, came_before: bool
+) -> str | None:
+    """Whether it is ignored as older, as far as can be told before anybody is looked for. `came_before`
+    tells that a version had this very content: unless its server wrote it anew, it is that one.
+    """
     known = latest(
-        _version_status(codec.loads(one.body), one.received_at)
-        for one in versions
-        if one.reasons not in _LATE
+        version_status(codec.loads(each.body), each.received_at, version_there(each))
+        for each in versions
+        if each.reasons not in _LATE
     )
-    return older(_version_status(resource, now), known) if known else None
+    new = version_status(one.resource, now, one.there)
+    if came_before and not (known and written_after(new.there, known.there)):
+        return "repeated-version"
+    why = older(new, known) if known else None
+    return why if one.type in RESULT_TYPES or why == "older-version" else None
 
 
-def _version_status(resource: codec.Resource, received_at: datetime) -> VersionStatus:
-    return VersionStatus(str(resource.get("status", "")), issued_at(resource, received_at))
+def version_there(row: Row[Any]) -> ServerVersion | None:
+    """What is stored of what the sender's server says."""
+    if row.sender_updated is None:
+        return None
+    return ServerVersion(row.resource_id, row.sender_version, row.sender_updated)
 
 
 def business_identifier(resource: codec.Resource) -> str | None:

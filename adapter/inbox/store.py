@@ -30,7 +30,7 @@ from adapter.database import read_transaction
 from adapter.fhir import codec
 from adapter.inbox.evidence import is_another_person, listed_members
 from adapter.inbox.matching import Candidate
-from adapter.inbox.ordering import issued_at
+from adapter.inbox.ordering import ServerVersion, VersionStatus, issued_at, version_status
 from adapter.inbox.tables import STATES, inbox_item, inbox_listing, inbox_mark
 from adapter.referrals.details import TaskDetails, details_of
 from adapter.referrals.sayings import ReferralSaying, saying_of
@@ -67,6 +67,20 @@ class InboxItem:
     settled_by: str | None
     lineage: int = 0
     failures: int = 0
+    sender_version: int | None = None
+    sender_updated: datetime | None = None
+
+    @property
+    def status(self) -> VersionStatus:
+        """What its order among other versions depends on."""
+        return version_status(self.resource, self.received_at, self.there)
+
+    @property
+    def there(self) -> ServerVersion | None:
+        """Which version the sender's server says that it is."""
+        if self.sender_updated is None:
+            return None
+        return ServerVersion(self.resource_id, self.sender_version, self.sender_updated)
 
     @property
     def resource(self) -> codec.Resource:

@@ -43,6 +43,8 @@ inbox_item = Table(
     Column("settled_by", String(100)),
     Column("lineage", BigInteger, nullable=False, server_default="0"),  # the first item's id
     Column("delivery", String(32)),  # what came in one request has one
+    Column("sender_version", Integer),  # as its server numbers it; NULL: by no number, or it does not say
+    Column("sender_updated", UtcDateTime),  # when its server wrote it; NULL: it does not say
     Column("due_at", UtcDateTime),  # NULL: nobody looks at it again unless something that it names arrives
     Column("failures", Integer, nullable=False, server_default="0"),  # of ours, in a row
     Index(None, "hospital", "type", "resource_id", "id"),

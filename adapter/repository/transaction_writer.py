@@ -322,6 +322,7 @@ class TransactionWriter:
             *(self.owner, kind, resource_id, new.row.version, action, resource, body, False),
             entry=work.entry.position,
             request=self.request,
+            sent_meta=(work.entry.resource or {}).get("meta"),
         )
 
 

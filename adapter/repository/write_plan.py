@@ -53,6 +53,8 @@ class VersionChange:
     repeated: bool
     entry: int | None
     request: SentRequest | None = None
+    sent_meta: Any = None
+    """`meta` as it was sent: `resource` has ours."""
 
 
 @dataclass(frozen=True, slots=True)

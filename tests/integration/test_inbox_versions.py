@@ -308,6 +308,70 @@ def test_the_order_of_two(
         assert held(centre) == [(second[0], "second")]
 
 
+def there(number: str, second: int) -> dict[str, str]:
+    """As the sender's own server says which version it is."""
+    return {"versionId": number, "lastUpdated": f"2026-11-01T02:00:{second:02}.5Z"}
+
+
+@pytest.mark.parametrize(
+    ("came", "came_after", "holds"),
+    [
+        (("final", there("4", 9)), ("final", there("3", 8)), "first"),
+        (("final", there("10", 9)), ("final", there("9", 8)), "first"),
+        (("amended", there("4", 9)), ("corrected", there("3", 8)), "first"),
+        (("corrected", there("4", 9)), ("final", there("3", 8)), "first"),
+        (("final", there("b3f1-c", 9)), ("final", there("a2c4-d", 8)), "first"),
+        (("final", there("3", 8)), ("final", there("4", 9)), "second"),
+        (("final", there("4", 9)), ("final", there("3", 10)), "second"),
+        (("final", there("4", 9)), ("final", there("4", 8)), "second"),
+        (("final", there("b3f1-c", 9)), ("final", there("3", 8)), "second"),
+        (("final", {"versionId": "4"}), ("final", there("3", 8)), "second"),
+        (("final", there("4", 9)), ("final", {"versionId": "3", "lastUpdated": "hôm qua"}), "second"),
+        (("final", there("4", 9)), ("final", {}), "second"),
+    ],
+)
+def test_a_server_that_sends_with_several_threads_sends_in_any_order(
+    centre: Centre, came: tuple[str, Any], came_after: tuple[str, Any], holds: str
+) -> None:
+    first = centre.send(report(came[0], conclusion="first", meta=came[1]), "r1")
+    second = centre.send(report(came_after[0], conclusion="second", meta=came_after[1]), "r1")
+    assert [one for _, one in held(centre)] == [holds]
+    assert first.state == "applied"
+    late = ("ignored", ("older-version",)) if holds == "first" else ("applied", ())
+    assert (second.state, second.reasons) == late
+    assert centre.inbox.unseen() == []
+
+
+def test_a_version_that_says_again_what_an_earlier_one_said_holds_where_its_server_wrote_it_last(
+    centre: Centre,
+) -> None:
+    for number, said in enumerate(("A", "B", "A"), start=1):
+        centre.send(report(conclusion=said, meta=there(str(number), number)), "r1")
+    assert held(centre) == [("final", "A")]
+    late = centre.send(report(conclusion="B", meta=there("2", 2)), "r1")
+    assert late.reasons == ("repeated-version",)
+    assert held(centre) == [("final", "A")]
+
+
+def test_a_task_that_its_server_wrote_before_the_one_that_came_first_changes_nothing(centre: Centre) -> None:
+    def task(status: str, **meta: Any) -> dict[str, Any]:
+        focus = {"identifier": {"system": OURS, "value": "idref1"}}
+        return {
+            "resourceType": "Task",
+            "id": "t1",
+            "status": status,
+            "intent": "order",
+            "focus": focus,
+            "for": SUBJECT,
+            **meta,
+        }
+
+    accepted = centre.send(task("accepted", meta=there("3", 3)), "t1")
+    late = centre.send(task("rejected", meta=there("2", 2)), "t1")
+    assert (accepted.state, late.state, late.reasons) == ("applied", "ignored", ("older-version",))
+    assert centre.referral("GT-1").fulfilment is not Fulfilment.NONE
+
+
 def test_what_a_person_says_replaces_another_is_in_the_record_then(centre: Centre) -> None:
     """The correction came first, and what it corrects has the later moment."""
     correction = centre.send(report("corrected", issued=NINE, conclusion="correction"), "r1")

@@ -39,6 +39,10 @@ def _url(world: World, resource: dict[str, Any]) -> dict[str, Any]:
     return {**resource, "id": world.own("o")}
 
 
+def _there(version: int) -> dict[str, str]:
+    return {"versionId": str(version), "lastUpdated": f"2026-11-02T08:00:0{version}.250Z"}
+
+
 def _unnumbered(resource: dict[str, Any]) -> dict[str, Any]:
     return {name: one for name, one in resource.items() if name != "identifier"}
 
@@ -106,6 +110,16 @@ REPEAT_ROWS = (
         ],
         [of("AN"), of("AN"), ignored("repeated-version")],
         {"status": "entered-in-error"},
+    ),
+    Row(
+        "by PUT from a server with several threads: its version 4, and then its version 3",
+        lambda w: [
+            put(_url(w, _first(w, meta=_there(1)))),
+            put(_url(w, _then(w, "final", meta=_there(4))), status=200),
+            put(_url(w, _then(w, "amended", meta=_there(3), valueString="âm tính")), status=200),
+        ],
+        [of("AN"), of("AN"), ignored("older-version")],
+        {"value": "7.1 mmol/L", "status": "final"},
     ),
     Row(
         "without a number, the same twice",

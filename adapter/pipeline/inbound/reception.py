@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 from adapter.fhir.codec import Resource
 from adapter.fhir.operation_outcome import Issue
 from adapter.fhir.validation.checker import check_resource
+from adapter.inbox.ordering import server_version
 from adapter.inbox.receive import AcceptedVersion, receive_versions
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.refusal import refuse_erased
@@ -98,7 +99,7 @@ def repository_of(adapter: Adapter, in_transaction: Callable[[Connection], None]
         received = receive_versions(
             connection,
             listed[0].owner,
-            [AcceptedVersion(one.type, one.id, one.version, one.resource, one.body) for one in listed],
+            [accepted_version(one) for one in listed],
             now=datetime.now(UTC),
             delivery=request.id if request else None,
             envelope=request.envelope if request else None,
@@ -120,6 +121,12 @@ def repository_of(adapter: Adapter, in_transaction: Callable[[Connection], None]
         homes=lambda hospital: _homes(settings.hospital(hospital)),
         needs_targets=lambda hospital: settings.hospital(hospital).referential_integrity,
     )
+
+
+def accepted_version(change: VersionChange) -> AcceptedVersion:
+    """What the inbox is told of a version."""
+    there = server_version(change.id, change.sent_meta)
+    return AcceptedVersion(change.type, change.id, change.version, change.resource, change.body, there)
 
 
 def _homes(hospital: HospitalSettings) -> frozenset[str]:
