@@ -451,6 +451,7 @@ def keeping(engine: Engine) -> None:
         with search_statements.limited_time(connection, RequestBudget(DEFAULT_LIMITS)):
             assert search_statements.count_matches(connection, BV, parse_search(kind, searches[0])) >= 0
         assert sender_versions.sender_versions(connection, BV, [key]) == {}
+        assert sender_versions.written_here(connection, BV, {key: 10**6}) == {}
         for search in searches:
             query = parse_search(kind, search)
             search_statements.matching_ids(connection, BV, query, 2)

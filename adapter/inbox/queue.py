@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from time import monotonic
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, func, select, update
 
 from adapter.awaited import has_arrivals, take_arrivals
 from adapter.database import read_transaction, write_transaction
@@ -27,6 +27,8 @@ _PAGE = 20
 _CHUNK = 500
 
 _I = inbox_item.c
+_FOLLOWING = select(func.min(_I.hospital)).where(_I.hospital > bindparam("name"), _I.due_at.is_not(None))
+_IS_DUE = select(_I.id).where(_I.hospital == bindparam("name"), _I.due_at <= bindparam("now")).limit(1)
 
 
 def next_look(looks: int, now: datetime) -> datetime:
@@ -48,14 +50,9 @@ class InboxQueue:
 
     def _hospitals(self, connection: Connection, now: datetime) -> Iterator[str]:
         name = ""
-        while True:
-            following = select(func.min(_I.hospital)).where(_I.hospital > name, _I.due_at.is_not(None))
-            found = connection.execute(following).scalar()
-            if found is None:
-                return
+        while (found := connection.execute(_FOLLOWING, {"name": name}).scalar()) is not None:
             name = str(found)
-            is_due = select(_I.id).where(_I.hospital == name, _I.due_at <= now).limit(1)
-            if connection.execute(is_due).first() is not None:
+            if connection.execute(_IS_DUE, {"name": name, "now": now}).first() is not None:
                 yield name
 
     def due(self, hospital: str, now: datetime, limit: int = _PAGE) -> Sequence[InboxItem]:
@@ -114,11 +111,12 @@ def match_in_turns(
     seconds: float | None = None,
     stop: Callable[[], bool] = lambda: False,
     after: str = "",
+    pause: Callable[[], None] = lambda: None,
 ) -> Counter[str]:
     """Call `process` with all that is due, for at most so many seconds (None: until nothing is) or until told
     to stop; counts by what it answered. A hospital's turn ends with the first item after a tenth of a second,
     so nobody waits longer for others' items than that for each hospital. The first turn is that of the
-    hospital `after` this one.
+    hospital `after` this one. After each item there is a `pause`.
     """
     done: Counter[str] = Counter()
     ends = monotonic() + seconds if seconds is not None else None
@@ -130,6 +128,7 @@ def match_in_turns(
         for name in sorted(names, key=lambda one: (one <= after, one)):
             for item in _turn(queue, name, clock()):
                 done[process(item)] += 1
+                pause()
                 if is_over():
                     return done
     return done

@@ -163,7 +163,7 @@ class _Door:
         if known is not None and any(version.resource_id == one.id for version in versions):
             return ReceivedVersion(known)
         why = None
-        if choice.lineage is not None and _is_read(one.type):
+        if choice.lineage is not None:
             came_before = one.type in RESULT_TYPES and recognition.has_version(choice.lineage, digest)
             why = _why_older(versions, one, self._now, came_before=came_before)
         row = self._row(one, digest, choice)

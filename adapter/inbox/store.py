@@ -41,6 +41,7 @@ _MOST_LISTS = 5  # reports and panels that list one result
 _MOST_LISTED_BYTES = 32 * 1024 * 1024
 _MOST_OTHERS = 200
 _MOST_PEOPLE = 20  # versions of one Patient
+_OUT_OF_ORDER = '["older-version"]'
 _UNSEEN = (inbox_item.c.state == "ignored") & (inbox_item.c.settled_by == "matching")
 
 
@@ -173,20 +174,8 @@ class InboxStore:
 
     def newest_version(self, hospital: str, reference: str) -> codec.Resource | None:
         """The newest version of `Type/id` that this hospital sent here."""
-        type_, _, id_ = reference.partition("/")
-        query = (
-            select(inbox_item.c.body)
-            .where(
-                inbox_item.c.hospital == hospital,
-                inbox_item.c.type == type_,
-                inbox_item.c.resource_id == id_,
-            )
-            .order_by(inbox_item.c.id.desc())
-            .limit(1)
-        )
-        with read_transaction(self.engine) as connection:
-            body = connection.execute(query).scalar()
-        return codec.loads(body) if body else None
+        found, _ = self.newest_versions(hospital, [reference], _MOST_LISTED_BYTES)
+        return found.get(reference)
 
     def newest_versions(
         self, hospital: str, references: Collection[str], most_bytes: int
@@ -395,6 +384,7 @@ def _newest_of_each(dialect: str) -> Select[Any]:
         inbox_item.c.type == line.c.value[0].as_string(),
         inbox_item.c.resource_id == line.c.value[1].as_string(),
     )
+    mine += (inbox_item.c.reasons != _OUT_OF_ORDER,)
     newest = select(inbox_item.c.id).where(*mine).order_by(inbox_item.c.id.desc()).limit(1)
     return select(line.c.key, newest.correlate(line).scalar_subquery()).select_from(line)
 

@@ -24,9 +24,9 @@ from adapter.repository.request_limits import RequestBudget
 from adapter.repository.search_index import business_identifiers
 from adapter.repository.search_query import SearchQuery, parse_condition
 from adapter.repository.search_statements import limited_time, matching_ids
-from adapter.repository.sender_versions import sender_versions
+from adapter.repository.sender_versions import sender_versions, written_here
 from adapter.repository.store import NewVersion, VersionRow
-from adapter.repository.stored_content import ResourceContent
+from adapter.repository.stored_content import ResourceContent, format_instant
 from adapter.repository.write_plan import (
     InteractionOutcome,
     PlannedWrite,
@@ -34,6 +34,7 @@ from adapter.repository.write_plan import (
     VersionChange,
     check_version,
     decide_write,
+    names_earlier_version,
     plan_write,
     refuse_overlaps,
 )
@@ -264,6 +265,7 @@ class TransactionWriter:
     def _settle(self, works: Sequence[PlannedWrite]) -> list[InteractionOutcome]:
         rows = store.current_versions(self.connection, self.owner, (work.key for work in works if work.id))
         senders = self._sender_versions(works, rows)
+        overtaken = self._overtaken(works, rows, senders)
         outcomes: list[InteractionOutcome] = []
         written: list[NewVersion] = []
         changes: list[tuple[int, int, VersionChange]] = []
@@ -281,6 +283,7 @@ class TransactionWriter:
                 base=self.base,
                 remember=self.recognise_repeats,
                 sender=senders.get(work.key),
+                overtaken=work.key in overtaken,
             )
             outcomes.append(outcome)
             if new is not None:
@@ -302,6 +305,30 @@ class TransactionWriter:
         if not (self.recognise_repeats and updated):
             return {}
         return sender_versions(self.connection, self.owner, updated)
+
+    def _overtaken(
+        self,
+        works: Sequence[PlannedWrite],
+        rows: Mapping[tuple[str, str], VersionRow],
+        senders: Mapping[tuple[str, str], int],
+    ) -> set[tuple[str, str]]:
+        """Of what their servers sent earlier versions after later ones."""
+        asked = {
+            work.key: (named, work.entry.resource)
+            for work in works
+            if work.key in senders
+            and (named := names_earlier_version(work.entry, rows[work.key], senders[work.key])) is not None
+        }
+        if not asked:
+            return set()
+        numbers = {key: named for key, (named, _) in asked.items()}
+        ours = written_here(self.connection, self.owner, numbers)
+        return {
+            key
+            for key, (_, resource) in asked.items()
+            if (said := ((resource or {}).get("meta") or {}).get("lastUpdated"))
+            and (key not in ours or said != format_instant(ours[key]))
+        }
 
     @staticmethod
     def _existing(

@@ -26,6 +26,7 @@ __all__ = [
     "VersionChange",
     "check_version",
     "decide_write",
+    "names_earlier_version",
     "plan_write",
     "refuse_overlaps",
 ]
@@ -143,15 +144,17 @@ def decide_write(
     base: str | None,
     remember: bool,
     sender: int | None = None,
+    overtaken: bool = False,
 ) -> tuple[InteractionOutcome, NewVersion | None, tuple[Resource, bytes] | None]:
     """What comes of a write, given the newest stored version: (outcome, row to store, resource and bytes).
 
     Nothing is stored when the content is what is there already. `remember` indexes the content, so
     that a repeat is recognised later, and takes versions of the sender's own server for what they are:
-    `sender` is the newest that it named of this resource. Raises FhirError 412 or 409.
+    `sender` is the newest that it named of this resource, `overtaken` that what it names now is an earlier
+    one of its own. Raises FhirError 412 or 409.
     """
     live = row is not None and not row.deleted
-    theirs = _sender_version(work, row, content, sender) if remember else None
+    theirs = _sender_version(work, row, content, sender, overtaken=overtaken) if remember else None
     if theirs is None:
         check_version(work.entry, row if live else None)
     _check_absent(work, row if live else None)
@@ -181,10 +184,16 @@ def decide_write(
 
 
 def _sender_version(
-    work: PlannedWrite, row: VersionRow | None, content: ResourceContent | None, known: int | None
+    work: PlannedWrite,
+    row: VersionRow | None,
+    content: ResourceContent | None,
+    known: int | None,
+    *,
+    overtaken: bool,
 ) -> int | None:
     """The version in If-Match, where it is one of the sender's server: the first of what was never here, or
-    one after the newest that it named, or that one once more. None where it is to be compared with ours.
+    one after the newest that it named, or that one once more, or one that was overtaken. None
+    where it is to be compared with ours.
     """
     named = work.entry.if_match
     if named is None or named <= 0 or work.entry.method != "PUT" or work.entry.id is None:
@@ -194,7 +203,17 @@ def _sender_version(
     if known is None or named == row.version:
         return None
     same = content is not None and content.digest == row.content
-    return named if named > known or (named == known and same) else None
+    return named if named > known or (named == known and same) or overtaken else None
+
+
+def names_earlier_version(entry: Interaction, row: VersionRow, known: int) -> int | None:
+    """The version in If-Match, where the resource carries the same and it is lower than the newest that its
+    sender named: the sender's, or an earlier one of ours that somebody read here, whichever wrote it then.
+    """
+    named = entry.if_match
+    if entry.method != "PUT" or named is None or not 0 < named < known or named == row.version:
+        return None
+    return named if _own_version(entry.resource) == str(named) else None
 
 
 def _own_version(resource: Resource | None) -> object:

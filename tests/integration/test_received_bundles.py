@@ -313,6 +313,26 @@ def test_a_rest_hook_subscription_delivers_under_versions_of_its_own(hospital: h
     assert put("o3", noted("e", meta={"versionId": "4"}), 3).status_code == 412
 
 
+def test_a_version_that_was_overtaken_on_the_way_is_taken_and_a_stale_change_of_what_was_read_here_is_not(
+    hospital: httpx.Client,
+) -> None:
+    """Refused, a rest-hook Subscription would try it for a minute, send nothing else, and give up."""
+
+    def put(version: int, updated: str, text: str) -> httpx.Response:
+        body = result("S1", "Patient/1", note=[{"text": text}])
+        body |= {"id": "o1", "meta": {"versionId": str(version), "lastUpdated": updated}}
+        return hospital.put("/fhir/Observation/o1", json=body, headers={"If-Match": f'W/"{version}"'})
+
+    there = "2026-11-02T08:00:0{}.250Z"
+    got = [put(version, there.format(version), f"lần {version}") for version in (5, 6, 9, 8, 7)]
+    assert [one.status_code for one in got] == [201, 200, 200, 200, 200]
+    assert [one.headers["etag"] for one in got] == [f'W/"{number}"' for number in range(1, 6)]
+    written = hospital.get("/fhir/Observation/o1/_history/2").json()["meta"]["lastUpdated"]
+    stale = put(2, written, "đọc ở đây rồi sửa")
+    assert (stale.status_code, stale.json()["issue"][0]["code"]) == (412, "conflict")
+    assert hospital.get("/fhir/Observation/o1").headers["etag"] == 'W/"5"'
+
+
 def test_a_notification_without_content_is_no_error(centre: Centre, hospital: httpx.Client) -> None:
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",

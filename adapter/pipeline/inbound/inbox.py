@@ -48,10 +48,11 @@ def process_inbox(
     seconds: float | None = None,
     stop: Callable[[], bool] = lambda: False,
     after: str = "",
+    pause: Callable[[], None] = lambda: None,
 ) -> Counter[str]:
     """Match and apply what is due: what is new, and what waits for something that came since; for at most so
-    many seconds (None: until nothing is) or until told to stop; first of the hospital `after` this one.
-    Counts by outcome.
+    many seconds (None: until nothing is) or until told to stop; first of the hospital `after` this one,
+    with a `pause` after each. Counts by outcome.
     """
     note_changed_records(adapter)
     return inbox.process_due(
@@ -63,6 +64,7 @@ def process_inbox(
         seconds=seconds,
         stop=stop,
         after=after,
+        pause=pause,
     )
 
 
