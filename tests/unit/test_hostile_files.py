@@ -162,6 +162,22 @@ def test_cells_that_are_only_formatted_are_no_width(tmp_path: Path) -> None:
     _opened(path)
 
 
+@pytest.mark.parametrize("empty", ['<c r="XFD1048576" s="1"/>', '<c r="XFD1048576" s="1"></c>'])
+def test_an_empty_cell_is_no_width_however_it_is_written(tmp_path: Path, empty: str) -> None:
+    """openpyxl writes the second where lxml is installed."""
+    _check_sheet(tmp_path / "empty.xlsx", empty)
+    with pytest.raises(ImportRefused):
+        _check_sheet(tmp_path / "filled.xlsx", '<c r="XFD1048576" s="1"><v>1</v></c>')
+
+
+def _check_sheet(path: Path, cell: str) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        rows = f'<sheetData><row r="1048576">{cell}</row></sheetData>'
+        archive.writestr("xl/worksheets/sheet1.xml", f"<worksheet>{rows}</worksheet>")
+    with zipfile.ZipFile(path) as archive:
+        check_workbook(path, archive)
+
+
 def _bomb(path: Path, *, size: int, claims: int | None = None) -> Path:
     """A workbook with a part that unpacks to `size` bytes, and says that they are `claims`."""
     _workbook(path, ("A1", "Mã"))

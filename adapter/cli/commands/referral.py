@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.cli.commands.referral_sheet import sheet
 from adapter.cli.terminal.command_words import CommandLine, ask
 from adapter.cli.terminal.context import AsJson, Hospitals, chosen, insights, open_adapter, operating
 from adapter.cli.terminal.output import code_words, emit, moment, rows, table
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     group.command("show", help=say("referral.help_show"))(show)
     group.command("cancel", help=say("referral.help_cancel"))(cancel)
     group.command("seen", help=say("referral.help_seen"))(seen)
+    group.command("sheet", help=say("sheet.help"))(sheet)
     app.add_typer(group, name="referral")
 
 

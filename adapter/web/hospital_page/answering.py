@@ -12,18 +12,27 @@ from adapter.authorization import page_access
 from adapter.authorization.page_access import PageSession
 from adapter.errors import ImportRefused
 from adapter.insights.hospital_page import SentReferral, sent_referral, sent_referrals
+from adapter.insights.referral_sheet import sheet_of
 from adapter.insights.referrals import referral_course
+from adapter.insights.shown_referral import listed, reference_target, shown, turning_points
+from adapter.pdf.referral_sheet import sheet_bytes
 from adapter.pipeline.access_audit import audit_page_view
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.page_answers import match_page_answers, store_page_answer
 from adapter.records.plausible.ranges import PlausibleRanges, load_ranges
 from adapter.repository.repository import Repository
 from adapter.web.hospital_page.actions import PageAction, leads_on, offered_actions
-from adapter.web.hospital_page.answers import ROWS, FormProblem, PageAnswer, read_answer, resources_of
+from adapter.web.hospital_page.answers import (
+    ROWS,
+    AnsweredReferral,
+    FormProblem,
+    PageAnswer,
+    read_answer,
+    resources_of,
+)
 from adapter.web.hospital_page.forms import SentForm
 from adapter.web.hospital_page.measures import PageMeasures
 from adapter.web.hospital_page.rendering import PageRenderer, PageVisitor, problem_lines, written_fields
-from adapter.web.hospital_page.views import answered_referral, listed, shown, turning_points
 
 __all__ = ["ReferralPages"]
 
@@ -81,6 +90,16 @@ class ReferralPages:
             return self._render.message(self.reader(session), 404, "not_here")
         return self._page(session, sent, notice=_NOTICES.get(done, ""))
 
+    def sheet(self, session: PageSession, identity: str) -> Response:
+        """The printed sheet of a referral as PDF, 404 where there is none. Audited."""
+        sent = self._sent(session, identity)
+        if sent is None or sent.request is None:
+            return self._render.message(self.reader(session), 404, "not_here")
+        audit_page_view(self._adapter, session.hospital, self._clock(), cadre=sent.referral.cadre)
+        made = sheet_of(self._adapter, session.hospital, sent, sent.request, session.language)
+        headers = {"Content-Disposition": 'attachment; filename="referral.pdf"'}
+        return Response(sheet_bytes(made), headers=headers, media_type="application/pdf")
+
     def answer(self, session: PageSession, identity: str, action: PageAction, form: SentForm) -> Response:
         """Store what the form says; then the referral as it stands, or what is wrong with the form."""
         sent = self._sent(session, identity)
@@ -98,7 +117,7 @@ class ReferralPages:
         if not isinstance(answer, PageAnswer):
             return self._page(session, sent, 422, failed=action, form=form, problems=answer)
         display = self._adapter.settings.hospitals[session.hospital].display
-        resources = resources_of(answer, answered_referral(sent, display), measures, name=name, now=now)
+        resources = resources_of(answer, _answered(sent, display), measures, name=name, now=now)
         store_page_answer(
             self._adapter,
             self._repository,
@@ -181,3 +200,17 @@ class ReferralPages:
             return load_ranges(self._adapter.settings.mappings_folder / "codes")
         except ImportRefused:
             return PlausibleRanges({}, {})
+
+
+def _answered(sent: SentReferral, hospital: str) -> AnsweredReferral:
+    """What an answer to it names."""
+    request = sent.request or {}
+    subject = reference_target((request.get("subject") or {}).get("reference"))
+    return AnsweredReferral(
+        system=sent.system,
+        identity=sent.identity,
+        subject=None if subject is None else subject[1],
+        code=request.get("code"),
+        hospital=hospital,
+        number=sent.referral.hospital_number or "",
+    )

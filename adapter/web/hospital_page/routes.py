@@ -73,6 +73,7 @@ def hospital_page_routes(
         ("/out", page.sign_out, "POST"),
         ("", page.referrals, "GET"),
         ("/referrals/{identity}", page.referral, "GET"),
+        ("/referrals/{identity}/sheet.pdf", page.sheet, "GET"),
         ("/referrals/{identity}/{action}", page.answer, "POST"),
     ):
         routes.add_api_route(path, page.answered(handler), methods=[method], response_model=None)
@@ -227,6 +228,13 @@ class _HospitalPage:
         identity, done = request.path_params["identity"], request.query_params.get("done", "")
         async with self._turns.present(session.hospital), self._turns.turn(session.hospital):
             return await run_in_threadpool(self._pages.one, session, identity, done)
+
+    async def sheet(self, request: Request) -> Response:
+        """One of them on paper."""
+        session = await self._signed_in(request)
+        identity = request.path_params["identity"]
+        async with self._turns.present(session.hospital), self._turns.turn(session.hospital):
+            return await run_in_threadpool(self._pages.sheet, session, identity)
 
     async def answer(self, request: Request) -> Response:
         """What a clerk says of one."""

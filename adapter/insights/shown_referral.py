@@ -1,4 +1,6 @@
-"""What a page shows of a referral, read from the resources that its hospital should hold. Pure."""
+"""What the hospital page and the printed sheet show of a referral, read from the resources that its hospital
+should hold. Pure.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +13,14 @@ from adapter.fhir.codec import Resource, plain_decimal
 from adapter.insights.hospital_page import SentReferral
 from adapter.records.referral_answers import ReferralMoment
 from adapter.referrals.lifecycle import ReferralState
-from adapter.web.hospital_page.answers import AnsweredReferral
 
 __all__ = [
     "ListedReferral",
     "ShownPerson",
     "ShownReferral",
     "ShownValue",
-    "answered_referral",
     "listed",
+    "reference_target",
     "shown",
     "turning_points",
 ]
@@ -105,20 +106,6 @@ def shown(sent: SentReferral) -> ShownReferral:
     )
 
 
-def answered_referral(sent: SentReferral, hospital: str) -> AnsweredReferral:
-    """What an answer to it names."""
-    request = sent.request or {}
-    subject = _target(_at(request, "subject", "reference"))
-    return AnsweredReferral(
-        system=sent.system,
-        identity=sent.identity,
-        subject=None if subject is None else subject[1],
-        code=request.get("code"),
-        hospital=hospital,
-        number=sent.referral.hospital_number or "",
-    )
-
-
 def turning_points(moments: Sequence[ReferralMoment]) -> Sequence[ReferralMoment]:
     """Of what was said of a referral, that which took it on, or gave it another appointment."""
     found: list[ReferralMoment] = []
@@ -130,7 +117,7 @@ def turning_points(moments: Sequence[ReferralMoment]) -> Sequence[ReferralMoment
 
 
 def _person(sent: SentReferral) -> ShownPerson | None:
-    target = _target(_at(sent.request or {}, "subject", "reference"))
+    target = reference_target(_at(sent.request or {}, "subject", "reference"))
     found = sent.resources.get(target) if target else None
     if found is None:
         return None
@@ -150,7 +137,7 @@ def _person(sent: SentReferral) -> ShownPerson | None:
 
 def _supporting(sent: SentReferral) -> Iterator[Resource]:
     """What the referral names, else all of its visit."""
-    named = [_target(one.get("reference")) for one in (sent.request or {}).get("supportingInfo", ())]
+    named = [reference_target(one.get("reference")) for one in (sent.request or {}).get("supportingInfo", ())]
     if not named:
         return _of_visit(sent, "Observation")
     return (sent.resources[one] for one in named if one is not None and one in sent.resources)
@@ -214,8 +201,8 @@ def _at(resource: Mapping[str, Any], name: str, inner: str) -> Any:
     return found.get(inner) if isinstance(found, dict) else None
 
 
-def _target(reference: Any) -> Target | None:
-    """Type and identity of what a conditional reference leads to."""
+def reference_target(reference: Any) -> Target | None:
+    """Type and identity of what a conditional reference leads to; None where it is none."""
     if not isinstance(reference, str) or "?identifier=" not in reference:
         return None
     type_, _, token = reference.partition("?identifier=")
