@@ -2,8 +2,8 @@
 
 It gives way to requests: before it begins, and after each item, so that a request waits for one item at most.
 While requests never end it works for about a fifth of the time. When it begins is left to chance, so that who
-sends a result and then looks how fast the next request is answered learns nothing of whose it was: to look for
-a stranger takes another time than to write what is a member's.
+sends a result and then looks how fast the next request is answered learns nothing of whose it was: to look
+for a stranger takes another time than to write what is a member's.
 """
 
 import math
