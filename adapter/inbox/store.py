@@ -383,8 +383,8 @@ def _newest_of_each(dialect: str) -> Select[Any]:
         inbox_item.c.hospital == bindparam("hospital"),
         inbox_item.c.type == line.c.value[0].as_string(),
         inbox_item.c.resource_id == line.c.value[1].as_string(),
+        inbox_item.c.reasons != _OUT_OF_ORDER,
     )
-    mine += (inbox_item.c.reasons != _OUT_OF_ORDER,)
     newest = select(inbox_item.c.id).where(*mine).order_by(inbox_item.c.id.desc()).limit(1)
     return select(line.c.key, newest.correlate(line).scalar_subquery()).select_from(line)
 

@@ -53,7 +53,7 @@ def written_here(
     by_type: dict[str, list[tuple[str, int]]] = {}
     for (kind, resource_id), number in numbers.items():
         by_type.setdefault(kind, []).append((resource_id, number))
-    found = {}
+    found: dict[tuple[str, str], int] = {}
     for kind, asked in by_type.items():
         rows = connection.execute(_WRITTEN, {"owner": owner, "type": kind, "asked": asked})
         found |= {(kind, resource_id): int(updated) for resource_id, updated in rows}
