@@ -1,19 +1,12 @@
 """The entries of the transaction that a message becomes. Pure."""
 
 from dataclasses import dataclass, field
-from typing import Final
-from urllib.parse import quote
-from uuid import UUID, uuid5
 
 from adapter.fhir.codec import Resource
+from adapter.fhir.conditional_update import update_entry
 from adapter.hl7v2.refusals import SegmentPlace
 
 __all__ = ["ConvertedMessage", "TransactionEntries"]
-
-_NAMES: Final = UUID("6d8a4d8e-7d1f-5a53-9a1d-2c6f3d1e7b20")  # of the fullUrls within one message
-_SEARCHED: Final = str.maketrans(
-    {letter: f"\\{letter}" for letter in "\\|,$"}
-)  # what a search would split at
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +34,10 @@ class TransactionEntries:
         self._seen[name] = self._seen.get(name, 0) + 1
         if self._seen[name] > 1:
             first["value"] = f"{first['value']}.{self._seen[name]}"
-        url = f"urn:uuid:{uuid5(_NAMES, '|'.join((type_, first['system'], first['value'])))}"
-        token = f"{first['system'].translate(_SEARCHED)}|{first['value'].translate(_SEARCHED)}"
-        request = {"method": "PUT", "url": f"{type_}?identifier={quote(token, safe='')}"}
-        self.entries.append({"fullUrl": url, "resource": resource, "request": request})
+        entry = update_entry(resource, first["system"], first["value"])
+        self.entries.append(entry)
         self.places.append(place)
-        return {"reference": url}
+        return {"reference": entry["fullUrl"]}
 
     def converted(self) -> ConvertedMessage:
         """All of them, as one transaction."""

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from adapter.authorization.signed_bodies import MIN_SECRET_BYTES
 from adapter.errors import MappingError, SettingsError
 from adapter.fhir.identity import IdentityFactory
+from adapter.insights.inbound_preview import inbound_problems
 from adapter.pipeline.mapping_loading import load_mappings, policy_warnings
 from adapter.settings import Settings
 from adapter.texts import say
@@ -25,7 +27,7 @@ class MappingCheck:
 
 def mapping_check(settings: Settings) -> MappingCheck:
     """Check all of it; no secret is said."""
-    problems = _secret_problems(settings)
+    problems = [*_secret_problems(settings), *_webhook_problems(settings), *inbound_problems(settings)]
     try:
         mappings = load_mappings(settings)
     except MappingError as error:
@@ -48,4 +50,18 @@ def _secret_problems(settings: Settings) -> list[str]:
                 settings.secret(hospital.token)
         except SettingsError as error:
             problems.append(f"hospitals.{hospital.name}.token: {error}")
+    return problems
+
+
+def _webhook_problems(settings: Settings) -> list[str]:
+    problems = []
+    for hospital in settings.hospitals.values():
+        for key, reference in hospital.webhook.keys.items() if hospital.webhook else ():
+            try:
+                secret = settings.secret(reference).get_secret_value().encode()
+            except SettingsError as error:
+                problems.append(f"hospitals.{hospital.name}.webhook.keys.{key}: {error}")
+            else:
+                if len(secret) < MIN_SECRET_BYTES:
+                    problems.append(say("settings.short_webhook_key", hospital=hospital.name, key=key))
     return problems

@@ -35,6 +35,7 @@ _FACILITY_CODE = "http://fhir.ehealth.gov.vn/core/sid/provider-code"
 class HospitalContext:
     """What the engine knows of one hospital. `identify(type, kind, key)` gives a record's identity
     there; `systems` are identifier system URIs by name, and a name that is missing sends nothing.
+    `refer(type, kind, key)` gives the Reference to such a record (None: by its identity).
     """
 
     name: str
@@ -45,6 +46,7 @@ class HospitalContext:
     centre_facility_code: str
     identifier_system: str
     identify: Callable[[str, str, str], str]
+    refer: Callable[[str, str, str], dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,7 @@ class MappingEngine:
             identify=context.identify,
             identifier_system=context.identifier_system,
             unknown=self.unknown_codes,
+            refer=context.refer,
         )
         self._filters, self._names = transforms.filters(), _names(context)
         self.maps_of: dict[str, tuple[ResourceMapping, ...]] = {}
@@ -220,15 +223,21 @@ class MappingEngine:
 
         Raises MappingError like `map`.
         """
-        known = expression_context(map_, record, related=related, visit=visit, origin=origin)
-        body = self._body(self._of(map_), known)
-        if body is None or any(name not in body for name in map_.needs):
+        body = self.body(map_, expression_context(map_, record, related=related, visit=visit, origin=origin))
+        if body is None:
             return None
         identity = self.context.identify(map_.type, map_.identity_kind, record.key)
         resource = with_identity(map_.type, self.context.identifier_system, identity, body)
         return MappedResource(
             map_.type, record.kind, record.key, resource, map_.name, map_.identity_kind, identity
         )
+
+    def body(self, map_: ResourceMapping, known: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The elements that a mapping gives, without the identity, with `known` as of `expression_context`;
+        None when it makes nothing. Raises MappingError like `map`.
+        """
+        body = self._body(self._of(map_), known)
+        return None if body is None or any(name not in body for name in map_.needs) else body
 
     def evaluator(self, map_: ResourceMapping) -> Callable[[str, Mapping[str, Any]], Any]:
         """What evaluates a single expression of a mapping: `(source, known)`, with `known` as of

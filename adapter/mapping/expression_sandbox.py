@@ -13,13 +13,13 @@ from jinja2.sandbox import SandboxedEnvironment
 from adapter.bounded_cache import BoundedCache
 from adapter.mapping.transforms.transforms import JINJA_FILTERS
 
-__all__ = ["ExpressionSandbox", "ReadableFields", "RelatedFields"]
+__all__ = ["ExpressionSandbox", "GivenFields", "ReadableFields", "RelatedFields"]
 
 _PART_FIELDS = frozenset(("measure", "unit", "value"))
 _compiled: BoundedCache[tuple[str, frozenset[str]], CodeType] = BoundedCache(1_000)  # expressions
 
 
-class _Given:
+class GivenFields:
     """What an expression is given beside records; it says by itself what may be read of it. No abstract
     class: those take Python longer to recognise than all else that reading a field takes.
     """
@@ -29,7 +29,7 @@ class _Given:
         raise NotImplementedError
 
 
-class RelatedFields(_Given):
+class RelatedFields(GivenFields):
     """Other records that go to the same hospital, by kind; none of a kind that is not given."""
 
     def __init__(self, records: Mapping[str, Sequence[Any]]) -> None:
@@ -39,7 +39,7 @@ class RelatedFields(_Given):
         return self._records.get(name, ())
 
 
-class ReadableFields(_Given):
+class ReadableFields(GivenFields):
     """The named fields of something that may be missing: then all of them are None."""
 
     def __init__(self, owner: object, fields: frozenset[str]) -> None:
@@ -94,7 +94,7 @@ class ExpressionSandbox(SandboxedEnvironment):
         return {**self.globals, **(d or {})}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        if isinstance(obj, _Given):
+        if isinstance(obj, GivenFields):
             return obj.of(attribute)
         if attribute not in self._fields:
             raise SecurityError(f"{attribute} is not a field that a mapping may read")

@@ -1,58 +1,29 @@
 """Loads a folder of mapping files: reads, checks and compiles all of it, or says all that is wrong."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from adapter.errors import MappingError
 from adapter.fhir.definitions import types
+from adapter.mapping.compilation import MappingFile, compile_mapping, name_of, needs_of, word_of
 from adapter.mapping.engine import HospitalContext, MappingEngine, ResourceMapping
 from adapter.mapping.folder.version import mapping_files, mapping_version, overlay_files
-from adapter.mapping.language.compiler import compile_tree
-from adapter.mapping.language.element_checker import ElementChecker
 from adapter.mapping.language.expression_checker import ExpressionChecker
-from adapter.mapping.language.expression_scope import ExpressionScope, MappingVariants
-from adapter.mapping.language.extension_guards import with_extension_guards
+from adapter.mapping.language.expression_scope import MappingVariants
 from adapter.mapping.language.fragments import Fragments, merge_trees, read_fragments
 from adapter.mapping.language.keywords import MAPPING_KEYS, closest_choices
 from adapter.mapping.language.overlays import Overlay, read_overlays
 from adapter.mapping.language.source_tree import (
-    MAX_DEPTH,
-    ListNode,
     MappingProblems,
-    Node,
     ObjectNode,
-    ScalarNode,
     SourcePosition,
     read_tree,
-    tree_depth,
 )
 from adapter.mapping.terminology.code_tables import CodeTables
 from adapter.mapping.terminology.table_files import load_code_tables
 
 __all__ = ["Mappings"]
-
-_NAME = re.compile(r"[a-z][a-z0-9-]*")
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """One mapping file, its words read and its body whole."""
-
-    file: str
-    type: ScalarNode
-    name: ScalarNode | None
-    kind: str
-    body: Node
-    when: Node | None
-    needs: tuple[ScalarNode, ...]
-
-    @property
-    def variant(self) -> tuple[str, str | None]:
-        """What no two mappings may have in common: resource type and name."""
-        return str(self.type.value), str(self.name.value) if self.name else None
 
 
 class Mappings:
@@ -103,7 +74,7 @@ class Mappings:
         variants = _variants(files, problems)
         overlays = read_overlays(paths, variants, fragments, problems)
         expressions = ExpressionChecker(problems, codes, record_fields, variants)
-        maps = {file.variant: _compile(file, file.body, expressions) for file in files}
+        maps = {file.variant: compile_mapping(file, file.body, expressions) for file in files}
         overlaid = _overlaid(files, overlays, expressions)
         ordered = _ordered(maps, overlaid, problems)
         if problems.lines:
@@ -130,7 +101,7 @@ def _place(line: str) -> tuple[str, int, int]:
 
 def _read(
     path: Path, problems: MappingProblems, kinds: Mapping[str, object], fragments: Fragments
-) -> _File | None:
+) -> MappingFile | None:
     root = read_tree(path, problems)
     if root is None:
         return None
@@ -145,7 +116,7 @@ def _read(
                 word=key.value,
                 nearest=closest_choices(str(key.value), MAPPING_KEYS),
             )
-    type_, kind = _word(root, "resource", problems), _word(root, "from", problems)
+    type_, kind = word_of(root, "resource", problems), word_of(root, "from", problems)
     if root.get("body") is None:
         problems.add(root.place, "mapping.no_top_word", word="body")
     if type_ is not None and not types.is_resource_type(str(type_.value)):
@@ -157,51 +128,18 @@ def _read(
         return None
     if type_ is None or kind is None:
         return None
-    return _File(
+    return MappingFile(
         file=path.name,
         type=type_,
-        name=_name(root, problems),
+        name=name_of(root, problems),
         kind=str(kind.value),
         body=fragments.expand(root.get("body") or ObjectNode((), root.place)),
         when=root.get("when"),
-        needs=_needs(root, str(type_.value), problems),
+        needs=needs_of(root, str(type_.value), problems),
     )
 
 
-def _word(root: ObjectNode, name: str, problems: MappingProblems) -> ScalarNode | None:
-    node = root.get(name)
-    if isinstance(node, ScalarNode) and isinstance(node.value, str):
-        return node
-    problems.add(node.place if node else root.place, "mapping.no_top_word", word=name)
-    return None
-
-
-def _name(root: ObjectNode, problems: MappingProblems) -> ScalarNode | None:
-    node = root.get("name")
-    if node is None or (isinstance(node, ScalarNode) and _NAME.fullmatch(str(node.value))):
-        return node
-    problems.add(node.place, "mapping.bad_variant")
-    return None
-
-
-def _needs(root: ObjectNode, type_: str, problems: MappingProblems) -> tuple[ScalarNode, ...]:
-    """The elements without which nothing is made: one, or a list of them."""
-    node = root.get("needs")
-    if node is None:
-        return ()
-    known = types.elements(type_)
-    named = []
-    for one in node.nodes if isinstance(node, ListNode) else (node,):
-        word = one.text if isinstance(one, ScalarNode) else None
-        if isinstance(one, ScalarNode) and word in known:
-            named.append(one)
-        elif known:
-            close = closest_choices(word or "", known)
-            problems.add(one.place, "mapping.no_element", word=word or "needs", type=type_, nearest=close)
-    return tuple(named)
-
-
-def _variants(files: list[_File], problems: MappingProblems) -> MappingVariants:
+def _variants(files: list[MappingFile], problems: MappingProblems) -> MappingVariants:
     seen: set[tuple[str, str | None]] = set()
     for file in files:
         if file.variant in seen:
@@ -212,44 +150,17 @@ def _variants(files: list[_File], problems: MappingProblems) -> MappingVariants:
     return MappingVariants(seen)
 
 
-def _compile(file: _File, body: Node, expressions: ExpressionChecker) -> ResourceMapping:
-    type_, name = file.variant
-    scope = ExpressionScope(file.kind)
-    if tree_depth(body) > MAX_DEPTH:
-        expressions.problems.add(body.place, "mapping.too_deep", limit=MAX_DEPTH)
-        body = ObjectNode((), body.place)
-    body = with_extension_guards(body)
-    if types.is_resource_type(type_):
-        ElementChecker(expressions, type_).check(body, scope)
-    program = compile_tree(body, expressions, scope, label="body", path=type_)
-    when = compile_tree(file.when, expressions, scope, label="when", path="when") if file.when else None
-    programs = (program, when) if when else (program,)
-    return ResourceMapping(
-        file=file.file,
-        type=type_,
-        name=name,
-        kind=file.kind,
-        tree=body,
-        fields=expressions.fields,
-        reads=frozenset(field for one in programs for field in one.reads),
-        references=frozenset(target for one in programs for target in one.references),
-        needs=tuple(str(one.value) for one in file.needs),
-        body=program,
-        when=when,
-    )
-
-
 _Overlaid = dict[str, dict[tuple[str, str | None], ResourceMapping]]
 
 
-def _overlaid(files: list[_File], overlays: list[Overlay], expressions: ExpressionChecker) -> _Overlaid:
+def _overlaid(files: list[MappingFile], overlays: list[Overlay], expressions: ExpressionChecker) -> _Overlaid:
     """Hospital -> the mappings that are another one there."""
     by_variant = {file.variant: file for file in files}
     found: _Overlaid = {}
     for overlay in overlays:
         file = by_variant[overlay.type, overlay.name]
         body = merge_trees(file.body, overlay.tree, expressions.problems)
-        found.setdefault(overlay.hospital, {})[file.variant] = _compile(file, body, expressions)
+        found.setdefault(overlay.hospital, {})[file.variant] = compile_mapping(file, body, expressions)
     return found
 
 

@@ -192,6 +192,13 @@ class Settings(BaseSettings):
             raise ValueError(say("settings.no_page", names=", ".join(on_page)))
         return self
 
+    @model_validator(mode="after")
+    def _a_webhook_key_is_one_hospitals(self) -> Self:
+        named = [name for one in self.hospitals.values() if one.webhook for name in one.webhook.keys]
+        if twice := sorted({name for name in named if named.count(name) > 1}):
+            raise ValueError(say("settings.webhook_key_twice", names=", ".join(twice)))
+        return self
+
     @property
     def folder(self) -> Path:
         """Where the settings file is; relative paths start there."""

@@ -13,6 +13,7 @@ from adapter.settings.clocks import ReferralClocks
 from adapter.settings.hl7v2 import Hl7v2Settings
 from adapter.settings.schedule import is_cron, is_cron_or_never
 from adapter.settings.secrets import SecretRef
+from adapter.settings.webhook import WebhookSettings
 from adapter.texts import say
 
 __all__ = ["BasicLogin", "ClientCertificate", "ClientCredentials", "HospitalLogin", "HospitalSettings"]
@@ -139,6 +140,7 @@ class HospitalSettings(BaseModel):
     telephone: str = Field("", max_length=100)  # whom to call about a referral; shown, never sent
     clocks: ReferralClocks = ReferralClocks()  # until when it is to answer
     hl7v2: Hl7v2Settings = Hl7v2Settings()  # how its HL7 v2 messages come, and are read
+    webhook: WebhookSettings | None = None  # how its own JSON comes
     systems: dict[str, str] = Field(default_factory=dict)  # identifier systems by name: citizen_id, …
 
     @model_validator(mode="after")

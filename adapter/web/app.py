@@ -19,6 +19,7 @@ from adapter.fhir.operation_outcome import Issue
 from adapter.pipeline.inbound.hl7v2_reception import MessageReception
 from adapter.pipeline.inbound.hospital_subscriptions import HospitalSubscriptions
 from adapter.pipeline.inbound.reception import ACCEPTED_TYPES, receiving_repository
+from adapter.pipeline.inbound.webhook_documents import DocumentReception
 from adapter.repository.interaction_errors import interaction_error, issues_of_error
 from adapter.repository.repository import Repository
 from adapter.repository.request_limits import DEFAULT_LIMITS, RequestLimits
@@ -34,6 +35,7 @@ from adapter.web.login_delays import LoginDelays
 from adapter.web.refused_requests import OnRefused, note_refused
 from adapter.web.security_headers import with_security_headers
 from adapter.web.token_endpoint import token_routes
+from adapter.web.webhook import webhook_routes
 
 __all__ = ["endpoint_app", "endpoint_of", "fhir_app"]
 
@@ -235,15 +237,19 @@ def endpoint_of(
     subscriptions: HospitalSubscriptions | None = None,
     routers: Sequence[APIRouter] = (),
     messages: MessageReception | None = None,
+    documents: DocumentReception | None = None,
 ) -> FastAPI:
     """The same over a repository that there is. `on_refused` gets what is refused, before it is answered;
-    `routers` are asked before all others; `messages` takes HL7 v2.
+    `routers` are asked before all others; `messages` takes HL7 v2, `documents` hospitals' own JSON.
     """
     identify = bearer_authentication(repository.engine, hospitals, clients=clients, proxy=proxy)
     asked = [*routers, *(() if clients is None else (token_routes(clients),))]
     if messages is not None:
         limits = repository.checks.limits
         asked.append(message_routes(messages, identify=identify, limits=limits, share_of=share_of))
+    if documents is not None:
+        limits = repository.checks.limits
+        asked.append(webhook_routes(documents, identify=identify, limits=limits, share_of=share_of))
     app = fhir_app(
         repository,
         identify=identify,

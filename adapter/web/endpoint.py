@@ -18,11 +18,13 @@ from adapter.pipeline.inbound.hospital_subscriptions import HospitalSubscription
 from adapter.pipeline.inbound.matching_worker import MatchingWorker
 from adapter.pipeline.inbound.quarantine import keep_refused
 from adapter.pipeline.inbound.reception import repository_of
+from adapter.pipeline.inbound.webhook_documents import DocumentReception
 from adapter.repository.repository import Repository
 from adapter.settings import Settings
 from adapter.web.app import endpoint_of
 from adapter.web.bearer_tokens import TrustedProxy
 from adapter.web.fair_turns import HospitalShare
+from adapter.web.refused_requests import OnRefused
 from adapter.web.request_activity import ActivityMiddleware, RequestActivity
 
 __all__ = ["PageRoutes", "adapter_endpoint", "running_endpoint"]
@@ -80,6 +82,13 @@ def _mllp(adapter: Adapter, worker: MatchingWorker) -> AbstractContextManager[ob
     return MllpListener(adapter.settings, section, reception)
 
 
+def _documents(adapter: Adapter, on_refused: OnRefused) -> DocumentReception | None:
+    """Nobody's, where no hospital has a mapping for its own JSON."""
+    if not any(one.webhook for one in adapter.settings.hospitals.values()):
+        return None
+    return DocumentReception(adapter, lambda: datetime.now(UTC), on_refused)
+
+
 def adapter_endpoint(
     adapter: Adapter, after_receive: Callable[[], None] | None = None, pages: PageRoutes | None = None
 ) -> FastAPI:
@@ -106,4 +115,5 @@ def adapter_endpoint(
         subscriptions=_subscriptions(adapter),
         routers=() if page is None else (page,),
         messages=MessageReception(adapter, lambda: datetime.now(UTC)),
+        documents=_documents(adapter, on_refused),
     )

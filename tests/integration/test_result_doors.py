@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from endpoint_centre import calling
 from hl7v2_centre import HOSPITAL, MllpSender, centre_with_mllp, field, referral, results
+from webhook_centre import plain_document, with_webhook
 
 from adapter.fhir import codec
 from adapter.hl7v2.conversion import convert_message
@@ -84,11 +85,28 @@ def by_fhir(centre: Centre, port: int) -> Iterator[Send]:
         yield send
 
 
+@contextmanager
+def by_webhook(centre: Centre, port: int) -> Iterator[Send]:
+    with_webhook(centre, "plain")
+    with centre.open() as adapter, calling(centre) as client:
+
+        def send(data: bytes) -> None:
+            document = codec.dumps(plain_document(bundle_of(data, adapter)))
+            answer = client.post("/webhook", content=document)
+            assert answer.status_code == 200, answer.text
+
+        yield send
+
+
 Door = Callable[[Centre, int], AbstractContextManager[Send]]
 
 
-def records_after(folder: Path, url: str, door: Door) -> tuple[list[bytes], ReferralState]:
-    """All results as they are stored, but for the ids that the endpoint gave and when it did."""
+def records_after(
+    folder: Path, url: str, door: Door, written: Callable[[str], str] = str
+) -> tuple[list[bytes], ReferralState]:
+    """All results as they are stored, but for the ids that the endpoint gave and when it did. `written` is
+    how a resource's JSON is compared.
+    """
     with centre_with_mllp(folder, url) as (centre, port, identity):
         with door(centre, port) as send:
             for number, name in enumerate(RESULTS):
@@ -99,7 +117,7 @@ def records_after(folder: Path, url: str, door: Door) -> tuple[list[bytes], Refe
             found = sorted(
                 (
                     codec.loads(one.resource)["identifier"][0]["value"],
-                    one.model_dump(mode="json", exclude={"key"}),
+                    {**one.model_dump(mode="json", exclude={"key"}), "resource": written(one.resource)},
                 )
                 for one in results(adapter)
             )
@@ -118,4 +136,26 @@ def test_eight_results_make_the_records_that_they_make_through_the_rest_api(
 ) -> None:
     expected = records_after(tmp_path / "fhir", f"sqlite:///{tmp_path / 'fhir.db'}", by_fhir)
     assert records_after(tmp_path / "other", database_url, door) == expected
+    assert (len(expected[0]) > 20, expected[1]) == (True, ReferralState.COMPLETED)
+
+
+def _in_order(resource: str) -> str:
+    """The same JSON, byte for byte, with the properties of each object in the order of their names: a mapping
+    writes them in its own.
+    """
+    return codec.dumps(_sorted(codec.loads(resource))).decode()
+
+
+def _sorted(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    return [_sorted(one) for one in value] if isinstance(value, list) else value
+
+
+def test_a_hospitals_own_json_makes_the_records_that_they_make_through_the_rest_api(
+    tmp_path: Path, database_url: str
+) -> None:
+    fhir = f"sqlite:///{tmp_path / 'fhir.db'}"
+    expected = records_after(tmp_path / "fhir", fhir, by_fhir, _in_order)
+    assert records_after(tmp_path / "other", database_url, by_webhook, _in_order) == expected
     assert (len(expected[0]) > 20, expected[1]) == (True, ReferralState.COMPLETED)

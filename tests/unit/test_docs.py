@@ -230,7 +230,12 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 def test_the_files_that_a_page_names_exist(page: Path) -> None:
     spans = re.findall(r"`([^`\n]+)`", page.read_text("utf-8"))
     named = {one for span in spans for one in re.findall(r"^(?:adapter|tests|mappings)/[\w./<>-]+", span)}
-    examples = {"mappings/hospitals/NAME.yaml", "mappings/<name>.yaml", "mappings/codes/<table>.csv"}
+    examples = {
+        "mappings/hospitals/NAME.yaml",
+        "mappings/inbound/NAME.yaml",
+        "mappings/<name>.yaml",
+        "mappings/codes/<table>.csv",
+    }
     assert [one for one in sorted(named - examples) if not (ROOT / one).exists()] == []
 
 

@@ -183,6 +183,7 @@ def test_what_operating_a_hospital_and_a_clerk_need_is_there_in_vietnamese() -> 
         "hospital-page.md",
         "operating.md",
         "pdf.md",
+        "webhook.md",
     ]
 
 

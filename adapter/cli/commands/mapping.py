@@ -1,7 +1,10 @@
-"""`adapter mapping check` and `diff`: a mapping is checked, and a change of it looked at."""
+"""`adapter mapping check`, `diff` and `inbound`: a mapping is checked, a change of it looked at, and a
+document of a hospital tried.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +18,7 @@ from adapter.texts import say, write_line
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from adapter.insights.inbound_preview import InboundPreview
     from adapter.insights.mapping_check import MappingCheck
     from adapter.insights.mapping_impact import ChangeKind, Difference, MappingImpact
 
@@ -26,6 +30,7 @@ def register(app: typer.Typer) -> None:
     mapping = CommandLine(help=say("cli.help_mapping"), no_args_is_help=True)
     mapping.command("check", help=say("cli.help_mapping_check"))(mapping_check)
     mapping.command("diff", help=say("diff.help"))(diff)
+    mapping.command("inbound", help=say("inbound.help"))(inbound)
     app.add_typer(mapping, name="mapping")
 
 
@@ -46,6 +51,38 @@ def _draw_check(found: "MappingCheck") -> None:
         write_line(warning, to_errors=True)
     version = (found.version or "")[:12]
     write_line(say("cli.mapping_good", types=", ".join(found.types), version=version))
+
+
+def inbound(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help=say("inbound.help_name"))],
+    document: Annotated[Path | None, typer.Option("--try", help=say("inbound.help_try"))] = None,
+    hospital: Annotated[str | None, typer.Option("--hospital", help=say("inbound.help_hospital"))] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the inbound mapping, and show what it makes of a document; nothing is stored."""
+    from adapter.errors import UsageError
+    from adapter.insights.inbound_preview import inbound_preview
+
+    if document is not None and not document.is_file():
+        raise UsageError("validate.no_file", path=document)
+    content = document.read_bytes() if document is not None else None
+    found = inbound_preview(settings_of(context, optional=True), name, content, hospital)
+    emit(found, as_json, lambda _: _draw_inbound(found))
+    raise typer.Exit(1 if found.is_refused else 0)
+
+
+def _draw_inbound(found: "InboundPreview") -> None:
+    write_line(say("inbound.makes", name=found.mapping, types=", ".join(found.types)))
+    for issue in found.issues:
+        severity = say(
+            "validate.severity_warning" if issue.severity == "warning" else "validate.severity_error"
+        )
+        write_line(f"{issue.place or '-'}: {severity} [{issue.code}] {issue.text}")
+    if found.bundle is not None:
+        for entry in found.bundle.get("entry", ()):
+            write_line(f"  {entry['resource']['resourceType']} {entry['resource']['identifier'][0]['value']}")
+        write_line(say("inbound.refused" if found.is_refused else "inbound.taken"))
 
 
 def diff(

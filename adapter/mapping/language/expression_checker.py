@@ -68,6 +68,8 @@ class ExpressionChecker:
     codes: CodeTables
     fields: Mapping[str, frozenset[str]]  # record kind -> fields that may be read
     variants: MappingVariants
+    # (record kind, field) -> what that field is, where it is no plain value: of documents, which have parts
+    shapes: Mapping[tuple[str, str], ExpressionType] = field(default_factory=dict)
     _env: SandboxedEnvironment = field(default_factory=SandboxedEnvironment)
     _known: dict[tuple[ScalarNode, ExpressionScope], CheckedExpression | None] = field(default_factory=dict)
 
@@ -107,7 +109,9 @@ class ExpressionChecker:
         named = {one.name for one in tree.find_all(nodes.Name)}
         is_alone = any(name in _ALONE or name.endswith(_MOMENT) for name in reader.reads)
         of_person = scope.kind == _PERSON and bool(reader.reads)
-        comes_back = named <= _OWN and not reader.references and not is_alone and not of_person
+        comes_back = (
+            named <= _OWN and not self.shapes and not reader.references and not is_alone and not of_person
+        )
         return CheckedExpression(
             source, shape, frozenset(reader.reads), frozenset(reader.references), comes_back
         )
@@ -232,6 +236,8 @@ class _Reader:
             known = self._one_of(node.attr, self._run.fields, "mapping.no_kind")
             return ExpressionType("records", node.attr) if known else ANY_TYPE
         shape = self._name(owner) if owner is not None else None
+        if shape is None and self._run.shapes:
+            shape = self.of(node.node)
         if shape is ANY_TYPE:
             return ANY_TYPE
         if shape is None or shape.form != "record":
@@ -239,7 +245,7 @@ class _Reader:
             self._wrong("mapping.no_attribute", place=place, word=node.attr)
             return ANY_TYPE
         self._field(shape, node.attr)
-        return PLAIN_TYPE
+        return self._run.shapes.get((shape.name, node.attr), PLAIN_TYPE)
 
     def _field(self, shape: ExpressionType, name: str) -> None:
         if shape.name == PANEL_PART:

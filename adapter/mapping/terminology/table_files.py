@@ -11,6 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 from adapter.fhir.definitions import types
 from adapter.mapping.terminology.code_tables import (
@@ -37,7 +38,7 @@ from adapter.mapping.terminology.measure_checks import (
 )
 from adapter.mapping.terminology.spellings import Spellings
 
-__all__ = ["load_code_tables"]
+__all__ = ["load_code_tables", "load_tables"]
 
 _COLUMNS = ("code", "display", "system", "target", "target_display", "equivalence")
 _UNIT_COLUMNS = ("unit", "ucum", "dimension", "factor")
@@ -49,15 +50,7 @@ _EQUIVALENCES = frozenset(
 
 def load_code_tables(folder: Path, problems: list[str]) -> CodeTables:
     """Load every table of `folder`; what is wrong is added to `problems`, one line each."""
-    tables: dict[str, CodeTable] = {}
-    listed = CsvFile(folder / "tables.csv", problems)
-    for line, row in listed.rows(("table", "system")):
-        name = row["table"]
-        if name in tables or any(row["system"] == one.system for one in tables.values() if one.system):
-            listed.add_problem("mapping.duplicate", line, word=name if name in tables else row["system"])
-        if row.get("closed", "") not in ("", "yes", "no"):
-            listed.add_problem("terms.not_yes", line, word=row["closed"])
-        tables[name] = _table(CsvFile(folder / f"{name}.csv", problems), row)
+    tables = load_tables(folder, problems)
     before, unit_file = len(problems), CsvFile(folder / "units.csv", problems)
     units, dimensions = _units(unit_file)
     sound = len(problems) == before  # else a unit that is not there was named already
@@ -76,6 +69,22 @@ def load_code_tables(folder: Path, problems: list[str]) -> CodeTables:
     )
     _say(CsvFile(folder / "qualitative.csv", problems), spelling_problems(tables))
     return codes
+
+
+def load_tables(
+    folder: Path, problems: list[str], known: Mapping[str, CodeTable] = MappingProxyType({})
+) -> dict[str, CodeTable]:
+    """The tables of `folder` alone, after those that are `known`: no name or system may be among both."""
+    tables = dict(known)
+    listed = CsvFile(folder / "tables.csv", problems)
+    for line, row in listed.rows(("table", "system")):
+        name = row["table"]
+        if name in tables or any(row["system"] == one.system for one in tables.values() if one.system):
+            listed.add_problem("mapping.duplicate", line, word=name if name in tables else row["system"])
+        if row.get("closed", "") not in ("", "yes", "no"):
+            listed.add_problem("terms.not_yes", line, word=row["closed"])
+        tables[name] = _table(CsvFile(folder / f"{name}.csv", problems), row)
+    return tables
 
 
 def _say(file: CsvFile, problems: Iterable[TableProblem]) -> None:

@@ -164,11 +164,13 @@ class Transforms:
         identify: Callable[[str, str, str], str],
         identifier_system: str,
         unknown: Counter[tuple[str, str]],
+        refer: Callable[[str, str, str], dict[str, Any]] | None = None,
     ) -> None:
         self._codes = codes
         self._kinds = kinds  # (resource type, name of the mapping) -> kind that its identities are made of
         self._identify = identify
         self._system = identifier_system
+        self._refer = refer
         self._unknown = unknown
         self._values = MeasuredValueReader(codes)
         self._concepts: BoundedCache[tuple[object, ...], SharedObject] = BoundedCache(codes.cache_size)
@@ -303,6 +305,8 @@ class Transforms:
         """
         if not key:
             return None
+        if self._refer is not None:
+            return self._refer(type_, self._kinds[type_, name], key)
         identity = self._identify(type_, self._kinds[type_, name], key)
         return {"reference": conditional_reference(type_, self._system, identity)}
 

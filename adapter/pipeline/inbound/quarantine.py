@@ -14,9 +14,11 @@ from adapter.inbox.quarantine.refused_request import RefusedRequest, is_for_cont
 from adapter.inbox.quarantine.store import QuarantinedRequest, QuarantineLimits, QuarantineStore
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.hl7v2_messages import take_message
+from adapter.pipeline.inbound.inbound_mappings import InboundConverters
 from adapter.pipeline.inbound.inbox import process_inbox
 from adapter.pipeline.inbound.reception import repository_of
 from adapter.pipeline.inbound.refusal import names_erased
+from adapter.pipeline.inbound.webhook_documents import IDEMPOTENCY_KEY, WEBHOOK_URL, take_document
 from adapter.repository.bundle_entries import parse_entry
 from adapter.repository.interaction_errors import interaction_error, issues_of_error
 from adapter.repository.repository import Repository
@@ -88,6 +90,10 @@ def retry_refused(
         left = None
         if one.url == HL7V2_URL:
             take_message(adapter, one.hospital, one.body, now)
+        elif one.url == WEBHOOK_URL:
+            key = one.conditions.get(IDEMPOTENCY_KEY, "")
+            converters = InboundConverters(adapter.settings)
+            take_document(adapter, converters, one.hospital, one.body, key=key, now=now)
         else:
             left = _take(repository_of(adapter), one, adapter.settings.public_url)
     except MessageRefused as refused:
