@@ -9,6 +9,7 @@ from datetime import datetime
 from adapter.duties.alarms import SendAlarms
 from adapter.duties.audit_head import TellAuditHead
 from adapter.duties.card_measurement import MeasureCard
+from adapter.duties.dropped_files import PickUpFiles
 from adapter.duties.duty import Duty, no_progress
 from adapter.duties.notifying import NotifyHospital
 from adapter.duties.planning import PlanHospital
@@ -31,6 +32,7 @@ def schedule_duties(adapter: Adapter, clock: Clock, stop: threading.Event) -> li
         *(SyncHospital(adapter, clock, name, stop) for name in hospitals),
         *_measurements(adapter, clock, stop, hospitals),
         *_notifications(adapter, clock, stop, hospitals),
+        *_files(adapter, clock, hospitals),
         *_sources(adapter, clock),
         SendAlarms(adapter, clock),
         TellAuditHead(adapter, clock),
@@ -46,6 +48,7 @@ def worker_duties(
         *(PlanHospital(adapter, clock, name, stop) for name in names),
         *_measurements(adapter, clock, stop, names),
         *_notifications(adapter, clock, stop, names),
+        *_files(adapter, clock, names),
         *([] if hospitals else _sources(adapter, clock)),
         SendAlarms(adapter, clock),
         TellAuditHead(adapter, clock),
@@ -65,6 +68,11 @@ def _notifications(
 ) -> list[Duty]:
     hosts = {name: adapter.settings.hospital(name).subscription_hosts for name in hospitals}
     return [NotifyHospital(adapter, clock, name, stop) for name in hospitals if hosts[name]]
+
+
+def _files(adapter: Adapter, clock: Clock, hospitals: Sequence[str]) -> list[Duty]:
+    folders = {name: adapter.settings.hospital(name).national_xml.folder for name in hospitals}
+    return [PickUpFiles(adapter, clock, name) for name in hospitals if folders[name] is not None]
 
 
 def _sources(adapter: Adapter, clock: Clock) -> list[Duty]:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from adapter.fhir.codec import Resource
+from adapter.fhir.written_quantity import is_number, quantity
 from adapter.hl7v2.message import Segment
 from adapter.hl7v2.refusals import MISSING_FIELD, UNKNOWN_CODE, refusal
 from adapter.hl7v2.sender import SenderConventions, coded
 from adapter.hl7v2.timestamps import moment_at
-from adapter.hl7v2.values import is_number, observed_value, quantity
+from adapter.hl7v2.values import observed_value
 
 __all__ = ["Finding", "is_left_out", "note_of", "observation_of", "observation_status"]
 

@@ -1,26 +1,19 @@
 """What an OBX says as a value (OBX-2, OBX-5, OBX-6), as `value[x]` of an Observation. Pure."""
 
-import re
 from decimal import Decimal
 from typing import Any, Final
 
 from adapter.fhir.codec import Resource
+from adapter.fhir.written_quantity import compared_quantity, is_number, quantity
 from adapter.hl7v2.message import Element, Segment
 from adapter.hl7v2.sender import SenderConventions, coded
 from adapter.hl7v2.timestamps import clock_time, date_time
 
-__all__ = ["TEXT_TYPES", "element_text", "is_number", "observed_value", "quantity"]
+__all__ = ["TEXT_TYPES", "element_text", "observed_value"]
 
 TEXT_TYPES: Final = frozenset(("TX", "FT", "ST"))
-_NUMBER: Final = re.compile(r"[+-]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})")
-_COMPARED: Final = re.compile(r"(<=|>=|<|>)\s*(\S+)")
 _COMPARATORS: Final = ("<", ">", "<=", ">=")
 _UCUM: Final = "http://unitsofmeasure.org"
-
-
-def is_number(written: str) -> bool:
-    """Whether it is an NM: digits with a point."""
-    return _NUMBER.fullmatch(written) is not None
 
 
 def observed_value(obx: Segment, zone: str, profile: SenderConventions) -> Resource:
@@ -58,20 +51,7 @@ def _measured(type_: str, written: str, obx: Segment) -> Resource | None:
     unit = _unit(obx)
     if type_ == "ST" and not unit:
         return None
-    if is_number(written):
-        return quantity(written, unit)
-    compared = _COMPARED.fullmatch(written)
-    if compared and is_number(compared[2]):
-        return quantity(compared[2], unit, compared[1])
-    return None
-
-
-def quantity(written: str, unit: Resource, comparator: str = "") -> Resource:
-    """A Quantity, digit for digit."""
-    plain = written.lstrip("+")
-    value: int | Decimal = int(plain) if plain.lstrip("-").isdigit() and len(plain) < 18 else Decimal(plain)
-    compared = {"comparator": comparator} if comparator else {}
-    return {"value": value, **compared, **unit}
+    return compared_quantity(written, unit)
 
 
 def _structured(element: Element, obx: Segment) -> Resource:

@@ -13,6 +13,7 @@ from adapter.ledger.erasure import forget_bodies
 from adapter.operations.operation import Operation, OperationContext
 from adapter.pipeline.access_audit import audit_look
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.inbound.dropped_files import forget_dropped
 from adapter.pipeline.inbound.erasure import erase_everywhere
 from adapter.pipeline.layout_context import layout_context
 from adapter.records.importing.identity_checks import AllowedChanges
@@ -150,7 +151,12 @@ def source_file(adapter: Adapter, path: Path) -> Path:
 
 def _erasing(adapter: Adapter, now: datetime) -> dict[str, Any]:
     """What an import needs to take a person out of all stores, and to know this one again."""
-    erase = partial(erase_everywhere, now=now, audit_subject=adapter.audit_subject)
+    erase = partial(
+        erase_everywhere,
+        now=now,
+        audit_subject=adapter.audit_subject,
+        forget_files=partial(forget_dropped, adapter.settings),
+    )
     return {"on_scrub": erase, "on_clear": forget_bodies, "identities": lambda: adapter.identities}
 
 

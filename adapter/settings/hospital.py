@@ -11,6 +11,7 @@ from adapter.errors import SettingsError
 from adapter.settings.client import ClientRegistration
 from adapter.settings.clocks import ReferralClocks
 from adapter.settings.hl7v2 import Hl7v2Settings
+from adapter.settings.national_xml import NationalXmlSettings
 from adapter.settings.schedule import is_cron, is_cron_or_never
 from adapter.settings.secrets import SecretRef
 from adapter.settings.webhook import WebhookSettings
@@ -141,6 +142,7 @@ class HospitalSettings(BaseModel):
     clocks: ReferralClocks = ReferralClocks()  # until when it is to answer
     hl7v2: Hl7v2Settings = Hl7v2Settings()  # how its HL7 v2 messages come, and are read
     webhook: WebhookSettings | None = None  # how its own JSON comes
+    national_xml: NationalXmlSettings = NationalXmlSettings()  # how the insurer's XML comes, and is read
     systems: dict[str, str] = Field(default_factory=dict)  # identifier systems by name: citizen_id, …
 
     @model_validator(mode="after")

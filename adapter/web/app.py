@@ -18,6 +18,7 @@ from adapter.fhir.codec import Resource, dumps
 from adapter.fhir.operation_outcome import Issue
 from adapter.pipeline.inbound.hl7v2_reception import MessageReception
 from adapter.pipeline.inbound.hospital_subscriptions import HospitalSubscriptions
+from adapter.pipeline.inbound.national_xml_reception import FileReception
 from adapter.pipeline.inbound.reception import ACCEPTED_TYPES, receiving_repository
 from adapter.pipeline.inbound.webhook_documents import DocumentReception
 from adapter.repository.interaction_errors import interaction_error, issues_of_error
@@ -32,6 +33,7 @@ from adapter.web.fair_turns import HospitalShare
 from adapter.web.fhir_api import fhir_router
 from adapter.web.hl7v2 import message_routes
 from adapter.web.login_delays import LoginDelays
+from adapter.web.national_xml import file_routes
 from adapter.web.refused_requests import OnRefused, note_refused
 from adapter.web.security_headers import with_security_headers
 from adapter.web.token_endpoint import token_routes
@@ -238,18 +240,21 @@ def endpoint_of(
     routers: Sequence[APIRouter] = (),
     messages: MessageReception | None = None,
     documents: DocumentReception | None = None,
+    files: FileReception | None = None,
 ) -> FastAPI:
     """The same over a repository that there is. `on_refused` gets what is refused, before it is answered;
-    `routers` are asked before all others; `messages` takes HL7 v2, `documents` hospitals' own JSON.
+    `routers` are asked before all others; `messages` takes HL7 v2, `documents` hospitals' own JSON, `files`
+    the insurer's XML.
     """
     identify = bearer_authentication(repository.engine, hospitals, clients=clients, proxy=proxy)
     asked = [*routers, *(() if clients is None else (token_routes(clients),))]
+    limits = repository.checks.limits
     if messages is not None:
-        limits = repository.checks.limits
         asked.append(message_routes(messages, identify=identify, limits=limits, share_of=share_of))
     if documents is not None:
-        limits = repository.checks.limits
         asked.append(webhook_routes(documents, identify=identify, limits=limits, share_of=share_of))
+    if files is not None:
+        asked.append(file_routes(files, identify=identify, limits=limits, share_of=share_of))
     app = fhir_app(
         repository,
         identify=identify,

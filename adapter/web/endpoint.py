@@ -16,6 +16,7 @@ from adapter.pipeline.inbound.hl7v2_reception import MessageReception
 from adapter.pipeline.inbound.hospital_clients import hospital_clients
 from adapter.pipeline.inbound.hospital_subscriptions import HospitalSubscriptions
 from adapter.pipeline.inbound.matching_worker import MatchingWorker
+from adapter.pipeline.inbound.national_xml_reception import FileReception
 from adapter.pipeline.inbound.quarantine import keep_refused
 from adapter.pipeline.inbound.reception import repository_of
 from adapter.pipeline.inbound.webhook_documents import DocumentReception
@@ -116,4 +117,5 @@ def adapter_endpoint(
         routers=() if page is None else (page,),
         messages=MessageReception(adapter, lambda: datetime.now(UTC)),
         documents=_documents(adapter, on_refused),
+        files=FileReception(adapter, lambda: datetime.now(UTC)),
     )

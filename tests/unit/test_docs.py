@@ -31,6 +31,7 @@ from adapter.settings import (
 )
 from adapter.settings.client import ProxySettings
 from adapter.settings.hl7v2 import Hl7v2Settings, MllpSettings
+from adapter.settings.national_xml import NationalXmlSettings
 from adapter.texts import LANGUAGES, catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +117,7 @@ def test_the_operating_page_names_the_settings_that_exist() -> None:
     assert _named_settings("Certificates are believed") == set(ProxySettings.model_fields)
     assert _named_settings("is taken over MLLP") == set(MllpSettings.model_fields)
     assert _named_settings("And in `[hospitals.NAME.hl7v2]`") == set(Hl7v2Settings.model_fields)
+    assert _named_settings("comes over HTTPS from whoever") == set(NationalXmlSettings.model_fields)
     mail = {f"mail.{name}" for name in MailSettings.model_fields}
     assert _named_settings("For alarms") == set(AlarmSettings.model_fields) - {"mail"} | mail
 
@@ -192,6 +194,8 @@ def test_the_settings_template_shows_every_setting_with_its_default(
     assert set(named["mllp"]) == set(MllpSettings.model_fields)
     hl7v2 = named["hospitals"]["bv-tinh"]["hl7v2"]
     assert set(hl7v2) == set(Hl7v2Settings.model_fields)
+    national_xml = named["hospitals"]["bv-tinh"]["national_xml"]
+    assert set(national_xml) == set(NationalXmlSettings.model_fields)
     assert set(named["sources"]["his"]) == set(SourceSettings.model_fields)
     assert set(named["alarm"]) == set(AlarmSettings.model_fields)
     assert set(named["alarm"]["mail"]) == set(MailSettings.model_fields)

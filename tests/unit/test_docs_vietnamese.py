@@ -181,6 +181,7 @@ def test_what_operating_a_hospital_and_a_clerk_need_is_there_in_vietnamese() -> 
         "for-hospitals.md",
         "hl7v2.md",
         "hospital-page.md",
+        "national-xml.md",
         "operating.md",
         "pdf.md",
         "webhook.md",

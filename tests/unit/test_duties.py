@@ -22,6 +22,7 @@ from adapter.duties.services import schedule_duties, worker_duties
 from adapter.duties.syncing import SyncHospital
 from adapter.pipeline.application import Adapter
 from adapter.settings import HospitalSettings, Settings, SourceSettings
+from adapter.settings.national_xml import NationalXmlSettings
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 FRAME = {"duty", "schedule", "services"}  # the skeleton, the loop, and who has which duties
@@ -41,7 +42,9 @@ DUTIES = {found[0] for module in ROOM if (found := classes(module))}
 
 @pytest.fixture
 def adapter(tmp_path: Path) -> Adapter:
-    """Two hospitals, one of them never measured nor told, and a source of the same name as the other."""
+    """Two hospitals, one of them never measured nor told, nor with a folder, and a source of the other's
+    name.
+    """
     known = {
         name: HospitalSettings(
             name=name,
@@ -50,6 +53,7 @@ def adapter(tmp_path: Path) -> Adapter:
             base_url="https://h.test/fhir",
             doctor_schedule=cron,
             subscription_hosts=hosts,
+            national_xml=NationalXmlSettings(folder=tmp_path if hosts else None),
         )
         for name, cron, hosts in (("bv-tinh", "30 2 * * 0", ("h.test",)), ("bv-huyen", "", ()))
     }
@@ -96,7 +100,7 @@ def test_only_planning_has_a_name_without_a_colon(adapter: Adapter) -> None:
 def test_names_are_those_that_databases_know(adapter: Adapter) -> None:
     """A beat under another name would be taken anew."""
     names = {"bv-tinh", "bv-huyen", "doctor:bv-tinh", "source:bv-tinh", "alarm:", "audit:"}
-    names |= {"subscriptions:bv-tinh"}
+    names |= {"subscriptions:bv-tinh", "files:bv-tinh"}
     scheduled, worked, chosen = ({one.name for one in service} for service in services(adapter))
     assert scheduled == worked == names
     assert chosen == {"bv-huyen", "alarm:", "audit:"}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.commands import hospital_page, hospital_server
+from adapter.cli.commands import hospital_page, hospital_server, national_xml
 from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating, settings_of
 from adapter.cli.terminal.output import emit, moment, rows, table
@@ -38,6 +38,7 @@ def register(app: typer.Typer) -> None:
     hospital.command("onboard", help=say("hospital.help_onboard"))(hospital_onboard)
     hospital_page.register(hospital)
     hospital_server.register(hospital)
+    national_xml.register(hospital)
     app.add_typer(hospital, name="hospital")
 
 

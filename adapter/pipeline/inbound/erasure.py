@@ -19,6 +19,7 @@ from adapter.inbox.erasure import SentResource
 from adapter.inbox.quarantine.refused_request import received_resource
 from adapter.inbox.quarantine.store import QuarantineStore
 from adapter.ledger import erasure as ledger
+from adapter.national_xml.sheet_texts import sheet_texts
 from adapter.records.erasure import ErasedPerson, is_namesake
 from adapter.records.hidden_words import NAME, HiddenWords
 from adapter.repository import erasure as repository
@@ -49,10 +50,11 @@ def erase_everywhere(
     *,
     now: datetime,
     audit_subject: Callable[[str], str] | None = None,
+    forget_files: Callable[[HiddenWords], None] | None = None,
 ) -> set[str]:
-    """In the caller's transaction, after the records. Reads all that hospitals sent. The audit itself stays:
-    it names nobody but by a keyed hash. Returns the names under which hospitals know these people and what
-    was asked about them, each after the hospital's own.
+    """In the caller's transaction, after the records. Reads all that hospitals sent; `forget_files` removes
+    files of theirs. The audit itself stays: it names nobody but by a keyed hash. Returns the names under
+    which hospitals know these people and what was asked about them, each after the hospital's own.
     """
     if not people:
         return set()
@@ -64,6 +66,8 @@ def erase_everywhere(
                 withheld.forget_withheld(connection, audit_subject(person.key))
     sent.follow(connection)
     QuarantineStore.remove(connection, sorted(sent.refused))
+    if forget_files is not None:  # what was taken in or refused is in the database too, and goes with it
+        forget_files(sent.words)
     _erase_in_subscriptions(connection, sent.words)
     inbox.erase_resources(connection, sent.found)
     for one in sent.found:
@@ -162,6 +166,7 @@ class _Sent:
         """Whether a refused request tells of them, all that it holds taken together: one that is of several
         people goes whole, since it was never taken.
         """
+        text = f"{text}\n{sheet_texts(text)}"
         told = self.words.look(text) | self.words.look(_inside(text)) | self.words.look(spoken_names(text))
         born = set(_BIRTH_DATE.findall(text))
         of_others = born and self.words.birth_dates and born.isdisjoint(self.words.birth_dates)

@@ -16,6 +16,7 @@ from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.hl7v2_messages import take_message
 from adapter.pipeline.inbound.inbound_mappings import InboundConverters
 from adapter.pipeline.inbound.inbox import process_inbox
+from adapter.pipeline.inbound.national_xml import take_file
 from adapter.pipeline.inbound.reception import repository_of
 from adapter.pipeline.inbound.refusal import names_erased
 from adapter.pipeline.inbound.webhook_documents import IDEMPOTENCY_KEY, WEBHOOK_URL, take_document
@@ -26,6 +27,7 @@ from adapter.telemetry import REFUSED_REQUESTS, get_logger
 
 __all__ = [
     "HL7V2_URL",
+    "NATIONAL_XML_URL",
     "discard_refused",
     "keep_refused",
     "message_issue",
@@ -35,18 +37,20 @@ __all__ = [
 
 HL7V2_URL = "hl7v2"
 """Where an HL7 v2 message is kept as sent to, whatever brought it."""
+NATIONAL_XML_URL = "national-xml"
+"""The same of a file of the insurer's XML."""
 
 _log = get_logger("inbox")
 _BUNDLES = ("", "Bundle", "$process-message")  # where a Bundle is sent to
 _HEADERS = {"if-none-exist": "ifNoneExist", "if-match": "ifMatch", "if-none-match": "ifNoneMatch"}
 
 
-def keep_refused(adapter: Adapter, refused: RefusedRequest, now: datetime) -> None:
-    """Count, log and keep a refused request, in a transaction of its own. Nothing stays of what names
-    somebody who was erased; what is no loss (`is_for_content`) is nobody's concern.
+def keep_refused(adapter: Adapter, refused: RefusedRequest, now: datetime) -> bool:
+    """Count, log and keep a refused request, in a transaction of its own; whether it is kept. Nothing stays
+    of what names somebody who was erased; what is no loss (`is_for_content`) is nobody's concern.
     """
     if not is_for_content(refused.method, refused.status, refused.issues):
-        return
+        return False
     REFUSED_REQUESTS.labels(hospital=refused.hospital, status=str(refused.status)).inc()
     settings = adapter.settings
     limits = QuarantineLimits(settings.refused_max_bytes, settings.refused_hospital_max_bytes)
@@ -63,6 +67,7 @@ def keep_refused(adapter: Adapter, refused: RefusedRequest, now: datetime) -> No
         code=refused.issues[0].code,
         bytes=len(refused.body),
     )
+    return kept
 
 
 def discard_refused(adapter: Adapter, one: QuarantinedRequest, *, by: str, now: datetime) -> None:
@@ -94,6 +99,8 @@ def retry_refused(
             key = one.conditions.get(IDEMPOTENCY_KEY, "")
             converters = InboundConverters(adapter.settings)
             take_document(adapter, converters, one.hospital, one.body, key=key, now=now)
+        elif one.url == NATIONAL_XML_URL:
+            take_file(adapter, one.hospital, one.body, now)
         else:
             left = _take(repository_of(adapter), one, adapter.settings.public_url)
     except MessageRefused as refused:

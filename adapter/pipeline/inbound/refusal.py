@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from adapter.errors import FhirError, SettingsError
 from adapter.inbox.quarantine.refused_request import received_resource
 from adapter.ledger.named_lines import lines_by_identity, lines_by_remote_id
+from adapter.national_xml.sheet_texts import sheet_texts
 from adapter.pipeline.application import Adapter
 from adapter.records.erased_names import is_erased
 from adapter.records.serialisation import identifier_forms
@@ -43,7 +44,8 @@ def names_erased(adapter: Adapter, connection: Connection, hospital: str, url: s
         resource = received_resource(body)
         values = (*_identifier_values(resource), *_WORD.findall(url))
         return _names(adapter, connection, hospital, values, [body, url.encode("utf-8", "replace")])
-    text = f"{body.decode('utf-8', 'replace')}\n{url}"
+    text = body.decode("utf-8", "replace")
+    text = f"{text}\n{sheet_texts(text)}\n{url}"
     return _names(adapter, connection, hospital, _WORD.findall(text), [text.encode()])
 
 

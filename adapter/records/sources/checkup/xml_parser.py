@@ -1,4 +1,5 @@
-"""XML read safely, one check-up at a time: no document type, no entities, no network, within limits.
+"""XML read safely, one check-up or one document at a time: no document type, no entities, no network, within
+limits.
 
 What is wrong is told with line and column, and in the words of who has to mend it: expat's "invalid token" is
 as well an & that stands alone as a byte that is no letter.
@@ -15,7 +16,7 @@ from xml.parsers import expat
 
 from adapter.errors import ImportRefused
 
-__all__ = ["XmlElement", "read_checkups"]
+__all__ = ["XmlElement", "read_checkups", "read_document"]
 
 _MAX_BYTES = 500_000_000
 _MAX_DEPTH = 40
@@ -56,6 +57,15 @@ class XmlElement:
         found = self.find_all(path)
         return found[0].text if found else ""
 
+    def descendants(self, name: str) -> Iterator["XmlElement"]:
+        """The elements of that name below this one, or this one itself, in order; none within another."""
+        if self.name == name:
+            yield self
+            return
+        for children in self.children.values():
+            for child in children:
+                yield from child.descendants(name)
+
 
 def read_checkups(path: Path, name: str) -> Iterator[tuple[XmlElement, int]]:
     """Every element called `name` with all that it holds, and how many bytes have been read.
@@ -79,8 +89,33 @@ def read_checkups(path: Path, name: str) -> Iterator[tuple[XmlElement, int]]:
         raise ImportRefused("source.xml_nothing", file=path.name, element=name)
 
 
+def read_document(data: bytes, label: str, *, most: int, most_elements: int) -> XmlElement:
+    """The outermost element with all that it holds: at most `most` elements and letters together.
+
+    What declares UTF-16 and is not is read as UTF-8: programs of .NET write it so. Raises ImportRefused that
+    names `label` and the line.
+    """
+    is_wide = _codec_of(data) != "utf-8"
+    reader = _Reader(label, "", None if is_wide else "utf-8", most=most, most_elements=most_elements)
+    reader.feed(data)
+    reader.feed(b"")
+    return reader.ready[0]
+
+
 class _Reader:
-    def __init__(self, file: str, wanted: str) -> None:
+    """`wanted` is the element that is read, "" the outermost; `encoding` is known beforehand, or declared."""
+
+    def __init__(
+        self,
+        file: str,
+        wanted: str,
+        encoding: str | None = None,
+        *,
+        most: int = _MAX_CONTENT,
+        most_elements: int = _MAX_CONTENT,
+    ) -> None:
+        self._most, self._most_elements = most, most_elements
+        self._elements = 0
         self.ready: deque[XmlElement] = deque()
         self._file = file
         self._wanted = wanted
@@ -91,8 +126,9 @@ class _Reader:
         self._codec = ""  # of the bytes, as their first two show
         self._seen = b""  # the last two blocks: where an error stands is in them
         self._fed = 0  # bytes, those of the last block included
-        parser = self._parser = expat.ParserCreate()
+        parser = self._parser = expat.ParserCreate(encoding)
         parser.buffer_text = True
+        parser.buffer_size = _BLOCK
         parser.XmlDeclHandler = self._declared
         parser.StartDoctypeDeclHandler = self._doctype
         parser.EntityDeclHandler = self._doctype
@@ -152,10 +188,11 @@ class _Reader:
         if self._depth > _MAX_DEPTH:
             raise self._refused("source.xml_too_deep", limit=_MAX_DEPTH)
         bare = name.rpartition(":")[2]
-        if not self._open and bare != self._wanted:
+        if not self._open and self._wanted not in ("", bare):
             return
         if not self._open:
-            self._content = 0
+            self._content = self._elements = 0
+        self._elements += 1
         self._grow(1)
         element = XmlElement(bare, self._parser.CurrentLineNumber)
         if self._open:
@@ -177,8 +214,8 @@ class _Reader:
 
     def _grow(self, by: int) -> None:
         self._content += by
-        if self._content > _MAX_CONTENT:
-            raise self._refused("source.xml_too_long", limit=_MAX_CONTENT)
+        if self._content > self._most or self._elements > self._most_elements:
+            raise self._refused("source.xml_too_long", limit=self._most)
 
 
 def _codec_of(start: bytes) -> str:
