@@ -10,6 +10,7 @@ from adapter.fhir.codec import Resource
 from adapter.fhir.operation_outcome import Issue
 from adapter.repository.interaction_errors import InteractionRefused, interaction_error, issues_of_error
 from adapter.repository.patches import Operation, parse_entry_patch
+from adapter.repository.pausing import pause
 from adapter.repository.request_limits import (
     DEFAULT_LIMITS,
     RequestLimits,
@@ -172,6 +173,7 @@ def parse_bundle(
             entry = parse_entry(item, position, base, checks)
             checks.check(entry)
             parsed.append(entry)
+            pause.get()()
         except FhirError as error:
             if said >= MAX_REPORTED_ISSUES:
                 if bundle["type"] == "transaction":

@@ -1,6 +1,7 @@
 """Whose request is worked on next: each hospital in its turn, and none has more than half of the workers. A
 hospital that sends a thousand requests at once waits for itself, and while others are here too it has one
-worker and rests after each long turn: what it does in one process slows them down, whoever's turn it is.
+worker, gives way to them between the parts of what it sent, and rests after each long turn: what it does in
+one process slows them down, whoever's turn it is.
 """
 
 import asyncio
@@ -9,18 +10,20 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from math import ceil
-from time import monotonic
+from time import monotonic, sleep
 from typing import Final
 
 from adapter.repository.interaction_errors import interaction_error
 
-__all__ = ["FairTurns", "HospitalShare", "RequestRate"]
+__all__ = ["FairTurns", "HospitalShare", "RequestRate", "Turn"]
 
 WORKERS: Final = 4
 _HERE_SECONDS: Final = 1.0  # so long a hospital counts as here after its last request
 _SHORT_SECONDS: Final = 0.05  # a turn after which nobody rests
 _REST: Final = 2.0  # times what a longer turn took
 _LONGEST_REST: Final = 5.0
+_GIVES_WAY_SECONDS: Final = 1.0  # in one turn, at most
+_ASKS_SECONDS: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,22 @@ class RequestRate:
         self._buckets[hospital] = (tokens - 1, now)
 
 
+class Turn:
+    """One hospital's turn. `paused` are the seconds for which it gave way."""
+
+    def __init__(self, others: Callable[[], bool], clock: Callable[[], float]) -> None:
+        self._others = others
+        self._clock = clock
+        self.paused = 0.0
+
+    def give_way(self) -> None:
+        """Wait while others are at work, but not for long. For the thread that works."""
+        while self.paused < _GIVES_WAY_SECONDS and self._others():
+            began = self._clock()
+            sleep(_ASKS_SECONDS)
+            self.paused += self._clock() - began
+
+
 class FairTurns:
     """The turns of one server's workers. To be used within one event loop."""
 
@@ -93,17 +112,18 @@ class FairTurns:
                 del self._present[hospital]
 
     @asynccontextmanager
-    async def turn(self, hospital: str) -> AsyncIterator[None]:
+    async def turn(self, hospital: str) -> AsyncIterator[Turn]:
         """One worker, as soon as it is this hospital's turn."""
         if hospital in self._waiting or not self._is_free(hospital):
             await self._wait(hospital)
         else:
             self._at_work[hospital] += 1
         began = self._clock()
+        turn = Turn(lambda: any(one != hospital for one in tuple(self._at_work)), self._clock)
         try:
-            yield
+            yield turn
         finally:
-            self._rest(hospital, self._clock() - began)
+            self._rest(hospital, self._clock() - began - turn.paused)
             self._give_back(hospital)
 
     def _rest(self, hospital: str, seconds: float) -> None:

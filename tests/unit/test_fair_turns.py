@@ -73,6 +73,29 @@ def test_beside_others_a_flood_has_one_worker_and_rests_after_each_long_turn() -
     asyncio.run(story())
 
 
+def test_a_turn_gives_way_to_others_at_work_but_not_for_ever() -> None:
+    turns = FairTurns(anybody, 4)
+
+    async def story() -> None:
+        async with asyncio.timeout(30), turns.turn("flood") as turn:
+            await asyncio.to_thread(turn.give_way)
+            assert turn.paused == 0, "there is nobody else"
+            async with turns.turn("small"):
+                await asyncio.wait_for(asyncio.to_thread(turn.give_way), 10)
+            assert turn.paused >= 1, "it did not wait"
+            paused = turn.paused
+            async with turns.turn("small"):
+                await asyncio.to_thread(turn.give_way)
+            assert turn.paused == paused, "it has waited enough"
+        async with asyncio.timeout(30), turns.turn("flood") as turn, turns.turn("small"):
+            waiting = asyncio.create_task(asyncio.to_thread(turn.give_way))
+            await asyncio.sleep(0.05)
+            assert not waiting.done()
+        await asyncio.wait_for(waiting, 0.5)
+
+    asyncio.run(story())
+
+
 def test_after_a_short_turn_nobody_rests() -> None:
     clock = ManualClock()
     turns = FairTurns(anybody, 4, clock.uptime)
