@@ -165,6 +165,14 @@ class MessageRefused(AdapterError):
         self.where = where
 
 
+class PdfRefused(AdapterError):
+    """A PDF cannot be taken: `why` is a word of the texts `pdf.refused_…`."""
+
+    def __init__(self, why: str, /, **params: Any) -> None:
+        super().__init__(f"pdf.refused_{why}", **params)
+        self.why = why
+
+
 class FhirError(AdapterError):
     """An interaction is refused. `status` is HTTP's, `code` an issue-type of FHIR R4,
     `expression` FHIRPath of the element (section http://hl7.org/fhir/R4/operationoutcome.html).

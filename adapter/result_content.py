@@ -15,6 +15,7 @@ __all__ = [
     "Amount",
     "CodedConcept",
     "Coding",
+    "DocumentSignature",
     "ReferenceRange",
     "ResultAttachment",
     "ResultContent",
@@ -236,6 +237,19 @@ class ResultSpecimen(_Piece):
         return joined_words([*said, *(one.text for one in self.notes)], ", ")
 
 
+class DocumentSignature(_Piece):
+    """A digital signature of a document, as the centre found it when the document came: see
+    `adapter.fhir.document_facts.DocumentSignature`.
+    """
+
+    state: str
+    signer: str | None = None
+    issuer: str | None = None
+    signed_at: str | None = None
+    is_stamped: bool = False
+    trust: str | None = None
+
+
 class ResultAttachment(_Piece):
     """A document or picture. The bytes are in the resource, at `place` (a path into it), or at `url`.
 
@@ -252,6 +266,8 @@ class ResultAttachment(_Piece):
     digest: str | None = None
     text: str | None = None
     unreadable: bool = False  # the bytes are no base64
+    remarks: tuple[str, ...] = ()  # what the centre found in it, as words `pdf.remark_…`
+    signatures: tuple[DocumentSignature, ...] = ()
 
     @property
     def words(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 from inbox_centre import put_records
+from pdf_files import result_pdf
 from sqlalchemy import func, select
 
 from adapter.authorization import page_access
@@ -28,7 +29,7 @@ from adapter.web.hospital_page.routes import hospital_page_routes
 PUBLIC = "http://centre.example/fhir"
 HOME = "bv-tinh"
 OTHER = "bv-khac"
-PDF = b"%PDF-1.7\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
+PDF = result_pdf("Result")
 DUC = Cadre(
     key="CB-1",
     name="Đỗ Văn Đức",

@@ -12,6 +12,7 @@ from adapter.duties.card_measurement import MeasureCard
 from adapter.duties.dropped_files import PickUpFiles
 from adapter.duties.duty import Duty, no_progress
 from adapter.duties.notifying import NotifyHospital
+from adapter.duties.pdf_folder import TakePdfFolder
 from adapter.duties.planning import PlanHospital
 from adapter.duties.schedule import SharedSchedule, run_jobs
 from adapter.duties.sources import ReadSource
@@ -33,6 +34,7 @@ def schedule_duties(adapter: Adapter, clock: Clock, stop: threading.Event) -> li
         *_measurements(adapter, clock, stop, hospitals),
         *_notifications(adapter, clock, stop, hospitals),
         *_files(adapter, clock, hospitals),
+        *_folders(adapter, clock, hospitals),
         *_sources(adapter, clock),
         SendAlarms(adapter, clock),
         TellAuditHead(adapter, clock),
@@ -49,6 +51,7 @@ def worker_duties(
         *_measurements(adapter, clock, stop, names),
         *_notifications(adapter, clock, stop, names),
         *_files(adapter, clock, names),
+        *_folders(adapter, clock, names),
         *([] if hospitals else _sources(adapter, clock)),
         SendAlarms(adapter, clock),
         TellAuditHead(adapter, clock),
@@ -73,6 +76,11 @@ def _notifications(
 def _files(adapter: Adapter, clock: Clock, hospitals: Sequence[str]) -> list[Duty]:
     folders = {name: adapter.settings.hospital(name).national_xml.folder for name in hospitals}
     return [PickUpFiles(adapter, clock, name) for name in hospitals if folders[name] is not None]
+
+
+def _folders(adapter: Adapter, clock: Clock, hospitals: Sequence[str]) -> list[Duty]:
+    with_folder = [name for name in hospitals if adapter.settings.hospital(name).pdf.folder is not None]
+    return [TakePdfFolder(adapter, clock, name) for name in with_folder]
 
 
 def _sources(adapter: Adapter, clock: Clock) -> list[Duty]:

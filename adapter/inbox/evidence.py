@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs
 
 from adapter.fhir.codec import Resource
+from adapter.fhir.document_facts import read_facts
 from adapter.inbox.caveats import CAVEATS, person_caveats, resource_caveats
 from adapter.inbox.references import (
     MOST_REFERENCES,
@@ -85,6 +86,7 @@ class Evidence:
     names: tuple[str, ...] = ()
     birth_dates: tuple[str, ...] = ()
     sexes: tuple[str, ...] = ()
+    suggested: tuple[str, ...] = ()  # identities of referrals that stand in the text of a document
     caveats: tuple[str, ...] = ()  # why nothing may be made of it unseen, whosever it is
 
 
@@ -272,8 +274,15 @@ def read_evidence(
         names=bounded([name for one in people for name in _names(one)] + shown, _MOST_NAMES),
         birth_dates=bounded(filter(None, (text_of(one.get("birthDate")) for one in people)), _MOST_NAMES),
         sexes=bounded(filter(None, (text_of(one.get("gender")) for one in people)), _MOST_NAMES),
+        suggested=bounded(_suggested(resource), _MOST_NAMES),
         caveats=tuple(one for one in CAVEATS if one in reader.caveats),
     )
+
+
+def _suggested(resource: Resource) -> Iterator[str]:
+    for form in objects_of(resource.get("presentedForm")):
+        if (facts := read_facts(form)) is not None:
+            yield from facts.suggested
 
 
 def identifiers_of(resource: Resource) -> Iterator[Identifier]:

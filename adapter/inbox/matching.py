@@ -70,7 +70,7 @@ UNMATCHED_REASONS = (
 )
 """Why an item waits; each is a text `inbox.<reason>`."""
 
-_WEIGHT = {"referral": 8, "identity": 8, "number": 4, "id": 3, "birth-date": 2, "name": 1}
+_WEIGHT = {"referral": 8, "identity": 8, "number": 4, "id": 3, "birth-date": 2, "text": 2, "name": 1}
 _PSEUDONYM = re.compile(r"BN-[0-9A-F]{10}", re.IGNORECASE)
 _DEAD = ("revoked", "entered-in-error")
 _SEXES = ("male", "female")
@@ -129,6 +129,7 @@ class LookupResult:
     by_identity: tuple[str, ...] = ()
     by_id: tuple[str, ...] = ()
     by_number: tuple[NumberMatch, ...] = ()
+    suggested: tuple[KnownReferral, ...] = ()  # whose numbers stand in the text of a document
     by_name: tuple[str, ...] = ()  # who has that name and was born on that day
     people: Mapping[str, KnownCadre] = field(default_factory=dict)
     has_unknown_identity: bool = False
@@ -138,7 +139,9 @@ class LookupResult:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Somebody it could be, with what speaks for it: referral, identity, number, id, birth-date, name."""
+    """Somebody it could be, with what speaks for it: referral, identity, number, id, text (a number of the
+    referral stands in it), birth-date, name.
+    """
 
     cadre: str
     referral: str | None
@@ -309,12 +312,14 @@ def _certain(evidence: Evidence, found: LookupResult) -> set[str]:
 
 def rank_candidates(evidence: Evidence, found: LookupResult) -> tuple[Candidate, ...]:
     """Everybody it could be, the likeliest first."""
-    mine = {item.cadre: item.key for item in reversed(found.referrals) if item.hospital == found.hospital}
+    known = (*found.referrals, *found.suggested)
+    mine = {item.cadre: item.key for item in reversed(known) if item.hospital == found.hospital}
     named = {
         "referral": {item.cadre for item in found.referrals},
         "identity": set(found.by_identity),
         "number": {item.cadre for item in found.by_number},
         "id": set(found.by_id),
+        "text": {item.cadre for item in found.suggested},
     }
     listed = []
     for cadre in sorted(set(found.by_name).union(*named.values())):

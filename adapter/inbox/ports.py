@@ -136,7 +136,15 @@ def look_up_evidence(said: Evidence, directory: ReferenceDirectory) -> LookupRes
     ids = [remote[one] for one in nowhere if one in remote]
     numbers, strange_number = _numbers(said, directory)
     named = directory.cadres_by_name(named_days(said))
-    everyone = {*identities, *ids, *numbers, *named, *(found.cadre for found in referrals.values())}
+    hints = directory.referrals_by_identity(said.suggested) if said.suggested else {}
+    suggested = {one.key: one for one in hints.values() if one.hospital == directory.hospital}
+    everyone = {
+        *identities,
+        *ids,
+        *numbers,
+        *named,
+        *(found.cadre for found in (*referrals.values(), *suggested.values())),
+    }
     people = dict(sorted(directory.people(everyone).items()))
     return LookupResult(
         hospital=directory.hospital,
@@ -146,6 +154,7 @@ def look_up_evidence(said: Evidence, directory: ReferenceDirectory) -> LookupRes
         by_identity=tuple(key for key in identities if key in people),
         by_id=tuple(key for key in dict.fromkeys(ids) if key in people),
         by_number=tuple(NumberMatch(cadre, trusted) for cadre, trusted in numbers.items() if cadre in people),
+        suggested=tuple(found for found in suggested.values() if found.cadre in people),
         by_name=tuple(key for key in named if key in people),
         people=people,
         has_unknown_identity=strange_identity or any(key not in people for key in (*identities, *ids)),

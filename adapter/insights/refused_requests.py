@@ -8,6 +8,8 @@ from adapter.errors import UsageError
 from adapter.fhir.operation_outcome import parse_issues
 from adapter.inbox.quarantine.store import QuarantinedRequest
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.inbound.quarantine import is_pdf
+from adapter.texts import say
 
 __all__ = ["ListedRefusal", "RefusalIssue", "RefusedRequestReport", "refused_list", "refused_request_report"]
 
@@ -61,9 +63,10 @@ def refused_request_report(adapter: Adapter, number: int) -> RefusedRequestRepor
     if found is None:
         raise UsageError("refused.no_request", number=number)
     issues = tuple(RefusalIssue(one.code, one.expression, one.text) for one in parse_issues(found.outcome))
-    return RefusedRequestReport(
-        _listed(found), found.url, found.conditions, issues, found.body.decode("utf-8", "replace")
-    )
+    body = found.body.decode("utf-8", "replace")
+    if is_pdf(found.url):  # which no terminal shows
+        body = say("refused.a_file", bytes=len(found.body))
+    return RefusedRequestReport(_listed(found), found.url, found.conditions, issues, body)
 
 
 def _listed(one: QuarantinedRequest) -> ListedRefusal:

@@ -35,6 +35,7 @@ from adapter.invalid_entries import describe_invalid_entry
 from adapter.settings.client import ProxySettings
 from adapter.settings.hl7v2 import MllpSettings
 from adapter.settings.hospital import HospitalSettings
+from adapter.settings.pdf import PdfSettings
 from adapter.settings.schedule import is_cron
 from adapter.settings.secrets import SecretRef, read_secret
 from adapter.texts import say
@@ -167,6 +168,7 @@ class Settings(BaseSettings):
     alarm: AlarmSettings = AlarmSettings()
     proxy: ProxySettings | None = None
     mllp: MllpSettings | None = None
+    pdf: PdfSettings = PdfSettings()
     hospitals: dict[str, HospitalSettings] = Field(default_factory=dict)
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
 

@@ -12,6 +12,7 @@ from adapter.settings.client import ClientRegistration
 from adapter.settings.clocks import ReferralClocks
 from adapter.settings.hl7v2 import Hl7v2Settings
 from adapter.settings.national_xml import NationalXmlSettings
+from adapter.settings.pdf import PdfFolderSettings
 from adapter.settings.schedule import is_cron, is_cron_or_never
 from adapter.settings.secrets import SecretRef
 from adapter.settings.webhook import WebhookSettings
@@ -143,6 +144,7 @@ class HospitalSettings(BaseModel):
     hl7v2: Hl7v2Settings = Hl7v2Settings()  # how its HL7 v2 messages come, and are read
     webhook: WebhookSettings | None = None  # how its own JSON comes
     national_xml: NationalXmlSettings = NationalXmlSettings()  # how the insurer's XML comes, and is read
+    pdf: PdfFolderSettings = PdfFolderSettings()  # the folder that it drops PDFs into
     systems: dict[str, str] = Field(default_factory=dict)  # identifier systems by name: citizen_id, …
 
     @model_validator(mode="after")

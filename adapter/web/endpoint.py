@@ -103,7 +103,9 @@ def adapter_endpoint(
 
     note_configuration(adapter, datetime.now(UTC), by="endpoint")
     repository = repository_of(adapter)
-    page = pages and pages(adapter, repository, lambda: datetime.now(UTC), after_receive)
+    page = pages and pages(
+        adapter, repository_of(adapter, is_own=True), lambda: datetime.now(UTC), after_receive
+    )
     return endpoint_of(
         repository,
         after_receive=after_receive,

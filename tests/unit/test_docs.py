@@ -32,6 +32,7 @@ from adapter.settings import (
 from adapter.settings.client import ProxySettings
 from adapter.settings.hl7v2 import Hl7v2Settings, MllpSettings
 from adapter.settings.national_xml import NationalXmlSettings
+from adapter.settings.pdf import PdfFolderSettings, PdfSettings
 from adapter.texts import LANGUAGES, catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -108,7 +109,7 @@ def _named_settings(heading: str) -> set[str]:
 
 
 def test_the_operating_page_names_the_settings_that_exist() -> None:
-    general = set(Settings.model_fields) - {"alarm", "centre", "hospitals", "mllp", "proxy", "sources"}
+    general = set(Settings.model_fields) - {"alarm", "centre", "hospitals", "mllp", "pdf", "proxy", "sources"}
     assert _named_settings("## Settings") == general | {
         f"centre.{name}" for name in CentreSettings.model_fields
     }
@@ -118,6 +119,8 @@ def test_the_operating_page_names_the_settings_that_exist() -> None:
     assert _named_settings("is taken over MLLP") == set(MllpSettings.model_fields)
     assert _named_settings("And in `[hospitals.NAME.hl7v2]`") == set(Hl7v2Settings.model_fields)
     assert _named_settings("comes over HTTPS from whoever") == set(NationalXmlSettings.model_fields)
+    assert _named_settings("stands in a section `[pdf]`") == set(PdfSettings.model_fields)
+    assert _named_settings("And in `[hospitals.NAME.pdf]`") == set(PdfFolderSettings.model_fields)
     mail = {f"mail.{name}" for name in MailSettings.model_fields}
     assert _named_settings("For alarms") == set(AlarmSettings.model_fields) - {"mail"} | mail
 
@@ -184,6 +187,7 @@ def test_the_settings_template_shows_every_setting_with_its_default(
         "audit_key",
         "proxy",
         "mllp",
+        "pdf",
     }  # which have no default that could be shown
     hidden = {**dict.fromkeys(shipped, True), "alarm": {"webhook", "webhook_token", "mail"}}
     assert shown.model_dump(exclude=hidden) == defaults.model_dump(exclude=hidden)
@@ -192,6 +196,8 @@ def test_the_settings_template_shows_every_setting_with_its_default(
     assert set(named["hospitals"]["bv-tinh"]) == set(HospitalSettings.model_fields) - {"name"}
     assert set(named["proxy"]) == set(ProxySettings.model_fields)
     assert set(named["mllp"]) == set(MllpSettings.model_fields)
+    assert set(named["pdf"]) == set(PdfSettings.model_fields)
+    assert set(named["hospitals"]["bv-tinh"]["pdf"]) == set(PdfFolderSettings.model_fields)
     hl7v2 = named["hospitals"]["bv-tinh"]["hl7v2"]
     assert set(hl7v2) == set(Hl7v2Settings.model_fields)
     national_xml = named["hospitals"]["bv-tinh"]["national_xml"]

@@ -23,6 +23,7 @@ from adapter.duties.syncing import SyncHospital
 from adapter.pipeline.application import Adapter
 from adapter.settings import HospitalSettings, Settings, SourceSettings
 from adapter.settings.national_xml import NationalXmlSettings
+from adapter.settings.pdf import PdfFolderSettings
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 FRAME = {"duty", "schedule", "services"}  # the skeleton, the loop, and who has which duties
@@ -54,8 +55,12 @@ def adapter(tmp_path: Path) -> Adapter:
             doctor_schedule=cron,
             subscription_hosts=hosts,
             national_xml=NationalXmlSettings(folder=tmp_path if hosts else None),
+            pdf=PdfFolderSettings(folder=folder),
         )
-        for name, cron, hosts in (("bv-tinh", "30 2 * * 0", ("h.test",)), ("bv-huyen", "", ()))
+        for name, cron, hosts, folder in (
+            ("bv-tinh", "30 2 * * 0", ("h.test",), tmp_path),
+            ("bv-huyen", "", (), None),
+        )
     }
     source = SourceSettings(file=tmp_path / "his.yaml", schedule="0 * * * *")
     return Adapter(Settings(hospitals=known, sources={"bv-tinh": source}), create_engine("sqlite://"))
@@ -100,7 +105,7 @@ def test_only_planning_has_a_name_without_a_colon(adapter: Adapter) -> None:
 def test_names_are_those_that_databases_know(adapter: Adapter) -> None:
     """A beat under another name would be taken anew."""
     names = {"bv-tinh", "bv-huyen", "doctor:bv-tinh", "source:bv-tinh", "alarm:", "audit:"}
-    names |= {"subscriptions:bv-tinh", "files:bv-tinh"}
+    names |= {"subscriptions:bv-tinh", "files:bv-tinh", "pdf:bv-tinh"}
     scheduled, worked, chosen = ({one.name for one in service} for service in services(adapter))
     assert scheduled == worked == names
     assert chosen == {"bv-huyen", "alarm:", "audit:"}

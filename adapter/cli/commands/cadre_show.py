@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.cli.commands.document_words import remark_words, signature_words
 from adapter.cli.terminal.context import AsJson, insights, open_adapter
 from adapter.cli.terminal.output import code_words, emit, moment, rows, table
 from adapter.texts import say
@@ -239,6 +240,8 @@ def _lines(content: "ResultContent", of: str) -> "Iterator[tuple[str, str]]":
     for document in content.attachments:
         bad = say("person.unreadable") if document.unreadable else ""
         yield "attachment", f"{begin}{'; '.join(filter(None, (document.words, bad, document.text)))}"
+        for words in (*remark_words(document.remarks), *map(signature_words, document.signatures)):
+            yield "attachment", f"{begin}{words}"
     for member in content.members:
         if member.content is None:
             other = say("person.other_subject") if member.other_subject else ""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adapter.cli.commands.inbox_item import reasons_in_words
+from adapter.cli.commands.inbox_pdf import inbox_add_pdf
 from adapter.cli.commands.refused_requests import inbox_refused
 from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
     inbox = CommandLine(help=say("cli.help_inbox"), invoke_without_command=True)
     inbox.callback()(inbox_list)
+    inbox.command("add-pdf", help=say("pdf.help_add"))(inbox_add_pdf)
     inbox.command("discard", help=say("inbox.help_discard"))(inbox_discard)
     inbox.command("link", help=say("cli.help_inbox_link"))(inbox_link)
     inbox.command("refused", help=say("refused.help"))(inbox_refused)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
 
+from adapter.fhir import document_facts
 from adapter.fhir.codec import digest
 from adapter.mapping.result_reading.elements import as_objects, as_text
-from adapter.result_content import ResultAttachment
+from adapter.result_content import DocumentSignature, ResultAttachment
 
 __all__ = ["as_attachment", "narrative_text"]
 
@@ -25,6 +26,7 @@ def as_attachment(attachment: dict[str, Any], place: str) -> ResultAttachment | 
     """An Attachment, or a Binary that one leads to; None where it says nothing at all."""
     type_ = as_text(attachment.get("contentType"))
     data, bad = _bytes(attachment.get("data"))
+    facts = document_facts.read_facts(attachment)
     made = ResultAttachment(
         place=place,
         content_type=type_,
@@ -36,8 +38,21 @@ def as_attachment(attachment: dict[str, Any], place: str) -> ResultAttachment | 
         digest=digest(data) if data is not None else None,
         text=_text(data, type_) if data is not None else None,
         unreadable=bad,
+        remarks=facts.remarks if facts else (),
+        signatures=tuple(map(_signature, facts.signatures)) if facts else (),
     )
     return made if made != ResultAttachment(place=place) else None
+
+
+def _signature(one: document_facts.DocumentSignature) -> DocumentSignature:
+    return DocumentSignature(
+        state=one.state,
+        signer=one.signer or None,
+        issuer=one.issuer or None,
+        signed_at=one.signed_at or None,
+        is_stamped=one.is_stamped,
+        trust=one.trust or None,
+    )
 
 
 def _bytes(data: object) -> tuple[bytes | None, bool]:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from urllib.parse import parse_qsl
 
 from adapter import audit
 from adapter.database import write_transaction
-from adapter.errors import FhirError, MessageRefused
+from adapter.errors import FhirError, MessageRefused, PdfRefused
 from adapter.fhir import codec
 from adapter.fhir.operation_outcome import Issue
 from adapter.inbox.quarantine.masking import without_header_lines
@@ -17,6 +18,7 @@ from adapter.pipeline.inbound.hl7v2_messages import take_message
 from adapter.pipeline.inbound.inbound_mappings import InboundConverters
 from adapter.pipeline.inbound.inbox import process_inbox
 from adapter.pipeline.inbound.national_xml import take_file
+from adapter.pipeline.inbound.pdf_documents import take_pdf
 from adapter.pipeline.inbound.reception import repository_of
 from adapter.pipeline.inbound.refusal import names_erased
 from adapter.pipeline.inbound.webhook_documents import IDEMPOTENCY_KEY, WEBHOOK_URL, take_document
@@ -28,10 +30,14 @@ from adapter.telemetry import REFUSED_REQUESTS, get_logger
 __all__ = [
     "HL7V2_URL",
     "NATIONAL_XML_URL",
+    "PDF_STATUS",
+    "PDF_URL",
     "discard_refused",
+    "is_pdf",
     "keep_refused",
     "message_issue",
     "message_status",
+    "pdf_issue",
     "retry_refused",
 ]
 
@@ -40,7 +46,11 @@ HL7V2_URL = "hl7v2"
 NATIONAL_XML_URL = "national-xml"
 """The same of a file of the insurer's XML."""
 
+PDF_URL = "pdf"
+"""The same of a PDF; its query says which referral somebody named."""
+
 _log = get_logger("inbox")
+PDF_STATUS = 422
 _BUNDLES = ("", "Bundle", "$process-message")  # where a Bundle is sent to
 _HEADERS = {"if-none-exist": "ifNoneExist", "if-match": "ifMatch", "if-none-match": "ifNoneMatch"}
 
@@ -54,7 +64,8 @@ def keep_refused(adapter: Adapter, refused: RefusedRequest, now: datetime) -> bo
     REFUSED_REQUESTS.labels(hospital=refused.hospital, status=str(refused.status)).inc()
     settings = adapter.settings
     limits = QuarantineLimits(settings.refused_max_bytes, settings.refused_hospital_max_bytes)
-    refused = replace(refused, body=without_header_lines(refused.body))
+    if not is_pdf(refused.url):  # which has no header of a Subscription
+        refused = replace(refused, body=without_header_lines(refused.body))
     said = "\n".join((refused.url, *refused.conditions.values()))
     with write_transaction(adapter.engine) as connection:
         kept = not names_erased(adapter, connection, refused.hospital, said, refused.body)
@@ -101,10 +112,18 @@ def retry_refused(
             take_document(adapter, converters, one.hospital, one.body, key=key, now=now)
         elif one.url == NATIONAL_XML_URL:
             take_file(adapter, one.hospital, one.body, now)
+        elif is_pdf(one.url):
+            said = dict(parse_qsl(one.url.partition("?")[2]))
+            final = said.get("final") == "true"
+            take_pdf(
+                adapter, one.hospital, one.body, said=said.get("referral"), is_final=final, by=by, now=now
+            )
         else:
             left = _take(repository_of(adapter), one, adapter.settings.public_url)
     except MessageRefused as refused:
         left = _left(one, one.body, message_status(refused), (message_issue(refused),))
+    except PdfRefused as refused:
+        left = _left(one, one.body, PDF_STATUS, (pdf_issue(refused),))
     except FhirError as error:
         left = _left(one, one.body, error.status, issues_of_error(error))
     settings = adapter.settings
@@ -127,6 +146,16 @@ def retry_refused(
         )
     process_inbox(adapter, lambda: now)
     return left.outcome if left else None
+
+
+def is_pdf(url: str) -> bool:
+    """Whether a refused request is a PDF, kept as sent to `PDF_URL`."""
+    return url.partition("?")[0] == PDF_URL
+
+
+def pdf_issue(error: PdfRefused) -> Issue:
+    """Why a PDF was refused."""
+    return Issue("error", "business-rule" if error.why == "other_referral" else "value", str(error))
 
 
 def message_issue(error: MessageRefused) -> Issue:

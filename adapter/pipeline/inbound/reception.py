@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine
 
 from adapter.fhir.codec import Resource
+from adapter.fhir.document_facts import says_facts
 from adapter.fhir.operation_outcome import Issue
 from adapter.fhir.validation.checker import check_resource
 from adapter.inbox.ordering import server_version
@@ -22,7 +23,7 @@ from adapter.repository.write_plan import VersionChange
 from adapter.settings import HospitalSettings
 from adapter.texts import say
 
-__all__ = ["ACCEPTED_TYPES", "check_received", "receiving_repository", "repository_of"]
+__all__ = ["ACCEPTED_TYPES", "check_own", "check_received", "receiving_repository", "repository_of"]
 
 ACCEPTED_TYPES = frozenset(
     {
@@ -41,6 +42,17 @@ def check_received(resource: Resource) -> list[Issue]:
     """The issues of what a hospital sends. What is against a profile is warned of and taken: a result whose
     category is missing is still a result, and most servers look at no profile.
     """
+    said = says_facts(resource)
+    if said is None:
+        return check_own(resource)
+    issue = Issue(
+        "error", "business-rule", say("fhir.facts_of_the_centre"), f"{resource['resourceType']}.{said}"
+    )
+    return [*check_own(resource), issue]
+
+
+def check_own(resource: Resource) -> list[Issue]:
+    """The same of what the centre itself makes of what a hospital sent: that may say what it found out."""
     return [
         replace(issue, severity="warning")
         if issue.is_error and (issue.rule == "profile" or (issue.rule or "").startswith(_VITAL_SIGNS_RULE))
@@ -80,9 +92,15 @@ def receiving_repository(
     )
 
 
-def repository_of(adapter: Adapter, in_transaction: Callable[[Connection], None] | None = None) -> Repository:
+def repository_of(
+    adapter: Adapter,
+    in_transaction: Callable[[Connection], None] | None = None,
+    *,
+    is_own: bool = False,
+) -> Repository:
     """The same on the adapter's own stores: what is stored is in the inbox with it. `in_transaction` writes
-    in the transaction that stores something; of what comes so all is taken or nothing.
+    in the transaction that stores something; of what comes so all is taken or nothing. `is_own`: what is
+    stored was made here, of what a hospital sent, and may say what the centre found out.
     """
     settings = adapter.settings
 
@@ -113,7 +131,7 @@ def repository_of(adapter: Adapter, in_transaction: Callable[[Connection], None]
     return receiving_repository(
         adapter.engine,
         on_changes=on_changes,
-        validate=check_received,
+        validate=check_own if is_own else check_received,
         public_url=settings.public_url,
         own_system=settings.centre.identifier_system,
         limits=RequestLimits(max_bytes=settings.max_body_bytes, max_depth=settings.max_body_depth),

@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -10,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from adapter.authorization import page_access
 from adapter.authorization.page_access import PageSession
-from adapter.errors import ImportRefused
+from adapter.errors import ImportRefused, PdfRefused
 from adapter.insights.hospital_page import SentReferral, sent_referral, sent_referrals
 from adapter.insights.referral_sheet import sheet_of
 from adapter.insights.referrals import referral_course
@@ -19,6 +20,7 @@ from adapter.pdf.referral_sheet import sheet_bytes
 from adapter.pipeline.access_audit import audit_page_view
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.page_answers import match_page_answers, store_page_answer
+from adapter.pipeline.inbound.pdf_documents import facts_for
 from adapter.records.plausible.ranges import PlausibleRanges, load_ranges
 from adapter.repository.repository import Repository
 from adapter.web.hospital_page.actions import PageAction, leads_on, offered_actions
@@ -116,6 +118,12 @@ class ReferralPages:
         answer = read_answer(action, form, measures, now)
         if not isinstance(answer, PageAnswer):
             return self._page(session, sent, 422, failed=action, form=form, problems=answer)
+        if answer.pdf is not None:
+            try:
+                answer = replace(answer, facts=facts_for(self._adapter, answer.pdf, sent.identity))
+            except PdfRefused as error:
+                problems = (FormProblem("pdf", f"pdf_{error.why}"),)
+                return self._page(session, sent, 422, failed=action, form=form, problems=problems)
         display = self._adapter.settings.hospitals[session.hospital].display
         resources = resources_of(answer, _answered(sent, display), measures, name=name, now=now)
         store_page_answer(

@@ -4,7 +4,6 @@ Task: http://hl7.org/fhir/R4/task.html, with the business status of the referral
 (adapter.referrals.lifecycle); Observation and DiagnosticReport as docs/for-hospitals.md asks for them.
 """
 
-import base64
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,6 +12,9 @@ from datetime import date, datetime, time, timedelta, timezone
 from typing import Final
 
 from adapter.fhir.codec import Resource
+from adapter.fhir.document_facts import DocumentFacts
+from adapter.pdf.limits import LONGEST_PDF
+from adapter.pdf.report import presented_pdf
 from adapter.referrals.lifecycle import (
     BUSINESS_STATUS_SYSTEM,
     ReferralEvent,
@@ -35,7 +37,6 @@ __all__ = [
 ]
 
 ROWS: Final = 30  # of findings in one form
-LONGEST_PDF: Final = 10_000_000  # bytes
 _PDF: Final = b"%PDF-"
 _VIETNAM: Final = timezone(timedelta(hours=7))
 _FILLER: Final = {"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "FILL"}
@@ -84,6 +85,7 @@ class PageAnswer:
     examined_on: date | None = None
     conclusion: str = ""
     pdf: bytes | None = None
+    facts: DocumentFacts | None = None  # what was found in the PDF
     is_final: bool = False
 
     @property
@@ -274,8 +276,7 @@ def _report(answer: PageAnswer, about: AnsweredReferral, listed: Sequence[str], 
     if answer.conclusion:
         made["conclusion"] = answer.conclusion
     if answer.pdf is not None:
-        data = base64.b64encode(answer.pdf).decode()
-        made["presentedForm"] = [{"contentType": "application/pdf", "data": data, "creation": _moment(now)}]
+        made["presentedForm"] = [{**presented_pdf(answer.pdf, answer.facts), "creation": _moment(now)}]
     return made
 
 
