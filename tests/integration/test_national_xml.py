@@ -205,6 +205,25 @@ def test_a_file_that_is_being_written_is_left_alone(centre: CentreWithFolder) ->
     assert (folder / "link.xml").is_symlink()
 
 
+def test_a_link_in_place_of_a_folder_of_ours_leads_nowhere(centre: CentreWithFolder, tmp_path: Path) -> None:
+    """Who may write to the folder may put a link there: nothing behind it is written or deleted."""
+    at, folder, identity = centre
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    old = put(elsewhere, "ours.xml", b"ours", age=100 * 86_400)
+    (folder / "done").symlink_to(elsewhere, target_is_directory=True)
+    put(folder, "a.xml", result_file(identity))
+    with at.open() as adapter:
+        with pytest.raises(SettingsError):
+            picked(adapter)
+        (folder / "done").unlink()
+        (folder / "done").mkdir()
+        (folder / "done" / "linked.xml").symlink_to(old)
+        assert picked(adapter) == (1, 0, 0)
+    assert names(elsewhere) == ["ours.xml"]
+    assert old.read_bytes() == b"ours"
+
+
 def test_a_file_that_changes_while_it_is_read_is_taken_as_it_is_then(
     centre: CentreWithFolder,
 ) -> None:
