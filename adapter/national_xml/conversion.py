@@ -1,10 +1,12 @@
 """A file as the transaction that the same hospital would have sent to the REST API. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from adapter.fhir.codec import Resource
 from adapter.fhir.transaction_entries import ConvertedTransaction, TransactionEntries
 from adapter.national_xml.appointments import add_appointment
+from adapter.national_xml.checkups import add_checkup
 from adapter.national_xml.conventions import FileConventions, own_identity
 from adapter.national_xml.envelope import ENVELOPE, Dossier, dossiers_of, parse_file
 from adapter.national_xml.findings import add_findings, names_of_services
@@ -14,6 +16,8 @@ from adapter.national_xml.refusals import FilePlace, file_refusal
 from adapter.national_xml.reports import ReportContext
 from adapter.national_xml.rows import SheetRow
 from adapter.national_xml.visits import encounter_of
+from adapter.records.sources.checkup.form_mapping import FormMapping
+from adapter.records.sources.checkup.xml_parser import XmlElement
 
 __all__ = ["ConvertedFile", "convert_file"]
 
@@ -30,17 +34,34 @@ class ConvertedFile:
     unread: tuple[str, ...]
 
 
-def convert_file(data: bytes, conventions: FileConventions) -> ConvertedFile:
-    """What it says. Raises FhirError for what cannot be read, with place and reason."""
+def convert_file(
+    data: bytes, conventions: FileConventions, form_of: Callable[[], FormMapping] | None = None
+) -> ConvertedFile:
+    """What it says; check-ups on the form that `form_of` gives. Raises FhirError for what cannot be read,
+    with place and reason.
+    """
     root = parse_file(data)
     if root.name != ENVELOPE:
-        raise file_refusal(400, "structure", "unknown_root", known=ENVELOPE)
+        return _convert_checkups(root, conventions, form_of and form_of())
     visits = dossiers_of(root)
     converter = _Converter(conventions)
     for visit in visits:
         converter.add(visit)
     unread = tuple(dict.fromkeys(name for visit in visits for name in visit.unread))
     return ConvertedFile(converter.entries.converted(), len(visits), unread)
+
+
+def _convert_checkups(
+    root: XmlElement, conventions: FileConventions, form: FormMapping | None
+) -> ConvertedFile:
+    checkups = [] if form is None else list(root.descendants(form.checkup))
+    if form is None or not checkups:
+        known = ", ".join((ENVELOPE, *(() if form is None else (form.checkup,))))
+        raise file_refusal(400, "structure", "unknown_root", known=known)
+    entries = TransactionEntries[FilePlace]()
+    for number, checkup in enumerate(checkups, 1):
+        add_checkup(checkup, number, form, conventions, entries)
+    return ConvertedFile(entries.converted(), len(checkups), ())
 
 
 @dataclass(slots=True)

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from adapter.fhir.codec import Resource
-from adapter.fhir.written_quantity import compared_quantity
 from adapter.national_xml.conventions import FileConventions
 from adapter.national_xml.moments import has_time
 from adapter.national_xml.reports import NOTE_EXTENSION, ReportContext
 from adapter.national_xml.rows import SheetRow
+from adapter.national_xml.values import written_value
 
 __all__ = ["add_findings", "names_of_services"]
 
@@ -102,7 +102,7 @@ def _observation(
     value, description = row.get("GIA_TRI"), row.get("MO_TA")
     if not value and not description:
         return None
-    said = _value(value, row.get("DON_VI_DO")) if value else {"valueString": description}
+    said = written_value(value, row.get("DON_VI_DO")) if value else {"valueString": description}
     found: Resource = {
         "resourceType": "Observation",
         "status": "final",
@@ -123,14 +123,6 @@ def _indicator_code(row: SheetRow, service: _Service, name: str, conventions: Fi
     if code:
         found["coding"] = [conventions.coding(conventions.indicators, "ma-chi-so", code, called)]
     return {**found, "text": called} if called else found
-
-
-def _value(written: str, unit: str) -> Resource:
-    """A number is one only with a point: 5,3 may be more than five, or five thousand."""
-    found = compared_quantity(written, {"unit": unit} if unit else {})
-    if found is not None:
-        return {"valueQuantity": found}
-    return {"valueString": f"{written} {unit}" if unit else written}
 
 
 def _conclusion(rows: Sequence[SheetRow]) -> Iterator[str]:

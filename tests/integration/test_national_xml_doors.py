@@ -21,7 +21,7 @@ from adapter.referrals.lifecycle import ReferralState
 from adapter.testing import Centre
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "national_xml"
-RESULTS = ("chemistry", "panel-of-values", "microbiology", "imaging", "discharge", "transfer")
+RESULTS = ("chemistry", "panel-of-values", "microbiology", "imaging", "discharge", "transfer", "checkup")
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}")
 Send = Callable[[str], None]
 

@@ -33,6 +33,7 @@ from adapter.national_xml.envelope import ROWS_OF_SHEETS
 from adapter.national_xml.moments import birth_date_of, moment_of
 from adapter.national_xml.refusals import FilePlace
 from adapter.national_xml.sheet_texts import sheet_texts
+from adapter.records.sources.checkup.form_mapping import load_form_mapping
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "fixtures" / "national_xml"
@@ -47,8 +48,12 @@ _BARE = f"<TONG_HOP><MA_LK>{VISIT}</MA_LK></TONG_HOP>"
 SHEETS: dict[str, Any] = {"XML1": [SUMMARY], "XML4": [CREATININE]}
 
 
+def bundle_of(data: bytes) -> dict[str, Any]:
+    return convert_file(data, CONVENTIONS, lambda: load_form_mapping(None)).transaction.bundle
+
+
 def converted(data: bytes) -> list[dict[str, Any]]:
-    return [one["resource"] for one in convert_file(data, CONVENTIONS).transaction.bundle["entry"]]
+    return [one["resource"] for one in bundle_of(data)["entry"]]
 
 
 def of_type(resources: list[dict[str, Any]], type_: str) -> list[dict[str, Any]]:
@@ -69,7 +74,7 @@ def refusal_of(data: bytes) -> FhirError:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_file_becomes_what_stands_beside_it(path: Path) -> None:
-    bundle = convert_file(path.read_bytes(), CONVENTIONS).transaction.bundle
+    bundle = bundle_of(path.read_bytes())
     assert codec.dumps(bundle) == codec.dumps(codec.loads(path.with_suffix(".json").read_bytes()))
 
 
@@ -320,6 +325,20 @@ def test_what_stands_in_base64_is_found_however_it_is_spoilt() -> None:
         assert "024060012345" in sheet_texts("<" + data[begin:])
     assert "024060012345" in sheet_texts(data.replace("<LOAIHOSO>", "*"))
     assert sheet_texts("không có gì") == ""
+
+
+def test_a_checkup_confirms_only_what_is_confirmed() -> None:
+    data = (FOLDER / "checkup.xml").read_bytes()
+    [report] = of_type(converted(data), "DiagnosticReport")
+    assert [one["coding"][0]["code"] for one in report["conclusionCode"]] == ["I10"]
+    text = base64.b64decode(report["presentedForm"][0]["data"]).decode()
+    assert "Chẩn đoán chưa xác định: E11 Đái tháo đường" in text
+    assert "Tiền sử: E78" in text
+    nobody = data.replace(b"<MA_LK>KSK-0001</MA_LK>", b"")
+    with pytest.raises(FhirError, match="MA_LK is empty"):
+        converted(nobody)
+    with pytest.raises(FhirError, match="HO_SO_KSK"):
+        converted(data.replace(b"HO_SO_KSK>", b"KHAC>"))
 
 
 def test_numbers_of_a_visit_do_not_mix_with_those_of_another() -> None:

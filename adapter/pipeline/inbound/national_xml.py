@@ -20,6 +20,7 @@ from adapter.national_xml.refusals import file_refusal
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.reception import repository_of
 from adapter.pipeline.inbound.refusal import names_erased
+from adapter.records.sources.checkup.form_mapping import load_form_mapping
 from adapter.repository.interaction_errors import issues_of_error
 from adapter.settings import Settings
 from adapter.texts import say
@@ -57,7 +58,12 @@ class _Note:
 
 def converted_file(settings: Settings, hospital: str, data: bytes) -> ConvertedFile:
     """What a hospital's file would become. Raises FhirError."""
-    return convert_file(data, _conventions(settings, hospital))
+    form = settings.mappings_folder / "sources" / "checkup.yaml"  # of a province, as an import reads it
+    return convert_file(
+        data,
+        _conventions(settings, hospital),
+        lambda: load_form_mapping(form if form.is_file() else None),
+    )
 
 
 def take_file(adapter: Adapter, hospital: str, data: bytes, now: datetime) -> TakenFile:
