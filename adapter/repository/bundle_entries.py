@@ -11,6 +11,7 @@ from adapter.fhir.operation_outcome import Issue
 from adapter.repository.interaction_errors import InteractionRefused, interaction_error, issues_of_error
 from adapter.repository.patches import Operation, parse_entry_patch
 from adapter.repository.pausing import pause
+from adapter.repository.prepared_content import PreparedContent
 from adapter.repository.request_limits import (
     DEFAULT_LIMITS,
     RequestLimits,
@@ -61,6 +62,7 @@ class Interaction:
     where: str = ""
     patch: tuple[Operation, ...] = ()
     verbatim: bool = False  # a document as it came: no reference in it is turned into ours
+    prepared: PreparedContent | None = None
 
     def at(self, path: str) -> str:
         """FHIRPath of `path` ("resource", "request.url") in this entry, for an issue."""

@@ -103,7 +103,9 @@ def _target(text: str, root: str | None, known: Mapping[str, Any]) -> str | None
 
 
 def rewrite_references(resource: Resource, full_url: str | None, known: Mapping[str, str]) -> Resource:
-    """A copy whose references go to `known` (fullUrl or conditional reference -> `Type/id`)."""
+    """A copy whose references go to `known` (fullUrl or conditional reference -> `Type/id`); itself where
+    none does.
+    """
     if not known:
         return resource
     root = _root(full_url)
@@ -125,4 +127,5 @@ def rewrite_references(resource: Resource, full_url: str | None, known: Mapping[
             return _HREF.sub(lambda match: match[1] + known.get(match[2], match[2]), value)
         return value
 
-    return {key: walk(inner, key, False) for key, inner in resource.items()}
+    rewritten = {key: walk(inner, key, False) for key, inner in resource.items()}
+    return resource if rewritten == resource else rewritten

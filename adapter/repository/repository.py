@@ -3,10 +3,11 @@
 Everything belongs to an `owner`: who sent it, and the only one who sees it.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine
@@ -22,6 +23,8 @@ from adapter.repository.bundle_processing import BundleProcessor, ParsedEntry
 from adapter.repository.history_request import HistoryRequest
 from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.patient_everything import EverythingPage, EverythingRequest, read_everything
+from adapter.repository.prepared_content import prepare_content
+from adapter.repository.reference_rewriting import internal_references
 from adapter.repository.reference_targets import wrong_targets
 from adapter.repository.request_limits import (
     DEFAULT_LIMITS,
@@ -165,9 +168,18 @@ class Repository:
             if error := self.checks.type_refusal(entry.type, entry.at("resource")):
                 raise error
             self.checks.check(entry)
+        prepared = self._prepared(entry)
         with self.write_transaction(owner) as writer:
-            outcome = writer.run([entry])[0]
+            outcome = writer.run([prepared])[0]
             return self._with_bodies(writer.connection, owner, [outcome], self._budget())[0]
+
+    def _prepared(self, entry: Interaction, beside: Mapping[str, None] = MappingProxyType({})) -> Interaction:
+        """With all that can be made of it before its transaction begins; of what refers to an entry `beside`
+        it nothing can.
+        """
+        if entry.resource is None or internal_references(entry.resource, entry.full_url, beside):
+            return entry
+        return replace(entry, prepared=prepare_content(entry.resource, self.base))
 
     @contextmanager
     def write_transaction(
@@ -209,6 +221,8 @@ class Repository:
         Raises FhirError: a transaction then left nothing behind.
         """
         envelope, parsed = self._parsed(owner, bundle, base)
+        urls = {one.full_url: None for one in parsed if isinstance(one, Interaction) and one.full_url}
+        parsed = [self._prepared(one, urls) if isinstance(one, Interaction) else one for one in parsed]
         request = SentRequest(envelope={name: part for name, part in bundle.items() if name != "entry"})
         budget = self._budget()
         processor = BundleProcessor(

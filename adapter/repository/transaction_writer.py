@@ -231,10 +231,12 @@ class TransactionWriter:
                 before[key] = works[place].id  # the same content again in this Bundle
 
     def _content(self, work: PlannedWrite) -> ResourceContent:
-        entry = work.entry
-        if entry.verbatim:
-            return ResourceContent.of(entry.resource or {})
-        return ResourceContent.of(rewrite_references(entry.resource or {}, entry.full_url, self.known))
+        entry, resource = work.entry, work.entry.resource or {}
+        if not entry.verbatim:
+            resource = rewrite_references(resource, entry.full_url, self.known)
+        if entry.prepared is not None and entry.prepared.resource is resource:
+            return entry.prepared.content
+        return ResourceContent.of(resource)
 
     def _resolve(
         self,

@@ -174,7 +174,9 @@ def decide_write(
         return InteractionOutcome(200, kind, resource_id, row.version, row.updated), None, None
     resource, body = content.as_version(resource_id, replaced + 1, updated)
     stored = VersionRow(kind, resource_id, replaced + 1, False, updated, content.digest, body)
-    index = index_rows(resource, base)
+    prepared = work.entry.prepared
+    is_prepared = prepared is not None and prepared.content is content
+    index = set(prepared.index) if prepared and is_prepared else index_rows(resource, base)
     if remember:
         index.add(IndexRow(CONTENT_INDEX, "", content.digest))
     if noted := max((one for one in (theirs, sender) if one is not None), default=None):
