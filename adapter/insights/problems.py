@@ -5,20 +5,18 @@ of a person.
 
 import base64
 import binascii
-import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
-from sqlalchemy import text
 
 from adapter.database import read_transaction
 from adapter.errors import PolicyError, SettingsError
 from adapter.inbox.quarantine.store import RefusedBacklog
 from adapter.insights import identity_key
+from adapter.insights.host_facts import disk_free_mb, files_left, is_read_only
 from adapter.insights.open_files import readable_by_others
 from adapter.insights.referrals import backlog_of, late_referrals
 from adapter.ledger.hospitals.circuit_breaker import HospitalMode
@@ -122,6 +120,7 @@ class HospitalFacts:
     disclosures: int = 0
     former_key: int = 0
     subscriptions: Backlog = _NONE
+    files: Backlog = _NONE  # in its folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +197,7 @@ def _at(name: str, there: HospitalFacts, limits: AlarmSettings, now: datetime) -
         "referrals": (there.referrals, f"adapter plan {name} --by-cadre"),
         "unmatched": (there.unmatched, "adapter inbox"),
         "subscription": (there.subscriptions, f"adapter hospital show {name}"),
+        "files": (there.files, "adapter status"),
     }
     for code, (waits, command) in long.items():
         if waits.count:
@@ -323,8 +323,8 @@ def collect_facts(adapter: Adapter, now: datetime) -> ProblemFacts:
         policy_wrong=_policy_wrong(adapter),
         key_unreadable=identity_key.is_unreadable(adapter),
         weak_key=identity_key.is_weak(adapter),
-        disk_free_mb=_disk_free(adapter),
-        read_only=_read_only(adapter),
+        disk_free_mb=disk_free_mb(adapter),
+        read_only=is_read_only(adapter),
         failed_channels=ways,
         audit_trouble=adapter.remembered_head.trouble(),
         readable_by_others=len(readable_by_others(adapter.settings)),
@@ -345,6 +345,7 @@ def _facts_at(adapter: Adapter, name: str, now: datetime) -> HospitalFacts:
         nameless=ages.nameless_retractions(name),
         retracting=ages.retracting(name, now - timedelta(hours=limits.retract_hours)),
         referrals=ages.undelivered_referrals(name, now - timedelta(hours=limits.referral_hours)),
+        files=files_left(adapter, name, now - timedelta(minutes=limits.idle_minutes)),
         idle=ages.unclaimed_shipments(name, now - timedelta(minutes=limits.idle_minutes), now),
         holds=adapter.settings.hospitals[name].base_url is not None and ages.has_entries(name),
         card=adapter.cards.get(name),
@@ -380,19 +381,3 @@ def _policy_wrong(adapter: Adapter) -> bool:
     except PolicyError:
         return True
     return False
-
-
-def _disk_free(adapter: Adapter) -> float | None:
-    try:
-        return shutil.disk_usage(adapter.settings.data_folder).free / 1_000_000
-    except OSError:
-        return None
-
-
-def _read_only(adapter: Adapter) -> bool:
-    """Whether the database can only be read: a standby, or a file system that is mounted so."""
-    if adapter.engine.dialect.name == "postgresql":
-        with read_transaction(adapter.engine) as connection:
-            return bool(connection.execute(text("SHOW transaction_read_only")).scalar_one() == "on")
-    folder = adapter.settings.data_folder
-    return folder.exists() and not os.access(folder, os.W_OK)

@@ -36,6 +36,7 @@ from adapter.errors import SettingsError
 from adapter.hospital_tokens import issue_token
 from adapter.inbox.acknowledgements.tables import acknowledged_message
 from adapter.inbox.quarantine.tables import refused_request
+from adapter.insights.problems import current_problems
 from adapter.operations.operation import OperationContext
 from adapter.operations.refused_requests import RetryRefusedRequest
 from adapter.pipeline.application import Adapter
@@ -438,6 +439,25 @@ def test_what_was_put_away_is_forgotten_in_time(centre: CentreWithFolder) -> Non
             os.utime(path, (time.time() - timedelta(days=31).total_seconds(),) * 2)
         picked(adapter)
     assert names(folder / "done") == []
+
+
+def test_files_that_nobody_picks_up_are_a_problem(centre: CentreWithFolder) -> None:
+    at, folder, identity = centre
+
+    def found(adapter: Adapter) -> list[tuple[int, bool]]:
+        problems = current_problems(adapter, now())
+        return [(one.count, one.since is None) for one in problems if one.code == "files"]
+
+    put(folder, "a.xml", result_file(identity), age=7_000)
+    with at.open() as adapter:
+        assert found(adapter) == []
+        put(folder, "b.xml.part", result_file(identity), age=7_300)
+        assert found(adapter) == [(1, False)]
+        (folder / "b.xml.part").unlink()
+        picked(adapter)
+        assert found(adapter) == []
+        folder.rename(folder.with_name("away"))
+        assert found(adapter) == [(1, True)]
 
 
 def test_a_folder_that_is_away_is_said_and_not_made(centre: CentreWithFolder) -> None:

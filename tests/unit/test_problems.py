@@ -63,6 +63,8 @@ CASES: list[tuple[str | None, HospitalFacts]] = [
     ("unmatched", replace(GOOD, unmatched=OLD)),
     ("refused", replace(GOOD, refused=RefusedBacklog(12, NOW, 3))),
     ("subscription", replace(GOOD, subscriptions=OLD)),
+    ("files", replace(GOOD, files=OLD)),
+    ("files", replace(GOOD, files=Backlog(1, None))),
     ("late", replace(GOOD, late=(("not-accepted", OLD),))),
     ("idle", replace(GOOD, idle=OLD, row=replace(WELL, last_contact=NOW - 3 * HOUR))),
     ("idle", replace(GOOD, idle=OLD, row=replace(WELL, last_contact=None))),
