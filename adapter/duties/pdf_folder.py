@@ -40,7 +40,12 @@ class TakePdfFolder:
             done = take_folder(self.adapter, self.hospital, self.clock())
             if done.taken:
                 process_inbox(self.adapter, self.clock, seconds=_MATCHING_SECONDS)
-        if done.taken or done.known or done.refused:
+        if done.taken or done.known or done.refused or done.stuck:
             _log.info(
-                "pdf.folder", hospital=self.hospital, taken=done.taken, known=done.known, refused=done.refused
+                "pdf.folder",
+                hospital=self.hospital,
+                taken=done.taken,
+                known=done.known,
+                refused=done.refused,
+                stuck=done.stuck,
             )

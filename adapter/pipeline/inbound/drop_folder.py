@@ -122,9 +122,9 @@ class DropFolder:
         data = bytes(kept) if len(kept) <= most else None
         return DroppedContent(data, digest.hexdigest(), _state(found), time.time() - found.st_mtime)
 
-    def put_away(self, name: str, target: PutAwayFolder, digest: str) -> None:
+    def put_away(self, name: str, target: PutAwayFolder, digest: str, suffix: str = ".xml") -> None:
         """Move a file under the name of its content; it is kept from now on. Raises OSError."""
-        moved = f"{digest}.xml"
+        moved = f"{digest}{suffix}"
         os.replace(name, moved, src_dir_fd=self.number, dst_dir_fd=target.number)
         os.utime(moved, dir_fd=target.number, follow_symlinks=False)
 

@@ -1,147 +1,112 @@
-"""The folder that a hospital drops PDFs into: each is taken in, then moved to `done`, or with a reason to
-`refused`. A file is moved after it is stored, so one that was stored and not moved is known again.
+"""The folder that a hospital drops PDFs into: each is taken in, then moved to `done` or `refused` under the
+SHA-256 of its content, with the reason beside it. A file is moved after it is stored, so one that was
+stored and not moved is known again.
 """
 
-import os
-import stat
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count
-from pathlib import Path
+from hashlib import sha256
 from typing import Final
 
-from adapter.errors import PdfRefused
+from adapter.errors import PdfRefused, SettingsError
 from adapter.pdf.limits import LONGEST_PDF
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.inbound.drop_folder import DropFolder, DroppedContent, open_drop_folder
+from adapter.pipeline.inbound.pdf_documents import TakenPdf
 from adapter.pipeline.inbound.pdf_reception import receive_pdf
 from adapter.settings.pdf import PdfFolderSettings
 from adapter.texts import say
 
 __all__ = ["FolderBeat", "take_folder"]
 
-DONE: Final = "done"
-REFUSED: Final = "refused"
 _MOST: Final = 50  # files of one beat
-_UNFINISHED: Final = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".swp")
-_REASON: Final = ".txt"
 _DAY: Final = 86_400
-_LONGEST_STEM: Final = 200  # bytes: a name has 255, and the reason's is longer
-_LONGEST_SUFFIX: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FolderBeat:
-    """What became of the files of one beat; `known` came before, and was only moved."""
+    """What became of the files of one beat; `known` came before, and was only moved. `stuck` could not be
+    read or moved, and is tried again.
+    """
 
     taken: int = 0
     known: int = 0
     refused: int = 0
+    stuck: int = 0
 
 
 def take_folder(adapter: Adapter, hospital: str, now: datetime) -> FolderBeat:
-    """Take in what lies in the folder of a hospital, the oldest first. Raises OSError where it is not there
-    or a file may not be moved; what is not done then is done at the next beat.
+    """Take in what rests in the folder of a hospital, the oldest first. Raises SettingsError where the folder
+    is not there: it may be a share that is away.
     """
     section = adapter.settings.hospital(hospital).pdf
     if section.folder is None:
         return FolderBeat()
-    folder = adapter.settings.folder / section.folder
-    for name in (DONE, REFUSED):
-        (folder / name).mkdir(mode=0o700, exist_ok=True)
-    outcomes, failed = [], None
-    for file in _resting(folder, section):
-        try:
-            outcomes.append(_take(adapter, hospital, section, file, now))
-        except OSError as error:
-            failed = error  # the others are taken in all the same
-    _forget(folder / DONE, section.done_days)
-    if failed is not None:  # without the file's name, which may be a person's
-        raise OSError(failed.errno, failed.strerror) from None
-    return FolderBeat(*(outcomes.count(word) for word in ("taken", "known", "refused")))
-
-
-def _resting(folder: Path, section: PdfFolderSettings) -> Sequence[Path]:
-    """Files that nobody seems to write any more. A clock that is not ours may have set their times ahead."""
-    found = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            hidden = entry.name.startswith((".", "~")) or entry.name.casefold().endswith(_UNFINISHED)
-            if hidden or not entry.is_file(follow_symlinks=False):
-                continue
-            changed = entry.stat(follow_symlinks=False).st_mtime
-            if abs(time.time() - changed) >= section.quiet_seconds:
-                found.append((changed, entry.name))
-    return [folder / name for _, name in sorted(found)[:_MOST]]
-
-
-def _take(adapter: Adapter, hospital: str, section: PdfFolderSettings, file: Path, now: datetime) -> str:
-    data = _read(file)
-    if data is None:
-        return ""
     try:
-        taken = receive_pdf(adapter, hospital, data, is_final=section.final, by=f"folder:{hospital}", now=now)
-    except PdfRefused as error:
-        _refuse(file, str(error))
-        return REFUSED
-    if section.done_days:
-        _move(file, file.parent / DONE)
-    else:
-        file.unlink()
-    return "taken" if taken.is_new else "known"
-
-
-def _read(file: Path) -> bytes | None:
-    """Its bytes, as many as a PDF may have and one more; None where it is gone, no file, or was being written
-    meanwhile.
-    """
-    try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open_drop_folder(adapter.settings.folder / section.folder) as folder:
+            visit = _Visit(adapter, hospital, section, folder, now)
+            for name in folder.waiting()[:_MOST]:
+                visit.look_at(name)
+            folder.done.forget_before(time.time() - section.done_days * _DAY)
     except OSError:
-        return None
-    with os.fdopen(descriptor, "rb") as stream:
-        before = os.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
-            return None
-        data = stream.read(LONGEST_PDF + 1)
-        after = os.fstat(descriptor)
-    return data if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns) else None
+        raise SettingsError("pdf.no_folder", hospital=hospital) from None
+    return visit.beat
 
 
-def _refuse(file: Path, why: str) -> None:
-    """The reason first: a file in `refused` always has one."""
-    target = _free(file.parent / REFUSED, file.name)
-    target.with_name(target.name + _REASON).write_text(say("pdf.reason", why=why) + "\n", "utf-8")
-    file.rename(target)
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """One beat at one folder. Nothing says the name of a file, which may be a person's."""
 
+    adapter: Adapter
+    hospital: str
+    section: PdfFolderSettings
+    folder: DropFolder
+    now: datetime
+    beat: FolderBeat = field(default_factory=FolderBeat)
 
-def _move(file: Path, folder: Path) -> None:
-    target = _free(folder, file.name)
-    file.rename(target)
-    os.utime(target)  # it stays in `done` from now on
+    def look_at(self, name: str) -> None:
+        """Take in a file, if it rests. One that cannot be read or moved stops no other."""
+        try:
+            opened = self.folder.read(name, LONGEST_PDF)
+            if opened is None or abs(opened.age) < self.section.quiet_seconds:  # a clock may be ahead of ours
+                return
+            if self.folder.state(name) == opened.state:
+                self._take(name, opened)
+        except OSError:
+            self.beat.stuck += 1
 
+    def _take(self, name: str, opened: DroppedContent) -> None:
+        try:
+            taken = self._receive(opened.data)
+        except PdfRefused as error:
+            self._put_away(name, opened, str(error))
+            self.beat.refused += 1
+            return
+        if self.section.done_days:
+            self._put_away(name, opened)
+        elif self.folder.state(name) == opened.state:
+            self.folder.delete(name)
+        self.beat.taken += taken.is_new
+        self.beat.known += not taken.is_new
 
-def _free(folder: Path, name: str) -> Path:
-    """Where nothing lies yet; nobody else moves files there meanwhile."""
-    return next(one for one in _names(folder, name) if not one.exists())
+    def _receive(self, data: bytes | None) -> TakenPdf:
+        if data is None:
+            raise PdfRefused("too_large", most=LONGEST_PDF // 1_000_000)
+        by = f"folder:{self.hospital}"
+        return receive_pdf(
+            self.adapter, self.hospital, data, is_final=self.section.final, by=by, now=self.now
+        )
 
-
-def _names(folder: Path, name: str) -> Iterator[Path]:
-    suffix = Path(name).suffix[:_LONGEST_SUFFIX]
-    stem = name.removesuffix(suffix).encode("utf-8", "surrogateescape")[:_LONGEST_STEM]
-    plain = stem.decode("utf-8", "ignore")
-    yield folder / f"{plain}{suffix}"
-    for number in count(2):
-        yield folder / f"{plain}-{number}{suffix}"
-
-
-def _forget(folder: Path, days: float) -> None:
-    """Remove what was taken in so long ago: the database has it, whole."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            with suppress(FileNotFoundError):
-                is_old = time.time() - entry.stat(follow_symlinks=False).st_mtime > days * _DAY
-                if is_old and entry.is_file(follow_symlinks=False):
-                    os.unlink(entry.path)
+    def _put_away(self, name: str, opened: DroppedContent, why: str = "") -> None:
+        """The reason first: a file in `refused` has one. What was written to meanwhile is taken later."""
+        if self.folder.state(name) != opened.state:
+            return
+        target = self.folder.refused if why else self.folder.done
+        hashed = sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+        said = (
+            say("pdf.reason", why=why) if why else say("pdf.taken_in"),
+            say("pdf.receipt_name", name=hashed),
+        )
+        target.write(f"{opened.digest}.txt", "".join(f"{line}\n" for line in said))
+        self.folder.put_away(name, target, opened.digest, ".pdf")
