@@ -12,7 +12,7 @@ from adapter.inbox.quarantine.store import QuarantineStore
 from adapter.inbox.queue import InboxQueue
 from adapter.inbox.recognition import Recognition
 from adapter.inbox.store import InboxStore
-from adapter.insights import audit_log, backup_report, problems, trial_restore, withdrawals
+from adapter.insights import audit_log, backup_report, host_facts, trial_restore, withdrawals
 from adapter.ledger import erasure as ledger_erase
 from adapter.ledger import identity_key, named_lines, reassignment
 from adapter.ledger.active_mappings import ActiveMappingStore
@@ -138,7 +138,7 @@ OTHERS: dict[type | ModuleType, str] = {
     records_erase: _ERASES,
     erased_names: "a few blocks of one size",
     inbox: _ASKS,
-    problems: _ASKS,
+    host_facts: _ASKS,
     app: _ASKS,
     backup: "copies a database whole, which is what it is for",
     audit_head: _ASKS,
