@@ -23,6 +23,7 @@ from adapter.authorization.page_access import page_form, page_invitation, page_s
 from adapter.database import migrate, open_database, write_transaction
 from adapter.hospital_tokens import hospital_token
 from adapter.inbox.acknowledgements.tables import acknowledged_message
+from adapter.inbox.polling.tables import poll_mark
 from adapter.inbox.quarantine.tables import refused_request, refused_volume
 from adapter.inbox.tables import inbox_item, inbox_listing, inbox_mark, inbox_position
 from adapter.ledger.entries.row_values import REASON_INVALID
@@ -76,6 +77,7 @@ SMALL = {
     *(records.import_run, records.held_row, ledger.identity_key, ledger.former_identity_key),
     refused_volume,
     subscription,
+    poll_mark,
 }
 GROWING = {
     *(ledger.entry, ledger.shipment, ledger.receipt, ledger.person_disclosure),
@@ -208,6 +210,7 @@ def _rows() -> Iterator[tuple[Table, Iterator[Row]]]:
     yield inbox_item, _inbox()
     yield refused_request, _refused()
     yield acknowledged_message, _acknowledged()
+    yield poll_mark, ({"hospital": one, "type": "Task", "watermark": _OLD} for one in _HOSPITALS)
     yield subscription, _subscriptions()
     yield subscription_event, _events()
     yield refused_volume, [{"hospital": one, "bytes": 667 * 1000} for one in _HOSPITALS]

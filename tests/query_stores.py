@@ -8,6 +8,7 @@ from adapter.authorization import access_tokens, page_access
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
 from adapter.inbox.acknowledgements.store import AcknowledgementStore
+from adapter.inbox.polling.store import PollStore
 from adapter.inbox.quarantine.store import QuarantineStore
 from adapter.inbox.queue import InboxQueue
 from adapter.inbox.recognition import Recognition
@@ -107,6 +108,7 @@ STORES: tuple[type | ModuleType, ...] = (
         withheld,
         awaited,
         AcknowledgementStore,
+        PollStore,
         QuarantineStore,
         sender_versions,
         SubscriptionStore,

@@ -20,6 +20,7 @@ from adapter.fhir import codec
 from adapter.fhir.operation_outcome import Issue
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox.acknowledgements.store import AcknowledgedMessage, AcknowledgementStore
+from adapter.inbox.polling.store import PollStore
 from adapter.inbox.quarantine.refused_request import RefusedRequest
 from adapter.inbox.quarantine.store import QuarantineLimits, QuarantineStore
 from adapter.inbox.queue import InboxQueue
@@ -169,6 +170,7 @@ def looking(engine: Engine) -> None:
         named = identity(BV, "visit", f"{cadre(50)}.v")
         assert named_lines.lines_by_identity(connection, [BV, "bv-2"], ["Encounter"], [named])
         assert named_lines.lines_by_remote_id(connection, BV, ["Patient"], ["r400"])
+        assert named_lines.held_etags(connection, BV, "Patient", "no-such-id") == []
         assert named_lines.held_records(connection, BV, "Patient", "cadre", [cadre(50)])
         assert named_lines.wished_lines(connection, BV, "ServiceRequest")
     assert list(store.parked(BV))
@@ -507,6 +509,15 @@ def acknowledging(engine: Engine) -> None:
     assert store.forget(NOW - timedelta(minutes=1990)) == 9
 
 
+def polling(engine: Engine) -> None:
+    """What is read at servers that cannot send."""
+    store = PollStore(engine)
+    store.note_failed(BV, "Observation", "timeout", NOW)
+    store.note_done(BV, "Observation", NOW, NOW)
+    assert store.of_hospital(BV)["Observation"].watermark == NOW
+    assert store.known_versions(BV, "Observation", ["no-such-id"]) == frozenset()
+
+
 def quarantining(engine: Engine) -> None:
     """What the endpoint refuses."""
     store, limits = QuarantineStore(engine), QuarantineLimits(2_001_000, 660_000)
@@ -557,5 +568,5 @@ def subscribing(engine: Engine) -> None:
 STORIES: tuple[Callable[[Engine], None], ...] = (
     *(planning, disclosing, sending, queueing, looking, mending),
     *(recording, merging, importing, asking_whose_a_form_is, receiving, taking_turns, keeping, telling),
-    *(acknowledging, quarantining, subscribing),
+    *(acknowledging, polling, quarantining, subscribing),
 )

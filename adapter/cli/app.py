@@ -20,6 +20,7 @@ COMMANDS = {  # in the order in which `adapter --help` lists them
     "doctor": CommandPlace("adapter.cli.commands.doctor", "doctor.help"),
     "plan": CommandPlace("adapter.cli.commands.plan", "cli.help_plan"),
     "sync": CommandPlace("adapter.cli.commands.sync", "cli.help_sync"),
+    "poll": CommandPlace("adapter.cli.commands.poll", "poll.help"),
     "schedule": CommandPlace("adapter.cli.commands.services", "cli.help_schedule"),
     "worker": CommandPlace("adapter.cli.commands.services", "worker.help"),
     "serve": CommandPlace("adapter.cli.commands.services", "cli.help_serve"),

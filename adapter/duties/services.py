@@ -14,6 +14,7 @@ from adapter.duties.duty import Duty, no_progress
 from adapter.duties.notifying import NotifyHospital
 from adapter.duties.pdf_folder import TakePdfFolder
 from adapter.duties.planning import PlanHospital
+from adapter.duties.polling import PollHospital
 from adapter.duties.schedule import SharedSchedule, run_jobs
 from adapter.duties.sources import ReadSource
 from adapter.duties.syncing import SyncHospital
@@ -35,6 +36,7 @@ def schedule_duties(adapter: Adapter, clock: Clock, stop: threading.Event) -> li
         *_notifications(adapter, clock, stop, hospitals),
         *_files(adapter, clock, hospitals),
         *_folders(adapter, clock, hospitals),
+        *_polls(adapter, clock, stop, hospitals),
         *_sources(adapter, clock),
         SendAlarms(adapter, clock),
         TellAuditHead(adapter, clock),
@@ -52,6 +54,7 @@ def worker_duties(
         *_notifications(adapter, clock, stop, names),
         *_files(adapter, clock, names),
         *_folders(adapter, clock, names),
+        *_polls(adapter, clock, stop, names),
         *([] if hospitals else _sources(adapter, clock)),
         SendAlarms(adapter, clock),
         TellAuditHead(adapter, clock),
@@ -81,6 +84,11 @@ def _files(adapter: Adapter, clock: Clock, hospitals: Sequence[str]) -> list[Dut
 def _folders(adapter: Adapter, clock: Clock, hospitals: Sequence[str]) -> list[Duty]:
     with_folder = [name for name in hospitals if adapter.settings.hospital(name).pdf.folder is not None]
     return [TakePdfFolder(adapter, clock, name) for name in with_folder]
+
+
+def _polls(adapter: Adapter, clock: Clock, stop: threading.Event, hospitals: Sequence[str]) -> list[Duty]:
+    polled = [name for name in hospitals if adapter.settings.hospital(name).poll is not None]
+    return [PollHospital(adapter, clock, name, stop) for name in polled]
 
 
 def _sources(adapter: Adapter, clock: Clock) -> list[Duty]:

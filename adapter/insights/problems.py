@@ -18,6 +18,7 @@ from adapter.inbox.quarantine.store import RefusedBacklog
 from adapter.insights import identity_key
 from adapter.insights.host_facts import disk_free_mb, files_left, is_read_only
 from adapter.insights.open_files import readable_by_others
+from adapter.insights.polls import unread_types
 from adapter.insights.referrals import backlog_of, late_referrals
 from adapter.ledger.hospitals.circuit_breaker import HospitalMode
 from adapter.ledger.hospitals.server import HaltReason
@@ -52,12 +53,8 @@ _PARKED = {
     "multiple-matches": "adapter reconcile {name} --repair",
     "duplicates": "adapter reconcile {name} --repair",
 }
-_AT_ONCE = (
-    "auth",
-    "tls",
-    "not-fhir",
-    "redirected",
-)  # what does not pass by itself: nothing can be sent until it is right
+# What does not pass by itself: nothing can be sent until it is right.
+_AT_ONCE = ("auth", "tls", "not-fhir", "redirected")
 CHANNEL_PREFIX = "way-"  # begins the code of a way to tell problems that does not work
 
 
@@ -121,6 +118,7 @@ class HospitalFacts:
     former_key: int = 0
     subscriptions: Backlog = _NONE
     files: Backlog = _NONE  # in its folder
+    polls: Backlog = _NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +196,7 @@ def _at(name: str, there: HospitalFacts, limits: AlarmSettings, now: datetime) -
         "unmatched": (there.unmatched, "adapter inbox"),
         "subscription": (there.subscriptions, f"adapter hospital show {name}"),
         "files": (there.files, "adapter status"),
+        "poll": (there.polls, f"adapter poll {name}"),
     }
     for code, (waits, command) in long.items():
         if waits.count:
@@ -354,6 +353,7 @@ def _facts_at(adapter: Adapter, name: str, now: datetime) -> HospitalFacts:
         mapping=kept.why if kept and kept.why != "changed" else None,
         halted=halt_reason(adapter, name),
         other_key=identity_key.is_other_key(adapter, name),
+        polls=unread_types(adapter, name, now),
         former_key=identity_key.under_former_key(adapter, name),
         disclosures=max(waits.weight.newly_people, waits.weight.taken_people) if waits else 0,
     )

@@ -9,7 +9,14 @@ from sqlalchemy import Column, ColumnElement, Connection, Select, bindparam, fun
 from adapter.ledger.schema import tables
 from adapter.ledger.schema.states import EntryState
 
-__all__ = ["NamedLine", "held_records", "lines_by_identity", "lines_by_remote_id", "wished_lines"]
+__all__ = [
+    "NamedLine",
+    "held_etags",
+    "held_records",
+    "lines_by_identity",
+    "lines_by_remote_id",
+    "wished_lines",
+]
 
 _CHUNK = 1000  # names in one statement
 _LEAVING = (EntryState.RETRACTING, EntryState.RETRACTED)
@@ -58,6 +65,12 @@ def lines_by_remote_id(
 ) -> list[NamedLine]:
     """The lines of these types that the hospital knows by one of these ids."""
     return _lines(connection, _BY_REMOTE_ID, ids, {"hospital": hospital, "types": list(types)})
+
+
+def held_etags(connection: Connection, hospital: str, type_: str, id_: str) -> list[str]:
+    """Which version of that resource at the hospital we wrote, as its server named it."""
+    query = select(_E.etag).where(_E.remote_id == id_, _E.hospital == hospital, _E.type == type_)
+    return [etag for etag in connection.execute(query).scalars() if etag]
 
 
 def held_records(

@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # a command imports what it needs, and `adapter status` needs
     from adapter.delivery.http.client import HospitalClient
     from adapter.disclosure.policy import Policy
     from adapter.inbox.acknowledgements.store import AcknowledgementStore
+    from adapter.inbox.polling.store import PollStore
     from adapter.inbox.quarantine.store import QuarantineStore
     from adapter.inbox.store import InboxStore
     from adapter.ledger.history.record_history import RecordHistoryStore
@@ -124,6 +125,13 @@ class Adapter:
         from adapter.inbox.acknowledgements.store import AcknowledgementStore
 
         return AcknowledgementStore(self.engine)
+
+    @cached_property
+    def polls(self) -> "PollStore":
+        """How far hospitals' servers were read."""
+        from adapter.inbox.polling.store import PollStore
+
+        return PollStore(self.engine)
 
     @cached_property
     def quarantine(self) -> "QuarantineStore":

@@ -13,6 +13,7 @@ from adapter.settings.clocks import ReferralClocks
 from adapter.settings.hl7v2 import Hl7v2Settings
 from adapter.settings.national_xml import NationalXmlSettings
 from adapter.settings.pdf import PdfFolderSettings
+from adapter.settings.poll import PollSettings
 from adapter.settings.schedule import is_cron, is_cron_or_never
 from adapter.settings.secrets import SecretRef
 from adapter.settings.webhook import WebhookSettings
@@ -145,6 +146,7 @@ class HospitalSettings(BaseModel):
     webhook: WebhookSettings | None = None  # how its own JSON comes
     national_xml: NationalXmlSettings = NationalXmlSettings()  # how the insurer's XML comes, and is read
     pdf: PdfFolderSettings = PdfFolderSettings()  # the folder that it drops PDFs into
+    poll: PollSettings | None = None  # what is read at its server, which cannot send
     systems: dict[str, str] = Field(default_factory=dict)  # identifier systems by name: citizen_id, …
 
     @model_validator(mode="after")
@@ -156,7 +158,14 @@ class HospitalSettings(BaseModel):
 
     @model_validator(mode="after")
     def _says_nothing_of_no_server(self) -> Self:
-        of_a_server = {"base_urls", "token", "auth", "ca_file", "subscription_hosts"} & self.model_fields_set
+        of_a_server = {
+            "base_urls",
+            "token",
+            "auth",
+            "ca_file",
+            "subscription_hosts",
+            "poll",
+        } & self.model_fields_set
         if self.base_url is None and of_a_server:
             raise ValueError(say("settings.no_base_url", name=min(of_a_server)))
         return self

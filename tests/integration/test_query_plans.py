@@ -25,6 +25,7 @@ from adapter.database import metadata
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive
 from adapter.inbox.acknowledgements.store import AcknowledgementStore
+from adapter.inbox.polling.store import PollStore
 from adapter.inbox.quarantine.store import QuarantineStore
 from adapter.inbox.quarantine.tables import refused_request
 from adapter.inbox.queue import InboxQueue
@@ -127,6 +128,7 @@ METHODS: dict[Function, Reach | str] = {
     LedgerStore.by_remote_id: ROWS,
     named_lines.lines_by_identity: ROWS,
     named_lines.lines_by_remote_id: ROWS,
+    named_lines.held_etags: ROWS,
     named_lines.held_records: ROWS,
     named_lines.wished_lines: STATE,
     LedgerStore.parked: STATE,
@@ -244,6 +246,10 @@ METHODS: dict[Function, Reach | str] = {
     AcknowledgementStore.find: ROWS,
     AcknowledgementStore.add: ROWS,
     AcknowledgementStore.forget: PLACE,
+    PollStore.of_hospital: ROWS,
+    PollStore.known_versions: ROWS,
+    PollStore.note_done: ROWS,
+    PollStore.note_failed: ROWS,
     QuarantineStore.keep: ROWS,
     QuarantineStore.diagnose: ROWS,
     QuarantineStore.waiting: _STOPS,

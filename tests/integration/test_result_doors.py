@@ -5,22 +5,26 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 import pytest
-from endpoint_centre import calling
+from endpoint_centre import HOME, calling
 from hl7v2_centre import HOSPITAL, MllpSender, centre_with_mllp, field, referral, results
 from webhook_centre import plain_document, with_webhook
 
+from adapter.database import open_database
 from adapter.fhir import codec
 from adapter.hl7v2.conversion import convert_message
 from adapter.hl7v2.message import parse_header, parse_message
 from adapter.hl7v2.sender import SenderConventions
 from adapter.mllp.listener import MllpListener
+from adapter.operations.poll import poll_and_match
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.hl7v2_reception import MessageReception
 from adapter.pipeline.inbound.inbox import process_inbox
 from adapter.referrals.lifecycle import ReferralState
-from adapter.testing import Centre
+from adapter.sandbox.app import SANDBOX_OWNER, SandboxHospital
+from adapter.testing import Centre, serving
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "hl7v2"
 RESULTS = (
@@ -98,6 +102,38 @@ def by_webhook(centre: Centre, port: int) -> Iterator[Send]:
         yield send
 
 
+@contextmanager
+def _by_poll(centre: Centre, by: str) -> Iterator[Send]:
+    """The hospital writes to a server of its own, which is read after each."""
+    engine = open_database(f"sqlite:///{centre.folder / 'there.db'}")
+    there = SandboxHospital(engine, HOSPITAL)
+    with serving(there.app) as address:
+        base, text = f"{address}/fhir", centre.settings_file.read_text("utf-8")
+        assert HOME in text
+        section = f'\n[hospitals.{HOSPITAL}.poll]\nby = "{by}"\n'
+        centre.settings_file.write_text(text.replace(HOME, base) + section, "utf-8")
+        with centre.open() as adapter:
+            ours = adapter.settings.centre.identifier_system
+
+            def send(data: bytes) -> None:
+                message = parse_message(data, parse_header(data), "utf-8")
+                bundle = convert_message(message, SenderConventions(ours, HOME)).bundle
+                there.staff_repository.bundle(SANDBOX_OWNER, bundle, base=base)
+                found = poll_and_match(adapter, HOSPITAL, now, Event())
+                assert [one.problem for one in found] == [None] * 4
+
+            yield send
+    engine.dispose()
+
+
+def by_search(centre: Centre, port: int) -> AbstractContextManager[Send]:
+    return _by_poll(centre, "search")
+
+
+def by_history(centre: Centre, port: int) -> AbstractContextManager[Send]:
+    return _by_poll(centre, "history")
+
+
 Door = Callable[[Centre, int], AbstractContextManager[Send]]
 
 
@@ -130,7 +166,7 @@ def _plain(text: str) -> bytes:
     return _ID.sub(lambda one: known.setdefault(one[0], f"id-{len(known)}"), text).encode()
 
 
-@pytest.mark.parametrize("door", [by_mllp, by_hl7v2_over_http])
+@pytest.mark.parametrize("door", [by_mllp, by_hl7v2_over_http, by_search, by_history])
 def test_eight_results_make_the_records_that_they_make_through_the_rest_api(
     tmp_path: Path, database_url: str, door: Door
 ) -> None:

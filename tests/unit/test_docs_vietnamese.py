@@ -184,6 +184,7 @@ def test_what_operating_a_hospital_and_a_clerk_need_is_there_in_vietnamese() -> 
         "national-xml.md",
         "operating.md",
         "pdf.md",
+        "poll.md",
         "webhook.md",
     ]
 

@@ -24,6 +24,7 @@ from adapter.pipeline.application import Adapter
 from adapter.settings import HospitalSettings, Settings, SourceSettings
 from adapter.settings.national_xml import NationalXmlSettings
 from adapter.settings.pdf import PdfFolderSettings
+from adapter.settings.poll import PollSettings
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 FRAME = {"duty", "schedule", "services"}  # the skeleton, the loop, and who has which duties
@@ -43,7 +44,7 @@ DUTIES = {found[0] for module in ROOM if (found := classes(module))}
 
 @pytest.fixture
 def adapter(tmp_path: Path) -> Adapter:
-    """Two hospitals, one of them never measured nor told, nor with a folder, and a source of the other's
+    """Two hospitals, one of them never measured, told or read, nor with a folder, and a source of the other's
     name.
     """
     known = {
@@ -55,6 +56,7 @@ def adapter(tmp_path: Path) -> Adapter:
             doctor_schedule=cron,
             subscription_hosts=hosts,
             national_xml=NationalXmlSettings(folder=tmp_path if hosts else None),
+            poll=PollSettings() if hosts else None,
             pdf=PdfFolderSettings(folder=folder),
         )
         for name, cron, hosts, folder in (
@@ -105,7 +107,7 @@ def test_only_planning_has_a_name_without_a_colon(adapter: Adapter) -> None:
 def test_names_are_those_that_databases_know(adapter: Adapter) -> None:
     """A beat under another name would be taken anew."""
     names = {"bv-tinh", "bv-huyen", "doctor:bv-tinh", "source:bv-tinh", "alarm:", "audit:"}
-    names |= {"subscriptions:bv-tinh", "files:bv-tinh", "pdf:bv-tinh"}
+    names |= {"subscriptions:bv-tinh", "files:bv-tinh", "pdf:bv-tinh", "poll:bv-tinh"}
     scheduled, worked, chosen = ({one.name for one in service} for service in services(adapter))
     assert scheduled == worked == names
     assert chosen == {"bv-huyen", "alarm:", "audit:"}

@@ -65,6 +65,7 @@ CASES: list[tuple[str | None, HospitalFacts]] = [
     ("subscription", replace(GOOD, subscriptions=OLD)),
     ("files", replace(GOOD, files=OLD)),
     ("files", replace(GOOD, files=Backlog(1, None))),
+    ("poll", replace(GOOD, polls=OLD)),
     ("late", replace(GOOD, late=(("not-accepted", OLD),))),
     ("idle", replace(GOOD, idle=OLD, row=replace(WELL, last_contact=NOW - 3 * HOUR))),
     ("idle", replace(GOOD, idle=OLD, row=replace(WELL, last_contact=None))),
