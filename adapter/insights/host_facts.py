@@ -5,6 +5,7 @@ written, files that hospitals put here and nobody picks up. Writes nothing.
 import os
 import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 
 from sqlalchemy import text
 
@@ -34,12 +35,18 @@ def is_read_only(adapter: Adapter) -> bool:
 
 
 def files_left(adapter: Adapter, hospital: str, before: datetime) -> Backlog:
-    """Files in the hospital's folder that nobody touched since before that moment, uploads that were given up
-    too; one, of no known time, where the folder is not there.
+    """Files in the hospital's folders that nobody touched since before that moment, uploads that were given
+    up too; one, of no known time, for a folder that is not there.
     """
-    path = drop_path(adapter.settings, hospital)
-    if path is None:
-        return Backlog(0, None)
+    settings = adapter.settings
+    pdf = settings.hospital(hospital).pdf.folder
+    paths = (drop_path(settings, hospital), None if pdf is None else settings.folder / pdf)
+    found = [_left_in(path, before) for path in paths if path is not None]
+    times = [one.since for one in found if one.since is not None]
+    return Backlog(sum(one.count for one in found), min(times, default=None))
+
+
+def _left_in(path: Path, before: datetime) -> Backlog:
     try:
         with os.scandir(path) as entries:
             plain = [one for one in entries if one.is_file(follow_symlinks=False)]

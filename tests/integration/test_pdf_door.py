@@ -24,7 +24,9 @@ from adapter.errors import PdfRefused, SettingsError, UsageError
 from adapter.fhir import codec
 from adapter.fhir.document_facts import FACTS_URL
 from adapter.hospital_tokens import issue_token
+from adapter.insights.host_facts import files_left
 from adapter.insights.inbox_item import inbox_item_report
+from adapter.ledger.monitoring.overdue import Backlog
 from adapter.operations.operation import OperationContext
 from adapter.operations.pdf_documents import AddedPdf, AddPdf
 from adapter.pdf.examiner import examine_pdf
@@ -457,6 +459,17 @@ def test_a_worker_takes_the_folder_in(tmp_path: Path, database_url: str, folder:
     assert [
         one["hospital"] for one in json.loads(centre.run("inbox", "--state", "applied", "--json"))["items"]
     ] == [HOME]
+
+
+def test_what_nobody_picks_up_is_told(tmp_path: Path, database_url: str, folder: Path) -> None:
+    with centre_with(tmp_path, database_url, *FOLDER).open() as adapter:
+        assert files_left(adapter, HOME, now()).count == 0
+        drop(folder, "upload.pdf.part", b"%PDF-")
+        assert files_left(adapter, HOME, now()).count == 1
+        assert files_left(adapter, OTHER, now()).count == 0
+        (folder / "upload.pdf.part").unlink()
+        folder.rmdir()
+        assert files_left(adapter, HOME, now()) == Backlog(1, None)
 
 
 # -- made to harm --------------------------------------------------------------------------
