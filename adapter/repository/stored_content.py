@@ -2,12 +2,15 @@
 
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from adapter.fhir.codec import Resource, digest, dumps
 
-__all__ = ["ResourceContent", "format_instant", "new_resource_id"]
+__all__ = ["ResourceContent", "format_instant", "instant_millis", "new_resource_id"]
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,18 @@ def format_instant(millis: int) -> str:
     """FHIR's instant: `2026-11-22T03:16:00.123Z`."""
     moment = datetime.fromtimestamp(millis // 1000, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{millis % 1000:03d}Z"
+
+
+def instant_millis(text: object) -> int | None:
+    """The same moment in milliseconds, however it is spelt (`…+07:00`); None of what is no instant."""
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    if moment is None or moment.tzinfo is None:
+        return None
+    since = moment - _EPOCH
+    return since // timedelta(milliseconds=1)
 
 
 def new_resource_id(millis: int) -> str:

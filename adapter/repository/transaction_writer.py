@@ -26,7 +26,7 @@ from adapter.repository.search_query import SearchQuery, parse_condition
 from adapter.repository.search_statements import limited_time, matching_ids
 from adapter.repository.sender_versions import sender_versions, written_here
 from adapter.repository.store import NewVersion, VersionRow
-from adapter.repository.stored_content import ResourceContent, format_instant
+from adapter.repository.stored_content import ResourceContent, instant_millis
 from adapter.repository.write_plan import (
     InteractionOutcome,
     PlannedWrite,
@@ -328,8 +328,8 @@ class TransactionWriter:
         return {
             key
             for key, (_, resource) in asked.items()
-            if (said := ((resource or {}).get("meta") or {}).get("lastUpdated"))
-            and (key not in ours or said != format_instant(ours[key]))
+            if (said := instant_millis(((resource or {}).get("meta") or {}).get("lastUpdated"))) is not None
+            and said != ours.get(key)
         }
 
     @staticmethod
