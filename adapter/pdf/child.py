@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
+    sys.stdout.buffer.write(f"{line}\n".encode("ascii"))
     sys.stdout.flush()
 
 

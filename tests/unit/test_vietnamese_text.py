@@ -60,6 +60,7 @@ def test_what_no_vietnamese_writes_is_no_syllable(word: str) -> None:
         ("TrÇn ThÞ Hßa", "TCVN3 (ABC)", "Trần Thị Hòa"),
         ("X· T©n Hßa", "TCVN3 (ABC)", "Xã Tân Hòa"),
         ("NGUYÔN V¡N §øC", "TCVN3 (ABC)", "NGUYỄN VĂN ĐỨC"),
+        ("§· §äC §ÕN", "TCVN3 (ABC)", "ĐÃ ĐỌC ĐẾN"),
         ("D­¬ng tÝnh", "TCVN3 (ABC)", "Dương tính"),
         ("N÷", "TCVN3 (ABC)", "Nữ"),
         ("Nguyeãn Vaên Höng", "VNI", "Nguyễn Văn Hưng"),

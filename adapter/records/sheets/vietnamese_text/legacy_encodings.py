@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from itertools import pairwise
 
 __all__ = ["FONTS", "LEGACY_ENCODINGS", "is_of_a_font", "read_as"]
 
@@ -70,8 +71,10 @@ def _in_capitals(text: str, read: str) -> str:
     plain = text.encode("ascii", "ignore")
     words = read.split()
     if plain.isupper():
-        sure = sum(map(str.isalpha, plain.decode())) > _INITIALS or any(
-            len(word) > 1 and word.isupper() for word in words
+        sure = (
+            sum(map(str.isalpha, plain.decode())) > _INITIALS
+            or any(len(word) > 1 and word.isupper() for word in words)
+            or sum(map(_has_small_then_capital, words)) >= _INITIALS
         )
         return read.upper() if sure else read
     capital = sum(word[0].isupper() for word in words)
@@ -88,6 +91,10 @@ def _bytes_of(codec: str) -> dict[str, int]:
         with suppress(UnicodeDecodeError):
             found[bytes([byte]).decode(codec)] = byte
     return {chr(byte): byte for byte in range(0x80, 0xA0)} | found  # some programs read these as they are
+
+
+def _has_small_then_capital(word: str) -> bool:
+    return any(small.islower() and capital.isupper() for small, capital in pairwise(word))
 
 
 _PAGES = {codec: _bytes_of(codec) for codec in ("cp1252", "cp1258")}
