@@ -8,6 +8,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,13 @@ _NOTHING_TO_DO = "Bình thường"  # advice that makes no plan
 
 @dataclass
 class Expected:
-    """Counts per hospital and type; figures of the report; texts that may be nowhere."""
+    """Counts per hospital and type; figures of the report; texts that may be nowhere; people to refer."""
 
     types: dict[str, dict[str, int]] = field(default_factory=dict)
     figures: dict[str, int] = field(default_factory=dict)
     secret: list[str] = field(default_factory=list)  # of T0 people: nowhere at all
     hidden: list[str] = field(default_factory=list)  # of T1 to T3 people: at no hospital
+    unreferred: tuple[str, str] = ("", "")  # two who go by name and were referred nowhere
 
 
 def expect(workbook: Path) -> Expected:
@@ -55,7 +57,24 @@ def expect(workbook: Path) -> Expected:
     found.figures = _figures(sheets)
     found.secret = _telling(sheets, ("T0",))
     found.hidden = _telling(sheets, ("T1", *_PSEUDONYM))
+    found.unreferred = _two_unreferred(sheets)
     return found
+
+
+def _two_unreferred(sheets: "_Sheets") -> tuple[str, str]:
+    referred = {row["Mã cán bộ"] for row in sheets.referrals}
+    first, second = islice(
+        (
+            key
+            for key, row in sheets.people.items()
+            if sheets.tier(key) in _MAY_LEAVE
+            and sheets.tier(key) not in _PSEUDONYM
+            and key not in referred
+            and not row["Ngày mất"]
+        ),
+        2,
+    )
+    return first, second
 
 
 class _Sheets:

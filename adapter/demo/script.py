@@ -11,6 +11,7 @@ from adapter.demo.checks import Check
 from adapter.demo.expected import CENTRAL, HOSPITALS, PROVINCIAL, Expected, expect
 from adapter.demo.hospital import HospitalView
 from adapter.demo.inspection import inspect
+from adapter.demo.other_doors import OtherDoors, settings_of
 from adapter.demo.processes import Commands, free_port, until
 from adapter.demo.spoiling import spoil
 from adapter.errors import AdapterError, UsageError
@@ -21,7 +22,7 @@ __all__ = ["Demo"]
 
 _MARK = ".adapter-demo"
 _FAULTS = ("503:0.02", "429:0.01:1", "slow:0.01:0.5s", "drop-after-commit:0.01")
-_STEPS = 10
+_STEPS = 11
 _START_SECONDS = 30.0
 _SYNC_SECONDS = 150.0
 _SYNCS = 5  # runs at most until all is delivered: each goes on where the one before stopped
@@ -61,7 +62,10 @@ class Demo:
             self._nothing_new(commands)
             self._say("report")
             commands.run("report")
-            ok = self._check(commands, expected)
+            checks = self._check(commands, expected)
+            checks += self._other_doors(commands, expected)
+            ok = all(check.holds for check in checks)
+            write_line(say("demo.good" if ok else "demo.bad"))
             write_line(say("demo.took", seconds=round(time.monotonic() - self._started)))
             left_running = self.keep
             if left_running:
@@ -96,8 +100,9 @@ class Demo:
         self._say("sample")
         small = ("--small",) if self.small else ()
         commands.run("sample", str(self.workbook), "--seed", str(self.seed), *small)
-        ports = {name: free_port() for name in (*HOSPITALS, "endpoint")}
+        ports = {name: free_port() for name in (*HOSPITALS, "endpoint", "mllp")}
         self._endpoint = f"http://127.0.0.1:{ports['endpoint']}"
+        self._mllp_port = ports["mllp"]
         sections = [
             f'[hospitals.{name}]\ndisplay = "{display}"\nlevel = "{level}"\nfacility_code = "{code}"\n'
             f'base_url = "http://127.0.0.1:{ports[name]}/fhir"\nconcurrency = 4\ntimeout_seconds = 10\n'
@@ -108,8 +113,11 @@ class Demo:
             for name, (display, level, code) in _LINES.items()
         ]
         general = f"listen_port = {ports['endpoint']}\nlease_seconds = 10\npatience_seconds = 20\n"
+        general += f'public_url = "{self._endpoint}/fhir"\n'
         centre = f'[centre]\nidentifier_system = "{_SYSTEM}"\n'
-        (self.folder / "adapter.toml").write_text("\n".join((general, centre, *sections)), "utf-8")
+        (self.folder / "adapter.toml").write_text(
+            "\n".join((general, centre, *sections, settings_of(self._mllp_port))), "utf-8"
+        )
         write_key(self.folder / "data" / "identity.key")
         for name in HOSPITALS:
             write_key(self.folder / "data" / f"{name}.server-token")
@@ -187,7 +195,7 @@ class Demo:
         write_line(say("demo.writes_again", count=self._second_writes))
         commands.run("status")
 
-    def _check(self, commands: Commands, expected: Expected) -> bool:
+    def _check(self, commands: Commands, expected: Expected) -> list[Check]:
         self._say("check")
         if self.sabotage:
             spoil(self.sabotage, self._views[PROVINCIAL], expected, _SYSTEM)
@@ -203,11 +211,11 @@ class Demo:
                 workbook=self.workbook,
             ),
         ]
-        for check in checks:
-            write_line(f"  {'✓' if check.holds else '✗'} {check.title}: {check.detail}")
-        ok = all(check.holds for check in checks)
-        write_line(say("demo.good" if ok else "demo.bad"))
-        return ok
+        return _shown(checks)
+
+    def _other_doors(self, commands: Commands, expected: Expected) -> list[Check]:
+        self._say("doors")
+        return _shown(OtherDoors(commands, self.folder, expected.unreferred, self._mllp_port).run())
 
     def _say_where(self, commands: Commands) -> None:
         write_line(say("demo.kept", endpoint=f"{self._endpoint}/fhir", folder=str(self.folder)))
@@ -215,3 +223,9 @@ class Demo:
             write_line(f"  {view.name}: {view.base_url}")
         pids = " ".join(map(str, commands.release()))
         write_line(say("demo.kept_stop", pids=pids, settings=str(self.folder / "adapter.toml")))
+
+
+def _shown(checks: list[Check]) -> list[Check]:
+    for check in checks:
+        write_line(f"  {'✓' if check.holds else '✗'} {check.title}: {check.detail}")
+    return checks

@@ -1,4 +1,4 @@
-"""The demo passes, and its check notices what is spoiled on purpose."""
+"""The demo passes, with hospitals of every kind, and its check notices what is spoiled on purpose."""
 
 import subprocess
 import sys
@@ -21,7 +21,17 @@ def test_the_demo_passes(tmp_path: Path) -> None:
     done = _demo(tmp_path / "demo")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✗" not in done.stdout
-    assert done.stdout.count("✓") == 11
+    assert done.stdout.count("✓") == 14
+    _, _, doors = done.stdout.partition("[11/11]")
+    for answered in (
+        'the page now says "finished"',
+        "over MLLP; answered: AA",
+        "bv-huyen: its referral is completed",
+        "completed; 3 of 3 values",
+        "bv-khu-vuc: its referral is completed",
+        "completed; 2 of 2 values",
+    ):
+        assert answered in doors, done.stdout
 
 
 def test_its_check_notices_what_is_spoiled(tmp_path: Path) -> None:

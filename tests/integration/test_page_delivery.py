@@ -133,6 +133,7 @@ def test_a_server_that_it_gets_later_is_another(centre: Centre) -> None:
 def test_there_is_no_server_to_measure_or_to_ask(centre: Centre) -> None:
     done = centre.attempt("doctor")
     assert (done.returncode, "no server to measure" in done.stderr) == (0, True)
+    assert "never measured" not in centre.attempt("status").stdout
     asked = centre.attempt("reconcile", HOME)
     assert (asked.returncode, "has no server" in asked.stderr) == (2, True)
     assert centre.run_json("hospital", "list")[0]["base_url"] is None

@@ -55,10 +55,11 @@ def status(
             emit(there, as_json, lambda out: _draw_workers(out, there))
             return
         lines, used = shown.status(), settings_in_use(adapter.settings)
+        servers = adapter.settings.with_server(line.hospital for line in lines)
         waiting = waiting_at(
             adapter, {} if as_json else {line.hospital: line.parked for line in lines}, "status"
         )
-    emit(lines, as_json, lambda out: _draw_status(out, lines, waiting))
+    emit(lines, as_json, lambda out: _draw_status(out, lines, waiting, servers))
     if there and not as_json:
         write_line(say("worker.there", count=len(there)))
     write_line(say("cli.where_both", settings=used.settings, database=used.database), to_errors=True)
@@ -109,7 +110,10 @@ _STATES = ("desired", "delivered", "waiting", "parked", "unknown", "withheld")
 
 
 def _draw_status(
-    out: "Console", lines: "Sequence[HospitalStatus]", waiting: "Sequence[RefusedResource]"
+    out: "Console",
+    lines: "Sequence[HospitalStatus]",
+    waiting: "Sequence[RefusedResource]",
+    servers: "Sequence[str]",
 ) -> None:
     if not lines:
         out.print(say("cli.status_none"))
@@ -126,7 +130,7 @@ def _draw_status(
     )
     out.print(rows(table(*headers, numbers=range(1, 1 + len(_STATES))), drawn))
     for line in lines:
-        if line.served.card_measured_at is None:
+        if line.hospital in servers and line.served.card_measured_at is None:
             out.print(say("doctor.no_card", hospital=line.hospital))
         said = list(served_lines(line.served))
         for sentence in said:
