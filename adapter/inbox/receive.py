@@ -8,7 +8,7 @@ that comes late.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, update
@@ -16,8 +16,8 @@ from sqlalchemy import Connection, Row, bindparam, insert, update
 from adapter.awaited import note_arrivals, sent_name
 from adapter.database import insert_rows
 from adapter.fhir import codec
+from adapter.inbox.arrival_facts import ArrivalFacts, arrival_facts
 from adapter.inbox.caveats import resource_caveats
-from adapter.inbox.evidence import listed_members
 from adapter.inbox.lineage import LineageChoice
 from adapter.inbox.matching import READ_TYPES
 from adapter.inbox.ordering import ServerVersion, latest, older, version_status, written_after
@@ -28,13 +28,11 @@ __all__ = [
     "AcceptedVersion",
     "ReceivedVersion",
     "business_identifier",
-    "normalised_digest",
     "receive_versions",
 ]
 
 _LONGEST_IDENTITY = 400
 _CODED = ("DiagnosticReport", "Observation", "Procedure")
-_MOST_ARRIVALS = 10_000  # of what one report lists
 
 # Made once: to make them for each of a thousand entries took more than to carry them out.
 _ADD_ITEM = insert(inbox_item)
@@ -49,7 +47,7 @@ _CHUNK = 500
 @dataclass(frozen=True, slots=True)
 class AcceptedVersion:
     """One version of a resource: `id` and `version` are the repository's, `body` the JSON that it stores,
-    `there` what the sender's server says which version it is.
+    `there` what the sender's server says which version it is, `facts` those of the resource, made earlier.
     """
 
     type: str
@@ -58,6 +56,7 @@ class AcceptedVersion:
     resource: codec.Resource
     body: bytes
     there: ServerVersion | None = None
+    facts: ArrivalFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,9 @@ class _Door:
 
     def receive(self, accepted: Sequence[AcceptedVersion]) -> list[ReceivedVersion]:
         """See `receive_versions`."""
-        arrivals = [Arrival(one.id, normalised_digest(one.resource), one.resource) for one in accepted]
+        arrivals = [
+            Arrival(one.id, one.resource, one.facts or arrival_facts(one.resource)) for one in accepted
+        ]
         of_type: dict[str, list[Arrival]] = {}
         for one, arrival in zip(accepted, arrivals, strict=True):
             of_type.setdefault(one.type, []).append(arrival)
@@ -122,43 +123,44 @@ class _Door:
             if is_new:
                 received += self._begin(list(group))
             else:
-                received += [self._go_on(one, arrival.digest) for one, arrival in group]
-        note_arrivals(self._connection, self._arrived(accepted))
+                received += [self._go_on(one, arrival) for one, arrival in group]
+        note_arrivals(self._connection, self._arrived(accepted, arrivals))
         return received
 
     def _recognition(self, type_: str) -> Recognition:
         return self._recognitions.setdefault(type_, Recognition(self._connection, self._hospital, type_))
 
-    def _arrived(self, accepted: Iterable[AcceptedVersion]) -> Iterator[str]:
-        for one in accepted:
+    def _arrived(self, accepted: Iterable[AcceptedVersion], arrivals: Iterable[Arrival]) -> Iterator[str]:
+        for one, arrival in zip(accepted, arrivals, strict=True):
             yield sent_name(self._hospital, f"{one.type}/{one.id}")
-            for member in islice(listed_members(one.resource), _MOST_ARRIVALS):
+            for member in arrival.facts.members:
                 yield sent_name(self._hospital, member)
 
     def _begin(self, group: Sequence[tuple[AcceptedVersion, Arrival]]) -> list[ReceivedVersion]:
         """Each is the first of its lineage."""
-        rows = [self._row(one, arrival.digest, LineageChoice()) for one, arrival in group]
+        rows = [self._row(one, arrival.facts.digest, LineageChoice()) for one, arrival in group]
         insert_rows(self._connection, inbox_item, rows)
         items: dict[tuple[str, str], int] = {}
         for type_ in dict.fromkeys(one.type for one, _ in group):
             recognition = self._recognition(type_)
-            mine = [one for one, _ in group if one.type == type_]
+            mine = [arrival for one, arrival in group if one.type == type_]
             found = recognition.items_of([one.id for one in mine])
             items |= {(type_, id_): item for id_, item in found.items()}
             recognition.add_marks(
-                (found[one.id], mark) for one in mine for mark in marks_of(type_, one.resource)
+                (found[one.id], mark) for one in mine for mark in marks_of(type_, one.facts)
             )
             for one in mine:
-                recognition.list_members(f"{type_}/{one.id}", one.resource)
+                recognition.list_members(f"{type_}/{one.id}", one.facts.members)
         numbers = list(items.values())
         for start in range(0, len(numbers), _CHUNK):
             self._connection.execute(_BEGIN_LINEAGES, {"items": numbers[start : start + _CHUNK]})
         return [ReceivedVersion(items[one.type, one.id]) for one, _ in group]
 
-    def _go_on(self, one: AcceptedVersion, digest: str) -> ReceivedVersion:
+    def _go_on(self, one: AcceptedVersion, arrival: Arrival) -> ReceivedVersion:
         """It may be a version of something that came before."""
-        recognition = self._recognition(one.type)
-        choice, versions = recognition.find(one.id, one.resource, digest, self._delivery)
+        recognition, facts = self._recognition(one.type), arrival.facts
+        digest = facts.digest
+        choice, versions = recognition.find(arrival, self._delivery)
         known = _repeated(versions, digest)
         if known is not None and any(version.resource_id == one.id for version in versions):
             return ReceivedVersion(known)
@@ -179,8 +181,8 @@ class _Door:
         item = int(done.inserted_primary_key[0])
         if choice.lineage is None:
             self._connection.execute(_BEGIN_LINEAGES, {"items": [item]})
-        recognition.mark(choice.lineage or item, one.resource)
-        recognition.list_members(f"{one.type}/{one.id}", one.resource)
+        recognition.mark(choice.lineage or item, facts)
+        recognition.list_members(f"{one.type}/{one.id}", facts.members)
         is_known = known is not None and row["state"] == "ignored" and _is_read(one.type)
         return ReceivedVersion(known if known is not None and is_known else item, why)
 
@@ -291,20 +293,3 @@ def _storable(identity: str) -> str:
     except UnicodeEncodeError:
         plain = False
     return identity if plain else f"hash|{codec.digest(data)}"
-
-
-def normalised_digest(resource: codec.Resource) -> str:
-    """Content hash without `id`, `meta`, the order of members and that of codings and identifiers, which
-    mean nothing: equal means nothing new is said.
-    """
-    content = {name: value for name, value in resource.items() if name not in ("id", "meta")}
-    return codec.digest(codec.dumps(_ordered(content)))
-
-
-def _ordered(value: Any, name: str = "") -> Any:
-    if isinstance(value, dict):
-        return {name: _ordered(value[name], name) for name in sorted(value)}
-    if isinstance(value, list):
-        items = [_ordered(item) for item in value]
-        return sorted(items, key=codec.dumps) if name in ("coding", "identifier") else items
-    return value

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from adapter.database import insert_rows
 from adapter.fhir import codec
-from adapter.inbox.evidence import listed_members
-from adapter.inbox.lineage import EarlierVersion, LineageChoice, choose_lineage, found_at, identity_marks
+from adapter.inbox.arrival_facts import ArrivalFacts
+from adapter.inbox.lineage import EarlierVersion, LineageChoice, choose_lineage, found_at
 from adapter.inbox.matching import READ_TYPES
 from adapter.inbox.ordering import REVISIONS
 from adapter.inbox.tables import inbox_item, inbox_listing, inbox_mark
@@ -77,11 +77,11 @@ _ITEMS = select(inbox_item.c.id, inbox_item.c.resource_id).where(
 
 
 class Arrival(NamedTuple):
-    """A resource as it came, and the digest of what it says."""
+    """A resource as it came, under its id here."""
 
     id: str
-    digest: str
     resource: codec.Resource
+    facts: ArrivalFacts
 
 
 class Recognition:
@@ -93,28 +93,26 @@ class Recognition:
         self._type = type_
         self._mine = {"hospital": hospital, "type": type_}
 
-    def find(
-        self, id_: str, resource: codec.Resource, digest: str, delivery: str | None
-    ) -> tuple[LineageChoice, Sequence[Row[Any]]]:
+    def find(self, arrival: Arrival, delivery: str | None) -> tuple[LineageChoice, Sequence[Row[Any]]]:
         """The lineage, and its versions in the order of their arrival."""
-        lineage = self._newest_lineage(_LINEAGE_OF_ID, id=id_)
+        facts = arrival.facts
+        lineage = self._newest_lineage(_LINEAGE_OF_ID, id=arrival.id)
         if lineage is not None:
             return LineageChoice(lineage), self._versions(lineage)
         if self._type in READ_TYPES:
-            same = self._newest_lineage(_LINEAGE_OF_DIGEST, digest=digest)
+            same = self._newest_lineage(_LINEAGE_OF_DIGEST, digest=facts.digest)
             return LineageChoice(same), self._versions(same) if same else ()
         if self._type not in RESULT_TYPES:
             return LineageChoice(), ()
-        marks, numbers = identity_marks(resource)
-        lineages = self._marked(marks)
-        again = self._newest_lineage(_LINEAGE_OF_DIGEST, digest=digest)
-        if again is not None and (again in lineages or not marks):
+        lineages = self._marked(facts.marks)
+        again = self._newest_lineage(_LINEAGE_OF_DIGEST, digest=facts.digest)
+        if again is not None and (again in lineages or not facts.marks):
             return LineageChoice(again), self._versions(again)
         choice = choose_lineage(
-            resource,
+            arrival.resource,
             delivery=delivery,
             sharing=[self._earlier(one) for one in lineages],
-            shares_number=bool(lineages) or bool(self._marked(numbers)),
+            shares_number=bool(lineages) or bool(self._marked(facts.numbers)),
         )
         return choice, self._versions(choice.lineage) if choice.lineage else ()
 
@@ -123,9 +121,9 @@ class Recognition:
         wanted = self._mine | {"digest": digest, "lineage": lineage}
         return self._connection.execute(_VERSION, wanted).first() is not None
 
-    def mark(self, lineage: int, resource: codec.Resource) -> None:
+    def mark(self, lineage: int, facts: ArrivalFacts) -> None:
         """Remember by what a later version will be recognised."""
-        wanted = marks_of(self._type, resource)
+        wanted = marks_of(self._type, facts)
         if not wanted:
             return
         held = {"lineage": lineage, "values": list(wanted)}
@@ -137,9 +135,8 @@ class Recognition:
         rows = [{**self._mine, "value": value, "lineage": lineage} for lineage, value in marks]
         insert_rows(self._connection, inbox_mark, rows)
 
-    def list_members(self, listed_by: str, resource: codec.Resource) -> None:
+    def list_members(self, listed_by: str, members: Sequence[str]) -> None:
         """Remember which results a report or panel lists. What it no longer lists is found out when read."""
-        members = dict.fromkeys(listed_members(resource))
         if not members:
             return
         held = {"hospital": self._hospital, "by": listed_by}
@@ -155,19 +152,19 @@ class Recognition:
         """The ids of those that have nothing in common with anything from before, and with none of these that
         stands before them, and correct nothing: each begins a lineage, and there is nothing else to find out.
         """
-        marks = {one.id: identity_marks(one.resource)[0] if self._has_lineages else [] for one in arrivals}
+        marks = {one.id: one.facts.marks if self._has_lineages else () for one in arrivals}
         ids = self._values(_IDS, [one.id for one in arrivals])
-        digests = self._values(_DIGESTS, [one.digest for one in arrivals]) if self._is_read else set()
+        digests = self._values(_DIGESTS, [one.facts.digest for one in arrivals]) if self._is_read else set()
         marked = self._values(_MARKED_VALUES, [value for listed in marks.values() for value in listed])
         found = set()
         for one in arrivals:
             of_this = marks[one.id]
-            is_seen = one.id in ids or one.digest in digests or not marked.isdisjoint(of_this)
+            is_seen = one.id in ids or one.facts.digest in digests or not marked.isdisjoint(of_this)
             if not is_seen and str(one.resource.get("status")) not in REVISIONS:
                 found.add(one.id)
             marked.update(of_this)
             if self._is_read:
-                digests.add(one.digest)
+                digests.add(one.facts.digest)
         return found
 
     @property
@@ -214,12 +211,11 @@ class Recognition:
         )
 
 
-def marks_of(type_: str, resource: codec.Resource) -> list[str]:
+def marks_of(type_: str, facts: ArrivalFacts) -> list[str]:
     """All by which a later version of this will be recognised."""
     if type_ not in RESULT_TYPES:
         return []
-    marks, numbers = identity_marks(resource)
-    return list(dict.fromkeys((*marks, *numbers)))
+    return list(dict.fromkeys((*facts.marks, *facts.numbers)))
 
 
 def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:

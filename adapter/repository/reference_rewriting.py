@@ -19,6 +19,7 @@ __all__ = [
     "internal_references",
     "reference_links",
     "resource_key",
+    "rewritable_texts",
     "rewrite_references",
 ]
 
@@ -100,6 +101,30 @@ def _target(text: str, root: str | None, known: Mapping[str, Any]) -> str | None
         absolute = f"{root}/{plain}"
         return absolute if absolute in known else None
     return None
+
+
+class _AskedTexts(Mapping[str, str]):
+    """Knows nothing, and remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.texts: set[str] = set()
+
+    def __getitem__(self, text: str) -> str:
+        self.texts.add(text)
+        raise KeyError(text)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 1  # so that it is asked
+
+
+def rewritable_texts(resource: Resource, full_url: str | None) -> set[str]:
+    """Whatever `rewrite_references` looks for in `known`: where none of it is there, it changes nothing."""
+    asked = _AskedTexts()
+    rewrite_references(resource, full_url, asked)
+    return asked.texts
 
 
 def rewrite_references(resource: Resource, full_url: str | None, known: Mapping[str, str]) -> Resource:

@@ -23,7 +23,7 @@ from adapter.repository.bundle_processing import BundleProcessor, ParsedEntry
 from adapter.repository.history_request import HistoryRequest
 from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.patient_everything import EverythingPage, EverythingRequest, read_everything
-from adapter.repository.prepared_content import prepare_content
+from adapter.repository.prepared_content import FactsOf, prepare_content
 from adapter.repository.reference_rewriting import internal_references
 from adapter.repository.reference_targets import wrong_targets
 from adapter.repository.request_limits import (
@@ -50,7 +50,8 @@ class Repository:
 
     `recognise_repeats`: a POST of content that this owner sent before makes nothing new.
     `on_changes` is called for the new versions inside the transaction that stores them; what it
-    raises undoes the transaction. `base` is the server's own URL, taken off references to itself.
+    raises undoes the transaction. `facts_of` makes what it wants to know of each resource, before that.
+    `base` is the server's own URL, taken off references to itself.
     `own_system`: a conditional reference by an identifier of it that matches nothing stays as it is.
     `salvages` tells of an owner whether the sound part of a broken transaction is taken, `homes` the
     addresses of its own server, `needs_targets` whether what it refers to here must be there.
@@ -62,6 +63,7 @@ class Repository:
         *,
         recognise_repeats: bool = False,
         on_changes: OnChanges | None = None,
+        facts_of: FactsOf | None = None,
         accepts: frozenset[str] | None = None,
         deletes: bool = True,
         validate: Callable[[Resource], list[Issue]] | None = None,
@@ -79,6 +81,7 @@ class Repository:
         self.base = base
         self._recognise_repeats = recognise_repeats
         self._on_changes = on_changes
+        self._facts_of = facts_of
         self._clock = clock
         self._own_system = own_system
         self._salvages = salvages
@@ -179,7 +182,14 @@ class Repository:
         """
         if entry.resource is None or internal_references(entry.resource, entry.full_url, beside):
             return entry
-        return replace(entry, prepared=prepare_content(entry.resource, self.base))
+        prepared = prepare_content(
+            entry.resource,
+            self.base,
+            full_url=entry.full_url,
+            is_alone=not beside,
+            facts_of=self._facts_of,
+        )
+        return replace(entry, prepared=prepared)
 
     @contextmanager
     def write_transaction(

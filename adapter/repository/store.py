@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-from adapter.database import metadata
+from adapter.database import insert_rows, metadata
 from adapter.repository.request_limits import fitting_keys
 from adapter.repository.search_extraction import IndexRow, RangeRow, index_value
 from adapter.repository.search_matches import TokenCriterion
@@ -243,7 +243,7 @@ def insert_versions(connection: Connection, owner: str, written: Sequence[NewVer
         if not w.replaced
     ]
     if new:
-        connection.execute(insert(repository_resource), new)
+        insert_rows(connection, repository_resource, new)
     _put_index(connection, owner, written)
 
 
@@ -257,11 +257,8 @@ def _put_index(connection: Connection, owner: str, written: Sequence[NewVersion]
                 spans.append({**whose, **row._asdict(), "number": len(spans)})
             else:
                 rows.append({**whose, "name": row.name, "system": row.system, "value": row.value})
-    if spans:
-        connection.execute(insert(repository_range), spans)
-    plain = [row for row in rows if row["name"] != CONTENT_INDEX]
-    if plain:
-        connection.execute(insert(repository_index), plain)
+    insert_rows(connection, repository_range, spans)
+    insert_rows(connection, repository_index, [row for row in rows if row["name"] != CONTENT_INDEX])
     known = [row for row in rows if row["name"] == CONTENT_INDEX]
     if known:
         connection.execute(_insert_if_new(connection), known)

@@ -1,7 +1,7 @@
 """A set of writes, carried out in the caller's database transaction: all of them, or an exception."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -187,7 +187,9 @@ class TransactionWriter:
         for work in works:
             if work.entry.resource is None or work.found or work.entry.verbatim:
                 continue
-            for path, text in reference_links(work.entry.resource):
+            prepared = work.entry.prepared
+            links = prepared.links if prepared else reference_links(work.entry.resource)
+            for path, text in links:
                 if text in wanted:
                     continue
                 if kind := conditional_type(text):
@@ -204,15 +206,7 @@ class TransactionWriter:
         with new urn:uuids is known too. Entries that refer to each other in a circle are new.
         """
         waiting = {url: p for p in fresh if (url := works[p].entry.full_url)}
-        waits_for = {
-            p: {
-                waiting[url]
-                for url in internal_references(
-                    works[p].entry.resource or {}, works[p].entry.full_url, waiting
-                )
-            }
-            for p in fresh
-        }
+        waits_for = {p: {waiting[url] for url in _named_beside(works[p].entry, waiting)} for p in fresh}
         for ready in dependency_levels(waits_for):
             self._compare(works, ready)
             for place in ready:
@@ -232,10 +226,13 @@ class TransactionWriter:
 
     def _content(self, work: PlannedWrite) -> ResourceContent:
         entry, resource = work.entry, work.entry.resource or {}
+        prepared = entry.prepared
+        if prepared is not None and prepared.leads_nowhere_else(self.known):
+            return prepared.content
         if not entry.verbatim:
             resource = rewrite_references(resource, entry.full_url, self.known)
-        if entry.prepared is not None and entry.prepared.resource is resource:
-            return entry.prepared.content
+        if prepared is not None and prepared.resource is resource:
+            return prepared.content
         return ResourceContent.of(resource)
 
     def _resolve(
@@ -290,7 +287,7 @@ class TransactionWriter:
             outcomes.append(outcome)
             if new is not None:
                 written.append(new)
-                changes.append((_ORDER[work.entry.method], place, self._change(work, new, stored)))
+                changes.append((_ORDER[work.entry.method], place, self._change(work, new, stored, content)))
         store.insert_versions(self.connection, self.owner, written)
         if self.on_changes is not None and changes:
             changes.sort(key=lambda item: item[:2])
@@ -340,8 +337,13 @@ class TransactionWriter:
         return InteractionOutcome(200, row.type, row.id, row.version, row.updated, repeated=True)
 
     def _change(
-        self, work: PlannedWrite, new: NewVersion, stored: tuple[Resource, bytes] | None
+        self,
+        work: PlannedWrite,
+        new: NewVersion,
+        stored: tuple[Resource, bytes] | None,
+        content: ResourceContent | None,
     ) -> VersionChange:
+        prepared = work.entry.prepared
         kind, resource_id = work.key
         resource, body = stored or ({}, b"")
         action: Literal["create", "update", "delete"] = (
@@ -352,7 +354,15 @@ class TransactionWriter:
             entry=work.entry.position,
             request=self.request,
             sent_meta=(work.entry.resource or {}).get("meta"),
+            facts=prepared.facts if prepared is not None and prepared.content is content else None,
         )
+
+
+def _named_beside(entry: Interaction, waiting: Mapping[str, int]) -> Collection[str]:
+    """The fullUrls that it refers to, of what comes beside it; none where that was seen before."""
+    if entry.prepared is not None or entry.resource is None:
+        return ()
+    return internal_references(entry.resource, entry.full_url, waiting)
 
 
 def _planned_identifiers(works: Iterable[PlannedWrite]) -> dict[tuple[str, str], list[tuple[str, str]]]:

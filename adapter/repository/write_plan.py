@@ -56,6 +56,10 @@ class VersionChange:
     request: SentRequest | None = None
     sent_meta: Any = None
     """`meta` as it was sent: `resource` has ours."""
+    facts: Any = None
+    """What was made of it before it was written, by the repository's `facts_of`; None where it is not what it
+    was then.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,7 +239,6 @@ METHODS: dict[Function, Reach | str] = {
     Recognition.unknown: ROWS,
     Recognition.items_of: ROWS,
     receive.business_identifier: _ASKS_NOTHING,
-    receive.normalised_digest: _ASKS_NOTHING,
     sender_versions.sender_versions: ROWS,
     sender_versions.written_here: ROWS,
     sender_versions.sender_version_row: _ASKS_NOTHING,

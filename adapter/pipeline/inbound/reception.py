@@ -15,6 +15,7 @@ from adapter.fhir.validation.checker import check_resource
 from adapter.inbox.ordering import server_version
 from adapter.inbox.receive import AcceptedVersion, receive_versions
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.inbound.received_facts import facts_of_change, received_facts
 from adapter.pipeline.inbound.refusal import refuse_erased
 from adapter.repository.repository import Repository
 from adapter.repository.request_limits import RequestLimits
@@ -79,6 +80,7 @@ def receiving_repository(
         engine,
         recognise_repeats=True,
         on_changes=on_changes,
+        facts_of=received_facts,
         accepts=accepts,
         deletes=False,
         validate=validate,
@@ -144,7 +146,8 @@ def repository_of(
 def accepted_version(change: VersionChange) -> AcceptedVersion:
     """What the inbox is told of a version."""
     there = server_version(change.id, change.sent_meta)
-    return AcceptedVersion(change.type, change.id, change.version, change.resource, change.body, there)
+    facts = facts_of_change(change).arrival
+    return AcceptedVersion(change.type, change.id, change.version, change.resource, change.body, there, facts)
 
 
 def _homes(hospital: HospitalSettings) -> frozenset[str]:

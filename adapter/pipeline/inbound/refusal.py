@@ -3,9 +3,8 @@ kept as a refused request either.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -14,15 +13,18 @@ from adapter.inbox.quarantine.refused_request import received_resource
 from adapter.ledger.named_lines import lines_by_identity, lines_by_remote_id
 from adapter.national_xml.sheet_texts import sheet_texts
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.inbound.received_facts import (
+    NamedSubjects,
+    facts_of_change,
+    identifier_values,
+    named_subjects,
+)
 from adapter.records.erased_names import is_erased
-from adapter.records.serialisation import identifier_forms
 from adapter.repository.write_plan import VersionChange
 
 __all__ = ["names_erased", "refuse_erased"]
 
-_NAMED = re.compile(rb"\b[0-9a-f]{32}\b|\b(?:Patient|ServiceRequest)/[A-Za-z0-9.\-]{1,64}")
 _WORD = re.compile(r"\b[A-Za-z0-9]{8,20}\b")
-_SHORTEST = 8  # characters of a national or insurance number
 
 
 def refuse_erased(adapter: Adapter, connection: Connection, changes: Sequence[VersionChange]) -> None:
@@ -31,8 +33,10 @@ def refuse_erased(adapter: Adapter, connection: Connection, changes: Sequence[Ve
     """
     if not changes:
         return
-    values = (value for one in changes for value in _identifier_values(one.resource))
-    if _names(adapter, connection, changes[0].owner, values, [one.body for one in changes]):
+    named = [facts_of_change(one).subjects for one in changes]
+    numbers = frozenset[str]().union(*(one.numbers for one in named))
+    sent = frozenset[str]().union(*(one.sent for one in named))
+    if _any_erased(adapter, connection, changes[0].owner, NamedSubjects(numbers, sent)):
         raise FhirError(422, "business-rule", "fhir.not_kept")
 
 
@@ -42,17 +46,15 @@ def names_erased(adapter: Adapter, connection: Connection, hospital: str, url: s
     """
     with suppress(ValueError, RecursionError):
         resource = received_resource(body)
-        values = (*_identifier_values(resource), *_WORD.findall(url))
-        return _names(adapter, connection, hospital, values, [body, url.encode("utf-8", "replace")])
+        values = (*identifier_values(resource), *_WORD.findall(url))
+        named = named_subjects(values, [body, url.encode("utf-8", "replace")])
+        return _any_erased(adapter, connection, hospital, named)
     text = body.decode("utf-8", "replace")
     text = f"{text}\n{sheet_texts(text)}\n{url}"
-    return _names(adapter, connection, hospital, _WORD.findall(text), [text.encode()])
+    return _any_erased(adapter, connection, hospital, named_subjects(_WORD.findall(text), [text.encode()]))
 
 
-def _names(
-    adapter: Adapter, connection: Connection, hospital: str, values: Iterable[str], bodies: Iterable[bytes]
-) -> bool:
-    sent = {one.decode() for body in bodies for one in _NAMED.findall(body)}
+def _any_erased(adapter: Adapter, connection: Connection, hospital: str, named: NamedSubjects) -> bool:
     try:
         identities = adapter.identities
     except SettingsError:
@@ -60,12 +62,12 @@ def _names(
     return is_erased(
         connection,
         identities,
-        numbers={one for one in identifier_forms(values) if len(one) >= _SHORTEST},
-        sent={f"{hospital}|{one}" for one in sent - _known(connection, hospital, sent)},
+        numbers=named.numbers,
+        sent={f"{hospital}|{one}" for one in named.sent - _known(connection, hospital, named.sent)},
     )
 
 
-def _known(connection: Connection, hospital: str, named: set[str]) -> set[str]:
+def _known(connection: Connection, hospital: str, named: Collection[str]) -> set[str]:
     """Those that are of somebody who is in the records, perhaps again."""
     by_id: dict[str, list[str]] = {"Patient": [], "ServiceRequest": []}
     identities = []
@@ -81,15 +83,3 @@ def _known(connection: Connection, hospital: str, named: set[str]) -> set[str]:
         lines = lines_by_remote_id(connection, hospital, (type_,), ids)
         known |= {f"{type_}/{line.name}" for line in lines if line.key}
     return known
-
-
-def _identifier_values(node: Any, *, inside: bool = False) -> Iterator[str]:
-    """The values of all Identifiers of a resource."""
-    if isinstance(node, list):
-        for one in node:
-            yield from _identifier_values(one, inside=inside)
-    elif isinstance(node, dict):
-        for name, value in node.items():
-            if inside and name == "value" and isinstance(value, str):
-                yield value
-            yield from _identifier_values(value, inside=name == "identifier")
