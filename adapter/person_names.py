@@ -12,7 +12,15 @@ from hashlib import blake2b
 
 from adapter.text_folding import fold_text, unify_letters
 
-__all__ = ["bare_name", "looks_like_a_name", "name_and_birth_date", "names_agree", "without_titles"]
+__all__ = [
+    "bare_name",
+    "looks_like_a_name",
+    "marked_parts",
+    "name_and_birth_date",
+    "name_parts",
+    "names_agree",
+    "without_titles",
+]
 
 _TITLES = tuple(
     sorted(
@@ -55,23 +63,24 @@ def names_agree(given: Iterable[str], own: str) -> bool | None:
 
 def bare_name(name: str) -> str:
     """The parts of a name without titles, marks and capitals, in one order, however it is spelt."""
-    return " ".join(sorted(without_titles(_parts(name))))
+    return " ".join(sorted(without_titles(name_parts(name))))
 
 
 def looks_like_a_name(text: str) -> bool:
     """Whether a text that may be anything ("giường 12", "Patient/77") is a person's name."""
     if any(char.isdigit() or char in "/|@#_:" for char in text):
         return False
-    return _FEWEST_PARTS <= len(without_titles(_parts(text))) <= _MOST_PARTS
+    return _FEWEST_PARTS <= len(without_titles(name_parts(text))) <= _MOST_PARTS
 
 
 def _forms(name: str) -> set[tuple[str, ...]]:
     """The parts in one order, with and without what may be a title (Ông is a family name too)."""
-    parts = _parts(name)
+    parts = name_parts(name)
     return {tuple(sorted(parts)), tuple(sorted(without_titles(parts)))}
 
 
-def _parts(name: str) -> list[str]:
+def name_parts(name: str) -> list[str]:
+    """The words of a name, folded."""
     return [part for part in _NOT_LETTER.split(fold_text(name)) if part]
 
 
@@ -89,14 +98,14 @@ def without_titles(parts: list[str]) -> list[str]:
 
 def _marks_agree(given: str, own: str) -> bool:
     """True too where either has no marks at all."""
-    first, second = _marked(given), _marked(own)
+    first, second = marked_parts(given), marked_parts(own)
     plain = {fold_text(part) for part in first} == set(first) or {fold_text(part) for part in second} == set(
         second
     )
     return plain or set(second) <= set(first) or set(first) <= set(second)
 
 
-def _marked(name: str) -> list[str]:
+def marked_parts(name: str) -> list[str]:
     """The parts with their marks, wherever in the syllable the tone stands: hòa and hoà are one."""
     text = unicodedata.normalize("NFC", unify_letters(name)).casefold()
     return [_tone_last(part) for part in _NOT_LETTER.split(text) if part]

@@ -9,15 +9,16 @@ nor may the resource say that it is about something else than it seems (`caveats
 for a person, with the candidates ranked.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
 from adapter.inbox.caveats import CAVEATS
 from adapter.inbox.evidence import Evidence, read_evidence
+from adapter.inbox.likeness import PSEUDONYM, likeness_points
 from adapter.inbox.lineage import LINEAGE_DOUBTS
 from adapter.inbox.ordering import ORDER_DOUBTS
+from adapter.linkage.weights import total_bits
 from adapter.person_names import names_agree
 
 __all__ = [
@@ -70,8 +71,7 @@ UNMATCHED_REASONS = (
 )
 """Why an item waits; each is a text `inbox.<reason>`."""
 
-_WEIGHT = {"referral": 8, "identity": 8, "number": 4, "id": 3, "birth-date": 2, "text": 2, "name": 1}
-_PSEUDONYM = re.compile(r"BN-[0-9A-F]{10}", re.IGNORECASE)
+_WEIGHT = {"referral": 16, "identity": 16, "number": 8, "id": 4, "text": 2}
 _DEAD = ("revoked", "entered-in-error")
 _SEXES = ("male", "female")
 _WHOLE_DATE = len("1955-03-14")
@@ -149,8 +149,8 @@ class Candidate:
 
     @property
     def score(self) -> int:
-        """Higher is likelier; only the order means anything."""
-        return sum(_WEIGHT[word] for word in self.because)
+        """How much evidence there is; only the order means anything. Name and date of birth rank below it."""
+        return sum(_WEIGHT.get(word, 0) for word in self.because)
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +311,7 @@ def _certain(evidence: Evidence, found: LookupResult) -> set[str]:
 
 
 def rank_candidates(evidence: Evidence, found: LookupResult) -> tuple[Candidate, ...]:
-    """Everybody it could be, the likeliest first."""
+    """Everybody whom evidence leads to, the likeliest first; then by how like name and birth date are."""
     known = (*found.referrals, *found.suggested)
     mine = {item.cadre: item.key for item in reversed(known) if item.hospital == found.hospital}
     named = {
@@ -330,14 +330,23 @@ def rank_candidates(evidence: Evidence, found: LookupResult) -> tuple[Candidate,
         if person and _name(evidence, person) is not False and evidence.names:
             because.append("name")
         listed.append(Candidate(cadre, mine.get(cadre), tuple(because)))
-    return tuple(sorted(listed, key=lambda item: (-item.score, item.cadre)))
+    return tuple(
+        sorted(listed, key=lambda item: (-item.score, -_bits(evidence, found, item.cadre), item.cadre))
+    )
+
+
+def _bits(evidence: Evidence, found: LookupResult, cadre: str) -> float:
+    person = found.people.get(cadre)
+    if person is None:
+        return 0.0
+    return total_bits(likeness_points(evidence, person.name, person.birth_date, person.sex))
 
 
 def _name(evidence: Evidence, person: KnownCadre) -> bool | None:
     """Do the names agree? None when none was given. Our own pseudonym agrees too."""
     if _by_pseudonym(evidence, person):
         return True
-    names = [name for name in evidence.names if person.pseudonym or not _PSEUDONYM.fullmatch(name)]
+    names = [name for name in evidence.names if person.pseudonym or not PSEUDONYM.fullmatch(name)]
     return names_agree(names, person.name)
 
 

@@ -15,6 +15,7 @@ from adapter.inbox.evidence import Evidence, Identifier, RemoteReference, identi
 from adapter.inbox.local_writes import AnswerPlan, ResultPlan, StoredResult
 from adapter.inbox.matching import KnownCadre, KnownReferral, LookupResult, NumberMatch
 from adapter.inbox.references import MOST_REFERENCES, same_base
+from adapter.linkage.placeholders import is_placeholder
 
 __all__ = [
     "RecordWriter",
@@ -172,9 +173,13 @@ def is_centres_own(resource: Resource, directory: ReferenceDirectory) -> bool:
 
 def _numbers(said: Evidence, directory: ReferenceDirectory) -> tuple[dict[str, bool], bool]:
     """Who has a number that is given, and whether under an agreed system; whether one under such a system is
-    nobody's.
+    nobody's. What only fills a field is none.
     """
-    given = [one for one in said.subject_identifiers if not _is_ours(one, directory)]
+    given = [
+        one
+        for one in said.subject_identifiers
+        if not _is_ours(one, directory) and not is_placeholder(one.value)
+    ]
     found = directory.cadres_by_identifier([one.value for one in given])
     numbers: dict[str, bool] = {}
     strange = False

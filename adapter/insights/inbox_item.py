@@ -7,7 +7,8 @@ from adapter.errors import UsageError
 from adapter.inbox.erasure import ERASED_BODY
 from adapter.inbox.evidence import Evidence
 from adapter.inbox.item_reading import contradictions_to, decide_item
-from adapter.inbox.matching import Candidate
+from adapter.inbox.matching import Candidate, KnownCadre
+from adapter.inbox.ranking import RankedCandidate, rank_everybody
 from adapter.inbox.store import InboxItem
 from adapter.insights.inbox_list import ListedItem, listed_item
 from adapter.insights.item_content import ItemStatement, content_lines
@@ -17,7 +18,14 @@ from adapter.pipeline.inbound.result_parts import item_content
 from adapter.records.model import Cadre
 from adapter.result_content import ResultContent
 
-__all__ = ["CandidatePerson", "InboxItemReport", "OtherVersion", "SaidPerson", "inbox_item_report"]
+__all__ = [
+    "CandidatePerson",
+    "InboxItemReport",
+    "LikenessPoint",
+    "OtherVersion",
+    "SaidPerson",
+    "inbox_item_report",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +39,22 @@ class SaidPerson:
 
 
 @dataclass(frozen=True, slots=True)
+class LikenessPoint:
+    """How one part of name, date of birth or sex agrees, and what that weighs in bits; `token` is what both
+    have where its rarity counts.
+    """
+
+    part: str
+    level: str
+    bits: float
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
 class CandidatePerson:
-    """Somebody it could be. `because` speaks for it (words of `matching.Candidate`), `against` is reasons."""
+    """Somebody it could be. `because` speaks for it (words of `matching.Candidate`), `against` is reasons;
+    `likeness` are the bits of all `points` together, among so many people as there are.
+    """
 
     cadre: str
     name: str
@@ -41,6 +63,8 @@ class CandidatePerson:
     referral: str | None
     because: tuple[str, ...]
     against: tuple[str, ...]
+    likeness: float | None = None
+    points: tuple[LikenessPoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +102,15 @@ def inbox_item_report(adapter: Adapter, number: int) -> InboxItemReport:
     reading = decide_item(store, item, directory)
     resource = item.resource
     owner = (Candidate(item.cadre, item.referral, ()),) if item.cadre else ()
-    keys = {one.cadre: one for one in (*owner, *reading.candidates, *item.candidates)}
+    listed = {one.cadre: one for one in (*owner, *item.candidates, *reading.candidates)}
+    ranked = rank_everybody(
+        reading.said, list(listed.values()), _everybody(adapter), people=adapter.records.counts()[Cadre.kind]
+    )
+    if owner:  # whose it is stands first
+        ranked = tuple(sorted(ranked, key=lambda one: one.candidate.cadre != item.cadre))
     candidates = (
-        _candidate(adapter, one, tuple(contradictions_to(reading, directory, one.cadre)))
-        for one in keys.values()
+        _candidate(adapter, one, tuple(contradictions_to(reading, directory, one.candidate.cadre)))
+        for one in ranked
     )
     content = item_content(adapter, item.hospital, resource)
     return InboxItemReport(
@@ -102,12 +131,23 @@ def _said_person(said: Evidence) -> SaidPerson:
     return SaidPerson(said.names, said.birth_dates, said.sexes, (*numbers, *ids))
 
 
-def _candidate(adapter: Adapter, one: Candidate, against: tuple[str, ...]) -> CandidatePerson:
-    person = adapter.records.get(Cadre.kind, one.cadre)
-    if not isinstance(person, Cadre):
-        return CandidatePerson(one.cadre, "", "", "", one.referral, one.because, against)
-    born, sex = str(person.birth_date), str(person.sex)
-    return CandidatePerson(one.cadre, person.name, born, sex, one.referral, one.because, against)
+def _everybody(adapter: Adapter) -> Iterator[KnownCadre]:
+    for one in adapter.records.iterate(Cadre.kind):
+        if isinstance(one, Cadre):
+            yield KnownCadre(one.key, one.name, one.birth_date, sex=str(one.sex))
+
+
+def _candidate(adapter: Adapter, ranked: RankedCandidate, against: tuple[str, ...]) -> CandidatePerson:
+    one, person = ranked.candidate, adapter.records.get(Cadre.kind, ranked.candidate.cadre)
+    points = tuple(
+        LikenessPoint(each.part, each.level, round(each.bits, 1), each.token) for each in ranked.points
+    )
+    name, born, sex = (
+        (person.name, str(person.birth_date), str(person.sex)) if isinstance(person, Cadre) else ("", "", "")
+    )
+    return CandidatePerson(
+        one.cadre, name, born, sex, one.referral, one.because, against, ranked.bits, points
+    )
 
 
 def _versions(adapter: Adapter, item: InboxItem) -> Iterator[OtherVersion]:

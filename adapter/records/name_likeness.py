@@ -9,6 +9,7 @@ from collections import Counter
 from enum import StrEnum
 from functools import lru_cache
 
+from adapter.linkage.spelling import one_slip
 from adapter.person_names import without_titles
 from adapter.records.sheets.vietnamese_text.readings import legacy_readings
 from adapter.text_folding import fold_text
@@ -66,7 +67,7 @@ def _is_near(one: list[str], other: list[str]) -> bool:
     if len(short) > 1 and not Counter(short) - Counter(long):
         return True
     first, second = "".join(one), "".join(other)
-    return min(len(first), len(second)) >= _SHORTEST and _one_slip(first, second)
+    return min(len(first), len(second)) >= _SHORTEST and one_slip(first, second)
 
 
 def _abbreviates(one: list[str], other: list[str]) -> bool:
@@ -80,16 +81,6 @@ def _abbreviates(one: list[str], other: list[str]) -> bool:
         ):
             return True
     return False
-
-
-def _one_slip(first: str, second: str) -> bool:
-    """Whether one letter is another one, missing, too many, or changed places with its neighbour."""
-    start = 0
-    while start < min(len(first), len(second)) and first[start] == second[start]:
-        start += 1
-    one, other = first[start:], second[start:]
-    swapped = one[:2] == other[1::-1] and one[2:] == other[2:]
-    return one[1:] == other[1:] or one[1:] == other or one == other[1:] or swapped
 
 
 def _forms(parts: list[str]) -> list[list[str]]:

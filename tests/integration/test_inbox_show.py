@@ -253,3 +253,31 @@ def test_what_waits_is_told_apart_and_may_be_discarded_and_reopened(
     assert "gửi nhầm" not in json.dumps(row, ensure_ascii=False), "nothing is erased from the audit"
     centre.run("inbox", "reopen", str(first["id"]))
     assert len(listed(centre, "unmatched")) == 2
+
+
+def test_somebody_named_with_mistakes_is_found_for_who_looks(centre: Centre, hospital: httpx.Client) -> None:
+    """No number, a letter wrong, the year alone: ranked with each point in words, and linked by nobody."""
+    named = {
+        "resourceType": "Patient",
+        "name": [{"text": "DO VAN DUCC"}],
+        "birthDate": "1960",
+        "gender": "male",
+    }
+    post(hospital, bundle(("POST", "Patient", named), ("POST", "Observation", potassium("D1", UUID))))
+    (waiting,) = listed(centre, "unmatched")
+    assert (waiting["reasons"], waiting["candidates"]) == (["person-unknown"], [])
+    (found,) = centre.run_json("inbox", "show", str(waiting["id"]))["candidates"]
+    assert (found["cadre"], found["because"]) == ("CB-1", ["birth-date", "name"])
+    points = {one["part"]: one["level"] for one in found["points"]}
+    assert points == {
+        **{"family": "same", "middle-word": "same", "given": "near", "order": "same"},
+        **{"birth-date": "same-year", "sex": "same"},
+    }
+    assert found["likeness"] == pytest.approx(sum(one["bits"] for one in found["points"]) - 1, abs=0.3)
+    shown = centre.run("inbox", "show", str(waiting["id"]))
+    assert "given name one letter apart" in shown
+    assert "family name the same (do) +" in shown
+    assert listed(centre, "applied") == []
+    vietnamese = centre.run("--lang", "vi", "inbox", "show", str(waiting["id"]))
+    assert "tên lệch một chữ cái" in vietnamese
+    assert "họ giống (do) +6,1" in vietnamese.replace("\n", " ")

@@ -10,10 +10,12 @@ from adapter.texts import has_text, say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from adapter.insights.inbox_item import InboxItemReport
+    from adapter.insights.inbox_item import InboxItemReport, LikenessPoint
     from adapter.insights.item_content import ItemStatement
 
 __all__ = ["draw_item", "reasons_in_words"]
+
+_MOST_EXPLAINED = 5  # people whose points are told
 
 
 def reasons_in_words(reasons: Iterable[str]) -> str:
@@ -77,7 +79,7 @@ def _draw_candidates(out: "Console", found: "InboxItemReport") -> None:
     if not found.candidates:
         out.print(say("inbox.show_nobody"))
         return
-    words = ("cadre", "name", "born", "sex", "referral", "because", "against")
+    words = ("cadre", "name", "born", "sex", "referral", "because", "against", "likeness")
     shown = (
         (
             one.cadre,
@@ -87,7 +89,23 @@ def _draw_candidates(out: "Console", found: "InboxItemReport") -> None:
             one.referral or "-",
             ", ".join(say(f"inbox.because_{word}") for word in one.because) or "-",
             reasons_in_words(one.against) or "-",
+            "-" if one.likeness is None else _bits(one.likeness),
         )
         for one in found.candidates
     )
     out.print(rows(table(*(say(f"inbox.col_{word}") for word in words)), shown))
+    explained = [one for one in found.candidates if one.points][:_MOST_EXPLAINED]
+    if explained:
+        out.print(say("likeness.how"))
+    for one in explained:
+        out.print(f"  {one.cadre}: {'; '.join(map(_point, one.points))}")
+
+
+def _point(one: "LikenessPoint") -> str:
+    part, level = say(f"likeness.part_{one.part}"), say(f"likeness.level_{one.level}")
+    token = f" ({one.token})" if one.token else ""
+    return f"{part} {level}{token} {_bits(one.bits)}"
+
+
+def _bits(value: float) -> str:
+    return say("likeness.bits", whole=f"{value:+.1f}".partition(".")[0], tenth=f"{value:.1f}"[-1])

@@ -1,0 +1,19 @@
+"""Numbers that are typed where a form wants one and nobody has it. Pure."""
+
+import re
+
+__all__ = ["is_placeholder"]
+
+_NOT_SIGN = re.compile(r"[\W_]+")
+_RUNS = ("0123456789" * 3, "1234567890" * 3, "9876543210" * 3, "0987654321" * 3)
+_SHORTEST = 6  # digits; a shorter run may well be somebody's number
+
+
+def is_placeholder(number: str) -> bool:
+    """Whether it is nobody's number: one digit all along (000000000000, 999999999), or counted up or down
+    (123456789, 9876543210). Letters before the digits, as on an insurance card, do not make it one's own.
+    """
+    digits = _NOT_SIGN.sub("", number).lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+    if len(digits) < _SHORTEST or not digits.isdecimal():
+        return False
+    return len(set(digits)) == 1 or any(run.startswith(digits) for run in _RUNS)
