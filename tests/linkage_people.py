@@ -215,7 +215,7 @@ def _given(random: Random, sex: str) -> str:
 def _twin(random: Random, one: Person) -> Person:
     *rest, given = one.name.split(" ")
     other = next(name for name in iter(lambda: _given(random, one.sex), None) if name != given)
-    return Person(" ".join((*rest, other)), one.sex, one.born, _number(random, one.sex, one.born))
+    return Person(" ".join((*rest, other)), one.sex, one.born, f"{int(one.number) + 1:012}")  # the next
 
 
 def _son(random: Random, father: Person) -> Person:
