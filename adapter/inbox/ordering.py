@@ -135,7 +135,7 @@ def written_after(one: ServerVersion | None, other: ServerVersion | None) -> boo
     if one is None or other is None or one.resource_id != other.resource_id:
         return False
     if one.number is not None and other.number is not None:
-        return one.number > other.number and one.updated > other.updated
+        return one.number > other.number and one.updated >= other.updated  # two within a millisecond
     return one.number is None and other.number is None and one.updated > other.updated
 
 

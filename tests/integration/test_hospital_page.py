@@ -406,10 +406,13 @@ def test_200_damaged_forms_are_refused_and_nothing_is_lost(clerk: Clerk, adapter
     statuses = Counter[int]()
     for place in range(200):
         action, kind, body = strange_form(chance, hidden, damages=place % 3 > 0)
-        answer = clerk.browser.post(f"{url}/{action}", content=body, headers={"Content-Type": kind})
-        statuses[answer.status_code] += 1
-        if answer.status_code == 429:  # more than its share
-            time.sleep(1)
+        for _ in range(5):
+            answer = clerk.browser.post(f"{url}/{action}", content=body, headers={"Content-Type": kind})
+            statuses[answer.status_code] += 1
+            if answer.status_code != 429:
+                break
+            time.sleep(1)  # more than its share
+        assert answer.status_code != 429
     assert {400, 403, 404, 409, 413, 422} <= statuses.keys()
     assert [one for one in statuses if not 400 <= one < 500] == []
     assert (statuses[429] < 100, statuses[422] > 10) == (True, True), statuses

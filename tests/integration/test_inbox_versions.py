@@ -318,6 +318,7 @@ def there(number: str, second: int) -> dict[str, str]:
     [
         (("final", there("4", 9)), ("final", there("3", 8)), "first"),
         (("final", there("10", 9)), ("final", there("9", 8)), "first"),
+        (("final", there("10", 9)), ("final", there("9", 9)), "first"),
         (("amended", there("4", 9)), ("corrected", there("3", 8)), "first"),
         (("corrected", there("4", 9)), ("final", there("3", 8)), "first"),
         (("final", there("b3f1-c", 9)), ("final", there("a2c4-d", 8)), "first"),

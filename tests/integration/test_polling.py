@@ -16,11 +16,12 @@ import pytest
 from endpoint_centre import centre_of_one
 from hl7v2_centre import HOSPITAL, counted, hold_referral, referral, results
 from poll_centre import STRANGER, Polled, held_bodies, now, poll, polled_centre, received
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from adapter.database import write_transaction
+from adapter.database import read_transaction, write_transaction
 from adapter.errors import SettingsError
 from adapter.fhir import codec
+from adapter.inbox.tables import inbox_item
 from adapter.insights.problems import current_problems
 from adapter.ledger.hospitals.circuit_breaker import HospitalMode
 from adapter.ledger.schema.tables import entry
@@ -221,6 +222,12 @@ def test_writes_while_pages_are_read_lose_nothing_and_double_nothing(
             assert len(corrected) == 6
 
 
+def values_as_they_came(adapter: Adapter) -> list[int]:
+    query = select(inbox_item.c.body).where(inbox_item.c.type == "Observation").order_by(inbox_item.c.id)
+    with read_transaction(adapter.engine) as connection:
+        return [json.loads(one)["valueQuantity"]["value"] for one in connection.execute(query).scalars()]
+
+
 def test_by_history_each_version_comes(tmp_path: Path, database_url: str) -> None:
     history = polled_centre(tmp_path, database_url, by="history", page_size=2)
     with history as polled, polled.centre.open() as adapter:
@@ -231,6 +238,7 @@ def test_by_history_each_version_comes(tmp_path: Path, database_url: str) -> Non
         poll(adapter)
         bodies = held_bodies(adapter)
         assert [f'"value":{value},' in bodies for value in (1, 2, 3)] == [True] * 3
+        assert values_as_they_came(adapter) == [1, 2, 3]
         [result] = results(adapter)
         assert '"value":3,' in result.resource
         poll(adapter)

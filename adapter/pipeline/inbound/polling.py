@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import dropwhile
 from threading import Event
 from typing import Final
 from urllib.parse import quote
@@ -328,7 +329,8 @@ class _Reading:
             [one.get("resource") for one in objects_of(body.get("entry"))] if isinstance(body, dict) else []
         )
         found = [one for one in objects_of(listed) if f"{one.get('resourceType')}/{one.get('id')}" == place]
-        return [one for one in reversed(found) if version_key(one)[1] != version]
+        behind = dropwhile(lambda one: version_key(one)[1] != version, found)  # the newest comes first
+        return list(reversed(list(behind)[1:]))
 
     def _is_held(self, name: str) -> bool:
         type_, _, id_ = name.partition("/")
