@@ -1,15 +1,29 @@
 """The same results through every door: the same records, and the same state of the referral."""
 
+import os
 import re
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 
 import pytest
+from eight_results import (
+    DOCUMENT,
+    EIGHT,
+    KEY,
+    EightResult,
+    doors_centre,
+    form_of,
+    messages_of,
+    said_of,
+    xml_of,
+)
 from endpoint_centre import HOME, calling
 from hl7v2_centre import HOSPITAL, MllpSender, centre_with_mllp, field, referral, results
+from page_centre import at_the_page, state_of
 from webhook_centre import plain_document, with_webhook
 
 from adapter.database import open_database
@@ -18,10 +32,14 @@ from adapter.hl7v2.conversion import convert_message
 from adapter.hl7v2.message import parse_header, parse_message
 from adapter.hl7v2.sender import SenderConventions
 from adapter.mllp.listener import MllpListener
+from adapter.operations.operation import OperationContext
+from adapter.operations.pdf_documents import AddPdf
 from adapter.operations.poll import poll_and_match
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.inbound.dropped_files import pick_up
 from adapter.pipeline.inbound.hl7v2_reception import MessageReception
 from adapter.pipeline.inbound.inbox import process_inbox
+from adapter.pipeline.inbound.national_xml_reception import FileReception
 from adapter.referrals.lifecycle import ReferralState
 from adapter.sandbox.app import SANDBOX_OWNER, SandboxHospital
 from adapter.testing import Centre, serving
@@ -195,3 +213,90 @@ def test_a_hospitals_own_json_makes_the_records_that_they_make_through_the_rest_
     expected = records_after(tmp_path / "fhir", fhir, by_fhir, _in_order)
     assert records_after(tmp_path / "other", database_url, by_webhook, _in_order) == expected
     assert (len(expected[0]) > 20, expected[1]) == (True, ReferralState.COMPLETED)
+
+
+# -- the same eight through every door that can carry them ----------------------------------
+
+Carried = Callable[[Centre, int, str], Sequence[EightResult]]
+_WITHOUT_CORRECTION, _ON_PAPER, _WITH_VALUES = EIGHT[:7], EIGHT[6:7], EIGHT[:6]
+
+
+def carried_by(door: Door, results: Sequence[EightResult] = EIGHT) -> Carried:
+    """As messages, or as what such a message says."""
+
+    def carry(centre: Centre, port: int, identity: str) -> Sequence[EightResult]:
+        with door(centre, port) as send:
+            for data in messages_of(identity, results):
+                send(data)
+        return results
+
+    return carry
+
+
+def on_the_page(centre: Centre, port: int, identity: str) -> Sequence[EightResult]:
+    with centre.open() as adapter, at_the_page(adapter) as clerk:
+        clerk.send(KEY, "accept")
+        answer = clerk.send(KEY, "findings", form_of(_WITHOUT_CORRECTION), pdf=DOCUMENT)
+        assert answer.status_code == 303, answer.text
+    return _WITHOUT_CORRECTION
+
+
+def as_a_pdf(centre: Centre, port: int, identity: str) -> Sequence[EightResult]:
+    with centre.open() as adapter:
+        AddPdf(HOSPITAL, DOCUMENT, referral=KEY, is_final=True).perform(
+            OperationContext(adapter, "test", now)
+        )
+    return _ON_PAPER
+
+
+def in_a_folder(centre: Centre, port: int, identity: str) -> Sequence[EightResult]:
+    path = centre.folder / "drop" / "results.xml"
+    path.write_bytes(xml_of(identity, _WITH_VALUES))
+    os.utime(path, (time.time() - 60,) * 2)
+    with centre.open() as adapter:
+        assert pick_up(FileReception(adapter, now), HOSPITAL).taken == 1
+    return _WITH_VALUES
+
+
+def by_https(centre: Centre, port: int, identity: str) -> Sequence[EightResult]:
+    with calling(centre) as client:
+        data, headers = xml_of(identity, _WITH_VALUES), {"Content-Type": "application/xml"}
+        answer = client.post("/national-xml", content=data, headers=headers)
+        assert answer.status_code == 200, answer.text
+    return _WITH_VALUES
+
+
+def record_after(
+    folder: Path, url: str, carry: Carried
+) -> tuple[list[bytes], ReferralState, Sequence[EightResult]]:
+    """What the record says of the results, where the referral stands, and what came."""
+    with doors_centre(folder, url) as (centre, port, identity):
+        carried = carry(centre, port, identity)
+        with centre.open() as adapter:
+            process_inbox(adapter, now)
+            waiting = [one.type for one in adapter.inbox.items("unmatched")]
+            assert set(waiting) <= {"Encounter"}, "of a visit there a person reads"
+            return said_of(adapter), state_of(adapter, KEY), carried
+
+
+DOORS: dict[str, Carried] = {
+    "mllp": carried_by(by_mllp),
+    "hl7v2-http": carried_by(by_hl7v2_over_http),
+    "webhook": carried_by(by_webhook),
+    "search": carried_by(by_search),
+    "history": carried_by(by_history),
+    "page": on_the_page,
+    "pdf": as_a_pdf,
+    "xml-folder": in_a_folder,
+    "xml-https": by_https,
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_the_same_eight_results_through_every_door(tmp_path: Path, database_url: str, door: str) -> None:
+    """Those that the door can carry: the same is said of them as where a FHIR client sends them."""
+    said, state, carried = record_after(tmp_path / "door", database_url, DOORS[door])
+    rest = f"sqlite:///{tmp_path / 'rest.db'}"
+    expected, there, _ = record_after(tmp_path / "rest", rest, carried_by(by_fhir, carried))
+    assert (said, state) == (expected, there)
+    assert (len(said), state) == (len({one.number for one in carried}), ReferralState.COMPLETED)
