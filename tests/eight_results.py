@@ -5,6 +5,7 @@ was measured, on which day, its value in the hospital's and in our unit, conclus
 referral they are.
 """
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,11 +28,11 @@ from adapter.testing import Centre, free_port
 
 __all__ = [
     "CORRECTION",
-    "DAY",
     "DOCUMENT",
     "EIGHT",
     "KEY",
     "EightResult",
+    "correction_of",
     "doors_centre",
     "form_of",
     "messages_of",
@@ -74,6 +75,8 @@ EIGHT = (
     EightResult("GPB-7", "PDF", "Phiếu kết quả"),
     CORRECTION,
 )
+_INPUT = re.compile(r'<input(?: type="hidden")? name="((?:id|value|unit)-\d+)"[^>]* value="([^"]*)">')
+_AREA = re.compile(r'<textarea name="(value-\d+)"[^>]*>([^<]*)</textarea>')
 _OF_ALL = "11502-2^Laboratory report^LN"
 
 
@@ -142,6 +145,14 @@ def form_of(results: Sequence[EightResult]) -> Mapping[str, str]:
         fields |= {f"measure-{row}": one.label, f"value-{row}": written, f"unit-{row}": one.unit}
     concluded = [one.value for one in results if one.value and not one.label]
     return {**fields, **({"conclusion": concluded[0]} if concluded else {})}
+
+
+def correction_of(page: str) -> Mapping[str, str]:
+    """The form of the page in which these are corrected, with the correction written in it."""
+    form = page.partition("/correct")[2]
+    fields = dict(_INPUT.findall(form)) | dict(_AREA.findall(form))
+    [row] = [name.partition("-")[2] for name, text in fields.items() if text == EIGHT[0].value]
+    return {**fields, f"value-{row}": CORRECTION.value.replace(".", ",")}
 
 
 def xml_of(identity: str, results: Sequence[EightResult]) -> bytes:

@@ -15,6 +15,7 @@ from adapter.hl7v2.reports import OrderNumbers, order_numbers
 from adapter.hl7v2.sender import SenderConventions
 from adapter.hl7v2.timestamps import instant, moment_at, zone_of
 from adapter.referrals.lifecycle import BUSINESS_STATUS_SYSTEM, ReferralState, business_status
+from adapter.referrals.reasons import REASON_SYSTEM, ReferralReason, reason_word
 from adapter.referrals.sayings import task_status
 
 __all__ = ["ORDER_CONTROLS", "ORDER_STATUSES", "TaskSaying", "add_task", "convert_orders"]
@@ -64,6 +65,7 @@ class TaskSaying:
     reason: str = ""
     appointment: str | None = None
     modified: str | None = None
+    reason_code: ReferralReason | None = None
 
 
 def convert_orders(message: Message, profile: SenderConventions, entries: TransactionEntries) -> None:
@@ -125,7 +127,7 @@ def _saying(orc: Segment, obr: Segment | None, timing: Segment | None, zone: str
         )
     reason = orc.first(16, 2) or orc.first(16, 5) or orc.first(16, 1)
     held = "on-hold" if word in _HELD else "in-progress"
-    return TaskSaying(state, held, reason, appointment)
+    return TaskSaying(state, held, reason, appointment, reason_code=reason_word(orc.first(16, 1)))
 
 
 def add_task(
@@ -154,8 +156,10 @@ def add_task(
     if saying.state is not None:
         coding = {"system": BUSINESS_STATUS_SYSTEM, "code": business_status(saying.state)}
         task["businessStatus"] = {"coding": [coding]}
-    if saying.reason:
-        task["statusReason"] = {"text": saying.reason}
+    if saying.reason_code is not None:
+        task["statusReason"] = {"coding": [{"system": REASON_SYSTEM, "code": saying.reason_code.value}]}
+    if saying.reason and saying.reason != saying.reason_code:
+        task["statusReason"] = {**task.get("statusReason", {}), "text": saying.reason}
     if patient is not None:
         task["for"] = patient
     if saying.appointment:

@@ -2,6 +2,7 @@
 and ledger, and nothing else. What is not planned for it yet, or was set aside, is not shown.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,11 +15,12 @@ from adapter.ledger.named_lines import wished_lines
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.desired_state.changed_people import PlannedPerson, selected_people
 from adapter.records import lookups
-from adapter.records.model import Referral
+from adapter.records.model import Referral, Result
 from adapter.referrals.lifecycle import FINAL
 
-__all__ = ["SentPage", "SentReferral", "sent_referral", "sent_referrals"]
+__all__ = ["SentPage", "SentReferral", "page_findings", "sent_referral", "sent_referrals"]
 
+_BY_PAGE = re.compile(r"[0-9a-f]{32}(?:-\d{1,2})?", re.ASCII)  # the ids that its forms give
 _TYPE = "ServiceRequest"
 _WANTED = ("active", "on-hold")
 _AS_PLANNED = (PlannedAction.UNCHANGED, PlannedAction.WAITING)
@@ -78,6 +80,29 @@ def sent_referral(adapter: Adapter, hospital: str, identity: str) -> SentReferra
     found = [one for one in _live(adapter, hospital, (entry.key,)) if one.key == entry.key]
     made = _with_resources(adapter, hospital, [(identity, one) for one in found])
     return made[0] if made else None
+
+
+def page_findings(adapter: Adapter, hospital: str, referral: Referral) -> list[Resource]:
+    """What the hospital's clerks sent on the page as findings of a referral, as it is now and in its order;
+    what they withdrew is not among it.
+    """
+    mine = (
+        loads(one.resource.encode())
+        for one in adapter.records.of_cadre(referral.cadre)
+        if isinstance(one, Result) and (one.hospital, one.referral) == (hospital, referral.key)
+    )
+    found = [
+        one
+        for one in mine
+        if _BY_PAGE.fullmatch(str(one.get("id"))) and one.get("status") != "entered-in-error"
+    ]
+    return sorted(found, key=lambda one: (str(one.get("issued"))[:10], _place(str(one["id"]))))
+
+
+def _place(id_: str) -> tuple[str, int]:
+    """The values of a form in their order, then its conclusion."""
+    form, _, number = id_.partition("-")
+    return form, int(number or 99)
 
 
 def _live(adapter: Adapter, hospital: str, keys: Collection[str]) -> list[Referral]:

@@ -15,6 +15,7 @@ from adapter.records.referral_answers import ReferralMoment, course_of
 from adapter.records.sheets.cell_parsers import VIETNAM_OFFSET
 from adapter.referrals.clocks import ClockLimits, running_clock
 from adapter.referrals.lifecycle import FINAL, ReferralState, business_status
+from adapter.referrals.reasons import ReferralReason
 
 __all__ = [
     "ReferralCourse",
@@ -49,6 +50,14 @@ class ReferralLine:
     appointment: date | datetime | None
     hospital_number: str | None
     said: str | None
+    reason_code: ReferralReason | None
+    onward: str | None
+    progress: str | None
+    question: str | None
+    asked_at: datetime | None
+    answer: str | None
+    answered_at: datetime | None
+    answered_by: str | None
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     telephone: str
@@ -113,11 +122,12 @@ def _line(
     since = one.fulfilled_at or delivered or _moment(one.ordered_at)
     clock = running_clock(
         state,
-        since=since,
+        since=max(filter(None, (since, _given(one)))),
         appointment=None if one.appointment_at is None else _moment(one.appointment_at),
         is_acknowledged=one.acknowledged_at is not None,
         priority=one.priority,
         limits=limits,
+        asked_at=one.open_since,
     )
     return ReferralLine(
         hospital=one.hospital,
@@ -134,10 +144,23 @@ def _line(
         appointment=one.appointment_at,
         hospital_number=one.hospital_number,
         said=one.said,
+        reason_code=one.reason_code,
+        onward=one.onward,
+        progress=one.progress,
+        question=one.question,
+        asked_at=one.asked_at,
+        answer=one.answer,
+        answered_at=one.answered_at,
+        answered_by=one.answered_by,
         acknowledged_at=one.acknowledged_at,
         acknowledged_by=one.acknowledged_by,
         telephone=adapter.settings.hospitals[one.hospital].telephone,
     )
+
+
+def _given(one: Referral) -> datetime | None:
+    """When the hospital had from us what it waited for: what it is to do has its whole time since then."""
+    return one.answered_at if one.question is not None and one.open_since is None else None
 
 
 def late_referrals(adapter: Adapter, now: datetime) -> Mapping[tuple[str, str], Backlog]:

@@ -2,7 +2,7 @@
 should hold. Pure.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -73,6 +73,11 @@ class ShownReferral:
     category: str
     reason: str
     said: str
+    reason_code: str
+    onward: str
+    progress: str
+    question: str
+    answer: str
     values: Sequence[ShownValue]
     diagnoses: Sequence[str]
 
@@ -93,7 +98,9 @@ def listed(sent: SentReferral) -> ListedReferral:
 
 
 def shown(sent: SentReferral) -> ShownReferral:
-    """All that is shown of a referral."""
+    """All that is shown of a referral. What the centre answered is shown as it was planned for the hospital:
+    policy may keep words back.
+    """
     request = sent.request or {}
     return ShownReferral(
         line=listed(sent),
@@ -101,6 +108,11 @@ def shown(sent: SentReferral) -> ShownReferral:
         category=", ".join(filter(None, map(_words, request.get("category", ())))),
         reason="; ".join(filter(None, map(_reason, request.get("reasonCode", ())))),
         said=sent.referral.said or "",
+        reason_code=sent.referral.reason_code or "",
+        onward=sent.referral.onward or "",
+        progress=(sent.referral.progress or "").replace("/", " / "),
+        question=sent.referral.question or "",
+        answer=_answer(sent),
         values=[_value(one) for one in _supporting(sent)],
         diagnoses=[_reason(one["code"]) for one in _of_visit(sent, "Condition") if "code" in one],
     )
@@ -133,6 +145,25 @@ def _person(sent: SentReferral) -> ShownPerson | None:
         telephone=_first(found.get("telecom"), "value"),
         address=_first(found.get("address"), "text"),
     )
+
+
+def _answer(sent: SentReferral) -> str:
+    """The words of the Task that focuses on the Task of this referral."""
+    of_referral = {("Task", one) for one in _focusing(sent, {("ServiceRequest", sent.identity)})}
+    for identity in _focusing(sent, of_referral):
+        for output in sent.resources["Task", identity].get("output", ()):
+            if isinstance(output.get("valueString"), str):
+                return str(output["valueString"])
+    return ""
+
+
+def _focusing(sent: SentReferral, on: Collection[Target]) -> list[str]:
+    """The identities of Tasks that focus on one of these."""
+    return [
+        identity
+        for (type_, identity), one in sent.resources.items()
+        if type_ == "Task" and reference_target(_at(one, "focus", "reference")) in on
+    ]
 
 
 def _supporting(sent: SentReferral) -> Iterator[Resource]:

@@ -1,4 +1,6 @@
-"""What the centre does about a referral: it asks to cancel it, or a doctor has seen what came back."""
+"""What the centre does about a referral: it asks to cancel it, answers what its hospital asks, or a doctor
+has seen what came back.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from adapter.records.referral_answers import ASKING, asked_to_cancel
 from adapter.referrals.course import take_step
 from adapter.referrals.lifecycle import ReferralState
 
-__all__ = ["AcknowledgeReferral", "CancelReferral"]
+__all__ = ["AcknowledgeReferral", "AnswerReferral", "CancelReferral"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,41 @@ class CancelReferral(Operation[ReferralLine, ReferralLine]):
                 self.referral, lambda one: asked_to_cancel(one, now, self.reason), connection=connection
             ):
                 raise UsageError("referral.not_to_cancel", key=self.referral)  # an outcome came meanwhile
+            _audit(context, connection, self.audited_as[0], self.referral)
+        return referral_line(context.adapter, self.referral, now)
+
+
+@dataclass(frozen=True)
+class AnswerReferral(Operation[ReferralLine, ReferralLine]):
+    """Answer what the hospital asked; the next sync sends it, as far as policy lets words leave. Nothing
+    undoes it: another answer takes the place of the one before.
+    """
+
+    name: ClassVar[str] = "referral.answer"
+    audited_as: ClassVar[tuple[str, ...]] = ("referral.answered",)
+    referral: str
+    text: str
+
+    def look(self, context: OperationContext) -> ReferralLine:
+        """What is asked. Raises UsageError for one that is not known, or that nothing was asked of."""
+        line = referral_line(context.adapter, self.referral, context.clock())
+        if line.question is None:
+            raise UsageError("referral.nothing_asked", key=self.referral)
+        return line
+
+    def act(self, context: OperationContext, unchanged: Callable[[], None]) -> ReferralLine:
+        """Write it down: what, who, and when."""
+        unchanged()
+        self.look(context)
+        now = context.clock()
+
+        def told(one: Referral) -> Referral:
+            at = max(now, one.asked_at) if one.asked_at else now  # its clock may be ahead of ours
+            change = {"answer": self.text, "answered_at": at, "answered_by": context.by}
+            return one.model_copy(update=change)
+
+        with write_transaction(context.adapter.engine) as connection:
+            context.adapter.records.amend_referral(self.referral, told, connection=connection)
             _audit(context, connection, self.audited_as[0], self.referral)
         return referral_line(context.adapter, self.referral, now)
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from adapter.records.partial_dates import PartialDate
 from adapter.referrals.lifecycle import ReferralState
+from adapter.referrals.reasons import ReferralReason
 from adapter.result_content import ResultContent
 
 __all__ = [
@@ -228,11 +229,25 @@ class Referral(Record):
     appointment_at: date | datetime | None = None  # as the hospital said it last
     hospital_number: str | None = None  # under which the hospital knows it
     said: str | None = None  # why it is in that state, in the hospital's words
+    reason_code: ReferralReason | None = None  # the same as a code
+    onward: str | None = None  # the hospital that its hospital passed it on to
+    progress: str | None = None  # how many of a series are done: 4/10
+    question: str | None = None  # what its hospital asked last
+    asked_at: datetime | None = None
+    answer: str | None = None  # what the centre answered last
+    answered_at: datetime | None = None
+    answered_by: str | None = None
     cancel_asked_at: datetime | None = None
     cancel_needs_answer: bool | None = None  # whether the hospital had begun when we asked
     cancel_reason: str | None = None
     acknowledged_at: datetime | None = None  # a doctor has seen what came back
     acknowledged_by: str | None = None
+
+    @property
+    def open_since(self) -> datetime | None:
+        """When its hospital asked what the centre has not answered."""
+        is_answered = self.asked_at and self.answered_at and self.answered_at >= self.asked_at
+        return None if self.question is None or is_answered else self.asked_at
 
     @property
     def fulfilment(self) -> Fulfilment:

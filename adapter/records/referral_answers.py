@@ -15,6 +15,7 @@ from adapter.records.tables import record
 from adapter.referrals.course import take_step
 from adapter.referrals.details import TaskDetails
 from adapter.referrals.lifecycle import ReferralEvent, ReferralState
+from adapter.referrals.reasons import ReferralReason
 from adapter.referrals.sayings import ReferralSaying, saying_in_status
 
 __all__ = [
@@ -40,7 +41,14 @@ _BLANK: dict[str, Any] = {
     "appointment_at": None,
     "hospital_number": None,
     "said": None,
+    "reason_code": None,
+    "onward": None,
+    "progress": None,
+    "question": None,
+    "asked_at": None,
 }
+_WHY: dict[str, Any] = {"said": None, "reason_code": None, "onward": None}
+"""Of the state before: a new one has its own reason, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,7 @@ class OrderStatement:
 @dataclass(frozen=True, slots=True)
 class ReferralMoment:
     """What was said of a referral: `what` is the type of the resource, empty of our own asking to cancel;
-    `state` is where the referral stood then, `is_odd` that it fits nowhere.
+    `state` is where the referral stood then, `is_odd` that it fits nowhere, `reason` why it was said.
     """
 
     at: datetime | None
@@ -64,6 +72,7 @@ class ReferralMoment:
     status: str
     state: ReferralState
     is_odd: bool
+    reason: ReferralReason | None = None
 
 
 OrderStatements = Callable[[Connection, Collection[str]], Sequence[OrderStatement]]
@@ -194,7 +203,8 @@ def course_of(
         saying, what, status, at = _told(one)
         after = _after(now, one)
         is_odd = saying is not None and take_step(now.state, saying).is_odd
-        found.append(ReferralMoment(at, what, status, after.state, is_odd))
+        reason = one.details.reason_code if isinstance(one, OrderStatement) and one.details else None
+        found.append(ReferralMoment(at, what, status, after.state, is_odd, reason))
         now = after
     return found
 
@@ -205,7 +215,9 @@ def _told(
     if isinstance(one, datetime):
         return ASKING, "", "", one
     if isinstance(one, OrderStatement):
-        return one.saying, "Task", one.saying.events[0].value if one.saying else "", one.at
+        asks = one.details is not None and one.details.question is not None
+        word = one.saying.events[0].value if one.saying else "question" if asks else ""
+        return one.saying, "Task", word, one.at
     return saying_in_status(one.type, one.status), one.type, one.status, one.issued_at
 
 
@@ -237,12 +249,17 @@ def answered(
     if saying is not None:
         step = take_step(referral.state, saying)
         if step.after is not step.before:
-            said = {"state": step.after, "fulfilled_at": at, "fulfilled_by": by}
+            said = {"state": step.after, "fulfilled_at": at, "fulfilled_by": by, **_WHY}
     if details is not None:
         named = {
             "appointment_at": details.appointment,
             "hospital_number": details.hospital_number,
             "said": details.reason,
+            "reason_code": details.reason_code,
+            "onward": details.onward,
+            "progress": details.progress,
         }
         said |= {name: value for name, value in named.items() if value is not None}
+        if details.question is not None and details.question != referral.question:
+            said |= {"question": details.question, "asked_at": at}
     return referral.model_copy(update=said) if said else referral

@@ -34,13 +34,21 @@ FULFILMENT_FIELDS = (
     "appointment_at",
     "hospital_number",
     "said",
+    "reason_code",
+    "onward",
+    "progress",
+    "question",
+    "asked_at",
+    "answer",
+    "answered_at",
+    "answered_by",
     "cancel_asked_at",
     "cancel_needs_answer",
     "cancel_reason",
     "acknowledged_at",
     "acknowledged_by",
 )
-_OF_PEOPLE = ("said", "cancel_reason")  # free text: no tombstone keeps it
+_OF_PEOPLE = ("said", "onward", "question", "answer", "cancel_reason")  # free text: no tombstone keeps it
 
 _CARD = re.compile(r"[A-Z]{2}[0-9]{13}")
 _LOADERS = {kind: type_.__pydantic_validator__.validate_json for kind, type_ in RECORD_TYPES.items()}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from adapter.referrals.lifecycle import ReferralState
+from adapter.referrals.lifecycle import FINAL, ReferralState
 
 __all__ = ["ClockLimits", "ReferralClock", "RunningClock", "running_clock"]
 
@@ -22,6 +22,7 @@ class ReferralClock(StrEnum):
     OUTCOME = "no-outcome"
     CANCELLATION = "not-cancelled"
     ACKNOWLEDGEMENT = "not-acknowledged"
+    ANSWER = "not-answered"  # the hospital asked, and the centre says nothing
 
 
 ClockLimits = Mapping[ReferralClock, Mapping[str, float]]
@@ -56,10 +57,14 @@ def running_clock(
     is_acknowledged: bool,
     priority: str,
     limits: ClockLimits,
+    asked_at: datetime | None = None,
 ) -> RunningClock | None:
     """The clock of a referral in a state `since` then; None where nothing is waited for. `appointment` is
-    when the person is to come, if the hospital said so.
+    when the person is to come, if the hospital said so; `asked_at` when it asked what nobody has answered:
+    then it is the centre that is waited for.
     """
+    if asked_at is not None and state not in FINAL:
+        return RunningClock(_C.ANSWER, asked_at + timedelta(days=limits[_C.ANSWER][priority]))
     clock = _CLOCKS.get(state)
     if clock is None or (clock is _C.ACKNOWLEDGEMENT and is_acknowledged):
         return None

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from adapter.referrals.lifecycle import BUSINESS_STATUS_SYSTEM, ReferralEvent, ReferralState
+from adapter.referrals.reasons import ReferralReason, reason_of
 
 __all__ = ["ReferralSaying", "TaskStatus", "saying_in_status", "saying_of", "task_status"]
 
 TaskStatus = Literal["draft", "requested", "accepted", "rejected", "in-progress", "cancelled", "completed"]
 _S, _E = ReferralState, ReferralEvent
+_ASKS = ReferralReason.AWAITING_INFORMATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ def saying_of(resource: Mapping[str, Any]) -> ReferralSaying | None:
         for code in _business_codes(resource):
             if (event := _BY_BUSINESS_STATUS.get(code)) is not None:
                 return ReferralSaying((event,), explicit=True)
+        if status == "on-hold" and reason_of(resource.get("statusReason")) is _ASKS:
+            return None  # who asks has not accepted yet
     return saying_in_status(type_, status)
 
 

@@ -37,6 +37,7 @@ class ReferralClocks(BaseModel):
     no_outcome: _ByPriority = _days(14, 7, 3, 1)  # since the visit
     not_cancelled: _ByPriority = _days(7, 2, 1, 1)  # since we asked
     not_acknowledged: _ByPriority = _days(7, 2, 1, 0.25)  # since the outcome, by a doctor of ours
+    not_answered: _ByPriority = _days(2, 1, 1, 0.25)  # since the hospital asked us something
 
     @property
     def limits(self) -> ClockLimits:

@@ -1,6 +1,7 @@
 """A hospital without a server answers its referrals in a browser, over real HTTP."""
 
 import random
+import re
 import resource
 import time
 from collections import Counter
@@ -19,6 +20,8 @@ from adapter.authorization import page_access
 from adapter.database import read_transaction, write_transaction
 from adapter.fhir.codec import dumps, loads
 from adapter.hospital_tokens import issue_token
+from adapter.operations.operation import OperationContext
+from adapter.operations.referrals import AnswerReferral
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.inbox import process_inbox
 from adapter.records.model import Referral, Result, Tier
@@ -29,6 +32,7 @@ from adapter.referrals.lifecycle import (
     ReferralState,
     business_status,
 )
+from adapter.referrals.reasons import ReferralReason
 from adapter.referrals.sayings import task_status
 from adapter.testing import serving
 from adapter.web.endpoint import adapter_endpoint
@@ -169,6 +173,61 @@ def test_a_referral_from_the_list_to_its_end(clerk: Clerk, adapter: Adapter) -> 
     assert page.index("đã nhận") < page.index("đã hẹn lịch") < page.rindex("đã xong")
     assert clerk.browser.get("/page").text.count("/page/referrals/") == 1
     assert clerk.browser.get("/page?closed=1").text.count("/page/referrals/") == 1
+
+
+def test_what_was_sent_is_corrected_and_taken_back(clerk: Clerk, adapter: Adapter) -> None:
+    clerk.send("GT-1", "accept")
+    assert "/correct" not in clerk.page("GT-1")
+    values = {"measure-1": "Creatinin", "value-1": "98,5", "measure-2": "BIO-GLU", "value-2": "7,8"}
+    clerk.send("GT-1", "findings", {**values, "conclusion": "Ổn định", "extent": "all"})
+    page = clerk.page("GT-1")
+    assert ("/correct" in page, "/findings" in page, 'value="98.5"' in page) == (True, False, True)
+    ids = dict(re.findall(r'name="(id-\d)" value="([^"]+)"', page))
+    written = {"value-1": "89,5", "unit-1": "µmol/L", "value-2": "7.8", "unit-2": "mmol/L", "unit-3": ""}
+    form = {**ids, **written, "withdrawn-2": "1", "value-3": "Ổn định"}
+    answer = clerk.send("GT-1", "correct", form)
+    assert (answer.status_code, answer.headers["location"][-7:]) == (303, "?done=1"), answer.text
+    kept = {(one.status, one.value) for one in adapter.records.iterate("result") if isinstance(one, Result)}
+    assert {("corrected", "89.5 µmol/L"), ("entered-in-error", "7.8 mmol/L")} <= kept
+    assert state_of(adapter, "GT-1") is S.COMPLETED
+    page = clerk.page("GT-1")
+    assert ('value="89.5"' in page, 'value="7.8"' in page) == (True, False)
+    assert clerk.send("GT-2", "correct", form).status_code == 409, "nothing was sent of it"
+
+
+def test_a_question_reaches_the_centre_and_its_answer_the_page(clerk: Clerk, adapter: Adapter) -> None:
+    assert clerk.send("GT-1", "ask", {"reason": "Có dùng thuốc chống đông không?"}).status_code == 303
+    found = adapter.records.get("referral", "GT-1")
+    assert isinstance(found, Referral)
+    assert (found.state, found.question) == (S.RECEIVED, "Có dùng thuốc chống đông không?")
+    context = OperationContext(adapter, "cli:an", now)
+    AnswerReferral("GT-1", "Có, warfarin").perform(context)
+    assert "warfarin" not in clerk.page("GT-1"), "it is not planned yet"
+    page_centre.plan(adapter)
+    page = clerk.page("GT-1")
+    assert ("Trung tâm trả lời" in page, "Có, warfarin" in page) == (True, True)
+    assert "warfarin" not in clerk.page("GT-2")
+
+
+def test_what_policy_keeps_back_of_an_answer_keeps_back_nothing_else(clerk: Clerk, adapter: Adapter) -> None:
+    clerk.send("GT-1", "ask", {"reason": "Tiền sử?"})
+    AnswerReferral("GT-1", "Trầm cảm năm 2019").perform(OperationContext(adapter, "cli:an", now))
+    page_centre.plan(adapter)
+    page = clerk.page("GT-1")
+    assert ("Trầm cảm" in page, "Đỗ Văn Đức" in page, "/accept" in page) == (False, True, True)
+
+
+def test_who_declines_says_why_and_to_whom_it_was_passed_on(clerk: Clerk, adapter: Adapter) -> None:
+    form = {"why": "referred-onward", "onward": "Bệnh viện Bạch Mai"}
+    assert clerk.send("GT-1", "decline", {"why": "referred-onward"}).status_code == 422
+    assert clerk.send("GT-1", "decline", form).status_code == 303
+    found = adapter.records.get("referral", "GT-1")
+    assert isinstance(found, Referral)
+    assert (found.state, found.reason_code, found.onward) == (
+        S.DECLINED, ReferralReason.REFERRED_ONWARD, "Bệnh viện Bạch Mai",
+    )  # fmt: skip
+    page = clerk.page("GT-1")
+    assert ("đã chuyển tiếp" in page, "Bệnh viện Bạch Mai" in page) == (True, True)
 
 
 def test_what_is_wrong_is_said_and_what_was_written_stays(clerk: Clerk) -> None:

@@ -282,7 +282,7 @@ def test_nothing_delivered_is_nothing_to_refuse(unsynced_site: Site) -> None:
 
 def test_what_is_new_or_vanishes_is_counted_by_file(site: Site) -> None:
     held = Counter(entry.type for entry in site.entries().values())
-    for name in ("task.yaml", "referral_provenance.yaml"):  # the one refers to the other
+    for name in ("task.yaml", "answer.yaml", "cancellation.yaml", "referral_provenance.yaml"):  # of a Task
         (site.mappings / name).unlink()
     shown = site.diff()
     assert shown.counts["Task", "task.yaml"] == {"vanish": held["Task"]}
@@ -472,7 +472,7 @@ def test_a_version_is_that_of_the_files_that_were_read(
 def test_a_type_that_would_vanish_needs_consent_however_few_there_are(site: Site) -> None:
     held = Counter(entry.type for entry in site.entries().values())["Task"]
     assert 0 < held <= 20
-    for name in ("task.yaml", "referral_provenance.yaml"):  # the one refers to the other
+    for name in ("task.yaml", "answer.yaml", "cancellation.yaml", "referral_provenance.yaml"):  # of a Task
         (site.mappings / name).unlink()
     tolerant = site.adapter(max_resend_percent=90)
     shown = mapping_impact(tolerant, [NAME], silent)[NAME]

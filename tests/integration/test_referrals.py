@@ -17,12 +17,13 @@ from adapter.insights.referrals import referral_course, referral_lines
 from adapter.ledger.schema.states import EntryEvent
 from adapter.ledger.schema.values import DeliveryOutcome
 from adapter.operations.operation import Operation, OperationContext
-from adapter.operations.referrals import AcknowledgeReferral, CancelReferral
+from adapter.operations.referrals import AcknowledgeReferral, AnswerReferral, CancelReferral
 from adapter.pipeline.application import Adapter
 from adapter.records.model import Referral
 from adapter.records.referral_answers import asked_to_cancel
 from adapter.records.tables import record
 from adapter.referrals.lifecycle import BUSINESS_STATUS_SYSTEM, ReferralState, business_status
+from adapter.referrals.reasons import REASON_SYSTEM, ReferralReason
 from adapter.referrals.sayings import task_status
 from adapter.settings import AlarmSettings, HospitalSettings, Settings
 from adapter.testing import Centre
@@ -272,6 +273,73 @@ def test_what_fits_nowhere_is_kept_and_shown_as_odd(
     assert [(one.status, one.is_odd) for one in found.moments] == [
         ("accept", False), ("decline", False), ("schedule", True),
     ]  # fmt: skip
+
+
+def reason(code: str, text: str) -> dict[str, Any]:
+    return {"coding": [{"system": REASON_SYSTEM, "code": code}], "text": text}
+
+
+def asking(question: str, books: Books) -> dict[str, Any]:
+    said = task("idref1", "2.0", statusReason=reason("awaiting-information", question), status="on-hold")
+    said["lastModified"] = books.now.isoformat()
+    return {name: value for name, value in said.items() if name != "businessStatus"}
+
+
+def test_what_the_hospital_asks_stops_its_clock_until_it_is_answered(
+    people: inbox_centre.Centre, adapter: Adapter, books: Books
+) -> None:
+    with pytest.raises(UsageError, match="asked nothing"):
+        act(adapter, books, AnswerReferral("GT-1", "không"))
+    books.now += DAY
+    say(people, books, asking("Có dùng thuốc chống đông không?", books), "t1")
+    found = people.referral("GT-1")
+    assert (found.state, found.question) == (ReferralState.RECEIVED, "Có dùng thuốc chống đông không?")
+    books.now += 3 * DAY
+    assert late(adapter, books) == {"GT-1": "not-answered"}
+    line = act(adapter, books, AnswerReferral("GT-1", "không"))
+    assert (line.answer, line.answered_by, line.waits_for) == ("không", "cli:an", "not-accepted")
+    assert line.due == books.now + 7 * DAY, "it has its whole time since it was answered"
+    say(people, books, asking("Có dùng thuốc chống đông không?", books), "t1")
+    assert people.referral("GT-1").open_since is None, "what is said again is not asked again"
+    books.now += DAY
+    say(people, books, asking("Chức năng thận?", books), "t1")
+    assert people.referral("GT-1").open_since == books.now
+
+
+def test_an_answer_outlives_a_result_that_is_withdrawn(
+    people: inbox_centre.Centre, adapter: Adapter, books: Books
+) -> None:
+    say(people, books, asking("Chức năng thận?", books), "t1")
+    act(adapter, books, AnswerReferral("GT-1", "bình thường"))
+    people.send(answer("idref1"), "r1")
+    people.send(answer("idref1", status="entered-in-error"), "r1")
+    found = people.referral("GT-1")
+    assert (found.question, found.answer, found.open_since) == ("Chức năng thận?", "bình thường", None)
+
+
+def test_the_reason_is_in_the_course_and_goes_with_the_state(
+    people: inbox_centre.Centre, adapter: Adapter, books: Books
+) -> None:
+    onward = {
+        "type": {"coding": [{"system": REASON_SYSTEM, "code": "referred-onward"}]},
+        "valueReference": {"display": "Bệnh viện Bạch Mai"},
+    }
+    for code, more in (
+        ("3.0", {}),
+        ("5.1.1", {}),
+        ("5.1.2", {"statusReason": reason("no-show", "gọi không nghe")}),
+        ("5.1.1", {}),
+        ("4.0", {"statusReason": reason("referred-onward", "cần can thiệp"), "output": [onward]}),
+    ):
+        books.now += DAY
+        people.send(task("idref1", code, lastModified=books.now.isoformat(), **more), "t1")
+    found = referral_course(adapter, "GT-1", books.now)
+    assert [one.reason for one in found.moments] == [
+        None, None, ReferralReason.NO_SHOW, None, ReferralReason.REFERRED_ONWARD,
+    ]  # fmt: skip
+    assert (found.line.reason_code, found.line.onward, found.line.said) == (
+        ReferralReason.REFERRED_ONWARD, "Bệnh viện Bạch Mai", "cần can thiệp",
+    )  # fmt: skip
 
 
 @pytest.fixture

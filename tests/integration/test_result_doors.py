@@ -15,6 +15,7 @@ from eight_results import (
     EIGHT,
     KEY,
     EightResult,
+    correction_of,
     doors_centre,
     form_of,
     messages_of,
@@ -238,7 +239,9 @@ def on_the_page(centre: Centre, port: int, identity: str) -> Sequence[EightResul
         clerk.send(KEY, "accept")
         answer = clerk.send(KEY, "findings", form_of(_WITHOUT_CORRECTION), pdf=DOCUMENT)
         assert answer.status_code == 303, answer.text
-    return _WITHOUT_CORRECTION
+        fields = correction_of(clerk.page(KEY))
+        assert clerk.send(KEY, "correct", fields).status_code == 303
+    return EIGHT
 
 
 def as_a_pdf(centre: Centre, port: int, identity: str) -> Sequence[EightResult]:

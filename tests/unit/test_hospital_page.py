@@ -16,8 +16,9 @@ from adapter.records.plausible.ranges import load_ranges
 from adapter.referrals.course import take_step
 from adapter.referrals.details import details_of
 from adapter.referrals.lifecycle import TRANSITIONS, ReferralEvent, ReferralState
+from adapter.referrals.reasons import ReferralReason
 from adapter.referrals.sayings import saying_of
-from adapter.web.hospital_page.actions import PageAction, offered_actions
+from adapter.web.hospital_page.actions import EVENTS, PageAction, offered_actions
 from adapter.web.hospital_page.answers import (
     LONGEST_PDF,
     AnsweredReferral,
@@ -25,6 +26,7 @@ from adapter.web.hospital_page.answers import (
     read_answer,
     resources_of,
 )
+from adapter.web.hospital_page.corrections import ShownFinding, read_corrections, shown_findings
 from adapter.web.hospital_page.forms import BadFormError, SentForm, parse_form
 from adapter.web.hospital_page.measures import PageMeasures, WrongValueError
 from adapter.web.hospital_page.rendering import problem_lines
@@ -83,7 +85,7 @@ def test_each_transition_of_a_hospital_has_a_form_that_says_it(
     measures: PageMeasures, state: ReferralState, event: ReferralEvent
 ) -> None:
     meant = set()
-    for action in offered_actions(state):
+    for action in (one for one in offered_actions(state) if EVENTS[one]):
         for extent in ("all", "some"):
             said = answer(measures, action, {**FIELDS.get(action, {}), "extent": extent})
             last = made(measures, said)[-1]
@@ -97,7 +99,7 @@ def test_each_transition_of_a_hospital_has_a_form_that_says_it(
 def test_nothing_is_offered_of_what_is_final_or_ours() -> None:
     for state in (ReferralState.DECLINED, ReferralState.CANCELLED, ReferralState.COMPLETED):
         assert offered_actions(state) == []
-    assert offered_actions(ReferralState.RECEIVED) == [PageAction.ACCEPT, PageAction.DECLINE]
+    assert offered_actions(ReferralState.RECEIVED) == [PageAction.ACCEPT, PageAction.DECLINE, PageAction.ASK]
     assert PageAction.CONFIRM_CANCELLATION in offered_actions(ReferralState.CANCELLATION_ASKED)
 
 
@@ -112,6 +114,105 @@ def test_an_appointment_is_a_task_with_its_period_and_the_hospitals_number(measu
     assert details.hospital_number == "BV-77"
     assert (task["status"], task["businessStatus"]["coding"][0]["code"]) == ("in-progress", "5.1.1")
     assert answer(measures, PageAction.SCHEDULE, {"day": "2026-12-05"}).appointment == date(2026, 12, 5)
+
+
+def test_a_question_is_a_task_that_changes_no_state(measures: PageMeasures) -> None:
+    assert problems(measures, PageAction.ASK, {}) == {("reason", "missing", 0)}
+    [task] = made(measures, answer(measures, PageAction.ASK, {"reason": "Có dị ứng không?"}))
+    details = details_of(task)
+    assert details is not None
+    assert (saying_of(task), details.question) == (None, "Có dị ứng không?")
+
+
+@pytest.mark.parametrize(
+    ("done", "of", "said"),
+    [("4", "10", "4/10"), ("0", "3", "0/3"), ("", "", None), ("5", "4", ""), ("4", "", "")],
+)
+def test_how_many_of_a_series_are_done(measures: PageMeasures, done: str, of: str, said: str | None) -> None:
+    """Where `said` is empty it is refused."""
+    fields = {"done": done, "of": of}
+    if said == "":
+        assert problems(measures, PageAction.VISIT_DONE, fields) == {("progress", "no_progress", 0)}
+        return
+    [task] = made(measures, answer(measures, PageAction.VISIT_DONE, fields))
+    details = details_of(task)
+    assert (details and details.progress) == said
+
+
+def _why(measures: PageMeasures, label: str) -> str:
+    """What is wrong with a value that nothing has; "" where nothing is."""
+    try:
+        measures.read(label, "?", "")
+    except WrongValueError as error:
+        return error.why
+    return ""
+
+
+def test_a_name_that_two_measures_have_is_not_guessed(measures: PageMeasures) -> None:
+    """Glucose is looked for in blood and in urine."""
+    for name in ("Glucose", "Hemoglobin"):
+        fields = {"measure-1": name, "value-1": "7,8", "extent": "all"}
+        assert problems(measures, PageAction.FINDINGS, fields) == {("measure", "bad_measure", 1)}
+    labels = [label for language in ("vi", "en") for label in measures.labels(language)]
+    assert [label for label in labels if _why(measures, label) == "measure"] == []
+    assert "Glucose (mmol/L)" in measures.labels("en")
+    assert measures.read("Glucose (mmol/L)", "7,8", "").measure == "BIO-GLU"
+
+
+def sent(measures: PageMeasures) -> Sequence[ShownFinding]:
+    """Two values and a conclusion, as a clerk sent them."""
+    fields = {"measure-1": "Creatinin", "value-1": "98,5", "measure-2": "VS-BP", "value-2": "130/85"}
+    fields |= {"conclusion": "ổn định", "extent": "all"}
+    return shown_findings(made(measures, answer(measures, PageAction.FINDINGS, fields))[:-1], measures)
+
+
+def corrected(
+    measures: PageMeasures, findings: Sequence[ShownFinding], changes: Mapping[str, str]
+) -> tuple[Sequence[Resource], set[tuple[str, str, int]]]:
+    fields = {
+        f"{name}-{row}": text
+        for row, one in enumerate(findings, 1)
+        for name, text in (("id", one.resource["id"]), ("value", one.value), ("unit", one.unit))
+    }
+    resources, wrong = read_corrections(SentForm({**fields, **changes}), findings, measures, NOW)
+    assert [issue for one in resources for issue in check_resource(one) if issue.is_error] == []
+    return resources, {(one.field, one.text, one.row) for one in wrong}
+
+
+def test_what_was_sent_is_shown_as_it_was_written(measures: PageMeasures) -> None:
+    assert [(one.name, one.value, one.unit) for one in sent(measures)] == [
+        ("Creatinin", "98.5", "µmol/L"), ("Huyết áp", "130/85", "mmHg"), ("Khám tim mạch", "ổn định", ""),
+    ]  # fmt: skip
+
+
+def test_a_correction_is_the_next_version_of_what_it_corrects(measures: PageMeasures) -> None:
+    findings = sent(measures)
+    [one], wrong = corrected(measures, findings, {"value-1": "89,5"})
+    assert (wrong, one["id"], one["status"]) == (set(), findings[0].resource["id"], "corrected")
+    assert one["valueQuantity"]["value"] == Decimal("89.5")
+    assert {"basedOn", "subject", "effectiveDateTime"} <= one.keys()
+    [pressure], _ = corrected(measures, findings, {"value-2": "120/80"})
+    assert [each["valueQuantity"]["value"] for each in pressure["component"]] == [120, 80]
+    [report], _ = corrected(measures, findings, {"value-3": "tăng huyết áp"})
+    assert (report["status"], report["conclusion"]) == ("corrected", "tăng huyết áp")
+    [gone], _ = corrected(measures, findings, {"withdrawn-2": "1"})
+    assert (gone["status"], gone["id"]) == ("entered-in-error", findings[1].resource["id"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({}, ("correction", "nothing_changed", 0)),
+        ({"id-1": "0" * 32}, ("correction", "moved", 0)),
+        ({"value-1": "cao"}, ("value", "bad_value", 1)),
+        ({"value-2": "1300/85"}, ("value", "bad_range", 2)),
+        ({"value-3": ""}, ("value", "bad_value", 3)),
+    ],
+)
+def test_a_correction_that_is_none(
+    measures: PageMeasures, changes: Mapping[str, str], wrong: tuple[str, str, int]
+) -> None:
+    assert corrected(measures, sent(measures), changes) == ([], {wrong})
 
 
 @pytest.mark.parametrize(
@@ -134,6 +235,14 @@ def test_an_appointment_that_is_none(
 def test_a_decline_has_its_reason(measures: PageMeasures) -> None:
     assert problems(measures, PageAction.DECLINE, {}) == {("reason", "missing", 0)}
     assert problems(measures, PageAction.DECLINE, {"reason": "x" * 501}) == {("reason", "too_long", 0)}
+    assert problems(measures, PageAction.DECLINE, {"why": "other"}) == {("reason", "missing", 0)}
+    assert problems(measures, PageAction.DECLINE, {"why": "referred-onward"}) == {("onward", "missing", 0)}
+    assert problems(measures, PageAction.DECLINE, {"why": "done"}) == {("reason", "missing", 0)}, "no choice"
+    passed_on = {"why": "referred-onward", "onward": "Bệnh viện Bạch Mai"}
+    [task] = made(measures, answer(measures, PageAction.DECLINE, passed_on))
+    details = details_of(task)
+    assert details is not None
+    assert (details.reason_code, details.onward) == (ReferralReason.REFERRED_ONWARD, "Bệnh viện Bạch Mai")
     [task] = made(measures, answer(measures, PageAction.DECLINE, {"reason": "hết\n giường"}))
     assert (task["status"], task["statusReason"]) == ("rejected", {"text": "hết giường"})
 

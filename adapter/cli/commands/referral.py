@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+_LONGEST_ANSWER = 1_000
 _Key = Annotated[str, typer.Argument(metavar="KEY", help=say("referral.help_key"))]
 
 
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     group.command("list", help=say("referral.help_list"))(list_referrals)
     group.command("show", help=say("referral.help_show"))(show)
     group.command("cancel", help=say("referral.help_cancel"))(cancel)
+    group.command("answer", help=say("referral.help_answer"))(answer)
     group.command("seen", help=say("referral.help_seen"))(seen)
     group.command("sheet", help=say("sheet.help"))(sheet)
     app.add_typer(group, name="referral")
@@ -93,6 +95,24 @@ def cancel(
         as_json,
         lambda out: out.print(say(f"referral.{word}", key=key, state=code_words(line.state))),
     )
+
+
+def answer(
+    context: typer.Context,
+    key: _Key,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help=say("referral.help_text"))],
+    as_json: AsJson = False,
+) -> None:
+    """Answer what the hospital asked of a referral."""
+    from adapter.errors import UsageError
+    from adapter.operations.referrals import AnswerReferral
+
+    words = " ".join(text.split())
+    if not 0 < len(words) <= _LONGEST_ANSWER:
+        raise UsageError("referral.no_answer", most=_LONGEST_ANSWER)
+    with open_adapter(context) as adapter:
+        line = AnswerReferral(key, words).perform(operating(adapter))
+    emit({"referral": line}, as_json, lambda out: out.print(say("referral.was_answered", key=key)))
 
 
 def seen(
@@ -168,7 +188,12 @@ def _draw_course(out: "Console", found: "ReferralCourse") -> None:
         "appointment": None if one.appointment is None else _time(one.appointment),
         "hospital_number": one.hospital_number,
         "telephone": one.telephone,
+        "progress": one.progress and _progress(one.progress),
+        "reason": one.reason_code and say(f"referral.reason_{one.reason_code}"),
+        "onward": one.onward,
         "said": one.said,
+        "question": one.question and f"{one.question} ({moment(one.asked_at)})",
+        "answer": one.answer and f"{one.answer} ({moment(one.answered_at)}, {one.answered_by})",
         "cancel_reason": found.cancel_reason,
         "acknowledged": one.acknowledged_at and f"{moment(one.acknowledged_at)}, {one.acknowledged_by}",
         "due": None if one.due is None else _due(one),
@@ -178,17 +203,23 @@ def _draw_course(out: "Console", found: "ReferralCourse") -> None:
         if value:
             out.print(f"  {say(f'referral.col_{word}')}: {value}")
     if found.moments:
-        headers = [say(f"referral.col_{word}") for word in ("at", "said_by", "state", "odd")]
+        headers = [say(f"referral.col_{word}") for word in ("at", "said_by", "state", "reason", "odd")]
         lines = (
             (
                 "-" if step.at is None else moment(step.at),
                 f"{step.what} {step.status}" if step.what else say("referral.we_asked"),
                 code_words(step.state),
+                say(f"referral.reason_{step.reason}") if step.reason else "",
                 say("referral.odd") if step.is_odd else "",
             )
             for step in found.moments
         )
         out.print(rows(table(*headers), lines))
+
+
+def _progress(written: str) -> str:
+    done, _, all_ = written.partition("/")
+    return say("referral.progress", done=done, all=all_)
 
 
 def _time(value: "date | datetime") -> str:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from adapter.referrals.lifecycle import ReferralEvent, ReferralState, next_state
+from adapter.referrals.lifecycle import FINAL, ReferralEvent, ReferralState, next_state
+from adapter.referrals.reasons import ReferralReason
 
-__all__ = ["EVENTS", "PageAction", "leads_on", "may_finish", "may_note", "offered_actions"]
+__all__ = ["EVENTS", "REASONS", "PageAction", "leads_on", "may_finish", "may_note", "offered_actions"]
 
 
 class PageAction(StrEnum):
@@ -20,9 +21,11 @@ class PageAction(StrEnum):
     FINDINGS = "findings"
     FINISH = "finish"
     DECLINE = "decline"
+    ASK = "ask"
+    CORRECT = "correct"
 
 
-_A, _E = PageAction, ReferralEvent
+_A, _E, _R = PageAction, ReferralEvent, ReferralReason
 EVENTS: Mapping[PageAction, tuple[ReferralEvent, ...]] = {
     _A.CONFIRM_CANCELLATION: (_E.CONFIRM_CANCELLATION,),
     _A.ACCEPT: (_E.ACCEPT,),
@@ -33,17 +36,37 @@ EVENTS: Mapping[PageAction, tuple[ReferralEvent, ...]] = {
     _A.FINDINGS: (_E.OUTCOME, _E.INTERIM_NOTE),
     _A.FINISH: (_E.OUTCOME,),
     _A.DECLINE: (_E.DECLINE,),
+    _A.ASK: (),
+    _A.CORRECT: (),
 }
-"""What an action may mean; findings are an outcome when they are all, else an interim note."""
+"""What an action may mean; findings are an outcome when they are all, else an interim note. What asks or
+corrects leaves the referral where it stands.
+"""
+_OF_PEOPLE = (_R.RECOVERED, _R.REFUSED_BY_PERSON, _R.DIED)
+REASONS: Mapping[PageAction, tuple[ReferralReason, ...]] = {
+    _A.CONFIRM_CANCELLATION: (*_OF_PEOPLE, _R.DONE_ELSEWHERE, _R.OTHER),
+    _A.NO_SHOW: (*_OF_PEOPLE, _R.DONE_ELSEWHERE, _R.OTHER),
+    _A.CANCEL_APPOINTMENT: (_R.NO_CAPACITY, *_OF_PEOPLE, _R.DONE_ELSEWHERE, _R.OTHER),
+    _A.FINISH: (_R.DONE, _R.DONE_ELSEWHERE, _R.NOT_NEEDED, *_OF_PEOPLE, _R.OTHER),
+    _A.DECLINE: (
+        *(_R.NO_CAPACITY, _R.OUT_OF_SCOPE, _R.REFERRED_ONWARD, _R.NOT_ENTITLED, _R.NOT_NEEDED),
+        *(*_OF_PEOPLE, _R.DONE_ELSEWHERE, _R.OTHER),
+    ),
+}
+"""Why it may be so: what a clerk chooses from."""
 
 
 def offered_actions(state: ReferralState) -> Sequence[PageAction]:
-    """Those that the table of transitions has from where a referral stands, the likeliest first."""
-    return [
+    """Those that the table of transitions has from where a referral stands, the likeliest first; and asking,
+    as long as it is open.
+    """
+    found = [
         action
         for action, events in EVENTS.items()
         if any(next_state(state, event) is not None for event in events)
     ]
+    asks = state not in FINAL and state not in (ReferralState.DRAFT, ReferralState.CANCELLATION_ASKED)
+    return [*found, _A.ASK] if asks else found
 
 
 def may_note(state: ReferralState) -> bool:
@@ -58,4 +81,4 @@ def may_finish(state: ReferralState) -> bool:
 
 def leads_on(before: ReferralState, after: ReferralState, action: PageAction) -> bool:
     """Whether `after` is where the action leads from `before`."""
-    return after in {next_state(before, event) for event in EVENTS[action]}
+    return not EVENTS[action] or after in {next_state(before, event) for event in EVENTS[action]}

@@ -12,7 +12,8 @@ from starlette.responses import RedirectResponse, Response
 from adapter.authorization import page_access
 from adapter.authorization.page_access import PageSession
 from adapter.errors import ImportRefused, PdfRefused
-from adapter.insights.hospital_page import SentReferral, sent_referral, sent_referrals
+from adapter.fhir.codec import Resource
+from adapter.insights.hospital_page import SentReferral, page_findings, sent_referral, sent_referrals
 from adapter.insights.referral_sheet import sheet_of
 from adapter.insights.referrals import referral_course
 from adapter.insights.shown_referral import listed, reference_target, shown, turning_points
@@ -32,6 +33,7 @@ from adapter.web.hospital_page.answers import (
     read_answer,
     resources_of,
 )
+from adapter.web.hospital_page.corrections import ShownFinding, read_corrections, shown_findings
 from adapter.web.hospital_page.forms import SentForm
 from adapter.web.hospital_page.measures import PageMeasures
 from adapter.web.hospital_page.rendering import PageRenderer, PageVisitor, problem_lines, written_fields
@@ -110,22 +112,18 @@ class ReferralPages:
         name = form.digest(session.hospital, identity, action)
         if page_access.is_taken(self._adapter.engine, name):
             return self._to(identity, "1")
-        if action not in self._offered(sent):
+        if action not in self._offered(session.hospital, sent):
             return self._page(session, sent, 409, notice="moved_on")
         if not _NUMBER.fullmatch(form.get("form")):
             return self._render.message(self.reader(session), 400, "bad_form")
         now, measures = self._clock(), self._page_measures(session.hospital)
-        answer = read_answer(action, form, measures, now)
-        if not isinstance(answer, PageAnswer):
-            return self._page(session, sent, 422, failed=action, form=form, problems=answer)
-        if answer.pdf is not None:
-            try:
-                answer = replace(answer, facts=facts_for(self._adapter, answer.pdf, sent.identity))
-            except PdfRefused as error:
-                problems = (FormProblem("pdf", f"pdf_{error.why}"),)
-                return self._page(session, sent, 422, failed=action, form=form, problems=problems)
-        display = self._adapter.settings.hospitals[session.hospital].display
-        resources = resources_of(answer, _answered(sent, display), measures, name=name, now=now)
+        if action is PageAction.CORRECT:
+            findings = self._findings(session.hospital, sent)
+            resources, problems = read_corrections(form, findings, measures, now)
+        else:
+            resources, problems = self._resources(session.hospital, sent, action, form, name=name, now=now)
+        if problems:
+            return self._page(session, sent, 422, failed=action, form=form, problems=problems)
         store_page_answer(
             self._adapter,
             self._repository,
@@ -137,6 +135,33 @@ class ReferralPages:
             now=now,
         )
         return self._to(identity, "1" if self._is_shown(session, sent, action) else "2")
+
+    def _resources(
+        self,
+        hospital: str,
+        sent: SentReferral,
+        action: PageAction,
+        form: SentForm,
+        *,
+        name: str,
+        now: datetime,
+    ) -> tuple[Sequence[Resource], Sequence[FormProblem]]:
+        """What the form says, or what is wrong with it."""
+        measures = self._page_measures(hospital)
+        answer = read_answer(action, form, measures, now)
+        if not isinstance(answer, PageAnswer):
+            return (), answer
+        if answer.pdf is not None:
+            try:
+                answer = replace(answer, facts=facts_for(self._adapter, answer.pdf, sent.identity))
+            except PdfRefused as error:
+                return (), (FormProblem("pdf", f"pdf_{error.why}"),)
+        display = self._adapter.settings.hospitals[hospital].display
+        return resources_of(answer, _answered(sent, display), measures, name=name, now=now), ()
+
+    def _findings(self, hospital: str, sent: SentReferral) -> Sequence[ShownFinding]:
+        found = page_findings(self._adapter, hospital, sent.referral)
+        return shown_findings(found, self._page_measures(hospital))
 
     def _is_shown(self, session: PageSession, before: SentReferral, action: PageAction) -> bool:
         """Whether the referral stands by now where the answer leads."""
@@ -156,9 +181,9 @@ class ReferralPages:
             return None
         return sent_referral(self._adapter, session.hospital, identity)
 
-    @staticmethod
-    def _offered(sent: SentReferral) -> Sequence[PageAction]:
-        return offered_actions(sent.referral.state) if sent.is_open else ()
+    def _offered(self, hospital: str, sent: SentReferral) -> Sequence[PageAction]:
+        offered = list(offered_actions(sent.referral.state)) if sent.is_open else []
+        return [*offered, PageAction.CORRECT] if self._findings(hospital, sent) else offered
 
     def _page(
         self,
@@ -183,7 +208,8 @@ class ReferralPages:
             view=view,
             line=view.line,
             notice=notice,
-            actions=self._offered(sent),
+            actions=self._offered(session.hospital, sent),
+            findings=self._findings(session.hospital, sent),
             failed=failed,
             problems=problem_lines(problems, reader.language),
             value_of=written_fields(written),

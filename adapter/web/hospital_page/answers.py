@@ -15,14 +15,16 @@ from adapter.fhir.codec import Resource
 from adapter.fhir.document_facts import DocumentFacts
 from adapter.pdf.limits import LONGEST_PDF
 from adapter.pdf.report import presented_pdf
+from adapter.referrals.details import ONWARD, PROGRESS
 from adapter.referrals.lifecycle import (
     BUSINESS_STATUS_SYSTEM,
     ReferralEvent,
     ReferralState,
     business_status,
 )
+from adapter.referrals.reasons import REASON_SYSTEM, ReferralReason
 from adapter.referrals.sayings import task_status
-from adapter.web.hospital_page.actions import EVENTS, PageAction
+from adapter.web.hospital_page.actions import EVENTS, REASONS, PageAction
 from adapter.web.hospital_page.forms import SentForm
 from adapter.web.hospital_page.measures import FoundValue, PageMeasures, WrongValueError
 
@@ -32,6 +34,7 @@ __all__ = [
     "AnsweredReferral",
     "FormProblem",
     "PageAnswer",
+    "as_moment",
     "read_answer",
     "resources_of",
 ]
@@ -46,6 +49,7 @@ _LONGEST_CONCLUSION: Final = 10_000
 _LONGEST_VALUE: Final = 200
 _FARTHEST: Final = timedelta(days=730)
 _DAY: Final = re.compile(r"(?:(\d{4})-(\d{2})-(\d{2})|(\d{1,2})[/.-](\d{1,2})[/.-](\d{4}))", re.ASCII)
+_COUNT: Final = re.compile(r"\d{1,3}", re.ASCII)
 _TIME: Final = re.compile(r"(\d{1,2})[:hg](\d{2})(?::\d{2})?", re.ASCII)
 _STATES: Final = {
     ReferralEvent.ACCEPT: ReferralState.ACCEPTED,
@@ -73,13 +77,17 @@ class FormProblem:
 
 @dataclass(frozen=True, slots=True)
 class PageAnswer:
-    """What a clerk says of a referral. `number`: under which the hospital knows it. Of findings, `is_final`
-    says that they are all.
+    """What a clerk says of a referral. `number`: under which the hospital knows it; `onward`: to which
+    hospital it was passed on; `progress`: how many of how many. Of findings, `is_final` says that they are
+    all.
     """
 
     action: PageAction
     number: str = ""
     reason: str = ""
+    why: ReferralReason | None = None
+    onward: str = ""
+    progress: tuple[int, int] | None = None
     appointment: date | datetime | None = None
     values: tuple[FoundValue, ...] = ()
     examined_on: date | None = None
@@ -89,9 +97,11 @@ class PageAnswer:
     is_final: bool = False
 
     @property
-    def event(self) -> ReferralEvent:
-        """What that is in the life of the referral."""
+    def event(self) -> ReferralEvent | None:
+        """What that is in the life of the referral; None: it stays where it is."""
         events = EVENTS[self.action]
+        if not events:
+            return None
         return events[0] if self.is_final or len(events) == 1 else events[1]
 
 
@@ -132,10 +142,30 @@ class _Reader:
             return PageAnswer(action, appointment=self._appointment())
         if action is PageAction.FINDINGS:
             return self._findings(action, measures)
-        if action in (PageAction.VISIT_DONE, PageAction.FINISH):
-            return PageAnswer(action)
-        needed = action is PageAction.DECLINE
-        return PageAnswer(action, reason=self._text("reason", _LONGEST_REASON, needed=needed))
+        if action is PageAction.VISIT_DONE:
+            return PageAnswer(action, progress=self._progress())
+        if action is PageAction.ASK:
+            why = ReferralReason.AWAITING_INFORMATION
+            return PageAnswer(action, reason=self._text("reason", _LONGEST_REASON, needed=True), why=why)
+        return self._with_reason(action)
+
+    def _with_reason(self, action: PageAction) -> PageAnswer:
+        why = next((one for one in REASONS[action] if one == self._form.get("why")), None)
+        is_vague = action is PageAction.DECLINE and why is None
+        is_vague |= why is ReferralReason.OTHER
+        reason = self._text("reason", _LONGEST_REASON, needed=is_vague)
+        passed_on = why is ReferralReason.REFERRED_ONWARD
+        onward = self._text("onward", _LONGEST_NUMBER, needed=True) if passed_on else ""
+        return PageAnswer(action, reason=reason, why=why, onward=onward)
+
+    def _progress(self) -> tuple[int, int] | None:
+        written = self._form.get("done"), self._form.get("of")
+        if not any(written):
+            return None
+        if all(_COUNT.fullmatch(one) for one in written) and 0 <= int(written[0]) <= int(written[1]) > 0:
+            return int(written[0]), int(written[1])
+        self._wrong("progress", "no_progress")
+        return None
 
     def _wrong(self, field: str, text: str, row: int = 0) -> None:
         self.problems.append(FormProblem(field, text, row))
@@ -250,7 +280,8 @@ def _hospital(about: AnsweredReferral) -> Resource:
     return {"type": "Organization", "display": about.hospital}
 
 
-def _moment(value: datetime) -> str:
+def as_moment(value: datetime) -> str:
+    """A FHIR instant, by Viet Nam's clock."""
     return value.astimezone(_VIETNAM).isoformat(timespec="milliseconds")
 
 
@@ -260,7 +291,7 @@ def _result(type_: str, answer: PageAnswer, about: AnsweredReferral, now: dateti
     if (person := _person(about)) is not None:
         made["subject"] = person
     examined = answer.examined_on or now.astimezone(_VIETNAM).date()
-    made |= {"effectiveDateTime": examined.isoformat(), "issued": _moment(now)}
+    made |= {"effectiveDateTime": examined.isoformat(), "issued": as_moment(now)}
     return {**made, "performer": [_hospital(about)]}
 
 
@@ -276,30 +307,54 @@ def _report(answer: PageAnswer, about: AnsweredReferral, listed: Sequence[str], 
     if answer.conclusion:
         made["conclusion"] = answer.conclusion
     if answer.pdf is not None:
-        made["presentedForm"] = [{**presented_pdf(answer.pdf, answer.facts), "creation": _moment(now)}]
+        made["presentedForm"] = [{**presented_pdf(answer.pdf, answer.facts), "creation": as_moment(now)}]
     return made
 
 
 def _task(answer: PageAnswer, about: AnsweredReferral, now: datetime) -> Resource:
     """The hospital's Task of this referral, of which each action is a version."""
-    state = _STATES[answer.event]
+    state = None if answer.event is None else _STATES[answer.event]
     number = answer.number or about.number
     made: Resource = {
         "resourceType": "Task",
         "id": f"page-{about.identity}"[:64],
         "identifier": [{"type": {"coding": [_FILLER]}, "value": number}] if number else None,
         **_common(about),
-        "status": task_status(state),
-        "statusReason": {"text": answer.reason} if answer.reason else None,
-        "businessStatus": {"coding": [{"system": BUSINESS_STATUS_SYSTEM, "code": business_status(state)}]},
+        "status": "on-hold" if state is None else task_status(state),
+        "statusReason": _reason(answer),
+        "businessStatus": None if state is None else _business_status(state),
         "intent": "order",
         "focus": _common(about)["basedOn"][0],
         "for": _person(about),
         "executionPeriod": _period(answer.appointment),
-        "lastModified": _moment(now),
+        "lastModified": as_moment(now),
         "owner": _hospital(about),
+        "output": _outputs(answer) or None,
     }
     return {name: value for name, value in made.items() if value is not None}
+
+
+def _business_status(state: ReferralState) -> Resource:
+    return {"coding": [{"system": BUSINESS_STATUS_SYSTEM, "code": business_status(state)}]}
+
+
+def _reason(answer: PageAnswer) -> Resource | None:
+    coded = {"coding": [{"system": REASON_SYSTEM, "code": answer.why.value}]} if answer.why else {}
+    return {**coded, **({"text": answer.reason} if answer.reason else {})} or None
+
+
+def _outputs(answer: PageAnswer) -> list[Resource]:
+    made: list[Resource] = []
+    if answer.onward:
+        made.append(_output(ONWARD, valueReference={"type": "Organization", "display": answer.onward}))
+    if answer.progress is not None:
+        done, all_ = ({"value": count} for count in answer.progress)
+        made.append(_output(PROGRESS, valueRatio={"numerator": done, "denominator": all_}))
+    return made
+
+
+def _output(code: str, **value: Resource) -> Resource:
+    return {"type": {"coding": [{"system": REASON_SYSTEM, "code": code}]}, **value}
 
 
 def _period(appointment: date | datetime | None) -> Resource | None:

@@ -67,24 +67,57 @@ class PageMeasures:
         return [one for one in self._table.concepts.values() if one.more.get("category") in _MEASURED]
 
     def labels(self, language: str) -> list[str]:
-        """What the measures are called, with the unit of each."""
-        return sorted({_label(one, language) for one in self._listed})
+        """What the measures are called, with the unit of each; with its code too where another measure is
+        called so.
+        """
+        return sorted({self._label(one, language) for one in self._listed})
+
+    def _label(self, concept: Concept, language: str) -> str:
+        name = (concept.more.get("display_en") if language == "en" else None) or concept.display
+        unit = concept.more.get("unit")
+        label = f"{name} ({unit})" if unit else name
+        return label if self._called(label) <= {concept.code} else f"{label} [{concept.code}]"
 
     @cached_property
-    def _by_name(self) -> Mapping[str, str]:
-        """Codes by label, then by whatever else one of them is called."""
-        found: dict[str, str] = {}
-        for language in ("vi", "en"):
-            for one in self._listed:
-                found.setdefault(normalise_text(_label(one, language)), one.code)
+    def _names(self) -> Mapping[str, frozenset[str]]:
+        """Codes by whatever a measure is called."""
+        found: dict[str, frozenset[str]] = {}
         for one in self._listed:
             for name in (one.code, one.display, one.more.get("display_en") or one.display):
-                found.setdefault(normalise_text(name), one.code)
+                known = found.get(normalise_text(name), frozenset())
+                found[normalise_text(name)] = known | {one.code}
         return found
+
+    def _called(self, name: str) -> frozenset[str]:
+        return self._names.get(normalise_text(name), frozenset())
+
+    @cached_property
+    def _by_label(self) -> Mapping[str, str]:
+        return {
+            normalise_text(self._label(one, language)): one.code
+            for language in ("vi", "en")
+            for one in self._listed
+        }
+
+    def _code(self, name: str) -> str | None:
+        """The measure of a label, or of a name that no other has: blood and urine both have a glucose."""
+        named = self._called(name)
+        return self._by_label.get(normalise_text(name)) or (next(iter(named)) if len(named) == 1 else None)
+
+    def code_of(self, observation: Resource) -> str:
+        """The measure of an Observation that a row of the form became; "" of any other."""
+        codings = (observation.get("code") or {}).get("coding", ())
+        found = (self._table.concepts.get(str(one.get("code"))) for one in codings)
+        return next((one.code for one in found if one is not None), "")
+
+    def name_of(self, code: str) -> str:
+        """What a measure is called; "" of none."""
+        concept = self._table.concepts.get(code)
+        return "" if concept is None else concept.display
 
     def read(self, name: str, value: str, unit: str) -> FoundValue:
         """A row of the form; an empty unit is the measure's own. Raises WrongValueError."""
-        code = self._by_name.get(normalise_text(name))
+        code = self._code(name)
         if code is None:
             raise WrongValueError("measure")
         concept = self._table.concepts[code]
@@ -125,9 +158,3 @@ class PageMeasures:
         made = {name: self._transforms[transform](found) for name, transform in _VALUES.items()}
         values = {name: value for name, value in made.items() if value is not None}
         return {"code": self._transforms["measured_concept"](found), **values}
-
-
-def _label(concept: Concept, language: str) -> str:
-    name = (concept.more.get("display_en") if language == "en" else None) or concept.display
-    unit = concept.more.get("unit")
-    return f"{name} ({unit})" if unit else name

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from starlette.responses import Response
 
 from adapter.texts import say_in
-from adapter.web.hospital_page.actions import may_finish, may_note
+from adapter.web.hospital_page.actions import REASONS, may_finish, may_note
 from adapter.web.hospital_page.answers import ROWS, FormProblem
 
 __all__ = [
@@ -67,6 +67,7 @@ class PageRenderer:
             rows=range(1, ROWS + 1),
             may_note=may_note,
             may_finish=may_finish,
+            reasons=REASONS,
             moment=_moment,
             **values,
         )
