@@ -64,6 +64,8 @@ awaited_arrival = Table(
 )
 
 
+# Made once: each item that is looked at needs it.
+_FORGET = delete(awaited_name).where(awaited_name.c.item.in_(bindparam("items", expanding=True)))
 _NOTE = insert(awaited_arrival).from_select(  # made once: every write of a record or a result needs it
     ["value"],
     select(awaited_name.c.value)
@@ -115,7 +117,7 @@ def await_names(connection: Connection, item: int, names: Collection[str]) -> No
 def forget_awaited(connection: Connection, items: Collection[int]) -> None:
     """These items wait for nothing any more."""
     for chunk in _chunks(items):
-        connection.execute(delete(awaited_name).where(awaited_name.c.item.in_(chunk)))
+        connection.execute(_FORGET, {"items": chunk})
 
 
 def is_anything_awaited(connection: Connection) -> bool:

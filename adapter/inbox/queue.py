@@ -30,6 +30,13 @@ _I = inbox_item.c
 _FOLLOWING = select(func.min(_I.hospital)).where(_I.hospital > bindparam("name"), _I.due_at.is_not(None))
 _IS_DUE = select(_I.id).where(_I.hospital == bindparam("name"), _I.due_at <= bindparam("now")).limit(1)
 
+_DUE = (
+    select(inbox_item)
+    .where(_I.hospital == bindparam("name"), _I.due_at <= bindparam("now"))
+    .order_by(_I.due_at, _I.id)
+    .limit(bindparam("limit"))
+)
+
 
 def next_look(looks: int, now: datetime) -> datetime:
     """When an item that was looked at so often, and has nobody yet, is looked at again unasked."""
@@ -57,9 +64,9 @@ class InboxQueue:
 
     def due(self, hospital: str, now: datetime, limit: int = _PAGE) -> Sequence[InboxItem]:
         """What of a hospital is due, for the longest first."""
-        query = select(inbox_item).where(_I.hospital == hospital, _I.due_at <= now)
+        wanted = {"name": hospital, "now": now, "limit": limit}
         with read_transaction(self._engine) as connection:
-            rows = connection.execute(query.order_by(_I.due_at, _I.id).limit(limit)).all()
+            rows = connection.execute(_DUE, wanted).all()
         return [inbox_item_of(row) for row in rows]
 
     def wake_awaiting(self, now: datetime, limit: int = _CHUNK) -> None:

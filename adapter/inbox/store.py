@@ -3,21 +3,15 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import orjson
 from sqlalchemy import (
-    JSON,
-    ColumnElement,
     Connection,
     Engine,
     Row,
     Select,
-    String,
     bindparam,
-    cast,
-    column,
     delete,
     func,
     insert,
@@ -30,6 +24,7 @@ from adapter.database import read_transaction
 from adapter.fhir import codec
 from adapter.inbox.evidence import is_another_person, listed_members
 from adapter.inbox.matching import Candidate
+from adapter.inbox.newest_items import newest_of_each
 from adapter.inbox.ordering import ServerVersion, VersionStatus, issued_at, version_status
 from adapter.inbox.tables import STATES, inbox_item, inbox_listing, inbox_mark
 from adapter.referrals.details import TaskDetails, details_of
@@ -41,8 +36,37 @@ _MOST_LISTS = 5  # reports and panels that list one result
 _MOST_LISTED_BYTES = 32 * 1024 * 1024
 _MOST_OTHERS = 200
 _MOST_PEOPLE = 20  # versions of one Patient
-_OUT_OF_ORDER = '["older-version"]'
 _UNSEEN = (inbox_item.c.state == "ignored") & (inbox_item.c.settled_by == "matching")
+
+# Made once: each item that is looked at needs them.
+_LISTS = (
+    select(inbox_listing.c.listed_by)
+    .where(inbox_listing.c.hospital == bindparam("hospital"), inbox_listing.c.member == bindparam("member"))
+    .order_by(inbox_listing.c.listed_by)
+    .limit(_MOST_LISTS)
+)
+_VERSIONS = (
+    select(inbox_item)
+    .where(inbox_item.c.lineage == bindparam("lineage"))
+    .order_by(inbox_item.c.id.desc())
+    .limit(bindparam("limit"))
+)
+_SETTLED = (
+    "state",
+    "reasons",
+    "candidates",
+    "cadre",
+    "referral",
+    "result_key",
+    "due_at",
+    "settled_at",
+    "settled_by",
+)
+_SETTLE = (
+    update(inbox_item)
+    .where(inbox_item.c.id == bindparam("b_id"))
+    .values(attempts=inbox_item.c.attempts + 1, failures=0, **{name: bindparam(name) for name in _SETTLED})
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,28 +251,17 @@ class InboxStore:
 
     def listed_by(self, hospital: str, reference: str) -> list[codec.Resource]:
         """The reports and panels of this hospital that list that result, in their newest versions."""
-        query = (
-            select(inbox_listing.c.listed_by)
-            .where(inbox_listing.c.hospital == hospital, inbox_listing.c.member == reference)
-            .order_by(inbox_listing.c.listed_by)
-            .limit(_MOST_LISTS)
-        )
         with read_transaction(self.engine) as connection:
-            names = connection.execute(query).scalars().all()
+            names = connection.execute(_LISTS, {"hospital": hospital, "member": reference}).scalars().all()
         found, _ = self.newest_versions(hospital, names, _MOST_LISTED_BYTES) if names else ({}, 0)
         return [found[name] for name in names if name in found and reference in listed_members(found[name])]
 
     def lists_of(self, item: InboxItem) -> list[InboxItem]:
         """The reports and panels of the same hospital that list an item, in their newest versions."""
         reference = f"{item.type}/{item.resource_id}"
-        query = (
-            select(inbox_listing.c.listed_by)
-            .where(inbox_listing.c.hospital == item.hospital, inbox_listing.c.member == reference)
-            .order_by(inbox_listing.c.listed_by)
-            .limit(_MOST_LISTS)
-        )
+        asked = {"hospital": item.hospital, "member": reference}
         with read_transaction(self.engine) as connection:
-            names = connection.execute(query).scalars().all()
+            names = connection.execute(_LISTS, asked).scalars().all()
         found = self.newest_items_named(item.hospital, names) if names else ()
         return [one for one in found if reference in listed_members(one.resource)]
 
@@ -296,9 +309,8 @@ class InboxStore:
 
     def of_lineage(self, lineage: int, limit: int = 50) -> Sequence[InboxItem]:
         """The versions of one result, the newest first."""
-        query = select(inbox_item).where(inbox_item.c.lineage == lineage)
         with read_transaction(self.engine) as connection:
-            rows = connection.execute(query.order_by(inbox_item.c.id.desc()).limit(limit))
+            rows = connection.execute(_VERSIONS, {"lineage": lineage, "limit": limit})
             return [inbox_item_of(row) for row in rows]
 
     def is_first(self, item: InboxItem) -> bool:
@@ -345,48 +357,26 @@ class InboxStore:
     ) -> None:
         """Write down what became of the item; when it is to be looked at again, and which names it awaits."""
         await_names(connection, item_id, awaits)
-        connection.execute(
-            update(inbox_item)
-            .where(inbox_item.c.id == item_id)
-            .values(
-                state=state,
-                reasons=orjson.dumps(list(reasons)).decode(),
-                candidates=orjson.dumps([asdict(one) for one in candidates]).decode(),
-                cadre=cadre,
-                referral=referral,
-                result_key=result_key,
-                attempts=inbox_item.c.attempts + 1,
-                failures=0,
-                due_at=due_at,
-                settled_at=now,
-                settled_by=by,
-            )
-        )
+        values = {
+            "b_id": item_id,
+            "state": state,
+            "reasons": orjson.dumps(list(reasons)).decode(),
+            "candidates": orjson.dumps([asdict(one) for one in candidates]).decode(),
+            "cadre": cadre,
+            "referral": referral,
+            "result_key": result_key,
+            "due_at": due_at,
+            "settled_at": now,
+            "settled_by": by,
+        }
+        connection.execute(_SETTLE, values)
 
 
 def _newest(connection: Connection, hospital: str, references: Collection[str]) -> dict[int, str]:
     """The numbers of the newest versions of these `Type/id`, each with its name."""
     rows = codec.dumps({one: one.partition("/")[::2] for one in references}).decode()
-    found = connection.execute(_newest_of_each(connection.dialect.name), {"rows": rows, "hospital": hospital})
+    found = connection.execute(newest_of_each(connection.dialect.name), {"rows": rows, "hospital": hospital})
     return {int(item): name for name, item in found if item is not None}
-
-
-@cache
-def _newest_of_each(dialect: str) -> Select[Any]:
-    """`Type/id` and number of the newest version at `hospital`. `rows`: `Type/id` -> [type, id]. Each is
-    looked up by itself, however many versions it has.
-    """
-    rows: ColumnElement[Any] = bindparam("rows", type_=String)
-    made = func.json_each(rows if dialect == "sqlite" else cast(rows, JSON))
-    line = made.table_valued(column("key", String), column("value", JSON), name="line")
-    mine = (
-        inbox_item.c.hospital == bindparam("hospital"),
-        inbox_item.c.type == line.c.value[0].as_string(),
-        inbox_item.c.resource_id == line.c.value[1].as_string(),
-        inbox_item.c.reasons != _OUT_OF_ORDER,
-    )
-    newest = select(inbox_item.c.id).where(*mine).order_by(inbox_item.c.id.desc()).limit(1)
-    return select(line.c.key, newest.correlate(line).scalar_subquery()).select_from(line)
 
 
 def inbox_item_of(row: Row[Any]) -> InboxItem:

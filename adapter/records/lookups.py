@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
-from sqlalchemy import Column, Connection, select
+from sqlalchemy import Column, Connection, Select, bindparam, select
 
 from adapter.person_names import name_and_birth_date
 from adapter.records.merges import with_owner
@@ -14,27 +15,42 @@ from adapter.records.tables import cadre_identifier, cadre_name, record, record_
 __all__ = ["cadres_by_identifiers", "cadres_by_names", "live_records", "survivors_of"]
 
 
+def _by(value: "Column[str]", *wanted: "Column[str]") -> Select[Any]:
+    query: Any = select(*wanted)  # of so many columns as there are
+    found: Select[Any] = query.where(value.in_(bindparam("names", expanding=True)))
+    return found
+
+
+# Made once: all that comes in asks for them.
+_BY_NUMBER = _by(cadre_identifier.c.value, cadre_identifier.c.value, cadre_identifier.c.cadre)
+_BY_NAME = _by(cadre_name.c.value, cadre_name.c.value, cadre_name.c.cadre)
+_SURVIVORS = _by(record_merge.c.loser, record_merge.c.loser, record_merge.c.survivor)
+_LIVE = _by(record.c.key, record.c.key, record.c.body, record.c.cadre).where(
+    record.c.kind == bindparam("kind"), record.c.deleted.is_(False)
+)
+
+
 def cadres_by_identifiers(connection: Connection, values: Iterable[str]) -> dict[str, list[str]]:
     """Keys of the people with each of these national or insurance numbers, however they are spaced."""
     forms = {value: identifier_forms([value]) for value in values}
-    return _people(connection, forms, cadre_identifier.c.value, cadre_identifier.c.cadre)
+    return _people(connection, forms, _BY_NUMBER)
 
 
 def cadres_by_names(connection: Connection, said: Collection[tuple[str, str]]) -> list[str]:
     """Keys of the people of one of these names and dates of birth, however they are spelt, each once."""
     forms = {digest: {digest} for digest in (name_and_birth_date(name, day) for name, day in said)}
-    found = _people(connection, forms, cadre_name.c.value, cadre_name.c.cadre)
+    found = _people(connection, forms, _BY_NAME)
     return list(dict.fromkeys(cadre for people in found.values() for cadre in people))
 
 
 def _people(
-    connection: Connection, forms: Mapping[str, Collection[str]], value: "Column[str]", cadre: "Column[str]"
+    connection: Connection, forms: Mapping[str, Collection[str]], query: Select[Any]
 ) -> dict[str, list[str]]:
     wanted = set().union(*forms.values())
     if not wanted:
         return {}
     owners: dict[str, set[str]] = defaultdict(set)
-    for form, key in connection.execute(select(value, cadre).where(value.in_(wanted))):
+    for form, key in connection.execute(query, {"names": list(wanted)}):
         owners[form].add(key)
     others = survivors_of(connection, set().union(*owners.values()))
     return {
@@ -47,18 +63,14 @@ def survivors_of(connection: Connection, cadres: Collection[str]) -> dict[str, s
     """Loser -> survivor of those among `cadres` who were merged into another."""
     if not cadres:
         return {}
-    query = select(record_merge.c.loser, record_merge.c.survivor).where(record_merge.c.loser.in_(cadres))
-    return {row.loser: row.survivor for row in connection.execute(query)}
+    return {row.loser: row.survivor for row in connection.execute(_SURVIVORS, {"names": list(cadres)})}
 
 
 def live_records(connection: Connection, kind: str, keys: Collection[str]) -> dict[str, Record]:
     """The records of these keys as they are read, by key; what is deleted or was never there is left out."""
     if not keys:
         return {}
-    query = select(record.c.key, record.c.body, record.c.cadre).where(
-        record.c.kind == kind, record.c.key.in_(keys), record.c.deleted.is_(False)
-    )
-    rows = connection.execute(query).all()
+    rows = connection.execute(_LIVE, {"kind": kind, "names": list(keys)}).all()
     others = survivors_of(connection, {row.cadre for row in rows})
     found = {row.key: (parse_record(kind, row.body), others.get(row.cadre)) for row in rows}
     return {
