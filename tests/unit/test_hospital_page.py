@@ -233,11 +233,11 @@ def test_an_appointment_that_is_none(
 
 
 def test_a_decline_has_its_reason(measures: PageMeasures) -> None:
-    assert problems(measures, PageAction.DECLINE, {}) == {("reason", "missing", 0)}
+    assert problems(measures, PageAction.DECLINE, {}) == {("why", "no_choice", 0)}
     assert problems(measures, PageAction.DECLINE, {"reason": "x" * 501}) == {("reason", "too_long", 0)}
     assert problems(measures, PageAction.DECLINE, {"why": "other"}) == {("reason", "missing", 0)}
     assert problems(measures, PageAction.DECLINE, {"why": "referred-onward"}) == {("onward", "missing", 0)}
-    assert problems(measures, PageAction.DECLINE, {"why": "done"}) == {("reason", "missing", 0)}, "no choice"
+    assert problems(measures, PageAction.DECLINE, {"why": "done"}) == {("why", "no_choice", 0)}
     passed_on = {"why": "referred-onward", "onward": "Bệnh viện Bạch Mai"}
     [task] = made(measures, answer(measures, PageAction.DECLINE, passed_on))
     details = details_of(task)

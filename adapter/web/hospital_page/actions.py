@@ -65,6 +65,8 @@ def offered_actions(state: ReferralState) -> Sequence[PageAction]:
         for action, events in EVENTS.items()
         if any(next_state(state, event) is not None for event in events)
     ]
+    if state is ReferralState.SCHEDULED:  # what comes next is the visit, and not another appointment
+        found.sort(key=lambda one: one is not _A.FINDINGS)
     asks = state not in FINAL and state not in (ReferralState.DRAFT, ReferralState.CANCELLATION_ASKED)
     return [*found, _A.ASK] if asks else found
 

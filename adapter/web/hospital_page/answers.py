@@ -151,9 +151,9 @@ class _Reader:
 
     def _with_reason(self, action: PageAction) -> PageAnswer:
         why = next((one for one in REASONS[action] if one == self._form.get("why")), None)
-        is_vague = action is PageAction.DECLINE and why is None
-        is_vague |= why is ReferralReason.OTHER
-        reason = self._text("reason", _LONGEST_REASON, needed=is_vague)
+        reason = self._text("reason", _LONGEST_REASON, needed=why is ReferralReason.OTHER)
+        if action is PageAction.DECLINE and why is None and not reason:
+            self._wrong("why", "no_choice")
         passed_on = why is ReferralReason.REFERRED_ONWARD
         onward = self._text("onward", _LONGEST_NUMBER, needed=True) if passed_on else ""
         return PageAnswer(action, reason=reason, why=why, onward=onward)
