@@ -27,6 +27,16 @@ class Acknowledgement:
     text: str = ""
 
 
+def _code(header: MessageHeader | None, code: str) -> str:
+    """MSA-1: of a sender in enhanced mode that wants to hear of the commit and of nothing else, as such (CA,
+    CE, CR). It is the commit that is answered for: who wants both hears the one that says more.
+    """
+    when = {"AL", "SU" if code == "AA" else "ER"}
+    if header is None or header.accept_answer not in when or header.application_answer in when:
+        return code
+    return f"C{code[1]}"
+
+
 def acknowledgement_bytes(header: MessageHeader | None, answer: Acknowledgement) -> bytes:
     """The answer's bytes, in UTF-8, with the sender's delimiters. `header` is that of the message; None
     where it had none: it is answered for all the same, without its control id.
@@ -62,7 +72,7 @@ def acknowledgement_bytes(header: MessageHeader | None, answer: Acknowledgement)
     )
     lines = [
         field.join((*msh, *[""] * 5, charset)),
-        field.join(("MSA", answer.code, control_id, text[:_LONGEST])),
+        field.join(("MSA", _code(header, answer.code), control_id, text[:_LONGEST])),
     ]
     if answer.code != "AA":
         where = answer.where.replace("^", component)

@@ -140,12 +140,15 @@ class MessageHeader:
     facility: str  # MSH-4
     receiving_application: str
     receiving_facility: str
+    sent: str  # MSH-7, as it is written
     type: str  # "ORU"
     event: str  # "R01"
     control_id: str
     processing: str
     version: str
     charset: str  # MSH-18, its first repetition
+    accept_answer: str  # MSH-15: when the sender wants to hear that it was taken (table 0155)
+    application_answer: str  # MSH-16: when that it was understood
     delimiters: Delimiters
 
     @property
@@ -207,11 +210,14 @@ def parse_header(data: bytes) -> MessageHeader:
         facility=field(4),
         receiving_application=field(5),
         receiving_facility=field(6),
+        sent=field(7),
         type=part(9, 0).upper(),
         event=part(9, 1).upper(),
         control_id=control_id,
         processing=part(11, 0),
         version=part(12, 0),
+        accept_answer=field(15).upper(),
+        application_answer=field(16).upper(),
         charset=field(18).split(delimiters.repetition or None, 1)[0] if field(18) else "",
         delimiters=delimiters,
     )

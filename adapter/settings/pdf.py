@@ -26,3 +26,4 @@ class PdfFolderSettings(BaseModel):
     done_days: float = Field(
         7, ge=0, le=3_650
     )  # that what was taken in stays in done/; 0: it is removed at once
+    refused_days: float = Field(90, ge=1, le=3_650)  # that what was refused stays in refused/

@@ -140,8 +140,37 @@ def test_the_same_again_gets_the_same_answer_and_writes_nothing(centre: CentreWi
         other = sender.ask(report_message(centre[2], value="105"))
         assert (verdict(other), field(other, "ERR", 2)) == (("AE", "205"), "MSH^1^10")
         assert counted(adapter) == {**before, "refused_request": 1}
+        anew = report_message(centre[2], value="106").replace("|20261102150500|", "|20261103080000|", 1)
+        assert verdict(sender.ask(anew))[0] == "AA", "its numbers began anew after a restart"
+        silent = report_message(centre[2], value="107").replace("|20261102150500|", "||", 1)
+        assert [verdict(sender.ask(silent))[0] for _ in range(2)] == ["AA", "AA"]
         renamed = report_message(centre[2], value="105").replace("|LIS|", "|RIS|")
         assert verdict(sender.ask(renamed))[0] == "AA", "another sender counts for itself"
+
+
+@pytest.mark.parametrize(
+    ("accept", "application", "good", "bad"),
+    [
+        ("", "", "AA", "AE"),
+        ("AL", "NE", "CA", "CE"),
+        ("AL", "AL", "AA", "AE"),
+        ("ER", "NE", "AA", "CE"),
+        ("SU", "ER", "CA", "AE"),
+        ("NE", "AL", "AA", "AE"),
+        ("NE", "NE", "AA", "AE"),
+    ],
+)
+def test_who_wants_to_hear_of_the_commit_alone_hears_of_it(
+    centre: CentreWithMllp, accept: str, application: str, good: str, bad: str
+) -> None:
+    """MSH-15 and MSH-16 (table 0155)."""
+    wanted = f"|P|2.5|||{accept}|{application}||UNICODE UTF-8"
+    sent = report_message(centre[2]).replace("|P|2.5||||||UNICODE UTF-8", wanted)
+    assert wanted in sent
+    with sending(centre) as (_, sender):
+        assert field(sender.ask(sent), "MSA", 1) == good
+        wrong = sent.replace("|ORU^R01|1|", "|ORU^R01|2|").replace("OBR|1|", "OBX|1|")
+        assert field(sender.ask(wrong), "MSA", 1) == bad
 
 
 def test_what_says_the_same_under_another_control_id_is_answered_and_stored_once(

@@ -292,6 +292,23 @@ def test_a_refused_file_is_taken_once_it_can_be(centre: CentreWithFolder) -> Non
     assert len(names(folder / "refused")) == 4
 
 
+def test_what_cannot_be_moved_is_not_received_again(centre: CentreWithFolder) -> None:
+    at, folder, identity = centre
+    data = result_file(identity)
+    put(folder, "a.xml", data)
+    blocked = folder / "done" / f"{sha256(data)}.xml"
+    blocked.mkdir(parents=True)
+    time.sleep(0.02)
+    with at.open() as adapter:
+        assert picked(adapter) == (1, 0, 0)
+        for _ in range(2):
+            assert picked(adapter) == (0, 0, 1)
+        blocked.rmdir()
+        assert picked(adapter) == (0, 0, 1)
+    assert names(folder) == ["done", "refused"]
+    assert names(folder / "done") == [f"{sha256(data)}.txt", f"{sha256(data)}.xml"]
+
+
 def test_a_file_that_is_too_large_is_not_read_into_memory(centre: CentreWithFolder) -> None:
     at, folder, identity = centre
     text = at.settings_file.read_text("utf-8")

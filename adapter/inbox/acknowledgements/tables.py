@@ -10,7 +10,7 @@ acknowledged_message = Table(
     "acknowledged_message",
     metadata,
     Column("hospital", String(60), nullable=False),
-    Column("message", String(32), nullable=False),  # hash of MSH-3, MSH-4 and MSH-10
+    Column("message", String(32), nullable=False),  # hash of MSH-3, MSH-4, MSH-10 and MSH-7
     Column("digest", String(32), nullable=False),  # of the message's bytes
     Column("answer_id", String(20), nullable=False),  # the answer's own control id
     Column("at", UtcDateTime, nullable=False),

@@ -34,6 +34,7 @@ class DroppedContent:
     digest: str  # SHA-256
     state: tuple[int, int, int]
     age: float  # seconds since somebody wrote to it
+    changed: int = 0  # when it was last written, named or moved: nanoseconds, by the clock of the file system
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,16 @@ class PutAwayFolder:
             stream.write(text)
         os.replace(draft, name, src_dir_fd=self.number, dst_dir_fd=self.number)
 
-    def _modified(self, name: str) -> float | None:
+    def written(self, name: str) -> int | None:
+        """When a file was written, in nanoseconds; None where there is no plain file of that name."""
         with suppress(FileNotFoundError):
             found = os.stat(name, dir_fd=self.number, follow_symlinks=False)
-            return found.st_mtime if stat.S_ISREG(found.st_mode) else None
+            return found.st_mtime_ns if stat.S_ISREG(found.st_mode) else None
         return None
+
+    def _modified(self, name: str) -> float | None:
+        written = self.written(name)
+        return None if written is None else written / 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +126,18 @@ class DropFolder:
                 if len(kept) <= most:
                     kept += chunk
         data = bytes(kept) if len(kept) <= most else None
-        return DroppedContent(data, digest.hexdigest(), _state(found), time.time() - found.st_mtime)
+        age = time.time() - found.st_mtime
+        return DroppedContent(data, digest.hexdigest(), _state(found), age, found.st_ctime_ns)
+
+    def place_of(self, content: DroppedContent) -> PutAwayFolder | None:
+        """Where a file belongs that was looked at before and could not be moved: its receipt is younger than
+        whatever happened to the file. None of any other: it is new, or was put here again.
+        """
+        for target in (self.done, self.refused):
+            written = target.written(f"{content.digest}.txt")
+            if written is not None and written > content.changed:
+                return target
+        return None
 
     def put_away(self, name: str, target: PutAwayFolder, digest: str, suffix: str = ".xml") -> None:
         """Move a file under the name of its content; it is kept from now on. Raises OSError."""

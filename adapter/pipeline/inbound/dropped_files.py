@@ -42,7 +42,9 @@ _log = get_logger("national_xml")
 
 @dataclass(slots=True)
 class PickedUp:
-    """How many files of one beat were taken in, refused, or left alone, since they may not be whole."""
+    """How many files of one beat were taken in, refused, or left alone, since they may not be whole or were
+    taken in before and could not be moved.
+    """
 
     taken: int = 0
     refused: int = 0
@@ -86,6 +88,10 @@ def _take(reception: FileReception, hospital: str, folder: DropFolder, name: str
     if content is None or content.age < _SETTLED_SECONDS or _is_cut(content):
         picked.left += 1
         return
+    if (target := folder.place_of(content)) is not None:
+        picked.left += 1
+        _move(folder, name, target, content.digest)
+        return
     reply = None if content.data is None else reception.receive(hospital, content.data)
     if reply is not None and reply.taken is not None:
         picked.taken += 1
@@ -123,8 +129,12 @@ def _put_away(
     said.append(say("national_xml.receipt_name", content=content.digest, name=own))
     target = folder.done if is_taken else folder.refused
     target.write(f"{content.digest}.txt", "".join(f"{line}\n" for line in said))
+    _move(folder, name, target, content.digest)
+
+
+def _move(folder: DropFolder, name: str, target: PutAwayFolder, digest: str) -> None:
     try:
-        folder.put_away(name, target, content.digest)
+        folder.put_away(name, target, digest)
     except OSError as error:  # taken away by hand, or not ours to touch
         _log.warning("national_xml.not_moved", error=type(error).__name__)
 

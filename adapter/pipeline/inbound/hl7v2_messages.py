@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from adapter.errors import FhirError, MessageRefused
+from adapter.fhir.codec import digest
 from adapter.hl7v2.conversion import convert_message
 from adapter.hl7v2.entries import ConvertedMessage
 from adapter.hl7v2.message import MessageHeader, parse_header, parse_message
@@ -43,7 +44,11 @@ def take_message(adapter: Adapter, hospital: str, data: bytes, now: datetime) ->
 
 
 def _seen(hospital: str, header: MessageHeader, data: bytes, now: datetime) -> AcknowledgedMessage:
-    named = "\x1f".join((header.application, header.facility, header.control_id))
+    """It is named by sender, MSH-10 and MSH-7: a sender that begins its numbers anew says another time. One
+    that says none is known by its bytes alone.
+    """
+    sent = header.sent or digest(data)
+    named = "\x1f".join((header.application, header.facility, header.control_id, sent))
     return named_message(hospital, named.encode(), data, now)
 
 

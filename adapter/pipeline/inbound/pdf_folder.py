@@ -49,6 +49,7 @@ def take_folder(adapter: Adapter, hospital: str, now: datetime) -> FolderBeat:
             for name in folder.waiting()[:_MOST]:
                 visit.look_at(name)
             folder.done.forget_before(time.time() - section.done_days * _DAY)
+            folder.refused.forget_before(time.time() - section.refused_days * _DAY)
     except OSError:
         raise SettingsError("pdf.no_folder", hospital=hospital) from None
     return visit.beat
@@ -77,6 +78,10 @@ class _Visit:
             self.beat.stuck += 1
 
     def _take(self, name: str, opened: DroppedContent) -> None:
+        if (target := self.folder.place_of(opened)) is not None:
+            self.folder.put_away(name, target, opened.digest, ".pdf")
+            self.beat.known += 1
+            return
         try:
             taken = self._receive(opened.data)
         except PdfRefused as error:
