@@ -1,6 +1,6 @@
 """A file as the transaction that the same hospital would have sent to the REST API. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from adapter.fhir.codec import Resource
@@ -15,11 +15,15 @@ from adapter.national_xml.people import patient_of
 from adapter.national_xml.refusals import FilePlace, file_refusal
 from adapter.national_xml.reports import ReportContext
 from adapter.national_xml.rows import SheetRow
+from adapter.national_xml.subjects import VisitSubject, visit_subject
 from adapter.national_xml.visits import encounter_of
 from adapter.records.sources.checkup.form_mapping import FormMapping
 from adapter.records.sources.checkup.xml_parser import XmlElement
 
-__all__ = ["ConvertedFile", "convert_file"]
+__all__ = ["ConvertedFile", "KnownSubjects", "convert_file"]
+
+KnownSubjects = Callable[[Sequence[VisitSubject]], Sequence[bool]]
+"""Of which of these the centre knows the person or the referral."""
 
 _PAPERS = ("XML1", "XML7", "XML8", "XML13")
 _LINKED = ("XML3", "XML4", "XML7", "XML8", "XML13", "XML14")
@@ -27,28 +31,39 @@ _LINKED = ("XML3", "XML4", "XML7", "XML8", "XML13", "XML14")
 
 @dataclass(frozen=True, slots=True)
 class ConvertedFile:
-    """What a file becomes; `unread` are the sheets that are not converted, each once."""
+    """What a file becomes; `unread` are the sheets that are not converted, each once, `strangers` how many of
+    its visits are of people whom the centre does not know: nothing is made of these.
+    """
 
     transaction: ConvertedTransaction[FilePlace]
     visits: int
     unread: tuple[str, ...]
+    strangers: int = 0
 
 
 def convert_file(
-    data: bytes, conventions: FileConventions, form_of: Callable[[], FormMapping] | None = None
+    data: bytes,
+    conventions: FileConventions,
+    form_of: Callable[[], FormMapping] | None = None,
+    known: KnownSubjects | None = None,
 ) -> ConvertedFile:
-    """What it says; check-ups on the form that `form_of` gives. Raises FhirError for what cannot be read,
-    with place and reason.
+    """What it says; check-ups on the form that `form_of` gives. Of several visits only those are converted
+    that are `known`; one that comes by itself is meant for the centre. Raises FhirError for what cannot be
+    read, with place and reason.
     """
     root = parse_file(data)
     if root.name != ENVELOPE:
         return _convert_checkups(root, conventions, form_of and form_of())
-    visits = dossiers_of(root)
+    visits = all_visits = dossiers_of(root)
+    if known is not None and len(all_visits) > 1:
+        is_known = known([visit_subject(_summary(one)) for one in all_visits])
+        visits = [one for one, is_ours in zip(all_visits, is_known, strict=True) if is_ours]
     converter = _Converter(conventions)
     for visit in visits:
         converter.add(visit)
     unread = tuple(dict.fromkeys(name for visit in visits for name in visit.unread))
-    return ConvertedFile(converter.entries.converted(), len(visits), unread)
+    strangers = len(all_visits) - len(visits)
+    return ConvertedFile(converter.entries.converted(), len(visits), unread, strangers)
 
 
 def _convert_checkups(

@@ -24,6 +24,7 @@ class FilePreview:
     visits: int
     resources: tuple[Resource, ...]
     unread: tuple[str, ...]
+    strangers: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class TakeNationalXml(Operation[FilePreview, TakenFile]):
     def look(self, context: OperationContext) -> FilePreview:
         """What it would become. Raises FhirError for what would be refused."""
         settings = context.adapter.settings
-        converted = converted_file(settings, self.hospital, self.data)
+        converted = converted_file(context.adapter, self.hospital, self.data)
         entries = converted.transaction.bundle["entry"]
         resources = tuple(one["resource"] for one in entries)
         for resource, place in zip(resources, converted.transaction.places, strict=True):
@@ -48,7 +49,7 @@ class TakeNationalXml(Operation[FilePreview, TakenFile]):
                 if issue.is_error:
                     raise file_refusal(422, issue.code, "refused", place, said=issue.text)
         name = settings.hospital(self.hospital).name
-        return FilePreview(name, converted.visits, resources, converted.unread)
+        return FilePreview(name, converted.visits, resources, converted.unread, converted.strangers)
 
     def act(self, context: OperationContext, unchanged: Callable[[], None]) -> TakenFile:
         """Take it in, and match it."""

@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from adapter.errors import FhirError
 from adapter.fhir.codec import dumps
 from adapter.fhir.operation_outcome import Issue, operation_outcome
+from adapter.pipeline.inbound.national_xml import TakenFile
 from adapter.pipeline.inbound.national_xml_reception import FileReception
 from adapter.repository.request_limits import RequestLimits
 from adapter.texts import say
@@ -49,7 +50,15 @@ def file_routes(
     async def receive(hospital: str = Depends(owner), body: bytes = Depends(file)) -> Response:
         async with turns.turn(hospital):
             reply = await run_in_threadpool(reception.receive, hospital, body)
-        said = reply.issues or (Issue("information", "informational", say("national_xml.taken")),)
+        said = reply.issues or tuple(
+            Issue("information", "informational", text) for text in _taken_words(reply.taken)
+        )
         return Response(dumps(operation_outcome(said)), reply.status, media_type="application/fhir+json")
 
     return routes
+
+
+def _taken_words(taken: TakenFile | None) -> tuple[str, ...]:
+    strangers = 0 if taken is None else taken.strangers
+    left_out = (say("national_xml.strangers", count=strangers),) if strangers else ()
+    return (say("national_xml.taken"), *left_out)

@@ -137,6 +137,54 @@ def test_a_person_is_found_by_number_and_name_without_a_referral(centre: CentreW
         assert len(found) == 2, "the stranger's wait for a person"
 
 
+def visit(number: str, **summary: str) -> dict[str, list[dict[str, str]]]:
+    """Of somebody else than the person of the centre."""
+    stranger = {"HO_TEN": f"Lê Văn {number}", "SO_CCCD": f"0010600{number}", "MA_BN": number, "MA_LK": number}
+    one = {**SUMMARY, "GIAY_CHUYEN_TUYEN": "", "MA_THE_BHYT": "", **stranger, **summary}
+    return {"XML1": [one], "XML4": [{**CREATININE, "MA_LK": number}]}
+
+
+def test_of_a_whole_hospitals_export_what_is_ours_is_taken_and_the_rest_counted(
+    centre: CentreWithFolder,
+) -> None:
+    at, folder, identity = centre
+    ours = [
+        visit("10001", GIAY_CHUYEN_TUYEN=identity, HO_TEN=SUMMARY["HO_TEN"], SO_CCCD=""),
+        visit("10002", SO_CCCD=SUMMARY["SO_CCCD"], HO_TEN=SUMMARY["HO_TEN"]),
+        visit("10003", HO_TEN="ĐỖ VĂN ĐỨC", SO_CCCD="024060012354"),
+        visit("10004", GIAY_CHUYEN_TUYEN=identity[:-1]),
+    ]
+    data = file_of(*(visit(str(number)) for number in range(20_000, 20_300)), *ours)
+    put(folder, "all.xml", data)
+    with at.open() as adapter:
+        assert picked(adapter) == (1, 0, 0)
+        process_inbox(adapter, now)
+        assert {one.referral for one in results(adapter)} == {None, "GT-1"}
+        waiting = [one for one in adapter.inbox.items("unmatched") if one.type == "Observation"]
+        assert len(waiting) == 2, "a number that is mistyped, a referral's that is cut: a person looks"
+        held = counted(adapter)["inbox_item"]
+        assert noted(adapter) == 0, "it is read again when it comes again"
+        receipt = (folder / "done" / f"{sha256(data)}.txt").read_text("utf-8")
+        assert "300 of its visits" in receipt
+        put(folder, "all.xml", data)
+        assert picked(adapter) == (1, 0, 0)
+        process_inbox(adapter, now)
+        assert counted(adapter)["inbox_item"] == held, "nothing is there twice"
+        put(folder, "one.xml", file_of(visit("30001")))
+        picked(adapter)
+        assert counted(adapter)["inbox_item"] > held, "who comes alone is meant for the centre"
+
+
+def test_a_file_of_nothing_but_strangers_is_taken_and_stores_nothing(centre: CentreWithFolder) -> None:
+    at, folder, _ = centre
+    put(folder, "a.xml", file_of(visit("20001"), visit("20002")))
+    with at.open() as adapter:
+        assert picked(adapter) == (1, 0, 0)
+        assert counted(adapter)["inbox_item"] == 0
+    done = at.run("hospital", "xml", HOSPITAL, str(next((folder / "done").glob("*.xml"))))
+    assert "2 of its visits" in " ".join(done.split())
+
+
 def test_a_correction_is_the_next_version_of_the_same_result(centre: CentreWithFolder) -> None:
     at, folder, identity = centre
     with at.open() as adapter:

@@ -47,12 +47,15 @@ def hospital_xml(
                 "hospital": seen.hospital,
                 "visits": seen.visits,
                 "unread": seen.unread,
+                "strangers": seen.strangers,
                 "resources": seen.resources,
             }
             emit(facts, as_json, lambda out: _draw(out, seen))
             return
         taken = operation.perform(operating(adapter))
     done = say("national_xml.done", hospital=hospital.display, visits=taken.visits, entries=taken.entries)
+    if taken.strangers:
+        done = f"{done}\n{say('national_xml.strangers', count=taken.strangers)}"
     if taken.is_known:
         done = say("national_xml.known", at=moment(taken.at))
     emit({"hospital": hospital.name, **_facts(taken)}, as_json, lambda out: out.print(done))
@@ -64,6 +67,7 @@ def _facts(taken: Any) -> dict[str, Any]:
         "at": taken.at,
         "visits": taken.visits,
         "entries": taken.entries,
+        "strangers": taken.strangers,
     }
 
 
@@ -85,6 +89,8 @@ def _content(file: Path, settings: "Settings") -> bytes:
 def _draw(out: "Console", seen: "FilePreview") -> None:
     entries = len(seen.resources)
     out.print(say("national_xml.would_take", visits=seen.visits, entries=entries))
+    if seen.strangers:
+        out.print(say("national_xml.strangers", count=seen.strangers))
     counts = Counter(one["resourceType"] for one in seen.resources)
     heads = (say("national_xml.col_resource"), say("national_xml.col_count"))
     out.print(rows(table(*heads), counts.items()))

@@ -125,6 +125,8 @@ def _put_away(
     said = [say("national_xml.receipt_taken" if is_taken else "national_xml.receipt_refused", why=why)]
     if not is_taken:
         said.append(say("national_xml.receipt_twice"))
+    if reply is not None and reply.taken is not None and reply.taken.strangers:
+        said.append(say("national_xml.strangers", count=reply.taken.strangers))
     own = sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
     said.append(say("national_xml.receipt_name", content=content.digest, name=own))
     target = folder.done if is_taken else folder.refused

@@ -3,8 +3,10 @@ file is noted as taken, all at once. So the same bytes are known again, by whate
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection
@@ -17,9 +19,11 @@ from adapter.inbox.acknowledgements.store import AcknowledgedMessage, Acknowledg
 from adapter.national_xml.conventions import FileConventions
 from adapter.national_xml.conversion import ConvertedFile, convert_file
 from adapter.national_xml.refusals import file_refusal
+from adapter.national_xml.subjects import VisitSubject
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.reception import repository_of
 from adapter.pipeline.inbound.refusal import names_erased
+from adapter.records.lookups import cadres_by_identifiers, cadres_by_names
 from adapter.records.sources.checkup.form_mapping import load_form_mapping
 from adapter.repository.interaction_errors import issues_of_error
 from adapter.settings import Settings
@@ -29,18 +33,22 @@ __all__ = ["TakenFile", "converted_file", "take_file"]
 
 _ENTRY: Final = re.compile(r"Bundle\.entry\[(\d+)\]")
 _SERVER_FAULT: Final = 500
+_AT_ONCE: Final = 500  # numbers in one statement
 _ANSWER_ID: Final = 20  # letters that the table has room for
 _KIND: Final = b"national-xml\x1f"  # so that no message of another form is meant
 
 
 @dataclass(frozen=True, slots=True)
 class TakenFile:
-    """A file that is safe. `at` is when it was taken first; of one that was known the others are 0."""
+    """A file that is safe. `at` is when it was taken first; of one that was known the others are 0. Nothing
+    was taken of the visits of `strangers`.
+    """
 
     at: datetime
     is_known: bool
     visits: int = 0
     entries: int = 0
+    strangers: int = 0
 
 
 @dataclass(slots=True)
@@ -56,14 +64,41 @@ class _Note:
             self.is_made = True
 
 
-def converted_file(settings: Settings, hospital: str, data: bytes) -> ConvertedFile:
+def converted_file(adapter: Adapter, hospital: str, data: bytes) -> ConvertedFile:
     """What a hospital's file would become. Raises FhirError."""
+    settings = adapter.settings
     form = settings.mappings_folder / "sources" / "checkup.yaml"  # of a province, as an import reads it
     return convert_file(
         data,
         _conventions(settings, hospital),
         lambda: load_form_mapping(form if form.is_file() else None),
+        partial(_known_subjects, adapter),
     )
+
+
+def _known_subjects(adapter: Adapter, subjects: Sequence[VisitSubject]) -> list[bool]:
+    """By a referral that may be ours, else by number, else by name and date of birth: any of them is enough,
+    and who it is then is for matching to say.
+    """
+    numbers = sorted({number for one in subjects for number in one.numbers})
+    with read_transaction(adapter.engine) as connection:
+        owned = {
+            number
+            for start in range(0, len(numbers), _AT_ONCE)
+            for number, cadres in cadres_by_identifiers(connection, numbers[start : start + _AT_ONCE]).items()
+            if cadres
+        }
+        return [
+            one.names_referral
+            or not owned.isdisjoint(one.numbers)
+            or bool(one.name and one.born and cadres_by_names(connection, _births(one)))
+            for one in subjects
+        ]
+
+
+def _births(subject: VisitSubject) -> list[tuple[str, str]]:
+    """Of somebody the centre may know the year alone."""
+    return [(subject.name, born) for born in dict.fromkeys((subject.born, subject.born[:4]))]
 
 
 def take_file(adapter: Adapter, hospital: str, data: bytes, now: datetime) -> TakenFile:
@@ -74,16 +109,23 @@ def take_file(adapter: Adapter, hospital: str, data: bytes, now: datetime) -> Ta
     if (known := _known(adapter, seen)) is not None:
         _refuse_erased_since(adapter, hospital, data)
         return TakenFile(known.at, is_known=True)
-    converted = converted_file(adapter.settings, hospital, data)
+    converted = converted_file(adapter, hospital, data)
+    if converted.strangers:
+        _refuse_erased_since(adapter, hospital, data)
+    # One with strangers is read again when it comes again: the centre may know them by then.
+    note = _Note(seen, is_made=bool(converted.strangers))
     try:
-        _store(adapter, hospital, converted, _Note(seen))
+        if converted.transaction.places:
+            _store(adapter, hospital, converted, note)
     except IntegrityError:  # the same came twice at once
         known = _known(adapter, seen)
         if known is None:
             raise
         return TakenFile(known.at, is_known=True)
     entries = len(converted.transaction.places)
-    return TakenFile(seen.at, is_known=False, visits=converted.visits, entries=entries)
+    return TakenFile(
+        seen.at, is_known=False, visits=converted.visits, entries=entries, strangers=converted.strangers
+    )
 
 
 def _known(adapter: Adapter, seen: AcknowledgedMessage) -> AcknowledgedMessage | None:
