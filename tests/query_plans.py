@@ -38,6 +38,9 @@ _DERIVED = re.compile(r"(?:MATERIALIZE|CO-ROUTINE) (\S+)")
 _STEP = re.compile(r"(?:SCAN|SEARCH) (\S+)(.*)")
 _COLUMN = re.compile(r"(?:\b(\w+)\.)?\b([a-z_]\w*)\b(?!\.)(\)*(?:::[a-z ]+)?\)* ?=| IS NULL)?")
 _INDEX = re.compile(r" INDEX (\w+)")
+_LIST = re.compile(r'(\b\w+"? IN \(\?(?:, \?)*\))')
+_STATISTICS = "SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'"
+_LONG_LIST = 50  # values: a Bundle, a page, a plan have as many
 
 
 class Reach(IntEnum):
@@ -212,6 +215,37 @@ def _reach(columns: Iterable[tuple[str, bool]]) -> Reach:
 
 
 def _of_sqlite(driver: Any, statement: str, given: Any, indexes: _Indexes) -> Iterator[_Look]:
+    """What comes of it as it is, and where nothing was counted with long lists too: SQLite then chooses an
+    index by how many values a list has.
+    """
+    yield from _planned_by_sqlite(driver, statement, given, indexes)
+    widened, values = _with_long_lists(statement, given)
+    if widened != statement and not driver.execute(_STATISTICS).fetchone():
+        yield from _planned_by_sqlite(driver, widened, values, indexes)
+
+
+def _with_long_lists(statement: str, given: Any) -> tuple[str, Any]:
+    """Each list of values but of hospitals, kinds and types, with its last value over and over."""
+    if isinstance(given, Mapping):
+        return statement, given
+    values: list[Any] = []
+    left, written = list(given), []
+    for part in _LIST.split(statement):
+        count = part.count("?")
+        mine, left = left[:count], left[count:]
+        if _LIST.fullmatch(part) and _column_of(part) not in _WIDE:
+            mine += mine[-1:] * (_LONG_LIST - count)
+            part = f"{part.partition('(')[0]}({', '.join('?' * len(mine))})"  # noqa: PLW2901 - the same, longer
+        values += mine
+        written.append(part)
+    return "".join(written), tuple(values)
+
+
+def _column_of(part: str) -> str:
+    return part.partition(" ")[0].strip('"')
+
+
+def _planned_by_sqlite(driver: Any, statement: str, given: Any, indexes: _Indexes) -> Iterator[_Look]:
     """https://www.sqlite.org/eqp.html. A SEARCH names the columns that it goes by, and they are the first."""
     details = [row[3] for row in driver.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", given)]
     derived = {match[1] for detail in details if (match := _DERIVED.match(detail))}

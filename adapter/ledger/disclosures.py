@@ -222,7 +222,9 @@ class DisclosureStore:
         as_delivered = {"state": state, "desired_digest": _E.c.delivered_digest, "body": None, "reason": None}
         for start in range(0, len(entries), _MANY):
             theirs = _E.c.identity.in_([one.identity for one in entries[start : start + _MANY]])
-            pending = (_E.c.hospital == hospital) & theirs & (_E.c.state == EntryState.PENDING)
+            # Not by the column: of many lines SQLite would rather read all that are in that state.
+            is_pending = func.coalesce(_E.c.state, "") == EntryState.PENDING
+            pending = (_E.c.hospital == hospital) & theirs & is_pending
             held = update(_E).where(pending, _E.c.delivered_digest.is_not(None))
             connection.execute(held.values(**as_delivered, detail=None, changed_at=now, history=history))
             connection.execute(update(_E).where(pending).values(body=None))
