@@ -176,7 +176,8 @@ class ResultPart(_Piece):
     """One value with all that it means nothing without: a component, or the middle of a result.
 
     `measure` is our own code where the codes are known; `local` the value in our unit, only where that is
-    exact. `contradictions` has one code for each thing that does not agree: unit, specimen, code.
+    exact. `contradictions` has one code for each thing that does not agree: unit, specimen, code,
+    property (the kind of unit, with the code).
     """
 
     code: CodedConcept | None = None

@@ -214,6 +214,10 @@ FORMS: dict[str, Form] = {
         {"contradictions": ["specimen"], "measure": None, "specimens.0.type.text": "nước tiểu 24 giờ"},
         {"Specimen/sp": URINE},
     ),
+    "with a unit of another kind than its code": Form(
+        observation(CREATININE, valueQuantity=amount("1.2", "mg/dL")),
+        {"contradictions": ["property"], "measure": "BIO-CREA", "value.amount.value": "1.2"},
+    ),
     "a panel of `component`": Form(
         observation(
             coded("85354-9"),

@@ -177,6 +177,8 @@ def test_a_value_is_converted_only_where_that_is_exact(
     assert content.measure
     assert (content.local.words if content.local else None) == local
     assert content.value_words == f"{value} {unit}"
+    is_of_another_kind = (loinc, unit) == ("718-7", "mmol/L")
+    assert content.contradictions == (("property",) if is_of_another_kind else ())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 itself. Nothing is guessed: no name is matched, nothing is rounded.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,6 +15,7 @@ from adapter.units.ucum import UcumError, UnitDimension, parse_unit
 
 __all__ = ["KnownMeasures"]
 
+_EQUIVALENT = re.compile(r"(?<=\b[munp])eq\b|\beq\b")
 _UCUM = "http://unitsofmeasure.org"
 _SAME = frozenset(("equivalent", "equal"))
 _MEASURES = "measures"
@@ -73,6 +75,16 @@ class KnownMeasures:
 
     def _concept(self, key: str | None) -> Concept | None:
         return self._measures.concepts.get(key) if self._measures and key else None
+
+    def is_measured_so(self, measure: str | None, amount: Amount | None) -> bool:
+        """Whether the unit is of a kind that the measure has: a creatinine in moles has none of grams.
+        What cannot be read is taken to be; equivalents are written for moles.
+        """
+        concept = self._concept(measure)
+        ucum = concept.more.get("ucum") if concept else None
+        code = self._unit_code(amount) if ucum and amount is not None else None
+        one, two = (_dimension(_EQUIVALENT.sub("mol", unit)) if unit else None for unit in (ucum, code))
+        return one is None or two is None or one.kinds == two.kinds
 
     def name(self, measure: str | None) -> str | None:
         """What we call a measure."""

@@ -130,6 +130,8 @@ class _Reader:
         code = as_concept(one.get("code"))
         value, no_value = as_value(one, self._known)
         measure, against = self._known.find(code, about)
+        if not self._known.is_measured_so(measure, value.amount if value else None):
+            against = "property"
         ranges = as_ranges(one.get("referenceRange"), self._known)
         return {
             "code": code,
