@@ -379,3 +379,22 @@ def test_the_commands(centre: Centre) -> None:
         found = adapter.records.get("referral", "GT-1")
         assert isinstance(found, Referral)
         assert found.state is ReferralState.CANCELLED
+
+
+def test_a_question_is_answered_by_a_command(centre: Centre) -> None:
+    with centre.open() as adapter:
+        people = inbox_centre.Centre(adapter.engine)
+        books = Books(adapter.engine, NAME)
+        books.now = datetime.now(UTC) - DAY
+        assert "asked nothing" in centre.attempt("referral", "answer", "GT-1", "không").stderr
+        say(people, books, asking("Có dùng thuốc chống đông không?", books), "t1")
+    shown = " ".join(centre.run("referral", "show", "GT-1").split())
+    assert "The hospital asks: Có dùng thuốc chống đông không?" in shown
+    assert "adapter referral answer" in shown
+    assert centre.attempt("referral", "answer", "GT-1", " ").returncode == 2
+    assert centre.attempt("referral", "answer", "GT-1", "x" * 1_001).returncode == 2
+    assert "The next sync tells the hospital" in " ".join(
+        centre.run("referral", "answer", "GT-1", "Có, warfarin").split()
+    )
+    line = centre.run_json("referral", "show", "GT-1")["line"]
+    assert (line["answer"], line["waits_for"]) == ("Có, warfarin", None)  # no sync was: it is a draft

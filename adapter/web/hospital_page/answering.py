@@ -112,13 +112,13 @@ class ReferralPages:
         name = form.digest(session.hospital, identity, action)
         if page_access.is_taken(self._adapter.engine, name):
             return self._to(identity, "1")
-        if action not in self._offered(session.hospital, sent):
+        findings = self._findings(session.hospital, sent)
+        if action not in self._offered(sent, findings):
             return self._page(session, sent, 409, notice="moved_on")
         if not _NUMBER.fullmatch(form.get("form")):
             return self._render.message(self.reader(session), 400, "bad_form")
         now, measures = self._clock(), self._page_measures(session.hospital)
         if action is PageAction.CORRECT:
-            findings = self._findings(session.hospital, sent)
             resources, problems = read_corrections(form, findings, measures, now)
         else:
             resources, problems = self._resources(session.hospital, sent, action, form, name=name, now=now)
@@ -181,9 +181,10 @@ class ReferralPages:
             return None
         return sent_referral(self._adapter, session.hospital, identity)
 
-    def _offered(self, hospital: str, sent: SentReferral) -> Sequence[PageAction]:
+    @staticmethod
+    def _offered(sent: SentReferral, findings: Sequence[ShownFinding]) -> Sequence[PageAction]:
         offered = list(offered_actions(sent.referral.state)) if sent.is_open else []
-        return [*offered, PageAction.CORRECT] if self._findings(hospital, sent) else offered
+        return [*offered, PageAction.CORRECT] if findings else offered
 
     def _page(
         self,
@@ -199,7 +200,7 @@ class ReferralPages:
         now, reader = self._clock(), self.reader(session)
         written = form.fields if form else {}
         audit_page_view(self._adapter, session.hospital, now, cadre=sent.referral.cadre)
-        view = shown(sent)
+        view, findings = shown(sent), self._findings(session.hospital, sent)
         return self._render(
             "referral.html",
             reader,
@@ -208,8 +209,8 @@ class ReferralPages:
             view=view,
             line=view.line,
             notice=notice,
-            actions=self._offered(session.hospital, sent),
-            findings=self._findings(session.hospital, sent),
+            actions=self._offered(sent, findings),
+            findings=findings,
             failed=failed,
             problems=problem_lines(problems, reader.language),
             value_of=written_fields(written),
