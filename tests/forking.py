@@ -4,7 +4,8 @@ A server with everything imported, and nothing opened, forks for each command: w
 process like any other, with a number, signals, an exit code, and an environment, a folder and streams of
 its own. Only the second that every process spends importing and compiling is spent once.
 
-What starts the command as a person does, by its path, is tested in tests/acceptance and tests/unit.
+What starts the command as a person does, by its path, is tested in tests/acceptance and tests/unit. Whoever
+starts it so many times over can have an executable that forks too: `executable`.
 """
 
 import atexit
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import IO, NoReturn
@@ -30,9 +31,10 @@ import known_mappings
 
 from adapter.testing.commands import Process, execute
 
-__all__ = ["Forked", "launch", "start"]
+__all__ = ["Forked", "executable", "launch", "start"]
 
 _MOST = 1_000_000  # bytes of a request
+_LISTEN = b"listen"  # a request of another sort: for those who come by themselves
 _UNFLUSHED = 120  # what Python ends with then
 _OTHERS = (
     "adapter.migrations",
@@ -55,6 +57,26 @@ _LATER = (  # what commands import while they run
     "uvicorn.loops.auto",
     "uvicorn.protocols.http.auto",
 )
+
+
+_EXECUTABLE = """#!{python} -IS
+import json, os, signal, socket, sys
+handed_on = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+signal.pthread_sigmask(signal.SIG_BLOCK, handed_on)  # until it is known to whom
+there = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+there.connect({address!r})
+said = {{"arguments": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ), "command": {command!r}}}
+socket.send_fds(there, [json.dumps(said).encode()], [0, 1, 2])
+pid = int(there.recv(100))
+for number in handed_on:
+    signal.signal(number, lambda number, _: os.kill(pid, number))
+signal.pthread_sigmask(signal.SIG_UNBLOCK, handed_on)
+code = int(there.recv(100))
+if code < 0:
+    signal.signal(-code, signal.SIG_DFL)
+    os.kill(os.getpid(), -code)
+sys.exit(code)
+"""
 
 
 class Forked:
@@ -114,6 +136,25 @@ def start(
         files = [theirs.fileno(), nothing.fileno(), stdout.fileno(), stderr.fileno()]
         socket.send_fds(_server(_loaded_with(env)), [request], files)
     return Forked(int(ours.recv(100)), ours, ["adapter", *arguments])
+
+
+def executable(folder: Path) -> Path:
+    """An executable `adapter` in a new folder there. It ends as what it forks does, hands signals on to it,
+    and takes it with it when it is killed.
+    """
+    place = folder / "bin"
+    place.mkdir()
+    address = place / "s"  # a name in a folder of pytest's is long, and this may have 107 characters
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _MOST)
+        listener.bind(str(address))
+        listener.listen(64)
+        command = place / "adapter"
+        script = _EXECUTABLE.format(python=sys.executable, address=str(address), command=str(command))
+        command.write_text(script)
+        command.chmod(0o755)
+        socket.send_fds(_server(()), [_LISTEN], [listener.fileno()])
+    return command
 
 
 def _loaded_with(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -197,52 +238,86 @@ def _know_commands() -> None:
     dict(typer.main.get_command(app).commands)
 
 
+class _Children:
+    """What was forked and runs, each with whom its end is told."""
+
+    def __init__(self) -> None:
+        self.running: dict[int, socket.socket] = {}
+        self.alone: dict[socket.socket, int] = {}  # of those who, killed, take it with them
+
+    def fork(self, answer: socket.socket, *, alone: bool) -> bool:
+        """Whether this is the child."""
+        pid = os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for one in self.running.values():
+                one.close()
+            return True
+        self.running[pid] = answer
+        if alone:
+            self.alone[answer] = pid
+        answer.send(str(pid).encode())
+        return False
+
+    def reap(self) -> None:
+        """Tell of those that have ended."""
+        while self.running:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return
+            with self.running.pop(pid) as answer, contextlib.suppress(OSError):  # nobody may want to know
+                self.alone.pop(answer, None)
+                answer.send(str(os.waitstatus_to_exitcode(status)).encode())
+
+    def leave(self, gone: Collection[object]) -> None:
+        """Of those who were alone these are gone."""
+        for answer in [one for one in self.alone if one in gone]:
+            os.kill(self.alone.pop(answer), signal.SIGKILL)
+
+
 def _serve(requests: socket.socket) -> list[str]:
     """Fork for each request until there will be none. Returns in each forked process: its arguments."""
-    running: dict[int, socket.socket] = {}
+    children, listeners = _Children(), list[socket.socket]()
     woken, wakes = socket.socketpair()
     for end in (woken, wakes):
         end.setblocking(False)
     signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     while True:
-        ready, _, _ = select.select([requests, woken], [], [])
+        ready, _, _ = select.select([requests, woken, *listeners, *children.alone], [], [])
         if woken in ready:
             woken.recv(1000)
-            _reap(running)
-        if requests not in ready:
-            continue
-        request, files, _, _ = socket.recv_fds(requests, _MOST, 4)
-        if not request:
-            sys.exit()
-        pid = os.fork()
-        if pid == 0:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for one in (requests, woken, wakes, *running.values()):
-                one.close()
-            return _become(json.loads(request), files)
-        answer = socket.socket(fileno=files[0])
-        running[pid] = answer
-        for file in files[1:]:
-            os.close(file)
-        answer.send(str(pid).encode())
+            children.reap()
+        children.leave(ready)
+        for one in [one for one in (requests, *listeners) if one in ready]:
+            request, files, answer = _received(one, is_ours=one is requests)
+            if request == _LISTEN:
+                assert answer is not None
+                listeners.append(answer)
+            elif answer is not None:
+                if children.fork(answer, alone=one is not requests):
+                    for each in (requests, woken, wakes, *listeners, answer):
+                        each.close()
+                    return _become(json.loads(request), files)
+                for file in files:
+                    os.close(file)
 
 
-def _reap(running: dict[int, socket.socket]) -> None:
-    while running:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        if not pid:
-            return
-        with running.pop(pid) as answer, contextlib.suppress(OSError):  # nobody may want to know
-            answer.send(str(os.waitstatus_to_exitcode(status)).encode())
+def _received(one: socket.socket, *, is_ours: bool) -> tuple[bytes, list[int], socket.socket | None]:
+    """A request, the streams of what it asks for, and where the answer goes: the first that came with it, or
+    back to who came by himself, if he asks for anything. There are no more when our own end is closed.
+    """
+    asking = one if is_ours else one.accept()[0]
+    request, files, _, _ = socket.recv_fds(asking, _MOST, 4)
+    if is_ours and not request:
+        sys.exit()
+    return request, files, socket.socket(fileno=files.pop(0)) if is_ours else asking if request else None
 
 
 def _become(request: dict[str, object], files: list[int]) -> list[str]:
     """This process is the command from now on."""
-    answer, *streams = files
-    os.close(answer)
-    for number, file in enumerate(streams):
+    for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
     os.chdir(str(request["cwd"]))
@@ -255,7 +330,7 @@ def _become(request: dict[str, object], files: list[int]) -> list[str]:
     if "ADAPTER_LANG" in environment or any(word.startswith("--lang") for word in arguments):
         for name in [name for name in sys.modules if name.startswith("adapter.cli")]:
             del sys.modules[name]  # their help is in the language that they were imported in
-    sys.argv = [str(Path(sys.executable).with_name("adapter")), *arguments]
+    sys.argv = [str(request.get("command") or Path(sys.executable).with_name("adapter")), *arguments]
     return arguments
 
 

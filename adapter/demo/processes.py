@@ -15,8 +15,13 @@ from adapter.texts import current_language, say, write_line
 
 __all__ = ["Commands", "free_port", "until"]
 
-_COMMAND = Path(sys.executable).with_name("adapter")
 _STOP_SECONDS = 15.0
+
+
+def _command() -> Path:
+    """The command that this process was started as, or else the one that is installed beside this Python."""
+    started = Path(sys.argv[0])
+    return started if started.name == "adapter" else Path(sys.executable).with_name("adapter")
 
 
 def free_port() -> int:
@@ -53,7 +58,7 @@ class Commands:
     def run(self, *arguments: str, may_fail: bool = False) -> int:
         """Show the command, run it on this terminal, and return its exit code."""
         self._show(arguments)
-        code = subprocess.run([_COMMAND, *arguments], env=self._environment, check=False).returncode  # noqa: S603 - our own command
+        code = subprocess.run([_command(), *arguments], env=self._environment, check=False).returncode  # noqa: S603 - our own command
         if code and not may_fail:
             raise AdapterError("demo.command_failed", command=shlex.join(["adapter", *arguments]), code=code)
         return code
@@ -61,7 +66,7 @@ class Commands:
     def read(self, *arguments: str, may_fail: bool = False) -> str:
         """Run the command unseen; its standard output."""
         done = subprocess.run(  # noqa: S603 - our own command
-            [_COMMAND, *arguments], env=self._environment, check=False, stdout=subprocess.PIPE, text=True
+            [_command(), *arguments], env=self._environment, check=False, stdout=subprocess.PIPE, text=True
         )
         if done.returncode and not may_fail:
             command = shlex.join(["adapter", *arguments])
@@ -71,14 +76,14 @@ class Commands:
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Show the command and start it on this terminal; the caller kills or awaits it."""
         self._show(arguments)
-        return subprocess.Popen([_COMMAND, *arguments], env=self._environment)  # noqa: S603 - our own command
+        return subprocess.Popen([_command(), *arguments], env=self._environment)  # noqa: S603 - our own command
 
     def serve(self, name: str, *arguments: str) -> None:
         """Show the command and start it in the background; its output goes to `logs/NAME.log`."""
         self._show(arguments)
         with (self._logs / f"{name}.log").open("ab") as log:
             self._services[name] = subprocess.Popen(  # noqa: S603 - our own command
-                [_COMMAND, *arguments],
+                [_command(), *arguments],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

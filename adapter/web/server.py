@@ -2,6 +2,7 @@
 that has grown too large ends in the same way, to be started anew.
 """
 
+import gc
 import resource
 import signal
 import sys
@@ -118,6 +119,8 @@ def run_server(
     memory than it may: it should then exit with RESTART_EXIT_CODE and be started anew.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()  # what a server is made of stays: to walk it again and again would hold all requests up
     config = server_config(
         app,
         host=host,

@@ -4,12 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forking
+
 ADAPTER = Path(sys.executable).with_name("adapter")
 
 
-def _demo(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+def _demo(folder: Path, *options: str, command: Path = ADAPTER) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [ADAPTER, "demo", "--small", "--folder", folder, *options],
+        [command, "demo", "--small", "--folder", folder, *options],
         capture_output=True,
         text=True,
         timeout=300,
@@ -36,7 +38,8 @@ def test_the_demo_passes(tmp_path: Path) -> None:
 
 def test_its_check_notices_what_is_spoiled(tmp_path: Path) -> None:
     """A referral skipped, an Observation sent twice, a person let through who must not leave."""
-    done = _demo(tmp_path / "demo", "--sabotage", "skip,twice,secret")
+    forked = forking.executable(tmp_path)  # how it is started is as it is above
+    done = _demo(tmp_path / "demo", "--sabotage", "skip,twice,secret", command=forked)
     assert done.returncode == 1
     failed = "\n".join(line for line in done.stdout.splitlines() if "✗" in line)
     for notice in (

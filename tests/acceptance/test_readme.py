@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import forking
 import pytest
 
 from adapter.testing import free_port, until
@@ -37,12 +38,12 @@ def _steps(page: str) -> list[tuple[str, list[str]]]:
 class Shell:
     """Runs the README's commands in a folder of their own, on ports that are free here."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, command: Path = ADAPTER) -> None:
         self.folder = folder
         self.ports = {port: str(free_port()) for port in PORTS}
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ADAPTER_")},
-            "PATH": f"{ADAPTER.parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}",
             "ADAPTER_LISTEN_PORT": self.ports["8080"],
             "ADAPTER_ALLOW_ROOT": "true",
         }
@@ -86,9 +87,10 @@ class Shell:
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
+def shell(tmp_path: Path, page: str) -> Iterator[Shell]:
+    """Of the English page the commands are started as a person starts them, of the other they are forked."""
     (tmp_path / "fixtures").symlink_to(ROOT / "fixtures")
-    shell = Shell(tmp_path)
+    shell = Shell(tmp_path, ADAPTER if page == README else forking.executable(tmp_path))
     yield shell
     for process in shell.background:
         process.kill()
