@@ -36,6 +36,7 @@ __all__ = [
     "line_name",
     "note_arrivals",
     "number_name",
+    "patient_name",
     "person_name",
     "record_name",
     "sent_name",
@@ -77,6 +78,11 @@ _NOTE = insert(awaited_arrival).from_select(  # made once: every write of a reco
 def sent_name(hospital: str, reference: str) -> str:
     """What a hospital sent, or may yet send, here as `Type/id`."""
     return _digest("sent", hospital, reference)
+
+
+def patient_name(subject: str) -> str:
+    """A hospital's patient, of whom a person may yet say who it is here."""
+    return _digest("patient", subject)
 
 
 def line_name(hospital: str, remote_id: str) -> str:

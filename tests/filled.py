@@ -25,7 +25,7 @@ from adapter.hospital_tokens import hospital_token
 from adapter.inbox.acknowledgements.tables import acknowledged_message
 from adapter.inbox.polling.tables import poll_mark
 from adapter.inbox.quarantine.tables import refused_request, refused_volume
-from adapter.inbox.tables import inbox_item, inbox_listing, inbox_mark, inbox_position
+from adapter.inbox.tables import inbox_item, inbox_listing, inbox_mark, inbox_position, patient_ruling
 from adapter.ledger.entries.row_values import REASON_INVALID
 from adapter.ledger.schema import tables as ledger
 from adapter.ledger.schema.states import EntryState
@@ -82,7 +82,7 @@ SMALL = {
 GROWING = {
     *(ledger.entry, ledger.shipment, ledger.receipt, ledger.person_disclosure),
     *(acknowledged_message, refused_request, subscription_event),
-    *(inbox_item, inbox_mark, inbox_listing, audit.audit, withheld.disclosure_refusal),
+    *(inbox_item, inbox_mark, inbox_listing, patient_ruling, audit.audit, withheld.disclosure_refusal),
     *(awaited.awaited_name, awaited.awaited_arrival),
     *(records.record, records.cadre_identifier, records.cadre_name, records.record_merge, records.import_row),
     records.import_change,
@@ -210,6 +210,7 @@ def _rows() -> Iterator[tuple[Table, Iterator[Row]]]:
     yield inbox_item, _inbox()
     yield refused_request, _refused()
     yield acknowledged_message, _acknowledged()
+    yield patient_ruling, (_ruling(n) for n in range(2000))
     yield poll_mark, ({"hospital": one, "type": "Task", "watermark": _OLD} for one in _HOSPITALS)
     yield subscription, _subscriptions()
     yield subscription_event, _events()
@@ -429,6 +430,11 @@ def _events() -> Iterator[Row]:
                 "remote_id": f"r{number % 300}",
                 "at": NOW - timedelta(minutes=2000 - number),
             }
+
+
+def _ruling(n: int) -> dict[str, object]:
+    said = {"is_never": n % 5 == 0, "item": n + 1, "ruled_at": _OLD, "ruled_by": "test"}
+    return {"hospital": list(_HOSPITALS)[n % 3], "subject": f"{n:032}", "cadre": cadre(n), **said}
 
 
 def _acknowledged() -> Iterator[Row]:

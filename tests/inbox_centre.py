@@ -1,6 +1,6 @@
 """A centre of two people, its inbox and records: real stores, the ledger's look-ups a table."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar
@@ -15,6 +15,7 @@ from adapter.inbox.matching import KnownCadre, KnownReferral
 from adapter.inbox.ordering import server_version
 from adapter.inbox.queue import InboxQueue
 from adapter.inbox.receive import AcceptedVersion, ReceivedVersion, receive_versions
+from adapter.inbox.rulings import ruled_cadres
 from adapter.inbox.store import InboxItem, InboxStore
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.tables import entry
@@ -118,6 +119,10 @@ class Directory:
     def cadres_by_name(self, said: Collection[tuple[str, str]]) -> list[str]:
         with read_transaction(self.records.engine) as connection:
             return cadres_by_names(connection, said)
+
+    def rulings(self, subjects: Collection[str]) -> Mapping[str, bool]:
+        with read_transaction(self.records.engine) as connection:
+            return ruled_cadres(connection, self.hospital, subjects)
 
     def is_centres_own(self, type: str, values: Collection[str]) -> bool:
         return type == "Observation" and not self.own_observations.isdisjoint(values)

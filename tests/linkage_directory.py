@@ -96,6 +96,9 @@ class Directory:
     def cadres_by_name(self, said: Collection[tuple[str, str]]) -> list[str]:
         return [cadre for one in said for cadre in self._names.get(name_and_birth_date(*one), ())]
 
+    def rulings(self, subjects: Collection[str]) -> dict[str, bool]:
+        return {}
+
     def is_centres_own(self, type: str, values: Collection[str]) -> bool:
         return False
 

@@ -6,7 +6,7 @@ from types import ModuleType
 from adapter import audit, awaited, database, hospital_tokens, withheld
 from adapter.authorization import access_tokens, page_access
 from adapter.inbox import erasure as inbox_erase
-from adapter.inbox import receive
+from adapter.inbox import receive, rulings
 from adapter.inbox.acknowledgements.store import AcknowledgementStore
 from adapter.inbox.polling.store import PollStore
 from adapter.inbox.quarantine.store import QuarantineStore
@@ -97,6 +97,7 @@ STORES: tuple[type | ModuleType, ...] = (
         Recognition,
         InboxStore,
         InboxQueue,
+        rulings,
         named_lines,
         lookups,
         inbox_erase,

@@ -19,6 +19,7 @@ from adapter.errors import PlanChanged
 from adapter.fhir import codec
 from adapter.fhir.operation_outcome import Issue
 from adapter.inbox import erasure as inbox_erase
+from adapter.inbox import rulings
 from adapter.inbox.acknowledgements.store import AcknowledgedMessage, AcknowledgementStore
 from adapter.inbox.polling.store import PollStore
 from adapter.inbox.quarantine.refused_request import RefusedRequest
@@ -395,6 +396,13 @@ def receiving(engine: Engine) -> None:
         inbox.settle(number, "applied", now=NOW, cadre=cadre(5), awaits=["a"], connection=connection)
     with write_transaction(engine) as connection:
         assert inbox_erase.erase_cadre(connection, cadre(6))
+        assert rulings.ruled_cadres(connection, "bv-2", [f"{one:032}" for one in (10, 11)])
+        assert rulings.all_rulings(connection)
+        said = {"is_never": False, "item": 5, "now": NOW, "by": "test"}
+        rulings.put_rulings(connection, "bv-2", ["a", "b"], cadre(3), **said)
+        assert rulings.remove_rulings(connection, "bv-2", ["a"], cadre(3), is_never=False) == 1
+        assert rulings.remove_ruling(connection, 20)
+        rulings.erase_rulings(connection, cadre=cadre(30), items=[31])
 
 
 def taking_turns(engine: Engine) -> None:

@@ -2,10 +2,18 @@
 
 from collections.abc import Collection, Iterator
 
-from adapter.awaited import identity_name, line_name, number_name, person_name, record_name, sent_name
+from adapter.awaited import (
+    identity_name,
+    line_name,
+    number_name,
+    patient_name,
+    person_name,
+    record_name,
+    sent_name,
+)
 from adapter.inbox.evidence import Evidence
 from adapter.inbox.matching import LookupResult
-from adapter.inbox.ports import ReferenceDirectory, as_identity, named_days
+from adapter.inbox.ports import ReferenceDirectory, as_identity, named_days, patient_subjects
 from adapter.person_names import name_and_birth_date
 
 __all__ = ["names_awaited"]
@@ -36,6 +44,7 @@ def _names(
             yield identity_name(value)
     for value in directory.number_forms([one.value for one in said.subject_identifiers]):
         yield number_name(value)
+    yield from map(patient_name, patient_subjects(said, directory))
     for name, day in named_days(said):
         yield person_name(name_and_birth_date(name, day))
     for key, person in found.people.items():

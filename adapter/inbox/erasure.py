@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, upd
 from adapter.awaited import forget_awaited
 from adapter.fhir import codec
 from adapter.inbox.evidence import read_evidence
+from adapter.inbox.rulings import erase_rulings
 from adapter.inbox.tables import inbox_item, inbox_listing, inbox_mark
 
 __all__ = [
@@ -49,6 +50,7 @@ def erase_cadre(connection: Connection, cadre: str, referrals: Collection[str] =
     for hospital, _, _, body in mine:
         sent.update(_patients(hospital, body))
     erase_resources(connection, sent)
+    erase_rulings(connection, cadre=cadre)
     return sent
 
 
@@ -57,6 +59,7 @@ def erase_resources(connection: Connection, sent: Iterable[SentResource]) -> Non
     for one in sent:
         items = connection.execute(select(inbox_item.c.id).where(_versions(one))).scalars().all()
         forget_awaited(connection, items)
+        erase_rulings(connection, items=items)
         lineages = set(connection.execute(select(inbox_item.c.lineage).where(_versions(one))).scalars())
         connection.execute(delete(inbox_mark).where(inbox_mark.c.lineage.in_(lineages)))
         _forget_listings(connection, one)

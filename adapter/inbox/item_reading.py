@@ -44,7 +44,7 @@ class ItemReading:
 def decide_item(store: InboxStore, item: InboxItem, directory: ReferenceDirectory) -> ItemReading:
     """Read the item, look up what it names, decide. Reads only."""
     said, asked = _read(store, item, directory)
-    found = look_up_evidence(said, directory)
+    found = look_up_evidence(said, directory, lineage=item.lineage)
     match = matching.decide_match(said, found)
     if item.type in STORED_TYPES and is_centres_own(item.resource, directory):
         revised = item.resource.get("status") in REVISIONS
@@ -76,6 +76,8 @@ def contradictions_to(reading: ItemReading, directory: ReferenceDirectory, cadre
     }
     if certain and cadre not in certain:
         against.append("subject-differs")
+    if cadre in found.never:
+        against.append("said-never")
     return against
 
 

@@ -11,9 +11,10 @@ from adapter.database import write_transaction
 from adapter.errors import Outdated, UsageError
 from adapter.inbox.erasure import ERASED_BODY
 from adapter.inbox.following import linked_along
-from adapter.inbox.item_reading import ItemReading, contradictions_to, decide_item, named_referral
+from adapter.inbox.item_reading import ItemReading, contradictions_to, decide_item, named_referral, read_item
 from adapter.inbox.link_scope import ListedMember, members_to_link, version_that_holds
 from adapter.inbox.matching import READ_TYPES, CertainMatch
+from adapter.inbox.patient_rulings import note_link, note_unlink, ruled_subjects
 from adapter.inbox.ports import ReferenceDirectory, ReversibleRecordWriter
 from adapter.inbox.processing import audit_item, settle_as_version, settle_item
 from adapter.inbox.recognition import RESULT_TYPES
@@ -45,7 +46,8 @@ def link_item(
 
     Without `referral`, the one that the item itself names is taken if it is that person's. An item that was
     applied to somebody else moves over, with what was linked along with it. The link holds for all versions
-    of the result, of which the newest goes into the record, and for what a report lists, come or to come.
+    of the result, of which the newest goes into the record, and for what a report lists, come or to come;
+    and that the patient's number there is this person's is remembered, unless something contradicts.
     With `replaces` it is a later version of that item. What contradicts it is refused, unless the person
     links `despite` it. `unchanged` may raise while the item is locked: then nothing is done. Raises
     UsageError for what does not exist.
@@ -82,6 +84,7 @@ def link_item(
         if plan.newest.id != item.id:
             subject = directory.audit_subject(cadre)
             audit_item(connection, item, "inbox.linked", subject, by=by, now=now, despite=plan.against)
+        note_link(connection, item, cadre, plan.subjects, by=by, now=now, is_sure=not plan.against)
         for member in plan.members:
             _link_member(connection, store, member, cadre, settle)
         if item.referral and not item.result_key and item.referral != plan.match.referral and item.cadre:
@@ -97,6 +100,7 @@ class _Plan:
     match: CertainMatch
     against: Sequence[str]  # it is linked despite these
     members: Sequence[ListedMember]
+    subjects: Sequence[str]  # the numbers that its patient has there, and the item itself
 
 
 def _plan(
@@ -121,7 +125,8 @@ def _plan(
     against = contradictions_to(reading, directory, cadre)
     match = CertainMatch(cadre, (referral,) if referral else ())
     members = members_to_link(store, newest, reading, directory, match=match, despite=against)
-    return _Plan(newest, match, against, members)
+    subjects = ruled_subjects(reading.said, directory, lineage)
+    return _Plan(newest, match, against, members, subjects)
 
 
 def _holding(item: InboxItem, versions: Sequence[InboxItem], replaces: int | None) -> InboxItem:
@@ -214,13 +219,16 @@ def unlink_item(
     unchanged: Callable[[], None] = _unchecked,
 ) -> tuple[int, ...]:
     """Undo a match: the result leaves the person's record, and all its versions wait again, with what was
-    linked along with them; the numbers of all these items.
+    linked along with them; the numbers of all these items. The patient's number there is remembered no more.
 
     They stay unmatched until a person links them, however certain they look. `unchanged` as for `link_item`.
     """
     item = _linkable_item(store, item_id)
     if item.state not in ("applied", "linked") or item.cadre is None:
         raise UsageError("inbox.not_linked", item=item_id)
+    subjects = ruled_subjects(
+        read_item(store, item, directory_of(item.hospital)), directory_of(item.hospital), item.lineage
+    )
     with write_transaction(store.engine) as connection:
         versions = store.versions(connection, item)
         unchanged()
@@ -232,6 +240,7 @@ def unlink_item(
         ]
         if item.referral and not item.result_key:
             records.answer_again(item.cadre, item.referral, connection=connection)
+        note_unlink(connection, item.hospital, subjects, item.cadre)
         directory = directory_of(item.hospital)
         for one in taken:
             subject = directory.audit_subject(one.cadre or item.cadre)

@@ -1,8 +1,9 @@
 """Whose result is it, and which referral does it answer? Certain, or unmatched with reasons. Pure.
 
 Certain is: one live referral addressed to this very hospital, with a subject that agrees wherever it
-can be resolved; or exactly one person by our own identity, or by a national or insurance number under a
-system agreed with the hospital (or confirmed by name or day of birth), and no referral of ours named. A
+can be resolved; or exactly one person by our own identity, by the patient's number there of which a person
+said so before, or by a national or insurance number under a system agreed with the hospital (or confirmed by
+name or day of birth), and no referral of ours named. A
 number alone is certain only of people whose Patient of ours this hospital holds: numbers can be guessed.
 Nothing may contradict it: not a name, a date of birth or a sex, nor an identifier that is nobody's here;
 nor may the resource say that it is about something else than it seems (`caveats`). Everything else waits
@@ -61,6 +62,7 @@ UNMATCHED_REASONS = (
     "no-evidence",
     "belongs-to-another",
     "unlinked",
+    "said-never",
     "processing-failed",
     "to-be-read",
     "marked-delivery",
@@ -71,7 +73,7 @@ UNMATCHED_REASONS = (
 )
 """Why an item waits; each is a text `inbox.<reason>`."""
 
-_WEIGHT = {"referral": 16, "identity": 16, "number": 8, "id": 4, "text": 2}
+_WEIGHT = {"referral": 32, "identity": 32, "ruling": 16, "number": 8, "id": 4, "text": 2}
 _DEAD = ("revoked", "entered-in-error")
 _SEXES = ("male", "female")
 _WHOLE_DATE = len("1955-03-14")
@@ -120,7 +122,8 @@ class LookupResult:
     `by_id` and `unplaced` are people and referrals by an id that the hospital gave without saying of which
     of its servers it is. `has_unknown_identity`: the subject has an identity of ours, or an id that once was
     a person's of ours, which leads to nobody now; `has_unknown_number`: a number under an agreed system is
-    nobody's; `has_unknown_referral`: a referral is named by an identity of ours that is none.
+    nobody's; `has_unknown_referral`: a referral is named by an identity of ours that is none. `by_ruling`: a
+    person said that the patient's number there is this one's; `never`: that it is never one of these.
     """
 
     hospital: str
@@ -129,6 +132,8 @@ class LookupResult:
     by_identity: tuple[str, ...] = ()
     by_id: tuple[str, ...] = ()
     by_number: tuple[NumberMatch, ...] = ()
+    by_ruling: tuple[str, ...] = ()
+    never: frozenset[str] = frozenset()
     suggested: tuple[KnownReferral, ...] = ()  # whose numbers stand in the text of a document
     by_name: tuple[str, ...] = ()  # who has that name and was born on that day
     people: Mapping[str, KnownCadre] = field(default_factory=dict)
@@ -139,8 +144,8 @@ class LookupResult:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Somebody it could be, with what speaks for it: referral, identity, number, id, text (a number of the
-    referral stands in it), birth-date, name.
+    """Somebody it could be, with what speaks for it: referral, identity, ruling, number, id, text (a number
+    of the referral stands in it), birth-date, name.
     """
 
     cadre: str
@@ -183,6 +188,7 @@ def decide_match(evidence: Evidence, found: LookupResult) -> Match:
     reasons = [
         *_about_referrals(evidence, found, people),
         *_about_people(evidence, found, people),
+        *(["said-never"] if _is_ruled_out(found, people) else []),
         *evidence.caveats,
     ]
     if "referral-unknown" in reasons:  # it does name something
@@ -194,6 +200,10 @@ def decide_match(evidence: Evidence, found: LookupResult) -> Match:
     if found.referrals:
         return CertainMatch(found.referrals[0].cadre, tuple(item.key for item in found.referrals))
     return CertainMatch(next(iter(people)))
+
+
+def _is_ruled_out(found: LookupResult, people: set[str]) -> bool:
+    return not found.never.isdisjoint(people.union(one.cadre for one in found.referrals))
 
 
 def _to_be_read(reasons: list[str], evidence: Evidence, found: LookupResult) -> Unmatched:
@@ -236,8 +246,8 @@ def _about_people(evidence: Evidence, found: LookupResult, people: set[str]) -> 
         if (people | set(found.by_id)) - meant:
             return ["subject-differs"]
         return strangers + (_about_referred(evidence, found, meant.pop()) if len(meant) == 1 else [])
-    if found.by_identity:
-        return strangers + _contradictions(evidence, found, found.by_identity[0])
+    if certain := (*found.by_identity, *found.by_ruling):
+        return strangers + _contradictions(evidence, found, certain[0])
     if found.by_number or not found.by_id:
         return _about_numbers(evidence, found, people)
     several = ["several-people"] if len(found.by_id) > 1 else ["server-unclear"]
@@ -296,8 +306,8 @@ def _about_numbers(evidence: Evidence, found: LookupResult, people: set[str]) ->
 
 
 def _certain(evidence: Evidence, found: LookupResult) -> set[str]:
-    """People the subject resolves to for certain: by our identity, or by a number one can rely on. A year of
-    birth confirms no number: a citizen's number contains it.
+    """People the subject resolves to for certain: by our identity, by a number one can rely on, or because a
+    person said so of the number there. A year of birth confirms no number: a citizen's number contains it.
     """
     numbers = set()
     for item in found.by_number:
@@ -307,7 +317,7 @@ def _certain(evidence: Evidence, found: LookupResult) -> set[str]:
         )
         if item.trusted or confirmed:
             numbers.add(item.cadre)
-    return numbers | set(found.by_identity)
+    return numbers.union(found.by_identity, found.by_ruling)
 
 
 def rank_candidates(evidence: Evidence, found: LookupResult) -> tuple[Candidate, ...]:
@@ -317,12 +327,13 @@ def rank_candidates(evidence: Evidence, found: LookupResult) -> tuple[Candidate,
     named = {
         "referral": {item.cadre for item in found.referrals},
         "identity": set(found.by_identity),
+        "ruling": set(found.by_ruling),
         "number": {item.cadre for item in found.by_number},
         "id": set(found.by_id),
         "text": {item.cadre for item in found.suggested},
     }
     listed = []
-    for cadre in sorted(set(found.by_name).union(*named.values())):
+    for cadre in sorted(set(found.by_name).union(*named.values()) - found.never):
         because = [word for word, cadres in named.items() if cadre in cadres]
         person = found.people.get(cadre)
         if person and _birth_date(evidence, person):

@@ -15,6 +15,7 @@ from adapter.inbox.evidence import Evidence, Identifier, RemoteReference, identi
 from adapter.inbox.local_writes import AnswerPlan, ResultPlan, StoredResult
 from adapter.inbox.matching import KnownCadre, KnownReferral, LookupResult, NumberMatch
 from adapter.inbox.references import MOST_REFERENCES, same_base
+from adapter.inbox.rulings import item_subject, number_subject
 from adapter.linkage.placeholders import is_placeholder
 
 __all__ = [
@@ -25,12 +26,14 @@ __all__ = [
     "is_centres_own",
     "look_up_evidence",
     "named_days",
+    "patient_subjects",
 ]
 
 Named = TypeVar("Named")
 
 _FEW = 5  # names, and dates of birth
 _IDENTITY = re.compile(r"[0-9a-f]{32}")
+_NUMBER = re.compile(r"(?=.*\d).{3,}")
 _SEPARATORS = re.compile(r"[-{}\s]")
 
 
@@ -86,6 +89,11 @@ class ReferenceDirectory(Protocol):
     def cadres_by_name(self, said: Collection[tuple[str, str]]) -> Sequence[str]:
         """Keys of the people of these names, however they are spelt, who were born on the day beside."""
 
+    def rulings(self, subjects: Collection[str]) -> Mapping[str, bool]:
+        """Keys of the people of whom a person said that one of these (`rulings.number_subject`) is this one,
+        or never this one (True).
+        """
+
     def is_centres_own(self, type: str, values: Collection[str]) -> bool:
         """Whether one of these identities is of a resource of this type that we sent to any hospital."""
 
@@ -128,8 +136,12 @@ class ReversibleRecordWriter(RecordWriter, Protocol):
         """A Task that answered this referral does not count any more: it is as what else answers it says."""
 
 
-def look_up_evidence(said: Evidence, directory: ReferenceDirectory) -> LookupResult:
-    """Look everything up that the evidence points at, each sort at once. Reads only."""
+def look_up_evidence(
+    said: Evidence, directory: ReferenceDirectory, *, lineage: int | None = None
+) -> LookupResult:
+    """Look everything up that the evidence points at, each sort at once. Reads only. `lineage` is the item's,
+    of which something may have been said too.
+    """
     referrals, unplaced, strange_referral = _referrals(said, directory)
     identities, strange_identity = _identities(said, directory)
     nowhere = [one.id for one in _nowhere(said.subject_ids)]
@@ -137,6 +149,8 @@ def look_up_evidence(said: Evidence, directory: ReferenceDirectory) -> LookupRes
     ids = [remote[one] for one in nowhere if one in remote]
     numbers, strange_number = _numbers(said, directory)
     named = directory.cadres_by_name(named_days(said))
+    own = [item_subject(lineage)] if lineage is not None else []
+    ruled = directory.rulings([*patient_subjects(said, directory), *own])
     hints = directory.referrals_by_identity(said.suggested) if said.suggested else {}
     suggested = {one.key: one for one in hints.values() if one.hospital == directory.hospital}
     everyone = {
@@ -144,6 +158,7 @@ def look_up_evidence(said: Evidence, directory: ReferenceDirectory) -> LookupRes
         *ids,
         *numbers,
         *named,
+        *ruled,
         *(found.cadre for found in (*referrals.values(), *suggested.values())),
     }
     people = dict(sorted(directory.people(everyone).items()))
@@ -155,6 +170,8 @@ def look_up_evidence(said: Evidence, directory: ReferenceDirectory) -> LookupRes
         by_identity=tuple(key for key in identities if key in people),
         by_id=tuple(key for key in dict.fromkeys(ids) if key in people),
         by_number=tuple(NumberMatch(cadre, trusted) for cadre, trusted in numbers.items() if cadre in people),
+        by_ruling=tuple(key for key, is_never in ruled.items() if not is_never and key in people),
+        never=frozenset(key for key, is_never in ruled.items() if is_never),
         suggested=tuple(found for found in suggested.values() if found.cadre in people),
         by_name=tuple(key for key in named if key in people),
         people=people,
@@ -246,6 +263,21 @@ def named_days(said: Evidence) -> list[tuple[str, str]]:
     """The names that are given, each with the whole dates of birth that are."""
     days = [day for day in said.birth_dates if len(day) == len("1955-03-14")][:_FEW]
     return [(name, day) for name in said.names[:_FEW] for day in days]
+
+
+def patient_subjects(said: Evidence, directory: ReferenceDirectory) -> list[str]:
+    """What stands for the numbers that the patient has at the hospital itself (`rulings`): under a system of
+    its own, and not what only fills a field.
+    """
+    return [
+        number_subject(directory.hospital, one.system, one.value)
+        for one in said.subject_identifiers
+        if one.system is not None
+        and one.system not in directory.number_systems
+        and not _is_ours(one, directory)
+        and _NUMBER.fullmatch(one.value)
+        and not is_placeholder(one.value)
+    ]
 
 
 def _is_ours(one: Identifier, directory: ReferenceDirectory) -> bool:

@@ -12,11 +12,11 @@ arrives (`adapter.awaited`). Of people and referrals that is read from the recor
 `inbox_position` is how far.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text
 
 from adapter.database import UtcDateTime, metadata
 
-__all__ = ["STATES", "inbox_item", "inbox_listing", "inbox_mark", "inbox_position"]
+__all__ = ["STATES", "inbox_item", "inbox_listing", "inbox_mark", "inbox_position", "patient_ruling"]
 
 STATES = ("new", "applied", "unmatched", "linked", "ignored")
 
@@ -84,4 +84,22 @@ inbox_position = Table(  # one row
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("position", BigInteger, nullable=False),  # of the records' change feed
+)
+
+# What a person said of a hospital's patient: this person here, or never this one.
+patient_ruling = Table(
+    "patient_ruling",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("hospital", String(60), nullable=False),
+    Column("subject", String(32), nullable=False),  # a digest of the patient's number there, or of an item
+    Column("cadre", String(200), nullable=False),
+    Column("is_never", Boolean, nullable=False),
+    Column("item", BigInteger, nullable=False),  # of which it was said
+    Column("ruled_at", UtcDateTime, nullable=False),
+    Column("ruled_by", String(100), nullable=False),
+    Index(None, "hospital", "subject", "cadre", unique=True),
+    Index(None, "cadre"),
+    Index(None, "item"),
+    sqlite_autoincrement=True,
 )

@@ -1,6 +1,6 @@
 """One inbox item as a person reads it before deciding: what it says, about whom, beside the candidates."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from adapter.errors import UsageError
@@ -91,6 +91,7 @@ class InboxItemReport:
     lines: tuple[ItemStatement, ...]
     candidates: tuple[CandidatePerson, ...]
     versions: tuple[OtherVersion, ...]
+    never: tuple[str, ...] = ()  # people of whom somebody said that it is not theirs
 
 
 def inbox_item_report(adapter: Adapter, number: int) -> InboxItemReport:
@@ -102,9 +103,14 @@ def inbox_item_report(adapter: Adapter, number: int) -> InboxItemReport:
     reading = decide_item(store, item, directory)
     resource = item.resource
     owner = (Candidate(item.cadre, item.referral, ()),) if item.cadre else ()
-    listed = {one.cadre: one for one in (*owner, *item.candidates, *reading.candidates)}
+    never = reading.found.never
+    known = (*owner, *item.candidates, *reading.candidates)
+    listed = {one.cadre: one for one in known if one.cadre not in never or one.cadre == item.cadre}
     ranked = rank_everybody(
-        reading.said, list(listed.values()), _everybody(adapter), people=adapter.records.counts()[Cadre.kind]
+        reading.said,
+        list(listed.values()),
+        _everybody(adapter, never),
+        people=adapter.records.counts()[Cadre.kind],
     )
     if owner:  # whose it is stands first
         ranked = tuple(sorted(ranked, key=lambda one: one.candidate.cadre != item.cadre))
@@ -122,6 +128,7 @@ def inbox_item_report(adapter: Adapter, number: int) -> InboxItemReport:
         () if content is not None else tuple(content_lines(resource)),
         tuple(candidates),
         tuple(_versions(adapter, item)),
+        tuple(sorted(reading.found.never)),
     )
 
 
@@ -131,9 +138,9 @@ def _said_person(said: Evidence) -> SaidPerson:
     return SaidPerson(said.names, said.birth_dates, said.sexes, (*numbers, *ids))
 
 
-def _everybody(adapter: Adapter) -> Iterator[KnownCadre]:
+def _everybody(adapter: Adapter, never: Collection[str]) -> Iterator[KnownCadre]:
     for one in adapter.records.iterate(Cadre.kind):
-        if isinstance(one, Cadre):
+        if isinstance(one, Cadre) and one.key not in never:
             yield KnownCadre(one.key, one.name, one.birth_date, sex=str(one.sex))
 
 

@@ -4,16 +4,17 @@ Each question imports what it needs when it is asked: `adapter status` needs no 
 person's content writes that into the audit before it gives anything: who, and by which command.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adapter.pipeline.application import Adapter
+from adapter.insights.audited_viewer import AuditedViewer
 
 if TYPE_CHECKING:
     from adapter.audit import ChainReading
+    from adapter.inbox.rulings import PatientRuling
     from adapter.insights.audit_log import AuditFilter, AuditHeadReport, AuditPage
     from adapter.insights.doubles import Double
     from adapter.insights.explain_record import RecordExplanation
@@ -50,14 +51,10 @@ __all__ = ["Insights"]
 
 
 @dataclass(frozen=True)
-class Insights:
+class Insights(AuditedViewer):
     """What `adapter` can tell to `viewer` (as the audit names who looks). Nothing here changes anything but
     the audit.
     """
-
-    adapter: Adapter
-    viewer: str
-    clock: Callable[[], datetime]
 
     # -- hospitals -------------------------------------------------------------------------
 
@@ -187,6 +184,16 @@ class Insights:
 
         found = refused_request_report(self.adapter, number)
         self._note_look("inbox.refused_read", item=number, digest=found.request.digest)
+        return found
+
+    def rulings(self) -> "Sequence[PatientRuling]":
+        """What people said of hospitals' patients, the last first. Audited."""
+        from adapter.database import read_transaction
+        from adapter.inbox.rulings import all_rulings
+
+        with read_transaction(self.adapter.engine) as connection:
+            found = all_rulings(connection)
+        self.audit_read((("cadre", one.cadre) for one in found), "inbox remembered")
         return found
 
     def inbox_item(self, number: int) -> "InboxItemReport":
@@ -386,15 +393,3 @@ class Insights:
     def audit_subjects(self, key: str) -> tuple[str, ...]:
         """What the audit calls a person, now and before. Raises SettingsError without the identity key."""
         return self.adapter.audit_subjects(key)
-
-    def _note_look(self, action: str, *, subject: str | None = None, **details: Any) -> None:
-        """Note that `viewer` is about to see this."""
-        from adapter.pipeline.access_audit import audit_look
-
-        audit_look(self.adapter, action, details, subject=subject, by=self.viewer, now=self.clock())
-
-    def audit_read(self, records: Iterable[tuple[str, str]], command: str) -> None:
-        """Note that `viewer` is about to see these records (kind, key)."""
-        from adapter.pipeline.access_audit import audit_read
-
-        audit_read(self.adapter, records, command=command, by=self.viewer, now=self.clock())

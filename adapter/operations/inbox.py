@@ -9,7 +9,7 @@ from adapter.errors import UsageError
 from adapter.operations.operation import Operation, OperationContext
 from adapter.pipeline.inbound.inbox import discard, link, mark_seen, reopen, unlink
 
-__all__ = ["DiscardItem", "ItemState", "LinkItem", "ReopenItem", "SeeItem", "UnlinkItem"]
+__all__ = ["DiscardItem", "ItemState", "LinkItem", "ReopenItem", "SeeItem", "UnlinkItem", "item_state"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class ItemState:
     settled_by: str | None
 
 
-def _state(context: OperationContext, item: int) -> ItemState:
+def item_state(context: OperationContext, item: int) -> ItemState:
+    """An item as it is. Raises UsageError where there is none of that number."""
     found = context.adapter.inbox.get(item)
     if found is None:
         raise UsageError("inbox.no_item", item=item)
@@ -58,7 +59,7 @@ class LinkItem(Operation[ItemState, str]):
 
     def look(self, context: OperationContext) -> ItemState:
         """The item as it is."""
-        return _state(context, self.item)
+        return item_state(context, self.item)
 
     def act(self, context: OperationContext, unchanged: Callable[[], None]) -> str:
         """Write the result into the record. Raises UsageError for what does not exist or contradicts."""
@@ -93,7 +94,7 @@ class UnlinkItem(Operation[ItemState, tuple[int, ...]]):
 
     def look(self, context: OperationContext) -> ItemState:
         """The item as it is."""
-        return _state(context, self.item)
+        return item_state(context, self.item)
 
     def act(self, context: OperationContext, unchanged: Callable[[], None]) -> tuple[int, ...]:
         """Take the result out of the record. Raises UsageError where it is in none."""
@@ -116,7 +117,7 @@ class SeeItem(Operation[ItemState, None]):
 
     def look(self, context: OperationContext) -> ItemState:
         """The item as it is."""
-        return _state(context, self.item)
+        return item_state(context, self.item)
 
     def act(self, context: OperationContext, unchanged: Callable[[], None]) -> None:
         """Note it. Raises UsageError where there is nothing to see."""
@@ -136,7 +137,7 @@ class DiscardItem(Operation[ItemState, None]):
         """The item as it is. Raises UsageError where no reason is given."""
         if not self.reason.strip():
             raise UsageError("inbox.no_reason")
-        return _state(context, self.item)
+        return item_state(context, self.item)
 
     def act(self, context: OperationContext, unchanged: Callable[[], None]) -> None:
         """Ignore it from now on. Raises UsageError for what does not wait."""
@@ -165,7 +166,7 @@ class ReopenItem(Operation[ItemState, None]):
 
     def look(self, context: OperationContext) -> ItemState:
         """The item as it is."""
-        return _state(context, self.item)
+        return item_state(context, self.item)
 
     def act(self, context: OperationContext, unchanged: Callable[[], None]) -> None:
         """Let it wait. Raises UsageError for what was not discarded."""

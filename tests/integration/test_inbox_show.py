@@ -281,3 +281,36 @@ def test_somebody_named_with_mistakes_is_found_for_who_looks(centre: Centre, hos
     vietnamese = centre.run("--lang", "vi", "inbox", "show", str(waiting["id"]))
     assert "tên lệch một chữ cái" in vietnamese
     assert "họ giống (do) +6,1" in vietnamese.replace("\n", " ")
+
+
+def test_what_was_said_of_a_patient_is_listed_and_taken_back(centre: Centre, hospital: httpx.Client) -> None:
+    """At the command line: a link teaches a number, never rules out, and both are forgotten again."""
+    named = {
+        "resourceType": "Patient",
+        "identifier": [{"system": "urn:his:mrn", "value": "BN0077"}],
+        "name": [{"text": "Đỗ Văn Đức"}],
+        "birthDate": "1960-03-12",
+    }
+    post(hospital, bundle(("POST", "Patient", named), ("POST", "Observation", potassium("R1", UUID))))
+    (waiting,) = listed(centre, "unmatched")
+    number = str(waiting["id"])
+    assert "never CB-2's" in centre.run("inbox", "never", number, "CB-2")
+    assert "Said to be never: CB-2" in centre.run("inbox", "show", number)
+    assert "never this one" in centre.attempt("inbox", "link", number, "CB-2").stderr
+    assert {one["is_never"] for one in centre.run_json("inbox", "remembered")["rulings"]} == {True}
+    centre.run("inbox", "link", number, "CB-2", "--despite")
+    assert centre.run_json("inbox", "remembered")["rulings"] == []
+    centre.run("inbox", "unlink", number)
+    centre.run("inbox", "link", number, "CB-1")
+    post(hospital, bundle(("POST", "Patient", named), ("POST", "Observation", potassium("R2", UUID))))
+    assert [one["cadre"] for one in listed(centre, "applied")] == ["CB-1"]
+    (ruling,) = centre.run_json("inbox", "remembered")["rulings"]
+    assert (ruling["cadre"], ruling["is_never"], ruling["item"]) == ("CB-1", False, waiting["id"])
+    assert "is this person" in centre.run("inbox", "remembered")
+    centre.run("inbox", "forget", str(ruling["id"]))
+    assert "Nothing was said" in centre.run("inbox", "remembered")
+    assert centre.attempt("inbox", "forget", str(ruling["id"])).returncode == 2
+    centre.run("inbox", "never", number, "CB-2")
+    centre.run("inbox", "never", number, "CB-2", "--undo")
+    assert centre.run_json("inbox", "remembered")["rulings"] == []
+    assert centre.attempt("inbox", "never", number, "CB-1").returncode == 2  # it is in that record

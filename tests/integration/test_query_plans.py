@@ -23,7 +23,7 @@ from sqlalchemy import Engine, Table
 from adapter import audit, awaited, withheld
 from adapter.database import metadata
 from adapter.inbox import erasure as inbox_erase
-from adapter.inbox import receive
+from adapter.inbox import receive, rulings
 from adapter.inbox.acknowledgements.store import AcknowledgementStore
 from adapter.inbox.polling.store import PollStore
 from adapter.inbox.quarantine.store import QuarantineStore
@@ -320,7 +320,16 @@ METHODS: dict[Function, Reach | str] = {
     awaited.number_name: _ASKS_NOTHING,
     awaited.identity_name: _ASKS_NOTHING,
     awaited.person_name: _ASKS_NOTHING,
+    awaited.patient_name: _ASKS_NOTHING,
     awaited.record_name: _ASKS_NOTHING,
+    rulings.number_subject: _ASKS_NOTHING,
+    rulings.item_subject: _ASKS_NOTHING,
+    rulings.ruled_cadres: ROWS,
+    rulings.all_rulings: PLACE,
+    rulings.put_rulings: ROWS,
+    rulings.remove_rulings: ROWS,
+    rulings.remove_ruling: ROWS,
+    rulings.erase_rulings: ROWS,
     inbox_erase.erase_cadre: ROWS,
     inbox_erase.erase_resources: ROWS,
     inbox_erase.forget_resource: _ERASES,

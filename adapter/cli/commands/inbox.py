@@ -6,6 +6,7 @@ import typer
 
 from adapter.cli.commands.inbox_item import reasons_in_words
 from adapter.cli.commands.inbox_pdf import inbox_add_pdf
+from adapter.cli.commands.inbox_rulings import inbox_forget, inbox_never, inbox_remembered
 from adapter.cli.commands.refused_requests import inbox_refused
 from adapter.cli.terminal.command_words import CommandLine
 from adapter.cli.terminal.context import AsJson, insights, open_adapter, operating
@@ -30,8 +31,11 @@ def register(app: typer.Typer) -> None:
     inbox.callback()(inbox_list)
     inbox.command("add-pdf", help=say("pdf.help_add"))(inbox_add_pdf)
     inbox.command("discard", help=say("inbox.help_discard"))(inbox_discard)
+    inbox.command("forget", help=say("inbox.help_forget"))(inbox_forget)
     inbox.command("link", help=say("cli.help_inbox_link"))(inbox_link)
+    inbox.command("never", help=say("inbox.help_never"))(inbox_never)
     inbox.command("refused", help=say("refused.help"))(inbox_refused)
+    inbox.command("remembered", help=say("inbox.help_remembered"))(inbox_remembered)
     inbox.command("reopen", help=say("inbox.help_reopen"))(inbox_reopen)
     inbox.command("seen", help=say("inbox.help_seen"))(inbox_seen)
     inbox.command("show", help=say("inbox.help_show"))(inbox_show)

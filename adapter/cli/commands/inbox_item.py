@@ -76,6 +76,8 @@ def _draw_versions(out: "Console", found: "InboxItemReport") -> None:
 
 
 def _draw_candidates(out: "Console", found: "InboxItemReport") -> None:
+    if found.never:
+        out.print(say("inbox.show_never", cadres=", ".join(found.never)))
     if not found.candidates:
         out.print(say("inbox.show_nobody"))
         return

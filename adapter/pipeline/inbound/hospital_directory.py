@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from adapter.database import read_transaction
 from adapter.disclosure.pseudonymisation import pseudonymised
 from adapter.inbox.matching import KnownCadre, KnownReferral
+from adapter.inbox.rulings import ruled_cadres
 from adapter.ledger.named_lines import NamedLine, held_records, lines_by_identity, lines_by_remote_id
 from adapter.pipeline.application import Adapter
 from adapter.records import lookups
@@ -87,6 +88,17 @@ class HospitalDirectory:
         """See ReferenceDirectory."""
         with read_transaction(self._adapter.engine) as connection:
             return lookups.cadres_by_names(connection, said)
+
+    def rulings(self, subjects: Collection[str]) -> Mapping[str, bool]:
+        """See ReferenceDirectory."""
+        with read_transaction(self._adapter.engine) as connection:
+            said = ruled_cadres(connection, self.hospital, subjects)
+            others = lookups.survivors_of(connection, said)
+        found: dict[str, bool] = {}
+        for key, is_never in said.items():
+            now = others.get(key, key)
+            found[now] = found.get(now, False) or is_never
+        return found
 
     def is_centres_own(self, type: str, values: Collection[str]) -> bool:
         """See ReferenceDirectory."""

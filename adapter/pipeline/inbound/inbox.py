@@ -7,7 +7,7 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
-from adapter.inbox import discarding
+from adapter.inbox import discarding, patient_rulings
 from adapter.inbox import linking as inbox_linking
 from adapter.inbox import processing as inbox
 from adapter.inbox.evidence import read_evidence
@@ -26,6 +26,7 @@ from adapter.records.referral_answers import OrderStatement
 
 __all__ = [
     "discard",
+    "forget_ruling",
     "item_reading",
     "items_about_merged",
     "link",
@@ -35,7 +36,9 @@ __all__ = [
     "process_inbox",
     "reassign_items",
     "reopen",
+    "rule_out",
     "unlink",
+    "unrule_out",
 ]
 
 _BEFORE_PLAN_SECONDS = 0.2
@@ -139,6 +142,45 @@ def reopen(adapter: Adapter, item: int, *, by: str, now: datetime, unchanged: Ca
     """What was discarded waits again. `unchanged` as for `link`. Raises UsageError."""
     discarding.reopen_item(
         adapter.inbox, item, directory_of=_directories(adapter), by=by, now=now, unchanged=unchanged
+    )
+
+
+def rule_out(
+    adapter: Adapter, item: int, cadre: str, *, by: str, now: datetime, unchanged: Callable[[], None]
+) -> None:
+    """A person says that an item's patient is never this one, as `patient_rulings.rule_out`."""
+    patient_rulings.rule_out(
+        adapter.inbox,
+        item,
+        adapter.records.merges.survivor(cadre),
+        directory_of=_directories(adapter),
+        by=by,
+        now=now,
+        unchanged=unchanged,
+    )
+
+
+def unrule_out(
+    adapter: Adapter, item: int, cadre: str, *, by: str, now: datetime, unchanged: Callable[[], None]
+) -> None:
+    """It may be this person after all. Raises UsageError where nobody said otherwise."""
+    patient_rulings.unrule_out(
+        adapter.inbox,
+        item,
+        adapter.records.merges.survivor(cadre),
+        directory_of=_directories(adapter),
+        by=by,
+        now=now,
+        unchanged=unchanged,
+    )
+
+
+def forget_ruling(
+    adapter: Adapter, number: int, *, by: str, now: datetime, unchanged: Callable[[], None]
+) -> None:
+    """What was said of a hospital's patient is said no more. Raises UsageError where there is none."""
+    patient_rulings.forget_ruling(
+        adapter.inbox, number, directory_of=_directories(adapter), by=by, now=now, unchanged=unchanged
     )
 
 
