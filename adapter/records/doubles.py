@@ -6,6 +6,7 @@ from itertools import groupby
 
 from sqlalchemy import Connection, func, select
 
+from adapter.linkage.placeholders import is_placeholder
 from adapter.records.tables import cadre_identifier, record_merge
 
 __all__ = ["SharedNumber", "shared_numbers"]
@@ -50,6 +51,6 @@ def shared_numbers(connection: Connection, most: int = _MOST) -> Sequence[Shared
     found = []
     for number, rows in groupby(connection.execute(query), key=lambda row: row.value):
         people = {row.person: row.cadre for row in rows}
-        if len(people) > 1:
+        if len(people) > 1 and not is_placeholder(number):
             found.append(SharedNumber(number, tuple(sorted(people.values()))))
     return found

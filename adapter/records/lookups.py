@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Select, bindparam, select
 
+from adapter.linkage.placeholders import is_placeholder
 from adapter.person_names import name_and_birth_date
 from adapter.records.merges import with_owner
 from adapter.records.model import Cadre, Record
@@ -31,8 +32,12 @@ _LIVE = _by(record.c.key, record.c.key, record.c.body, record.c.cadre).where(
 
 
 def cadres_by_identifiers(connection: Connection, values: Iterable[str]) -> dict[str, list[str]]:
-    """Keys of the people with each of these national or insurance numbers, however they are spaced."""
-    forms = {value: identifier_forms([value]) for value in values}
+    """Keys of the people with each of these national or insurance numbers, however they are spaced. What only
+    fills a field (000000000000) is nobody's, whoever has it in the records.
+    """
+    forms = {
+        value: {form for form in identifier_forms([value]) if not is_placeholder(form)} for value in values
+    }
     return _people(connection, forms, _BY_NUMBER)
 
 

@@ -7,7 +7,6 @@ from typing import Any, cast
 import orjson
 
 from adapter.fhir.codec import digest
-from adapter.linkage.placeholders import is_placeholder
 from adapter.person_names import name_and_birth_date
 from adapter.records.model import RECORD_TYPES, Cadre, Record, Referral
 from adapter.referrals.lifecycle import ReferralState
@@ -104,12 +103,10 @@ def normalise_identifier(value: str) -> str:
 def identifier_forms(values: Iterable[str]) -> set[str]:
     """The numbers in every form that they are found by. An insurance card's number ends with the ten digits
     of the social insurance number (Decision 1351/QĐ-BHXH): those stay when the card is issued anew with
-    another group, benefit or province, and new cards and forms show nothing else. What only fills a field
-    (000000000000) is no number.
+    another group, benefit or province, and new cards and forms show nothing else.
     """
-    whole = {normalise_identifier(value) for value in values if not is_placeholder(value)} - {""}
-    cards = {card[5:] for card in whole if _CARD.fullmatch(card)}
-    return whole | {number for number in cards if not is_placeholder(number)}
+    whole = {normalise_identifier(value) for value in values} - {""}
+    return whole | {card[5:] for card in whole if _CARD.fullmatch(card)}
 
 
 def person_identifiers(cadre: Cadre) -> set[str]:
