@@ -14,7 +14,7 @@ __all__ = ["PEOPLE", "REFERRALS", "write_people"]
 
 PEOPLE: tuple[Mapping[str, str], ...] = (
     {"key": "AN", "name": "Nguyễn Văn An", "sex": "Nam", "birth_date": "14/03/1955", "tier": "T4"}
-    | {"national_id": "024055000111", "insurance": "GD4240123456789"},
+    | {"national_id": "024055000111", "insurance": "GD4240512345867"},
     {"key": "BINH", "name": "Trần Thị Bình", "sex": "Nữ", "birth_date": "01/07/1960", "tier": "T5"}
     | {"national_id": "024160000222"},
     # twins

@@ -151,7 +151,7 @@ PEOPLE_ROWS = (
     Row(
         "the ten digits of the insurance number, with the name",
         lambda w: [
-            transaction(*_came_along(w, identifier=[{"system": RESULTS, "value": "0123456789"}], **AN))
+            transaction(*_came_along(w, identifier=[{"system": RESULTS, "value": "0512345867"}], **AN))
         ],
         [of("AN")],
     ),
@@ -160,7 +160,7 @@ PEOPLE_ROWS = (
         lambda w: [
             transaction(
                 *_came_along(
-                    w, identifier=[{"system": RESULTS, "value": "HT3240123456789"}], birthDate="1955-03-14"
+                    w, identifier=[{"system": RESULTS, "value": "HT3240512345867"}], birthDate="1955-03-14"
                 )
             )
         ],
