@@ -51,7 +51,7 @@ ORDER_DOUBTS = ("was-withdrawn", "was-corrected", "correction-out-of-order")
 _WITHDRAWN = "entered-in-error"
 _EARLY = frozenset(("registered", "partial", "preliminary", "preparation", "in-progress", "on-hold"))
 _VIETNAM = timezone(timedelta(hours=7))
-_FIRST_YEAR = 1950  # nobody issued a result that is sent today before
+_YEARS = range(1950, 9999)  # nobody issued a result that is sent today before, or in the last year there is
 _NUMBER = re.compile("[0-9]{1,9}")
 _JITTER = timedelta(hours=1)  # between the clocks that stamp two corrections of one result
 
@@ -170,7 +170,7 @@ def _moment(value: str) -> datetime | None:
         found = datetime.fromisoformat(value.replace(":60", ":59"))  # FHIR allows leap seconds
     except ValueError:
         return None
-    if found.year < _FIRST_YEAR:
+    if found.year not in _YEARS:
         return None
     return found if found.tzinfo else found.replace(tzinfo=_VIETNAM)
 

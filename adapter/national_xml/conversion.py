@@ -56,7 +56,7 @@ def convert_file(
         return _convert_checkups(root, conventions, form_of and form_of())
     visits = all_visits = dossiers_of(root)
     if known is not None and len(all_visits) > 1:
-        is_known = known([visit_subject(_summary(one)) for one in all_visits])
+        is_known = known([visit_subject(_summary(one), conventions) for one in all_visits])
         visits = [one for one, is_ours in zip(all_visits, is_known, strict=True) if is_ours]
     converter = _Converter(conventions)
     for visit in visits:

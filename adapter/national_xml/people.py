@@ -6,7 +6,7 @@ from adapter.fhir.codec import Resource
 from adapter.national_xml.conventions import FileConventions
 from adapter.national_xml.rows import SheetRow
 
-__all__ = ["gender_of", "patient_of"]
+__all__ = ["gender_of", "own_number", "patient_of"]
 
 _GENDERS: Final = {"1": "male", "2": "female", "3": "unknown"}
 
@@ -16,14 +16,16 @@ def gender_of(code: str) -> str | None:
     return _GENDERS.get(code)
 
 
+def own_number(row: SheetRow, conventions: FileConventions) -> Resource:
+    """The hospital's own number of the person, as an Identifier. Raises FhirError where a visit has none."""
+    if own := row.get("MA_BN"):
+        return conventions.numbered("patient", own)
+    return conventions.numbered("patient-of-visit", row.required("MA_LK"))
+
+
 def patient_of(row: SheetRow, conventions: FileConventions) -> Resource:
     """The Patient; by its first number, the hospital's own, it is known again."""
-    own = row.get("MA_BN")
-    identifiers = [
-        conventions.numbered("patient", own)
-        if own
-        else conventions.numbered("patient-of-visit", row.required("MA_LK"))
-    ]
+    identifiers = [own_number(row, conventions)]
     if citizen := row.get("SO_CCCD"):
         identifiers.append(conventions.person_number(conventions.citizen_id, "so-cccd", citizen))
     for card in row.get("MA_THE_BHYT").split(";"):

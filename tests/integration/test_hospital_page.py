@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from pathlib import Path
 
 import httpx
@@ -193,6 +194,21 @@ def test_what_was_sent_is_corrected_and_taken_back(clerk: Clerk, adapter: Adapte
     page = clerk.page("GT-1")
     assert ('value="89.5"' in page, 'value="7.8"' in page) == (True, False)
     assert clerk.send("GT-2", "correct", form).status_code == 409, "nothing was sent of it"
+
+
+def test_a_correction_does_not_undo_that_of_another_clerk(clerk: Clerk, adapter: Adapter) -> None:
+    clerk.send("GT-1", "accept")
+    values = {"measure-1": "Creatinin", "value-1": "98,5", "measure-2": "BIO-GLU", "value-2": "7,8"}
+    clerk.send("GT-1", "findings", {**values, "conclusion": "Ổn định", "extent": "all"})
+    shown = dict(re.findall(r'name="((?:id|value|unit)-\d)"[^>]* value="([^"]*)"', clerk.page("GT-1")))
+    form = {**clerk.hidden("GT-1"), **shown, "value-3": "Ổn định"}
+    assert clerk.post("GT-1", "correct", {**form, "value-1": "89,5"}).status_code == 303
+    stale = clerk.post("GT-1", "correct", {**form, "value-2": "8,7"})
+    assert (stale.status_code, "kết quả đã thay đổi trong lúc đó" in unescape(stale.text)) == (422, True)
+    page = unescape(stale.text)
+    assert ('value="89.5"' in page, 'value="98.5"' in page) == (True, False), "as it is now"
+    kept = [one for one in adapter.records.iterate("result") if isinstance(one, Result)]
+    assert {one.value for one in kept if one.type == "Observation"} == {"89.5 µmol/L", "7.8 mmol/L"}
 
 
 def test_a_question_reaches_the_centre_and_its_answer_the_page(clerk: Clerk, adapter: Adapter) -> None:

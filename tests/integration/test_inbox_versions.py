@@ -308,6 +308,9 @@ def test_the_order_of_two(
         assert held(centre) == [(second[0], "second")]
 
 
+END_OF_TIME = "9999-12-31T23:59:59.999-12:00"  # what a clock that is not set shows, and no database holds
+
+
 def there(number: str, second: int) -> dict[str, str]:
     """As the sender's own server says which version it is."""
     return {"versionId": number, "lastUpdated": f"2026-11-01T02:00:{second:02}.5Z"}
@@ -329,6 +332,7 @@ def there(number: str, second: int) -> dict[str, str]:
         (("final", {"versionId": "4"}), ("final", there("3", 8)), "second"),
         (("final", there("4", 9)), ("final", {"versionId": "3", "lastUpdated": "hôm qua"}), "second"),
         (("final", there("4", 9)), ("final", {}), "second"),
+        (("final", {"versionId": "4", "lastUpdated": END_OF_TIME}), ("final", there("3", 8)), "second"),
     ],
 )
 def test_a_server_that_sends_with_several_threads_sends_in_any_order(

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -183,6 +184,26 @@ def test_a_file_of_nothing_but_strangers_is_taken_and_stores_nothing(centre: Cen
         assert counted(adapter)["inbox_item"] == 0
     done = at.run("hospital", "xml", HOSPITAL, str(next((folder / "done").glob("*.xml"))))
     assert "2 of its visits" in " ".join(done.split())
+
+
+def test_a_whole_export_corrects_what_a_person_linked_before(centre: CentreWithFolder) -> None:
+    at, folder, _ = centre
+    unlike: dict[str, Any] = {"HO_TEN": "Đỗ Văn Đúc", "SO_CCCD": "", "NGAY_SINH": "196000000000"}
+    first = visit("10009", **unlike)
+    with at.open() as adapter:
+        put(folder, "one.xml", file_of(first))
+        assert picked(adapter) == (1, 0, 0)
+        process_inbox(adapter, now)
+        (waiting,) = [one for one in adapter.inbox.items("unmatched") if one.type == "Observation"]
+        at.run("inbox", "link", str(waiting.id), DUC.key)
+        [corrected] = first["XML4"]
+        again = {**first, "XML4": [{**corrected, "GIA_TRI": "98"}]}
+        data = file_of(visit("20001"), again, visit("20002"))
+        put(folder, "all.xml", data)
+        assert picked(adapter) == (1, 0, 0)
+        process_inbox(adapter, now)
+        assert ["98" in one.resource for one in results(adapter) if one.type == "Observation"] == [True]
+        assert "2 of its visits" in (folder / "done" / f"{sha256(data)}.txt").read_text("utf-8")
 
 
 def test_a_correction_is_the_next_version_of_the_same_result(centre: CentreWithFolder) -> None:

@@ -172,7 +172,7 @@ def corrected(
     fields = {
         f"{name}-{row}": text
         for row, one in enumerate(findings, 1)
-        for name, text in (("id", one.resource["id"]), ("value", one.value), ("unit", one.unit))
+        for name, text in (("id", one.mark), ("value", one.value), ("unit", one.unit))
     }
     resources, wrong = read_corrections(SentForm({**fields, **changes}), findings, measures, NOW)
     assert [issue for one in resources for issue in check_resource(one) if issue.is_error] == []

@@ -26,6 +26,8 @@ from adapter.pipeline.inbound.refusal import names_erased
 from adapter.records.lookups import cadres_by_identifiers, cadres_by_names
 from adapter.records.sources.checkup.form_mapping import load_form_mapping
 from adapter.repository.interaction_errors import issues_of_error
+from adapter.repository.search_matches import TokenCriterion
+from adapter.repository.store import ids_by_identifier
 from adapter.settings import Settings
 from adapter.texts import say
 
@@ -72,14 +74,16 @@ def converted_file(adapter: Adapter, hospital: str, data: bytes) -> ConvertedFil
         data,
         _conventions(settings, hospital),
         lambda: load_form_mapping(form if form.is_file() else None),
-        partial(_known_subjects, adapter),
+        partial(_known_subjects, adapter, hospital),
     )
 
 
-def _known_subjects(adapter: Adapter, subjects: Sequence[VisitSubject]) -> list[bool]:
-    """By a referral that may be ours, else by number, else by name and date of birth: any of them is enough,
-    and who it is then is for matching to say.
+def _known_subjects(adapter: Adapter, hospital: str, subjects: Sequence[VisitSubject]) -> list[bool]:
+    """By a referral that may be ours, else by number, else by name and date of birth, else by what the
+    hospital sent of the same patient before, which a person may have linked: any of them is enough, and who
+    it is then is for matching to say.
     """
+    patients = {one: ("Patient", TokenCriterion(*one.own)) for one in subjects}
     numbers = sorted({number for one in subjects for number in one.numbers})
     with read_transaction(adapter.engine) as connection:
         owned = {
@@ -88,8 +92,10 @@ def _known_subjects(adapter: Adapter, subjects: Sequence[VisitSubject]) -> list[
             for number, cadres in cadres_by_identifiers(connection, numbers[start : start + _AT_ONCE]).items()
             if cadres
         }
+        sent = ids_by_identifier(connection, hospital, patients.values())
         return [
             one.names_referral
+            or bool(sent[patients[one]])
             or not owned.isdisjoint(one.numbers)
             or bool(one.name and one.born and cadres_by_names(connection, _births(one)))
             for one in subjects

@@ -33,7 +33,7 @@ from adapter.web.hospital_page.answers import (
     read_answer,
     resources_of,
 )
-from adapter.web.hospital_page.corrections import ShownFinding, read_corrections, shown_findings
+from adapter.web.hospital_page.corrections import MOVED, ShownFinding, read_corrections, shown_findings
 from adapter.web.hospital_page.forms import SentForm
 from adapter.web.hospital_page.measures import PageMeasures
 from adapter.web.hospital_page.rendering import PageRenderer, PageVisitor, problem_lines, written_fields
@@ -214,6 +214,7 @@ class ReferralPages:
             failed=failed,
             problems=problem_lines(problems, reader.language),
             value_of=written_fields(written),
+            has_moved=MOVED in problems,
             shown_rows=_SHOWN_ROWS,
             more_written=any(written.get(f"measure-{row}") for row in range(_SHOWN_ROWS + 1, ROWS + 1)),
             form_number=secrets.token_urlsafe(24),

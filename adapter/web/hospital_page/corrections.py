@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any, Final
 
 from adapter.fhir.codec import Resource, plain_decimal
@@ -15,7 +16,7 @@ from adapter.web.hospital_page.answers import FormProblem, as_moment
 from adapter.web.hospital_page.forms import SentForm
 from adapter.web.hospital_page.measures import PageMeasures, WrongValueError
 
-__all__ = ["ShownFinding", "read_corrections", "shown_findings"]
+__all__ = ["MOVED", "ShownFinding", "read_corrections", "shown_findings"]
 
 _MOST: Final = 60  # of a referral, on one page
 _LONGEST_CONCLUSION: Final = 10_000
@@ -27,6 +28,8 @@ _VALUES: Final = (
     "valueRatio",
     "component",
 )
+MOVED: Final = FormProblem("correction", "moved")
+"""The form was made of findings that are not those any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,12 @@ class ShownFinding:
     unit: str = ""
     is_report: bool = False
     documents: int = 0
+
+    @property
+    def mark(self) -> str:
+        """Names it as it is shown: a form that was made of another version of it has another."""
+        shown = "\x1f".join((self.resource["id"], self.value, self.unit))
+        return f"{self.resource['id']}.{sha256(shown.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
 def shown_findings(resources: Sequence[Resource], measures: PageMeasures) -> Sequence[ShownFinding]:
@@ -90,13 +99,14 @@ def read_corrections(
     form: SentForm, findings: Sequence[ShownFinding], measures: PageMeasures, now: datetime
 ) -> tuple[Sequence[Resource], Sequence[FormProblem]]:
     """The next versions of what the form changes, and all that is wrong with it. The fields of a row are
-    `id-N`, `value-N`, `unit-N`, and `withdrawn-N`; N counts from 1.
+    `id-N` (the finding's mark), `value-N`, `unit-N`, and `withdrawn-N`; N counts from 1. What somebody else
+    corrected since the form was shown is never written over: then `MOVED` is all that is wrong.
     """
     made: list[Resource] = []
     problems: list[FormProblem] = []
     for row, finding in enumerate(findings, 1):
-        if form.get(f"id-{row}") != finding.resource["id"]:
-            return [], [FormProblem("correction", "moved")]
+        if form.get(f"id-{row}") != finding.mark:
+            return [], [MOVED]
         value, unit = form.get(f"value-{row}"), form.get(f"unit-{row}")
         if form.get(f"withdrawn-{row}"):
             made.append({**_without(finding.resource, "meta"), "status": "entered-in-error"})
