@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 from adapter.records.synthetic.clinical_values import ABNORMAL_FINDINGS, AbnormalFinding
+from adapter.records.synthetic.namesakes import alike
 from adapter.records.synthetic.people import FictitiousPerson, make_person
 
 __all__ = ["CENTRAL", "FULL_SAMPLE_SIZE", "PROVINCIAL", "AbnormalCase", "SamplePlan", "TreatmentPlan"]
@@ -87,8 +88,11 @@ class SamplePlan:
 
     def people(self) -> Iterator[tuple[int, FictitiousPerson]]:
         """Everybody with a number, T0 people too, a few at a time in memory."""
-        for index, tier in enumerate(self._tiers):
-            yield index, make_person(self.seed, index, tier, self.year)
+        for index in range(len(self._tiers)):
+            yield index, alike(index, self._drawn(index), self._drawn)
+
+    def _drawn(self, index: int) -> FictitiousPerson:
+        return make_person(self.seed, index, self._tiers[index], self.year)
 
     def random(self, index: int, what: str) -> Random:
         """A generator for one aspect of one person."""
