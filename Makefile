@@ -29,7 +29,7 @@ help:  ## say what there is
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   every figure that the README quotes, measured again"
 	@echo "make bench-ledger bench-workers bench-hapi  a million resources; one to eight workers; HAPI (minutes each)"
-	@echo "make bench-matching  who is linked wrongly, who is ranked first, and F1 beside Splink (a quarter of an hour)"
+	@echo "make bench-matching  who is linked wrongly, who is ranked first, and F1 beside Splink (half an hour)"
 	@echo "make install only .venv/bin/adapter and what it needs, for a server"
 	@echo "make clean   removes .venv/, demo/ and the tools' caches"
 

@@ -9,7 +9,7 @@ and of its own people, spoilt (`tests/linkage_people.py`, `tests/linkage_directo
 Then FEBRL 4 and a list of Vietnamese names are linked by our log-odds, with weights estimated without labels,
 and by Splink with the same fields and the same blocking; F1 of each at its best threshold. The measures of
 success: no wrong link; first 99.5 %, among three 99.9 %; F1 not below Splink's. `make bench-matching` makes
-the rival's environment. A quarter of an hour on 2 cores.
+the rival's environment. Half an hour on 2 cores.
 """
 
 import argparse
