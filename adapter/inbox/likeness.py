@@ -4,6 +4,7 @@ Pure.
 
 import re
 from datetime import date
+from itertools import islice
 from typing import Final
 
 from adapter.inbox.evidence import Evidence
@@ -16,12 +17,14 @@ PSEUDONYM: Final = re.compile(r"BN-[0-9A-F]{10}", re.IGNORECASE)
 """The form of our own pseudonyms, which are no names."""
 
 _FEW = 5  # names, and dates of birth
+_LONGEST_NAME, _LONGEST_DATE = 120, 32  # signs; nothing longer is one, and what was compared is remembered
 
 
 def likeness_points(said: Evidence, name: str, birth_date: date | str, sex: str | None) -> tuple[Point, ...]:
     """What speaks for it that this person is meant, and against it. They rank; they never link."""
-    names = [one for one in said.names if not PSEUDONYM.fullmatch(one)][:_FEW]
-    days = said.birth_dates[:_FEW]
+    named = (one for one in said.names if len(one) <= _LONGEST_NAME and not PSEUDONYM.fullmatch(one))
+    names = list(islice(named, _FEW))
+    days = [one for one in said.birth_dates if len(one) <= _LONGEST_DATE][:_FEW]
     return person_points(names, days, said.sexes[:_FEW], name=name, birth_date=str(birth_date), sex=sex)
 
 

@@ -23,7 +23,7 @@ _DAY, _MONTH, _YEAR = len("1955-03-14"), len("1955-03"), len("1955")
 _NEW_YEAR = "-01-01"
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=50_000)
 def compare_dates(said: str, own: str) -> str | None:
     """A level of DATE_LEVELS; None where either says nothing. Dates are ISO 8601: a day, month or year."""
     said, own = said[:_DAY], own[:_DAY]

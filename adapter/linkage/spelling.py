@@ -18,7 +18,7 @@ def one_slip(first: str, second: str) -> bool:
     return one[1:] == other[1:] or one[1:] == other or one == other[1:] or swapped
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=50_000)
 def similarity(first: str, second: str) -> float:
     """Winkler's similarity, from 0 (nothing in common) to 1 (the same): letters in common not far apart, a
     common beginning counting more (W. E. Winkler, 1990).

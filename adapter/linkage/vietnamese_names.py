@@ -33,7 +33,7 @@ class SpokenName(NamedTuple):
     has_marks: bool
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=12_000)
 def read_name(text: str) -> tuple[SpokenName, ...]:
     """The tokens of a name without titles before it (Ông, BS.); and with them where there are any, since Chi
     is a name too. None where it is no name.
@@ -130,7 +130,7 @@ def _token(part: str, own: SpokenName, place: int, said: SpokenName, other: int 
     return Finding(part, level, mine if level == "same" else "")
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=50_000)
 def _level(mine: str, theirs: str) -> str:
     if mine == theirs or mine.replace("y", "i") == theirs.replace("y", "i"):
         return "same"

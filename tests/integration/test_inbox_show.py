@@ -10,7 +10,10 @@ import httpx
 import pytest
 from inbox_centre import hold_patients, put_records
 
+from adapter.database import write_transaction
 from adapter.hospital_tokens import issue_token
+from adapter.inbox.rulings import put_rulings
+from adapter.pipeline.inbound.hospital_directory import HospitalDirectory
 from adapter.records.model import Cadre, Sex, Tier
 from adapter.testing import Centre, serving
 from adapter.web.endpoint import running_endpoint
@@ -314,3 +317,19 @@ def test_what_was_said_of_a_patient_is_listed_and_taken_back(centre: Centre, hos
     centre.run("inbox", "never", number, "CB-2", "--undo")
     assert centre.run_json("inbox", "remembered")["rulings"] == []
     assert centre.attempt("inbox", "never", number, "CB-1").returncode == 2  # it is in that record
+
+
+def test_what_was_said_of_who_was_merged_is_said_of_who_stays(centre: Centre) -> None:
+    said = {"is_never": False, "item": 1, "now": datetime.now(UTC), "by": "test"}
+    with centre.open() as adapter:
+        with write_transaction(adapter.engine) as connection:
+            put_rulings(connection, "bv-tinh", ["a"], "CB-2", **said)
+            put_rulings(connection, "bv-tinh", ["b"], "CB-1", **(said | {"is_never": True}))
+        directory = HospitalDirectory(adapter, "bv-tinh")
+        assert directory.rulings(["a"]) == {"CB-2": False}
+    centre.run("cadre", "merge", "CB-2", "CB-1", "--yes")
+    with centre.open() as adapter:
+        directory = HospitalDirectory(adapter, "bv-tinh")
+        assert directory.rulings(["a"]) == {"CB-1": False}
+        assert directory.rulings(["a", "b"]) == {"CB-1": True}  # never holds
+        assert HospitalDirectory(adapter, "bv-trung-uong").rulings(["a", "b"]) == {}
