@@ -24,6 +24,7 @@ from adapter.errors import PdfRefused, SettingsError, UsageError
 from adapter.fhir import codec
 from adapter.fhir.document_facts import FACTS_URL
 from adapter.hospital_tokens import issue_token
+from adapter.inbox.quarantine.refused_request import RefusedRequest
 from adapter.insights.host_facts import files_left
 from adapter.insights.inbox_item import inbox_item_report
 from adapter.ledger.monitoring.overdue import Backlog
@@ -33,7 +34,7 @@ from adapter.pdf.examiner import examine_pdf
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.inbox import process_inbox
 from adapter.pipeline.inbound.pdf_folder import FolderBeat, take_folder
-from adapter.pipeline.inbound.quarantine import retry_refused
+from adapter.pipeline.inbound.quarantine import PDF_URL, keep_refused, pdf_issue, retry_refused
 from adapter.records.model import Referral, Result
 from adapter.referrals.lifecycle import ReferralState
 from adapter.testing import Centre, serving
@@ -406,6 +407,33 @@ def test_what_cannot_be_moved_is_not_received_again(
         drop(folder, "note.docx", wrong)
         take_folder(adapter, HOME, now())
         assert [one.times for one in adapter.quarantine.waiting()] == [2], "it was put there again"
+
+
+def test_nothing_is_kept_of_who_is_t0_now(tmp_path: Path, database_url: str, folder: Path) -> None:
+    """By the code on its page alone: no byte of the file shows whom it is of."""
+    made = centre_with(tmp_path, database_url, *FOLDER)
+    with made.open() as adapter:
+        of_duc = result_pdf("Creatinin 104", code=code(adapter, "GT-1"))
+        before = result_pdf("Creatinin 98", code=code(adapter, "GT-1"))
+        waiting = RefusedRequest(HOME, "POST", PDF_URL, before, 422, (pdf_issue(PdfRefused("broken")),))
+        keep_refused(adapter, waiting, now())
+    table = tmp_path / "cadres.csv"
+    header, duc = "Key;Name;Sex;Date of birth;Tier;Citizen id", page_centre.DUC
+    table.write_text(f"{header}\n{duc.key};{duc.name};Nam;12/03/1960;T0;{duc.national_id}\n", "utf-8")
+    made.run("import", str(table), "--allow-deletions")
+    with made.open() as adapter:
+        drop(folder, "later.pdf", of_duc)
+        assert take_folder(adapter, HOME, now()) == FolderBeat(refused=1)
+        assert lying(folder) == []
+        with pytest.raises(PdfRefused, match="keeps no records"):
+            add(adapter, of_duc)
+        [left] = adapter.quarantine.waiting()
+        found = adapter.quarantine.get(left.id)
+        assert found is not None
+        assert found.body == before
+        retry_refused(adapter, found, by="test", now=now())
+        assert adapter.quarantine.waiting() == []
+        assert counted(adapter)["inbox_item"] == 0
 
 
 def test_a_link_in_place_of_done_leads_nowhere(tmp_path: Path, database_url: str, folder: Path) -> None:

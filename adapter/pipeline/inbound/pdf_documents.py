@@ -19,6 +19,7 @@ from adapter.pdf.referral_named import identities_in_codes, named_referrals
 from adapter.pdf.report import report_id, report_of
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.reception import repository_of
+from adapter.pipeline.inbound.refusal import NOT_KEPT
 from adapter.records import lookups
 from adapter.records.model import Referral
 from adapter.repository.bundle_entries import Interaction
@@ -145,6 +146,8 @@ def take_pdf(
     except FhirError as error:
         if error.status >= 500:
             raise
+        if error.text == NOT_KEPT:  # which only the code on its page shows
+            raise PdfRefused("not_kept") from None
         raise PdfRefused("not_taken", said=str(error)) from None
     return TakenPdf(resource, is_new=True, looked_at=looked)
 

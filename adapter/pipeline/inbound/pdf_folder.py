@@ -85,8 +85,11 @@ class _Visit:
         try:
             taken = self._receive(opened.data)
         except PdfRefused as error:
-            self._put_away(name, opened, str(error))
             self.beat.refused += 1
+            if error.why != "not_kept":
+                self._put_away(name, opened, str(error))
+            elif self.folder.state(name) == opened.state:  # nothing of it may stay, not even that it came
+                self.folder.delete(name)
             return
         if self.section.done_days:
             self._put_away(name, opened)

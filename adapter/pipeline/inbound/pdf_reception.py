@@ -24,12 +24,14 @@ def receive_pdf(
     by: str,
     now: datetime,
 ) -> TakenPdf:
-    """As `take_pdf`; what it refuses is kept in the quarantine, unless it is too large for anything. Raises
-    PdfRefused then.
+    """As `take_pdf`; what it refuses is kept in the quarantine, unless it is too large for anything, or of
+    somebody of whom nothing may be kept (`not_kept`). Raises PdfRefused then.
     """
     try:
         return take_pdf(adapter, hospital, data, said=said, is_final=is_final, by=by, now=now)
     except PdfRefused as error:
+        if error.why == "not_kept":
+            raise
         query = urlencode(
             [*([("referral", said)] if said else []), *([("final", "true")] if is_final else [])]
         )

@@ -102,8 +102,8 @@ def retry_refused(
     """Take a request in as if it came now. What of it is refused again waits on with the new diagnosis, an
     OperationOutcome, which is given back; None where all was taken.
     """
+    left, is_kept = None, True
     try:
-        left = None
         if one.url == HL7V2_URL:
             take_message(adapter, one.hospital, one.body, now)
         elif one.url == WEBHOOK_URL:
@@ -123,17 +123,18 @@ def retry_refused(
     except MessageRefused as refused:
         left = _left(one, one.body, message_status(refused), (message_issue(refused),))
     except PdfRefused as refused:
+        is_kept = refused.why != "not_kept"
         left = _left(one, one.body, PDF_STATUS, (pdf_issue(refused),))
     except FhirError as error:
         left = _left(one, one.body, error.status, issues_of_error(error))
     settings = adapter.settings
     limits = QuarantineLimits(settings.refused_max_bytes, settings.refused_hospital_max_bytes)
     with write_transaction(adapter.engine) as connection:
-        if left is not None and left.digest == one.digest:
+        if left is not None and left.digest == one.digest and is_kept:
             QuarantineStore.diagnose(connection, one.id, left)
         else:
             QuarantineStore.remove(connection, [one.id])
-            if left is not None:
+            if left is not None and is_kept:
                 QuarantineStore.keep(connection, left, limits, now)
         details = {"item": one.id, "digest": one.digest, "taken": left is None}
         audit.append(

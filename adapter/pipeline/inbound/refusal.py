@@ -22,7 +22,10 @@ from adapter.pipeline.inbound.received_facts import (
 from adapter.records.erased_names import is_erased
 from adapter.repository.write_plan import VersionChange
 
-__all__ = ["names_erased", "refuse_erased"]
+__all__ = ["NOT_KEPT", "names_erased", "refuse_erased"]
+
+NOT_KEPT = "fhir.not_kept"
+"""The text that says that somebody was erased as T0."""
 
 _WORD = re.compile(r"\b[A-Za-z0-9]{8,20}\b")
 
@@ -37,7 +40,7 @@ def refuse_erased(adapter: Adapter, connection: Connection, changes: Sequence[Ve
     numbers = frozenset[str]().union(*(one.numbers for one in named))
     sent = frozenset[str]().union(*(one.sent for one in named))
     if _any_erased(adapter, connection, changes[0].owner, NamedSubjects(numbers, sent)):
-        raise FhirError(422, "business-rule", "fhir.not_kept")
+        raise FhirError(422, "business-rule", NOT_KEPT)
 
 
 def names_erased(adapter: Adapter, connection: Connection, hospital: str, url: str, body: bytes) -> bool:
