@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import chain
 
 from sqlalchemy import Connection
 
@@ -14,7 +15,7 @@ from adapter.inbox.following import linked_along
 from adapter.inbox.item_reading import ItemReading, contradictions_to, decide_item, named_referral, read_item
 from adapter.inbox.link_scope import ListedMember, members_to_link, version_that_holds
 from adapter.inbox.matching import READ_TYPES, CertainMatch
-from adapter.inbox.patient_rulings import note_link, note_unlink, ruled_subjects
+from adapter.inbox.patient_rulings import note_link, note_unlink, ruled_subjects, taught_items
 from adapter.inbox.ports import ReferenceDirectory, ReversibleRecordWriter
 from adapter.inbox.processing import audit_item, settle_as_version, settle_item
 from adapter.inbox.recognition import RESULT_TYPES
@@ -73,8 +74,11 @@ def link_item(
             raise Outdated("operation.outdated")  # another came this very moment
         for key in _keys_elsewhere((*former, *versions), lineage, plan.match):
             records.take_back(key, connection=connection)
-        for along in _along_elsewhere(connection, store, former, cadre):
-            _take_out(connection, store, records, along, reasons=(), now=now, by=by)
+        for moved in chain(
+            _along_elsewhere(connection, store, former, cadre),
+            _taught_elsewhere(connection, store, item, directory, but=cadre, subjects=plan.subjects),
+        ):
+            _take_out(connection, store, records, moved, reasons=(), now=now, by=by)
         held = plan.newest.state in ("applied", "linked") or (bool(replaces) and plan.newest.id == item.id)
         state = settle(connection, item=plan.newest, versions=versions, match=plan.match, holds=held)
         if state != "linked":
@@ -219,16 +223,16 @@ def unlink_item(
     unchanged: Callable[[], None] = _unchecked,
 ) -> tuple[int, ...]:
     """Undo a match: the result leaves the person's record, and all its versions wait again, with what was
-    linked along with them; the numbers of all these items. The patient's number there is remembered no more.
+    linked along with them; the numbers of all these items. The patient's number there is remembered no more,
+    and what is this person's by that alone is matched anew.
 
     They stay unmatched until a person links them, however certain they look. `unchanged` as for `link_item`.
     """
     item = _linkable_item(store, item_id)
     if item.state not in ("applied", "linked") or item.cadre is None:
         raise UsageError("inbox.not_linked", item=item_id)
-    subjects = ruled_subjects(
-        read_item(store, item, directory_of(item.hospital)), directory_of(item.hospital), item.lineage
-    )
+    directory = directory_of(item.hospital)
+    subjects = ruled_subjects(read_item(store, item, directory), directory, item.lineage)
     with write_transaction(store.engine) as connection:
         versions = store.versions(connection, item)
         unchanged()
@@ -240,8 +244,10 @@ def unlink_item(
         ]
         if item.referral and not item.result_key:
             records.answer_again(item.cadre, item.referral, connection=connection)
+        for other in taught_items(store, item, item.cadre, directory, subjects):
+            each = store.versions(connection, other)
+            taken += _take_out(connection, store, records, each, reasons=(), now=now, by=by)
         note_unlink(connection, item.hospital, subjects, item.cadre)
-        directory = directory_of(item.hospital)
         for one in taken:
             subject = directory.audit_subject(one.cadre or item.cadre)
             audit_item(connection, one, "inbox.unlinked", subject, by=by, now=now)
@@ -255,6 +261,22 @@ def _along_elsewhere(
     elsewhere = [one for one in former if one.cadre != cadre]
     for one in linked_along(store, elsewhere) if elsewhere else ():
         yield store.versions(connection, one)
+
+
+def _taught_elsewhere(
+    connection: Connection,
+    store: InboxStore,
+    item: InboxItem,
+    directory: ReferenceDirectory,
+    *,
+    but: str,
+    subjects: Sequence[str],
+) -> Iterator[Sequence[InboxItem]]:
+    """The versions of what somebody else has only because the number was said to be this one's until now."""
+    former = [one for one, is_never in directory.rulings(subjects).items() if not is_never and one != but]
+    for other in former:
+        for one in taught_items(store, item, other, directory, subjects):
+            yield store.versions(connection, one)
 
 
 def _take_out(

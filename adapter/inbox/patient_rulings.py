@@ -4,7 +4,8 @@ A link teaches the patient's number at the hospital: the next result with it goe
 as nothing contradicts. "Never" holds for that number and for the result itself, which may have none.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -16,12 +17,21 @@ from adapter.errors import UsageError
 from adapter.inbox.erasure import ERASED_BODY
 from adapter.inbox.evidence import Evidence
 from adapter.inbox.item_reading import read_item
-from adapter.inbox.ports import ReferenceDirectory, patient_subjects
+from adapter.inbox.matching import CertainMatch, decide_match
+from adapter.inbox.ports import ReferenceDirectory, look_up_evidence, patient_subjects
 from adapter.inbox.processing import audit_item
 from adapter.inbox.rulings import item_subject, put_rulings, remove_ruling, remove_rulings
 from adapter.inbox.store import InboxItem, InboxStore
 
-__all__ = ["forget_ruling", "note_link", "note_unlink", "rule_out", "ruled_subjects", "unrule_out"]
+__all__ = [
+    "forget_ruling",
+    "note_link",
+    "note_unlink",
+    "rule_out",
+    "ruled_subjects",
+    "taught_items",
+    "unrule_out",
+]
 
 
 def ruled_subjects(said: Evidence, directory: ReferenceDirectory, lineage: int) -> list[str]:
@@ -49,6 +59,38 @@ def note_link(
     if is_sure and numbers:
         put_rulings(connection, hospital, numbers, cadre, is_never=False, item=item.id, now=now, by=by)
         note_arrivals(connection, [patient_name(one) for one in numbers])
+
+
+def taught_items(
+    store: InboxStore,
+    item: InboxItem,
+    cadre: str,
+    directory: ReferenceDirectory,
+    subjects: Collection[str],
+) -> Iterator[InboxItem]:
+    """What else is this person's only because the patient's number at the hospital was said to be: once that
+    is said no more, it is nobody's until it is looked at again. Each result once, in a version of it.
+    """
+    seen = {item.lineage}
+    for one in store.of_cadre(cadre):
+        if one.state != "applied" or one.hospital != item.hospital or one.lineage in seen:
+            continue
+        if _rests_on_ruling(store, one, cadre, directory, subjects):
+            seen.add(one.lineage)
+            yield one
+
+
+def _rests_on_ruling(
+    store: InboxStore, one: InboxItem, cadre: str, directory: ReferenceDirectory, subjects: Collection[str]
+) -> bool:
+    said = read_item(store, one, directory)
+    if set(subjects).isdisjoint(patient_subjects(said, directory)):
+        return False
+    found = look_up_evidence(said, directory, lineage=one.lineage)
+    if cadre not in found.by_ruling:
+        return False
+    match = decide_match(said, replace(found, by_ruling=()))
+    return not (isinstance(match, CertainMatch) and match.cadre == cadre)
 
 
 def note_unlink(connection: Connection, hospital: str, subjects: Collection[str], cadre: str) -> None:

@@ -110,6 +110,30 @@ def test_unlinking_forgets_the_number_and_so_does_linking_to_another(centre: Cen
     assert centre.send(of("BN-77", "3", **plain), "r3").cadre == "CB-2"
 
 
+def test_what_a_wrong_link_taught_goes_with_it(centre: Centre) -> None:
+    plain = {"name": []}
+    first = centre.send(of("BN-77", "1", **plain), "r1")
+    centre.link(first.id, "CB-1")
+    taught = [centre.send(of("BN-77", str(number), **plain), f"r{number}") for number in (2, 3)]
+    witness = of("BN-77", "4", **plain)
+    witness["contained"][0]["identifier"].append({"system": CCCD, "value": "024055000111"})
+    certain = centre.send(witness, "r4")
+    assert {one.cadre for one in (*taught, certain)} == {"CB-1"}
+    centre.unlink(first.id)
+    centre.process()
+    assert [(centre.item(one.id).state, centre.item(one.id).cadre) for one in taught] == [
+        ("unmatched", None)
+    ] * 2
+    assert (centre.item(certain.id).state, centre.item(certain.id).cadre) == ("applied", "CB-1")
+    centre.link(first.id, "CB-1")
+    centre.process()
+    assert {centre.item(one.id).cadre for one in taught} == {"CB-1"}
+    centre.link(first.id, "CB-2")
+    centre.process()
+    assert {centre.item(one.id).cadre for one in taught} == {"CB-2"}
+    assert centre.item(certain.id).cadre == "CB-1"
+
+
 def test_never_rules_out_and_can_be_taken_back(centre: Centre) -> None:
     item = centre.send(of("BN-77", "1"), "r1")
     never(centre, item, "CB-1")
