@@ -15,11 +15,13 @@ from sqlalchemy import (
     select,
 )
 
+from adapter.fhir.codec import dumps
+from adapter.inbox.ordering import OLDER
 from adapter.inbox.tables import inbox_item
 
 __all__ = ["newest_of_each"]
 
-_OUT_OF_ORDER = '["older-version"]'
+_OUT_OF_ORDER = tuple(dumps([reason]).decode() for reason in OLDER)
 
 
 @cache
@@ -34,7 +36,7 @@ def newest_of_each(dialect: str) -> Select[Any]:
         inbox_item.c.hospital == bindparam("hospital"),
         inbox_item.c.type == line.c.value[0].as_string(),
         inbox_item.c.resource_id == line.c.value[1].as_string(),
-        inbox_item.c.reasons != _OUT_OF_ORDER,
+        inbox_item.c.reasons.not_in(_OUT_OF_ORDER),  # a report shows what its parts are, not what came last
     )
     newest = select(inbox_item.c.id).where(*mine).order_by(inbox_item.c.id.desc()).limit(1)
     return select(line.c.key, newest.correlate(line).scalar_subquery()).select_from(line)

@@ -308,6 +308,28 @@ def test_the_order_of_two(
         assert held(centre) == [(second[0], "second")]
 
 
+@pytest.mark.parametrize(
+    ("came", "came_after", "why"),
+    [
+        ({"issued": "2026-11-01T10:00:00Z"}, {"issued": "2026-11-01T09:00:00Z"}, "older-issue"),
+        ({}, {"status": "preliminary"}, "older-status"),
+    ],
+)
+def test_what_lists_a_result_is_given_the_version_that_holds(
+    centre: Centre, came: dict[str, Any], came_after: dict[str, Any], why: str
+) -> None:
+    centre.send({**report("final", conclusion="first"), **came}, "r1")
+    late = centre.send({**report("final", conclusion="late"), **came_after}, "r1")
+    assert late.reasons == (why,)
+    named = centre.inbox.newest_version("bv-tinh", "DiagnosticReport/r1")
+    assert named is not None
+    assert named["conclusion"] == "first"
+    assert [
+        one.resource["conclusion"]
+        for one in centre.inbox.newest_items_named("bv-tinh", ["DiagnosticReport/r1"])
+    ] == ["first"]
+
+
 END_OF_TIME = "9999-12-31T23:59:59.999-12:00"  # what a clock that is not set shows, and no database holds
 
 
