@@ -168,12 +168,32 @@ def _open_sqlite(url: str) -> Engine:
 
 
 @contextmanager
-def write_transaction(engine: Engine) -> Iterator[Connection]:
-    """A transaction that writes: committed at the end, rolled back on an exception."""
+def write_transaction(engine: Engine, *, can_be_redone: bool = False) -> Iterator[Connection]:
+    """A transaction that writes: committed at the end, rolled back on an exception. What can be redone, since
+    nobody was told of it, is on the disk with the next transaction that must be: a killed process loses
+    nothing of it, a power cut may.
+    """
     with _one_writer(engine), engine.connect() as connection:
         connection.execution_options(sqlite_begin="IMMEDIATE")
-        with connection.begin():
+        with _committed_later(connection) if can_be_redone else connection.begin():
             yield connection
+
+
+@contextmanager
+def _committed_later(connection: Connection) -> Iterator[None]:
+    """A transaction after which nobody waits for the disk."""
+    if connection.dialect.name == "postgresql":
+        with connection.begin():
+            connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
+            yield
+        return
+    driver: Any = connection.connection.driver_connection
+    driver.execute("PRAGMA synchronous=NORMAL")  # takes effect between transactions alone
+    try:
+        with connection.begin():
+            yield
+    finally:
+        driver.execute("PRAGMA synchronous=FULL")
 
 
 _writers: WeakKeyDictionary[Engine, threading.RLock] = WeakKeyDictionary()

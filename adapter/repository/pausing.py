@@ -7,4 +7,4 @@ from typing import Final
 __all__ = ["pause"]
 
 pause: Final[ContextVar[Callable[[], None]]] = ContextVar("pause", default=lambda: None)
-"""Is called after each entry of a Bundle that was checked, before anything is written."""
+"""Is called after each entry of a Bundle that was checked or prepared, before anything is written."""

@@ -23,6 +23,7 @@ from adapter.repository.bundle_processing import BundleProcessor, ParsedEntry
 from adapter.repository.history_request import HistoryRequest
 from adapter.repository.interaction_errors import interaction_error
 from adapter.repository.patient_everything import EverythingPage, EverythingRequest, read_everything
+from adapter.repository.pausing import pause
 from adapter.repository.prepared_content import FactsOf, prepare_content
 from adapter.repository.reference_rewriting import internal_references
 from adapter.repository.reference_targets import wrong_targets
@@ -191,6 +192,12 @@ class Repository:
         )
         return replace(entry, prepared=prepared)
 
+    def _prepared_in_pauses(self, entry: ParsedEntry, beside: Mapping[str, None]) -> ParsedEntry:
+        """After the last of a Bundle nobody is at work: its transaction begins when nobody waits for one."""
+        prepared = self._prepared(entry, beside) if isinstance(entry, Interaction) else entry
+        pause.get()()
+        return prepared
+
     @contextmanager
     def write_transaction(
         self, owner: str, request: SentRequest | None = None
@@ -232,7 +239,7 @@ class Repository:
         """
         envelope, parsed = self._parsed(owner, bundle, base)
         urls = {one.full_url: None for one in parsed if isinstance(one, Interaction) and one.full_url}
-        parsed = [self._prepared(one, urls) if isinstance(one, Interaction) else one for one in parsed]
+        parsed = [self._prepared_in_pauses(one, urls) for one in parsed]
         request = SentRequest(envelope={name: part for name, part in bundle.items() if name != "entry"})
         budget = self._budget()
         processor = BundleProcessor(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter, FastAPI
 
+from adapter.checkpoints import BackgroundCheckpoints
 from adapter.inbox.quarantine.refused_request import RefusedRequest
 from adapter.mllp.listener import MllpListener
 from adapter.pipeline.application import Adapter
@@ -67,6 +68,7 @@ def running_endpoint(adapter: Adapter, pages: PageRoutes | None = None) -> Itera
     """
     activity = RequestActivity()
     with (
+        BackgroundCheckpoints(adapter.engine),
         MatchingWorker(adapter, lambda: datetime.now(UTC), activity.quiet_seconds) as worker,
         _mllp(adapter, worker),
     ):

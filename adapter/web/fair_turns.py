@@ -19,8 +19,8 @@ __all__ = ["FairTurns", "HospitalShare", "RequestRate", "Turn"]
 
 WORKERS: Final = 4
 _HERE_SECONDS: Final = 1.0  # so long a hospital counts as here after its last request
-_SHORT_SECONDS: Final = 0.05  # a turn after which nobody rests
-_REST: Final = 2.0  # times what a longer turn took
+_SHORT_SECONDS: Final = 0.02  # a turn after which nobody rests
+_REST: Final = 3.0  # times what a longer turn took
 _LONGEST_REST: Final = 5.0
 _GIVES_WAY_SECONDS: Final = 1.0  # in one turn, at most
 _ASKS_SECONDS: Final = 0.001
