@@ -9,6 +9,7 @@ _CARD = re.compile(
     r"[A-Z]{2}\d{3}(?P<own>\d{10})", re.IGNORECASE
 )  # group, benefit and province before its own
 _RUNS = ("0123456789" * 3, "1234567890" * 3, "9876543210" * 3, "0987654321" * 3)
+_MAY_BE_SOMEBODYS = "0123456789"  # as a social insurance number, it begins with the code of a province
 _SHORTEST = 6  # digits; a shorter run may well be somebody's number
 
 
@@ -21,4 +22,6 @@ def is_placeholder(number: str) -> bool:
         digits = card["own"]
     if len(digits) < _SHORTEST or not digits.isdecimal():
         return False
-    return len(set(digits)) == 1 or any(run.startswith(digits) for run in _RUNS)
+    if len(set(digits)) == 1:
+        return True
+    return digits != _MAY_BE_SOMEBODYS and any(run.startswith(digits) for run in _RUNS)

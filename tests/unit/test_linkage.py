@@ -120,6 +120,8 @@ def test_likeness_weighs_a_description_against_all_others() -> None:
         ("0987654321", True),
         ("GD4010000000000", True),
         ("GD4010001234567", False),
+        ("DN4240123456789", False),  # the social insurance number of somebody from Hà Nội
+        ("0123456789", False),
         ("024055000111", False),
         ("2345678901", False),
         ("00000", False),
