@@ -121,6 +121,7 @@ def run_server(
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.collect()
     gc.freeze()  # what a server is made of stays: to walk it again and again would hold all requests up
+    gc.set_threshold(20_000, 20, 50)
     config = server_config(
         app,
         host=host,
