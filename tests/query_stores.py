@@ -3,7 +3,7 @@
 import sys
 from types import ModuleType
 
-from adapter import audit, awaited, database, hospital_tokens, withheld
+from adapter import audit, awaited, checkpoints, database, hospital_tokens, withheld
 from adapter.authorization import access_tokens, page_access
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive, rulings
@@ -136,6 +136,7 @@ OTHERS: dict[type | ModuleType, str] = {
     referral_answers: "one person's records when an answer is taken away, by an index on whose they are",
     remote: "another's database",
     database: _ASKS,
+    checkpoints: _ASKS,
     importer: _ASKS,
     ledger_erase: _ERASES,
     records_erase: _ERASES,

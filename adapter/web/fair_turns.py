@@ -6,8 +6,8 @@ one process slows them down, whoever's turn it is.
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from math import ceil
 from time import monotonic, sleep
@@ -20,7 +20,7 @@ __all__ = ["FairTurns", "HospitalShare", "RequestRate", "Turn"]
 WORKERS: Final = 4
 _HERE_SECONDS: Final = 1.0  # so long a hospital counts as here after its last request
 _SHORT_SECONDS: Final = 0.02  # a turn after which nobody rests
-_REST: Final = 3.0  # times what a longer turn took
+_REST: Final = 5.0  # times what a longer turn took
 _LONGEST_REST: Final = 5.0
 _GIVES_WAY_SECONDS: Final = 1.0  # in one turn, at most
 _ASKS_SECONDS: Final = 0.001
@@ -92,6 +92,7 @@ class FairTurns:
         self._resting: dict[str, asyncio.TimerHandle] = {}
         self._workers = workers
         self._most_of_one = max(workers // 2, 1)
+        self._arriving = 0
         self._at_work: Counter[str] = Counter()
         self._present: Counter[str] = Counter()  # at work or waiting
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
@@ -119,12 +120,24 @@ class FairTurns:
         else:
             self._at_work[hospital] += 1
         began = self._clock()
-        turn = Turn(lambda: any(one != hospital for one in tuple(self._at_work)), self._clock)
+        turn = Turn(lambda: self._is_anybody_else_at_work(hospital), self._clock)
         try:
             yield turn
         finally:
             self._rest(hospital, self._clock() - began - turn.paused)
             self._give_back(hospital)
+
+    @contextmanager
+    def arriving(self) -> Iterator[None]:
+        """A request is here of which it is not known yet whose it is."""
+        self._arriving += 1
+        try:
+            yield
+        finally:
+            self._arriving -= 1
+
+    def _is_anybody_else_at_work(self, hospital: str) -> bool:
+        return bool(self._arriving) or any(one != hospital for one in tuple(self._at_work))
 
     def _rest(self, hospital: str, seconds: float) -> None:
         """After a turn that took so long, where others are here."""

@@ -120,7 +120,8 @@ def fhir_router(
 
     async def owner(request: Request) -> AsyncIterator[str]:
         """FastAPI reads the annotations of what it calls; this one has them."""
-        found = await run_in_threadpool(identified, request)
+        with turns.arriving():
+            found = await run_in_threadpool(identified, request)
         rate.take(found)
         request.state.owner = found
         async with turns.present(found):

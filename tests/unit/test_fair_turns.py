@@ -96,15 +96,29 @@ def test_a_turn_gives_way_to_others_at_work_but_not_for_ever() -> None:
     asyncio.run(story())
 
 
+def test_a_turn_gives_way_to_a_request_of_which_nobody_knows_yet_whose_it_is() -> None:
+    turns = FairTurns(anybody, 4)
+
+    async def story() -> None:
+        async with asyncio.timeout(30), turns.turn("flood") as turn:
+            with turns.arriving():
+                waiting = asyncio.create_task(asyncio.to_thread(turn.give_way))
+                await asyncio.sleep(0.05)
+                assert not waiting.done()
+            await asyncio.wait_for(waiting, 0.5)
+
+    asyncio.run(story())
+
+
 def test_after_a_short_turn_nobody_rests() -> None:
     clock = ManualClock()
     turns = FairTurns(anybody, 4, clock.uptime)
 
     async def story() -> None:
         async with asyncio.timeout(3), turns.present("small"), turns.present("other"):
-            for _ in range(100):  # with rests it would be six seconds
+            for _ in range(100):  # with rests it would be eight seconds
                 async with turns.turn("small"):
-                    clock.advance(seconds=0.02)
+                    clock.advance(seconds=0.015)
 
     asyncio.run(story())
 
