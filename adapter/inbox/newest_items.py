@@ -36,7 +36,9 @@ def newest_of_each(dialect: str) -> Select[Any]:
         inbox_item.c.hospital == bindparam("hospital"),
         inbox_item.c.type == line.c.value[0].as_string(),
         inbox_item.c.resource_id == line.c.value[1].as_string(),
-        inbox_item.c.reasons.not_in(_OUT_OF_ORDER),  # a report shows what its parts are, not what came last
     )
-    newest = select(inbox_item.c.id).where(*mine).order_by(inbox_item.c.id.desc()).limit(1)
-    return select(line.c.key, newest.correlate(line).scalar_subquery()).select_from(line)
+    last = select(inbox_item.c.id).where(*mine).order_by(inbox_item.c.id.desc()).limit(1)
+    # a report shows what its parts are, not what came last; what came again under another name has that alone
+    holding = last.where(inbox_item.c.reasons.not_in(_OUT_OF_ORDER))
+    newest = func.coalesce(*(one.correlate(line).scalar_subquery() for one in (holding, last)))
+    return select(line.c.key, newest).select_from(line)

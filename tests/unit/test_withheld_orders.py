@@ -205,7 +205,7 @@ def test_an_order_of_which_nothing_is_made_there_needs_nothing(tmp_path: Path) -
 def test_a_hospital_without_orders_of_its_own_gets_what_they_need(tmp_path: Path) -> None:
     """Where no mapping makes orders they go on paper, unless the policy keeps them here."""
     mappings = shutil.copytree(MAPPINGS, tmp_path / "mappings")
-    for name in ("service_request", "task", "referral_provenance", "care_plan", "visit_provenance"):
+    for name in ("service_request", "task", "referral_provenance", "care_plan", "visit_provenance", "answer"):
         (mappings / f"{name}.yaml").unlink()
     with opened(tmp_path, mappings) as outlet:
         assert ("Patient", "C1") in going(desired_state(outlet, [person(), visit(), referral()]))
