@@ -103,7 +103,8 @@ def _settle_as_read(
     now: datetime,
 ) -> str:
     expected = by_lists.match if by_lists else reading.match
-    with write_transaction(store.engine, can_be_redone=True) as connection:
+    # What is nobody's is found out again; what is somebody's is in the audit, whose head is kept elsewhere.
+    with write_transaction(store.engine, can_be_redone=isinstance(expected, Unmatched)) as connection:
         if isinstance(expected, CertainMatch):
             # takes the records' lock first, as an import
             records.lives(expected.cadre, connection=connection)

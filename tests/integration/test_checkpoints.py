@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+from endpoint_centre import centre_of_one
 from sqlalchemy import Engine, text
 
 from adapter.checkpoints import BackgroundCheckpoints
 from adapter.database import open_database, read_transaction, write_transaction
 from adapter.testing import until
+from adapter.web.endpoint import running_endpoint
 
 
 @pytest.fixture
@@ -16,6 +18,13 @@ def engine_of_file(tmp_path: Path) -> Engine:
     with write_transaction(found) as connection:
         connection.execute(text("CREATE TABLE word (said TEXT)"))
     return found
+
+
+def test_the_endpoint_copies_the_log_beside_its_work(tmp_path: Path, sqlite_url: str) -> None:
+    with centre_of_one(tmp_path / "centre", sqlite_url) as centre, centre.open() as adapter:
+        with running_endpoint(adapter):
+            assert pragma(adapter.engine, "wal_autocheckpoint") > 10_000
+        assert pragma(adapter.engine, "wal_autocheckpoint") == 1000
 
 
 def write(engine: Engine, count: int) -> None:
@@ -58,6 +67,8 @@ def test_what_can_be_redone_is_committed_and_what_comes_after_it_waits_for_the_d
 def note(engine: Engine, number: int) -> None:
     with write_transaction(engine, can_be_redone=True) as connection:
         connection.execute(text("INSERT INTO word VALUES (:said)"), {"said": str(number)})
+        waits_for_no_disk = 1 if engine.dialect.name == "sqlite" else "off"
+        assert connection.exec_driver_sql(asked(engine)).scalar_one() == waits_for_no_disk
 
 
 def fail(engine: Engine) -> None:
@@ -68,6 +79,9 @@ def fail(engine: Engine) -> None:
 
 def how(engine: Engine) -> object:
     """How the next transaction is committed."""
-    asked = "PRAGMA synchronous" if engine.dialect.name == "sqlite" else "SHOW synchronous_commit"
     with read_transaction(engine) as connection:
-        return connection.exec_driver_sql(asked).scalar_one()
+        return connection.exec_driver_sql(asked(engine)).scalar_one()
+
+
+def asked(engine: Engine) -> str:
+    return "PRAGMA synchronous" if engine.dialect.name == "sqlite" else "SHOW synchronous_commit"
