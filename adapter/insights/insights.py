@@ -10,29 +10,23 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adapter.insights.audited_viewer import AuditedViewer
+from adapter.insights.waiting import WaitingInsights
 
 if TYPE_CHECKING:
     from adapter.audit import ChainReading
-    from adapter.inbox.rulings import PatientRuling
     from adapter.insights.audit_log import AuditFilter, AuditHeadReport, AuditPage
+    from adapter.insights.day import DayLine
     from adapter.insights.doubles import Double
     from adapter.insights.explain_record import RecordExplanation
     from adapter.insights.explain_values import TracedResource
     from adapter.insights.held_list import ListedHeldRow
     from adapter.insights.hospital_service import HospitalService
     from adapter.insights.identity_key import IdentityKeyReport
-    from adapter.insights.inbox_item import InboxItemReport
-    from adapter.insights.inbox_list import InboxList
     from adapter.insights.mapping_impact import MappingImpact
-    from adapter.insights.parked import ParkedCause
     from adapter.insights.person_record import PersonRecord
     from adapter.insights.person_search import FoundPerson
     from adapter.insights.plan_report import PlanReport
     from adapter.insights.problems import Problem
-    from adapter.insights.referrals import ReferralCourse, ReferralLine
-    from adapter.insights.refusals import RefusedResource
-    from adapter.insights.refused_requests import ListedRefusal, RefusedRequestReport
     from adapter.insights.server_card_report import ServerCardReport
     from adapter.insights.sheet_layouts import TableLook
     from adapter.insights.source_list import SourceState
@@ -51,7 +45,7 @@ __all__ = ["Insights"]
 
 
 @dataclass(frozen=True)
-class Insights(AuditedViewer):
+class Insights(WaitingInsights):
     """What `adapter` can tell to `viewer` (as the audit names who looks). Nothing here changes anything but
     the audit.
     """
@@ -89,6 +83,12 @@ class Insights(AuditedViewer):
         from adapter.insights.problems import current_problems
 
         return current_problems(self.adapter, self.clock())
+
+    def today(self, *, sees_t1: bool = True) -> "Sequence[DayLine]":
+        """What there is to do today, the most urgent first; without what is of T1 people for others."""
+        from adapter.insights.day import today
+
+        return today(self.adapter, self.clock(), sees_t1=sees_t1)
 
     def configuration_problems(self) -> Sequence[str]:
         """What in settings, mappings and policy keeps a service from its work: a line each."""
@@ -139,89 +139,6 @@ class Insights(AuditedViewer):
         self._note_look("gaps.listed")
         people = self.adapter.records.counts()["cadre"]
         return find_gaps(self.adapter, hospital, lambda done: progress("terminology", None, done, people))
-
-    # -- what waits ------------------------------------------------------------------------
-
-    def parked(self, hospitals: Sequence[str]) -> "Sequence[ParkedCause]":
-        """What is parked at these hospitals, by cause, referrals first."""
-        from adapter.insights.parked import ParkedSelection, parked_causes
-
-        return parked_causes(self.adapter, [ParkedSelection(name) for name in hospitals], self.clock())
-
-    def refused(
-        self, hospitals: Iterable[str], most: int, *, key: str | None = None, command: str | None = None
-    ) -> "Sequence[RefusedResource]":
-        """What waits for a person, said of the local record: `most` at each hospital, or of `key` alone.
-        `command` is given where what the cells hold will be shown, and audited. Raises MappingError
-        where a mapping cannot be loaded.
-        """
-        from adapter.insights.refusals import refused_resources
-
-        found = [one for name in hospitals for one in refused_resources(self.adapter, name, most, key)]
-        if command is not None:
-            self.audit_read(((one.kind, one.key) for one in found), command)
-        return found
-
-    def inbox(self, state: str | None = None) -> "InboxList":
-        """What hospitals sent: how many items are in each state, and those in `state` (None: all)."""
-        from adapter.insights.inbox_list import inbox_list
-
-        found = inbox_list(self.adapter, state)
-        self._note_look("inbox.listed", state=state, items=len(found.items))
-        return found
-
-    def refused_requests(self) -> "Sequence[ListedRefusal]":
-        """What the endpoint refused for its content and keeps. Audited."""
-        from adapter.insights.refused_requests import refused_list
-
-        found = refused_list(self.adapter)
-        self._note_look("inbox.refused_listed", items=len(found))
-        return found
-
-    def refused_request(self, number: int) -> "RefusedRequestReport":
-        """One of these as it came. Raises UsageError where there is none. Audited."""
-        from adapter.insights.refused_requests import refused_request_report
-
-        found = refused_request_report(self.adapter, number)
-        self._note_look("inbox.refused_read", item=number, digest=found.request.digest)
-        return found
-
-    def rulings(self) -> "Sequence[PatientRuling]":
-        """What people said of hospitals' patients, the last first. Audited."""
-        from adapter.database import read_transaction
-        from adapter.inbox.rulings import all_rulings
-
-        with read_transaction(self.adapter.engine) as connection:
-            found = all_rulings(connection)
-        self.audit_read((("cadre", one.cadre) for one in found), "inbox remembered")
-        return found
-
-    def inbox_item(self, number: int) -> "InboxItemReport":
-        """One item with all that it says, beside whom it could be about: who looks is audited first for each
-        of them. Raises UsageError where there is none.
-        """
-        from adapter.insights.inbox_item import inbox_item_report
-
-        found = inbox_item_report(self.adapter, number)
-        self.audit_read((("cadre", one.cadre) for one in found.candidates), "inbox show")
-        self._note_look("inbox.read", item=number)
-        return found
-
-    def referrals(self, hospitals: Sequence[str], *, with_closed: bool = False) -> "Sequence[ReferralLine]":
-        """Referrals to these hospitals: where each stands, and what is waited for; the late ones first."""
-        from adapter.insights.referrals import referral_lines
-
-        found = referral_lines(self.adapter, hospitals, self.clock(), with_closed=with_closed)
-        self._note_look("referrals.listed", items=len(found))
-        return found
-
-    def referral(self, key: str) -> "ReferralCourse":
-        """One referral, and all that was said of it. Raises UsageError where there is none."""
-        from adapter.insights.referrals import referral_course
-
-        found = referral_course(self.adapter, key, self.clock())
-        self.audit_read([("referral", key)], "referral show")
-        return found
 
     # -- records ---------------------------------------------------------------------------
 

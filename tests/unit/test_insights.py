@@ -69,13 +69,18 @@ def _mutable_fields(class_: Any, seen: frozenset[Any]) -> Iterator[Any]:
 
 
 def imported_for_types() -> Mapping[str, Any]:
-    """The names that the module of Insights imports for its annotations alone."""
-    tree = ast.parse(inspect.getsource(insights))
-    [block] = [
-        node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    """The names that the modules of Insights import for their annotations alone."""
+    modules = [inspect.getmodule(one) for one in Insights.__mro__ if one.__module__.startswith("adapter.")]
+    trees = [ast.parse(inspect.getsource(one)) for one in modules if one is not None]
+    blocks = [
+        node
+        for tree in trees
+        for node in tree.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     ]
     return {
         alias.asname or alias.name: getattr(importlib.import_module(node.module or ""), alias.name)
+        for block in blocks
         for node in block.body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names

@@ -1,0 +1,109 @@
+"""What waits for a person, as the read side shows it."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from adapter.insights.audited_viewer import AuditedViewer
+
+if TYPE_CHECKING:
+    from adapter.inbox.rulings import PatientRuling
+    from adapter.insights.day import DayLine
+    from adapter.insights.inbox_item import InboxItemReport
+    from adapter.insights.inbox_list import InboxList
+    from adapter.insights.parked import ParkedCause
+    from adapter.insights.referrals import ReferralCourse, ReferralLine
+    from adapter.insights.refusals import RefusedResource
+    from adapter.insights.refused_requests import ListedRefusal, RefusedRequestReport
+
+__all__ = ["WaitingInsights"]
+
+
+class WaitingInsights(AuditedViewer):
+    """What waits: today's work, what is parked, what hospitals sent, and where referrals stand."""
+
+    def today(self) -> "Sequence[DayLine]":
+        """Today's work, the most urgent first; nothing of a person is in it. Empty: all is well."""
+        from adapter.insights.day import day_lines
+
+        return day_lines(self.adapter, self.clock())
+
+    def parked(self, hospitals: Sequence[str]) -> "Sequence[ParkedCause]":
+        """What is parked at these hospitals, by cause, referrals first."""
+        from adapter.insights.parked import ParkedSelection, parked_causes
+
+        return parked_causes(self.adapter, [ParkedSelection(name) for name in hospitals], self.clock())
+
+    def refused(
+        self, hospitals: Iterable[str], most: int, *, key: str | None = None, command: str | None = None
+    ) -> "Sequence[RefusedResource]":
+        """What waits for a person, said of the local record: `most` at each hospital, or of `key` alone.
+        `command` is given where what the cells hold will be shown, and audited. Raises MappingError
+        where a mapping cannot be loaded.
+        """
+        from adapter.insights.refusals import refused_resources
+
+        found = [one for name in hospitals for one in refused_resources(self.adapter, name, most, key)]
+        if command is not None:
+            self.audit_read(((one.kind, one.key) for one in found), command)
+        return found
+
+    def inbox(self, state: str | None = None) -> "InboxList":
+        """What hospitals sent: how many items are in each state, and those in `state` (None: all)."""
+        from adapter.insights.inbox_list import inbox_list
+
+        found = inbox_list(self.adapter, state)
+        self._note_look("inbox.listed", state=state, items=len(found.items))
+        return found
+
+    def refused_requests(self) -> "Sequence[ListedRefusal]":
+        """What the endpoint refused for its content and keeps. Audited."""
+        from adapter.insights.refused_requests import refused_list
+
+        found = refused_list(self.adapter)
+        self._note_look("inbox.refused_listed", items=len(found))
+        return found
+
+    def refused_request(self, number: int) -> "RefusedRequestReport":
+        """One of these as it came. Raises UsageError where there is none. Audited."""
+        from adapter.insights.refused_requests import refused_request_report
+
+        found = refused_request_report(self.adapter, number)
+        self._note_look("inbox.refused_read", item=number, digest=found.request.digest)
+        return found
+
+    def rulings(self) -> "Sequence[PatientRuling]":
+        """What people said of hospitals' patients, the last first. Audited."""
+        from adapter.database import read_transaction
+        from adapter.inbox.rulings import all_rulings
+
+        with read_transaction(self.adapter.engine) as connection:
+            found = all_rulings(connection)
+        self.audit_read((("cadre", one.cadre) for one in found), "inbox remembered")
+        return found
+
+    def inbox_item(self, number: int) -> "InboxItemReport":
+        """One item with all that it says, beside whom it could be about: who looks is audited first for each
+        of them. Raises UsageError where there is none.
+        """
+        from adapter.insights.inbox_item import inbox_item_report
+
+        found = inbox_item_report(self.adapter, number)
+        self.audit_read((("cadre", one.cadre) for one in found.candidates), "inbox show")
+        self._note_look("inbox.read", item=number)
+        return found
+
+    def referrals(self, hospitals: Sequence[str], *, with_closed: bool = False) -> "Sequence[ReferralLine]":
+        """Referrals to these hospitals: where each stands, and what is waited for; the late ones first."""
+        from adapter.insights.referrals import referral_lines
+
+        found = referral_lines(self.adapter, hospitals, self.clock(), with_closed=with_closed)
+        self._note_look("referrals.listed", items=len(found))
+        return found
+
+    def referral(self, key: str) -> "ReferralCourse":
+        """One referral, and all that was said of it. Raises UsageError where there is none."""
+        from adapter.insights.referrals import referral_course
+
+        found = referral_course(self.adapter, key, self.clock())
+        self.audit_read([("referral", key)], "referral show")
+        return found
