@@ -1,5 +1,5 @@
-"""What there is to do today, as sentences with a verb: from facts (`collect_day`) to lines (`day_lines`, pure),
-the most urgent first. Counts and hospitals' names only, nothing of a person.
+"""What there is to do today, as sentences with a verb: from facts (`collect_day`) to lines (`day_lines`,
+pure), the most urgent first. Counts and hospitals' names only, nothing of a person.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -125,7 +125,11 @@ def day_lines(known: DayFacts, limits: AlarmSettings, now: datetime) -> tuple[Da
 
 def _at(name: str, there: HospitalDay, limits: AlarmSettings, now: datetime) -> Iterator[DayLine]:
     def line(
-        kind: DayKind, waits: Backlog | RefusedBacklog, acts: tuple[DayAct, ...], command: str, cause: str = ""
+        kind: DayKind,
+        waits: Backlog | RefusedBacklog,
+        acts: tuple[DayAct, ...],
+        command: str,
+        cause: str = "",
     ) -> DayLine:
         return DayLine(
             kind, waits.count, waits.since, acts, command, name, there.display, cause, there.telephone

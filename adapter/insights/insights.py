@@ -15,7 +15,6 @@ from adapter.insights.waiting import WaitingInsights
 if TYPE_CHECKING:
     from adapter.audit import ChainReading
     from adapter.insights.audit_log import AuditFilter, AuditHeadReport, AuditPage
-    from adapter.insights.day import DayLine
     from adapter.insights.doubles import Double
     from adapter.insights.explain_record import RecordExplanation
     from adapter.insights.explain_values import TracedResource
@@ -83,12 +82,6 @@ class Insights(WaitingInsights):
         from adapter.insights.problems import current_problems
 
         return current_problems(self.adapter, self.clock())
-
-    def today(self, *, sees_t1: bool = True) -> "Sequence[DayLine]":
-        """What there is to do today, the most urgent first; without what is of T1 people for others."""
-        from adapter.insights.day import today
-
-        return today(self.adapter, self.clock(), sees_t1=sees_t1)
 
     def configuration_problems(self) -> Sequence[str]:
         """What in settings, mappings and policy keeps a service from its work: a line each."""

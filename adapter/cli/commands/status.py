@@ -7,7 +7,6 @@ import typer
 from adapter.cli.commands.hospital import served_lines
 from adapter.cli.commands.problems import show_problems
 from adapter.cli.commands.today import show_today
-from adapter.cli.commands.today import show_today
 from adapter.cli.terminal.context import AsJson, insights, now, open_adapter, settings_of
 from adapter.cli.terminal.output import LOCAL, emit, moment, rows, table
 from adapter.cli.terminal.refused import draw_refused, waiting_at
@@ -38,7 +37,6 @@ def status(
     today: Annotated[bool, typer.Option("--today", help=say("day.help"))] = False,
     workers: Annotated[bool, typer.Option("--workers", help=say("worker.help_workers"))] = False,
     where: Annotated[bool, typer.Option("--where", help=say("cli.help_where"))] = False,
-    today: Annotated[bool, typer.Option("--today", help=say("day.help_today"))] = False,
     as_json: AsJson = False,
 ) -> None:
     """One line per hospital, or per worker; or what a person must know, or do today."""
@@ -50,8 +48,6 @@ def status(
     if today and (problems or workers):
         raise UsageError("day.with_others")
     if today:
-        if problems or workers:
-            raise UsageError("day.with_others")
         show_today(context, as_json)
         return
     if where:
@@ -60,8 +56,6 @@ def status(
         return
     if problems:
         show_problems(context, as_json)
-    if today:
-        show_today(context, as_json)
     with open_adapter(context) as adapter:
         shown = insights(adapter)
         there = shown.workers()
