@@ -42,7 +42,6 @@ __all__ = [
     "collect_facts",
     "current_problems",
     "find_problems",
-    "reach_problem",
     "token_expiry",
 ]
 
@@ -185,7 +184,7 @@ def _at_home(known: ProblemFacts, limits: AlarmSettings) -> Iterator[Problem]:
 
 
 def _at(name: str, there: HospitalFacts, limits: AlarmSettings, now: datetime) -> Iterator[Problem]:
-    yield from reach_problem(name, there, limits, now)
+    yield from _reached(name, there, limits, now)
     for group in there.parked:
         command = _PARKED.get(group.reason, "adapter release {name} --reason {reason}")
         command = command.format(name=name, reason=group.reason)
@@ -227,7 +226,7 @@ def _is_closed_to_us(there: HospitalFacts) -> bool:
     return bool(there.halted) or row.mode == HospitalMode.PAUSED or stopped or there.other_key
 
 
-def reach_problem(name: str, there: HospitalFacts, limits: AlarmSettings, now: datetime) -> Iterator[Problem]:
+def _reached(name: str, there: HospitalFacts, limits: AlarmSettings, now: datetime) -> Iterator[Problem]:
     """Whether it is served at all: at most one answer."""
     row, since = there.row, there.row.failing_since
     if row.mode != HospitalMode.RUNNING:

@@ -22,12 +22,10 @@ class WaitingInsights(AuditedViewer):
     """What waits: today's work, what is parked, what hospitals sent, and where referrals stand."""
 
     def today(self, *, sees_t1: bool = True) -> "Sequence[DayLine]":
-        """Today's work, the most urgent first; nothing of a person is in it. Empty: all is well. To who does
-        not see people of T1, theirs does not count.
-        """
-        from adapter.insights.day import today
+        """Today's work, the most urgent first; nothing of a person is in it. Empty: all is well."""
+        from adapter.insights.day import day_lines
 
-        return today(self.adapter, self.clock(), sees_t1=sees_t1)
+        return day_lines(self.adapter, self.clock(), sees_t1=sees_t1)
 
     def parked(self, hospitals: Sequence[str]) -> "Sequence[ParkedCause]":
         """What is parked at these hospitals, by cause, referrals first."""

@@ -34,9 +34,9 @@ def status(
     context: typer.Context,
     *,
     problems: Annotated[bool, typer.Option("--problems", help=say("alarm.help_problems"))] = False,
-    today: Annotated[bool, typer.Option("--today", help=say("day.help"))] = False,
     workers: Annotated[bool, typer.Option("--workers", help=say("worker.help_workers"))] = False,
     where: Annotated[bool, typer.Option("--where", help=say("cli.help_where"))] = False,
+    today: Annotated[bool, typer.Option("--today", help=say("day.help_today"))] = False,
     as_json: AsJson = False,
 ) -> None:
     """One line per hospital, or per worker; or what a person must know, or do today."""
@@ -47,15 +47,14 @@ def status(
         raise UsageError("problems.with_workers")
     if today and (problems or workers):
         raise UsageError("day.with_others")
-    if today:
-        show_today(context, as_json)
-        return
     if where:
         used = settings_in_use(settings_of(context))
         emit(used, as_json, lambda _: _draw_where(used))
         return
     if problems:
         show_problems(context, as_json)
+    if today:
+        show_today(context, as_json)
     with open_adapter(context) as adapter:
         shown = insights(adapter)
         there = shown.workers()

@@ -1,14 +1,16 @@
-"""`adapter status --today`: the lines of the console's first page."""
+"""`adapter status --today`: the lines that the page of the day shows."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from adapter.cli.terminal.context import insights, now, open_adapter
+import typer
+
+from adapter.cli.terminal.context import insights, open_adapter
 from adapter.cli.terminal.output import emit, rows, table
 from adapter.texts import say
 
 if TYPE_CHECKING:
-    import typer
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from adapter.insights.day import DayLine
@@ -16,21 +18,21 @@ if TYPE_CHECKING:
 __all__ = ["show_today"]
 
 
-def show_today(context: "typer.Context", as_json: bool) -> None:
-    """List what there is to do, a line each; ends with 0, also where there is something."""
+def show_today(context: typer.Context, as_json: bool) -> None:
+    """List today's work, a row each; ends with 0 where there is none, 1 where there is."""
     with open_adapter(context) as adapter:
         found = insights(adapter).today()
     emit(found, as_json, lambda out: _draw(out, found))
+    raise typer.Exit(1 if found else 0)
 
 
 def _draw(out: "Console", found: "Sequence[DayLine]") -> None:
     if not found:
         out.print(say("day.none"))
         return
-    at = now()
-    headers = [say(f"day.col_{word}") for word in ("what", "acts", "command")]
-    lines = (
-        (one.words(at), " · ".join(say(f"day.act_{act}") for act in one.acts), one.command) for one in found
-    )
     out.print(say("day.some", count=len(found)))
-    out.print(rows(table(*headers), lines))
+    lines = (
+        (one.sentence(), ", ".join(say(f"day.act_{act}") for act in one.acts), one.telephone, one.command)
+        for one in found
+    )
+    out.print(rows(table(*(say(f"day.col_{word}") for word in ("what", "act", "call", "command"))), lines))
