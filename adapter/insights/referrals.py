@@ -60,6 +60,8 @@ class ReferralLine:
     answered_by: str | None
     acknowledged_at: datetime | None
     acknowledged_by: str | None
+    called_at: datetime | None
+    called_by: str | None
     telephone: str
 
 
@@ -154,6 +156,8 @@ def _line(
         answered_by=one.answered_by,
         acknowledged_at=one.acknowledged_at,
         acknowledged_by=one.acknowledged_by,
+        called_at=one.called_at,
+        called_by=one.called_by,
         telephone=adapter.settings.hospitals[one.hospital].telephone,
     )
 

@@ -1,5 +1,5 @@
-"""What the centre does about a referral: it asks to cancel it, answers what its hospital asks, or a doctor
-has seen what came back.
+"""What the centre does about a referral: it asks to cancel it, answers what its hospital asks, calls the
+hospital, or a doctor has seen what came back.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from adapter.records.referral_answers import ASKING, asked_to_cancel
 from adapter.referrals.course import take_step
 from adapter.referrals.lifecycle import ReferralState
 
-__all__ = ["AcknowledgeReferral", "AnswerReferral", "CancelReferral"]
+__all__ = ["AcknowledgeReferral", "AnswerReferral", "CancelReferral", "NoteCall"]
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,34 @@ class AcknowledgeReferral(Operation[ReferralLine, ReferralLine]):
     def undo(self, before: ReferralLine) -> "AcknowledgeReferral | None":
         """As nobody had seen it; None where somebody had."""
         return None if before.acknowledged_at else AcknowledgeReferral(self.referral, not self.withdrawn)
+
+
+@dataclass(frozen=True)
+class NoteCall(Operation[ReferralLine, ReferralLine]):
+    """Note that somebody has called the hospital about a referral: when, and who. Nothing undoes it: a later
+    call takes the place of the one before, and each is in the audit.
+    """
+
+    name: ClassVar[str] = "referral.call"
+    audited_as: ClassVar[tuple[str, ...]] = ("referral.called",)
+    referral: str
+
+    def look(self, context: OperationContext) -> ReferralLine:
+        """Where it stands. Raises UsageError for one that is not known."""
+        return referral_line(context.adapter, self.referral, context.clock())
+
+    def act(self, context: OperationContext, unchanged: Callable[[], None]) -> ReferralLine:
+        """Write it down."""
+        unchanged()
+        self.look(context)
+        now = context.clock()
+        change = {"called_at": now, "called_by": context.by}
+        with write_transaction(context.adapter.engine) as connection:
+            context.adapter.records.amend_referral(
+                self.referral, lambda one: one.model_copy(update=change), connection=connection
+            )
+            _audit(context, connection, self.audited_as[0], self.referral)
+        return referral_line(context.adapter, self.referral, now)
 
 
 _ASKED = ReferralState.CANCELLATION_ASKED

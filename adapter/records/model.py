@@ -242,6 +242,8 @@ class Referral(Record):
     cancel_reason: str | None = None
     acknowledged_at: datetime | None = None  # a doctor has seen what came back
     acknowledged_by: str | None = None
+    called_at: datetime | None = None  # somebody of the centre called its hospital about it last
+    called_by: str | None = None
 
     @property
     def open_since(self) -> datetime | None:

@@ -46,6 +46,8 @@ FULFILMENT_FIELDS = (
     "cancel_reason",
     "acknowledged_at",
     "acknowledged_by",
+    "called_at",
+    "called_by",
 )
 _OF_PEOPLE = ("said", "onward", "question", "answer", "cancel_reason")  # free text: no tombstone keeps it
 

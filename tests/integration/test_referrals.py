@@ -11,13 +11,13 @@ from ledger_books import START, Books, wish
 from sqlalchemy import Engine, update
 
 from adapter.database import write_transaction
-from adapter.errors import UsageError
+from adapter.errors import Outdated, UsageError
 from adapter.insights.problems import Problem, current_problems
-from adapter.insights.referrals import referral_course, referral_lines
+from adapter.insights.referrals import referral_course, referral_line, referral_lines
 from adapter.ledger.schema.states import EntryEvent
 from adapter.ledger.schema.values import DeliveryOutcome
 from adapter.operations.operation import Operation, OperationContext
-from adapter.operations.referrals import AcknowledgeReferral, AnswerReferral, CancelReferral
+from adapter.operations.referrals import AcknowledgeReferral, AnswerReferral, CancelReferral, NoteCall
 from adapter.pipeline.application import Adapter
 from adapter.records.model import Referral
 from adapter.records.referral_answers import asked_to_cancel
@@ -257,6 +257,22 @@ def test_a_doctor_has_seen_what_came_back(
     back = operation.undo(before)
     assert back is not None
     assert act(adapter, books, back).waits_for == "not-acknowledged"
+
+
+def test_a_call_is_noted_with_who_and_when_and_goes_with_nobody_elses_answer(
+    people: inbox_centre.Centre, adapter: Adapter, books: Books
+) -> None:
+    call = NoteCall("GT-1")
+    line = act(adapter, books, call)
+    assert (line.called_by, line.called_at, line.waits_for) == ("cli:an", books.now, "not-accepted")
+    assert people.referral("GT-2").called_at is None
+    seen = call.preview(OperationContext(adapter, "cli:an", lambda: books.now))
+    people.send(task("idref1", "3.0"), "t1")
+    with pytest.raises(Outdated):  # the hospital has accepted meanwhile: no need to call
+        call.perform(OperationContext(adapter, "cli:binh", lambda: books.now), seen.version)
+    assert referral_line(adapter, "GT-1", books.now).called_by == "cli:an"
+    with pytest.raises(UsageError):
+        act(adapter, books, NoteCall("GT-none"))
 
 
 def test_what_fits_nowhere_is_kept_and_shown_as_odd(

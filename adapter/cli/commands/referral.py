@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
     group.command("show", help=say("referral.help_show"))(show)
     group.command("cancel", help=say("referral.help_cancel"))(cancel)
     group.command("answer", help=say("referral.help_answer"))(answer)
+    group.command("called", help=say("referral.help_called"))(called)
     group.command("seen", help=say("referral.help_seen"))(seen)
     group.command("sheet", help=say("sheet.help"))(sheet)
     app.add_typer(group, name="referral")
@@ -113,6 +114,15 @@ def answer(
     with open_adapter(context) as adapter:
         line = AnswerReferral(key, words).perform(operating(adapter))
     emit({"referral": line}, as_json, lambda out: out.print(say("referral.was_answered", key=key)))
+
+
+def called(context: typer.Context, key: _Key, as_json: AsJson = False) -> None:
+    """Note that the hospital was called about it."""
+    from adapter.operations.referrals import NoteCall
+
+    with open_adapter(context) as adapter:
+        line = NoteCall(key).perform(operating(adapter))
+    emit({"referral": line}, as_json, lambda out: out.print(say("referral.was_called", key=key)))
 
 
 def seen(
@@ -196,6 +206,7 @@ def _draw_course(out: "Console", found: "ReferralCourse") -> None:
         "answer": one.answer and f"{one.answer} ({moment(one.answered_at)}, {one.answered_by})",
         "cancel_reason": found.cancel_reason,
         "acknowledged": one.acknowledged_at and f"{moment(one.acknowledged_at)}, {one.acknowledged_by}",
+        "called": one.called_at and f"{moment(one.called_at)}, {one.called_by}",
         "due": None if one.due is None else _due(one),
         "next": _next_step(one),
     }
