@@ -1,6 +1,8 @@
-"""A small JSON document at a URL: a key set, or what an issuer says of itself."""
+"""A small JSON document at a URL: a key set, what an issuer says of itself, what it gives for a code."""
 
+from collections.abc import Mapping
 from typing import Final
+from urllib.parse import quote_plus
 
 import httpx
 
@@ -14,7 +16,7 @@ from adapter.delivery.http.answer_body import (
 from adapter.delivery.http.authentication import tls_context
 from adapter.delivery.http.connection import deadline, track_connections
 
-__all__ = ["DocumentUnavailable", "fetch_json"]
+__all__ = ["DocumentUnavailable", "fetch_json", "post_for_json"]
 
 _MAX_BYTES: Final = 100_000
 _TIMEOUT: Final = 5.0  # seconds; the whole of it may take twice as long
@@ -34,13 +36,27 @@ class DocumentUnavailable(Exception):
 
 def fetch_json(url: str) -> object:
     """The JSON there, within bounds, and no redirect followed. Raises DocumentUnavailable."""
+    return _answer("GET", url)
+
+
+def post_for_json(url: str, form: Mapping[str, str], login: tuple[str, str]) -> object:
+    """The JSON that answers a form, posted with a name and a secret (HTTP Basic); bounded as `fetch_json` is.
+    Raises DocumentUnavailable.
+    """
+    name, secret = (quote_plus(one) for one in login)  # RFC 6749, section 2.3.1
+    return _answer("POST", url, form, httpx.BasicAuth(name, secret))
+
+
+def _answer(
+    method: str, url: str, form: Mapping[str, str] | None = None, login: httpx.BasicAuth | None = None
+) -> object:
     try:
         with (
             deadline(2 * _TIMEOUT),  # a byte at a time would hold everybody up
-            httpx.Client(verify=tls_context(), timeout=_TIMEOUT) as client,
+            httpx.Client(verify=tls_context(), timeout=_TIMEOUT, auth=login) as client,
         ):
             track_connections(client)
-            with client.stream("GET", url, headers=_HEADERS) as answer:
+            with client.stream(method, url, headers=_HEADERS, data=form) as answer:
                 status = answer.status_code
                 if status != 200:
                     raise DocumentUnavailable(f"status-{status}", is_transient=status == 429 or status >= 500)
