@@ -68,7 +68,7 @@ __all__ = [
 # Hospitals, workers, queries, tokens and mappings are few; all else comes with people and with time.
 SMALL = {
     *(records.erased_name, records.erasure),
-    *(ledger.hospital, ledger.server_card, ledger.alarm, ledger.worker, ledger.turn),
+    *(ledger.hospital, ledger.server_card, ledger.alarm, ledger.worker, ledger.turn, ledger.traffic),
     *(ledger.mapping_snapshot, ledger.mapping_in_force, ledger.policy_in_force, records.feed),
     *(records.source_cursor, audit.audit_head, audit.configuration_digest, hospital_token),
     *(access_token, used_assertion),

@@ -23,6 +23,7 @@ from adapter.ledger.history import receipts, retention
 from adapter.ledger.history.record_history import RecordHistoryStore
 from adapter.ledger.hospitals.server import ServerStore
 from adapter.ledger.hospitals.store import HospitalStore
+from adapter.ledger.hospitals.traffic import TrafficStore
 from adapter.ledger.monitoring.alarms import AlarmStore
 from adapter.ledger.monitoring.overdue import OverdueStore
 from adapter.ledger.parking import ParkedStore
@@ -125,6 +126,7 @@ OTHERS: dict[type | ModuleType, str] = {
     ActiveMappingStore: "hospitals and mappings are few",
     NamedLockStore: "turns are few",
     AlarmStore: "alarms are few",
+    TrafficStore: "some twenty rows an hour for a month, found by the hospital and the hour",
     hospital_tokens: "tokens are few",
     access_tokens: "tokens live for five minutes, and those that are over go with the next",
     page_access: "invitations, sessions and forms are few, and those that are over go with the next",

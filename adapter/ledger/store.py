@@ -37,6 +37,7 @@ from adapter.ledger.history import receipts
 from adapter.ledger.hospitals.circuit_breaker import PaceLimits
 from adapter.ledger.hospitals.server import ServerStore
 from adapter.ledger.hospitals.store import HospitalStore
+from adapter.ledger.hospitals.traffic import TrafficStore
 from adapter.ledger.schema import tables
 from adapter.ledger.schema.states import EntryEvent, EntryState, next_state
 from adapter.ledger.schema.transitions import pack_transition
@@ -108,6 +109,7 @@ class LedgerStore:
         self.shipments = ShipmentStore(engine, self.hospitals, self.worker_id, clock)
         self.named_locks = NamedLockStore(engine, self.worker_id, clock)
         self.workers = WorkerStore(engine, clock)
+        self.traffic = TrafficStore(engine)
 
     # -- planning --------------------------------------------------------------------------
 

@@ -261,9 +261,11 @@ class Adapter:
     def client(self, name: str) -> "HospitalClient":
         """Talks to the hospital `name`; close it. Raises SettingsError when a secret or file is missing."""
         from adapter.delivery.http.rate_limit import HospitalRateLimiter
+        from adapter.delivery.http.traffic_meter import TrafficMeter
         from adapter.pipeline.hospital_client import hospital_client
 
-        return hospital_client(self.settings, name, HospitalRateLimiter(self.ledger.hospitals, name))
+        gate = HospitalRateLimiter(self.ledger.hospitals, name)
+        return hospital_client(self.settings, name, gate, TrafficMeter(self.ledger.traffic, name))
 
     def card(self, name: str) -> ServerCard:
         """What the hospital's server was measured to do; UNKNOWN when it never was."""

@@ -10,7 +10,8 @@ from adapter.delivery.http.authentication import (
     basic,
     tls_context,
 )
-from adapter.delivery.http.client import HospitalClient, RateLimiter
+from adapter.delivery.http.client import HospitalClient
+from adapter.delivery.http.client_ports import RateLimiter, RequestMeter
 from adapter.errors import SettingsError
 from adapter.settings import HospitalSettings, Settings
 from adapter.settings.hospital import HospitalLogin
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["hook_client", "hospital_client", "stranger_client"]
 
 
-def hospital_client(settings: Settings, name: str, gate: RateLimiter | None = None) -> HospitalClient:
+def hospital_client(
+    settings: Settings, name: str, gate: RateLimiter | None = None, meter: RequestMeter | None = None
+) -> HospitalClient:
     """Talks to the hospital `name`; close it. Raises SettingsError when a secret or a file is missing."""
     hospital = settings.hospital(name)
     token = settings.secret(hospital.token).get_secret_value() if hospital.token else None
@@ -31,6 +34,7 @@ def hospital_client(settings: Settings, name: str, gate: RateLimiter | None = No
         token=token,
         timeout=hospital.timeout_seconds,
         gate=gate,
+        meter=meter,
         auth=_login(settings, hospital, tls),
         tls=tls,
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Self
 from urllib.parse import urljoin
 
 import httpx
@@ -26,10 +26,11 @@ from adapter.delivery.http.answer_body import (
     read_answer,
 )
 from adapter.delivery.http.authentication import LoginRefused, tls_context
+from adapter.delivery.http.client_ports import RateLimiter, RequestMeter
 from adapter.delivery.http.connection import TrackedStream, deadline, track_connections
 from adapter.delivery.http.retry_after import retry_after_seconds
 
-__all__ = ["HospitalClient", "HttpResponse", "HttpResult", "NoResponse", "RateLimiter", "post_json"]
+__all__ = ["HospitalClient", "HttpResponse", "HttpResult", "NoResponse", "post_json"]
 
 _MAX_MATCHES = 10_000  # of a search by identifier: a server that finds more did not search
 _MAX_HOOK_ANSWER = 1_000_000  # bytes
@@ -73,18 +74,6 @@ class NoResponse:
 HttpResult = HttpResponse | NoResponse
 
 
-class RateLimiter(Protocol):
-    """What every request of a hospital passes, whichever worker sends it."""
-
-    def acquire(self) -> None:
-        """Wait until a request may go."""
-        ...
-
-    def observe(self, status: int | None, retry_after: float | None) -> None:
-        """It was answered with a status (None: not at all), and asked to be left alone for some seconds."""
-        ...
-
-
 class _RetryAfterOrJitter(wait_base):
     """What the server asks for, else 0.2 to 2 seconds, growing."""
 
@@ -120,6 +109,7 @@ class HospitalClient:
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         gate: RateLimiter | None = None,
+        meter: RequestMeter | None = None,
         auth: httpx.Auth | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -143,6 +133,7 @@ class HospitalClient:
             for repeatable in (True, False)
         }
         self._gate = gate
+        self._meter = meter
         self._http = httpx.Client(
             headers=headers,
             auth=auth,
@@ -166,6 +157,8 @@ class HospitalClient:
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
+        if self._meter is not None:
+            self._meter.flush()
 
     def post_bundle(self, body: bytes) -> HttpResult:
         """POST a Bundle, which may be done twice without harm, to the base."""
@@ -253,7 +246,11 @@ class HospitalClient:
         if self._gate is not None:
             self._gate.acquire()
         before()
+        begun = time.monotonic()
         reply = self._once(method, url, body, headers)
+        if self._meter is not None:
+            status = reply.status if isinstance(reply, HttpResponse) else None
+            self._meter.count(status, time.monotonic() - begun)
         if self._gate is not None:
             told = (reply.status, reply.retry_after) if isinstance(reply, HttpResponse) else (None, None)
             self._gate.observe(*told)

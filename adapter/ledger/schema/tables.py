@@ -31,6 +31,7 @@ __all__ = [
     "receipt",
     "server_card",
     "shipment",
+    "traffic",
     "turn",
     "worker",
 ]
@@ -168,6 +169,16 @@ alarm = Table(
     Column("count", Integer, nullable=False),
     Column("told_at", UtcDateTime),
     Column("told_count", Integer),
+)
+
+traffic = Table(  # requests to a hospital, counted by hour, outcome and how long the answer took
+    "hospital_traffic",
+    metadata,
+    Column("hospital", String(64), primary_key=True),
+    Column("hour", UtcDateTime, primary_key=True),
+    Column("outcome", String(8), primary_key=True),
+    Column("within_ms", Integer, primary_key=True),  # 0: longer than all others
+    Column("requests", Integer, nullable=False),
 )
 
 worker = Table(

@@ -21,6 +21,7 @@ from adapter.fhir.bundle import Write, build_bundle
 from adapter.ledger.entries.comparison import PlannedAction, PlannedChange
 from adapter.ledger.history.retention import purge_expired
 from adapter.ledger.hospitals.circuit_breaker import HospitalMode
+from adapter.ledger.hospitals.traffic import KEPT
 from adapter.ledger.schema.states import EntryState
 from adapter.ledger.schema.values import LedgerEntry
 from adapter.ledger.workers.named_locks import NamedLock
@@ -90,6 +91,7 @@ def forget_expired(adapter: Adapter, hospital: str, now: datetime) -> int:
     forget_changes(adapter.engine, now - timedelta(days=adapter.settings.imports_days))
     adapter.quarantine.forget(now - timedelta(days=adapter.settings.refused_days))
     adapter.acknowledgements.forget(now - _ANSWERS_KEPT)
+    adapter.ledger.traffic.forget(hospital, now - KEPT)
     if adapter.ledger.hospitals.row(hospital).mode == HospitalMode.DRAINING:
         return 0
     return purge_expired(adapter.engine, hospital, now - timedelta(days=adapter.settings.receipts_days))
