@@ -8,6 +8,9 @@ A test holds both languages to the same keys and parameters.
 import re
 import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,12 +27,14 @@ __all__ = [
     "say",
     "say_in",
     "set_language",
+    "speaking",
     "write_line",
 ]
 
 LANGUAGES = ("en", "vi")
 _LOCALE = Path(__file__).parent / "locale"
 _current = "en"
+_spoken: ContextVar[str] = ContextVar("spoken", default="")  # for one reader, where a process has several
 # What a terminal obeys, or what turns what is read around: C0 and C1 without tab and line feed, DEL, the
 # separators of lines and paragraphs, Unicode's marks of direction, notes and tags; and half surrogate pairs,
 # which no stream takes.
@@ -49,7 +54,17 @@ def set_language(name: str) -> None:
 
 def current_language() -> str:
     """The language in use, "en" or "vi"."""
-    return _current
+    return _spoken.get() or _current
+
+
+@contextmanager
+def speaking(name: str) -> Iterator[None]:
+    """All that is said in here is said in that language, "en" or "vi", whatever the process speaks."""
+    before = _spoken.set(name if name in LANGUAGES else "en")
+    try:
+        yield
+    finally:
+        _spoken.reset(before)
 
 
 def has_text(key: str) -> bool:
@@ -115,7 +130,7 @@ def _shown(found: re.Match[str]) -> str:
 
 def say(key: str, /, **params: Any) -> str:
     """The text `key` in the language in use, filled with `params`, of which nothing moves a terminal."""
-    return say_in(_current, key, **params)
+    return say_in(current_language(), key, **params)
 
 
 def say_in(language: str, key: str, /, **params: Any) -> str:

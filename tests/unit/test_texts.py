@@ -5,6 +5,7 @@ import re
 import tomllib
 from pathlib import Path
 from string import Formatter
+from threading import Thread
 from typing import get_args
 
 import pytest
@@ -104,3 +105,17 @@ def test_say_fills_parameters_in_the_language_chosen() -> None:
         assert texts.current_language() == "en"
     finally:
         texts.set_language("en")
+
+
+def test_one_reader_is_spoken_to_in_his_own_language_and_nobody_else() -> None:
+    texts.set_language("en")
+    english = texts.say("day.none")
+    with texts.speaking("vi"):
+        assert texts.say("day.none") == texts.say_in("vi", "day.none") != english
+        assert texts.current_language() == "vi"
+        elsewhere = Thread(target=lambda: heard.append(texts.say("day.none")))
+        heard: list[str] = []
+        elsewhere.start()
+        elsewhere.join()
+    assert heard == [english]
+    assert texts.say("day.none") == english
