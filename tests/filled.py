@@ -20,6 +20,7 @@ from sqlalchemy import Engine, Table, func, insert, select, text
 from adapter import audit, awaited, withheld
 from adapter.authorization.access_tokens import access_token, used_assertion
 from adapter.authorization.page_access import page_form, page_invitation, page_session
+from adapter.authorization.staff_tables import staff_account, staff_code, staff_session
 from adapter.database import migrate, open_database, write_transaction
 from adapter.hospital_tokens import hospital_token
 from adapter.inbox.acknowledgements.tables import acknowledged_message
@@ -73,6 +74,7 @@ SMALL = {
     *(records.source_cursor, audit.audit_head, audit.configuration_digest, hospital_token),
     *(access_token, used_assertion),
     *(page_invitation, page_session, page_form),
+    *(staff_account, staff_code, staff_session),
     inbox_position,
     *(records.import_run, records.held_row, ledger.identity_key, ledger.former_identity_key),
     refused_volume,

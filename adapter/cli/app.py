@@ -24,6 +24,7 @@ COMMANDS = {  # in the order in which `adapter --help` lists them
     "schedule": CommandPlace("adapter.cli.commands.services", "cli.help_schedule"),
     "worker": CommandPlace("adapter.cli.commands.services", "worker.help"),
     "serve": CommandPlace("adapter.cli.commands.services", "cli.help_serve"),
+    "console": CommandPlace("adapter.cli.commands.services", "console.help"),
     "sandbox": CommandPlace("adapter.cli.commands.services", "cli.help_sandbox"),
     "parked": CommandPlace("adapter.cli.commands.parked", "release.help_parked"),
     "release": CommandPlace("adapter.cli.commands.parked", "release.help_release"),

@@ -33,6 +33,7 @@ from pydantic_settings import SettingsError as BadVariable
 from adapter.errors import SettingsError
 from adapter.invalid_entries import describe_invalid_entry
 from adapter.settings.client import ProxySettings
+from adapter.settings.console import ConsoleSettings
 from adapter.settings.hl7v2 import MllpSettings
 from adapter.settings.hospital import HospitalSettings
 from adapter.settings.pdf import PdfSettings
@@ -169,6 +170,7 @@ class Settings(BaseSettings):
     proxy: ProxySettings | None = None
     mllp: MllpSettings | None = None
     pdf: PdfSettings = PdfSettings()
+    console: ConsoleSettings = ConsoleSettings()
     hospitals: dict[str, HospitalSettings] = Field(default_factory=dict)
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
 

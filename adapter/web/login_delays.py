@@ -40,6 +40,11 @@ class LoginDelays:
         self._clock = clock
         self._addresses: OrderedDict[str, _Wrong] = OrderedDict()
 
+    def seconds_left(self, name: str) -> int:
+        """How long this one still has to wait; 0: not at all."""
+        found = self._addresses.get(name)
+        return 0 if found is None else max(ceil(found.until - self._clock()), 0)
+
     def wrong(self, address: str) -> int:
         """Note a wrong token. Returns the seconds that its address has to wait, 0: none yet."""
         now = self._clock()

@@ -1,5 +1,6 @@
 """The migrations make exactly the tables that the stores declare."""
 
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -19,6 +20,15 @@ from adapter.records.tables import cadre_identifier
 def test_the_migrated_schema_is_the_declared_one(engine: Engine) -> None:
     with read_transaction(engine) as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_each_version_follows_the_one_before_it_by_number() -> None:
+    """As `migrate` takes the steps: a lower number that came later would never be taken by who has a higher."""
+    folder = Path(versions.__file__).parent
+    files = sorted(folder.glob("[0-9]*.py"))
+    said = [dict(re.findall(r'^(revision|down_revision) = "(\d+)"', one.read_text(), re.M)) for one in files]
+    assert [one["revision"] for one in said] == [one.name[:4] for one in files]
+    assert [one["down_revision"] for one in said[1:]] == [one["revision"] for one in said[:-1]]
 
 
 def test_migrating_again_changes_nothing(engine: Engine) -> None:

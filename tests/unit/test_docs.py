@@ -30,6 +30,7 @@ from adapter.settings import (
     load_settings,
 )
 from adapter.settings.client import ProxySettings
+from adapter.settings.console import ConsoleSettings
 from adapter.settings.hl7v2 import Hl7v2Settings, MllpSettings
 from adapter.settings.national_xml import NationalXmlSettings
 from adapter.settings.pdf import PdfFolderSettings, PdfSettings
@@ -109,7 +110,16 @@ def _named_settings(heading: str) -> set[str]:
 
 
 def test_the_operating_page_names_the_settings_that_exist() -> None:
-    general = set(Settings.model_fields) - {"alarm", "centre", "hospitals", "mllp", "pdf", "proxy", "sources"}
+    general = set(Settings.model_fields) - {
+        "alarm",
+        "centre",
+        "console",
+        "hospitals",
+        "mllp",
+        "pdf",
+        "proxy",
+        "sources",
+    }
     assert _named_settings("## Settings") == general | {
         f"centre.{name}" for name in CentreSettings.model_fields
     }
@@ -120,6 +130,7 @@ def test_the_operating_page_names_the_settings_that_exist() -> None:
     assert _named_settings("And in `[hospitals.NAME.hl7v2]`") == set(Hl7v2Settings.model_fields)
     assert _named_settings("comes over HTTPS from whoever") == set(NationalXmlSettings.model_fields)
     assert _named_settings("stands in a section `[pdf]`") == set(PdfSettings.model_fields)
+    assert _named_settings("listens where the section `[console]`") == set(ConsoleSettings.model_fields)
     assert _named_settings("And in `[hospitals.NAME.pdf]`") == set(PdfFolderSettings.model_fields)
     mail = {f"mail.{name}" for name in MailSettings.model_fields}
     assert _named_settings("For alarms") == set(AlarmSettings.model_fields) - {"mail"} | mail
@@ -188,6 +199,7 @@ def test_the_settings_template_shows_every_setting_with_its_default(
         "proxy",
         "mllp",
         "pdf",
+        "console",
     }  # which have no default that could be shown
     hidden = {**dict.fromkeys(shipped, True), "alarm": {"webhook", "webhook_token", "mail"}}
     assert shown.model_dump(exclude=hidden) == defaults.model_dump(exclude=hidden)
@@ -196,6 +208,7 @@ def test_the_settings_template_shows_every_setting_with_its_default(
     assert set(named["hospitals"]["bv-tinh"]) == set(HospitalSettings.model_fields) - {"name"}
     assert set(named["proxy"]) == set(ProxySettings.model_fields)
     assert set(named["mllp"]) == set(MllpSettings.model_fields)
+    assert set(named["console"]) == set(ConsoleSettings.model_fields)
     assert set(named["pdf"]) == set(PdfSettings.model_fields)
     assert set(named["hospitals"]["bv-tinh"]["pdf"]) == set(PdfFolderSettings.model_fields)
     hl7v2 = named["hospitals"]["bv-tinh"]["hl7v2"]

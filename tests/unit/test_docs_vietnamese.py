@@ -177,6 +177,7 @@ def test_both_languages_have_the_same_sections_commands_steps_and_codes(name: st
 
 def test_what_operating_a_hospital_and_a_clerk_need_is_there_in_vietnamese() -> None:
     assert VIETNAMESE == [
+        "console.md",
         "for-clerks.md",
         "for-hospitals.md",
         "hl7v2.md",

@@ -27,9 +27,9 @@ from adapter.web.hospital_page.answers import (
     resources_of,
 )
 from adapter.web.hospital_page.corrections import ShownFinding, read_corrections, shown_findings
-from adapter.web.hospital_page.forms import BadFormError, SentForm, parse_form
 from adapter.web.hospital_page.measures import PageMeasures, WrongValueError
 from adapter.web.hospital_page.rendering import problem_lines
+from adapter.web.sent_forms import BadFormError, SentForm, parse_form
 
 NOW = datetime(2026, 11, 30, 3, 0, tzinfo=UTC)
 CODES = Path(__file__).parents[2] / "mappings" / "codes"

@@ -1,11 +1,19 @@
-"""`adapter schedule`, `worker`, `serve` and `sandbox`: the processes that stay up."""
+"""`adapter schedule`, `worker`, `serve`, `console` and `sandbox`: the processes that stay up."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.terminal.context import Hospitals, chosen, insights, now, open_adapter, stopping
+from adapter.cli.terminal.context import (
+    Hospitals,
+    chosen,
+    insights,
+    now,
+    open_adapter,
+    operating,
+    stopping,
+)
 from adapter.cli.terminal.hardening import leave_no_core
 from adapter.texts import say, write_line
 
@@ -20,6 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command("schedule", help=say("cli.help_schedule"))(schedule)
     app.command("worker", help=say("worker.help"))(worker)
     app.command("serve", help=say("cli.help_serve"))(serve)
+    app.command("console", help=say("console.help"))(console)
     app.command("sandbox", help=say("cli.help_sandbox"))(sandbox)
 
 
@@ -88,6 +97,30 @@ def serve(
     if is_too_large:
         write_line(say("cli.serve_too_large", limit=adapter.settings.max_memory_mb), to_errors=True)
         raise typer.Exit(RESTART_EXIT_CODE)
+
+
+def console(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option(help=say("console.help_host"))] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help=say("cli.help_port"))] = None,
+) -> None:
+    """The pages of the centre's own staff until told to stop."""
+    from adapter.operations.staff import first_code_of
+    from adapter.web.console.app import console_app
+    from adapter.web.server import run_server as run
+
+    with open_adapter(context, service=True) as adapter:
+        section = adapter.settings.console
+        at, on = host or section.host, port or section.port
+        _must_be_free(at, on)
+        app = console_app(adapter, now, url=section.url)
+        write_line(say("console.runs_at", url=section.url or f"http://{at}:{on}/"))
+        if code := first_code_of(operating(adapter)):
+            write_line(
+                say("console.first_run", url=f"{(section.url or f'http://{at}:{on}').rstrip('/')}/code")
+            )
+            write_line(say("console.first_code", code=code))
+        run(app, at, on, max_memory_bytes=adapter.settings.max_memory_mb * 1_000_000)
 
 
 def sandbox(

@@ -6,7 +6,7 @@ from alembic import op
 from adapter.database import UtcDateTime
 
 revision = "0036"
-down_revision = "0032"
+down_revision = "0034"
 branch_labels = None
 depends_on = None
 

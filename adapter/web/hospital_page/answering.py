@@ -34,9 +34,9 @@ from adapter.web.hospital_page.answers import (
     resources_of,
 )
 from adapter.web.hospital_page.corrections import MOVED, ShownFinding, read_corrections, shown_findings
-from adapter.web.hospital_page.forms import SentForm
 from adapter.web.hospital_page.measures import PageMeasures
 from adapter.web.hospital_page.rendering import PageRenderer, PageVisitor, problem_lines, written_fields
+from adapter.web.sent_forms import SentForm
 
 __all__ = ["ReferralPages"]
 

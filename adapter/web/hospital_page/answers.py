@@ -25,8 +25,8 @@ from adapter.referrals.lifecycle import (
 from adapter.referrals.reasons import REASON_SYSTEM, ReferralReason
 from adapter.referrals.sayings import task_status
 from adapter.web.hospital_page.actions import EVENTS, REASONS, PageAction
-from adapter.web.hospital_page.forms import SentForm
 from adapter.web.hospital_page.measures import FoundValue, PageMeasures, WrongValueError
+from adapter.web.sent_forms import SentForm
 
 __all__ = [
     "LONGEST_PDF",

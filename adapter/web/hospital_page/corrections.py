@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from adapter.fhir.codec import Resource, plain_decimal
 from adapter.web.hospital_page.answers import FormProblem, as_moment
-from adapter.web.hospital_page.forms import SentForm
 from adapter.web.hospital_page.measures import PageMeasures, WrongValueError
+from adapter.web.sent_forms import SentForm
 
 __all__ = ["MOVED", "ShownFinding", "read_corrections", "shown_findings"]
 

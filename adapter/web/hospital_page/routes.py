@@ -25,7 +25,6 @@ from adapter.web.fair_turns import FairTurns, HospitalShare, RequestRate
 from adapter.web.hospital_page.actions import PageAction
 from adapter.web.hospital_page.answering import ReferralPages
 from adapter.web.hospital_page.answers import LONGEST_PDF
-from adapter.web.hospital_page.forms import BadFormError, SentForm, parse_form
 from adapter.web.hospital_page.rendering import (
     DEFAULT_LANGUAGE,
     LANGUAGES,
@@ -35,6 +34,7 @@ from adapter.web.hospital_page.rendering import (
 )
 from adapter.web.login_delays import delay_after_wrong_login
 from adapter.web.request_body import read_body
+from adapter.web.sent_forms import BadFormError, SentForm, parse_form
 
 __all__ = ["hospital_page_routes"]
 

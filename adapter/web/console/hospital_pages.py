@@ -1,0 +1,9 @@
+"""Pages: hospitals and what they take."""
+
+from collections.abc import Sequence
+
+from adapter.web.console.visit import ConsoleRoute
+
+__all__ = ["ROUTES"]
+
+ROUTES: Sequence[ConsoleRoute] = ()

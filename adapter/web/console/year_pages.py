@@ -1,0 +1,9 @@
+"""Pages: the year in figures."""
+
+from collections.abc import Sequence
+
+from adapter.web.console.visit import ConsoleRoute
+
+__all__ = ["ROUTES"]
+
+ROUTES: Sequence[ConsoleRoute] = ()
