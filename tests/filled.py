@@ -86,6 +86,7 @@ GROWING = {
     *(acknowledged_message, refused_request, subscription_event),
     *(inbox_item, inbox_mark, inbox_listing, patient_ruling, audit.audit, withheld.disclosure_refusal),
     *(awaited.awaited_name, awaited.awaited_arrival),
+    *(records.result_attention, records.result_view),
     *(records.record, records.cadre_identifier, records.cadre_name, records.record_merge, records.import_row),
     records.import_change,
     *(repository.repository_resource, repository.repository_version, repository.repository_index),
@@ -213,6 +214,8 @@ def _rows() -> Iterator[tuple[Table, Iterator[Row]]]:
     yield refused_request, _refused()
     yield acknowledged_message, _acknowledged()
     yield patient_ruling, (_ruling(n) for n in range(2000))
+    yield records.result_attention, (_attention(n) for n in range(4000))
+    yield records.result_view, (_view(n) for n in range(2000))
     yield poll_mark, ({"hospital": one, "type": "Task", "watermark": _OLD} for one in _HOSPITALS)
     yield subscription, _subscriptions()
     yield subscription_event, _events()
@@ -437,6 +440,19 @@ def _events() -> Iterator[Row]:
 def _ruling(n: int) -> dict[str, object]:
     said = {"is_never": n % 5 == 0, "item": n + 1, "ruled_at": _OLD, "ruled_by": "test"}
     return {"hospital": list(_HOSPITALS)[n % 3], "subject": f"{n:032}", "cadre": cadre(n), **said}
+
+
+def _attention(n: int) -> Row:
+    """One in twenty waits."""
+    told = {"digest": "d", "urgency": ("normal", "abnormal", "critical")[n % 3]}
+    waits = _OLD + timedelta(minutes=n) if n % 20 == 7 else None
+    return {"result": f"result{n}", "hospital": BV, "waits_since": waits, **told}
+
+
+def _view(n: int) -> Row:
+    """One in twenty has something follow."""
+    told = {"digest": "d", "stated": "[[],false]", "decision": "recall" if n % 20 == 3 else "nothing"}
+    return {"result": f"result{n}", "seen_at": _OLD, "seen_by": "test", "position": n, **told}
 
 
 def _acknowledged() -> Iterator[Row]:

@@ -44,6 +44,7 @@ from adapter.records import (
     lookups,
     reassignments,
     referral_answers,
+    result_views,
 )
 from adapter.records import erasure as records_erase
 from adapter.records.change_feed import ChangeFeed
@@ -101,6 +102,7 @@ STORES: tuple[type | ModuleType, ...] = (
         rulings,
         named_lines,
         lookups,
+        result_views,
         inbox_erase,
         repository,
         search_statements,

@@ -37,7 +37,7 @@ from adapter.ledger.repairs import Repair, RepairStore
 from adapter.ledger.schema.states import EntryEvent, EntryState
 from adapter.ledger.schema.values import DeliveryOutcome, Lease, LedgerEntry
 from adapter.ledger.store import LedgerStore
-from adapter.records import lookups
+from adapter.records import lookups, result_views
 from adapter.records.hidden_words import HiddenWords
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.merges import Merge, MergeStore
@@ -45,6 +45,7 @@ from adapter.records.model import Result
 from adapter.records.referral_answers import no_statements
 from adapter.records.sources.checkup.tabs import form_tabs
 from adapter.records.sources.sql import source_cursor as cursors
+from adapter.records.stated_content import StatedContent, Urgency
 from adapter.records.store import RecordStore
 from adapter.referrals.lifecycle import ReferralEvent
 from adapter.referrals.sayings import ReferralSaying
@@ -255,6 +256,35 @@ def recording(engine: Engine) -> None:
         assert store.lives(cadre(20), connection=connection)
         assert store.take_back(result.key, connection=connection)
         store.answer_again(cadre(21), f"{cadre(21)}.r0", connection=connection, statements=no_statements)
+
+
+def seeing(engine: Engine) -> None:
+    """Results that doctors see, take back, and have something follow."""
+    one = Result(
+        key="result7",
+        cadre=cadre(7),
+        hospital=BV,
+        type="Observation",
+        status="final",
+        value="1",
+        resource="{}",
+    )
+    with write_transaction(engine) as connection:
+        result_views.note_stated(connection, one, NOW)
+        result_views.note_stated(connection, one.model_copy(update={"key": "fresh", "value": "2"}), NOW)
+        assert result_views.attention_of(connection, ["result7", "result8"])
+        assert result_views.unseen(connection, Urgency.ABNORMAL, most=5, before=NOW)
+        assert result_views.unseen(connection, Urgency.CRITICAL, most=5)
+        decision = result_views.Decision.RECALL
+        result_views.put_view(connection, "fresh", StatedContent(), decision, None, now=NOW, by="test")
+        view = result_views.views_of(connection, ["fresh"])[0]
+        assert result_views.open_tasks(connection, 10)
+        result_views.close_task(connection, view.id, now=NOW, by="test", reason="done")
+        result_views.reopen_task(connection, view.id)
+        result_views.withdraw_view(connection, view, now=NOW, by="test")
+        result_views.forget_result(connection, "fresh")
+        result_views.erase_views(connection, cadre(9))
+        result_views.forget_telling(connection, HiddenWords())
 
 
 def merging(engine: Engine) -> None:
@@ -575,6 +605,16 @@ def subscribing(engine: Engine) -> None:
 
 STORIES: tuple[Callable[[Engine], None], ...] = (
     *(planning, disclosing, sending, queueing, looking, mending),
-    *(recording, merging, importing, asking_whose_a_form_is, receiving, taking_turns, keeping, telling),
+    *(
+        recording,
+        seeing,
+        merging,
+        importing,
+        asking_whose_a_form_is,
+        receiving,
+        taking_turns,
+        keeping,
+        telling,
+    ),
     *(acknowledging, polling, quarantining, subscribing),
 )

@@ -44,6 +44,7 @@ COMMANDS = {  # in the order in which `adapter --help` lists them
     "terminology": CommandPlace("adapter.cli.commands.terminology", "terms.help"),
     "inbox": CommandPlace("adapter.cli.commands.inbox", "cli.help_inbox"),
     "referral": CommandPlace("adapter.cli.commands.referral", "referral.help"),
+    "result": CommandPlace("adapter.cli.commands.result", "result.help"),
     "hospital": CommandPlace("adapter.cli.commands.hospital", "cli.help_hospital"),
     "cadre": CommandPlace("adapter.cli.commands.cadre", "merge.help"),
     "audit": CommandPlace("adapter.cli.commands.audit", "audit.help"),

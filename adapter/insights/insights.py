@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from adapter.insights.result_insights import ResultInsights
 from adapter.insights.waiting import WaitingInsights
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ __all__ = ["Insights"]
 
 
 @dataclass(frozen=True)
-class Insights(WaitingInsights):
+class Insights(ResultInsights, WaitingInsights):
     """What `adapter` can tell to `viewer` (as the audit names who looks). Nothing here changes anything but
     the audit.
     """

@@ -20,6 +20,7 @@ from adapter.insights.host_facts import disk_free_mb, files_left, is_read_only
 from adapter.insights.open_files import readable_by_others
 from adapter.insights.polls import unread_types
 from adapter.insights.referrals import backlog_of, late_referrals
+from adapter.insights.results_to_see import late_results
 from adapter.ledger.hospitals.circuit_breaker import HospitalMode
 from adapter.ledger.hospitals.server import HaltReason
 from adapter.ledger.hospitals.values import HospitalState
@@ -105,6 +106,7 @@ class HospitalFacts:
     referrals: Backlog = _NONE
     idle: Backlog = _NONE
     unmatched: Backlog = _NONE
+    unseen: Backlog = _NONE  # abnormal results that no doctor has seen
     late: Sequence[tuple[str, Backlog]] = ()  # referrals by what is waited for
     refused: RefusedBacklog | None = None
     holds: bool = False
@@ -194,6 +196,7 @@ def _at(name: str, there: HospitalFacts, limits: AlarmSettings, now: datetime) -
         "leaving": (there.retracting, f"adapter reconcile {name}"),
         "referrals": (there.referrals, f"adapter plan {name} --by-cadre"),
         "unmatched": (there.unmatched, "adapter inbox"),
+        "unseen": (there.unseen, f"adapter result list {name}"),
         "subscription": (there.subscriptions, f"adapter hospital show {name}"),
         "files": (there.files, "adapter status"),
         "poll": (there.polls, f"adapter poll {name}"),
@@ -297,7 +300,7 @@ def collect_facts(adapter: Adapter, now: datetime) -> ProblemFacts:
     """What the database, the settings and this host say. Writes nothing, asks no hospital."""
     limits = adapter.settings.alarm
     unmatched = adapter.inbox.unmatched_backlog(now - timedelta(hours=limits.unmatched_hours))
-    late = late_referrals(adapter, now)
+    late, unseen = late_referrals(adapter, now), late_results(adapter, now)
     silent = adapter.overdue.silent_workers(now - _SILENT)
     refused = adapter.quarantine.backlog()
     subscriptions = adapter.subscriptions.in_error()
@@ -312,6 +315,7 @@ def collect_facts(adapter: Adapter, now: datetime) -> ProblemFacts:
                 _facts_at(adapter, name, now),
                 unmatched=Backlog(*unmatched.get(name, (0, None))),
                 late=backlog_of(late, name),
+                unseen=unseen.get(name, _NONE),
                 refused=refused.get(name),
                 subscriptions=Backlog(*subscriptions.get(name, (0, None))),
             )

@@ -12,6 +12,7 @@ from adapter.records import serialisation as bodies
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.hidden_words import NAME, HiddenWords
 from adapter.records.model import RECORD_TYPES, Cadre, Record, Referral, Result
+from adapter.records.result_views import erase_views, forget_result, forget_telling
 from adapter.records.tables import (
     cadre_identifier,
     cadre_name,
@@ -86,6 +87,7 @@ def erase_person(connection: Connection, cadre: str, words: HiddenWords) -> Eras
 
 
 def _delete(connection: Connection, cadre: str, number: str) -> None:
+    erase_views(connection, cadre)
     connection.execute(delete(record).where(record.c.cadre == cadre))
     connection.execute(update(record).where(record.c.former_cadre == cadre).values(former_cadre=number))
     connection.execute(delete(cadre_identifier).where(cadre_identifier.c.cadre == cadre))
@@ -154,6 +156,7 @@ def cleared_records(
             _clear(connection, feed, row, telling)
     _clear_history(connection, words)
     _clear_held(connection, words)
+    forget_telling(connection, words)
     return found
 
 
@@ -232,6 +235,8 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _clear(connection: Connection, feed: ChangeFeed, row: Any, telling: list[str]) -> None:
     type_ = RECORD_TYPES[row.kind]
+    if row.kind == Result.kind:
+        forget_result(connection, row.key)  # it does not tell any more what was seen
     values: dict[str, Any] = {"position": feed.next(), "source_digest": None}
     if any(type_.model_fields[name].is_required() for name in telling):
         values |= {"body": None, "digest": "", "deleted": True}

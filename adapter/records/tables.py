@@ -15,6 +15,8 @@ __all__ = [
     "import_run",
     "record",
     "record_merge",
+    "result_attention",
+    "result_view",
     "source_cursor",
 ]
 
@@ -189,4 +191,51 @@ held_row = Table(
     ),
     Index("ix_held_row_cadre", "cadre"),
     sqlite_autoincrement=True,  # a number that a person has noted never becomes another row's
+)
+
+# What a result states now, and since when that waits for a doctor. One row for a result since migration 0038.
+result_attention = Table(
+    "result_attention",
+    metadata,
+    Column("result", String(200), primary_key=True),
+    Column("hospital", String(60), nullable=False),
+    Column("digest", String(32), nullable=False),  # of what it tells (`stated_content`)
+    Column("urgency", String(10), nullable=False),
+    Column("waits_since", UtcDateTime),  # NULL: a doctor has seen just that
+    Index(
+        "ix_result_attention_unseen",
+        "urgency",
+        "waits_since",
+        sqlite_where=text("waits_since IS NOT NULL"),
+        postgresql_where=text("waits_since IS NOT NULL"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+# That somebody saw what a result stated, and what is to follow; what was withdrawn stays, and counts no more.
+result_view = Table(
+    "result_view",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("result", String(200), nullable=False),
+    Column("digest", String(32), nullable=False),
+    Column("stated", Text, nullable=False),  # JSON: what it stated then
+    Column("decision", String(10), nullable=False),
+    Column("note", Text),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("seen_by", String(100), nullable=False),
+    Column("position", BigInteger, nullable=False),  # of the feed: what follows has a later one
+    Column("withdrawn_at", UtcDateTime),
+    Column("withdrawn_by", String(100)),
+    Column("closed_at", UtcDateTime),  # what is to follow was ended by hand
+    Column("closed_by", String(100)),
+    Column("closed_reason", Text),
+    Index("ix_result_view_result", "result"),
+    Index(
+        "ix_result_view_task",
+        "seen_at",
+        sqlite_where=text("decision <> 'nothing' AND withdrawn_at IS NULL AND closed_at IS NULL"),
+        postgresql_where=text("decision <> 'nothing' AND withdrawn_at IS NULL AND closed_at IS NULL"),
+    ),
+    sqlite_autoincrement=True,
 )

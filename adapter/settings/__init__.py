@@ -8,6 +8,7 @@ refused, so that a token cannot end up in a file that is copied around.
 import os
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -123,6 +124,7 @@ class AlarmSettings(BaseModel):
     referral_hours: float = Field(4, gt=0, le=_HOURS)  # that a referral is not at the hospital
     retract_hours: float = Field(24, gt=0, le=_HOURS)
     unmatched_hours: float = Field(24, gt=0, le=_HOURS)
+    unseen_hours: float = Field(24, gt=0, le=_HOURS)  # that no doctor has seen an abnormal result
     paused_hours: float = Field(24, gt=0, le=_HOURS)
     idle_minutes: float = Field(120, gt=0, le=_MINUTES)  # that something is due and nobody works
     certificate_days: float = Field(21, ge=0, le=_DAYS)
@@ -132,6 +134,11 @@ class AlarmSettings(BaseModel):
     webhook: Annotated[str, AfterValidator(_is_address)] | None = None
     webhook_token: SecretRef | None = None
     mail: MailSettings | None = None
+
+    @property
+    def unseen_time(self) -> timedelta:
+        """How long an abnormal result may wait for a doctor."""
+        return timedelta(hours=self.unseen_hours)
 
 
 class Settings(BaseSettings):

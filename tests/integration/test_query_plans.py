@@ -45,7 +45,7 @@ from adapter.ledger.schema import tables as ledger
 from adapter.ledger.shipments import ShipmentStore
 from adapter.ledger.store import LedgerStore
 from adapter.ledger.workers.registry import WorkerStore
-from adapter.records import change_feed, lookups, reassignments
+from adapter.records import change_feed, lookups, reassignments, result_views
 from adapter.records import tables as records
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.importing.import_writer import ImportWriter
@@ -175,6 +175,18 @@ METHODS: dict[Function, Reach | str] = {
     lookups.cadres_by_names: ROWS,
     lookups.live_records: ROWS,
     lookups.survivors_of: ROWS,
+    result_views.note_stated: ROWS,
+    result_views.forget_result: ROWS,
+    result_views.attention_of: ROWS,
+    result_views.unseen: PLACE,
+    result_views.views_of: ROWS,
+    result_views.put_view: ROWS,
+    result_views.withdraw_view: ROWS,
+    result_views.open_tasks: STATE,
+    result_views.close_task: ROWS,
+    result_views.reopen_task: ROWS,
+    result_views.erase_views: ROWS,
+    result_views.forget_telling: _ERASES,
     RecordStore.names_by_identifier: ROWS,
     RecordStore.save_result: ROWS,
     RecordStore.lives: ROWS,

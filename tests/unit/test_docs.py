@@ -70,6 +70,7 @@ GROUPS = {
     "mapping",
     "hospital",
     "referral",
+    "result",
     "source",
     "",
     "terminology",

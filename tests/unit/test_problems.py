@@ -61,6 +61,7 @@ CASES: list[tuple[str | None, HospitalFacts]] = [
     ("leaving", replace(GOOD, retracting=OLD)),
     ("referrals", replace(GOOD, referrals=OLD)),
     ("unmatched", replace(GOOD, unmatched=OLD)),
+    ("unseen", replace(GOOD, unseen=OLD)),
     ("refused", replace(GOOD, refused=RefusedBacklog(12, NOW, 3))),
     ("subscription", replace(GOOD, subscriptions=OLD)),
     ("files", replace(GOOD, files=OLD)),

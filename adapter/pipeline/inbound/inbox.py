@@ -23,6 +23,7 @@ from adapter.pipeline.inbound.hospital_directory import HospitalDirectory
 from adapter.pipeline.inbound.result_parts import known_measures
 from adapter.records.model import Referral, Result
 from adapter.records.referral_answers import OrderStatement
+from adapter.records.result_views import forget_result, note_stated
 
 __all__ = [
     "discard",
@@ -287,7 +288,12 @@ class _Records:
             issued_at=plan.issued_at,
             resource=plan.body,
         )
-        return self._records.save_result(result, connection=connection, statements=self._statements)
+        before = self.stored_result(plan.key)
+        if before is not None and before.cadre != plan.cadre:
+            forget_result(connection, plan.key)  # it was seen as another person's
+        saved = self._records.save_result(result, connection=connection, statements=self._statements)
+        note_stated(connection, result, plan.received_at)
+        return saved
 
     def advance(self, plan: AnswerPlan, *, connection: Connection) -> bool:
         return self._records.advance(
@@ -295,6 +301,7 @@ class _Records:
         )
 
     def take_back(self, result_key: str, *, connection: Connection) -> bool:
+        forget_result(connection, result_key)
         return self._records.take_back(result_key, connection=connection, statements=self._statements)
 
     def answer_again(self, cadre: str, referral: str, *, connection: Connection) -> None:

@@ -1,0 +1,104 @@
+"""One result as a doctor reads it: all its versions as one item, what it lists, what of it is still to come,
+what is another since it was seen, and the earlier values of the same measures.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from adapter.database import read_transaction
+from adapter.errors import UsageError
+from adapter.insights.person_record import PersonRecord, ShownResult, ValueSeries, person_record, result_parts
+from adapter.insights.person_search import FoundPerson
+from adapter.pipeline.application import Adapter
+from adapter.records.model import Cadre, Result, Tier
+from adapter.records.result_views import ResultView, attention_of, views_of
+from adapter.records.stated_content import StatedChange, Urgency, changed_lines, stated, urgency
+from adapter.result_content import ResultContent
+
+__all__ = ["AwaitedParts", "ResultItem", "result_item"]
+
+_TO_COME = frozenset(("registered", "preliminary", "partial"))
+_UNFINISHED = frozenset(("registered", "partial", "preliminary"))
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedParts:
+    """Of what a report lists, how much is still to come."""
+
+    to_come: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResultItem:
+    """All of it. `waits_since` None: a doctor has seen it as it is, or it came before that was asked. `view`
+    is the newest that holds, `changes` what is another since. `earlier` are the values of each measure in it,
+    of all hospitals and the centre, its own among them.
+    """
+
+    person: FoundPerson
+    tier: Tier
+    shown: ShownResult
+    urgency: Urgency
+    awaited: AwaitedParts | None
+    waits_since: datetime | None
+    due: datetime | None
+    view: ResultView | None
+    views: tuple[ResultView, ...]
+    changes: tuple[StatedChange, ...]
+    earlier: tuple[ValueSeries, ...]
+
+
+def result_item(adapter: Adapter, key: str) -> ResultItem:
+    """Raises UsageError where there is no result of that key."""
+    result = adapter.records.get(Result.kind, key)
+    record = person_record(adapter, result.cadre) if isinstance(result, Result) else None
+    shown = next((one for one in record.results if one.key == key), None) if record else None
+    person = adapter.records.get(Cadre.kind, result.cadre) if isinstance(result, Result) else None
+    if not isinstance(result, Result) or record is None or shown is None or not isinstance(person, Cadre):
+        raise UsageError("result.unknown", key=key)
+    with read_transaction(adapter.engine) as connection:
+        attention = attention_of(connection, [key]).get(key)
+        views = tuple(views_of(connection, [key]))
+    tells = stated(result, result.content)
+    pressing = urgency(shown.content) if attention is None else attention.urgency
+    waits = attention.waits_since if attention else None
+    return ResultItem(
+        person=record.person,
+        tier=person.tier,
+        shown=shown,
+        urgency=pressing,
+        awaited=awaited_parts(shown.content),
+        waits_since=waits,
+        due=_due(adapter, waits, pressing),
+        view=views[0] if views else None,
+        views=views,
+        changes=tuple(changed_lines(views[0].stated, tells)) if views and waits else (),
+        earlier=_earlier(record, shown),
+    )
+
+
+def awaited_parts(content: ResultContent) -> AwaitedParts | None:
+    """None of what is finished, or lists nothing; of a panel in a report its parts count."""
+    if content.status not in _UNFINISHED or not content.members:
+        return None
+    contents = [one.content for one in content.members if not one.other_subject]
+    to_come = sum(one is None or one.status in _TO_COME for one in contents)
+    return AwaitedParts(to_come, len(contents)) if to_come else None
+
+
+def _due(adapter: Adapter, waits_since: datetime | None, pressing: Urgency) -> datetime | None:
+    if waits_since is None or pressing is Urgency.NORMAL:
+        return None
+    return waits_since + adapter.settings.alarm.unseen_time
+
+
+def _earlier(record: PersonRecord, shown: ShownResult) -> tuple[ValueSeries, ...]:
+    """Of what was measured in this result, in its order; of what we have no measure for, by its title."""
+    wanted: dict[tuple[str | None, str], None] = {}
+    for _, title, part, _ in result_parts([shown]):
+        wanted[part.measure, "" if part.measure else title] = None
+    by_name = {(one.measure, "" if one.measure else one.name): one for one in record.values}
+    found: Sequence[ValueSeries | None] = [by_name.get(name) for name in wanted]
+    return tuple(one for one in found if one is not None)
