@@ -14,14 +14,11 @@ from typing import Any, Protocol, cast
 
 from adapter.records.model import Cadre, Diagnosis, Fulfilment, Referral, Result, Visit, VisitKind
 from adapter.records.partial_dates import centre_day, is_before
+from adapter.report.figures import CLASS_SCALES, Figure, ReferralFigures, YearReport
+from adapter.report.outsiders import for_outsiders as hide_small
 
-__all__ = ["Figure", "RecordSource", "ReferralFigures", "YearReport", "latest_year", "year_report"]
+__all__ = ["RecordSource", "latest_year", "year_report"]
 
-Figure = int | None
-"""A figure; None is one under five that outsiders may not see."""
-
-CLASS_SCALES = ("health_class", "cadre_class")
-_SMALLEST = 5
 _DONE = {
     "DiagnosticReport": ("final", "amended", "corrected", "appended"),
     "Procedure": ("completed",),
@@ -33,45 +30,6 @@ class RecordSource(Protocol):
 
     def iterate(self, kind: str) -> Iterator[Any]:
         """All live records of a kind, one after the other."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReferralFigures:
-    """Referrals to one level of hospital. Overdue ones are neither completed nor given up."""
-
-    made: Figure = 0
-    completed: Figure = 0
-    in_progress: Figure = 0
-    failed: Figure = 0
-    overdue: Figure = 0
-
-
-@dataclass(frozen=True, slots=True)
-class YearReport:
-    """All figures of a year. Keys: tiers T1 to T5, hospital levels, ICD-10 codes, classes."""
-
-    year: int
-    as_of: date
-    for_outsiders: bool
-    managed_total: Figure
-    managed: Mapping[str, Figure]  # people, by tier
-    due: Mapping[str, Figure]  # people who should have a check-up: alive, or examined while they were
-    due_total: Figure
-    examined: Mapping[str, Figure]  # of those
-    examined_total: Figure
-    visits: Mapping[str, Figure]  # visits, by kind
-    abnormal: Figure  # people
-    worked_up: Figure
-    treated: Figure
-    new_diseases: Mapping[str, Figure]  # people, by ICD-10 code, most first
-    referrals: Mapping[str, ReferralFigures]
-    home_visits: Figure  # visits
-    home_visits_with_samples: Figure
-    specimens: Figure
-    trips: Figure  # trips, not people
-    trip_people: Figure
-    classes: Mapping[str, Mapping[str, Figure]]  # people, by scale (never converted) and class
-    classes_before: Mapping[str, Mapping[str, Figure]]  # the same of the year before
 
 
 @dataclass(slots=True)
@@ -120,38 +78,34 @@ def year_report(
             due[cadre.tier] += cadre.deceased_on is None or cadre.key in now.examined
     referrals, wanted = _referrals(records, year, levels, today)
     came_back = _came_back(records, wanted)
-    hide = _hide if for_outsiders else _show
-    one = _one if for_outsiders else _as_it_is
-    tiers = sorted(set(managed.values()))
     examined = Counter(managed[key] for key in now.examined if key in managed)
     people = Counter(managed.values())
-    return YearReport(
+    tiers = sorted(people)
+    report = YearReport(
         year=year,
         as_of=today,
-        for_outsiders=for_outsiders,
-        managed_total=one(len(managed)),
-        managed=hide({tier: people[tier] for tier in tiers}),
-        due=hide({tier: due[tier] for tier in tiers}),
-        due_total=one(due.total()),
-        examined=hide({tier: examined[tier] for tier in tiers}),
-        examined_total=one(examined.total()),
-        visits={kind.value: one(now.kinds[kind.value]) for kind in VisitKind},
-        abnormal=one(len(now.abnormal)),
-        worked_up=one(len(now.abnormal & (came_back["workup"] | came_back["consultation"]))),
-        treated=one(len(now.abnormal & came_back["treatment"])),
-        new_diseases=_diseases(records, year, now.keys, for_outsiders=for_outsiders),
-        referrals={
-            level: ReferralFigures(**{name: one(count) for name, count in counts.items()})
-            for level, counts in sorted(referrals.items())
-        },
-        home_visits=one(now.kinds[VisitKind.HOME]),
-        home_visits_with_samples=one(now.sampled),
-        specimens=one(now.specimens),
-        trips=one(now.kinds[VisitKind.TRIP]),
-        trip_people=one(len(now.travellers)),
-        classes=_distributions(now, hide),
-        classes_before=_distributions(before, hide),
+        for_outsiders=False,
+        managed_total=len(managed),
+        managed={tier: people[tier] for tier in tiers},
+        due={tier: due[tier] for tier in tiers},
+        due_total=due.total(),
+        examined={tier: examined[tier] for tier in tiers},
+        examined_total=examined.total(),
+        visits={kind.value: now.kinds[kind.value] for kind in VisitKind},
+        abnormal=len(now.abnormal),
+        worked_up=len(now.abnormal & (came_back["workup"] | came_back["consultation"])),
+        treated=len(now.abnormal & came_back["treatment"]),
+        new_diseases=_diseases(records, year, now.keys),
+        referrals={level: ReferralFigures(**counts) for level, counts in sorted(referrals.items())},
+        home_visits=now.kinds[VisitKind.HOME],
+        home_visits_with_samples=now.sampled,
+        specimens=now.specimens,
+        trips=now.kinds[VisitKind.TRIP],
+        trip_people=len(now.travellers),
+        classes=_distributions(now),
+        classes_before=_distributions(before),
     )
+    return hide_small(report) if for_outsiders else report
 
 
 def _year(at: date) -> int:
@@ -217,48 +171,18 @@ def _came_back(records: RecordSource, categories: Mapping[str, str]) -> dict[str
     return people
 
 
-def _diseases(
-    records: RecordSource, year: int, visits: set[str], *, for_outsiders: bool
-) -> dict[str, Figure]:
+def _diseases(records: RecordSource, year: int, visits: set[str]) -> dict[str, Figure]:
     people: dict[str, set[str]] = defaultdict(set)
     for diagnosis in cast(Iterable[Diagnosis], records.iterate("diagnosis")):
         recorded = diagnosis.recorded_on.year == year if diagnosis.recorded_on else diagnosis.visit in visits
         if diagnosis.is_new and diagnosis.certainty == "confirmed" and recorded:
             people[diagnosis.icd10].add(diagnosis.cadre)
-    counts = Counter({code: len(found) for code, found in people.items()})
-    listed = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    if not for_outsiders:
-        return dict(listed)
-    shown: dict[str, Figure] = {code: count for code, count in listed if count >= _SMALLEST}
-    rare = sum(count for _, count in listed if count < _SMALLEST)
-    return shown | ({"other": _one(rare)} if rare else {})
+    counts = {code: len(found) for code, found in people.items()}
+    return {code: counts[code] for code in sorted(counts, key=lambda code: (-counts[code], code))}
 
 
-def _distributions(visits: _Visits, hide: Any) -> dict[str, dict[str, Figure]]:
+def _distributions(visits: _Visits) -> dict[str, dict[str, Figure]]:
     return {
-        scale: hide(dict(sorted(Counter(class_ for _, class_ in found.values()).items())))
+        scale: dict(sorted(Counter(class_ for _, class_ in found.values()).items()))
         for scale, found in visits.classes.items()
     }
-
-
-def _show(cells: dict[str, int]) -> Mapping[str, Figure]:
-    return dict(cells)
-
-
-def _as_it_is(count: int) -> Figure:
-    return count
-
-
-def _one(count: int) -> Figure:
-    return None if 0 < count < _SMALLEST else count
-
-
-def _hide(cells: dict[str, int]) -> Mapping[str, Figure]:
-    """Keep back cells under five, and then the next smallest ones until the hidden ones together
-    are two or more cells and five or more people: the total is known, so less could be worked out.
-    """
-    hidden = {name for name, count in cells.items() if _one(count) is None}
-    rest = sorted((count, name) for name, count in cells.items() if count and name not in hidden)
-    while hidden and rest and (len(hidden) < 2 or sum(cells[name] for name in hidden) < _SMALLEST):
-        hidden.add(rest.pop(0)[1])
-    return {name: None if name in hidden else count for name, count in cells.items()}

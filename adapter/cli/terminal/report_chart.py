@@ -9,7 +9,7 @@ from adapter.texts import say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from adapter.report.year_report import Figure, YearReport
+    from adapter.report.figures import Figure, YearReport
 
 __all__ = ["draw"]
 
