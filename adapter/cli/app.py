@@ -29,7 +29,7 @@ COMMANDS = {  # in the order in which `adapter --help` lists them
     "parked": CommandPlace("adapter.cli.commands.parked", "release.help_parked"),
     "release": CommandPlace("adapter.cli.commands.parked", "release.help_release"),
     "status": CommandPlace("adapter.cli.commands.status", "cli.help_status"),
-    "report": CommandPlace("adapter.cli.commands.status", "cli.help_report"),
+    "report": CommandPlace("adapter.cli.commands.report", "cli.help_report"),
     "alarm": CommandPlace("adapter.cli.commands.problems", "alarm.help"),
     "explain": CommandPlace("adapter.cli.commands.explain", "cli.help_explain"),
     "export": CommandPlace("adapter.cli.commands.export", "export.help"),

@@ -99,7 +99,7 @@ class _Tableau:
         self._basis: list[int | None] = [None] * len(rows)  # None: what is still missing of this row's sum
         missing = [-sum(column) for column in zip(*rows, strict=True)] or [Fraction(0)] * (self._width + 1)
         if self._improve(missing):
-            raise ValueError("the figures contradict each other")
+            raise ValueError("figures contradict")
         for row, basic in enumerate(self._basis):
             if basic is None:
                 at = next((at for at in range(self._width) if self._rows[row][at]), None)

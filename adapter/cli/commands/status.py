@@ -1,4 +1,4 @@
-"""`adapter status`, `report`: what happened, and what it adds up to."""
+"""`adapter status`: what happened."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,8 +7,8 @@ import typer
 from adapter.cli.commands.hospital import served_lines
 from adapter.cli.commands.problems import show_problems
 from adapter.cli.commands.today import show_today
-from adapter.cli.terminal.context import AsJson, insights, now, open_adapter, settings_of
-from adapter.cli.terminal.output import LOCAL, emit, moment, rows, table
+from adapter.cli.terminal.context import AsJson, insights, open_adapter, settings_of
+from adapter.cli.terminal.output import emit, moment, rows, table
 from adapter.cli.terminal.refused import draw_refused, waiting_at
 from adapter.texts import say, write_line
 
@@ -25,9 +25,8 @@ __all__ = ["register"]
 
 
 def register(app: typer.Typer) -> None:
-    """Add these commands to `app`."""
+    """Add this command to `app`."""
     app.command("status", help=say("cli.help_status"))(status)
-    app.command("report", help=say("cli.help_report"))(report)
 
 
 def status(
@@ -81,27 +80,6 @@ def _draw_where(used: "SettingsInUse") -> None:
     write_line(say("cli.where_data", path=used.data_folder))
     for path in used.readable_by_others:
         write_line(say("cli.where_open", path=path))
-
-
-def report(
-    context: typer.Context,
-    year: Annotated[int | None, typer.Option(min=1900, max=2200, help=say("cli.help_report_year"))] = None,
-    for_outsiders: Annotated[
-        bool, typer.Option("--for-outsiders", help=say("cli.help_for_outsiders"))
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """The year in figures."""
-    from adapter.cli.terminal.report_chart import draw
-    from adapter.errors import UsageError
-
-    with open_adapter(context) as adapter:
-        figures = insights(adapter).report(
-            year, for_outsiders=for_outsiders, today=now().astimezone(LOCAL).date()
-        )
-    if figures is None:
-        raise UsageError("cli.report_nothing")
-    emit(figures, as_json, lambda out: draw(out, figures))
 
 
 def _draw_workers(out: "Console", there: "Sequence[Worker]") -> None:

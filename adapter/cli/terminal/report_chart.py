@@ -67,5 +67,5 @@ def _draw_classes(
 
 
 def _cells(*figures: "Figure") -> tuple[object, ...]:
-    """Figures as they are shown: "<5" for one that is kept back."""
-    return tuple("<5" if figure is None else figure for figure in figures)
+    """Figures as they are shown: a star for one that is kept back, which need not be under five."""
+    return tuple("*" if figure is None else figure for figure in figures)
