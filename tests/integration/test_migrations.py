@@ -23,7 +23,7 @@ def test_the_migrated_schema_is_the_declared_one(engine: Engine) -> None:
 
 
 def test_each_version_follows_the_one_before_it_by_number() -> None:
-    """As `migrate` takes the steps: a lower number that came later would never be taken by who has a higher."""
+    """As `migrate` takes the steps: a lower number that came later would never be taken."""
     folder = Path(versions.__file__).parent
     files = sorted(folder.glob("[0-9]*.py"))
     said = [dict(re.findall(r'^(revision|down_revision) = "(\d+)"', one.read_text(), re.M)) for one in files]

@@ -17,7 +17,11 @@ __all__ = ["LANGUAGES", "Renderer", "day", "moment", "static_file"]
 LANGUAGES: Final = {"vi": "Tiếng Việt", "en": "English"}  # each in its own words
 _HERE: Final = Path(__file__).parent
 _VIETNAM: Final = timezone(timedelta(hours=7))
-_TYPES: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+_TYPES: Final = {
+    ".svg": "image/svg+xml",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+}
 
 
 class Renderer:
