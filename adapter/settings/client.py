@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from adapter.settings.secrets import SecretRef
 from adapter.texts import say
 
-__all__ = ["ClientRegistration", "OutsideIssuer", "ProxySettings", "is_safe_url"]
+__all__ = ["ClientRegistration", "OutsideIssuer", "ProxySettings", "is_safe_url", "must_be_safe"]
 
 _LOOPBACK = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/|$)")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
@@ -20,7 +20,8 @@ def is_safe_url(value: str) -> bool:
     return bool(re.fullmatch(r"https://\S+", value) or _LOOPBACK.match(value))
 
 
-def _must_be_safe(value: str) -> str:
+def must_be_safe(value: str) -> str:
+    """The same as a validator of settings. Raises ValueError."""
     if not is_safe_url(value):
         raise ValueError(say("settings.not_https", value=value))
     return value
@@ -40,7 +41,7 @@ class OutsideIssuer(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    url: Annotated[str, AfterValidator(_must_be_safe)]
+    url: Annotated[str, AfterValidator(must_be_safe)]
     client_id: str = Field(min_length=1)
     audience: str = Field(min_length=1)
 
@@ -51,7 +52,7 @@ class ClientRegistration(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     jwks_file: Path | None = None  # its public keys, relative to the settings file
-    jwks_url: Annotated[str, AfterValidator(_must_be_safe)] | None = None
+    jwks_url: Annotated[str, AfterValidator(must_be_safe)] | None = None
     scopes: str = "system/*.cruds"  # the most that it is given
     issuer: OutsideIssuer | None = None
     certificates: tuple[Annotated[str, AfterValidator(_is_fingerprint)], ...] = ()  # SHA-256, hexadecimal

@@ -30,7 +30,7 @@ from adapter.settings import (
     load_settings,
 )
 from adapter.settings.client import ProxySettings
-from adapter.settings.console import ConsoleSettings
+from adapter.settings.console import ConsoleSettings, OidcSettings
 from adapter.settings.hl7v2 import Hl7v2Settings, MllpSettings
 from adapter.settings.national_xml import NationalXmlSettings
 from adapter.settings.pdf import PdfFolderSettings, PdfSettings
@@ -131,7 +131,10 @@ def test_the_operating_page_names_the_settings_that_exist() -> None:
     assert _named_settings("And in `[hospitals.NAME.hl7v2]`") == set(Hl7v2Settings.model_fields)
     assert _named_settings("comes over HTTPS from whoever") == set(NationalXmlSettings.model_fields)
     assert _named_settings("stands in a section `[pdf]`") == set(PdfSettings.model_fields)
-    assert _named_settings("listens where the section `[console]`") == set(ConsoleSettings.model_fields)
+    assert _named_settings("listens where the section `[console]`") == {
+        *(set(ConsoleSettings.model_fields) - {"oidc"}),
+        *(f"oidc.{name}" for name in OidcSettings.model_fields),
+    }
     assert _named_settings("And in `[hospitals.NAME.pdf]`") == set(PdfFolderSettings.model_fields)
     mail = {f"mail.{name}" for name in MailSettings.model_fields}
     assert _named_settings("For alarms") == set(AlarmSettings.model_fields) - {"mail"} | mail
@@ -210,6 +213,7 @@ def test_the_settings_template_shows_every_setting_with_its_default(
     assert set(named["proxy"]) == set(ProxySettings.model_fields)
     assert set(named["mllp"]) == set(MllpSettings.model_fields)
     assert set(named["console"]) == set(ConsoleSettings.model_fields)
+    assert set(named["console"]["oidc"]) == set(OidcSettings.model_fields)
     assert set(named["pdf"]) == set(PdfSettings.model_fields)
     assert set(named["hospitals"]["bv-tinh"]["pdf"]) == set(PdfFolderSettings.model_fields)
     hl7v2 = named["hospitals"]["bv-tinh"]["hl7v2"]

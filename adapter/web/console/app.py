@@ -14,6 +14,7 @@ from adapter.authorization.opaque_tokens import OpaqueTokens
 from adapter.authorization.staff_sessions import LONGEST, StaffSession, session_of
 from adapter.errors import AdapterError, FhirError, Outdated
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.inbound.staff_sign_in import identity_provider
 from adapter.repository.request_limits import RequestLimits
 from adapter.telemetry import get_logger
 from adapter.web.access_counter import client_address
@@ -84,6 +85,7 @@ class _Console:
         self._is_secure = url is not None and url.startswith("https:")
         self._hosts: Collection[str] = () if url is None else (_host(url),)
         self._renderer = Renderer(adapter.settings.centre.name)
+        self._provider = identity_provider(adapter)
         self._tokens = OpaqueTokens(bytes.fromhex(_secret(adapter, "1") + _secret(adapter, "2")))
         self._menu = tuple(route for area in AREAS for route in area if route.menu and route in routes)
 
@@ -166,6 +168,9 @@ class _Console:
             menu=tuple(one for one in self._menu if one.permission in permissions),
             delays=request.app.state.login_delays,
             set_cookie=self._set_cookie,
+            cookies=request.cookies,
+            is_secure=self._is_secure,
+            provider=self._provider,
         )
 
     def _set_cookie(self, response: Response, token: str) -> None:

@@ -9,6 +9,7 @@ from adapter.web.console import (
     import_pages,
     inbox_pages,
     operating_pages,
+    outside_pages,
     people_pages,
     result_pages,
     sign_in_pages,
@@ -20,6 +21,7 @@ __all__ = ["AREAS", "ROUTES"]
 
 AREAS: Sequence[Sequence[ConsoleRoute]] = (
     sign_in_pages.ROUTES,
+    outside_pages.ROUTES,
     day_pages.ROUTES,
     import_pages.ROUTES,
     inbox_pages.ROUTES,

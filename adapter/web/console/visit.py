@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from adapter.authorization.identity_provider import IdentityProvider
 from adapter.authorization.opaque_tokens import OpaqueTokens
 from adapter.authorization.staff_accounts import StaffAccount
 from adapter.authorization.staff_roles import Permission
@@ -58,6 +59,11 @@ class Visit:
     """The pages of the menu that whoever is signed in may open."""
     delays: LoginDelays = field(default_factory=LoginDelays)
     set_cookie: Callable[[Response, str], None] = lambda _response, _token: None
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    is_secure: bool = False
+    """Whether browsers see the console over TLS."""
+    provider: IdentityProvider | None = None
+    """The centre's own sign-in, where it has one."""
 
     @property
     def account(self) -> StaffAccount:
