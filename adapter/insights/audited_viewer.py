@@ -24,8 +24,8 @@ class AuditedViewer:
 
         audit_look(self.adapter, action, details, subject=subject, by=self.viewer, now=self.clock())
 
-    def audit_read(self, records: Iterable[tuple[str, str]], command: str) -> None:
-        """Note that `viewer` is about to see these records (kind, key)."""
+    def audit_read(self, records: Iterable[tuple[str, str]], command: str, why: str | None = None) -> None:
+        """Note that `viewer` is about to see these records (kind, key), and what for where that is asked."""
         from adapter.pipeline.access_audit import audit_read
 
-        audit_read(self.adapter, records, command=command, by=self.viewer, now=self.clock())
+        audit_read(self.adapter, records, command=command, by=self.viewer, now=self.clock(), why=why)

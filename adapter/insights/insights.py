@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from adapter.insights.people_insights import PeopleInsights
 from adapter.insights.result_insights import ResultInsights
 from adapter.insights.waiting import WaitingInsights
 
@@ -45,7 +46,7 @@ __all__ = ["Insights"]
 
 
 @dataclass(frozen=True)
-class Insights(ResultInsights, WaitingInsights):
+class Insights(ResultInsights, WaitingInsights, PeopleInsights):
     """What `adapter` can tell to `viewer` (as the audit names who looks). Nothing here changes anything but
     the audit.
     """

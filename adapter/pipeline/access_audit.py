@@ -15,21 +15,37 @@ __all__ = ["audit_export", "audit_look", "audit_page_view", "audit_people", "aud
 
 
 def audit_read(
-    adapter: Adapter, records: Iterable[tuple[str, str]], *, command: str, by: str, now: datetime
+    adapter: Adapter,
+    records: Iterable[tuple[str, str]],
+    *,
+    command: str,
+    by: str,
+    now: datetime,
+    why: str | None = None,
 ) -> None:
-    """`by` is about to see these records (kind, key): a row for each person that they are of."""
+    """`by` is about to see these records (kind, key): a row for each person that they are of. `why`: what
+    for, where that is asked.
+    """
     stored = (adapter.records.stored_record(kind, key) for kind, key in dict.fromkeys(records))
     people = dict.fromkeys(one.cadre for one in stored if one is not None and one.cadre)
-    audit_people(adapter, people, "record.read", command=command, by=by, now=now)
+    audit_people(adapter, people, "record.read", command=command, by=by, now=now, why=why)
 
 
 def audit_people(
-    adapter: Adapter, people: Iterable[str], action: str, *, command: str, by: str, now: datetime
+    adapter: Adapter,
+    people: Iterable[str],
+    action: str,
+    *,
+    command: str,
+    by: str,
+    now: datetime,
+    why: str | None = None,
 ) -> None:
     """`by` is about to see, or get as files, what is known of these people: a row for each."""
     people = tuple(people)
     if not people:
         return
+    details = {"command": command} if why is None else {"command": command, "why": why}
     with write_transaction(adapter.engine) as connection:
         for cadre in people:
             audit.append(
@@ -38,7 +54,7 @@ def audit_people(
                 actor=by,
                 action=action,
                 subject=adapter.audit_subject(cadre),
-                details={"command": command},
+                details=details,
             )
 
 

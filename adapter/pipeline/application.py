@@ -42,6 +42,7 @@ if TYPE_CHECKING:  # a command imports what it needs, and `adapter status` needs
     from adapter.ledger.parking import ParkedStore
     from adapter.mapping.loader import Mappings
     from adapter.records.held_rows import HeldRowStore
+    from adapter.records.people_index import PeopleIndex
     from adapter.records.store import RecordStore
     from adapter.subscriptions.store import SubscriptionStore
 
@@ -104,6 +105,13 @@ class Adapter:
         from adapter.records.store import RecordStore
 
         return RecordStore(self.engine)
+
+    @cached_property
+    def people_index(self) -> "PeopleIndex":
+        """Who is meant by a part of a name or of a number."""
+        from adapter.records.people_index import PeopleIndex
+
+        return PeopleIndex(self.records)
 
     @cached_property
     def held_rows(self) -> "HeldRowStore":

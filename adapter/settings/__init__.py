@@ -70,6 +70,9 @@ def _must_be_names(names: Iterable[str]) -> None:
         raise ValueError(say("settings.bad_name", names=", ".join(map(repr, wrong))))
 
 
+_Tier = Annotated[str, Field(pattern=r"^T[1-5]$")]
+
+
 class CentreSettings(BaseModel):
     """The health-care centre itself, as hospitals see it."""
 
@@ -80,6 +83,8 @@ class CentreSettings(BaseModel):
     address: str = ""
     phone: str = Field("", pattern=r"^(0\d{9,10})?$")
     identifier_system: str = Field("https://cadre-health.example/fhir/sid/record", pattern=r"^\S+$")
+    # After how many months the next check-up of a tier is due; of one that is not named, after 12.
+    checkup_months: dict[_Tier, Annotated[int, Field(ge=1, le=60)]] = Field(default_factory=lambda: {"T1": 6})
 
 
 class SourceSettings(BaseModel):

@@ -5,13 +5,13 @@ itself. Nothing is guessed: no name is matched, nothing is rounded.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
 from adapter.mapping.terminology.code_tables import CodeTable, CodeTables, Concept
 from adapter.result_content import Amount, CodedConcept
 from adapter.text_folding import accented_words, fold_text, word_sequence
-from adapter.units.ucum import UcumError, UnitDimension, parse_unit
+from adapter.units.ucum import UcumError, UnitDimension, convert, parse_unit
 
 __all__ = ["KnownMeasures"]
 
@@ -105,6 +105,41 @@ class KnownMeasures:
         return Amount(
             value=format(number, "f"), comparator=amount.comparator, unit=unit, system=_UCUM, code=ucum
         )
+
+    def unit(self, measure: str | None) -> str:
+        """The unit in which we write a measure; empty of one without."""
+        concept = self._concept(measure)
+        return (concept.more.get("unit") or concept.more.get("ucum") or "") if concept else ""
+
+    def components(self, measure: str | None) -> tuple[str, ...]:
+        """What a panel that is written as one value ("120/80") is made of, in that order."""
+        concept = self._concept(measure)
+        return tuple(filter(None, (concept.more.get("components") or "").split("|"))) if concept else ()
+
+    def number(self, measure: str | None, amount: Amount | None) -> Decimal | None:
+        """The number in the measure's own unit, for a curve: what has no end there has a digit more than it
+        had. None of a limit ("<0.1"), of what contradicts itself, and of a unit that says something else;
+        a value without a unit is in the measure's own where that is always meant.
+        """
+        concept = self._concept(measure)
+        if concept is None or amount is None or amount.value is None:
+            return None
+        if amount.comparator or amount.contradicts:
+            return None
+        try:
+            value = Decimal(amount.value)
+        except InvalidOperation:
+            return None
+        ucum, source = concept.more.get("ucum"), self._unit_code(amount)
+        if not value.is_finite() or not (amount.unit or amount.code):
+            is_meant = not ucum or concept.more.get("unit_is_implied") == "yes"
+            return value if value.is_finite() and is_meant else None
+        if not ucum or source is None:
+            return None
+        try:
+            return value if source == ucum else convert(value, source, ucum)
+        except UcumError:
+            return None
 
     def _unit_code(self, amount: Amount) -> str | None:
         if amount.code and amount.system in (None, _UCUM) and _dimension(amount.code):

@@ -1,6 +1,7 @@
 """The parts of a result, wherever it was recorded."""
 
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 
 from adapter.fhir import codec
 from adapter.mapping.result_extraction import EXTRACTED_TYPES
@@ -18,7 +19,15 @@ def known_measures(adapter: Adapter) -> KnownMeasures:
     """Our measures, as the code tables of the folder say. Tables with mistakes stop no result: what is wrong
     in them is told where mappings are checked.
     """
-    return KnownMeasures(load_code_tables(adapter.settings.mappings_folder / "codes", []))
+    folder = adapter.settings.mappings_folder / "codes"
+    stamps = ((one.name, (said := one.stat()).st_mtime_ns, said.st_size) for one in folder.glob("*.csv"))
+    return _measures_of(folder, tuple(sorted(stamps)))
+
+
+@lru_cache(maxsize=4)
+def _measures_of(folder: Path, _stamps: tuple[tuple[str, int, int], ...]) -> KnownMeasures:
+    """Read once for every state of the files: a page of the console waits for no table."""
+    return KnownMeasures(load_code_tables(folder, []))
 
 
 def current_content(adapter: Adapter, result: Result, known: KnownMeasures) -> ResultContent:
