@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from adapter.insights.explain_values import TracedResource
     from adapter.insights.held_list import ListedHeldRow
     from adapter.insights.hospital_service import HospitalService
+    from adapter.insights.hospital_traffic import TrafficHour
     from adapter.insights.identity_key import IdentityKeyReport
     from adapter.insights.mapping_impact import MappingImpact
     from adapter.insights.person_record import PersonRecord
@@ -64,6 +65,12 @@ class Insights(ResultInsights, WaitingInsights, PeopleInsights):
         from adapter.insights.hospital_service import hospital_service
 
         return hospital_service(self.adapter, name, self.clock())
+
+    def hospital_traffic(self, name: str, hours: int = 48) -> "Sequence[TrafficHour]":
+        """How many requests went to it in each of the last hours, and how soon they were answered."""
+        from adapter.insights.hospital_traffic import hospital_traffic
+
+        return hospital_traffic(self.adapter, name, self.clock(), hours)
 
     def server_card(self, name: str) -> "ServerCardReport":
         """What a hospital's server was measured to do, without asking it."""
@@ -153,6 +160,14 @@ class Insights(ResultInsights, WaitingInsights, PeopleInsights):
 
         found = trace_resources(self.adapter, resource_type, key, hospital)
         self.audit_read(((one.kind, one.key) for one in found), command)
+        return found
+
+    def trace(self, key: str, hospital: str, *, sees_t1: bool, command: str) -> "Sequence[TracedResource]":
+        """The records with that key, from their cells to what a hospital is to hold of them. Audited."""
+        from adapter.insights.record_trace import trace_record
+
+        found = trace_record(self.adapter, key, hospital, sees_t1=sees_t1)
+        self.audit_read(dict.fromkeys((one.kind, one.key) for one in found), command)
         return found
 
     def survivor(self, key: str) -> str | None:

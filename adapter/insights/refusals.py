@@ -5,8 +5,9 @@ and the element looked for. Cell values are for the operator's eyes: nothing her
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from adapter.fhir.paths import Path, matching_paths, parse_path
@@ -60,10 +61,18 @@ class RefusedResource:
 
 
 def refused_resources(
-    adapter: Adapter, hospital: str, limit: int, key: str | None = None
+    adapter: Adapter,
+    hospital: str,
+    limit: int,
+    key: str | None = None,
+    *,
+    sees: Callable[[str], bool] = lambda _cadre: True,
 ) -> list[RefusedResource]:
-    """What waits for a person at a hospital, at most `limit`; of one record where `key` is given."""
-    parked = [entry for entry in adapter.ledger.parked(hospital) if key is None or entry.key == key][:limit]
+    """What waits for a person at a hospital, at most `limit`; of one record where `key` is given, and
+    of those people alone whom the viewer `sees`.
+    """
+    waiting = (one for one in adapter.ledger.parked(hospital) if key is None or one.key == key)
+    parked = list(islice((one for one in waiting if sees(one.cadre)), limit))
     by_cadre: dict[str, list[LedgerEntry]] = {}
     for entry in parked:
         by_cadre.setdefault(entry.cadre, []).append(entry)

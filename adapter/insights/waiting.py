@@ -34,15 +34,25 @@ class WaitingInsights(AuditedViewer):
         return parked_causes(self.adapter, [ParkedSelection(name) for name in hospitals], self.clock())
 
     def refused(
-        self, hospitals: Iterable[str], most: int, *, key: str | None = None, command: str | None = None
+        self,
+        hospitals: Iterable[str],
+        most: int,
+        *,
+        key: str | None = None,
+        command: str | None = None,
+        sees_t1: bool = True,
     ) -> "Sequence[RefusedResource]":
         """What waits for a person, said of the local record: `most` at each hospital, or of `key` alone.
         `command` is given where what the cells hold will be shown, and audited. Raises MappingError
         where a mapping cannot be loaded.
         """
         from adapter.insights.refusals import refused_resources
+        from adapter.insights.seen_people import seen_people
 
-        found = [one for name in hospitals for one in refused_resources(self.adapter, name, most, key)]
+        sees = seen_people(self.adapter, sees_t1=sees_t1)
+        found = [
+            one for name in hospitals for one in refused_resources(self.adapter, name, most, key, sees=sees)
+        ]
         if command is not None:
             self.audit_read(((one.kind, one.key) for one in found), command)
         return found
