@@ -12,6 +12,10 @@ __all__ = ["latencies_chart", "latency_words", "requests_chart"]
 _VIETNAM: Final = timezone(timedelta(hours=7))
 _WIDTH, _HEIGHT = 720, 180
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 10, 26
+_HATCHING: Final = (
+    '<defs><pattern id="trouble" width="5" height="5" patternUnits="userSpaceOnUse" '
+    'patternTransform="rotate(45)"><rect class="mark-trouble-line" width="2.5" height="5"/></pattern></defs>'
+)
 _CLASSES: Final = (100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 0)
 
 
@@ -28,7 +32,7 @@ def requests_chart(hours: Sequence[TrafficHour], title: str) -> str:
             _bar(left, width, done / top, one.requests / top, "mark-trouble"),
         ]
     marks = [(0.0, "0"), (0.5, _number(top / 2)), (1.0, _number(top))]
-    return _chart(title, [*_grid(marks), *bars, *_days(hours)])
+    return _chart(title, [_HATCHING, *_grid(marks), *bars, *_days(hours)])
 
 
 def latencies_chart(hours: Sequence[TrafficHour], title: str) -> str:
@@ -105,10 +109,4 @@ def _moment(local: datetime) -> str:
 
 def _chart(title: str, parts: Iterable[str]) -> str:
     inside = "".join(parts)
-    return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">'
-        '<defs><pattern id="trouble" width="5" height="5" patternUnits="userSpaceOnUse" '
-        'patternTransform="rotate(45)"><rect class="mark-trouble-line" width="2.5" height="5"/>'
-        "</pattern></defs>"
-        f"{inside}</svg>"
-    )
+    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">{inside}</svg>'
