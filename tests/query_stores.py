@@ -48,7 +48,8 @@ from adapter.records import (
 )
 from adapter.records import erasure as records_erase
 from adapter.records.change_feed import ChangeFeed
-from adapter.records.importing import former_people, import_history, importer, undo
+from adapter.records.importing import drafts, former_people, import_history, importer, undo
+from adapter.records.importing.drafts import ImportDraftStore
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.importing.stored_records import StoredRecords
 from adapter.records.merges import MergeStore
@@ -135,6 +136,8 @@ OTHERS: dict[type | ModuleType, str] = {
     staff_accounts: "the staff are few",
     staff_sessions: "their sessions are few, and those that are over go with the next",
     doubles: "numbers of people, once for an import and when a person asks",
+    drafts: "uploaded workbooks are few, and kept for a day",
+    ImportDraftStore: "uploaded workbooks are few, and kept for a day",
     import_history: "imports are few, and a change is found by its import",
     undo: "when a person takes an import back",
     held_rows: "held rows are few: a person decides each",

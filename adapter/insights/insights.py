@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from adapter.insights.hospital_service import HospitalService
     from adapter.insights.hospital_traffic import TrafficHour
     from adapter.insights.identity_key import IdentityKeyReport
+    from adapter.insights.import_drafts import DraftReport, ListedDraft
     from adapter.insights.mapping_impact import MappingImpact
     from adapter.insights.person_record import PersonRecord
     from adapter.insights.person_search import FoundPerson
@@ -199,6 +200,28 @@ class Insights(ResultInsights, WaitingInsights, PeopleInsights):
 
         found = import_changes(self.adapter, number)
         self.audit_read(((one.kind, key) for one in found for key, _, _ in one.examples), command)
+        return found
+
+    def import_drafts(self) -> "Sequence[ListedDraft]":
+        """Workbooks that were uploaded and wait, the newest first."""
+        from adapter.insights.import_drafts import draft_list
+
+        return draft_list(self.adapter, self.clock())
+
+    def import_draft(self, number: int, command: str = "console import") -> "DraftReport":
+        """What was found in one. Raises UsageError where it is gone. Audited."""
+        from adapter.insights.import_drafts import draft_report
+
+        found = draft_report(self.adapter, number, self.clock())
+        self.audit_read(found.keys, command)
+        return found
+
+    def draft_rejects(self, number: int) -> bytes:
+        """The workbook of one's rejected rows. Raises UsageError where there is none. Audited."""
+        from adapter.insights.import_drafts import draft_rejects
+
+        found = draft_rejects(self.adapter, number, self.clock())
+        self._note_look("import.rejects_read", draft=number)
         return found
 
     def doubles(self, command: str = "cadre doubles") -> "Sequence[Double]":

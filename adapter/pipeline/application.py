@@ -43,6 +43,7 @@ if TYPE_CHECKING:  # a command imports what it needs, and `adapter status` needs
     from adapter.mapping.loader import Mappings
     from adapter.records.held_rows import HeldRowStore
     from adapter.records.people_index import PeopleIndex
+    from adapter.records.importing.drafts import ImportDraftStore
     from adapter.records.store import RecordStore
     from adapter.subscriptions.store import SubscriptionStore
 
@@ -119,6 +120,13 @@ class Adapter:
         from adapter.records.held_rows import HeldRowStore
 
         return HeldRowStore(self.engine)
+
+    @cached_property
+    def import_drafts(self) -> "ImportDraftStore":
+        """Uploaded workbooks until they are imported or thrown away."""
+        from adapter.records.importing.drafts import ImportDraftStore
+
+        return ImportDraftStore(self.engine)
 
     @cached_property
     def inbox(self) -> "InboxStore":

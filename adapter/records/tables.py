@@ -1,6 +1,18 @@
 """Tables of the records: what is known, in which order it became known, and whom numbers belong to."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text, false, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    false,
+    text,
+)
 
 from adapter.database import UtcDateTime, metadata
 
@@ -11,6 +23,7 @@ __all__ = [
     "feed",
     "held_row",
     "import_change",
+    "import_draft",
     "import_row",
     "import_run",
     "record",
@@ -124,6 +137,25 @@ import_change = Table(
     Column("was_deleted", Boolean, nullable=False),
     Index("ix_import_change_cadre", "cadre"),
     sqlite_with_rowid=False,
+)
+
+# A workbook that somebody has uploaded and not imported yet, for a day. It may tell of people whose records
+# are not handled: only the holder of the identity key can read it, and it goes when somebody becomes T0.
+import_draft = Table(
+    "import_draft",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("uploaded_at", UtcDateTime, nullable=False),
+    Column("uploaded_by", String(100), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("digest", String(32), nullable=False),
+    Column("state", String(10), nullable=False),  # uploaded, checking, checked, refused, importing, imported
+    Column("options", String(200), nullable=False),  # JSON: what was said yes to
+    Column("seen", String(32)),  # the version of the records that the report is about
+    Column("report", LargeBinary),  # sealed, as the two behind it
+    Column("rejects", LargeBinary),
+    Column("content", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 # How far a database has been read, one row for each of its queries.

@@ -22,6 +22,7 @@ from adapter.ledger import erasure as ledger
 from adapter.national_xml.sheet_texts import sheet_texts
 from adapter.records.erasure import ErasedPerson, is_namesake
 from adapter.records.hidden_words import NAME, HiddenWords
+from adapter.records.importing import drafts
 from adapter.repository import erasure as repository
 from adapter.subscriptions.store import SubscriptionStore
 from adapter.subscriptions.subscription import bare_subscription
@@ -69,6 +70,7 @@ def erase_everywhere(
     if forget_files is not None:  # what was taken in or refused is in the database too, and goes with it
         forget_files(sent.words)
     _erase_in_subscriptions(connection, sent.words)
+    drafts.forget_all(connection)  # whom a workbook tells of is not known before it is read
     inbox.erase_resources(connection, sent.found)
     for one in sent.found:
         repository.erase_resource(connection, one.hospital, one.type, one.id)

@@ -92,6 +92,7 @@ def forget_expired(adapter: Adapter, hospital: str, now: datetime) -> int:
     adapter.quarantine.forget(now - timedelta(days=adapter.settings.refused_days))
     adapter.acknowledgements.forget(now - _ANSWERS_KEPT)
     adapter.ledger.traffic.forget(hospital, now - KEPT)
+    adapter.import_drafts.purge(now)
     if adapter.ledger.hospitals.row(hospital).mode == HospitalMode.DRAINING:
         return 0
     return purge_expired(adapter.engine, hospital, now - timedelta(days=adapter.settings.receipts_days))
