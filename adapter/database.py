@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache, lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -47,6 +48,7 @@ __all__ = [
     "empty_write_ahead_log",
     "erase_free_space",
     "insert_rows",
+    "insert_tuples",
     "is_one_of",
     "known_versions",
     "metadata",
@@ -217,16 +219,34 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
     """
     if not rows:
         return
-    dialect = connection.dialect
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     for name, values in columns.items():
-        if convert := table.c[name].type.dialect_impl(dialect).bind_processor(dialect):
+        if convert := _conversion(table, name, connection.dialect):
             columns[name] = list(map(lru_cache(typed=True)(convert), values))  # moments are often the same
-    statement, in_order = _insert_statement(table, dialect, tuple(columns))
-    names = in_order or list(columns)
-    found = zip(*(columns[name] for name in names), strict=True)
-    parameters = list(found) if in_order else [dict(zip(names, row, strict=True)) for row in found]
-    connection.exec_driver_sql(statement, parameters)
+    insert_tuples(connection, table, tuple(columns), list(zip(*columns.values(), strict=True)))
+
+
+def insert_tuples(
+    connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert rows of what stands in these columns, as the driver takes it: no type converts anything."""
+    if not rows:
+        return
+    statement, in_order = _insert_statement(table, connection.dialect, columns)
+    parameters: Any
+    if in_order is None:
+        parameters = [dict(zip(columns, row, strict=True)) for row in rows]
+    elif in_order == list(columns):
+        parameters = rows
+    else:
+        places = itemgetter(*(columns.index(name) for name in in_order))
+        parameters = [places(row) for row in rows]
+    connection.exec_driver_sql(statement, list(parameters))
+
+
+def _conversion(table: Table, column: str, dialect: Dialect) -> Callable[[Any], Any] | None:
+    convert: Callable[[Any], Any] | None = table.c[column].type.dialect_impl(dialect).bind_processor(dialect)
+    return convert
 
 
 @lru_cache(maxsize=256)

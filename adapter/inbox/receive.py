@@ -36,12 +36,9 @@ _CODED = ("DiagnosticReport", "Observation", "Procedure")
 
 # Made once: to make them for each of a thousand entries took more than to carry them out.
 _ADD_ITEM = insert(inbox_item)
-_BEGIN_LINEAGES = (
-    update(inbox_item)
-    .where(inbox_item.c.id.in_(bindparam("items", expanding=True)))
-    .values(lineage=inbox_item.c.id)
+_BEGIN_LINEAGE = (
+    update(inbox_item).where(inbox_item.c.id == bindparam("item")).values(lineage=inbox_item.c.id)
 )
-_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +141,13 @@ class _Door:
         for type_ in dict.fromkeys(one.type for one, _ in group):
             recognition = self._recognition(type_)
             mine = [arrival for one, arrival in group if one.type == type_]
-            found = recognition.items_of([one.id for one in mine])
+            found = recognition.begin_lineages([one.id for one in mine])
             items |= {(type_, id_): item for id_, item in found.items()}
             recognition.add_marks(
                 (found[one.id], mark) for one in mine for mark in marks_of(type_, one.facts)
             )
             for one in mine:
                 recognition.list_members(f"{type_}/{one.id}", one.facts.members)
-        numbers = list(items.values())
-        for start in range(0, len(numbers), _CHUNK):
-            self._connection.execute(_BEGIN_LINEAGES, {"items": numbers[start : start + _CHUNK]})
         return [ReceivedVersion(items[one.type, one.id]) for one, _ in group]
 
     def _go_on(self, one: AcceptedVersion, arrival: Arrival) -> ReceivedVersion:
@@ -180,7 +174,7 @@ class _Door:
         assert done.inserted_primary_key is not None  # noqa: S101 - one-row inserts always have it
         item = int(done.inserted_primary_key[0])
         if choice.lineage is None:
-            self._connection.execute(_BEGIN_LINEAGES, {"items": [item]})
+            self._connection.execute(_BEGIN_LINEAGE, {"item": item})
         recognition.mark(choice.lineage or item, facts)
         recognition.list_members(f"{one.type}/{one.id}", facts.members)
         is_known = known is not None and row["state"] == "ignored" and _is_read(one.type)

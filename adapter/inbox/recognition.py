@@ -5,7 +5,7 @@ its results came before, and what its reports list.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
 
 from adapter.database import insert_rows
 from adapter.fhir import codec
@@ -74,8 +74,15 @@ _MARKED_VALUES = select(inbox_mark.c.value).where(
     inbox_mark.c.type == bindparam("type"),
     inbox_mark.c.value.in_(bindparam("values", expanding=True)),
 )
-_ITEMS = select(inbox_item.c.id, inbox_item.c.resource_id).where(
-    _MINE, inbox_item.c.resource_id.in_(bindparam("values", expanding=True))
+_BEGIN_LINEAGES = (
+    update(inbox_item)
+    .where(
+        inbox_item.c.hospital == bindparam("b_hospital"),
+        inbox_item.c.type == bindparam("b_type"),
+        inbox_item.c.resource_id.in_(bindparam("values", expanding=True)),
+    )
+    .values(lineage=inbox_item.c.id)
+    .returning(inbox_item.c.id, inbox_item.c.resource_id)
 )
 
 
@@ -178,12 +185,13 @@ class Recognition:
     def _is_read(self) -> bool:
         return self._has_lineages or self._type in READ_TYPES
 
-    def items_of(self, ids: Sequence[str]) -> dict[str, int]:
-        """The item of each resource that has one item."""
+    def begin_lineages(self, ids: Sequence[str]) -> dict[str, int]:
+        """Each of these resources, which have one item, begins a lineage; the item of each."""
+        mine = {"b_hospital": self._hospital, "b_type": self._type}
         return {
             row.resource_id: row.id
             for chunk in _chunks(ids)
-            for row in self._connection.execute(_ITEMS, self._mine | {"values": chunk})
+            for row in self._connection.execute(_BEGIN_LINEAGES, mine | {"values": chunk})
         }
 
     def _values(self, query: Select[Any], values: Sequence[str]) -> set[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from adapter.inbox.tables import patient_ruling
 
@@ -56,14 +56,20 @@ def _digest(*parts: str) -> str:
     return blake2b(said, digest_size=16).hexdigest()
 
 
+# Made once: all that comes in asks for them.
+_RULED = select(patient_ruling.c.cadre, patient_ruling.c.is_never).where(
+    patient_ruling.c.hospital == bindparam("hospital"),
+    patient_ruling.c.subject.in_(bindparam("subjects", expanding=True)),
+)
+
+
 def ruled_cadres(connection: Connection, hospital: str, subjects: Collection[str]) -> Mapping[str, bool]:
     """Keys of the people of whom something was said of one of these: whether it is never this person. Never
     holds where both were said.
     """
-    row = patient_ruling.c
-    query = select(row.cadre, row.is_never).where(row.hospital == hospital, row.subject.in_(subjects))
     found: dict[str, bool] = {}
-    for cadre, is_never in connection.execute(query) if subjects else ():
+    wanted = {"hospital": hospital, "subjects": list(subjects)}
+    for cadre, is_never in connection.execute(_RULED, wanted) if subjects else ():
         found[cadre] = found.get(cadre, False) or is_never
     return found
 

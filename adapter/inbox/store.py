@@ -45,6 +45,12 @@ _LISTS = (
     .order_by(inbox_listing.c.listed_by)
     .limit(_MOST_LISTS)
 )
+_LOCKED_VERSIONS = (
+    select(inbox_item)
+    .where(inbox_item.c.lineage == bindparam("lineage"))
+    .order_by(inbox_item.c.id)
+    .with_for_update()
+)
 _VERSIONS = (
     select(inbox_item)
     .where(inbox_item.c.lineage == bindparam("lineage"))
@@ -245,8 +251,7 @@ class InboxStore:
     @staticmethod
     def lineage_versions(connection: Connection, lineage: int) -> Sequence[InboxItem]:
         """All versions of a lineage, as `versions`."""
-        query: Select[Any] = select(inbox_item).where(inbox_item.c.lineage == lineage)
-        rows = connection.execute(query.order_by(inbox_item.c.id).with_for_update())
+        rows = connection.execute(_LOCKED_VERSIONS, {"lineage": lineage})
         return [inbox_item_of(row) for row in rows]
 
     def listed_by(self, hospital: str, reference: str) -> list[codec.Resource]:

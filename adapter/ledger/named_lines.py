@@ -53,6 +53,8 @@ def lines_by_identity(
     """The lines of these types with one of these identities, and then those that had it under the identity
     key before.
     """
+    if not identities:
+        return []
     of_types = {"types": list(types)}
     found = _lines(connection, _BY_IDENTITY, identities, of_types | {"hospitals": list(hospitals)})
     for hospital in hospitals:

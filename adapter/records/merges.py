@@ -100,6 +100,8 @@ class MergeStore:
         now has none.
         """
         found = {cadre: [cadre] for cadre in cadres}
+        if not found:
+            return {}
         for loser, survivor in connection.execute(_AMONG, {"b_cadres": list(found)}):
             found.get(loser, []).clear()
             if survivor in found:

@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-from adapter.database import insert_rows, metadata
+from adapter.database import insert_rows, insert_tuples, metadata
 from adapter.repository.request_limits import fitting_keys
 from adapter.repository.search_extraction import IndexRow, RangeRow, index_value
 from adapter.repository.search_matches import TokenCriterion
@@ -223,6 +223,11 @@ _UNINDEX_RANGES = repository_range.delete().where(
 _UNINDEX_BUT_CONTENT = _UNINDEX.where(repository_index.c.name != CONTENT_INDEX)
 
 
+_WHOSE = ("owner", "type", "id")
+_INDEXED = (*_WHOSE, *IndexRow._fields)
+_SPANNED = (*_WHOSE, *RangeRow._fields, "number")
+
+
 def insert_versions(connection: Connection, owner: str, written: Sequence[NewVersion]) -> None:
     """Store new versions: what they replace becomes history, the index follows."""
     updates = [w for w in written if w.replaced]
@@ -248,18 +253,20 @@ def insert_versions(connection: Connection, owner: str, written: Sequence[NewVer
 
 
 def _put_index(connection: Connection, owner: str, written: Sequence[NewVersion]) -> None:
-    rows: list[dict[str, Any]] = []
-    spans: list[dict[str, Any]] = []
+    rows: list[tuple[str, ...]] = []
+    spans: list[tuple[Any, ...]] = []
+    known: list[dict[str, str]] = []
     for new in written:
-        whose = {"owner": owner, "type": new.row.type, "id": new.row.id}
+        whose = (owner, new.row.type, new.row.id)
         for row in new.index:
             if isinstance(row, RangeRow):
-                spans.append({**whose, **row._asdict(), "number": len(spans)})
+                spans.append((*whose, *row, len(spans)))
+            elif new.replaced and row.name == CONTENT_INDEX:
+                known.append(dict(zip(_INDEXED, (*whose, *row), strict=True)))
             else:
-                rows.append({**whose, "name": row.name, "system": row.system, "value": row.value})
-    insert_rows(connection, repository_range, spans)
-    insert_rows(connection, repository_index, [row for row in rows if row["name"] != CONTENT_INDEX])
-    known = [row for row in rows if row["name"] == CONTENT_INDEX]
+                rows.append((*whose, *row))
+    insert_tuples(connection, repository_range, _SPANNED, spans)
+    insert_tuples(connection, repository_index, _INDEXED, rows)
     if known:
         connection.execute(_insert_if_new(connection), known)
 

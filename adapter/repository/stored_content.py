@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from adapter.fhir.codec import Resource, digest, dumps
@@ -46,6 +47,7 @@ class ResourceContent:
         return {**head, **self.client_content}, body
 
 
+@lru_cache(maxsize=64)  # what is stored together was stored at one moment
 def format_instant(millis: int) -> str:
     """FHIR's instant: `2026-11-22T03:16:00.123Z`."""
     moment = datetime.fromtimestamp(millis // 1000, UTC)

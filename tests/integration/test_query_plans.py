@@ -249,7 +249,7 @@ METHODS: dict[Function, Reach | str] = {
     Recognition.add_marks: ROWS,
     Recognition.list_members: ROWS,
     Recognition.unknown: ROWS,
-    Recognition.items_of: ROWS,
+    Recognition.begin_lineages: ROWS,
     receive.business_identifier: _ASKS_NOTHING,
     sender_versions.sender_versions: ROWS,
     sender_versions.written_here: ROWS,
