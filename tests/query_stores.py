@@ -4,7 +4,7 @@ import sys
 from types import ModuleType
 
 from adapter import audit, awaited, checkpoints, database, hospital_tokens, withheld
-from adapter.authorization import access_tokens, page_access, staff_accounts, staff_sessions
+from adapter.authorization import access_tokens, outside_accounts, page_access, staff_accounts, staff_sessions
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import receive, rulings
 from adapter.inbox.acknowledgements.store import AcknowledgementStore
@@ -134,6 +134,7 @@ OTHERS: dict[type | ModuleType, str] = {
     access_tokens: "tokens live for five minutes, and those that are over go with the next",
     page_access: "invitations, sessions and forms are few, and those that are over go with the next",
     staff_accounts: "the staff are few",
+    outside_accounts: "the staff are few",
     staff_sessions: "their sessions are few, and those that are over go with the next",
     doubles: "numbers of people, once for an import and when a person asks",
     drafts: "uploaded workbooks are few, and kept for a day",
