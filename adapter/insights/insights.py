@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from adapter.insights.source_list import SourceState
     from adapter.insights.status import HospitalStatus
     from adapter.insights.withdrawals import Withdrawal
+    from adapter.insights.year import ShownYear
     from adapter.ledger.workers.registry import Worker
     from adapter.mapping.terminology.gaps import Gap
     from adapter.pipeline.mappings.activation import ProgressCallback
@@ -297,6 +298,22 @@ class Insights(ResultInsights, WaitingInsights, PeopleInsights):
             today=today,
             for_outsiders=for_outsiders,
         )
+
+    @property
+    def day_here(self) -> date:
+        """The day that it is at the centre."""
+        from adapter.records.partial_dates import centre_day
+
+        return centre_day(self.clock())
+
+    def year(self, year: int | None, *, for_outsiders: bool) -> "ShownYear | None":
+        """The same, with the year before beside it, as of today."""
+        from adapter.insights.year import shown_year
+
+        found = shown_year(self.adapter, year, for_outsiders=for_outsiders, today=self.day_here)
+        if found is not None:
+            self._note_look("report.read", year=found.report.year, for_outsiders=for_outsiders)
+        return found
 
     # -- the audit -------------------------------------------------------------------------
 

@@ -13,13 +13,14 @@ from adapter.report.outputs.tables import YearTable, shown_figure
 
 __all__ = ["bars"]
 
-WIDTH = 720  # of the drawing's own units, as all lengths
-_LABELS = 290
-_FIGURES = 56
+WIDTH = 560  # of the drawing's own units, as all lengths
+_LABELS = 262
+_FIGURES = 48
 _BAR = 13
 _GAP = 3
 _GROUP_GAP = 8
 _LEGEND = 26
+_LETTER = 6.8  # how wide one is, about
 
 
 def bars(table: YearTable) -> str:
@@ -59,14 +60,14 @@ def _bar(y: float, at: int, cell: Figure | str, most: int) -> Sequence[str]:
 
 def _legend(columns: Sequence[str]) -> Sequence[str]:
     parts: list[str] = []
-    step = WIDTH / len(columns)
+    x = 0.0
     for at, column in enumerate(columns):
-        x = at * step
         parts.append(
             f'<rect class="bar bar-{at}" x="{x:g}" y="2" width="12" height="12" '
             f'fill="#1f5f8b" fill-opacity="{_opacity(at)}"/>'
         )
         parts.append(_text(x + 18, 8, column, "start", "bars-legend"))
+        x += 36 + _LETTER * len(column)
     return parts
 
 
