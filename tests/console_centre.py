@@ -231,15 +231,14 @@ class Console:
         assert found is not None
         return found
 
-    def cookie(self, name: str, language: str | None = None) -> str:
+    def cookie(self, name: str, language: str = "vi") -> str:
         """The cookie's value of a new session."""
-        if language:
-            set_language(self.adapter.engine, name, language)
+        set_language(self.adapter.engine, name, language)
         account = self.account(name)
         with write_transaction(self.adapter.engine) as connection:
             return open_session(connection, account, now(), is_whole=True).token
 
-    def client(self, name: str | None = None, language: str | None = None) -> httpx.Client:
+    def client(self, name: str | None = None, language: str = "vi") -> httpx.Client:
         """Somebody with a browser without scripts, who is signed in; None: nobody is."""
         made = httpx.Client(base_url=self.base, headers={"Origin": self.base}, timeout=30)
         if name:

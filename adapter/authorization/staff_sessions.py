@@ -24,6 +24,7 @@ __all__ = [
     "IDLE",
     "LONGEST",
     "StaffSession",
+    "change_password",
     "choose_password",
     "confirm_second_factor",
     "end_session",
@@ -93,8 +94,8 @@ def open_session(
     return made
 
 
-def session_of(engine: Engine, token: str, now: datetime) -> StaffSession | None:
-    """The session of a cookie's value, while it holds. Notes the use."""
+def session_of(engine: Engine, token: str, now: datetime, *, is_use: bool = True) -> StaffSession | None:
+    """The session of a cookie's value, while it holds. Notes the use, where a person asked."""
     row = staff_session.c
     mine = row.session == hash_of(token)
     query = select(row.account, row.is_whole, row.last_used, row.notice.is_not(None).label("has_notice"))
@@ -104,7 +105,7 @@ def session_of(engine: Engine, token: str, now: datetime) -> StaffSession | None
         account = None if found is None else read_account(connection, found.account)
     if found is None or account is None or account.disabled_at is not None:
         return None
-    if now - found.last_used > _USE_IS_NEWS:
+    if is_use and now - found.last_used > _USE_IS_NEWS:
         with write_transaction(engine) as connection:
             connection.execute(update(staff_session).where(mine).values(last_used=now))
     return StaffSession(token, account, found.is_whole, found.has_notice)
@@ -201,6 +202,36 @@ def choose_password(
         connection.execute(update(staff_account).where(staff_account.c.name == name).values(password=stored))
         audit.append(connection, at=now, actor=account.actor, action="staff.password-chosen", details={})
         return open_session(connection, account, now, is_whole=True, how="code")
+
+
+def change_password(
+    engine: Engine, session: StaffSession, old: str, password: str | None, now: datetime
+) -> bool:
+    """Another password for who is signed in, who knows the `old` one; None: only whether it is the old one.
+    Other sessions of the account end. False of a wrong old one, after some of which the session is over.
+    Audited. Raises UsageError for a password that will not do.
+    """
+    name, row = session.account.name, staff_session.c
+    mine = row.session == hash_of(session.token)
+    with read_transaction(engine) as connection:
+        asked = select(staff_account.c.password).where(staff_account.c.name == name)
+        stored = connection.execute(asked).scalar()
+    if not is_password(stored, old):
+        with write_transaction(engine) as connection:
+            connection.execute(update(staff_session).where(mine).values(tries=row.tries + 1))
+            connection.execute(delete(staff_session).where(mine, row.tries >= _WRONG_FACTORS))
+            audit.append(connection, at=now, actor=session.account.actor, action="staff.refused", details={})
+        return False
+    if password is None:
+        return True
+    require_good_password(password, name)
+    chosen = hash_password(password)
+    with write_transaction(engine) as connection:
+        connection.execute(update(staff_account).where(staff_account.c.name == name).values(password=chosen))
+        connection.execute(delete(staff_session).where(row.account == name, ~mine))
+        actor = session.account.actor
+        audit.append(connection, at=now, actor=actor, action="staff.password-chosen", details={})
+    return True
 
 
 def end_session(engine: Engine, session: StaffSession, now: datetime) -> None:

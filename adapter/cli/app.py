@@ -25,6 +25,7 @@ COMMANDS = {  # in the order in which `adapter --help` lists them
     "worker": CommandPlace("adapter.cli.commands.services", "worker.help"),
     "serve": CommandPlace("adapter.cli.commands.services", "cli.help_serve"),
     "console": CommandPlace("adapter.cli.commands.services", "console.help"),
+    "staff": CommandPlace("adapter.cli.commands.staff", "staff.help"),
     "sandbox": CommandPlace("adapter.cli.commands.services", "cli.help_sandbox"),
     "parked": CommandPlace("adapter.cli.commands.parked", "release.help_parked"),
     "release": CommandPlace("adapter.cli.commands.parked", "release.help_release"),

@@ -16,6 +16,7 @@ from adapter.insights.waiting import WaitingInsights
 
 if TYPE_CHECKING:
     from adapter.audit import ChainReading
+    from adapter.authorization.staff_accounts import StaffAccount
     from adapter.insights.audit_log import AuditFilter, AuditHeadReport, AuditPage
     from adapter.insights.doubles import Double
     from adapter.insights.explain_record import RecordExplanation
@@ -83,6 +84,18 @@ class Insights(ResultInsights, WaitingInsights, PeopleInsights):
     def unmeasured(self, hospitals: Iterable[str]) -> Sequence[str]:
         """Those that have no card."""
         return [name for name in hospitals if self.adapter.cards.get(name) is None]
+
+    def staff(self) -> "Sequence[StaffAccount]":
+        """The accounts of the centre's own staff, by name."""
+        from adapter.authorization.staff_accounts import all_accounts
+
+        return all_accounts(self.adapter.engine)
+
+    def change_mark(self) -> tuple[object, ...]:
+        """Another value as soon as a record or an item of the inbox has changed; of nobody in particular."""
+        from adapter.insights.change_mark import change_mark
+
+        return change_mark(self.adapter)
 
     def workers(self) -> "Sequence[Worker]":
         """The processes that work on the ledger."""

@@ -27,7 +27,14 @@ from adapter.records.result_views import (
 from adapter.records.stated_content import stated
 from adapter.referrals.lifecycle import ReferralState
 
-__all__ = ["AcknowledgeResult", "CloseResultTask", "ResultState", "UnacknowledgeResult", "result_state"]
+__all__ = [
+    "AcknowledgeResult",
+    "CloseResultTask",
+    "Decision",
+    "ResultState",
+    "UnacknowledgeResult",
+    "result_state",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The accounts of the centre's own staff: added, changed, shut out, and given a code to choose a password."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,9 +15,19 @@ from adapter.authorization.staff_accounts import (
 )
 from adapter.authorization.staff_roles import StaffRole
 from adapter.database import write_transaction
+from adapter.errors import UsageError
 from adapter.operations.operation import Operation, OperationContext
 
-__all__ = ["AddStaff", "ChangeStaff", "DisableStaff", "ResetStaff", "first_code_of"]
+__all__ = ["AddStaff", "ChangeStaff", "DisableStaff", "ResetStaff", "first_code_of", "roles_named"]
+
+
+def roles_named(names: Iterable[str]) -> tuple[StaffRole, ...]:
+    """The roles of these names. Raises UsageError for one that is none, or where there are none."""
+    known = {str(role): role for role in StaffRole}
+    chosen = list(names)
+    if not chosen or any(name not in known for name in chosen):
+        raise UsageError("staff.bad_role", roles=", ".join(known))
+    return tuple(known[name] for name in dict.fromkeys(chosen))
 
 
 def first_code_of(context: OperationContext) -> str | None:

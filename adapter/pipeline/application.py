@@ -42,8 +42,8 @@ if TYPE_CHECKING:  # a command imports what it needs, and `adapter status` needs
     from adapter.ledger.parking import ParkedStore
     from adapter.mapping.loader import Mappings
     from adapter.records.held_rows import HeldRowStore
-    from adapter.records.people_index import PeopleIndex
     from adapter.records.importing.drafts import ImportDraftStore
+    from adapter.records.people_index import PeopleIndex
     from adapter.records.store import RecordStore
     from adapter.subscriptions.store import SubscriptionStore
 

@@ -72,6 +72,7 @@ GROUPS = {
     "referral",
     "result",
     "source",
+    "staff",
     "",
     "terminology",
 }  # which do nothing alone

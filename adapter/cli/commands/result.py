@@ -70,8 +70,7 @@ def acknowledge(
 ) -> None:
     """A doctor has seen a result."""
     from adapter.errors import UsageError
-    from adapter.operations.results import AcknowledgeResult, UnacknowledgeResult
-    from adapter.records.result_views import Decision
+    from adapter.operations.results import AcknowledgeResult, Decision, UnacknowledgeResult
 
     if decision not in set(Decision):
         raise UsageError("result.bad_decision", word=decision)

@@ -13,11 +13,13 @@ from starlette.concurrency import run_in_threadpool
 from adapter.authorization.opaque_tokens import OpaqueTokens
 from adapter.authorization.staff_sessions import LONGEST, StaffSession, session_of
 from adapter.errors import AdapterError, FhirError, Outdated
+from adapter.insights.insights import Insights
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.staff_sign_in import identity_provider
 from adapter.repository.request_limits import RequestLimits
 from adapter.telemetry import get_logger
 from adapter.web.access_counter import client_address
+from adapter.web.console.events import ChangeWatch
 from adapter.web.console.rendering import LANGUAGES, Renderer, static_file
 from adapter.web.console.routes import AREAS, ROUTES
 from adapter.web.console.security import SecurityHeaders, comes_from_here, is_our_host
@@ -87,6 +89,7 @@ class _Console:
         self._renderer = Renderer(adapter.settings.centre.name)
         self._provider = identity_provider(adapter)
         self._tokens = OpaqueTokens(bytes.fromhex(_secret(adapter, "1") + _secret(adapter, "2")))
+        self._watch = ChangeWatch(Insights(adapter, "console", clock).change_mark)
         self._menu = tuple(route for area in AREAS for route in area if route.menu and route in routes)
 
     def answering(self, by_method: Mapping[str, ConsoleRoute]) -> Callable[[Request], Any]:
@@ -122,7 +125,7 @@ class _Console:
     ) -> Response:
         session = None
         try:
-            session = self._session(request)
+            session = self._session(request, is_use=route is None or route.is_use)
             if route is None:
                 return self._message(request, session, 405 if is_address else 404, "not_here")
             visit = self._visit(request, session, form)
@@ -144,9 +147,13 @@ class _Console:
             _log.error("console.failed", error=_where(error))
             return self._message(request, session, 500, "failed")
 
-    def _session(self, request: Request) -> StaffSession | None:
+    def _session(self, request: Request, *, is_use: bool) -> StaffSession | None:
+        """Who is signed in. A page that fetches itself anew, by `console.js`, keeps nobody signed in."""
         token = request.cookies.get(COOKIE, "")
-        return session_of(self._adapter.engine, token, self._clock()) if token else None
+        if not token:
+            return None
+        is_use = is_use and "x-live" not in request.headers
+        return session_of(self._adapter.engine, token, self._clock(), is_use=is_use)
 
     def _visit(self, request: Request, session: StaffSession | None, form: SentForm) -> Visit:
         whole = session is not None and session.is_whole
@@ -166,6 +173,7 @@ class _Console:
             form=form,
             address=client_address(request),
             menu=tuple(one for one in self._menu if one.permission in permissions),
+            watch=self._watch,
             delays=request.app.state.login_delays,
             set_cookie=self._set_cookie,
             cookies=request.cookies,

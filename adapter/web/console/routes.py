@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from adapter.web.console import (
     accounts_pages,
     day_pages,
+    events,
     hospital_pages,
     import_pages,
     inbox_pages,
@@ -22,6 +23,7 @@ __all__ = ["AREAS", "ROUTES"]
 AREAS: Sequence[Sequence[ConsoleRoute]] = (
     sign_in_pages.ROUTES,
     outside_pages.ROUTES,
+    events.ROUTES,
     day_pages.ROUTES,
     import_pages.ROUTES,
     inbox_pages.ROUTES,

@@ -1,10 +1,10 @@
 """What a page's handler gets, and what a page is: asked for at an address, by somebody who may."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from starlette.responses import Response
 
@@ -21,7 +21,7 @@ from adapter.web.console.rendering import Renderer
 from adapter.web.login_delays import LoginDelays
 from adapter.web.sent_forms import SentForm
 
-__all__ = ["SMALL", "ConsoleRoute", "ForbiddenError", "Handler", "NotHereError", "Visit"]
+__all__ = ["SMALL", "ChangeNews", "ConsoleRoute", "ForbiddenError", "Handler", "NotHereError", "Visit"]
 
 SMALL: Final = 200_000
 """Bytes of a form without a file."""
@@ -33,6 +33,17 @@ class NotHereError(Exception):
 
 class ForbiddenError(Exception):
     """Whoever asks may not do this."""
+
+
+class ChangeNews(Protocol):
+    """Tells pages that something has changed (`events`)."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody more may listen."""
+
+    def changes(self) -> AsyncIterator[bytes]:
+        """The stream of one listener."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,7 @@ class Visit:
     """Whence it came; for counts, never shown."""
     menu: tuple["ConsoleRoute", ...] = ()
     """The pages of the menu that whoever is signed in may open."""
+    watch: ChangeNews | None = None
     delays: LoginDelays = field(default_factory=LoginDelays)
     set_cookie: Callable[[Response, str], None] = lambda _response, _token: None
     cookies: Mapping[str, str] = field(default_factory=dict)
@@ -156,7 +168,8 @@ Handler = Callable[[Visit], Response]
 @dataclass(frozen=True)
 class ConsoleRoute:
     """`handler` answers `method` at `path` (`/people/{person}`) for whoever has `permission`; None: for
-    everybody, signed in or not. With `menu`, the key of a text, it stands in the menu; `max_bytes` of a form.
+    everybody, signed in or not. With `menu`, the key of a text, it stands in the menu. What a browser
+    asks for by itself is no use of a session (`is_use`). `max_bytes`: of a form.
     """
 
     method: str
@@ -164,4 +177,5 @@ class ConsoleRoute:
     handler: Handler
     permission: Permission | None
     menu: str = ""
+    is_use: bool = True
     max_bytes: int = SMALL
