@@ -1,5 +1,6 @@
 """IT's day at the console (story 6): hospitals, what is parked, a record's way, services and the audit."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -9,7 +10,7 @@ from console_centre import HOME, OTHER, Console, now
 from sqlalchemy import update
 
 from adapter.database import write_transaction
-from adapter.ledger.hospitals.circuit_breaker import HospitalMode
+from adapter.ledger.hospitals.circuit_breaker import BreakerState, HospitalMode
 from adapter.ledger.hospitals.traffic import TrafficCell, TrafficOutcome
 from adapter.ledger.schema import tables
 from adapter.ledger.schema.states import EntryState
@@ -154,6 +155,36 @@ def test_it_stops_a_hospital_finds_a_refused_cell_and_verifies_the_audit(
     assert "hospital.paused" in one.text
     one.press(words["verify"])
     assert words["holds"] in one.text
+
+
+def test_what_the_adapter_says_is_said_in_the_readers_language(busy: Console) -> None:
+    assert "máy chủ của họ chưa được đo" in busy.client("it", "vi").get("/state").text
+    assert "its server was never measured" in busy.client("it", "en").get("/state").text
+
+
+def test_a_breaker_is_closed_and_a_mapping_accepted(busy: Console) -> None:
+    adapter, it = busy.adapter, busy.client("it", "vi")
+    adapter.ledger.hospitals.record_failure(OTHER, "unreachable", now=now())
+    page = it.get(f"/hospitals/{OTHER}").text
+    assert "không kết nối được" in page
+    [seen] = re.findall(rf'/{OTHER}/breaker".*?name="seen" value="(\w+)"', page, re.DOTALL)
+    assert it.post(f"/hospitals/{OTHER}/breaker", data={"seen": "0" * 24}).status_code == 409
+    assert (
+        it.post(f"/hospitals/{OTHER}/breaker", data={"seen": seen}).headers["Location"]
+        == f"/hospitals/{OTHER}"
+    )
+    assert adapter.ledger.hospitals.row(OTHER).breaker == BreakerState.CLOSED
+    page = it.get(f"/hospitals/{OTHER}/mapping").text
+    assert adapter.library.folder_version(OTHER)[:12] in page
+    assert adapter.editions.active(OTHER) is None
+    [seen] = re.findall(r'name="seen" value="(\w+)"', page)
+    assert it.post(f"/hospitals/{OTHER}/mapping", data={"seen": "0" * 24}).status_code == 409
+    done = it.post(f"/hospitals/{OTHER}/mapping", data={"seen": seen})
+    assert done.headers["Location"] == f"/hospitals/{OTHER}"
+    in_force = adapter.editions.active(OTHER)
+    assert in_force is not None
+    assert in_force.version == adapter.library.folder_version(OTHER)
+    assert ("staff:it", "mapping.in-force") in [one[:2] for one in busy.audit()]
 
 
 def test_who_is_t1_is_traced_for_nobody_who_may_not_know_of_him(busy: Console) -> None:

@@ -18,6 +18,7 @@ from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.staff_sign_in import identity_provider
 from adapter.repository.request_limits import RequestLimits
 from adapter.telemetry import get_logger
+from adapter.texts import speaking
 from adapter.web.access_counter import client_address
 from adapter.web.console.events import ChangeWatch
 from adapter.web.console.rendering import LANGUAGES, Renderer, static_file
@@ -133,7 +134,8 @@ class _Console:
                 if session is None or not session.is_whole:
                     raise _SignedOut  # noqa: TRY301 - one place says what is said of each refusal
                 visit.require(route.permission)
-            return route.handler(visit)
+            with speaking(visit.language):
+                return route.handler(visit)
         except _SignedOut:
             return Response(status_code=303, headers={"Location": "/sign-in"})
         except (NotHereError, ForbiddenError, Outdated) as error:

@@ -11,7 +11,7 @@ __all__ = ["latencies_chart", "latency_words", "requests_chart"]
 
 _VIETNAM: Final = timezone(timedelta(hours=7))
 _WIDTH, _HEIGHT = 720, 180
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 10, 26
+_LEFT, _RIGHT, _TOP, _BOTTOM = 78, 8, 14, 28
 _HATCHING: Final = (
     '<defs><pattern id="trouble" width="5" height="5" patternUnits="userSpaceOnUse" '
     'patternTransform="rotate(45)"><rect class="mark-trouble-line" width="2.5" height="5"/></pattern></defs>'
@@ -45,7 +45,7 @@ def latencies_chart(hours: Sequence[TrafficHour], title: str) -> str:
             continue
         left, width = _column(at, len(hours))
         low, high = _CLASSES.index(half), _CLASSES.index(most)
-        bars.append(_bar(left, width, low * step, (high + 1) * step, "range"))
+        bars.append(_bar(left, width, low * step, (high + 1) * step, "mark-soft"))
         bars.append(_bar(left, width, low * step, (low + 1) * step, "mark-main"))
     marks = [((at + 1) * step, latency_words(most)) for at, most in enumerate(_CLASSES) if at % 2 == 1]
     return _chart(title, [*_grid(marks), *bars, *_days(hours)])
@@ -109,4 +109,5 @@ def _moment(local: datetime) -> str:
 
 def _chart(title: str, parts: Iterable[str]) -> str:
     inside = "".join(parts)
-    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">{inside}</svg>'
+    named = f'class="hours" role="img" aria-label="{escape(title)}"'
+    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" {named}>{inside}</svg>'
