@@ -120,7 +120,8 @@ def console(
                 say("console.first_run", url=f"{(section.url or f'http://{at}:{on}').rstrip('/')}/code")
             )
             write_line(say("console.first_code", code=code))
-        run(app, at, on, max_memory_bytes=adapter.settings.max_memory_mb * 1_000_000)
+        # Pages that listen for changes never end by themselves.
+        run(app, at, on, grace_seconds=2, max_memory_bytes=adapter.settings.max_memory_mb * 1_000_000)
 
 
 def sandbox(
