@@ -45,7 +45,7 @@ from adapter.records.model import Result
 from adapter.records.referral_answers import no_statements
 from adapter.records.sources.checkup.tabs import form_tabs
 from adapter.records.sources.sql import source_cursor as cursors
-from adapter.records.stated_content import StatedContent, Urgency
+from adapter.records.stated_content import Decision, StatedContent, Urgency
 from adapter.records.store import RecordStore
 from adapter.referrals.lifecycle import ReferralEvent
 from adapter.referrals.sayings import ReferralSaying
@@ -275,7 +275,7 @@ def seeing(engine: Engine) -> None:
         assert result_views.attention_of(connection, ["result7", "result8"])
         assert result_views.unseen(connection, Urgency.ABNORMAL, most=5, before=NOW)
         assert result_views.unseen(connection, Urgency.CRITICAL, most=5)
-        decision = result_views.Decision.RECALL
+        decision = Decision.RECALL
         result_views.put_view(connection, "fresh", StatedContent(), decision, None, now=NOW, by="test")
         view = result_views.views_of(connection, ["fresh"])[0]
         assert result_views.open_tasks(connection, 10)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adapter.insights.audited_viewer import AuditedViewer
+from adapter.records.model import Tier
 
 if TYPE_CHECKING:
     from adapter.insights.result_item import ResultItem
@@ -17,26 +18,32 @@ __all__ = ["ResultInsights"]
 class ResultInsights(AuditedViewer):
     """The part of `Insights` that is of results."""
 
-    def unseen_results(self, *, with_normal: bool = False) -> "Sequence[UnseenResult]":
+    def unseen_results(self, *, with_normal: bool = False, sees_t1: bool = True) -> "Sequence[UnseenResult]":
         """Results that no doctor has seen as they are now: abnormal ones first, the oldest first. Audited."""
         from adapter.insights.results_to_see import unseen_results
 
         found = unseen_results(self.adapter, self.clock(), with_normal=with_normal)
-        self._note_look("results.listed", items=len(found))
-        return found
+        shown = [one for one in found if sees_t1 or one.tier is not Tier.T1]
+        self._note_look("results.listed", items=len(shown))
+        return shown
 
-    def result_tasks(self) -> "Sequence[ResultTask]":
+    def result_tasks(self, *, sees_t1: bool = True) -> "Sequence[ResultTask]":
         """What doctors said is to follow and is not in the records yet, the oldest first. Audited."""
         from adapter.insights.results_to_see import result_tasks
 
-        found = result_tasks(self.adapter)
+        found = [one for one in result_tasks(self.adapter) if sees_t1 or one.tier is not Tier.T1]
         self._note_look("results.listed", items=len(found))
         return found
 
-    def result(self, key: str, command: str = "result show") -> "ResultItem":
-        """One result with all that it says. Raises UsageError where there is none of that key. Audited."""
+    def result(self, key: str, command: str = "result show", *, sees_t1: bool = True) -> "ResultItem":
+        """One result with all that it says. Raises UsageError where there is none of that key, or none that
+        this viewer may know of. Audited.
+        """
+        from adapter.errors import UsageError
         from adapter.insights.result_item import result_item
 
         found = result_item(self.adapter, key)
+        if found.tier is Tier.T1 and not sees_t1:
+            raise UsageError("result.unknown", key=key)
         self.audit_read([("result", key)], command)
         return found

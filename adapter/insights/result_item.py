@@ -2,7 +2,7 @@
 what is another since it was seen, and the earlier values of the same measures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,10 +13,10 @@ from adapter.insights.person_search import FoundPerson
 from adapter.pipeline.application import Adapter
 from adapter.records.model import Cadre, Result, Tier
 from adapter.records.result_views import ResultView, attention_of, views_of
-from adapter.records.stated_content import StatedChange, Urgency, changed_lines, stated, urgency
+from adapter.records.stated_content import StatedChange, Urgency, changed_lines, part_urgency, stated, urgency
 from adapter.result_content import ResultContent
 
-__all__ = ["AwaitedParts", "ResultItem", "result_item"]
+__all__ = ["AwaitedParts", "ResultItem", "ResultLine", "result_item"]
 
 _TO_COME = frozenset(("registered", "preliminary", "partial"))
 _UNFINISHED = frozenset(("registered", "partial", "preliminary"))
@@ -31,6 +31,19 @@ class AwaitedParts:
 
 
 @dataclass(frozen=True, slots=True)
+class ResultLine:
+    """One value of it, with what is unusual about it."""
+
+    title: str
+    value: str
+    local: str
+    range: str
+    flag: str
+    urgency: Urgency
+    contradictions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ResultItem:
     """All of it. `waits_since` None: a doctor has seen it as it is, or it came before that was asked. `view`
     is the newest that holds, `changes` what is another since. `earlier` are the values of each measure in it,
@@ -40,6 +53,7 @@ class ResultItem:
     person: FoundPerson
     tier: Tier
     shown: ShownResult
+    lines: tuple[ResultLine, ...]
     urgency: Urgency
     awaited: AwaitedParts | None
     waits_since: datetime | None
@@ -66,8 +80,9 @@ def result_item(adapter: Adapter, key: str) -> ResultItem:
     waits = attention.waits_since if attention else None
     return ResultItem(
         person=record.person,
-        tier=person.tier,
+        tier=_tier(adapter, person),
         shown=shown,
+        lines=tuple(_lines(shown)),
         urgency=pressing,
         awaited=awaited_parts(shown.content),
         waits_since=waits,
@@ -86,6 +101,27 @@ def awaited_parts(content: ResultContent) -> AwaitedParts | None:
     contents = [one.content for one in content.members if not one.other_subject]
     to_come = sum(one is None or one.status in _TO_COME for one in contents)
     return AwaitedParts(to_come, len(contents)) if to_come else None
+
+
+def _tier(adapter: Adapter, person: Cadre) -> Tier:
+    """Of several people who were merged the strictest."""
+    names = adapter.records.merges.losers_of([person.key])[person.key]
+    others = (adapter.records.get(Cadre.kind, name) for name in names)
+    return min([person.tier, *(one.tier for one in others if isinstance(one, Cadre))])
+
+
+def _lines(shown: ShownResult) -> Iterator[ResultLine]:
+    for title, part, _ in shown.content.parts():
+        if part.value_words or part.flags or part.ranges:
+            yield ResultLine(
+                title=title,
+                value=part.value_words,
+                local=part.local.words if part.local else "",
+                range=part.range_words,
+                flag=part.flag_words,
+                urgency=part_urgency(part),
+                contradictions=part.contradictions,
+            )
 
 
 def _due(adapter: Adapter, waits_since: datetime | None, pressing: Urgency) -> datetime | None:

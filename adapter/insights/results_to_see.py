@@ -10,14 +10,13 @@ from adapter.pipeline.application import Adapter
 from adapter.records.model import Cadre, Record, Referral, Result, Tier, Visit
 from adapter.records.result_views import (
     Attention,
-    Decision,
     ResultView,
     open_tasks,
     unseen,
     views_of,
 )
 from adapter.records.sheets.cell_parsers import VIETNAM_OFFSET
-from adapter.records.stated_content import Urgency, strictest
+from adapter.records.stated_content import Decision, Urgency, strictest
 from adapter.records.store import StoredRecord
 from adapter.result_content import ResultContent
 
@@ -223,9 +222,8 @@ def _task(
     if not isinstance(result, Result):
         return None
     mine = stored.get(result.cadre, ())
-    person = next(
-        (one.record for one in mine if isinstance(one.record, Cadre) and one.record.key == result.cadre), None
-    )
+    people = [one.record for one in mine if isinstance(one.record, Cadre)]
+    person = next((one for one in people if one.key == result.cadre), None)
     if person is None or any(_follows(one, view) for one in mine):
         return None
     return ResultTask(
@@ -233,7 +231,7 @@ def _task(
         hospital=result.hospital,
         cadre=person.key,
         name=person.name,
-        tier=person.tier,
+        tier=min(one.tier for one in people),  # of several that were merged the strictest
         title=(result.content.title if result.content else "") or result.title or "",
         decision=view.decision,
         note=view.note,

@@ -14,7 +14,6 @@ from adapter.insights.results_to_see import listed_results
 from adapter.operations.operation import Operation, OperationContext
 from adapter.records.model import Cadre, Referral, Result
 from adapter.records.result_views import (
-    Decision,
     ResultView,
     attention_of,
     close_task,
@@ -24,7 +23,7 @@ from adapter.records.result_views import (
     views_of,
     withdraw_view,
 )
-from adapter.records.stated_content import stated
+from adapter.records.stated_content import Decision, stated
 from adapter.referrals.lifecycle import ReferralState
 
 __all__ = [
@@ -202,7 +201,7 @@ class CloseResultTask(Operation[ResultState, ResultState]):
         """The result as it is. Raises UsageError where nothing is to follow, or no reason is given."""
         state = result_state(context, self.result)
         view = state.view
-        if view is None or view.decision is Decision.NOTHING or (view.closed_at is None) == self.reopened:
+        if view is None or view.decision is Decision.NOTHING or view.is_task == self.reopened:
             raise UsageError("result.nothing_follows", key=self.result)
         if not (self.reopened or self.reason.strip()):
             raise UsageError("result.no_reason")

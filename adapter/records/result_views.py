@@ -8,7 +8,6 @@ follows the records.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, literal_column, select, update
@@ -16,13 +15,12 @@ from sqlalchemy import Connection, Row, delete, insert, literal_column, select, 
 from adapter.records.change_feed import newest_position
 from adapter.records.hidden_words import HiddenWords
 from adapter.records.model import Result
-from adapter.records.stated_content import StatedContent, Urgency, stated
+from adapter.records.stated_content import Decision, StatedContent, Urgency, stated
 from adapter.records.stated_content import urgency as urgency_of
 from adapter.records.tables import record, result_attention, result_view
 
 __all__ = [
     "Attention",
-    "Decision",
     "ResultView",
     "attention_of",
     "close_task",
@@ -40,14 +38,6 @@ __all__ = [
 
 _A, _V = result_attention.c, result_view.c
 _IS_TASK = (_V.decision != literal_column("'nothing'")) & _V.withdrawn_at.is_(None) & _V.closed_at.is_(None)
-
-
-class Decision(StrEnum):
-    """What a doctor says is to follow."""
-
-    NOTHING = "nothing"
-    RECALL = "recall"  # the person is to come
-    REFER = "refer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +67,11 @@ class ResultView:
     closed_at: datetime | None
     closed_by: str | None
     closed_reason: str | None
+
+    @property
+    def is_task(self) -> bool:
+        """Whether something is to follow that nobody ended by hand."""
+        return self.decision is not Decision.NOTHING and self.closed_at is None
 
 
 def note_stated(connection: Connection, one: Result, at: datetime) -> None:

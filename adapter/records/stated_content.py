@@ -26,11 +26,13 @@ from adapter.result_content import (
 from adapter.text_folding import fold_text
 
 __all__ = [
+    "Decision",
     "StatedChange",
     "StatedContent",
     "StatedLine",
     "Urgency",
     "changed_lines",
+    "part_urgency",
     "stated",
     "strictest",
     "urgency",
@@ -48,6 +50,14 @@ class Urgency(StrEnum):
     CRITICAL = "critical"
     ABNORMAL = "abnormal"
     NORMAL = "normal"
+
+
+class Decision(StrEnum):
+    """What a doctor says is to follow."""
+
+    NOTHING = "nothing"
+    RECALL = "recall"  # the person is to come
+    REFER = "refer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +128,7 @@ def urgency(content: ResultContent | None) -> Urgency:
     """By the hospital's flags, and where it sets none by its own range; what says neither is NORMAL: no range
     of ours stands in for a laboratory's.
     """
-    return strictest(map(_of_part, _parts(content)) if content else ())
+    return strictest(map(part_urgency, _parts(content)) if content else ())
 
 
 def _values(content: ResultContent) -> Iterator[StatedLine]:
@@ -145,7 +155,8 @@ def _parts(content: ResultContent) -> Iterator[ResultPart]:
             yield from _parts(member.content)
 
 
-def _of_part(part: ResultPart) -> Urgency:
+def part_urgency(part: ResultPart) -> Urgency:
+    """Of one value, as `urgency`."""
     codes = {code.upper() for one in part.flags for code in _codes(one)}
     if codes & _CRITICAL:
         return Urgency.CRITICAL

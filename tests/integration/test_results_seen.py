@@ -26,8 +26,7 @@ from adapter.operations.results import AcknowledgeResult, CloseResultTask, Unack
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.inbox import process_inbox
 from adapter.records.model import Cadre, Referral, Result, Visit, VisitKind
-from adapter.records.result_views import Decision
-from adapter.records.stated_content import Urgency
+from adapter.records.stated_content import Decision, Urgency
 from adapter.records.tables import result_attention, result_view
 
 NOW = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
