@@ -6,7 +6,7 @@ from types import ModuleType
 from adapter import audit, awaited, checkpoints, database, hospital_tokens, withheld
 from adapter.authorization import access_tokens, outside_accounts, page_access, staff_accounts, staff_sessions
 from adapter.inbox import erasure as inbox_erase
-from adapter.inbox import receive, rulings
+from adapter.inbox import latest, receive, rulings
 from adapter.inbox.acknowledgements.store import AcknowledgementStore
 from adapter.inbox.polling.store import PollStore
 from adapter.inbox.quarantine.store import QuarantineStore
@@ -99,6 +99,7 @@ STORES: tuple[type | ModuleType, ...] = (
         receive,
         Recognition,
         InboxStore,
+        latest,
         InboxQueue,
         rulings,
         named_lines,

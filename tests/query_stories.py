@@ -21,6 +21,7 @@ from adapter.fhir.operation_outcome import Issue
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import rulings
 from adapter.inbox.acknowledgements.store import AcknowledgedMessage, AcknowledgementStore
+from adapter.inbox.latest import latest_items
 from adapter.inbox.polling.store import PollStore
 from adapter.inbox.quarantine.refused_request import RefusedRequest
 from adapter.inbox.quarantine.store import QuarantineLimits, QuarantineStore
@@ -382,6 +383,10 @@ def receiving(engine: Engine) -> None:
     assert item
     assert plain
     assert next(inbox.items(hospital=BV))
+    with read_transaction(engine) as connection:
+        newest = latest_items(connection, "unmatched", 2)
+        assert [one.id for one in newest] == sorted((one.id for one in newest), reverse=True)
+        latest_items(connection, "unmatched", 2, before=newest[0].id)
     taken = inbox.of_cadre(cadre(0))[0]
     assert inbox.counts()
     assert inbox.counts(BV)

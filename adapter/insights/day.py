@@ -13,12 +13,12 @@ from typing import Final
 from adapter.database import read_transaction
 from adapter.insights.problems import HospitalFacts, Problem, ProblemFacts, find_problems
 from adapter.insights.referrals import backlog_of, referral_lines
+from adapter.insights.tiers import known_people
 from adapter.ledger.monitoring.overdue import Backlog
 from adapter.ledger.parking import ParkedSelection
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.outbound.server_identity import halt_reason
 from adapter.records.doubles import shared_numbers
-from adapter.records.model import Cadre, Tier
 from adapter.referrals.clocks import ReferralClock
 from adapter.texts import current_language, has_text, say_in
 
@@ -105,8 +105,8 @@ def day_lines(adapter: Adapter, now: datetime, *, sees_t1: bool = True) -> Seque
     """What is to be done, the most urgent first. Empty: all is well. For who does not see people of T1 theirs
     are not counted where a list of people stands behind the line. Writes nothing, asks no hospital.
     """
-    sees = (lambda _key: True) if sees_t1 else _sees_no_t1(adapter)
-    found = find_problems(_facts(adapter, now, sees), adapter.settings.alarm, now)
+    exists = known_people(adapter, sees_t1=sees_t1)
+    found = find_problems(_facts(adapter, now, exists), adapter.settings.alarm, now)
     lines = [_line(adapter, one, now) for one in found if _code(one) in _ORDER]
     return sorted(lines, key=lambda one: (_ORDER.index(one.code), one.since or now, one.hospital, one.cause))
 
@@ -140,10 +140,10 @@ def _acts(problem: Problem) -> tuple[DayAct, ...]:
     return _CODES[problem.code]
 
 
-def _facts(adapter: Adapter, now: datetime, sees: Callable[[str], bool]) -> ProblemFacts:
+def _facts(adapter: Adapter, now: datetime, exists: Callable[[str], bool]) -> ProblemFacts:
     """As much of the facts as a day's work is made of; results wait from the first minute on."""
     unmatched, refused = adapter.inbox.unmatched_backlog(now), adapter.quarantine.backlog()
-    late, limits, ages = _late(adapter, now, sees), adapter.settings.alarm, adapter.overdue
+    late, limits, ages = _late(adapter, now, exists), adapter.settings.alarm, adapter.overdue
     quiet = now - timedelta(minutes=limits.idle_minutes)
     unsent = now - timedelta(hours=limits.referral_hours)
     with read_transaction(adapter.engine) as connection:
@@ -163,22 +163,16 @@ def _facts(adapter: Adapter, now: datetime, sees: Callable[[str], bool]) -> Prob
             for name in adapter.settings.hospitals
         },
         held=Backlog(*adapter.held_rows.backlog()),
-        shared_numbers=sum(all(map(sees, one.cadres)) for one in shared),
+        shared_numbers=sum(all(map(exists, one.cadres)) for one in shared),
     )
 
 
-def _late(adapter: Adapter, now: datetime, sees: Callable[[str], bool]) -> Mapping[tuple[str, str], Backlog]:
+def _late(
+    adapter: Adapter, now: datetime, exists: Callable[[str], bool]
+) -> Mapping[tuple[str, str], Backlog]:
     """How many are late by hospital and what is waited for, and since when the first is late."""
     found: dict[tuple[str, str], list[datetime]] = {}
     for one in referral_lines(adapter, adapter.settings.hospitals, now):
-        if one.is_late and one.due is not None and one.waits_for is not None and sees(one.cadre):
+        if one.is_late and one.due is not None and one.waits_for is not None and exists(one.cadre):
             found.setdefault((one.hospital, one.waits_for), []).append(one.due)
     return {key: Backlog(len(due), min(due)) for key, due in found.items()}
-
-
-def _sees_no_t1(adapter: Adapter) -> Callable[[str], bool]:
-    def sees(key: str) -> bool:
-        person = adapter.records.get(Cadre.kind, key)
-        return isinstance(person, Cadre) and person.tier is not Tier.T1
-
-    return sees

@@ -1,7 +1,7 @@
 """One inbox item as a person reads it before deciding: what it says, about whom, beside the candidates."""
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
 
 from adapter.errors import UsageError
 from adapter.inbox.erasure import ERASED_BODY
@@ -25,6 +25,7 @@ __all__ = [
     "OtherVersion",
     "SaidPerson",
     "inbox_item_report",
+    "without_unknown",
 ]
 
 
@@ -129,6 +130,19 @@ def inbox_item_report(adapter: Adapter, number: int) -> InboxItemReport:
         tuple(candidates),
         tuple(_versions(adapter, item)),
         tuple(sorted(reading.found.never)),
+    )
+
+
+def without_unknown(report: InboxItemReport, exists: Callable[[str], bool]) -> InboxItemReport:
+    """The report for somebody for whom not everybody exists. Raises UsageError where the item is theirs."""
+    item = report.item
+    if item.cadre is not None and not exists(item.cadre):
+        raise UsageError("inbox.no_item", item=item.id)
+    return replace(
+        report,
+        item=replace(item, candidates=tuple(filter(exists, item.candidates))),
+        candidates=tuple(one for one in report.candidates if exists(one.cadre)),
+        never=tuple(filter(exists, report.never)),
     )
 
 

@@ -2,18 +2,20 @@
 results apart.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from adapter.database import read_transaction
 from adapter.errors import UsageError
 from adapter.fhir.codec import Resource
+from adapter.inbox.latest import latest_items
 from adapter.inbox.references import objects_of, text_of
 from adapter.inbox.store import InboxItem
 from adapter.inbox.tables import STATES
 from adapter.pipeline.application import Adapter
 
-__all__ = ["InboxList", "ListedItem", "checked_state", "inbox_list", "listed_item"]
+__all__ = ["InboxList", "ListedItem", "checked_state", "inbox_list", "inbox_page", "listed_item"]
 
 _LONGEST = 60
 
@@ -62,6 +64,22 @@ def inbox_list(adapter: Adapter, state: str | None) -> InboxList:
     items = tuple(listed_item(one) for one in adapter.inbox.items(state))
     unseen = tuple(listed_item(one) for one in adapter.inbox.unseen()) if state == "unmatched" else ()
     return InboxList(adapter.inbox.counts(), items, unseen)
+
+
+def inbox_page(
+    adapter: Adapter, state: str, exists: Callable[[str], bool], before: int | None, limit: int
+) -> Sequence[ListedItem]:
+    """The newest items in a state, of those below number `before`; without what is somebody's who does not
+    exist for who asks, and without such people among the candidates.
+    """
+    with read_transaction(adapter.engine) as connection:
+        items = latest_items(connection, state, limit, before=before)
+    found = map(listed_item, items)
+    return [
+        replace(one, candidates=tuple(filter(exists, one.candidates)))
+        for one in found
+        if one.cadre is None or exists(one.cadre)
+    ]
 
 
 def listed_item(item: InboxItem) -> ListedItem:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from adapter.inbox.rulings import PatientRuling
     from adapter.insights.day import DayLine
     from adapter.insights.inbox_item import InboxItemReport
-    from adapter.insights.inbox_list import InboxList
+    from adapter.insights.inbox_list import InboxList, ListedItem
     from adapter.insights.parked import ParkedCause
     from adapter.insights.referrals import ReferralCourse, ReferralLine
     from adapter.insights.refusals import RefusedResource
@@ -57,6 +57,20 @@ class WaitingInsights(AuditedViewer):
             self.audit_read(((one.kind, one.key) for one in found), command)
         return found
 
+    def inbox_page(
+        self, state: str, *, before: int | None = None, limit: int = 50, sees_t1: bool = True
+    ) -> "Sequence[ListedItem]":
+        """The newest items in a state, a page of them; the next page is `before` the last of it. For who does
+        not see people of T1, theirs are not there. Audited.
+        """
+        from adapter.insights.inbox_list import inbox_page
+        from adapter.insights.tiers import known_people
+
+        exists = known_people(self.adapter, sees_t1=sees_t1)
+        found = inbox_page(self.adapter, state, exists, before, limit)
+        self._note_look("inbox.listed", state=state, items=len(found))
+        return found
+
     def inbox(self, state: str | None = None) -> "InboxList":
         """What hospitals sent: how many items are in each state, and those in `state` (None: all)."""
         from adapter.insights.inbox_list import inbox_list
@@ -91,29 +105,44 @@ class WaitingInsights(AuditedViewer):
         self.audit_read((("cadre", one.cadre) for one in found), "inbox remembered")
         return found
 
-    def inbox_item(self, number: int) -> "InboxItemReport":
+    def inbox_item(self, number: int, *, sees_t1: bool = True) -> "InboxItemReport":
         """One item with all that it says, beside whom it could be about: who looks is audited first for each
-        of them. Raises UsageError where there is none.
+        of them. Raises UsageError where there is none, or none for who does not see people of T1.
         """
-        from adapter.insights.inbox_item import inbox_item_report
+        from adapter.insights.inbox_item import inbox_item_report, without_unknown
+        from adapter.insights.tiers import known_people
 
-        found = inbox_item_report(self.adapter, number)
+        exists = known_people(self.adapter, sees_t1=sees_t1)
+        found = without_unknown(inbox_item_report(self.adapter, number), exists)
         self.audit_read((("cadre", one.cadre) for one in found.candidates), "inbox show")
         self._note_look("inbox.read", item=number)
         return found
 
-    def referrals(self, hospitals: Sequence[str], *, with_closed: bool = False) -> "Sequence[ReferralLine]":
-        """Referrals to these hospitals: where each stands, and what is waited for; the late ones first."""
+    def referrals(
+        self, hospitals: Sequence[str], *, with_closed: bool = False, sees_t1: bool = True
+    ) -> "Sequence[ReferralLine]":
+        """Referrals to these hospitals: where each stands, and what is waited for; the late ones first. For
+        who does not see people of T1, theirs are not there.
+        """
         from adapter.insights.referrals import referral_lines
+        from adapter.insights.tiers import known_people
 
-        found = referral_lines(self.adapter, hospitals, self.clock(), with_closed=with_closed)
+        exists = known_people(self.adapter, sees_t1=sees_t1)
+        lines = referral_lines(self.adapter, hospitals, self.clock(), with_closed=with_closed)
+        found = [one for one in lines if exists(one.cadre)]
         self._note_look("referrals.listed", items=len(found))
         return found
 
-    def referral(self, key: str) -> "ReferralCourse":
-        """One referral, and all that was said of it. Raises UsageError where there is none."""
+    def referral(self, key: str, *, sees_t1: bool = True) -> "ReferralCourse":
+        """One referral, and all that was said of it. Raises UsageError where there is none, or none for who
+        does not see people of T1.
+        """
+        from adapter.errors import UsageError
         from adapter.insights.referrals import referral_course
+        from adapter.insights.tiers import known_people
 
         found = referral_course(self.adapter, key, self.clock())
+        if not known_people(self.adapter, sees_t1=sees_t1)(found.line.cadre):
+            raise UsageError("referral.unknown", key=key)
         self.audit_read([("referral", key)], "referral show")
         return found

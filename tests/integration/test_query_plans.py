@@ -23,7 +23,7 @@ from sqlalchemy import Engine, Table
 from adapter import audit, awaited, withheld
 from adapter.database import metadata
 from adapter.inbox import erasure as inbox_erase
-from adapter.inbox import receive, rulings
+from adapter.inbox import latest, receive, rulings
 from adapter.inbox.acknowledgements.store import AcknowledgementStore
 from adapter.inbox.polling.store import PollStore
 from adapter.inbox.quarantine.store import QuarantineStore
@@ -294,6 +294,7 @@ METHODS: dict[Function, Reach | str] = {
     subscription_changes.forget_hospital: "deletes all there is of a hospital, which is what it is for",
     InboxStore.get: ROWS,
     InboxStore.items: PLACE,
+    latest.latest_items: PLACE,
     InboxStore.of_cadre: ROWS,
     InboxStore.reassign: ROWS,
     InboxStore.counts: _COUNTS,
