@@ -13,7 +13,7 @@ from typing import Final
 from adapter.database import read_transaction
 from adapter.insights.problems import HospitalFacts, Problem, ProblemFacts, find_problems
 from adapter.insights.referrals import backlog_of, referral_lines
-from adapter.insights.tiers import known_people
+from adapter.insights.seen_people import seen_people
 from adapter.ledger.monitoring.overdue import Backlog
 from adapter.ledger.parking import ParkedSelection
 from adapter.pipeline.application import Adapter
@@ -105,7 +105,7 @@ def day_lines(adapter: Adapter, now: datetime, *, sees_t1: bool = True) -> Seque
     """What is to be done, the most urgent first. Empty: all is well. For who does not see people of T1 theirs
     are not counted where a list of people stands behind the line. Writes nothing, asks no hospital.
     """
-    exists = known_people(adapter, sees_t1=sees_t1)
+    exists = seen_people(adapter, sees_t1=sees_t1)
     found = find_problems(_facts(adapter, now, exists), adapter.settings.alarm, now)
     lines = [_line(adapter, one, now) for one in found if _code(one) in _ORDER]
     return sorted(lines, key=lambda one: (_ORDER.index(one.code), one.since or now, one.hospital, one.cause))

@@ -190,11 +190,15 @@ class Insights(ResultInsights, WaitingInsights, PeopleInsights):
         records = self.adapter.records
         return records.merges.survivor(key) if records.stored_record("cadre", key) is not None else None
 
-    def held_rows(self, state: str, command: str) -> "Sequence[ListedHeldRow]":
-        """Rows of imports that wait for a person, or those of another state; "all": all. Audited."""
+    def held_rows(self, state: str, command: str, *, sees_t1: bool = True) -> "Sequence[ListedHeldRow]":
+        """Rows of imports that wait for a person, or those of another state; "all": all. For who does not see
+        people of T1, theirs are not there. Audited.
+        """
         from adapter.insights.held_list import held_list
+        from adapter.insights.seen_people import seen_people
 
-        found = held_list(self.adapter, state)
+        exists = seen_people(self.adapter, sees_t1=sees_t1, strangers=True)
+        found = tuple(one for one in held_list(self.adapter, state) if exists(one.cadre))
         self.audit_read([("cadre", one.cadre) for one in found], command)
         return found
 
@@ -238,11 +242,13 @@ class Insights(ResultInsights, WaitingInsights, PeopleInsights):
         self._note_look("import.rejects_read", draft=number)
         return found
 
-    def doubles(self, command: str = "cadre doubles") -> "Sequence[Double]":
-        """Numbers that two people have, with both sides."""
+    def doubles(self, command: str = "cadre doubles", *, sees_t1: bool = True) -> "Sequence[Double]":
+        """Numbers that two people have, with both sides. For who does not see people of T1, not theirs."""
         from adapter.insights.doubles import find_doubles
+        from adapter.insights.seen_people import seen_people
 
-        found = find_doubles(self.adapter)
+        exists = seen_people(self.adapter, sees_t1=sees_t1)
+        found = [one for one in find_doubles(self.adapter) if all(exists(side.key) for side in one.sides)]
         self.audit_read((("cadre", side.key) for one in found for side in one.sides), command)
         return found
 

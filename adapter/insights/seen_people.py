@@ -8,14 +8,16 @@ from adapter.records.model import Cadre, Tier
 __all__ = ["seen_people"]
 
 
-def seen_people(adapter: Adapter, *, sees_t1: bool) -> Callable[[str], bool]:
-    """Whether a person of that key exists for the viewer; each is looked up once."""
+def seen_people(adapter: Adapter, *, sees_t1: bool, strangers: bool = False) -> Callable[[str], bool]:
+    """Whether a person of that key exists for the viewer; each is looked up once. `strangers`: so do people of
+    whom there is no record yet.
+    """
     known: dict[str, bool] = {}
 
     def sees(key: str) -> bool:
         if key not in known:
             person = adapter.records.get(Cadre.kind, key)
-            known[key] = isinstance(person, Cadre) and person.tier is not Tier.T1
+            known[key] = person.tier is not Tier.T1 if isinstance(person, Cadre) else strangers
         return known[key]
 
     return (lambda _key: True) if sees_t1 else sees

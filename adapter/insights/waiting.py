@@ -1,6 +1,6 @@
 """What waits for a person, as the read side shows it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from adapter.insights.audited_viewer import AuditedViewer
@@ -57,6 +57,14 @@ class WaitingInsights(AuditedViewer):
             self.audit_read(((one.kind, one.key) for one in found), command)
         return found
 
+    def names(self, people: Iterable[str], command: str) -> Mapping[str, str]:
+        """What these people (keys) are called; "" of whom there is nothing. Audited."""
+        from adapter.records.model import Cadre
+
+        found = {key: self.adapter.records.get(Cadre.kind, key) for key in dict.fromkeys(people)}
+        self.audit_read((("cadre", key) for key in found), command)
+        return {key: one.name if isinstance(one, Cadre) else "" for key, one in found.items()}
+
     def inbox_page(
         self, state: str, *, before: int | None = None, limit: int = 50, sees_t1: bool = True
     ) -> "Sequence[ListedItem]":
@@ -64,9 +72,9 @@ class WaitingInsights(AuditedViewer):
         not see people of T1, theirs are not there. Audited.
         """
         from adapter.insights.inbox_list import inbox_page
-        from adapter.insights.tiers import known_people
+        from adapter.insights.seen_people import seen_people
 
-        exists = known_people(self.adapter, sees_t1=sees_t1)
+        exists = seen_people(self.adapter, sees_t1=sees_t1)
         found = inbox_page(self.adapter, state, exists, before, limit)
         self._note_look("inbox.listed", state=state, items=len(found))
         return found
@@ -110,9 +118,9 @@ class WaitingInsights(AuditedViewer):
         of them. Raises UsageError where there is none, or none for who does not see people of T1.
         """
         from adapter.insights.inbox_item import inbox_item_report, without_unknown
-        from adapter.insights.tiers import known_people
+        from adapter.insights.seen_people import seen_people
 
-        exists = known_people(self.adapter, sees_t1=sees_t1)
+        exists = seen_people(self.adapter, sees_t1=sees_t1)
         found = without_unknown(inbox_item_report(self.adapter, number), exists)
         self.audit_read((("cadre", one.cadre) for one in found.candidates), "inbox show")
         self._note_look("inbox.read", item=number)
@@ -125,9 +133,9 @@ class WaitingInsights(AuditedViewer):
         who does not see people of T1, theirs are not there.
         """
         from adapter.insights.referrals import referral_lines
-        from adapter.insights.tiers import known_people
+        from adapter.insights.seen_people import seen_people
 
-        exists = known_people(self.adapter, sees_t1=sees_t1)
+        exists = seen_people(self.adapter, sees_t1=sees_t1)
         lines = referral_lines(self.adapter, hospitals, self.clock(), with_closed=with_closed)
         found = [one for one in lines if exists(one.cadre)]
         self._note_look("referrals.listed", items=len(found))
@@ -139,10 +147,10 @@ class WaitingInsights(AuditedViewer):
         """
         from adapter.errors import UsageError
         from adapter.insights.referrals import referral_course
-        from adapter.insights.tiers import known_people
+        from adapter.insights.seen_people import seen_people
 
         found = referral_course(self.adapter, key, self.clock())
-        if not known_people(self.adapter, sees_t1=sees_t1)(found.line.cadre):
+        if not seen_people(self.adapter, sees_t1=sees_t1)(found.line.cadre):
             raise UsageError("referral.unknown", key=key)
         self.audit_read([("referral", key)], "referral show")
         return found

@@ -1,9 +1,153 @@
-"""Pages: results that found nobody are linked."""
+"""Pages: results that found nobody are linked by a person, and every link can be taken back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
-from adapter.web.console.visit import ConsoleRoute
+from starlette.responses import Response
+
+from adapter.authorization.staff_roles import Permission
+from adapter.errors import Outdated, UsageError
+from adapter.operations.inbox import DiscardItem, LinkItem, ReopenItem, SeeItem, UnlinkItem
+from adapter.operations.operation import Operation
+from adapter.operations.rulings import AllowPerson, RuleOutPerson
+from adapter.texts import has_text
+from adapter.web.console.rendering import born
+from adapter.web.console.visit import ConsoleRoute, NotHereError, Visit
 
 __all__ = ["ROUTES"]
 
-ROUTES: Sequence[ConsoleRoute] = ()
+_PAGE: Final = 30
+_STATES: Final = ("unmatched", "linked", "applied", "ignored")
+_MOST: Final = 10  # people who are shown for an item
+
+
+def _list(visit: Visit) -> Response:
+    state = visit.query.get("state", "unmatched")
+    if state not in _STATES:
+        raise NotHereError
+    before = visit.number_of("item", visit.query["before"]) if "before" in visit.query else None
+    found = visit.insights.inbox_page(state, before=before, limit=_PAGE + 1, sees_t1=visit.account.sees_t1)
+    more = found[_PAGE - 1].id if len(found) > _PAGE else None
+    return visit.page(
+        "inbox/list.html",
+        items=found[:_PAGE],
+        state=state,
+        states=_STATES,
+        more=more,
+        display=_displays(visit),
+        reasons=lambda words: _reasons(visit, words),
+    )
+
+
+def _item(visit: Visit) -> Response:
+    return _shown(visit, visit.number_of("item", visit.path["item"]))
+
+
+def _shown(visit: Visit, number: int, problem: str = "", status: int = 200) -> Response:
+    """The item as it is now; `problem`, said first, is what came in the way."""
+    try:
+        report = visit.insights.inbox_item(number, sees_t1=visit.account.sees_t1)
+    except UsageError:
+        raise NotHereError from None
+    seen = LinkItem(number, "").preview(visit.operations)
+    return visit.page(
+        "inbox/item.html",
+        status=status,
+        report=report,
+        item=report.item,
+        candidates=report.candidates[:_MOST],
+        said_born=[born(one) for one in report.person.birth_dates],
+        version=seen.version,
+        display=_displays(visit),
+        problem=problem,
+        reasons=lambda words: _reasons(visit, words),
+        because=lambda words: ", ".join(visit.t(f"inbox.because_{one}") for one in words),
+        who=_who,
+    )
+
+
+def _act(visit: Visit, operation: Callable[[int], Operation[Any, Any]], notice: str) -> Response:
+    """Do it on what was seen. Who comes second is told who was first, and sees what it is now."""
+    number = visit.number_of("item", visit.path["item"])
+    try:
+        visit.insights.inbox_item(number, sees_t1=visit.account.sees_t1)
+    except UsageError:
+        raise NotHereError from None
+    try:
+        operation(number).perform(visit.operations, visit.form.get("version"))
+    except Outdated:
+        return _shown(visit, number, _first(visit, number), 409)
+    except UsageError as error:
+        return _shown(visit, number, visit.t(error.text, **error.params), 400)
+    return visit.redirect(f"/inbox/{visit.opaque('item', number)}", notice)
+
+
+def _first(visit: Visit, number: int) -> str:
+    by = LinkItem(number, "").look(visit.operations).settled_by
+    return visit.t("console_inbox.somebody_first", who=_who(by)) if by else visit.t("console.outdated")
+
+
+def _person(visit: Visit) -> str:
+    return visit.key_of("cadre", visit.form.get("person"))
+
+
+def _link(visit: Visit) -> Response:
+    person = _person(visit)
+    sent = visit.form.get("referral")
+    referral = visit.key_of("referral", sent) if sent else None
+    despite = visit.form.get("despite") == "yes"
+    return _act(visit, lambda one: LinkItem(one, person, referral, despite), "console_inbox.linked")
+
+
+def _never(visit: Visit) -> Response:
+    person = _person(visit)
+    return _act(visit, lambda one: RuleOutPerson(one, person), "console_inbox.never_said")
+
+
+def _allow(visit: Visit) -> Response:
+    person = _person(visit)
+    return _act(visit, lambda one: AllowPerson(one, person), "console_inbox.allowed")
+
+
+def _unlink(visit: Visit) -> Response:
+    return _act(visit, UnlinkItem, "console_inbox.unlinked")
+
+
+def _discard(visit: Visit) -> Response:
+    reason = visit.form.get("reason")
+    return _act(visit, lambda one: DiscardItem(one, reason), "console_inbox.discarded")
+
+
+def _reopen(visit: Visit) -> Response:
+    return _act(visit, ReopenItem, "console_inbox.reopened")
+
+
+def _see(visit: Visit) -> Response:
+    return _act(visit, SeeItem, "console_inbox.seen")
+
+
+def _displays(visit: Visit) -> dict[str, str]:
+    return {name: one.display for name, one in visit.adapter.settings.hospitals.items()}
+
+
+def _reasons(visit: Visit, words: Sequence[str]) -> str:
+    """Why it waits, in words."""
+    return "; ".join(visit.t(f"inbox.{one}") if has_text(f"inbox.{one}") else one for one in words)
+
+
+def _who(by: str | None) -> str:
+    """Who of the staff, as colleagues know them."""
+    return (by or "").rpartition(":")[2]
+
+
+ROUTES: Sequence[ConsoleRoute] = (
+    ConsoleRoute("GET", "/inbox", _list, Permission.LINK_RESULTS, menu="console_inbox.menu"),
+    ConsoleRoute("GET", "/inbox/{item}", _item, Permission.LINK_RESULTS),
+    ConsoleRoute("POST", "/inbox/{item}/link", _link, Permission.LINK_RESULTS),
+    ConsoleRoute("POST", "/inbox/{item}/never", _never, Permission.LINK_RESULTS),
+    ConsoleRoute("POST", "/inbox/{item}/allow", _allow, Permission.LINK_RESULTS),
+    ConsoleRoute("POST", "/inbox/{item}/unlink", _unlink, Permission.LINK_RESULTS),
+    ConsoleRoute("POST", "/inbox/{item}/discard", _discard, Permission.LINK_RESULTS),
+    ConsoleRoute("POST", "/inbox/{item}/reopen", _reopen, Permission.LINK_RESULTS),
+    ConsoleRoute("POST", "/inbox/{item}/seen", _see, Permission.LINK_RESULTS),
+)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from adapter.web.console.security import PAGE_POLICY
 
-__all__ = ["LANGUAGES", "Renderer", "day", "moment", "static_file"]
+__all__ = ["LANGUAGES", "Renderer", "born", "day", "moment", "static_file"]
 
 LANGUAGES: Final = {"vi": "Tiếng Việt", "en": "English"}  # each in its own words
 _HERE: Final = Path(__file__).parent
@@ -38,6 +38,7 @@ class Renderer:
                 "languages": LANGUAGES,
                 "day": day,
                 "moment": moment,
+                "born": born,
                 "asset": _asset,
                 **facts,
             }
@@ -51,6 +52,11 @@ def day(value: date | datetime | None) -> str:
     if isinstance(value, datetime):
         value = value.astimezone(_VIETNAM).date()
     return "" if value is None else value.strftime("%d/%m/%Y")
+
+
+def born(written: str) -> str:
+    """A day of birth as a record has it, of which only the year or month may be known: dd/MM/yyyy."""
+    return "/".join(reversed(written.split("-"))) if written else "–"
 
 
 def moment(value: datetime | None) -> str:
