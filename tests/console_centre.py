@@ -193,7 +193,9 @@ def _deliver(adapter: Adapter) -> None:
     """HOME took all that was planned for it, but for what AN was sent for."""
     with write_transaction(adapter.engine) as connection:
         taken = (entry.c.hospital == HOME, entry.c.cadre != AN.key)
-        connection.execute(update(entry).where(*taken).values(state=EntryState.DELIVERED))
+        there = {"state": EntryState.DELIVERED, "delivered_digest": entry.c.desired_digest}
+        since = now() - timedelta(days=38)
+        connection.execute(update(entry).where(*taken).values(delivered_at=since, **there))
 
 
 def _receive(adapter: Adapter) -> None:
