@@ -9,8 +9,8 @@ __all__ = ["seen_people"]
 
 
 def seen_people(adapter: Adapter, *, sees_t1: bool, strangers: bool = False) -> Callable[[str], bool]:
-    """Whether a person of that key exists for the viewer; each is looked up once. `strangers`: so do people of
-    whom there is no record yet.
+    """Whether a person of that key exists for the viewer; each is looked up once. `strangers`: so do
+    people of whom there is no record yet.
     """
     known: dict[str, bool] = {}
 
