@@ -78,8 +78,10 @@ def serve(
     context: typer.Context,
     host: Annotated[str | None, typer.Option(help=say("cli.help_host"))] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help=say("cli.help_port"))] = None,
+    console: Annotated[bool, typer.Option("--console", help=say("console.help_serve"))] = False,
 ) -> None:
-    """Take results from hospitals until told to stop."""
+    """Take results from hospitals until told to stop; under its own host name the console too."""
+    from adapter.web.console.beside import with_console
     from adapter.web.endpoint import running_endpoint
     from adapter.web.hospital_page.routes import hospital_page_routes
     from adapter.web.server import RESTART_EXIT_CODE
@@ -93,7 +95,10 @@ def serve(
             write_line(say("cli.serve_at", url=f"http://{at}:{on}/fhir"))
             if mllp := adapter.settings.mllp:
                 write_line(say("cli.serve_mllp", host=mllp.host, port=mllp.port))
-            is_too_large = run(app, at, on, max_memory_bytes=adapter.settings.max_memory_mb * 1_000_000)
+            served = with_console(app, adapter, now) if console else app
+            if console:
+                write_line(say("console.runs_at", url=adapter.settings.console.url))
+            is_too_large = run(served, at, on, max_memory_bytes=adapter.settings.max_memory_mb * 1_000_000)
     if is_too_large:
         write_line(say("cli.serve_too_large", limit=adapter.settings.max_memory_mb), to_errors=True)
         raise typer.Exit(RESTART_EXIT_CODE)
