@@ -25,6 +25,9 @@ from adapter.operations.operation import OperationContext
 from adapter.operations.results import AcknowledgeResult, CloseResultTask, UnacknowledgeResult
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.inbox import process_inbox
+from adapter.records.change_feed import ChangeFeed
+from adapter.records.erasure import cleared_records, erase_person, lock_erasures
+from adapter.records.hidden_words import HiddenWords
 from adapter.records.model import Cadre, Referral, Result, Visit, VisitKind
 from adapter.records.stated_content import Decision, Urgency
 from adapter.records.tables import result_attention, result_view
@@ -276,6 +279,25 @@ def test_what_leaves_the_record_was_seen_by_nobody(ward: Ward) -> None:
     ward.acknowledge()
     LinkItem(item, ward.person.key).perform(ward.context)
     assert [one.cadre for one in ward.unseen()] == [ward.person.key], "it was seen as another's"
+
+
+def test_nothing_stays_of_who_becomes_t0(ward: Ward) -> None:
+    """Neither of that person's results, nor where a doctor named the person beside another's."""
+    ward.send(potassium())
+    ward.acknowledge(Decision.RECALL, "riêng")
+    mine, other = people(ward.adapter)[:2]
+    ward.send(potassium("5.9", "H", id="theirs"), of=other)
+    key = ward.unseen()[0].result
+    AcknowledgeResult(key, Decision.RECALL, f"cùng phòng với {mine.name}").perform(ward.context)
+    assert _rows(ward.adapter) == (2, 2)
+    words = HiddenWords()
+    with write_transaction(ward.adapter.engine) as connection:
+        lock_erasures(connection)
+        erase_person(connection, mine.key, words)
+        cleared_records(connection, ChangeFeed(connection), words)
+    assert _rows(ward.adapter) == (1, 1)
+    [task] = ward.insights.result_tasks()
+    assert (task.result, task.note) == (key, None)
 
 
 def _actions(adapter: Adapter) -> list[str]:
