@@ -13,6 +13,7 @@ from adapter.withheld import withheld_of_subject
 
 __all__ = ["HoldingCause", "HospitalHolding", "hospital_holdings"]
 
+_HELD = frozenset((EntryState.DELIVERED, EntryState.RETRACTING))
 _GONE = frozenset((EntryState.RETRACTED,))
 
 
@@ -71,7 +72,7 @@ def _holding(
 ) -> HospitalHolding:
     by_kind: dict[str, set[str]] = {}
     for one in entries:
-        if one.state not in _GONE and one.delivered_at is not None:
+        if one.state in _HELD or (one.delivered_at is not None and one.state not in _GONE):
             by_kind.setdefault(one.kind, set()).add(one.key)
     states = Counter(one.state for one in entries)
     leaving = states[EntryState.RETRACTING]

@@ -40,6 +40,13 @@ class TrendPoint:
     visit: str | None = None
     result: str | None = None
 
+    @property
+    def local_day(self) -> date:
+        """The day at the centre. ValueError of a value without a time."""
+        if self.at is None:
+            raise ValueError(self.words)
+        return centre_day(self.at)
+
 
 @dataclass(frozen=True, slots=True)
 class MeasureTrend:
