@@ -112,6 +112,7 @@ def test_the_earlier_values_of_the_measure_stand_below(
     one.open(f"/results/{console_token(console, key)}")
     for value in ("128", "113", "98", "140"):
         assert value in one.text
+    assert not re.search(r"\d{4}-\d\d-\d\d", one.text), "days are written as dd/MM/yyyy"
     one.check()
 
 

@@ -97,6 +97,7 @@ def _page(
         "results/result.html",
         status=status,
         item=item,
+        when=_when,
         address=_address(visit, item),
         version=AcknowledgeResult(key).preview(visit.operations).version,
         problem=visit.t(problem) if problem else "",
@@ -111,6 +112,12 @@ def _page(
 
 def _address(visit: Visit, item: ResultItem) -> str:
     return f"/results/{visit.opaque('result', item.shown.key)}"
+
+
+def _when(said: str) -> str:
+    """A day or moment of a value, as exactly as it is known: HH:MM dd/MM/yyyy, 11/2026."""
+    day, _, time = said.replace("T", " ").partition(" ")
+    return f"{time[:5]} {'/'.join(reversed(day.split('-')))}".strip()
 
 
 def _names(visit: Visit) -> dict[str, str]:
