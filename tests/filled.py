@@ -76,6 +76,7 @@ SMALL = {
     *(page_invitation, page_session, page_form),
     *(staff_account, staff_code, staff_session),
     inbox_position,
+    records.import_draft,
     *(records.import_run, records.held_row, ledger.identity_key, ledger.former_identity_key),
     refused_volume,
     subscription,
