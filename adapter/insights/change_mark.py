@@ -7,7 +7,7 @@ from adapter.records.change_feed import newest_position
 __all__ = ["change_mark"]
 
 
-def change_mark(adapter: Adapter) -> tuple[object, ...]:
+def change_mark(adapter: Adapter) -> tuple[int | tuple[str, int], ...]:
     """Another value as soon as a record or an item of the inbox has changed."""
     with read_transaction(adapter.engine) as connection:
         position = newest_position(connection)

@@ -91,7 +91,7 @@ class Insights(ResultInsights, WaitingInsights, PeopleInsights):
 
         return all_accounts(self.adapter.engine)
 
-    def change_mark(self) -> tuple[object, ...]:
+    def change_mark(self) -> tuple[int | tuple[str, int], ...]:
         """Another value as soon as a record or an item of the inbox has changed; of nobody in particular."""
         from adapter.insights.change_mark import change_mark
 
