@@ -13,6 +13,7 @@ from typing import Final
 from adapter.database import read_transaction
 from adapter.insights.problems import HospitalFacts, Problem, ProblemFacts, find_problems
 from adapter.insights.referrals import backlog_of, referral_lines
+from adapter.insights.results_to_see import unseen_results
 from adapter.insights.seen_people import seen_people
 from adapter.ledger.monitoring.overdue import Backlog
 from adapter.ledger.parking import ParkedSelection
@@ -51,6 +52,7 @@ _LATE: Final = {
     ReferralClock.CANCELLATION: (DayAct.CALL, DayAct.LOOK),
 }
 _CODES: Final = {
+    "unseen": (DayAct.ACKNOWLEDGE,),
     "unmatched": (DayAct.LINK,),
     "parked": (DayAct.RESEND,),
     "referrals": (DayAct.TELL_IT,),
@@ -144,6 +146,7 @@ def _facts(adapter: Adapter, now: datetime, exists: Callable[[str], bool]) -> Pr
     """As much of the facts as a day's work is made of; results wait from the first minute on."""
     unmatched, refused = adapter.inbox.unmatched_backlog(now), adapter.quarantine.backlog()
     late, limits, ages = _late(adapter, now, exists), adapter.settings.alarm, adapter.overdue
+    unseen = _unseen(adapter, now, exists)
     quiet = now - timedelta(minutes=limits.idle_minutes)
     unsent = now - timedelta(hours=limits.referral_hours)
     with read_transaction(adapter.engine) as connection:
@@ -158,6 +161,7 @@ def _facts(adapter: Adapter, now: datetime, exists: Callable[[str], bool]) -> Pr
                 unmatched=Backlog(*unmatched.get(name, (0, None))),
                 late=backlog_of(late, name),
                 refused=refused.get(name),
+                unseen=unseen.get(name, Backlog(0, None)),
                 halted=halt_reason(adapter, name),
             )
             for name in adapter.settings.hospitals
@@ -165,6 +169,15 @@ def _facts(adapter: Adapter, now: datetime, exists: Callable[[str], bool]) -> Pr
         held=Backlog(*adapter.held_rows.backlog()),
         shared_numbers=sum(all(map(exists, one.cadres)) for one in shared),
     )
+
+
+def _unseen(adapter: Adapter, now: datetime, exists: Callable[[str], bool]) -> Mapping[str, Backlog]:
+    """How many abnormal results wait for too long to be seen, by hospital, and since when the first does."""
+    found: dict[str, list[datetime]] = {}
+    for one in unseen_results(adapter, now):
+        if one.is_late and exists(one.cadre):
+            found.setdefault(one.hospital, []).append(one.since)
+    return {name: Backlog(len(since), min(since)) for name, since in found.items()}
 
 
 def _late(

@@ -1,7 +1,7 @@
 """Today's work: what is judged as a problem, as lines in the order of a day, each with the act that helps."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import inbox_centre
@@ -13,11 +13,13 @@ from adapter.database import write_transaction
 from adapter.insights import day
 from adapter.insights.day import DayAct, day_lines
 from adapter.insights.problems import current_problems
+from adapter.insights.results_to_see import UnseenResult
 from adapter.ledger.hospitals.circuit_breaker import HospitalMode
 from adapter.ledger.schema.states import EntryEvent
 from adapter.ledger.schema.values import DeliveryOutcome
 from adapter.pipeline.application import Adapter
-from adapter.records.model import Cadre
+from adapter.records.model import Cadre, Tier
+from adapter.records.stated_content import Urgency
 from adapter.records.tables import record
 from adapter.referrals.clocks import ReferralClock
 from adapter.settings import AlarmSettings, HospitalSettings, Settings
@@ -104,6 +106,37 @@ def test_who_does_not_see_people_of_t1_is_told_nothing_of_their_referrals(
     [after] = day_lines(adapter, now, sees_t1=False)
     assert after.count == 2 - len(mine) == 1
     assert [one.count for one in day_lines(adapter, now)] == [2]
+
+
+def test_an_abnormal_result_that_nobody_saw_in_time_is_a_doctors_work(
+    adapter: Adapter, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    since = books.now - 3 * DAY
+    lines = [_waiting("CB-1", since, late=True), _waiting("CB-1", books.now, late=False)]
+    monkeypatch.setattr(day, "unseen_results", lambda *_: lines)
+    [line] = day_lines(adapter, books.now)
+    assert (line.code, line.count, line.since, line.days) == ("unseen", 1, since, 3)
+    assert line.acts == (DayAct.ACKNOWLEDGE,)
+
+
+def _waiting(cadre: str, since: datetime, *, late: bool) -> UnseenResult:
+    return UnseenResult(
+        result=f"KQ-{late}",
+        hospital=NAME,
+        cadre=cadre,
+        name="",
+        tier=Tier.T4,
+        title="Kali",
+        value="7,1",
+        status="final",
+        urgency=Urgency.CRITICAL,
+        since=since,
+        due=None,
+        is_late=late,
+        was_seen=False,
+        referral=None,
+        listed=(),
+    )
 
 
 def test_every_code_and_act_has_its_words_and_each_clock_its_place() -> None:

@@ -21,11 +21,12 @@ _MOST: Final = 50  # of what a hospital refused
 # Where each act is done, and what it asks for; a referral's line leads to its referrals.
 _PLACES: Final = {
     DayAct.LINK: ("/inbox", Permission.LINK_RESULTS),
+    DayAct.ACKNOWLEDGE: ("/results", Permission.SEE_RESULTS),
     DayAct.CORRECT: ("/refused", Permission.SEE_PEOPLE),
     DayAct.DECIDE: ("/held", Permission.IMPORT_RECORDS),
     DayAct.COMPARE: ("/doubles", Permission.SEE_PEOPLE),
 }
-_OF_REFERRALS: Final = (DayAct.ANSWER, DayAct.ACKNOWLEDGE, DayAct.CALL, DayAct.RESEND, DayAct.LOOK)
+_OF_REFERRALS: Final = (DayAct.ANSWER, DayAct.CALL, DayAct.RESEND, DayAct.LOOK)
 
 
 def _day(visit: Visit) -> Response:
