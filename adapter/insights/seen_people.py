@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from adapter.pipeline.application import Adapter
-from adapter.records.model import Cadre, Tier
+from adapter.records.model import Tier
 
 __all__ = ["seen_people"]
 
@@ -16,8 +16,8 @@ def seen_people(adapter: Adapter, *, sees_t1: bool, strangers: bool = False) -> 
 
     def sees(key: str) -> bool:
         if key not in known:
-            person = adapter.records.get(Cadre.kind, key)
-            known[key] = person.tier is not Tier.T1 if isinstance(person, Cadre) else strangers
+            person = adapter.people_index.get(key)
+            known[key] = strangers if person is None else person.tier is not Tier.T1
         return known[key]
 
     return (lambda _key: True) if sees_t1 else sees

@@ -5,8 +5,8 @@ after an erasure, so that nobody is found who is not in the records.
 
 import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from adapter.database import read_transaction
@@ -88,7 +88,9 @@ def sought_person(typed: str) -> SoughtPerson:
 
 
 class PeopleIndex:
-    """Everybody in the records, in memory. Threads may ask at once."""
+    """Everybody in the records, in memory. Threads may ask at once. Of who was merged into another the
+    strictest tier of both holds, as everywhere.
+    """
 
     def __init__(self, records: "RecordStore") -> None:
         self._records = records
@@ -101,9 +103,10 @@ class PeopleIndex:
         """Everybody who fits, those first whose name has the very accents that were typed, else by name. Who
         is somebody else since a merge leads to whom. Nobody of an empty query.
         """
-        people, others = self._current(), self._others()
         if query.is_empty:
             return []
+        others = self._others()
+        people = _as_merged(self._current(), others)
         found: dict[str, IndexedPerson] = {}
         for one in people.values():
             if _fits(one, query) and (who := people.get(others.get(one.key, one.key))) is not None:
@@ -112,12 +115,13 @@ class PeopleIndex:
 
     def get(self, key: str) -> IndexedPerson | None:
         """Who has that key now, if need be whom he was merged into."""
-        return self._current().get(self._others().get(key, key))
+        others = self._others()
+        return _as_merged(self._current(), others).get(others.get(key, key))
 
     def everybody(self) -> Sequence[IndexedPerson]:
         """All of them by name, without those who are somebody else since a merge."""
         others = self._others()
-        found = (one for one in self._current().values() if one.key not in others)
+        found = (one for one in _as_merged(self._current(), others).values() if one.key not in others)
         return sorted(found, key=lambda one: (one.order, one.key))
 
     def _others(self) -> dict[str, str]:
@@ -167,6 +171,15 @@ def _indexed(cadre: Cadre) -> IndexedPerson:
 
 def _numbers(cadre: Cadre) -> Iterable[str]:
     yield from filter(None, (cadre.national_id, cadre.old_national_id, cadre.phone, *cadre.insurance))
+
+
+def _as_merged(people: Mapping[str, IndexedPerson], others: Mapping[str, str]) -> Mapping[str, IndexedPerson]:
+    changed: dict[str, IndexedPerson] = {}
+    for loser, survivor in others.items():
+        one, who = people.get(loser), changed.get(survivor) or people.get(survivor)
+        if one is not None and who is not None and one.tier < who.tier:
+            changed[survivor] = replace(who, tier=one.tier)
+    return {**people, **changed} if changed else people
 
 
 def _fits(one: IndexedPerson, query: SoughtPerson) -> bool:

@@ -18,6 +18,7 @@ from adapter.ledger.hospitals.circuit_breaker import HospitalMode
 from adapter.ledger.schema.states import EntryEvent
 from adapter.ledger.schema.values import DeliveryOutcome
 from adapter.pipeline.application import Adapter
+from adapter.records.change_feed import ChangeFeed
 from adapter.records.model import Cadre, Tier
 from adapter.records.stated_content import Urgency
 from adapter.records.tables import record
@@ -102,7 +103,10 @@ def test_who_does_not_see_people_of_t1_is_told_nothing_of_their_referrals(
     mine = [one for one in adapter.records.of_cadre(person.key) if one.kind == "referral"]
     with write_transaction(engine) as connection:
         body = json.dumps(json.loads(person.model_dump_json()) | {"tier": "T1"})
-        connection.execute(update(record).where(record.c.key == person.key).values(body=body))
+        feed = ChangeFeed(connection)
+        changed = {"body": body, "position": feed.next()}
+        connection.execute(update(record).where(record.c.key == person.key).values(changed))
+        feed.close()
     [after] = day_lines(adapter, now, sees_t1=False)
     assert after.count == 2 - len(mine) == 1
     assert [one.count for one in day_lines(adapter, now)] == [2]

@@ -15,6 +15,7 @@ from adapter import audit
 from adapter.database import read_transaction, write_transaction
 from adapter.insights.insights import Insights
 from adapter.insights.referral_loops import StepName
+from adapter.insights.seen_people import seen_people
 from adapter.operations.merge import MergeCadres
 from adapter.operations.operation import OperationContext
 from adapter.pipeline.application import Adapter
@@ -114,6 +115,21 @@ def test_who_changed_is_found_as_he_is_now(opened: Adapter) -> None:
         connection.execute(record.update().where(record.c.key == "P-3").values(changed))
         feed.close()
     assert (found(opened, "dinh"), found(opened, "hong van")) == ([], ["P-3"])
+
+
+def test_of_who_was_merged_the_strictest_tier_holds(opened: Adapter) -> None:
+    sees = seen_people(opened, sees_t1=False)
+    assert sees("P-3")
+    assert not sees("P-4")
+    merge = MergeCadres("P-4", "P-3")  # P-4 is of T1
+    context = OperationContext(opened, "lan", lambda: NOW)
+    merge.perform(context, merge.preview(context).version)
+    sees = seen_people(opened, sees_t1=False)
+    assert not any(sees(one) for one in ("P-3", "P-4"))
+    assert found(opened, "an", sees_t1=False) == ["P-2", "P-1"]
+    assert found(opened, "P-3", sees_t1=False) == []
+    assert found(opened, "an") == ["P-3", "P-2", "P-1"]
+    assert insights(opened).people("P-4", sees_t1=True).people[0].tier is Tier.T1
 
 
 def test_who_was_merged_leads_to_whom_and_who_was_erased_to_nobody(opened: Adapter) -> None:
