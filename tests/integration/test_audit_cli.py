@@ -16,7 +16,6 @@ from sample import ROOT, SMALL
 from adapter import audit
 from adapter.database import write_transaction
 from adapter.duties.audit_head import TellAuditHead
-from adapter.insights.audited_viewer import AuditedViewer
 from adapter.insights.insights import Insights
 from adapter.operations import alarms
 from adapter.pipeline.configuration_changes import configuration_digests, note_configuration
