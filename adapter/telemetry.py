@@ -27,6 +27,7 @@ __all__ = [
     "SCHEDULED_RUNS",
     "configure_logging",
     "get_logger",
+    "place_of",
 ]
 
 LOGGABLE_FIELDS = frozenset(
@@ -191,3 +192,14 @@ def _flat(value: Any) -> Any:
 
 
 configure_logging(level="warning")  # closed from the first import on
+
+
+def place_of(error: BaseException) -> str:
+    """Type and place of an exception, without its text, which may quote a record."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    if frame is None:
+        return type(error).__name__
+    file = frame.tb_frame.f_code.co_filename.rpartition("/")[2]
+    return f"{type(error).__name__} {file}:{frame.tb_lineno}"

@@ -25,7 +25,7 @@ from adapter.repository.interaction_errors import interaction_error, issues_of_e
 from adapter.repository.repository import Repository
 from adapter.repository.request_limits import DEFAULT_LIMITS, RequestLimits
 from adapter.repository.transaction_writer import OnChanges
-from adapter.telemetry import get_logger
+from adapter.telemetry import get_logger, place_of
 from adapter.web.access_counter import AccessCounter
 from adapter.web.bearer_tokens import TrustedProxy, bearer_authentication
 from adapter.web.content_negotiation import error_response, in_wanted_format
@@ -85,22 +85,11 @@ class ErrorMiddleware:
             if self._after_write is not None and scope["method"] in _WRITES and status < 300:
                 self._after_write()
         except Exception as error:  # noqa: BLE001 - the outermost net: whatever it is, the caller gets an outcome
-            _log.error("web.failed", method=scope.get("method"), error=_where(error))
+            _log.error("web.failed", method=scope.get("method"), error=place_of(error))
             if status:
                 raise ConnectionAbortedError from None
             response = error_response(interaction_error(500, "exception", "internal"))
             await response(scope, receive, send_with_headers)
-
-
-def _where(error: BaseException) -> str:
-    """Type and place of an exception, without its text."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    if frame is None:
-        return type(error).__name__
-    file = frame.tb_frame.f_code.co_filename.rpartition("/")[2]
-    return f"{type(error).__name__} {file}:{frame.tb_lineno}"
 
 
 def fhir_app(
@@ -163,7 +152,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 
 async def _on_busy(request: Request, error: Exception) -> Response:
     """The database is locked or away: for the sender a matter of waiting."""
-    _log.error("web.database_away", error=_where(error))
+    _log.error("web.database_away", error=place_of(error))
     return in_wanted_format(
         request, error_response(interaction_error(503, "transient", "busy", retry_after=5))
     )

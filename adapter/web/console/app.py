@@ -17,7 +17,7 @@ from adapter.insights.insights import Insights
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.staff_sign_in import identity_provider
 from adapter.repository.request_limits import RequestLimits
-from adapter.telemetry import get_logger
+from adapter.telemetry import get_logger, place_of
 from adapter.texts import speaking
 from adapter.web.access_counter import client_address
 from adapter.web.console.events import ChangeWatch
@@ -144,9 +144,11 @@ class _Console:
             return self._message(request, session, 400, error=error)
         except (OperationalError, PoolTimeout):
             _log.error("console.database_away")
-            return Response("503", 503, {"Retry-After": "5"}, "text/plain")
+            answer = self._message(request, None, 503, "busy")  # which asks the database nothing
+            answer.headers["Retry-After"] = "5"
+            return answer
         except Exception as error:  # noqa: BLE001 - the outermost net; the exception's text may quote a record
-            _log.error("console.failed", error=_where(error))
+            _log.error("console.failed", error=place_of(error))
             return self._message(request, session, 500, "failed")
 
     def _session(self, request: Request, *, is_use: bool) -> StaffSession | None:
@@ -215,14 +217,3 @@ def _host(url: str) -> str:
 
 def _secret(adapter: Adapter, part: str) -> str:
     return adapter.identities.of("", "console", "secret", part)
-
-
-def _where(error: BaseException) -> str:
-    """Type and place of an exception, without its text."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    if frame is None:
-        return type(error).__name__
-    file = frame.tb_frame.f_code.co_filename.rpartition("/")[2]
-    return f"{type(error).__name__} {file}:{frame.tb_lineno}"
