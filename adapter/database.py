@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache, lru_cache
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,7 @@ _PRAGMAS = (
     "secure_delete=ON",  # what is removed is overwritten, not only let go
 )
 _VACUUM_SECONDS = 5
+_ROWS_AT_ONCE = (64, 16, 4, 1)  # few texts, which SQLite keeps prepared; times columns below its 32,766
 _LOCK_TRIES = 12  # each waits five seconds, and lets the others through before the next
 
 
@@ -233,15 +235,28 @@ def insert_tuples(
     if not rows:
         return
     statement, in_order = _insert_statement(table, connection.dialect, columns)
-    parameters: Any
     if in_order is None:
-        parameters = [dict(zip(columns, row, strict=True)) for row in rows]
-    elif in_order == list(columns):
-        parameters = rows
-    else:
+        connection.exec_driver_sql(statement, [dict(zip(columns, row, strict=True)) for row in rows])
+        return
+    if in_order != list(columns):
         places = itemgetter(*(columns.index(name) for name in in_order))
-        parameters = [places(row) for row in rows]
-    connection.exec_driver_sql(statement, list(parameters))
+        rows = [places(row) for row in rows]
+    start = 0
+    for size in _ROWS_AT_ONCE:
+        blocks = range(start, len(rows) - size + 1, size)
+        if blocks:
+            values = [tuple(chain.from_iterable(rows[place : place + size])) for place in blocks]
+            connection.exec_driver_sql(_of_rows(statement, size), values)
+            start = blocks[-1] + size
+
+
+@lru_cache(maxsize=256)
+def _of_rows(statement: str, rows: int) -> str:
+    """The same statement for so many rows. The driver lets go of Python's interpreter for every one that it
+    carries out, and waits beside a busy thread to have it back.
+    """
+    beginning, _, row = statement.rpartition(" VALUES ")
+    return f"{beginning} VALUES {', '.join([row] * rows)}"
 
 
 def _conversion(table: Table, column: str, dialect: Dialect) -> Callable[[Any], Any] | None:

@@ -27,11 +27,9 @@ from adapter.inbox.tables import inbox_item
 __all__ = [
     "AcceptedVersion",
     "ReceivedVersion",
-    "business_identifier",
     "receive_versions",
 ]
 
-_LONGEST_IDENTITY = 400
 _CODED = ("DiagnosticReport", "Observation", "Procedure")
 
 # Made once: to make them for each of a thousand entries took more than to carry them out.
@@ -44,7 +42,8 @@ _BEGIN_LINEAGE = (
 @dataclass(frozen=True, slots=True)
 class AcceptedVersion:
     """One version of a resource: `id` and `version` are the repository's, `body` the JSON that it stores,
-    `there` what the sender's server says which version it is, `facts` those of the resource, made earlier.
+    `there` what the sender's server says which version it is, `facts` those of the resource, made earlier,
+    `is_new_id` that the repository made the id for it just now.
     """
 
     type: str
@@ -54,6 +53,7 @@ class AcceptedVersion:
     body: bytes
     there: ServerVersion | None = None
     facts: ArrivalFacts | None = None
+    is_new_id: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,8 @@ class _Door:
     def receive(self, accepted: Sequence[AcceptedVersion]) -> list[ReceivedVersion]:
         """See `receive_versions`."""
         arrivals = [
-            Arrival(one.id, one.resource, one.facts or arrival_facts(one.resource)) for one in accepted
+            Arrival(one.id, one.resource, one.facts or arrival_facts(one.resource), one.is_new_id)
+            for one in accepted
         ]
         of_type: dict[str, list[Arrival]] = {}
         for one, arrival in zip(accepted, arrivals, strict=True):
@@ -135,7 +136,7 @@ class _Door:
 
     def _begin(self, group: Sequence[tuple[AcceptedVersion, Arrival]]) -> list[ReceivedVersion]:
         """Each is the first of its lineage."""
-        rows = [self._row(one, arrival.facts.digest, LineageChoice()) for one, arrival in group]
+        rows = [self._row(one, arrival.facts, LineageChoice()) for one, arrival in group]
         insert_rows(self._connection, inbox_item, rows)
         items: dict[tuple[str, str], int] = {}
         for type_ in dict.fromkeys(one.type for one, _ in group):
@@ -162,7 +163,7 @@ class _Door:
         if choice.lineage is not None:
             came_before = one.type in RESULT_TYPES and recognition.has_version(choice.lineage, digest)
             why = _why_older(versions, one, self._now, came_before=came_before)
-        row = self._row(one, digest, choice)
+        row = self._row(one, facts, choice)
         is_repeated = known is not None and one.type in (*_CODED, *READ_TYPES)
         if is_repeated:  # its URL is kept, for what comes to it later
             row, why = _ignored(row, "repeated"), None
@@ -180,7 +181,7 @@ class _Door:
         is_known = known is not None and row["state"] == "ignored" and _is_read(one.type)
         return ReceivedVersion(known if known is not None and is_known else item, why)
 
-    def _row(self, one: AcceptedVersion, digest: str, choice: LineageChoice) -> dict[str, Any]:
+    def _row(self, one: AcceptedVersion, facts: ArrivalFacts, choice: LineageChoice) -> dict[str, Any]:
         reasons = [choice.doubt] if choice.doubt else []
         if self._is_marked:
             reasons.append("marked-delivery")
@@ -190,8 +191,8 @@ class _Door:
             "type": one.type,
             "resource_id": one.id,
             "version": one.version,
-            "identity": business_identifier(one.resource),
-            "digest": digest,
+            "identity": facts.identity,
+            "digest": facts.digest,
             "body": one.body.decode("utf-8"),
             "received_at": self._now,
             "state": "new" if is_read else "ignored",
@@ -250,40 +251,3 @@ def version_there(row: Row[Any]) -> ServerVersion | None:
     if row.sender_updated is None:
         return None
     return ServerVersion(row.resource_id, row.sender_version, row.sender_updated)
-
-
-def business_identifier(resource: codec.Resource) -> str | None:
-    """`system|value` of the first identifier that has both, for people to read; None when there is none. A
-    result's code is part of it: a laboratory gives all values of one specimen the same number.
-
-    What a database cannot hold as text (NUL, half a surrogate pair, great length) is kept as its hash.
-    """
-    listed = resource.get("identifier")
-    for item in listed if isinstance(listed, list) else [listed]:
-        if not isinstance(item, dict):
-            continue
-        system, value = item.get("system"), item.get("value")
-        if isinstance(system, str) and isinstance(value, str) and system and value:
-            return _storable(f"{system}|{value}{_code_of(resource)}")
-    return None
-
-
-def _code_of(resource: codec.Resource) -> str:
-    """` code` of a result: its first coding, or else its text; "" of what has none."""
-    code = resource.get("code")
-    if resource.get("resourceType") not in _CODED or not isinstance(code, dict):
-        return ""
-    listed = code.get("coding")
-    first = listed[0] if isinstance(listed, list) and listed and isinstance(listed[0], dict) else {}
-    said = f"{first.get('system') or ''}|{first['code']}" if first.get("code") else code.get("text")
-    return f" {said}" if said else ""
-
-
-def _storable(identity: str) -> str:
-    data = identity.encode("utf-8", "surrogatepass")
-    plain = len(data) <= _LONGEST_IDENTITY and "\x00" not in identity
-    try:
-        identity.encode("utf-8")
-    except UnicodeEncodeError:
-        plain = False
-    return identity if plain else f"hash|{codec.digest(data)}"

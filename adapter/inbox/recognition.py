@@ -87,11 +87,12 @@ _BEGIN_LINEAGES = (
 
 
 class Arrival(NamedTuple):
-    """A resource as it came, under its id here."""
+    """A resource as it came, under its id here: `is_new_id`, one that was made for it just now."""
 
     id: str
     resource: codec.Resource
     facts: ArrivalFacts
+    is_new_id: bool = False
 
 
 class Recognition:
@@ -163,7 +164,7 @@ class Recognition:
         stands before them, and correct nothing: each begins a lineage, and there is nothing else to find out.
         """
         marks = {one.id: one.facts.marks if self._has_lineages else () for one in arrivals}
-        ids = self._values(_IDS, [one.id for one in arrivals])
+        ids = self._values(_IDS, [one.id for one in arrivals if not one.is_new_id])
         digests = self._values(_DIGESTS, [one.facts.digest for one in arrivals]) if self._is_read else set()
         marked = self._values(_MARKED_VALUES, [value for listed in marks.values() for value in listed])
         found = set()

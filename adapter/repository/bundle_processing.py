@@ -3,11 +3,12 @@ with a part (`salvage`) the sound part of a transaction.
 """
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, Engine
 
@@ -17,6 +18,7 @@ from adapter.fhir.codec import Resource
 from adapter.repository.bundle_entries import Interaction, NotUsed, require_all_valid
 from adapter.repository.bundle_leftovers import BundleAnswer, left_over
 from adapter.repository.interaction_errors import interaction_error, issues_of_error
+from adapter.repository.pausing import Preempted, is_preempted, pause
 from adapter.repository.read_entries import get_response
 from adapter.repository.reference_rewriting import internal_references
 from adapter.repository.request_limits import RequestBudget
@@ -38,6 +40,14 @@ _PLACE: Final = re.compile(r"Bundle\.entry\[(\d+)\]")
 _READS: Final = ("GET", "HEAD")
 _COMMITTED_TOGETHER: Final = 25  # entries of a batch
 _ROUNDS: Final = 8  # that sound entries are tried again without the one that was refused
+
+
+class _CarriedOut(NamedTuple):
+    """What came of entries: of writes and of reads by their places, and where each fullUrl leads now."""
+
+    written: Mapping[int, InteractionOutcome]
+    read: Mapping[int, Resource]
+    known: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -65,17 +75,25 @@ class BundleProcessor:
         """Entry by entry, each alone: what is refused undoes nothing of the others. Some share one commit, so
         that a thousand wait not a thousand times for the disk; only some, so that others can write between.
         """
-        answers: dict[int, Resource] = {}
+        carried_out: list[_CarriedOut] = []
         refused = {place: one for place, one in enumerate(parsed) if isinstance(one, FhirError)}
         unused = _unused(parsed)
         for group in _grouped([one for one in parsed if isinstance(one, Interaction)]):
-            with self._transaction_for(group) as connection:
-                for entry in group:
-                    try:
-                        with connection.begin_nested():
-                            answers |= self._carry_out(connection, [entry], unused)[0]
-                    except FhirError as error:
-                        refused[entry.position or 0] = error
+            left = deque(group)
+            while left:
+                with self._transaction_for(group) as connection:
+                    while left:
+                        entry = left.popleft()
+                        try:
+                            with connection.begin_nested():
+                                carried_out.append(self._carry_out(connection, [entry], unused))
+                        except FhirError as error:
+                            refused[entry.position or 0] = error
+                        if left and is_preempted.get()():
+                            break
+                if left:
+                    pause.get()()
+        answers = {place: entry for one in carried_out for place, entry in self._answers(one).items()}
         answers |= {place: error_response_entry(error) for place, error in refused.items()}
         body = response_bundle("batch", self._in_order(parsed, answers))
         return BundleAnswer(body, left_over(bundle, refused, {}))
@@ -114,8 +132,16 @@ class BundleProcessor:
     def _together(
         self, entries: Sequence[Interaction], unused: frozenset[str]
     ) -> tuple[dict[int, Resource], Mapping[str, str]]:
-        with self._transaction_for(entries) as connection:
-            return self._carry_out(connection, entries, unused)
+        spent = self.budget.spent()
+        while True:
+            try:
+                with self._transaction_for(entries) as connection:
+                    done = self._carry_out(connection, entries, unused, between=_let_others_go_first)
+            except Preempted:
+                self.budget.rewind(spent)
+                pause.get()()
+                continue
+            return self._answers(done), done.known  # made while others write already
 
     def _transaction_for(self, entries: Sequence[Interaction]) -> AbstractContextManager[Connection]:
         if all(entry.method in _READS for entry in entries):
@@ -123,25 +149,36 @@ class BundleProcessor:
         return write_transaction(self.engine)
 
     def _carry_out(
-        self, connection: Connection, entries: Sequence[Interaction], unused: frozenset[str]
-    ) -> tuple[dict[int, Resource], Mapping[str, str]]:
-        """The response of each entry by its place, and where each fullUrl leads now."""
+        self,
+        connection: Connection,
+        entries: Sequence[Interaction],
+        unused: frozenset[str],
+        *,
+        between: Callable[[], None] = lambda: None,
+    ) -> _CarriedOut:
         writes = [entry for entry in entries if entry.method not in _READS]
-        answers: dict[int, Resource] = {}
+        outcomes: Sequence[InteractionOutcome] = ()
         known: Mapping[str, str] = {}
         if writes:
             writer = self.writer(connection)
+            writer.between = between
             outcomes = writer.run(writes, unused)
             known = writer.known
             if self.representation:
                 outcomes = self.bodies(connection, outcomes)
-            for entry, outcome in zip(writes, outcomes, strict=True):
-                body = outcome.body if self.representation else None
-                answers[entry.position or 0] = response_entry(outcome, self.base, body=body)
-        for entry in entries:
-            if entry.method in _READS:
-                answers[entry.position or 0] = self._get(connection, entry)
-        return answers, known
+        return _CarriedOut(
+            written={one.position or 0: outcome for one, outcome in zip(writes, outcomes, strict=True)},
+            read={one.position or 0: self._get(connection, one) for one in entries if one.method in _READS},
+            known=known,
+        )
+
+    def _answers(self, done: _CarriedOut) -> dict[int, Resource]:
+        """The response of each entry by its place."""
+        answers = dict(done.read)
+        for place, outcome in done.written.items():
+            body = outcome.body if self.representation else None
+            answers[place] = response_entry(outcome, self.base, body=body)
+        return answers
 
     def _get(self, connection: Connection, entry: Interaction) -> Resource:
         try:
@@ -149,6 +186,11 @@ class BundleProcessor:
         except FhirError as error:
             error.expression = error.expression or entry.at("request.url")
             raise
+
+
+def _let_others_go_first() -> None:
+    if is_preempted.get()():
+        raise Preempted
 
 
 def _grouped(entries: Sequence[Interaction]) -> Iterator[Sequence[Interaction]]:

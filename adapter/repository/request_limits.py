@@ -180,6 +180,14 @@ class RequestBudget:
         """How long the database may still search."""
         return max(self.limits.max_search_seconds - self._seconds, 0)
 
+    def spent(self) -> tuple[int, int, int]:
+        """What was counted so far, for `rewind`."""
+        return self._bytes, self._search_values, self._patched_bytes
+
+    def rewind(self, spent: tuple[int, int, int]) -> None:
+        """What was counted since then was for work that is done anew. The time it took is gone."""
+        self._bytes, self._search_values, self._patched_bytes = spent
+
     def spend_bytes(self, count: int, where: str | None = None) -> None:
         """Raise FhirError 422 where the response would be too long; what comes first may be, alone."""
         total = self._bytes + count

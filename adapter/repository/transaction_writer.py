@@ -65,6 +65,7 @@ class TransactionWriter:
     request: SentRequest = field(default_factory=SentRequest)
     needs_targets: bool = False  # what is referred to here must be there
     own_system: str | None = None  # of identifiers the owner was given; what they name is not stored here
+    between: Callable[[], None] = lambda: None  # its statements; what it raises undoes them
     known: dict[str, str] = field(default_factory=dict)  # fullUrl or conditional reference -> Type/id
     _inner: dict[str, str] = field(default_factory=dict)  # urn: reference -> where it stands
 
@@ -220,7 +221,7 @@ class TransactionWriter:
         before = store.ids_by_content(self.connection, self.owner, keys.values())
         for place, key in keys.items():
             if key in before:
-                works[place].id, works[place].found = before[key], True
+                works[place].id, works[place].found, works[place].is_new_id = before[key], True, False
             else:
                 before[key] = works[place].id  # the same content again in this Bundle
 
@@ -262,7 +263,8 @@ class TransactionWriter:
     # Writing
 
     def _settle(self, works: Sequence[PlannedWrite]) -> list[InteractionOutcome]:
-        rows = store.current_versions(self.connection, self.owner, (work.key for work in works if work.id))
+        stored_keys = (work.key for work in works if work.id and not work.is_new_id)
+        rows = store.current_versions(self.connection, self.owner, stored_keys)
         senders = self._sender_versions(works, rows)
         overtaken = self._overtaken(works, rows, senders)
         outcomes: list[InteractionOutcome] = []
@@ -288,13 +290,16 @@ class TransactionWriter:
             if new is not None:
                 written.append(new)
                 changes.append((_ORDER[work.entry.method], place, self._change(work, new, stored, content)))
+        self.between()
         store.insert_versions(self.connection, self.owner, written)
+        self.between()
         if self.on_changes is not None and changes:
             changes.sort(key=lambda item: item[:2])
             notices = self.on_changes(self.connection, [change for _, _, change in changes]) or ()
             for (_, place, _), notice in zip(changes, notices, strict=False):
                 if notice:
                     outcomes[place] = replace(outcomes[place], notice=notice)
+            self.between()
         return outcomes
 
     def _sender_versions(
@@ -353,6 +358,7 @@ class TransactionWriter:
             *(self.owner, kind, resource_id, new.row.version, action, resource, body, False),
             entry=work.entry.position,
             request=self.request,
+            is_new_id=work.is_new_id,
             sent_meta=(work.entry.resource or {}).get("meta"),
             facts=prepared.facts if prepared is not None and prepared.content is content else None,
         )

@@ -54,6 +54,8 @@ class VersionChange:
     repeated: bool
     entry: int | None
     request: SentRequest | None = None
+    is_new_id: bool = False
+    """Its id was made here for it: nobody can have heard of it before."""
     sent_meta: Any = None
     """`meta` as it was sent: `resource` has ours."""
     facts: Any = None
@@ -86,6 +88,7 @@ class PlannedWrite:
     id: str
     found: bool = False  # a conditional create that matched, or a repeat: nothing is written
     claimed: bool = False  # a conditional update that matched nothing and brings its own id
+    is_new_id: bool = False  # made here, for this
 
     @property
     def key(self) -> tuple[str, str]:
@@ -99,16 +102,12 @@ def plan_write(entry: Interaction, matched: Sequence[str], now: int) -> PlannedW
     Raises FhirError 412 for several matches, 400 for an id that contradicts the match.
     """
     if entry.condition is None:
-        return PlannedWrite(entry, entry.id or new_resource_id(now))
+        return PlannedWrite(entry, entry.id) if entry.id else _with_new_id(entry, now)
     where = entry.at("request.ifNoneExist" if entry.method == "POST" else "request.url")
     if len(matched) > 1:
         raise interaction_error(412, "multiple-matches", "several_matches", where, type=entry.type)
     if entry.method == "POST":
-        return (
-            PlannedWrite(entry, matched[0], found=True)
-            if matched
-            else PlannedWrite(entry, new_resource_id(now))
-        )
+        return PlannedWrite(entry, matched[0], found=True) if matched else _with_new_id(entry, now)
     if entry.method == "DELETE":
         return PlannedWrite(entry, matched[0] if matched else "")
     if entry.method == "PATCH":
@@ -120,7 +119,13 @@ def plan_write(entry: Interaction, matched: Sequence[str], now: int) -> PlannedW
         raise interaction_error(400, "invalid", "id_of_another", entry.at("resource.id"))
     if matched:
         return PlannedWrite(entry, matched[0])
-    return PlannedWrite(entry, own_id or new_resource_id(now), claimed=own_id is not None)
+    if own_id is not None:
+        return PlannedWrite(entry, own_id, claimed=True)
+    return _with_new_id(entry, now)
+
+
+def _with_new_id(entry: Interaction, now: int) -> PlannedWrite:
+    return PlannedWrite(entry, new_resource_id(now), is_new_id=True)
 
 
 def refuse_overlaps(works: Iterable[PlannedWrite]) -> None:

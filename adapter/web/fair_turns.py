@@ -24,6 +24,7 @@ _REST: Final = 5.0  # times what a longer turn took
 _LONGEST_REST: Final = 5.0
 _GIVES_WAY_SECONDS: Final = 1.0  # in one turn, at most
 _ASKS_SECONDS: Final = 0.001
+_PREEMPTIONS: Final = 8  # of one turn, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,22 @@ class RequestRate:
 
 
 class Turn:
-    """One hospital's turn. `paused` are the seconds for which it gave way."""
+    """One hospital's turn. `paused` are the seconds for which it gave way, `preemptions` how often it was
+    told to let others go first.
+    """
 
     def __init__(self, others: Callable[[], bool], clock: Callable[[], float]) -> None:
         self._others = others
         self._clock = clock
         self.paused = 0.0
+        self.preemptions = 0
+
+    def is_preempted(self) -> bool:
+        """Whether others came while it holds them up. For the thread that works; it then gives way."""
+        may_be = self.preemptions < _PREEMPTIONS and self.paused < _GIVES_WAY_SECONDS
+        if is_now := may_be and self._others():
+            self.preemptions += 1
+        return is_now
 
     def give_way(self) -> None:
         """Wait while others are at work, but not for long. For the thread that works."""

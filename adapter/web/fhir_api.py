@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from adapter.fhir.codec import Resource
 from adapter.pipeline.inbound.hospital_subscriptions import HospitalSubscriptions
 from adapter.repository.interaction_errors import interaction_error
-from adapter.repository.pausing import pause
+from adapter.repository.pausing import is_preempted, pause
 from adapter.repository.repository import Repository
 from adapter.repository.search_query import parse_query_string
 from adapter.web.content_negotiation import FHIR_JSON, check_accept, in_wanted_format, wants_xml
@@ -51,6 +51,7 @@ class _Route(APIRoute):
         async def run(**values: Any) -> Response:
             async with self.turns.turn(values["owner"]) as turn:
                 pause.set(turn.give_way)
+                is_preempted.set(turn.is_preempted)
                 return await run_in_threadpool(endpoint, **values)
 
         run.__signature__ = inspect.signature(endpoint)  # type: ignore[attr-defined]

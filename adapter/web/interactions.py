@@ -54,6 +54,7 @@ __all__ = ["InteractionHandlers"]
 
 _FORM = "application/x-www-form-urlencoded"
 _NO_CRITERIA = ("_format", "_pretty")
+_SMALL_BODY = 8_192  # bytes, that are parsed in less time than it takes to give way
 
 
 class InteractionHandlers:
@@ -134,7 +135,9 @@ class InteractionHandlers:
 
     async def _parsed(self, request: Request, received: bytes) -> Resource:
         form = sent_format(request)
-        async with self._turns.turn(request.state.owner):
+        async with self._turns.turn(request.state.owner) as turn:
+            if len(received) > _SMALL_BODY:
+                await run_in_threadpool(turn.give_way)
             return await run_in_threadpool(parse_resource, received, self._limits, form=form)
 
     async def patch(self, request: Request) -> Any:

@@ -250,7 +250,6 @@ METHODS: dict[Function, Reach | str] = {
     Recognition.list_members: ROWS,
     Recognition.unknown: ROWS,
     Recognition.begin_lineages: ROWS,
-    receive.business_identifier: _ASKS_NOTHING,
     sender_versions.sender_versions: ROWS,
     sender_versions.written_here: ROWS,
     sender_versions.sender_version_row: _ASKS_NOTHING,

@@ -147,7 +147,10 @@ def accepted_version(change: VersionChange) -> AcceptedVersion:
     """What the inbox is told of a version."""
     there = server_version(change.id, change.sent_meta)
     facts = facts_of_change(change).arrival
-    return AcceptedVersion(change.type, change.id, change.version, change.resource, change.body, there, facts)
+    return AcceptedVersion(
+        *(change.type, change.id, change.version, change.resource, change.body, there, facts),
+        is_new_id=change.is_new_id,
+    )
 
 
 def _homes(hospital: HospitalSettings) -> frozenset[str]:
