@@ -24,7 +24,8 @@ from sqlalchemy import (
     select,
 )
 
-from adapter.database import insert_rows, metadata
+from adapter.bulk_insert import insert_rows
+from adapter.database import metadata
 
 __all__ = [
     "await_names",

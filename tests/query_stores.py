@@ -3,7 +3,7 @@
 import sys
 from types import ModuleType
 
-from adapter import audit, awaited, checkpoints, database, hospital_tokens, withheld
+from adapter import audit, awaited, bulk_insert, checkpoints, database, hospital_tokens, withheld
 from adapter.authorization import access_tokens, outside_accounts, page_access, staff_accounts, staff_sessions
 from adapter.inbox import erasure as inbox_erase
 from adapter.inbox import latest, receive, rulings
@@ -146,6 +146,7 @@ OTHERS: dict[type | ModuleType, str] = {
     former_people: "of the few whose key another person takes over, by an index on whose they are",
     referral_answers: "one person's records when an answer is taken away, by an index on whose they are",
     remote: "another's database",
+    bulk_insert: "writes rows, and looks for none",
     database: _ASKS,
     checkpoints: _ASKS,
     importer: _ASKS,

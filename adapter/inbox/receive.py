@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, update
 
 from adapter.awaited import note_arrivals, sent_name
-from adapter.database import insert_rows
+from adapter.bulk_insert import insert_rows
 from adapter.fhir import codec
 from adapter.inbox.arrival_facts import ArrivalFacts, arrival_facts
 from adapter.inbox.caveats import resource_caveats

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
 
-from adapter.database import insert_rows
+from adapter.bulk_insert import insert_rows
 from adapter.fhir import codec
 from adapter.inbox.arrival_facts import ArrivalFacts
 from adapter.inbox.lineage import EarlierVersion, LineageChoice, choose_lineage, found_at

@@ -17,7 +17,8 @@ from sqlalchemy import (
     text,
 )
 
-from adapter.database import insert_rows, insert_tuples, metadata
+from adapter.bulk_insert import insert_rows, insert_tuples
+from adapter.database import metadata
 from adapter.repository.request_limits import fitting_keys
 from adapter.repository.search_extraction import IndexRow, RangeRow, index_value
 from adapter.repository.search_matches import TokenCriterion

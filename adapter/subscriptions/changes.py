@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, or_, select, update
 
-from adapter.database import insert_rows
+from adapter.bulk_insert import insert_rows
 from adapter.subscriptions.tables import subscription, subscription_event
 
 __all__ = ["ReferralChange", "forget_hospital", "forget_resources", "note_changes"]

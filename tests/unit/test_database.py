@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import Boolean, Column, Engine, Integer, MetaData, String, Table, inspect, select
 from sqlalchemy.exc import IntegrityError
 
+from adapter.bulk_insert import insert_rows
 from adapter.database import (
     UtcDateTime,
-    insert_rows,
     is_one_of,
     migrate,
     open_database,

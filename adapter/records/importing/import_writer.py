@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from adapter.database import insert_rows, is_one_of, refresh_statistics
+from adapter.bulk_insert import insert_rows
+from adapter.database import is_one_of, refresh_statistics
 from adapter.records import serialisation as bodies
 from adapter.records.change_feed import ChangeFeed
 from adapter.records.erasure import ErasedPerson, cleared_records, erase_person, lock_erasures
