@@ -25,7 +25,7 @@ from endpoint_centre import centre_of_one
 from kill_checks import Stored, wrong_in_the_whole
 from kill_requests import KINDS, Attempt, Caller
 from postgres import Postgres
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, text
 
 from adapter.database import open_database, read_transaction
 from adapter.hospital_tokens import issue_token
@@ -119,6 +119,7 @@ class _Run:
 
     def _look(self) -> None:
         """Compare what each caller sent since the last time with what is there."""
+        until(lambda: not self._is_at_work(), _PATIENCE, every=0.01)
         stored = Stored(self.engine, HOSPITAL)
         for caller in self.callers:
             attempts = caller.take_attempts()
@@ -131,6 +132,19 @@ class _Run:
                 elif one.kind not in whole:
                     self.figures.absent[one.kind] += 1
                     caller.again.append(one)
+
+    def _is_at_work(self) -> bool:
+        """Whether PostgreSQL still carries out what the killed process asked for last. A commit goes on
+        without its client; whoever writes for that hospital next waits for it, who only reads does not.
+        """
+        if self.engine.dialect.name != "postgresql":
+            return False
+        with read_transaction(self.engine) as connection:
+            query = text(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                "AND backend_type = 'client backend' AND state <> 'idle' AND pid <> pg_backend_pid()"
+            )
+            return bool(connection.execute(query).scalar_one())
 
     def finish(self) -> None:
         """Send again what was not taken, let all be matched, and look at the whole."""
