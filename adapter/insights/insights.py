@@ -177,12 +177,14 @@ class Insights(ResultInsights, WaitingInsights, PeopleInsights):
         self.audit_read(((one.kind, one.key) for one in found), command)
         return found
 
-    def trace(self, key: str, hospital: str, *, sees_t1: bool, command: str) -> "Sequence[TracedResource]":
-        """The records with that key, from their cells to what a hospital is to hold of them. Audited."""
+    def trace(
+        self, key: str, hospital: str, *, sees_t1: bool, command: str, why: str | None = None
+    ) -> "Sequence[TracedResource]":
+        """The records with that key, from their cells to what a hospital is to hold. Audited, with why."""
         from adapter.insights.record_trace import trace_record
 
         found = trace_record(self.adapter, key, hospital, sees_t1=sees_t1)
-        self.audit_read(dict.fromkeys((one.kind, one.key) for one in found), command)
+        self.audit_read(dict.fromkeys((one.kind, one.key) for one in found), command, why)
         return found
 
     def survivor(self, key: str) -> str | None:

@@ -35,9 +35,11 @@ class ResultInsights(AuditedViewer):
         self._note_look("results.listed", items=len(found))
         return found
 
-    def result(self, key: str, command: str = "result show", *, sees_t1: bool = True) -> "ResultItem":
+    def result(
+        self, key: str, command: str = "result show", why: str | None = None, *, sees_t1: bool = True
+    ) -> "ResultItem":
         """One result with all that it says. Raises UsageError where there is none of that key, or none that
-        this viewer may know of. Audited.
+        this viewer may know of. Audited, with why where that is asked.
         """
         from adapter.errors import UsageError
         from adapter.insights.result_item import result_item
@@ -45,5 +47,5 @@ class ResultInsights(AuditedViewer):
         found = result_item(self.adapter, key)
         if found.tier is Tier.T1 and not sees_t1:
             raise UsageError("result.unknown", key=key)
-        self.audit_read([("result", key)], command)
+        self.audit_read([("result", key)], command, why)
         return found

@@ -5,18 +5,23 @@ what is another since it was seen, and the earlier values of the same measures.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from adapter.database import read_transaction
 from adapter.errors import UsageError
+from adapter.insights.measure_trends import MeasureTrend, measure_trends
 from adapter.insights.person_record import PersonRecord, ShownResult, ValueSeries, person_record, result_parts
 from adapter.insights.person_search import FoundPerson
 from adapter.pipeline.application import Adapter
+from adapter.pipeline.inbound.result_parts import known_measures
 from adapter.records.model import Cadre, Result, Tier
 from adapter.records.result_views import ResultView, attention_of, views_of
 from adapter.records.stated_content import StatedChange, Urgency, changed_lines, part_urgency, stated, urgency
 from adapter.result_content import ResultContent
 
 __all__ = ["AwaitedParts", "ResultItem", "ResultLine", "result_item"]
+
+Series = TypeVar("Series", ValueSeries, MeasureTrend)
 
 _TO_COME = frozenset(("registered", "preliminary", "partial"))
 _UNFINISHED = frozenset(("registered", "partial", "preliminary"))
@@ -47,7 +52,7 @@ class ResultLine:
 class ResultItem:
     """All of it. `waits_since` None: a doctor has seen it as it is, or it came before that was asked. `view`
     is the newest that holds, `changes` what is another since. `earlier` are the values of each measure in it,
-    of all hospitals and the centre, its own among them.
+    of all hospitals and the centre, its own among them; `trends` are the same as what a curve is drawn of.
     """
 
     person: FoundPerson
@@ -62,6 +67,7 @@ class ResultItem:
     views: tuple[ResultView, ...]
     changes: tuple[StatedChange, ...]
     earlier: tuple[ValueSeries, ...]
+    trends: tuple[MeasureTrend, ...]
 
 
 def result_item(adapter: Adapter, key: str) -> ResultItem:
@@ -90,7 +96,8 @@ def result_item(adapter: Adapter, key: str) -> ResultItem:
         view=views[0] if views else None,
         views=views,
         changes=tuple(changed_lines(views[0].stated, tells)) if views and waits else (),
-        earlier=_earlier(record, shown),
+        earlier=_of_measures(shown, record.values),
+        trends=_of_measures(shown, _trends(adapter, record)),
     )
 
 
@@ -130,11 +137,15 @@ def _due(adapter: Adapter, waits_since: datetime | None, pressing: Urgency) -> d
     return waits_since + adapter.settings.alarm.unseen_time
 
 
-def _earlier(record: PersonRecord, shown: ShownResult) -> tuple[ValueSeries, ...]:
+def _trends(adapter: Adapter, record: PersonRecord) -> tuple[MeasureTrend, ...]:
+    records = adapter.records.of_cadre(record.person.key)
+    return measure_trends(records, record.results, known_measures(adapter))
+
+
+def _of_measures(shown: ShownResult, among: Sequence[Series]) -> tuple[Series, ...]:
     """Of what was measured in this result, in its order; of what we have no measure for, by its title."""
     wanted: dict[tuple[str | None, str], None] = {}
     for _, title, part, _ in result_parts([shown]):
         wanted[part.measure, "" if part.measure else title] = None
-    by_name = {(one.measure, "" if one.measure else one.name): one for one in record.values}
-    found: Sequence[ValueSeries | None] = [by_name.get(name) for name in wanted]
-    return tuple(one for one in found if one is not None)
+    by_name = {(one.measure, "" if one.measure else one.name): one for one in among}
+    return tuple(by_name[name] for name in wanted if name in by_name)

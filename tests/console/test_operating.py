@@ -209,7 +209,9 @@ def test_who_is_t1_is_traced_for_nobody_who_may_not_know_of_him(busy: Console) -
         details for actor, action, details in busy.audit() if actor == "staff:it" and action == "record.read"
     ]
     assert len(after) == len(reads) + 1
-    assert "console trace" in str(after[-1])
+    assert after[-1] == {"command": "console trace", "why": "correction"}
+    it.post("/trace", data={"key": "CS-1-0-0", "hospital": HOME, "why": "question"})
+    assert busy.audit()[-1][2]["why"] == "question"
 
 
 def test_the_switch_is_not_moved_over_what_somebody_else_did(busy: Console) -> None:

@@ -110,10 +110,34 @@ def test_the_earlier_values_of_the_measure_stand_below(
     key = send(console, creatinine, "s7", 1, "CB-1")
     one = window("doctor", size=size, dark=True)
     one.open(f"/results/{console_token(console, key)}")
+    curve = one.page.query_selector("svg[role=img]")
+    assert curve is not None
+    assert "Creatinin" in (curve.get_attribute("aria-label") or "")
+    assert len(curve.query_selector_all("circle, polygon")) == 4
+    assert curve.query_selector("rect.range"), "the hospital's own range is shaded"
+    one.tab_to("Xem dạng bảng")
+    one.page.keyboard.press("Enter")
     for value in ("128", "113", "98", "140"):
         assert value in one.text
+    assert len(one.page.query_selector_all("tr[aria-current=true]")) == 1, "this result's own value"
     assert not re.search(r"\d{4}-\d\d-\d\d", one.text), "days are written as dd/MM/yyyy"
     one.check()
+
+
+def test_a_result_leads_to_the_person_it_is_of(window: Open, console: Console) -> None:
+    """For who may see people, and the reason goes along."""
+    key = send(console, observation("S4", 5.9), "s4", 1, "CB-1")
+    one = window("doctor")
+    one.open(f"/results/{console_token(console, key)}?why=phone-call")
+    assert console.audit()[-1][2] == {"command": "console result", "why": "phone-call"}
+    one.press("Đỗ Văn Đức")
+    assert one.page.inner_text("h1") == "Đỗ Văn Đức"
+    assert console.audit()[-1][2] == {"command": "console person", "why": "phone-call"}
+    one.press("Kali")
+    assert one.path.partition("?")[0].startswith("/results/")
+    assert console.audit()[-1][2] == {"command": "console result", "why": "phone-call"}
+    one.open(f"/results/{console_token(console, key)}?why=<b>")
+    assert console.audit()[-1][2]["why"] == "result", "a word of the list, and no other"
 
 
 def test_who_may_only_read_has_no_button_and_is_refused(console: Console) -> None:

@@ -12,6 +12,7 @@ from adapter.authorization.staff_roles import Permission
 from adapter.errors import MappingError
 from adapter.insights.audit_log import AuditFilter
 from adapter.operations.release import ReleaseParked
+from adapter.web.console.looking import look_choices, look_reason
 from adapter.web.console.reasons import reason_words
 from adapter.web.console.visit import ConsoleRoute, NotHereError, Visit
 
@@ -77,11 +78,11 @@ def _trace(visit: Visit) -> Response:
 
 
 def _trace_page(visit: Visit, key: str, hospital: str) -> Response:
-    trouble, found = "", None
+    trouble, found, why = "", None, look_reason(visit.form.get("why"), "correction")
     if key:
         try:
             found = visit.insights.trace(
-                key, hospital, sees_t1=visit.account.sees_t1, command="console trace"
+                key, hospital, sees_t1=visit.account.sees_t1, command="console trace", why=why
             )
         except MappingError as error:
             trouble = str(error)
@@ -93,6 +94,8 @@ def _trace_page(visit: Visit, key: str, hospital: str) -> Response:
         hospitals=hospitals,
         found=found,
         trouble=trouble,
+        looks=look_choices(visit),
+        looks_for=why,
         why=lambda reason: reason_words(visit, reason),
     )
 

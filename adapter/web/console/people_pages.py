@@ -6,16 +6,13 @@ from typing import Final
 from starlette.responses import Response
 
 from adapter.authorization.staff_roles import Permission
-from adapter.insights.measure_trends import MeasureTrend, TrendPoint
 from adapter.texts import has_text
-from adapter.web.console.charts.trend import CurvePoint, trend_chart
-from adapter.web.console.rendering import day
+from adapter.web.console.curves import trend_curve
+from adapter.web.console.looking import look_choices, look_reason
 from adapter.web.console.visit import ConsoleRoute, NotHereError, Visit
 
-__all__ = ["REASONS", "ROUTES", "trend_curve"]
+__all__ = ["ROUTES"]
 
-REASONS: Final = ("care", "result", "referral", "check-up", "phone-call", "correction", "question")
-"""Why somebody looks at a person; the audit keeps the word. Who says none looks for care."""
 _SIZE: Final = 50
 _MOST_CURVES: Final = 4  # on a person's page; each of the others is one link away
 _LONGEST: Final = 100  # characters that somebody looks for
@@ -35,20 +32,19 @@ def _search(visit: Visit) -> Response:
 
 def _list(visit: Visit, typed: str, number: int) -> Response:
     found = visit.insights.people(typed, sees_t1=visit.account.sees_t1, page=number, size=_SIZE)
-    why = _why(visit.form.get("why"))
+    why = look_reason(visit.form.get("why"))
     return visit.page(
         "people/list.html",
         found=found,
         typed=typed,
         number=number,
         why=why,
-        reasons=_reasons(visit),
-        born=born,
+        reasons=look_choices(visit),
     )
 
 
 def _person(visit: Visit) -> Response:
-    key, why = visit.key_of("cadre", visit.path["person"]), _why(visit.query.get("why", ""))
+    key, why = visit.key_of("cadre", visit.path["person"]), look_reason(visit.query.get("why", ""))
     found = visit.insights.person_page(key, why, sees_t1=visit.account.sees_t1)
     if found is None:
         raise NotHereError
@@ -61,12 +57,11 @@ def _person(visit: Visit) -> Response:
         curves=curves[:_MOST_CURVES],
         hospitals=_hospitals(visit),
         kept=lambda reason: visit.t(f"disclosure.{reason}") if has_text(f"disclosure.{reason}") else reason,
-        born=born,
     )
 
 
 def _trend(visit: Visit) -> Response:
-    key, why = visit.key_of("cadre", visit.path["person"]), _why(visit.query.get("why", ""))
+    key, why = visit.key_of("cadre", visit.path["person"]), look_reason(visit.query.get("why", ""))
     measure = visit.key_of("measure", visit.path["measure"])
     found = visit.insights.person_trend(key, measure, why, sees_t1=visit.account.sees_t1)
     if found is None:
@@ -80,36 +75,7 @@ def _trend(visit: Visit) -> Response:
         address=f"/people/{visit.path['person']}",
         why=why,
         hospitals=_hospitals(visit),
-        born=born,
     )
-
-
-def trend_curve(visit: Visit, trend: MeasureTrend) -> str:
-    """The curve of what is a number in one unit; empty where that is fewer than two values."""
-    points = [made for one in trend.points if (made := _curve_point(one)) is not None]
-    return trend_chart(
-        points, title=visit.t("console_people.curve_of", name=trend.name, unit=trend.unit or "–")
-    )
-
-
-def _curve_point(one: TrendPoint) -> CurvePoint | None:
-    if one.number is None or one.at is None:
-        return None
-    words = f"{day(one.at)}: {one.words}"
-    return CurvePoint(one.local_day, one.number, one.low, one.high, one.is_abnormal, words)
-
-
-def born(birth_date: str) -> str:
-    """What is known of a birthday, as it is written in Vietnam: 30/11/1962, 11/1962, 1962."""
-    return "/".join(reversed(birth_date.split("-")))
-
-
-def _why(said: str) -> str:
-    return said if said in REASONS else REASONS[0]
-
-
-def _reasons(visit: Visit) -> list[tuple[str, str]]:
-    return [(one, visit.t(f"console_people.why_{one.replace('-', '_')}")) for one in REASONS]
 
 
 def _hospitals(visit: Visit) -> Mapping[str, str]:

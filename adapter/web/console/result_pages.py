@@ -1,6 +1,7 @@
 """Pages: results are read and acknowledged."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from starlette.responses import Response
@@ -8,12 +9,17 @@ from starlette.responses import Response
 from adapter.authorization.staff_accounts import all_accounts
 from adapter.authorization.staff_roles import Permission
 from adapter.errors import Outdated, UsageError
+from adapter.insights.measure_trends import MeasureTrend, TrendPoint
 from adapter.insights.result_item import ResultItem
 from adapter.operations.results import AcknowledgeResult, CloseResultTask, Decision, UnacknowledgeResult
+from adapter.web.console.curves import trend_curve
+from adapter.web.console.looking import look_reason
+from adapter.web.console.rendering import day, moment
 from adapter.web.console.visit import ConsoleRoute, NotHereError, Visit
 
 __all__ = ["ROUTES"]
 
+_MOST_CURVES: Final = 6  # of one report; the other measures stand in tables
 _LONGEST_NOTE: Final = 1_000
 _COMMAND: Final = "console result"
 
@@ -79,7 +85,7 @@ def _close(visit: Visit) -> Response:
 def _item(visit: Visit) -> ResultItem:
     key = visit.key_of("result", visit.path["result"])
     try:
-        return visit.insights.result(key, _COMMAND, sees_t1=visit.account.sees_t1)
+        return visit.insights.result(key, _COMMAND, _why(visit), sees_t1=visit.account.sees_t1)
     except UsageError:
         raise NotHereError from None
 
@@ -92,12 +98,21 @@ def _page(
     problem: str = "",
     written: dict[str, str] | None = None,
 ) -> Response:
-    key = item.shown.key
+    key, curves = item.shown.key, _curves(visit, item)
+    drawn = {(one.measure, one.name) for one, _ in curves}
     return visit.page(
         "results/result.html",
         status=status,
         item=item,
         when=_when,
+        taken=lambda at: moment(at) if isinstance(at, datetime) else day(at),
+        local=_local,
+        person=f"/people/{visit.opaque('cadre', item.person.key)}"
+        if visit.may(Permission.SEE_PEOPLE)
+        else "",
+        why=_why(visit),
+        curves=curves,
+        earlier=[one for one in item.earlier if len(one.values) > 1 and (one.measure, one.name) not in drawn],
         address=_address(visit, item),
         version=AcknowledgeResult(key).preview(visit.operations).version,
         problem=visit.t(problem) if problem else "",
@@ -110,8 +125,26 @@ def _page(
     )
 
 
+def _curves(visit: Visit, item: ResultItem) -> list[tuple[MeasureTrend, str]]:
+    """What can be drawn of its measures, the abnormal ones first."""
+    trends = sorted(item.trends, key=lambda one: not one.last.is_abnormal)
+    drawn = [(one, svg) for one in trends if (svg := trend_curve(visit, one))]
+    return drawn[:_MOST_CURVES]
+
+
+def _why(visit: Visit) -> str:
+    """Who opens a result and says nothing else looks at it for itself."""
+    return look_reason(visit.query.get("why", ""), "result")
+
+
 def _address(visit: Visit, item: ResultItem) -> str:
     return f"/results/{visit.opaque('result', item.shown.key)}"
+
+
+def _local(trend: MeasureTrend, one: TrendPoint) -> str:
+    """A value as the curve has it, where that is another than was written."""
+    words = "" if one.number is None else f"{one.number:f} {trend.unit}".strip()
+    return "" if words == one.words else words
 
 
 def _when(said: str) -> str:
