@@ -7,14 +7,23 @@ from typing import ClassVar
 
 from adapter.errors import UsageError
 from adapter.operations.operation import Operation, OperationContext
-from adapter.pipeline.inbound.inbox import discard, link, mark_seen, reopen, unlink
+from adapter.pipeline.inbound.inbox import (
+    discard,
+    link,
+    mark_seen,
+    reopen,
+    ruled_out_people,
+    unlink,
+)
 
 __all__ = ["DiscardItem", "ItemState", "LinkItem", "ReopenItem", "SeeItem", "UnlinkItem", "item_state"]
 
 
 @dataclass(frozen=True, slots=True)
 class ItemState:
-    """What an inbox item is now: whose it is and which referral it answers, as far as that is known."""
+    """What an inbox item is now: whose it is and which referral it answers, as far as that is known; and of
+    whom somebody said that it is `never` theirs.
+    """
 
     item: int
     hospital: str
@@ -24,6 +33,7 @@ class ItemState:
     referral: str | None
     settled_at: datetime | None
     settled_by: str | None
+    never: tuple[str, ...]
 
 
 def item_state(context: OperationContext, item: int) -> ItemState:
@@ -40,6 +50,7 @@ def item_state(context: OperationContext, item: int) -> ItemState:
         found.referral,
         found.settled_at,
         found.settled_by,
+        ruled_out_people(context.adapter, found),
     )
 
 

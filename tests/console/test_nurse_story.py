@@ -65,6 +65,33 @@ def test_the_second_of_two_people_at_one_result_is_told_and_shown(window: Open, 
     assert linked[-1] == "staff:doctor"
 
 
+@pytest.mark.parametrize("then", ["never", "link", "allow"])
+def test_who_acts_on_what_a_colleague_ruled_out_is_told_too(
+    window: Open, console: Console, then: str
+) -> None:
+    """Never these two: somebody else's word on whom it may be changes what the second one saw."""
+    slow, quick = window("nurse"), window("doctor")
+    never, link, allow = (say_in("vi", f"console_inbox.{word}") for word in ("never", "link", "allow"))
+    for one in (slow, quick):
+        one.open("/inbox")
+        one.press("Tìm đúng người Kali")
+    quick.press(f"{never} Lê Thị Hoa")
+    if then == "allow":
+        slow.open(slow.path)
+        quick.press(allow)
+    before = len(console.audit())
+    slow.press({"never": f"{never} Lê Thị Hoa", "link": f"{link} Lê Thị Hoa", "allow": allow}[then])
+    slow.complaints.clear()  # the browser notes the 409
+    assert say_in("vi", "console_inbox.never_first") in slow.text
+    assert "matching" not in slow.text, "is nobody who decided"
+    slow.check()
+    done = [action for actor, action, _ in console.audit()[before:] if actor == "staff:nurse"]
+    assert set(done) <= {"record.read", "inbox.read"}, "nothing of the second was done"
+    if then != "allow":
+        assert say_in("vi", "console_inbox.never_title") in slow.text
+        quick.press(allow)
+
+
 def test_what_is_set_aside_needs_a_reason_and_waits_again_when_it_should(
     window: Open, console: Console
 ) -> None:

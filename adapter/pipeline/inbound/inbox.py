@@ -10,7 +10,9 @@ from sqlalchemy import Connection
 from adapter.inbox import discarding, patient_rulings
 from adapter.inbox import linking as inbox_linking
 from adapter.inbox import processing as inbox
+from adapter.inbox.erasure import ERASED_BODY
 from adapter.inbox.evidence import read_evidence
+from adapter.inbox.item_reading import read_item
 from adapter.inbox.local_writes import AnswerPlan, ResultPlan, StoredResult
 from adapter.inbox.ports import ReferenceDirectory
 from adapter.inbox.queue import InboxQueue
@@ -38,6 +40,7 @@ __all__ = [
     "reassign_items",
     "reopen",
     "rule_out",
+    "ruled_out_people",
     "unlink",
     "unrule_out",
 ]
@@ -159,6 +162,16 @@ def rule_out(
         now=now,
         unchanged=unchanged,
     )
+
+
+def ruled_out_people(adapter: Adapter, item: InboxItem) -> tuple[str, ...]:
+    """Keys of the people of whom somebody said that an item is never theirs, in order."""
+    if item.body == ERASED_BODY:
+        return ()
+    directory = HospitalDirectory(adapter, item.hospital)
+    said = read_item(adapter.inbox, item, directory)
+    spoken = directory.rulings(patient_rulings.ruled_subjects(said, directory, item.lineage))
+    return tuple(sorted(cadre for cadre, is_never in spoken.items() if is_never))
 
 
 def unrule_out(

@@ -78,13 +78,19 @@ def _act(visit: Visit, operation: Callable[[int], Operation[Any, Any]], notice: 
     except Outdated:
         return _shown(visit, number, _first(visit, number), 409)
     except UsageError as error:
+        if LinkItem(number, "").preview(visit.operations).version != visit.form.get("version"):
+            return _shown(visit, number, _first(visit, number), 409)  # it is wrong for what changed meanwhile
         return _shown(visit, number, visit.t(error.text, **error.params), 400)
     return visit.redirect(f"/inbox/{visit.opaque('item', number)}", notice)
 
 
 def _first(visit: Visit, number: int) -> str:
-    by = LinkItem(number, "").look(visit.operations).settled_by
-    return visit.t("console_inbox.somebody_first", who=_who(by)) if by else visit.t("console.outdated")
+    """What the second of two people is told: who was first, as far as the item knows."""
+    now = LinkItem(number, "").look(visit.operations)
+    who = _who(now.settled_by)
+    if who and now.state != "unmatched":
+        return visit.t("console_inbox.somebody_first", who=who)
+    return visit.t("console_inbox.never_first")
 
 
 def _person(visit: Visit) -> str:
@@ -136,8 +142,8 @@ def _reasons(visit: Visit, words: Sequence[str]) -> str:
 
 
 def _who(by: str | None) -> str:
-    """Who of the staff, as colleagues know them."""
-    return (by or "").rpartition(":")[2]
+    """Who of the staff, as colleagues know them; "" of what the matching did by itself."""
+    return by.rpartition(":")[2] if by and ":" in by else ""
 
 
 ROUTES: Sequence[ConsoleRoute] = (
