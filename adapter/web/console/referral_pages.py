@@ -68,7 +68,7 @@ def _shown(visit: Visit, key: str, problem: str = "", typed: str = "", status: i
         name=visit.insights.names([line.cadre], "console referral")[line.cadre],
         hospital=visit.adapter.settings.hospitals[line.hospital],
         version=NoteCall(key).preview(visit.operations).version,
-        is_parked=_is_parked(visit, key),
+        parked=_parked(visit, key),
         is_open=line.waits_for is not None or line.state is ReferralState.DRAFT,
         problem=problem,
         typed=typed,
@@ -77,11 +77,13 @@ def _shown(visit: Visit, key: str, problem: str = "", typed: str = "", status: i
     )
 
 
-def _is_parked(visit: Visit, key: str) -> bool:
+def _parked(visit: Visit, key: str) -> str:
+    """The version of what of it is parked; "" where nothing is."""
     try:
-        return bool(ReleaseParked((key,)).look(visit.operations))
+        seen = ReleaseParked((key,)).preview(visit.operations)
     except UsageError:
-        return False
+        return ""
+    return seen.version if seen.shown else ""
 
 
 def _act(
@@ -106,7 +108,8 @@ def _called(visit: Visit) -> Response:
 
 
 def _again(visit: Visit) -> Response:
-    return _act(visit, ReleaseParked((_key(visit),)), "console_referrals.goes_again")
+    operation = ReleaseParked((_key(visit),))
+    return _act(visit, operation, "console_referrals.goes_again", seen=visit.form.get("version"))
 
 
 def _answer(visit: Visit) -> Response:
