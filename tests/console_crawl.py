@@ -37,14 +37,14 @@ def route_of(path: str, method: str = "GET") -> ConsoleRoute | None:
     return min(fitting, key=lambda one: one.path.count("{"), default=None)
 
 
-def crawl(console: Console, name: str, language: str = "vi") -> Iterator[CrawledPage]:
-    """The pages that the account of this name is led to, a few of each route."""
+def crawl(console: Console, name: str, language: str = "vi", *, each: int = _EACH) -> Iterator[CrawledPage]:
+    """The pages that the account of this name is led to, a few (`each`) of each route."""
     client = console.client(name, language)
     waiting, seen, count = ["/", *(one.path for one in ROUTES if one.menu)], set(), dict[str, int]()
     while waiting:
         path = waiting.pop(0)
         route = route_of(path)
-        if path in seen or route is None or count.get(route.path, 0) >= _EACH:
+        if path in seen or route is None or count.get(route.path, 0) >= each:
             continue
         seen.add(path)
         answer = client.get(path)
