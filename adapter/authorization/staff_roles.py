@@ -33,6 +33,7 @@ class Permission(StrEnum):
     RUN_HOSPITALS = "run-hospitals"
     ACCEPT_MAPPINGS = "accept-mappings"
     TRACE_VALUES = "trace-values"
+    DECIDE_REFUSED = "decide-refused"
     SEE_AUDIT = "see-audit"
     SEE_YEAR = "see-year"
     EXPORT_YEAR = "export-year"
@@ -43,7 +44,7 @@ _P = Permission
 ROLES: Mapping[StaffRole, frozenset[Permission]] = {
     StaffRole.CLERK: frozenset(
         {_P.SEE_DAY, _P.IMPORT_RECORDS, _P.LINK_RESULTS, _P.SEE_RESULTS, _P.SEE_PEOPLE}
-        | {_P.SEE_REFERRALS, _P.ACT_ON_REFERRALS, _P.SEE_HOSPITALS}
+        | {_P.SEE_REFERRALS, _P.ACT_ON_REFERRALS, _P.SEE_HOSPITALS, _P.DECIDE_REFUSED}
     ),
     StaffRole.NURSE: frozenset(
         {_P.SEE_DAY, _P.LINK_RESULTS, _P.SEE_RESULTS, _P.SEE_PEOPLE, _P.SEE_REFERRALS, _P.ACT_ON_REFERRALS}
@@ -54,7 +55,7 @@ ROLES: Mapping[StaffRole, frozenset[Permission]] = {
     ),
     StaffRole.IT: frozenset(  # who keeps the machines running needs nobody's findings
         {_P.SEE_HOSPITALS, _P.RUN_HOSPITALS, _P.ACCEPT_MAPPINGS, _P.TRACE_VALUES, _P.SEE_AUDIT}
-        | {_P.MANAGE_ACCOUNTS}
+        | {_P.DECIDE_REFUSED, _P.MANAGE_ACCOUNTS}
     ),
     StaffRole.HEAD: frozenset(
         {_P.SEE_DAY, _P.SEE_RESULTS, _P.SEE_PEOPLE, _P.SEE_REFERRALS, _P.SEE_HOSPITALS, _P.SEE_YEAR}

@@ -3,15 +3,22 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from adapter.errors import UsageError
 from adapter.fhir.operation_outcome import parse_issues
 from adapter.inbox.quarantine.store import QuarantinedRequest
 from adapter.pipeline.application import Adapter
-from adapter.pipeline.inbound.quarantine import is_pdf
-from adapter.texts import say
+from adapter.pipeline.inbound.quarantine import HL7V2_URL, NATIONAL_XML_URL, PDF_URL, is_pdf
+from adapter.pipeline.inbound.webhook_documents import WEBHOOK_URL
+from adapter.texts import has_text, say
 
 __all__ = ["ListedRefusal", "RefusalIssue", "RefusedRequestReport", "refused_list", "refused_request_report"]
+
+_SENT: Final = {
+    **{HL7V2_URL: "hl7v2", NATIONAL_XML_URL: "national_xml", PDF_URL: "pdf", WEBHOOK_URL: "document"},
+    **dict.fromkeys(("", "Bundle", "$process-message"), "bundle"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,13 @@ class ListedRefusal:
     times: int
     first_at: datetime
     last_at: datetime
+
+    @property
+    def sent(self) -> str:
+        """What it was to be, in words of the language in use."""
+        place = self.path.strip("/").partition("/")[0]
+        word = _SENT.get(place, place.lower())
+        return say(f"refused.sent_{word if has_text(f'refused.sent_{word}') else 'other'}")
 
 
 @dataclass(frozen=True, slots=True)

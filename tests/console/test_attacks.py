@@ -38,6 +38,7 @@ WHO_MAY = {
     Permission.RUN_HOSPITALS: "it",
     Permission.ACCEPT_MAPPINGS: "it",
     Permission.TRACE_VALUES: "it",
+    Permission.DECIDE_REFUSED: "clerk it",
     Permission.SEE_AUDIT: "it auditor",
     Permission.SEE_YEAR: "doctor head auditor",
     Permission.EXPORT_YEAR: "head",

@@ -34,6 +34,8 @@ ACTS = {
     "/referrals/{referral}/cancel": ("referral.cancelled", "referrals"),
     "/refused": ("parked.released", "parked"),
     "/parked": ("parked.released", "parked"),
+    "/turned-away/{request}/retry": ("inbox.refused_retried", "turned away"),
+    "/turned-away/{request}/discard": ("inbox.refused_discarded", "turned away"),
     "/import": ("import.uploaded", "imports"),
     "/import/{draft}/start": ("import.done", "imports"),
     "/import/{draft}/drop": ("import.upload_dropped", "imports"),
@@ -49,7 +51,10 @@ ACTS = {
     "/accounts/{account}/open": ("staff.disabled", "accounts"),  # its details say: not any more
 }
 OF_PEOPLE = ("result.", "inbox.", "referral.")  # whose rows say about whom
-OF_AN_ITEM = {"inbox.discarded", "inbox.reopened", "inbox.seen"}  # which is nobody's yet
+OF_AN_ITEM = {  # which is nobody's yet
+    *("inbox.discarded", "inbox.reopened", "inbox.seen"),
+    *("inbox.refused_retried", "inbox.refused_discarded"),
+}
 LEADS_BACK = {"/year/export"}  # to the page, which says that the figures are others
 NO_VERSION = {"/import", "/import/{draft}/drop", "/accounts"}  # nothing is there yet, or nothing is lost
 ELSEWHERE = {  # of one's own account: test_accounts, test_signing_in; and what only looks: test_audited_looks
@@ -193,6 +198,12 @@ def test_acts_on_what_hospitals_refuse(console: Console, act: Acting) -> None:
     park(console, "CS-1-0-0")
     act("it", "/parked", "/parked")
     act.tried("parked")
+
+
+def test_acts_on_what_was_turned_away(console: Console, act: Acting) -> None:
+    act("clerk", link_on(console, "clerk", "/turned-away", "/turned-away/"), "/retry")
+    act("it", link_on(console, "it", "/turned-away", "/turned-away/"), "/discard")
+    act.tried("turned away")
 
 
 def test_acts_on_workbooks(console: Console, act: Acting) -> None:

@@ -29,6 +29,8 @@ LOOKED: dict[str, tuple[str, str]] = {
     "/people/{person}": ("record.read", WHY),
     "/people/{person}/measures/{measure}": ("record.read", WHY),
     "/parked": ("record.read", ONE),
+    "/turned-away": ("inbox.refused_listed", LIST),
+    "/turned-away/{request}": ("inbox.refused_read", LIST),  # whose it is was never found out
     "/audit": ("audit.read", LIST),
     "/year": ("report.read", LIST),
 }

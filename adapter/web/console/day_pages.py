@@ -47,9 +47,12 @@ def _acts(visit: Visit, line: DayLine) -> Sequence[dict[str, str]]:
         elif act in _PLACES:
             path, permission = _PLACES[act]
             place = path if visit.may(permission) else ""
+        elif line.code == "refused":
+            place = "/turned-away" if visit.may(Permission.DECIDE_REFUSED) else ""
+            words = words if place else visit.t("day.act_tell-it")
         elif line.code in ("parked", "unreachable"):
             place = "/refused" if act is DayAct.RESEND and visit.may(Permission.SEE_PEOPLE) else ""
-        elif act in _OF_REFERRALS and line.code != "refused" and visit.may(Permission.SEE_REFERRALS):
+        elif act in _OF_REFERRALS and visit.may(Permission.SEE_REFERRALS):
             place = f"/referrals?{urlencode({'late': '1', 'hospital': line.hospital})}"
         found.append({"words": words, "place": place})
     return found

@@ -15,6 +15,7 @@ from adapter.web.console import (
     referral_pages,
     result_pages,
     sign_in_pages,
+    turned_away_pages,
     year_pages,
 )
 from adapter.web.console.visit import ConsoleRoute
@@ -33,6 +34,7 @@ AREAS: Sequence[Sequence[ConsoleRoute]] = (
     people_pages.ROUTES,
     hospital_pages.ROUTES,
     operating_pages.ROUTES,
+    turned_away_pages.ROUTES,
     year_pages.ROUTES,
     accounts_pages.ROUTES,
 )
