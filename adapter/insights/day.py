@@ -12,8 +12,8 @@ from typing import Final
 
 from adapter.database import read_transaction
 from adapter.insights.problems import HospitalFacts, Problem, ProblemFacts, find_problems
-from adapter.insights.referrals import backlog_of, referral_lines
-from adapter.insights.results_to_see import unseen_results
+from adapter.insights.referrals import ReferralLine, backlog_of, referral_lines
+from adapter.insights.results_to_see import UnseenResult, unseen_results
 from adapter.insights.seen_people import seen_people
 from adapter.ledger.monitoring.overdue import Backlog
 from adapter.ledger.parking import ParkedSelection
@@ -23,7 +23,7 @@ from adapter.records.doubles import shared_numbers
 from adapter.referrals.clocks import ReferralClock
 from adapter.texts import current_language, has_text, say_in
 
-__all__ = ["DayAct", "DayLine", "day_lines"]
+__all__ = ["Day", "DayAct", "DayLine", "WaitingInTime", "day_lines", "day_work"]
 
 
 class DayAct(StrEnum):
@@ -103,14 +103,56 @@ class DayLine:
         return say_in(of, "day.since_days" if self.days else "day.since_today", line=said, days=self.days)
 
 
+class WaitingInTime(StrEnum):
+    """What waits and is not late yet."""
+
+    RESULTS = "results"  # abnormal ones, for a doctor
+    TO_SEE = "to-see"  # referrals whose result came, for a doctor
+    AT_HOSPITALS = "at-hospitals"  # referrals, for a hospital or for us to answer it
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """Today's work, the most urgent first; and how much waits that need not be done today. All is well where
+    both are empty.
+    """
+
+    lines: Sequence[DayLine]
+    in_time: Mapping[WaitingInTime, int]
+
+
 def day_lines(adapter: Adapter, now: datetime, *, sees_t1: bool = True) -> Sequence[DayLine]:
-    """What is to be done, the most urgent first. Empty: all is well. For who does not see people of T1 theirs
+    """What is to be done alone."""
+    return day_work(adapter, now, sees_t1=sees_t1).lines
+
+
+def day_work(adapter: Adapter, now: datetime, *, sees_t1: bool = True) -> Day:
+    """What is to be done, the most urgent first, and what waits. For who does not see people of T1 theirs
     are not counted where a list of people stands behind the line. Writes nothing, asks no hospital.
     """
     exists = seen_people(adapter, sees_t1=sees_t1)
-    found = find_problems(_facts(adapter, now, exists), adapter.settings.alarm, now)
+    referrals = [one for one in referral_lines(adapter, adapter.settings.hospitals, now) if exists(one.cadre)]
+    results = [one for one in unseen_results(adapter, now) if exists(one.cadre)]
+    facts = _facts(adapter, now, exists, _late(referrals), _unseen(results))
+    found = find_problems(facts, adapter.settings.alarm, now)
     lines = [_line(adapter, one, now) for one in found if _code(one) in _ORDER]
-    return sorted(lines, key=lambda one: (_ORDER.index(one.code), one.since or now, one.hospital, one.cause))
+    return Day(
+        sorted(lines, key=lambda one: (_ORDER.index(one.code), one.since or now, one.hospital, one.cause)),
+        _in_time(referrals, results),
+    )
+
+
+def _in_time(
+    referrals: Sequence[ReferralLine], results: Sequence[UnseenResult]
+) -> Mapping[WaitingInTime, int]:
+    there = [one.waits_for for one in referrals if not one.is_late]  # None: not at the hospital yet
+    to_see = there.count(ReferralClock.ACKNOWLEDGEMENT)
+    counts = {
+        WaitingInTime.RESULTS: sum(not one.is_late for one in results),
+        WaitingInTime.TO_SEE: to_see,
+        WaitingInTime.AT_HOSPITALS: len(there) - to_see,
+    }
+    return {what: count for what, count in counts.items() if count}
 
 
 def _code(problem: Problem) -> str:
@@ -142,11 +184,16 @@ def _acts(problem: Problem) -> tuple[DayAct, ...]:
     return _CODES[problem.code]
 
 
-def _facts(adapter: Adapter, now: datetime, exists: Callable[[str], bool]) -> ProblemFacts:
+def _facts(
+    adapter: Adapter,
+    now: datetime,
+    exists: Callable[[str], bool],
+    late: Mapping[tuple[str, str], Backlog],
+    unseen: Mapping[str, Backlog],
+) -> ProblemFacts:
     """As much of the facts as a day's work is made of; results wait from the first minute on."""
     unmatched, refused = adapter.inbox.unmatched_backlog(now), adapter.quarantine.backlog()
-    late, limits, ages = _late(adapter, now, exists), adapter.settings.alarm, adapter.overdue
-    unseen = _unseen(adapter, now, exists)
+    limits, ages = adapter.settings.alarm, adapter.overdue
     quiet = now - timedelta(minutes=limits.idle_minutes)
     unsent = now - timedelta(hours=limits.referral_hours)
     with read_transaction(adapter.engine) as connection:
@@ -171,21 +218,19 @@ def _facts(adapter: Adapter, now: datetime, exists: Callable[[str], bool]) -> Pr
     )
 
 
-def _unseen(adapter: Adapter, now: datetime, exists: Callable[[str], bool]) -> Mapping[str, Backlog]:
+def _unseen(results: Sequence[UnseenResult]) -> Mapping[str, Backlog]:
     """How many abnormal results wait for too long to be seen, by hospital, and since when the first does."""
     found: dict[str, list[datetime]] = {}
-    for one in unseen_results(adapter, now):
-        if one.is_late and exists(one.cadre):
+    for one in results:
+        if one.is_late:
             found.setdefault(one.hospital, []).append(one.since)
     return {name: Backlog(len(since), min(since)) for name, since in found.items()}
 
 
-def _late(
-    adapter: Adapter, now: datetime, exists: Callable[[str], bool]
-) -> Mapping[tuple[str, str], Backlog]:
+def _late(referrals: Sequence[ReferralLine]) -> Mapping[tuple[str, str], Backlog]:
     """How many are late by hospital and what is waited for, and since when the first is late."""
     found: dict[tuple[str, str], list[datetime]] = {}
-    for one in referral_lines(adapter, adapter.settings.hospitals, now):
-        if one.is_late and one.due is not None and one.waits_for is not None and exists(one.cadre):
+    for one in referrals:
+        if one.is_late and one.due is not None and one.waits_for is not None:
             found.setdefault((one.hospital, one.waits_for), []).append(one.due)
     return {key: Backlog(len(due), min(due)) for key, due in found.items()}

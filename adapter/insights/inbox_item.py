@@ -95,8 +95,10 @@ class InboxItemReport:
     never: tuple[str, ...] = ()  # people of whom somebody said that it is not theirs
 
 
-def inbox_item_report(adapter: Adapter, number: int) -> InboxItemReport:
-    """The item of that number. Raises UsageError where there is none."""
+def inbox_item_report(adapter: Adapter, number: int, also: Collection[str] = ()) -> InboxItemReport:
+    """The item of that number, beside whom it could be about: `also`, people (keys) whom somebody thinks of,
+    stand first. Raises UsageError where there is none.
+    """
     item = adapter.inbox.get(number)
     if item is None or item.body == ERASED_BODY:
         raise UsageError("inbox.no_item", item=number)
@@ -105,7 +107,8 @@ def inbox_item_report(adapter: Adapter, number: int) -> InboxItemReport:
     resource = item.resource
     owner = (Candidate(item.cadre, item.referral, ()),) if item.cadre else ()
     never = reading.found.never
-    known = (*owner, *item.candidates, *reading.candidates)
+    thought_of = (Candidate(one, None, ()) for one in also)
+    known = (*owner, *thought_of, *item.candidates, *reading.candidates)
     listed = {one.cadre: one for one in known if one.cadre not in never or one.cadre == item.cadre}
     ranked = rank_everybody(
         reading.said,
@@ -113,8 +116,8 @@ def inbox_item_report(adapter: Adapter, number: int) -> InboxItemReport:
         _everybody(adapter, never),
         people=adapter.records.counts()[Cadre.kind],
     )
-    if owner:  # whose it is stands first
-        ranked = tuple(sorted(ranked, key=lambda one: one.candidate.cadre != item.cadre))
+    first = ([item.cadre], also)  # whose it is, then who is thought of
+    ranked = tuple(sorted(ranked, key=lambda one: [one.candidate.cadre not in each for each in first]))
     candidates = (
         _candidate(adapter, one, tuple(contradictions_to(reading, directory, one.candidate.cadre)))
         for one in ranked

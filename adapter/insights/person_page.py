@@ -24,7 +24,15 @@ from adapter.records.partial_dates import centre_day
 from adapter.records.people_index import sought_person
 from adapter.records.referral_answers import ReferralMoment, course_of
 
-__all__ = ["ListedPerson", "PeopleFound", "PersonPage", "found_people", "person_page", "person_trend"]
+__all__ = [
+    "ListedPerson",
+    "PeopleFound",
+    "PersonPage",
+    "found_people",
+    "person_page",
+    "person_trend",
+    "service_names",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +163,7 @@ def _loops(
     if not referrals:
         return ()
     lines = {(one.kind, one.key): one for listed in entries.values() for one in listed}
-    services = _service_names(known)
+    services = service_names(known)
     found = []
     with read_transaction(adapter.engine) as connection:
         for one in referrals:
@@ -173,6 +181,7 @@ def _loops(
     return tuple(sorted(found, key=lambda one: (one.waiting is None, str(one.steps[0].at))))
 
 
-def _service_names(known: KnownMeasures) -> Mapping[str, str]:
+def service_names(known: KnownMeasures) -> Mapping[str, str]:
+    """What services are called, by code."""
     table = known.tables.tables.get("services")
     return {} if table is None else {code: one.display for code, one in table.concepts.items()}

@@ -1,16 +1,17 @@
 """What waits for a person, as the read side shows it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from adapter.insights.audited_viewer import AuditedViewer
 
 if TYPE_CHECKING:
     from adapter.inbox.rulings import PatientRuling
-    from adapter.insights.day import DayLine
+    from adapter.insights.day import Day
     from adapter.insights.inbox_item import InboxItemReport
     from adapter.insights.inbox_list import InboxList, ListedItem
     from adapter.insights.parked import ParkedCause
+    from adapter.insights.referral_not_there import ReferralNotThere
     from adapter.insights.referrals import ReferralCourse, ReferralLine
     from adapter.insights.refusals import RefusedResource
     from adapter.insights.refused_requests import ListedRefusal, RefusedRequestReport
@@ -21,11 +22,11 @@ __all__ = ["WaitingInsights"]
 class WaitingInsights(AuditedViewer):
     """What waits: today's work, what is parked, what hospitals sent, and where referrals stand."""
 
-    def today(self, *, sees_t1: bool = True) -> "Sequence[DayLine]":
-        """Today's work, the most urgent first; nothing of a person is in it. Empty: all is well."""
-        from adapter.insights.day import day_lines
+    def today(self, *, sees_t1: bool = True) -> "Day":
+        """Today's work, the most urgent first, and how much waits in time; nothing of a person is in it."""
+        from adapter.insights.day import day_work
 
-        return day_lines(self.adapter, self.clock(), sees_t1=sees_t1)
+        return day_work(self.adapter, self.clock(), sees_t1=sees_t1)
 
     def parked(self, hospitals: Sequence[str]) -> "Sequence[ParkedCause]":
         """What is parked at these hospitals, by cause, referrals first."""
@@ -113,15 +114,18 @@ class WaitingInsights(AuditedViewer):
         self.audit_read((("cadre", one.cadre) for one in found), "inbox remembered")
         return found
 
-    def inbox_item(self, number: int, *, sees_t1: bool = True) -> "InboxItemReport":
-        """One item with all that it says, beside whom it could be about: who looks is audited first for each
-        of them. Raises UsageError where there is none, or none for who does not see people of T1.
+    def inbox_item(
+        self, number: int, *, sees_t1: bool = True, also: Collection[str] = ()
+    ) -> "InboxItemReport":
+        """One item with all that it says, beside whom it could be about, and `also` these people (keys): who
+        looks is audited first for each of them. Raises UsageError where there is none, or none for who does
+        not see people of T1.
         """
         from adapter.insights.inbox_item import inbox_item_report, without_unknown
         from adapter.insights.seen_people import seen_people
 
         exists = seen_people(self.adapter, sees_t1=sees_t1)
-        found = without_unknown(inbox_item_report(self.adapter, number), exists)
+        found = without_unknown(inbox_item_report(self.adapter, number, also), exists)
         self.audit_read((("cadre", one.cadre) for one in found.candidates), "inbox show")
         self._note_look("inbox.read", item=number)
         return found
@@ -154,3 +158,19 @@ class WaitingInsights(AuditedViewer):
             raise UsageError("referral.unknown", key=key)
         self.audit_read([("referral", key)], "referral show")
         return found
+
+    def referral_not_there(self, key: str, command: str = "console referral") -> "ReferralNotThere | None":
+        """Why a referral is not at its hospital; None where it is, or is no referral. Audited."""
+        from adapter.insights.referral_not_there import referral_not_there
+        from adapter.records.model import Referral
+
+        self.audit_read([("referral", key)], command)
+        found = self.adapter.records.get(Referral.kind, key)
+        return referral_not_there(self.adapter, found, self.clock()) if isinstance(found, Referral) else None
+
+    def service_names(self) -> Mapping[str, str]:
+        """What the services are called that people are referred for, by code."""
+        from adapter.insights.person_page import service_names
+        from adapter.pipeline.inbound.result_parts import known_measures
+
+        return service_names(known_measures(self.adapter))

@@ -60,7 +60,7 @@ NO_VERSION = {"/import", "/import/{draft}/drop", "/accounts"}  # nothing is ther
 ELSEWHERE = {  # of one's own account: test_accounts, test_signing_in; and what only looks: test_audited_looks
     *("/sign-in", "/second-factor", "/code", "/sign-out", "/language", "/account/outside"),
     *("/account/outside/end", "/account/password", "/account/second-factor", "/account/second-factor/off"),
-    *("/import/{draft}/look", "/audit/verify", "/people", "/trace", "/audit"),
+    *("/inbox/{item}/find", "/import/{draft}/look", "/audit/verify", "/people", "/trace", "/audit"),
 }
 
 

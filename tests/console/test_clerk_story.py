@@ -4,8 +4,13 @@ from collections.abc import Callable
 
 import pytest
 from console_browser import DESK, PHONE, ConsoleWindow
-from console_centre import Console
+from console_centre import AN, HOME, Console, now
+from sqlalchemy import select, update
 
+from adapter.database import write_transaction
+from adapter.ledger.hospitals.circuit_breaker import HospitalMode
+from adapter.ledger.schema.states import EntryState
+from adapter.ledger.schema.tables import entry
 from adapter.texts import say_in
 
 Open = Callable[..., ConsoleWindow]
@@ -49,6 +54,54 @@ def test_every_page_behind_the_day_is_sound_and_an_empty_one_says_that_all_is_we
         one.open(path)
         assert words in one.text
         one.check()
+
+
+@EVERYWHERE
+def test_what_waits_in_time_is_said_and_why_a_referral_did_not_arrive(
+    window: Open, console: Console, language: str, size: tuple[int, int]
+) -> None:
+    one = window("clerk", language=language, size=size)
+    one.open("/day")
+    assert say_in(language, "day.none") not in one.text
+    one.press(say_in(language, "day.in_time_at-hospitals", count=1))
+    assert "waits=hospital" in one.path
+    one.check()
+    one.press("Nguyễn Văn Ân")
+    assert say_in(language, "console_referrals.why") in one.text
+    assert say_in(language, "console_referrals.why_waiting") in one.text
+    one.check()
+    console.adapter.ledger.hospitals.set_mode(HOME, HospitalMode.PAUSED, by="it", note="", now=now())
+    try:
+        one.open(one.path)
+        stopped = say_in(language, "console_referrals.served_paused")
+        words = say_in(
+            language, "console_referrals.not_served", hospital="Bệnh viện Đa khoa tỉnh", why=stopped
+        )
+        assert words in one.text
+    finally:
+        console.adapter.ledger.hospitals.set_mode(HOME, HospitalMode.RUNNING, by="it", note="", now=now())
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_a_referral_that_the_hospital_refused_says_why_and_leads_to_the_cell(
+    console: Console, language: str
+) -> None:
+    refused = {"state": EntryState.PARKED, "reason": "missing-reference"}
+    mine = (entry.c.hospital == HOME, entry.c.cadre == AN.key, entry.c.type == "ServiceRequest")
+    with write_transaction(console.adapter.engine) as connection:
+        before = connection.execute(select(entry.c.state).where(*mine)).scalar_one()
+        connection.execute(update(entry).where(*mine).values(refused))
+    try:
+        clerk = console.client("clerk", language)
+        listed = clerk.get("/referrals?waits=hospital").text
+        shown = next(page for one in _links(listed) if "Nguyễn Văn Ân" in (page := clerk.get(one).text))
+        why = say_in(language, "reason.missing-reference")
+        assert say_in(language, "console_referrals.why_parked", why=why) in shown
+        assert 'href="/refused"' in shown
+    finally:
+        with write_transaction(console.adapter.engine) as connection:
+            back = {"state": before, "reason": None}
+            connection.execute(update(entry).where(*mine).values(back))
 
 
 def test_a_referral_of_somebody_of_t1_is_there_for_who_may_know_of_him_alone(console: Console) -> None:

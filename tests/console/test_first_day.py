@@ -15,6 +15,7 @@ from playwright.sync_api import Browser
 
 from adapter.authorization.staff_accounts import first_code
 from adapter.testing import Centre, free_port, until
+from adapter.texts import say_in
 
 _WORDS = {
     "vi": ("Mã dùng một lần", "Tên đăng nhập", "Họ tên", "Mật khẩu mới", "Nhập lại", "Đặt mật khẩu"),
@@ -69,7 +70,8 @@ def test_the_first_account_is_made_in_the_browser(
         code = first_code(console.adapter.engine, now(), by="test")
         assert code is not None
         with opened(chromium, console, None, size=size) as one:
-            one.open(f"/code?lang={language}")
+            one.open(f"/sign-in?lang={language}")
+            assert one.path == f"/code?lang={language}", "nobody can sign in yet"
             one.check()
             one.write(code_field, code.lower())
             one.write(name, "lan")
@@ -78,7 +80,10 @@ def test_the_first_account_is_made_in_the_browser(
             one.write(again, "một câu ngắn")
             one.press(button)
             assert "BS Nguyễn Thị Lan" in one.text
+            one.open("/day")
             one.check()
+            one.press(say_in(language, "console_day.alone_do"))
+            assert one.path == "/accounts"
         assert first_code(console.adapter.engine, now(), by="test") is None
 
 

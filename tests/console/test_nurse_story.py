@@ -17,6 +17,42 @@ EVERYWHERE = pytest.mark.parametrize(
 
 
 @EVERYWHERE
+def test_whom_the_hospital_names_on_the_telephone_is_looked_for_and_linked(
+    window: Open, console: Console, language: str, size: tuple[int, int]
+) -> None:
+    def said(key: str) -> str:
+        return say_in(language, f"console_inbox.{key}")
+
+    one = window("nurse", language=language, size=size)
+    one.open("/inbox")
+    one.press(f"{said('open_unmatched')} Kali")
+    one.write(said("find_title"), "nobody of that name")
+    one.press(say_in(language, "console_people.find"))
+    assert say_in(language, "console_people.nobody") in one.text
+    one.write(said("find_title"), "phung quang bi")  # of T1: for her there is no such person
+    one.press(say_in(language, "console_people.find"))
+    assert "Phùng" not in one.text
+    one.write(said("find_title"), "do van duc")
+    one.press(say_in(language, "console_people.find"))
+    assert "duc" not in one.path
+    assert one.text.index("1. Đỗ Văn Đức") < one.text.index("Lê Thị Hoa")
+    assert said("found") in one.text
+    looked = [details for actor, action, details in console.audit() if action == "people.listed"]
+    assert looked[-1]["command"] == "console inbox"
+    one.check()
+    one.press(f"{said('link')} Đỗ Văn Đức")
+    assert say_in(language, "console_inbox.contradicts", what="…").partition("…")[0] in one.text
+    assert "--despite" not in one.text
+    assert "1. Đỗ Văn Đức" in one.text, "whom it is about stays in sight"
+    one.tick(said("despite"))
+    one.press(f"{said('link')} Đỗ Văn Đức")
+    assert said("linked") in one.text
+    assert said("is_theirs") in one.text
+    one.press(said("undo"))
+    assert said("unlinked") in one.text
+
+
+@EVERYWHERE
 def test_a_result_is_linked_and_taken_back(
     window: Open, console: Console, language: str, size: tuple[int, int]
 ) -> None:

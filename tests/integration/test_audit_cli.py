@@ -72,7 +72,7 @@ OF_NOBODY = {
     *("status", "hospital", "server_card", "unmeasured", "workers", "problems", "configuration_problems"),
     *("parked", "survivor", "imports", "sheet_layouts", "sources", "as_resources", "identity_key"),
     *("audit_chain", "audit_head", "audit_hash", "audit_subjects", "audit_read"),
-    *("today", "hospital_traffic", "change_mark", "import_drafts", "staff"),
+    *("today", "hospital_traffic", "change_mark", "import_drafts", "staff", "service_names"),
 }
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event, update
 
 from adapter.database import write_transaction
 from adapter.insights import day
-from adapter.insights.day import DayAct, day_lines
+from adapter.insights.day import DayAct, WaitingInTime, day_lines, day_work
 from adapter.insights.problems import current_problems
 from adapter.insights.results_to_see import UnseenResult
 from adapter.ledger.hospitals.circuit_breaker import HospitalMode
@@ -67,8 +67,15 @@ def books(engine: Engine) -> Books:
     return books
 
 
-def test_where_nothing_waits_there_is_no_line(adapter: Adapter, books: Books) -> None:
-    assert day_lines(adapter, books.now) == []
+def test_where_nothing_is_late_there_is_no_line_and_what_waits_is_counted(
+    adapter: Adapter, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = day_work(adapter, books.now)
+    assert (found.lines, found.in_time) == ([], {WaitingInTime.AT_HOSPITALS: 2})
+    monkeypatch.setattr(day, "unseen_results", lambda *_: [_waiting("CB-1", books.now, late=False)])
+    assert day_work(adapter, books.now).in_time[WaitingInTime.RESULTS] == 1
+    late = day_work(adapter, books.now + 40 * DAY)
+    assert WaitingInTime.AT_HOSPITALS not in late.in_time, "what is late is among the lines, and there alone"
 
 
 def test_an_overdue_referral_says_whom_to_call_and_for_how_long(adapter: Adapter, books: Books) -> None:
@@ -149,6 +156,8 @@ def test_every_code_and_act_has_its_words_and_each_clock_its_place() -> None:
         texts = catalogue(language)
         for code in day._ORDER:
             assert "day." + code in texts
+        for what in WaitingInTime:
+            assert f"day.in_time_{what}" in texts
         for act in DayAct:
             assert f"day.act_{act}" in texts
 

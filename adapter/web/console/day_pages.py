@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from adapter.authorization.staff_roles import Permission
 from adapter.errors import MappingError, Outdated, UsageError
-from adapter.insights.day import DayAct, DayLine
+from adapter.insights.day import Day, DayAct, DayLine, WaitingInTime
 from adapter.operations.held_rows import DropHeldRow, ReleaseHeldRow
 from adapter.operations.release import ReleaseParked
 from adapter.web.console.visit import ConsoleRoute, NotHereError, Visit
@@ -26,15 +26,31 @@ _PLACES: Final = {
     DayAct.DECIDE: ("/held", Permission.IMPORT_RECORDS),
     DayAct.COMPARE: ("/doubles", Permission.SEE_PEOPLE),
 }
+_WAITING: Final = {
+    WaitingInTime.RESULTS: ("/results", Permission.SEE_RESULTS),
+    WaitingInTime.TO_SEE: ("/referrals?waits=us", Permission.SEE_REFERRALS),
+    WaitingInTime.AT_HOSPITALS: ("/referrals?waits=hospital", Permission.SEE_REFERRALS),
+}
 _OF_REFERRALS: Final = (DayAct.ANSWER, DayAct.CALL, DayAct.RESEND, DayAct.LOOK)
 
 
 def _day(visit: Visit) -> Response:
-    lines = visit.insights.today(sees_t1=visit.account.sees_t1)
+    found = visit.insights.today(sees_t1=visit.account.sees_t1)
     shown = [
-        {"line": one, "sentence": one.sentence(visit.language), "acts": _acts(visit, one)} for one in lines
+        {"line": one, "sentence": one.sentence(visit.language), "acts": _acts(visit, one)}
+        for one in found.lines
     ]
-    return visit.page("day/day.html", lines=shown)
+    alone = visit.may(Permission.MANAGE_ACCOUNTS) and len(visit.insights.staff()) == 1
+    return visit.page("day/day.html", lines=shown, in_time=_in_time(visit, found), is_alone=alone)
+
+
+def _in_time(visit: Visit, found: Day) -> Sequence[tuple[str, str]]:
+    """What need not be done today: words, and where it is; "" for who may not look there."""
+    return [
+        (visit.t(f"day.in_time_{what}", count=count), path if visit.may(permission) else "")
+        for what, count in found.in_time.items()
+        for path, permission in (_WAITING[what],)
+    ]
 
 
 def _acts(visit: Visit, line: DayLine) -> Sequence[dict[str, str]]:

@@ -1,6 +1,7 @@
 """Pages: results that found nobody are linked by a person, and every link can be taken back."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -19,6 +20,9 @@ __all__ = ["ROUTES"]
 _PAGE: Final = 30
 _STATES: Final = ("unmatched", "linked", "applied", "ignored")
 _MOST: Final = 10  # people who are shown for an item
+_FOUND: Final = 5  # of those whom somebody looked for
+_SAID_HERE: Final = {"inbox.contradicts": "console_inbox.contradicts"}  # where the command line names options
+_LONGEST: Final = 100  # characters that somebody looks for
 
 
 def _list(visit: Visit) -> Response:
@@ -43,10 +47,28 @@ def _item(visit: Visit) -> Response:
     return _shown(visit, visit.number_of("item", visit.path["item"]))
 
 
-def _shown(visit: Visit, number: int, problem: str = "", status: int = 200) -> Response:
-    """The item as it is now; `problem`, said first, is what came in the way."""
+def _find(visit: Visit) -> Response:
+    """Whom the nurse thinks of stands among those it may be; looked for in a form, so in no address."""
+    typed = visit.form.get("who")[:_LONGEST]
+    number, sees_t1 = visit.number_of("item", visit.path["item"]), visit.account.sees_t1
+    found = (
+        visit.insights.people(typed, sees_t1=sees_t1, size=_FOUND, command="console inbox") if typed else None
+    )
+    return _shown(visit, number, typed=typed, also=[one.key for one in found.people] if found else [])
+
+
+def _shown(
+    visit: Visit,
+    number: int,
+    problem: str = "",
+    status: int = 200,
+    *,
+    typed: str = "",
+    also: Sequence[str] = (),
+) -> Response:
+    """The item as it is now; `problem`, said first, is what came in the way; `also` was found by `typed`."""
     try:
-        report = visit.insights.inbox_item(number, sees_t1=visit.account.sees_t1)
+        report = visit.insights.inbox_item(number, sees_t1=visit.account.sees_t1, also=also)
     except UsageError:
         raise NotHereError from None
     seen = LinkItem(number, "").preview(visit.operations)
@@ -56,18 +78,27 @@ def _shown(visit: Visit, number: int, problem: str = "", status: int = 200) -> R
         report=report,
         item=report.item,
         candidates=report.candidates[:_MOST],
+        said_sexes=[
+            visit.t(f"code.{one}") if has_text(f"code.{one}") else one for one in report.person.sexes
+        ],
         said_born=[born(one) for one in report.person.birth_dates],
         version=seen.version,
         display=_displays(visit),
         problem=problem,
+        typed=typed,
+        also=also,
         reasons=lambda words: _reasons(visit, words),
         because=lambda words: ", ".join(visit.t(f"inbox.because_{one}") for one in words),
         who=_who,
     )
 
 
-def _act(visit: Visit, operation: Callable[[int], Operation[Any, Any]], notice: str) -> Response:
-    """Do it on what was seen. Who comes second is told who was first, and sees what it is now."""
+def _act(
+    visit: Visit, operation: Callable[[int], Operation[Any, Any]], notice: str, *, about: str = ""
+) -> Response:
+    """Do it on what was seen. Who comes second is told who was first, and sees what it is now; whom it was
+    `about` stays in sight where it is refused.
+    """
     number = visit.number_of("item", visit.path["item"])
     try:
         visit.insights.inbox_item(number, sees_t1=visit.account.sees_t1)
@@ -80,7 +111,8 @@ def _act(visit: Visit, operation: Callable[[int], Operation[Any, Any]], notice: 
     except UsageError as error:
         if LinkItem(number, "").preview(visit.operations).version != visit.form.get("version"):
             return _shown(visit, number, _first(visit, number), 409)  # it is wrong for what changed meanwhile
-        return _shown(visit, number, visit.t(error.text, **error.params), 400)
+        problem = visit.t(_SAID_HERE.get(error.text, error.text), **error.params)
+        return _shown(visit, number, problem, 400, also=[about] if about else [])
     return visit.redirect(f"/inbox/{visit.opaque('item', number)}", notice)
 
 
@@ -102,7 +134,8 @@ def _link(visit: Visit) -> Response:
     sent = visit.form.get("referral")
     referral = visit.key_of("referral", sent) if sent else None
     despite = visit.form.get("despite") == "yes"
-    return _act(visit, lambda one: LinkItem(one, person, referral, despite), "console_inbox.linked")
+    operation = partial(LinkItem, cadre=person, referral=referral, despite=despite)
+    return _act(visit, operation, "console_inbox.linked", about=person)
 
 
 def _never(visit: Visit) -> Response:
@@ -149,6 +182,7 @@ def _who(by: str | None) -> str:
 ROUTES: Sequence[ConsoleRoute] = (
     ConsoleRoute("GET", "/inbox", _list, Permission.LINK_RESULTS, menu="console_inbox.menu"),
     ConsoleRoute("GET", "/inbox/{item}", _item, Permission.LINK_RESULTS),
+    ConsoleRoute("POST", "/inbox/{item}/find", _find, Permission.LINK_RESULTS),
     ConsoleRoute("POST", "/inbox/{item}/link", _link, Permission.LINK_RESULTS),
     ConsoleRoute("POST", "/inbox/{item}/never", _never, Permission.LINK_RESULTS),
     ConsoleRoute("POST", "/inbox/{item}/allow", _allow, Permission.LINK_RESULTS),

@@ -7,15 +7,19 @@ from starlette.responses import Response
 
 from adapter.authorization.staff_roles import Permission
 from adapter.errors import Outdated, UsageError
+from adapter.insights.referrals import ReferralLine
 from adapter.operations.operation import Operation
 from adapter.operations.referrals import AnswerReferral, CancelReferral, NoteCall
 from adapter.operations.release import ReleaseParked
+from adapter.referrals.clocks import ReferralClock
 from adapter.referrals.lifecycle import ReferralState
+from adapter.web.console.reasons import reason_words
 from adapter.web.console.visit import ConsoleRoute, NotHereError, Visit
 
 __all__ = ["ROUTES"]
 
 _PAGE: Final = 50
+_WHO: Final = ("us", "hospital")
 _LONGEST: Final = 1_000  # characters of an answer
 
 
@@ -28,7 +32,8 @@ def _list(visit: Visit) -> Response:
     found = visit.insights.referrals(
         [asked] if asked else list(hospitals), with_closed=closed, sees_t1=visit.account.sees_t1
     )
-    found = [one for one in found if one.is_late or not is_late]
+    waits = visit.query.get("waits", "") if visit.query.get("waits") in _WHO else ""
+    found = [one for one in found if (one.is_late or not is_late) and (not waits or waits == _who(one))]
     number = visit.page_number()
     shown = found[(number - 1) * _PAGE : number * _PAGE]
     people = visit.insights.names((one.cadre for one in shown), "console referrals")
@@ -40,10 +45,17 @@ def _list(visit: Visit) -> Response:
         asked=asked,
         is_late=is_late,
         closed=closed,
+        waits=waits,
+        services=visit.insights.service_names(),
         number=number,
         is_last=number * _PAGE >= len(found),
         total=len(found),
     )
+
+
+def _who(one: ReferralLine) -> str:
+    """Who is waited for."""
+    return "us" if one.waits_for == ReferralClock.ACKNOWLEDGEMENT else "hospital"
 
 
 def _key(visit: Visit) -> str:
@@ -67,6 +79,9 @@ def _shown(visit: Visit, key: str, problem: str = "", typed: str = "", status: i
         line=line,
         name=visit.insights.names([line.cadre], "console referral")[line.cadre],
         hospital=visit.adapter.settings.hospitals[line.hospital],
+        service=visit.insights.service_names().get(line.service, line.service),
+        not_there=visit.insights.referral_not_there(key) if line.state is ReferralState.DRAFT else None,
+        why=lambda reason: reason_words(visit, reason),
         version=NoteCall(key).preview(visit.operations).version,
         parked=_parked(visit, key),
         is_open=line.waits_for is not None or line.state is ReferralState.DRAFT,

@@ -5,7 +5,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from adapter.authorization.staff_accounts import set_language
+from adapter.authorization.staff_accounts import all_accounts, set_language
 from adapter.authorization.staff_roles import Permission
 from adapter.authorization.staff_sessions import (
     choose_password,
@@ -32,6 +32,8 @@ def _start(visit: Visit) -> Response:
 def _sign_in_page(visit: Visit) -> Response:
     if visit.session is not None:
         return visit.redirect("/" if visit.session.is_whole else "/second-factor")
+    if not all_accounts(visit.adapter.engine):  # the first day: nothing can be signed in to
+        return visit.redirect(f"/code?lang={visit.language}")
     return visit.page("accounts/sign_in.html", name="", problem="")
 
 
@@ -104,6 +106,7 @@ def _use_code(visit: Visit) -> Response:
         seconds = visit.delays.wrong(visit.address)
         problem = visit.t("console.wait", seconds=seconds) if seconds else visit.t("console.code_refused")
         return _code_again(visit, 429 if seconds else 403, problem, written)
+    set_language(visit.adapter.engine, written["name"].lower(), visit.language)  # what they read just now
     answer = visit.redirect("/")
     visit.set_cookie(answer, opened.token)
     return answer
