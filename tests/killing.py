@@ -152,8 +152,11 @@ class _Run:
         stored = Stored(self.engine, HOSPITAL)
         for caller in self.callers:
             for one in caller.again:
+                there = {value: sure for value in one.parts if (sure := caller.held[value].sure) is not None}
                 if one.method == "POST" and caller.send(one) is None:  # a change may be outdated by now
                     self.figures.wrong.append(f"{one.kind}: sent again, and not answered")
+                for value, sure in there.items():  # of a batch: it is a repeat, and was changed meanwhile
+                    caller.held[value].sure = sure
             self.figures.wrong += stored.look(caller, caller.take_attempts())[0]
         self._wait_until_matched()
         if self.centre.stop("serve") != 0:
