@@ -13,6 +13,7 @@ from adapter.inbox.latest import latest_items
 from adapter.inbox.references import objects_of, text_of
 from adapter.inbox.store import InboxItem
 from adapter.inbox.tables import STATES
+from adapter.insights.result_titles import code_words
 from adapter.pipeline.application import Adapter
 
 __all__ = ["InboxList", "ListedItem", "checked_state", "inbox_list", "inbox_page", "listed_item"]
@@ -108,7 +109,12 @@ def _title(resource: Resource) -> str:
         for concept in objects_of(resource.get(name)):
             codings = objects_of(concept.get("coding"))
             said = [concept.get("text"), concept.get("display")]
-            said += [one.get(word) for word in ("display", "code") for one in codings]
+            said += [one.get("display") for one in codings]
+            said += [
+                code_words(code, text_of(one.get("system")))
+                for one in codings
+                if (code := text_of(one.get("code")))
+            ]
             if title := next(filter(None, map(text_of, said)), ""):
                 return title[:_LONGEST]
     return text_of(resource.get("description"))[:_LONGEST]

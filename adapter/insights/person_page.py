@@ -14,6 +14,7 @@ from adapter.insights.hospital_holdings import HospitalHolding, hospital_holding
 from adapter.insights.measure_trends import MeasureTrend, measure_trends
 from adapter.insights.person_record import ShownResult, shown_results
 from adapter.insights.referral_loops import ReferralLoop, referral_loop
+from adapter.insights.result_titles import worded_result
 from adapter.ledger.schema.values import LedgerEntry
 from adapter.mapping.result_reading.measures import KnownMeasures
 from adapter.pipeline.application import Adapter
@@ -100,7 +101,7 @@ def person_page(adapter: Adapter, key: str, *, sees_t1: bool, now: datetime) -> 
     if person is None or (person.tier is Tier.T1 and not sees_t1):
         return None
     known = known_measures(adapter)
-    results = shown_results(adapter, key, records, known)
+    results = _results(adapter, key, records, known)
     trends = measure_trends(records, results, known)
     visits: tuple[Visit, ...] = _of(records, Visit)
     entries = _entries(adapter, key)
@@ -128,9 +129,15 @@ def person_trend(
     if person is None or (person.tier is Tier.T1 and not sees_t1):
         return None
     known = known_measures(adapter)
-    trends = measure_trends(records, shown_results(adapter, key, records, known), known)
+    trends = measure_trends(records, _results(adapter, key, records, known), known)
     found = next((one for one in trends if (one.measure or one.name) == measure), None)
     return None if found is None else (_listed(person), found)
+
+
+def _results(
+    adapter: Adapter, key: str, records: Sequence[Record], known: KnownMeasures
+) -> tuple[ShownResult, ...]:
+    return tuple(map(worded_result, shown_results(adapter, key, records, known)))
 
 
 def _person(records: Sequence[Record]) -> Cadre | None:

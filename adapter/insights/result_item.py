@@ -3,7 +3,7 @@ what is another since it was seen, and the earlier values of the same measures.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from adapter.errors import UsageError
 from adapter.insights.measure_trends import MeasureTrend, measure_trends
 from adapter.insights.person_record import PersonRecord, ShownResult, ValueSeries, person_record, result_parts
 from adapter.insights.person_search import FoundPerson
+from adapter.insights.result_titles import worded, worded_result
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.result_parts import known_measures
 from adapter.records.model import Cadre, Result, Tier
@@ -87,7 +88,7 @@ def result_item(adapter: Adapter, key: str) -> ResultItem:
     return ResultItem(
         person=record.person,
         tier=_tier(adapter, person),
-        shown=shown,
+        shown=replace(shown, title=worded_result(shown).title),
         lines=tuple(_lines(shown)),
         urgency=pressing,
         awaited=awaited_parts(shown.content),
@@ -97,7 +98,7 @@ def result_item(adapter: Adapter, key: str) -> ResultItem:
         views=views,
         changes=tuple(changed_lines(views[0].stated, tells)) if views and waits else (),
         earlier=_of_measures(shown, record.values),
-        trends=_of_measures(shown, _trends(adapter, record)),
+        trends=_of_measures(worded_result(shown), _trends(adapter, record)),
     )
 
 
@@ -118,7 +119,7 @@ def _tier(adapter: Adapter, person: Cadre) -> Tier:
 
 
 def _lines(shown: ShownResult) -> Iterator[ResultLine]:
-    for title, part, _ in shown.content.parts():
+    for title, part, _ in worded(shown.content).parts():
         if part.value_words or part.flags or part.ranges:
             yield ResultLine(
                 title=title,
@@ -139,7 +140,7 @@ def _due(adapter: Adapter, waits_since: datetime | None, pressing: Urgency) -> d
 
 def _trends(adapter: Adapter, record: PersonRecord) -> tuple[MeasureTrend, ...]:
     records = adapter.records.of_cadre(record.person.key)
-    return measure_trends(records, record.results, known_measures(adapter))
+    return measure_trends(records, [worded_result(one) for one in record.results], known_measures(adapter))
 
 
 def _of_measures(shown: ShownResult, among: Sequence[Series]) -> tuple[Series, ...]:

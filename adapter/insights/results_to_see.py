@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from adapter.database import read_transaction
+from adapter.insights.result_titles import worded
 from adapter.ledger.monitoring.overdue import Backlog
 from adapter.pipeline.application import Adapter
 from adapter.records.model import Cadre, Record, Referral, Result, Tier, Visit
@@ -202,7 +203,7 @@ def _line(group: _Group, seen: Collection[str], now: datetime, limit: timedelta)
         cadre=group.person.key,
         name=group.person.name,
         tier=group.person.tier,
-        title=(content.title if content else "") or one.title or "",
+        title=(worded(content).title if content else "") or one.title or "",
         value=(content.summary if content else "") or one.value or "",
         status=one.status,
         urgency=urgency,
@@ -232,7 +233,7 @@ def _task(
         cadre=person.key,
         name=person.name,
         tier=min(one.tier for one in people),  # of several that were merged the strictest
-        title=(result.content.title if result.content else "") or result.title or "",
+        title=(worded(result.content).title if result.content else "") or result.title or "",
         decision=view.decision,
         note=view.note,
         since=view.seen_at,

@@ -140,6 +140,20 @@ def test_a_result_leads_to_the_person_it_is_of(window: Open, console: Console) -
     assert console.audit()[-1][2]["why"] == "result", "a word of the list, and no other"
 
 
+def test_a_code_alone_says_of_which_system_it_is(console: Console) -> None:
+    """On the result's page and on the person's, and in the list."""
+    sent = observation("S8", 6.7)
+    bare = {"coding": [{"system": "https://bv-tinh.example/codes", "code": "KK-1"}]}
+    key = send(console, {**sent, "code": bare}, "s8", 1, "CB-5")
+    doctor = console.client("doctor")
+    page = doctor.get(f"/results/{console_token(console, key)}").text
+    assert "<h1>KK-1 (bv-tinh.example)</h1>" in page
+    assert '<th scope="row">KK-1 (bv-tinh.example)</th>' in page
+    assert "KK-1 (bv-tinh.example)" in doctor.get("/results").text
+    person = page.partition('<dd><a href="')[2].partition('"')[0]
+    assert "KK-1 (bv-tinh.example)" in doctor.get(person).text
+
+
 def test_who_may_only_read_has_no_button_and_is_refused(console: Console) -> None:
     key = send(console, observation("S5", 6.9), "s5", 1, "CB-2")
     address = f"/results/{console_token(console, key)}"

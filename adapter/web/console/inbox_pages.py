@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from adapter.authorization.staff_roles import Permission
 from adapter.errors import Outdated, UsageError
+from adapter.insights.result_titles import worded
 from adapter.operations.inbox import DiscardItem, LinkItem, ReopenItem, SeeItem, UnlinkItem
 from adapter.operations.operation import Operation
 from adapter.operations.rulings import AllowPerson, RuleOutPerson
@@ -77,6 +78,7 @@ def _shown(
         status=status,
         report=report,
         item=report.item,
+        content_said=worded(report.content) if report.content else None,
         candidates=report.candidates[:_MOST],
         said_sexes=[
             visit.t(f"code.{one}") if has_text(f"code.{one}") else one for one in report.person.sexes
