@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from console_browser import DESK, PHONE, ConsoleWindow
+from console_browser import SIZES, ConsoleWindow
 from console_centre import HOME, OTHER, Console, now
 from sqlalchemy import update
 
@@ -53,7 +53,7 @@ def busy(console: Console) -> Console:
     return console
 
 
-@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: str(size[0]))
 @pytest.mark.parametrize("language", ["vi", "en"])
 def test_every_page_is_sound(busy: Console, window: Open, language: str, size: tuple[int, int]) -> None:
     one = window("it", language=language, size=size, dark=language == "en")
@@ -62,55 +62,48 @@ def test_every_page_is_sound(busy: Console, window: Open, language: str, size: t
         one.check()
 
 
-@pytest.mark.parametrize(
-    ("language", "size", "words"),
-    [
-        (
-            "vi",
-            DESK,
-            {
-                "hospitals": "Bệnh viện",
-                "why": "Lý do (cho đồng nghiệp)",
-                "pause": "Tạm dừng",
-                "paused": "đã được tạm dừng",
-                "resume": "Cho chạy lại",
-                "parked": "Bị từ chối",
-                "again": "Gửi lại",
-                "going": "Đang gửi lại 1 mục",
-                "trace": "Lần theo hồ sơ",
-                "key": "Mã hồ sơ",
-                "go": "Lần theo",
-                "audit": "Nhật ký",
-                "verify": "Kiểm tra nhật ký",
-                "holds": "Nhật ký nguyên vẹn",
-            },
-        ),
-        (
-            "en",
-            PHONE,
-            {
-                "hospitals": "Hospitals",
-                "why": "Why (for colleagues)",
-                "pause": "Pause",
-                "paused": "is paused",
-                "resume": "Serve it again",
-                "parked": "Refused and held",
-                "again": "Send again",
-                "going": "1 are being sent again",
-                "trace": "Trace a record",
-                "key": "Key of the record",
-                "go": "Trace",
-                "audit": "Audit",
-                "verify": "Check that nothing was changed",
-                "holds": "The audit holds",
-            },
-        ),
-    ],
-    ids=["vi", "en"],
-)
+WORDS = {
+    "vi": {
+        "hospitals": "Bệnh viện",
+        "why": "Lý do (cho đồng nghiệp)",
+        "pause": "Tạm dừng",
+        "paused": "đã được tạm dừng",
+        "resume": "Cho chạy lại",
+        "parked": "Bị từ chối",
+        "again": "Gửi lại",
+        "going": "Đang gửi lại 1 mục",
+        "trace": "Lần theo hồ sơ",
+        "key": "Mã hồ sơ",
+        "go": "Lần theo",
+        "audit": "Nhật ký",
+        "verify": "Kiểm tra nhật ký",
+        "holds": "Nhật ký nguyên vẹn",
+    },
+    "en": {
+        "hospitals": "Hospitals",
+        "why": "Why (for colleagues)",
+        "pause": "Pause",
+        "paused": "is paused",
+        "resume": "Serve it again",
+        "parked": "Refused and held",
+        "again": "Send again",
+        "going": "1 are being sent again",
+        "trace": "Trace a record",
+        "key": "Key of the record",
+        "go": "Trace",
+        "audit": "Audit",
+        "verify": "Check that nothing was changed",
+        "holds": "The audit holds",
+    },
+}
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: str(size[0]))
+@pytest.mark.parametrize("language", WORDS)
 def test_it_stops_a_hospital_finds_a_refused_cell_and_verifies_the_audit(
-    busy: Console, window: Open, language: str, size: tuple[int, int], words: dict[str, str]
+    busy: Console, window: Open, language: str, size: tuple[int, int]
 ) -> None:
+    words = WORDS[language]
     entry = tables.entry
     with write_transaction(busy.adapter.engine) as connection:
         connection.execute(

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from console_browser import DESK, PHONE, SIZES, ConsoleWindow
+from console_browser import SIZES, ConsoleWindow
 from console_centre import HOME, SECRET, Console, now, observation
 from inbox_centre import receive_version
 
@@ -44,17 +44,18 @@ def send(console: Console, sent: dict[str, Any], id_: str, version: int, cadre: 
     return found.result_key
 
 
-@pytest.mark.parametrize(
-    ("language", "size", "words"),
-    [
-        ("vi", DESK, ("Mời đến khám lại", "Ghi chú", "Tôi đã xem", "đã xem lúc", "Rút lại", "Chưa ai")),
-        ("en", PHONE, ("Ask the person", "Note", "I have seen it", "saw it", "Take it back", "Nobody has")),
-    ],
-)
+WORDS = {
+    "vi": ("Mời đến khám lại", "Ghi chú", "Tôi đã xem", "đã xem lúc", "Rút lại", "Chưa ai"),
+    "en": ("Ask the person", "Note", "I have seen it", "saw it", "Take it back", "Nobody has"),
+}
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: str(size[0]))
+@pytest.mark.parametrize("language", WORDS)
 def test_a_doctor_reads_a_result_and_says_what_is_to_follow(
-    window: Open, console: Console, language: str, size: tuple[int, int], words: tuple[str, ...]
+    window: Open, console: Console, language: str, size: tuple[int, int]
 ) -> None:
-    recall, note, seen, by, back, nobody = words
+    recall, note, seen, by, back, nobody = WORDS[language]
     one = window("doctor", language=language, size=size)
     one.open("/results")
     one.check()
