@@ -330,7 +330,7 @@ def _told(report: ImportReport) -> Mapping[str, Any]:
                 "kind": one.kind,
                 "field": one.field,
                 "kind_words": say(f"cli.kind_{one.kind}"),
-                "label": one.label,
+                "label": say(f"cli.col_{one.field}") if one.field in _WHOLE else one.label,
                 "count": one.count,
                 "examples": one.shown,
             }
@@ -350,4 +350,5 @@ def _told(report: ImportReport) -> Mapping[str, Any]:
     }
 
 
+_WHOLE: Final = ("created", "deleted")  # what is said of a record, not of its field
 _COUNTS: Final = ("created", "changed", "unchanged", "deleted", "rejected", "held")

@@ -115,8 +115,12 @@ def test_what_changes_is_told_in_the_language_of_who_looks(clerk: OperationConte
     number = uploaded(clerk, ANNA)
     ImportCheckedDraft(number).perform(clerk, looked_through(clerk, number))
     second = uploaded(clerk, [*ANNA[:1], "Nguyễn Văn Anh", *ANNA[2:]])
+    third = uploaded(clerk, ANNA, BERTA)
     with speaking("vi"):
         looked_through(clerk, second)
+        looked_through(clerk, third)
+    [new] = insights(clerk).import_draft(third).told["changes"]
+    assert new["label"] == "Mới"
     [change] = insights(clerk).import_draft(second).told["changes"]
     assert change["label"] == "Họ và tên"
     assert change["examples"] == [["CB-1", "Nguyễn Văn A", "Nguyễn Văn Anh"]]

@@ -20,6 +20,7 @@ _BAR = 13
 _GAP = 3
 _GROUP_GAP = 8
 _LEGEND = 26
+_LEGEND_LINE = 20
 _LETTER = 6.8  # how wide one is, about
 
 
@@ -31,8 +32,8 @@ def bars(table: YearTable) -> str:
     parts: list[str] = []
     y = 0
     if len(table.columns) > 1:
-        parts.extend(_legend(table.columns))
-        y = _LEGEND
+        legend, y = _legend(table.columns)
+        parts.extend(legend)
     for row in table.rows:
         drawn = [(at, cell) for at, cell in enumerate(row.cells) if cell != ""]
         height = len(drawn) * (_BAR + _GAP)
@@ -58,17 +59,21 @@ def _bar(y: float, at: int, cell: Figure | str, most: int) -> Sequence[str]:
     return (rect, figure) if length else (figure,)
 
 
-def _legend(columns: Sequence[str]) -> Sequence[str]:
+def _legend(columns: Sequence[str]) -> tuple[Sequence[str], int]:
+    """What each brightness stands for, in as many lines as it needs; and how high that is."""
     parts: list[str] = []
-    x = 0.0
+    x, y = 0.0, 0
     for at, column in enumerate(columns):
+        width = 36 + _LETTER * len(column)
+        if x and x + width > WIDTH:
+            x, y = 0.0, y + _LEGEND_LINE
         parts.append(
-            f'<rect class="bar bar-{at}" x="{x:g}" y="2" width="12" height="12" '
+            f'<rect class="bar bar-{at}" x="{x:g}" y="{y + 2}" width="12" height="12" '
             f'fill="#1f5f8b" fill-opacity="{_opacity(at)}"/>'
         )
-        parts.append(_text(x + 18, 8, column, "start", "bars-legend"))
-        x += 36 + _LETTER * len(column)
-    return parts
+        parts.append(_text(x + 18, y + 8, column, "start", "bars-legend"))
+        x += width
+    return parts, y + _LEGEND
 
 
 def _opacity(at: int) -> float:

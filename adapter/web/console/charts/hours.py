@@ -11,7 +11,7 @@ __all__ = ["latencies_chart", "latency_words", "requests_chart"]
 
 _VIETNAM: Final = timezone(timedelta(hours=7))
 _WIDTH, _HEIGHT = 720, 180
-_LEFT, _RIGHT, _TOP, _BOTTOM = 78, 8, 14, 28
+_LEFT, _RIGHT, _TOP, _BOTTOM = 78, 20, 14, 28  # at the right half of the last hour's words
 _HATCHING: Final = (
     '<defs><pattern id="trouble" width="5" height="5" patternUnits="userSpaceOnUse" '
     'patternTransform="rotate(45)"><rect class="mark-trouble-line" width="2.5" height="5"/></pattern></defs>'
