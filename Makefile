@@ -9,7 +9,7 @@ OWN := pyproject.toml requirements-build.lock
 .DEFAULT_GOAL := help
 # Else every process that tests and benchmarks start would compile the adapter anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help install demo check unit test noninterference layouts faults abuse kills probes fuzz conformance validator interop interop-feed lint bench bench-ledger bench-workers bench-hapi bench-matching clean
+.PHONY: help install demo check unit test screenshots noninterference layouts faults abuse kills probes fuzz conformance validator interop interop-feed lint bench bench-ledger bench-workers bench-hapi bench-matching clean
 
 help:  ## say what there is
 	@echo "make demo    a year of a centre's records goes out to two hospitals and their results come back"
@@ -17,6 +17,7 @@ help:  ## say what there is
 	@echo "make test    all tests; the store tests on SQLite and, where it is installed, on PostgreSQL"
 	@echo "make noninterference  PAIRS=20000 pairs of centres that differ only in what is withheld: the same is seen"
 	@echo "make layouts  PEOPLE=934 as 40 clerks write them: the same records; 2,000 slips: all said"
+	@echo "make screenshots  the pictures of docs/console.md, in Debian's chromium"
 	@echo "make faults  SEEDS=20 runs of real processes with faults on purpose, kills, full disks, jumping clocks"
 	@echo "make abuse   REQUESTS=2000 at and far beyond each limit of the endpoint: an outcome within 5 seconds"
 	@echo "make kills   KILLS=200 of the endpoint, in the middle of each interaction, on SQLite and on PostgreSQL"
@@ -67,6 +68,9 @@ abuse: .venv/dev.stamp  ## every limit of the endpoint at 0.5, 1, 2 and 100 time
 KILLS ?= 200
 kills: .venv/dev.stamp  ## the endpoint killed with signal 9: acknowledged is there, unacknowledged whole or absent
 	@PYTHONPATH=.:tests $(BIN)/python tests/killing.py $(KILLS)
+
+screenshots: .venv/dev.stamp  ## docs/console/*.png, of a small centre of invented people
+	@PYTHONPATH=.:tests $(BIN)/python tests/console_pictures.py
 
 PROBES ?= 2000
 probes: .venv/dev.stamp  ## what an answer about members, strangers and T1 takes is statistically the same

@@ -1,7 +1,7 @@
 """Chromium as somebody at the centre has it, driven by the keyboard, and what must hold for every page."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,14 +9,30 @@ from typing import Any
 import html5lib
 from axe_playwright_python.sync_playwright import Axe
 from console_centre import Console
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Response
 
 from adapter.web.console.app import COOKIE
 
-__all__ = ["DESK", "PHONE", "SIZES", "ConsoleWindow", "opened"]
+__all__ = ["CHROMIUM", "DESK", "PHONE", "SIZES", "ConsoleWindow", "opened"]
 
+CHROMIUM = "/usr/bin/chromium"
 DESK, PHONE = (1280, 900), (390, 844)
 SIZES = (DESK, PHONE)
+_AXE = Axe()
+_SEND = """([path, fields]) => {
+  const form = document.createElement("form");
+  form.method = "post";
+  form.action = path;
+  for (const [name, value] of Object.entries(fields)) {
+    const field = document.createElement("input");
+    field.type = "hidden";
+    field.name = name;
+    field.value = value;
+    form.append(field);
+  }
+  document.body.append(form);
+  form.submit();
+}"""
 _FOCUS = (
     "() => { const one = document.activeElement; if (!one || one === document.body) return '';"
     "const label = one.labels && one.labels[0];"
@@ -32,9 +48,11 @@ class ConsoleWindow:
     console: Console
     page: Page
     complaints: list[str] = field(default_factory=list)
+    sent: Response | None = None  # the answer to the last form of `send`
 
     def open(self, path: str) -> None:
         """Write an address into the window."""
+        self.sent = None
         self.page.goto(self.console.base + path, wait_until="load")
 
     @property
@@ -69,6 +87,7 @@ class ConsoleWindow:
     def press(self, wanted: str, key: str = "Enter") -> None:
         """Press the button, or follow the link, of these words, and wait for the page after it."""
         self.tab_to(wanted)
+        self.sent = None
         with self.page.expect_navigation(wait_until="load"):
             self.page.keyboard.press(key)
 
@@ -78,18 +97,39 @@ class ConsoleWindow:
         self.page.keyboard.press("Space")
 
     def check(self) -> None:
-        """What must hold for every page: no violation that axe finds, strict HTML, one first heading, nothing
-        that must be scrolled sideways, no complaint of the browser.
+        """What must hold for every page: `check_look`, strict HTML, one first heading, no complaint of the
+        browser.
         """
-        found = Axe().run(self.page).response["violations"]
+        self.check_look()
+        check_html(self.page.request.get(self.page.url).text() if self.sent is None else self.sent.text())
+        assert len(self.page.query_selector_all("h1")) == 1
+        assert self.complaints == []
+
+    def check_look(self) -> None:
+        """What must hold in every width and scheme: no violation that axe finds, nothing that must be
+        scrolled sideways.
+        """
+        if not self.page.evaluate("() => 'axe' in window"):
+            self.page.evaluate(_AXE.axe_script)
+        found = self.page.evaluate("() => axe.run({resultTypes: ['violations']})")["violations"]
         assert not found, [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
-        check_html(self.page.request.get(self.page.url).text())
         wide = self.page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
         assert wide <= 0, f"{self.path} is {wide} pixels too wide"
-        assert len(self.page.query_selector_all("h1")) == 1
-        assert self.complaints == []
+
+    def look(self, size: tuple[int, int], *, dark: bool) -> None:
+        """The same page in a window of this size, and in this scheme."""
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
+        self.page.emulate_media(color_scheme="dark" if dark else "light")
+
+    def send(self, path: str, fields: Mapping[str, str]) -> int:
+        """Send a form there, as a page of the console does; the status of what comes of it in the end."""
+        with self.page.expect_navigation(wait_until="load") as gone:
+            self.page.evaluate(_SEND, [path, dict(fields)])
+        self.sent = gone.value
+        assert self.sent is not None
+        return self.sent.status
 
 
 def check_html(text: str) -> Any:

@@ -5,11 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from console_browser import ConsoleWindow, opened
+from console_browser import CHROMIUM, ConsoleWindow, opened
 from console_centre import Console, console_on, fill_centre, small_centre
 from playwright.sync_api import Browser, sync_playwright
-
-_CHROMIUM = "/usr/bin/chromium"
 
 
 @pytest.fixture(scope="session")
@@ -35,10 +33,10 @@ def console(filled_centre: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One browser for each worker of the tests."""
-    if not Path(_CHROMIUM).exists():
+    if not Path(CHROMIUM).exists():
         pytest.skip("no chromium: apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
 

@@ -2,64 +2,28 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 from console_browser import SIZES, ConsoleWindow
 from console_centre import HOME, OTHER, Console, now
+from console_traffic import SAID, put_traffic
 from sqlalchemy import update
 
 from adapter.database import write_transaction
 from adapter.ledger.hospitals.circuit_breaker import BreakerState, HospitalMode
-from adapter.ledger.hospitals.traffic import TrafficCell, TrafficOutcome
 from adapter.ledger.schema import tables
 from adapter.ledger.schema.states import EntryState
 from adapter.web.console.hospital_pages import ROUTES as HOSPITALS
 from adapter.web.console.operating_pages import ROUTES as OPERATING
 
 Open = Callable[..., ConsoleWindow]
-PAGES = (
-    "/hospitals",
-    *(f"/hospitals/{HOME}{page}" for page in ("", "/card", "/plan", "/mapping")),
-    "/parked",
-    "/trace",
-    "/state",
-    "/audit",
-)
-SAID = "Observation.valueQuantity.unit: <b>µmol/L</b> is not known here"
 
 
 @pytest.fixture(scope="module")
 def busy(console: Console) -> Console:
-    """The same with traffic, and with values that the hospital refused: of DUC, and of SECRET, who is T1."""
-    hour = now().replace(minute=0, second=0, microsecond=0)
-    for back, done, silent in ((1, 40, 3), (5, 120, 0), (30, 7, 1)):
-        at = hour - timedelta(hours=back)
-        counts = {
-            TrafficCell(at, TrafficOutcome.DONE, 250): done,
-            TrafficCell(at, TrafficOutcome.DONE, 2_500): 2,
-            TrafficCell(at, TrafficOutcome.SILENT, 30_000): silent,
-        }
-        console.adapter.ledger.traffic.add(HOME, {cell: count for cell, count in counts.items() if count})
-    entry = tables.entry
-    with write_transaction(console.adapter.engine) as connection:
-        for key in ("CS-1-0-0", "CS-4-0-0"):
-            done = connection.execute(
-                update(entry)
-                .where(entry.c.hospital == HOME, entry.c.key == key)
-                .values(state=EntryState.PARKED, reason="refused", detail=SAID, changed_at=now())
-            )
-            assert key == "CS-4-0-0" or done.rowcount == 1
+    """The same with traffic, and with values that the hospital refused."""
+    put_traffic(console.adapter)
     return console
-
-
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: str(size[0]))
-@pytest.mark.parametrize("language", ["vi", "en"])
-def test_every_page_is_sound(busy: Console, window: Open, language: str, size: tuple[int, int]) -> None:
-    one = window("it", language=language, size=size, dark=language == "en")
-    for path in PAGES:
-        one.open(path)
-        one.check()
 
 
 WORDS = {
