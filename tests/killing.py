@@ -33,7 +33,7 @@ from adapter.inbox.tables import inbox_item
 from adapter.testing import Centre, until
 from adapter.testing.commands import Commands
 
-__all__ = ["KillFigures", "run_kills"]
+__all__ = ["KillFigures", "is_at_work", "run_kills"]
 
 HOSPITAL = "bv-tinh"
 _CALLERS = 4  # that call all the while
@@ -119,7 +119,7 @@ class _Run:
 
     def _look(self) -> None:
         """Compare what each caller sent since the last time with what is there."""
-        until(lambda: not self._is_at_work(), _PATIENCE, every=0.01)
+        until(lambda: not is_at_work(self.engine), _PATIENCE, every=0.01)
         stored = Stored(self.engine, HOSPITAL)
         for caller in self.callers:
             attempts = caller.take_attempts()
@@ -132,19 +132,6 @@ class _Run:
                 elif one.kind not in whole:
                     self.figures.absent[one.kind] += 1
                     caller.again.append(one)
-
-    def _is_at_work(self) -> bool:
-        """Whether PostgreSQL still carries out what the killed process asked for last. A commit goes on
-        without its client; whoever writes for that hospital next waits for it, who only reads does not.
-        """
-        if self.engine.dialect.name != "postgresql":
-            return False
-        with read_transaction(self.engine) as connection:
-            query = text(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-                "AND backend_type = 'client backend' AND state <> 'idle' AND pid <> pg_backend_pid()"
-            )
-            return bool(connection.execute(query).scalar_one())
 
     def finish(self) -> None:
         """Send again what was not taken, let all be matched, and look at the whole."""
@@ -177,6 +164,20 @@ class _Run:
         with read_transaction(self.engine) as connection:
             query = select(func.count()).where(inbox_item.c.state == "new")
             return int(connection.execute(query).scalar_one())
+
+
+def is_at_work(engine: Engine) -> bool:
+    """Whether PostgreSQL still carries out what a killed process asked for last. A commit goes on without its
+    client; whoever writes for that hospital next waits for it, who only reads does not.
+    """
+    if engine.dialect.name != "postgresql":
+        return False
+    with read_transaction(engine) as connection:
+        query = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND backend_type = 'client backend' AND state <> 'idle' AND pid <> pg_backend_pid()"
+        )
+        return bool(connection.execute(query).scalar_one())
 
 
 @contextmanager
