@@ -221,10 +221,10 @@ def _keys(adapter: Adapter) -> set[str]:
 
 
 def test_what_a_doctor_said_is_whole_or_absent_where_the_console_is_killed(both: TwoConsoles) -> None:
-    other, chance = both.consoles["two"].client("doctor", "vi"), random.Random(5)  # noqa: S311 - no secret
+    other = both.consoles["two"].client("doctor", "vi")
     place = re.findall(r'href="(/results/[^"]+)"', other.get("/results").text)[0]
-    usual, answered = 0.3, 0
-    for _ in range(KILLS):
+    answered, usual = 0, 0.0
+    for attempt in range(KILLS + 1):  # the first is not killed before its answer: it says how long one takes
         doctor = both.consoles["one"].client("doctor", "vi")
         page = doctor.get(place).text
         was_seen = _is_acknowledged(page)
@@ -239,8 +239,13 @@ def test_what_a_doctor_said_is_whole_or_absent_where_the_console_is_killed(both:
                 return
 
         sent = threading.Thread(target=post, args=(doctor, f"{place}/{act}", form, statuses))
+        begun = time.monotonic()
         sent.start()
-        time.sleep(chance.uniform(0, usual))
+        if attempt:
+            time.sleep(usual * (attempt - 1) / KILLS)
+        else:
+            sent.join(_PATIENCE)
+            usual = time.monotonic() - begun
         both.kill("one")
         sent.join(_PATIENCE)
         is_seen = _is_acknowledged(other.get(place).text)
@@ -256,7 +261,7 @@ def test_what_a_doctor_said_is_whole_or_absent_where_the_console_is_killed(both:
             assert is_seen != was_seen, "it was answered and is not there"
         assert _form(other.get(place).text, "withdraw" if is_seen else "acknowledge"), "one can go on"
         both.start("one")
-    assert answered < KILLS
+    assert answered <= KILLS, "none was killed at its work"
 
 
 def _is_acknowledged(page: str) -> bool:
