@@ -28,6 +28,7 @@ __all__ = [
     "rename_subjects",
     "set_withheld",
     "withheld_counts",
+    "withheld_of_person",
     "withheld_of_subject",
 ]
 
@@ -51,6 +52,15 @@ _STATED = select(
     disclosure_refusal.c.reason,
     disclosure_refusal.c["count"],
 ).where(_THESE)
+_OF_SUBJECT = select(
+    disclosure_refusal.c.hospital,
+    disclosure_refusal.c.kind,
+    disclosure_refusal.c.reason,
+    disclosure_refusal.c["count"],
+).where(
+    disclosure_refusal.c.hospital.in_(bindparam("b_hospitals", expanding=True)),
+    disclosure_refusal.c.subject == bindparam("b_subject"),
+)
 _CLEAR = delete(disclosure_refusal).where(_THESE)
 
 
@@ -125,6 +135,18 @@ def withheld_of_subject(engine: Engine, hospital: str, subject: str) -> dict[tup
     """What is kept back from `hospital` about `subject`: {(kind, reason): count}."""
     with read_transaction(engine) as connection:
         return _stated(connection, hospital, [subject]).get(subject, {})
+
+
+def withheld_of_person(
+    engine: Engine, hospitals: Sequence[str], subject: str
+) -> dict[str, dict[tuple[str, str], int]]:
+    """The same for each of these hospitals, in one statement; without those from which nothing is kept."""
+    found: dict[str, dict[tuple[str, str], int]] = {}
+    with read_transaction(engine) as connection:
+        rows = connection.execute(_OF_SUBJECT, {"b_hospitals": list(hospitals), "b_subject": subject})
+        for hospital, kind, reason, count in rows:
+            found.setdefault(hospital, {})[kind, reason] = count
+    return found
 
 
 def forget_withheld(connection: Connection, subject: str) -> None:

@@ -38,7 +38,7 @@ from adapter.ledger.repairs import Repair, RepairStore
 from adapter.ledger.schema.states import EntryEvent, EntryState
 from adapter.ledger.schema.values import DeliveryOutcome, Lease, LedgerEntry
 from adapter.ledger.store import LedgerStore
-from adapter.records import lookups, result_views
+from adapter.records import change_feed, lookups, result_views
 from adapter.records.hidden_words import HiddenWords
 from adapter.records.importing.import_writer import ImportWriter
 from adapter.records.merges import Merge, MergeStore
@@ -176,6 +176,7 @@ def looking(engine: Engine) -> None:
         assert named_lines.held_etags(connection, BV, "Patient", "no-such-id") == []
         assert named_lines.held_records(connection, BV, "Patient", "cadre", [cadre(50)])
         assert named_lines.wished_lines(connection, BV, "ServiceRequest")
+        assert named_lines.lines_of_person(connection, [BV, "bv-2"], [cadre(50)])
     assert list(store.parked(BV))
     assert store.count_stuck_retractions(BV)
     assert store.counts(BV)
@@ -187,9 +188,10 @@ def looking(engine: Engine) -> None:
     waiting.unknown(BV, NOW)
     waiting.retracting(BV, NOW)
     waiting.nameless_retractions(BV)
-    waiting.undelivered_referrals(BV, NOW)
-    assert waiting.delivered_referrals(BV)
-    waiting.unclaimed_shipments(BV, NOW, NOW)
+    waiting.undelivered_referrals([BV], NOW)
+    assert (there := waiting.delivered_referrals(BV))
+    assert waiting.delivered_among([*there][:3])
+    waiting.unclaimed_shipments([BV, "bv-2"], NOW, NOW)
     assert waiting.unconfigured_hospitals([BV])
     waiting.silent_workers(NOW)
 
@@ -225,6 +227,8 @@ def recording(engine: Engine) -> None:
     assert store.find(f"{cadre(20)}.v")
     assert store.of_cadre(cadre(20))
     assert store.of_cadres(some)
+    assert store.of_cadres(some, ("cadre", "result"))
+    assert not list(store.stored_of_kind("result"))
     assert store.stored_of_cadres(some[:2])
     assert store.changed_cadres(CHANGES - 40, 20)
     assert store.changed_records(("cadre", "referral"), CHANGES - 400, 20)
@@ -240,6 +244,7 @@ def recording(engine: Engine) -> None:
         lookups.cadres_by_names(connection, [("Nguyễn Văn An", "1955-03-14")])
         assert lookups.cadres_by_identifiers(connection, [f"{20:012}"])
         assert lookups.live_records(connection, "cadre", [cadre(1)])
+        assert change_feed.records_state(connection).position
         lookups.survivors_of(connection, [cadre(1)])
     assert store.names_by_identifier(f"{20:012}")
     result = Result(
@@ -539,6 +544,7 @@ def telling(engine: Engine) -> None:
     assert audit.hash_at(engine, audit.newest(engine).seq)
     audit.verify_chain(engine)
     assert withheld.withheld_of_subject(engine, BV, "s1")
+    assert withheld.withheld_of_person(engine, [BV, "bv-2"], "s1")
     assert withheld.withheld_counts(engine, BV)
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "NAME",
     "StaffAccount",
     "account_named",
+    "account_of",
     "add_account",
     "all_accounts",
     "change_account",
@@ -69,7 +70,7 @@ def all_accounts(engine: Engine) -> Sequence[StaffAccount]:
     """Everybody, those that are shut out too, by name."""
     with read_transaction(engine) as connection:
         found = connection.execute(select(staff_account).order_by(staff_account.c.name))
-        return [_account(row) for row in found]
+        return [account_of(row) for row in found]
 
 
 def account_named(engine: Engine, name: str) -> StaffAccount:
@@ -84,10 +85,11 @@ def account_named(engine: Engine, name: str) -> StaffAccount:
 def read_account(connection: Connection, name: str) -> StaffAccount | None:
     """The same on a connection; None where there is none."""
     row = connection.execute(select(staff_account).where(staff_account.c.name == name)).first()
-    return None if row is None else _account(row)
+    return None if row is None else account_of(row)
 
 
-def _account(row: Row[Any]) -> StaffAccount:
+def account_of(row: Row[Any]) -> StaffAccount:
+    """The account of a row that has all of its columns."""
     return StaffAccount(
         name=row.name,
         display=row.display,

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pyotp
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, update
 
 from adapter import audit
 from adapter.authorization.opaque_tokens import OpaqueTokens
 from adapter.authorization.passwords import hash_password, is_password, require_good_password
-from adapter.authorization.staff_accounts import StaffAccount, add_account, hash_of, read_account
+from adapter.authorization.staff_accounts import StaffAccount, account_of, add_account, hash_of, read_account
 from adapter.authorization.staff_roles import StaffRole
 from adapter.authorization.staff_tables import staff_account, staff_code, staff_session
 from adapter.database import read_transaction, write_transaction
@@ -41,6 +41,22 @@ LONGEST = timedelta(hours=10)
 _USE_IS_NEWS = timedelta(minutes=1)  # a use within it is not written again
 _WRONG_FACTORS = 5  # then the password is asked for anew
 _STEP = 30  # seconds that a code of a second factor holds
+# Asked for by every page, with the account: made once.
+_HELD = (
+    select(
+        staff_account,
+        staff_session.c.is_whole,
+        staff_session.c.last_used,
+        staff_session.c.notice.is_not(None).label("has_notice"),
+    )
+    .join(staff_account, staff_account.c.name == staff_session.c.account)
+    .where(
+        staff_session.c.session == bindparam("b_session"),
+        staff_session.c.expires_at > bindparam("b_now"),
+        staff_session.c.last_used > bindparam("b_idle_since"),
+        staff_account.c.disabled_at.is_(None),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -96,19 +112,16 @@ def open_session(
 
 def session_of(engine: Engine, token: str, now: datetime, *, is_use: bool = True) -> StaffSession | None:
     """The session of a cookie's value, while it holds. Notes the use, where a person asked."""
-    row = staff_session.c
-    mine = row.session == hash_of(token)
-    query = select(row.account, row.is_whole, row.last_used, row.notice.is_not(None).label("has_notice"))
-    query = query.where(mine, row.expires_at > now, row.last_used > now - IDLE)
+    asked = {"b_session": hash_of(token), "b_now": now, "b_idle_since": now - IDLE}
     with read_transaction(engine) as connection:
-        found = connection.execute(query).first()
-        account = None if found is None else read_account(connection, found.account)
-    if found is None or account is None or account.disabled_at is not None:
+        found = connection.execute(_HELD, asked).first()
+    if found is None:
         return None
     if is_use and now - found.last_used > _USE_IS_NEWS:
         with write_transaction(engine) as connection:
+            mine = staff_session.c.session == asked["b_session"]
             connection.execute(update(staff_session).where(mine).values(last_used=now))
-    return StaffSession(token, account, found.is_whole, found.has_notice)
+    return StaffSession(token, account_of(found), found.is_whole, found.has_notice)
 
 
 def confirm_second_factor(

@@ -37,6 +37,12 @@ _MOST_LISTED_BYTES = 32 * 1024 * 1024
 _MOST_OTHERS = 200
 _MOST_PEOPLE = 20  # versions of one Patient
 _UNSEEN = (inbox_item.c.state == "ignored") & (inbox_item.c.settled_by == "matching")
+_BACKLOGS = tuple(
+    select(inbox_item.c.hospital, func.count(), func.min(inbox_item.c.received_at))
+    .where(waits, bindparam("b_before", type_=inbox_item.c.received_at.type) > inbox_item.c.received_at)
+    .group_by(inbox_item.c.hospital)
+    for waits in (inbox_item.c.state == "unmatched", _UNSEEN)
+)
 
 # Made once: each item that is looked at needs them.
 _LISTS = (
@@ -188,16 +194,10 @@ class InboxStore:
         """What waits for a person since before that moment: hospital -> how many, and the oldest. What was
         ignored as older waits to be seen.
         """
-        at, oldest = inbox_item.c.received_at, func.min(inbox_item.c.received_at)
         backlog: dict[str, tuple[int, datetime]] = {}
         with read_transaction(self.engine) as connection:
-            for waits in (inbox_item.c.state == "unmatched", _UNSEEN):
-                query = (
-                    select(inbox_item.c.hospital, func.count(), oldest)
-                    .where(waits, before > at)
-                    .group_by(inbox_item.c.hospital)
-                )
-                for name, count, since in connection.execute(query):
+            for query in _BACKLOGS:
+                for name, count, since in connection.execute(query, {"b_before": before}):
                     more, earlier = backlog.get(name, (0, since))
                     backlog[name] = (more + int(count), min(earlier, since))
         return backlog

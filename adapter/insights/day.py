@@ -10,16 +10,17 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from adapter.database import read_transaction
+from adapter.database import shared_read_transaction
+from adapter.insights.doubles import numbers_of_two
 from adapter.insights.problems import HospitalFacts, Problem, ProblemFacts, find_problems
-from adapter.insights.referrals import ReferralLine, backlog_of, referral_lines
-from adapter.insights.results_to_see import UnseenResult, unseen_results
+from adapter.insights.referrals import backlog_of
+from adapter.insights.results_to_see import WaitingResult, waiting_results
 from adapter.insights.seen_people import seen_people
 from adapter.ledger.monitoring.overdue import Backlog
 from adapter.ledger.parking import ParkedSelection
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.outbound.server_identity import halt_reason
-from adapter.records.doubles import shared_numbers
+from adapter.pipeline.waiting_referrals import ReferralsThatWait
 from adapter.referrals.clocks import ReferralClock
 from adapter.texts import current_language, has_text, say_in
 
@@ -70,6 +71,7 @@ _CODES: Final = {
     "refused": (DayAct.LOOK,),
 }
 _ORDER: Final = (*_LATE, *_CODES)
+_NONE: Final = Backlog(0, None)
 # Parked for what a cell says: sent again as it is, it is refused again.
 _OF_CELLS: Final = ("refused", "invalid", "missing-reference", "too-large")
 
@@ -130,27 +132,27 @@ def day_work(adapter: Adapter, now: datetime, *, sees_t1: bool = True) -> Day:
     """What is to be done, the most urgent first, and what waits. For who does not see people of T1 theirs
     are not counted where a list of people stands behind the line. Writes nothing, asks no hospital.
     """
-    exists = seen_people(adapter, sees_t1=sees_t1)
-    referrals = [one for one in referral_lines(adapter, adapter.settings.hospitals, now) if exists(one.cadre)]
-    results = [one for one in unseen_results(adapter, now) if exists(one.cadre)]
-    facts = _facts(adapter, now, exists, _late(referrals), _unseen(results))
+    with shared_read_transaction(adapter.engine):
+        exists = seen_people(adapter, sees_t1=sees_t1)
+        referrals = adapter.waiting_referrals.waiting(now, exists)
+        results = [one for one in waiting_results(adapter) if exists(one.cadre)]
+        facts = _facts(adapter, now, exists, referrals.late, _unseen(results, now))
     found = find_problems(facts, adapter.settings.alarm, now)
     lines = [_line(adapter, one, now) for one in found if _code(one) in _ORDER]
     return Day(
         sorted(lines, key=lambda one: (_ORDER.index(one.code), one.since or now, one.hospital, one.cause)),
-        _in_time(referrals, results),
+        _in_time(referrals, results, now),
     )
 
 
 def _in_time(
-    referrals: Sequence[ReferralLine], results: Sequence[UnseenResult]
+    referrals: ReferralsThatWait, results: Sequence[WaitingResult], now: datetime
 ) -> Mapping[WaitingInTime, int]:
-    there = [one.waits_for for one in referrals if not one.is_late]  # None: not at the hospital yet
-    to_see = there.count(ReferralClock.ACKNOWLEDGEMENT)
+    to_see = referrals.in_time.get(ReferralClock.ACKNOWLEDGEMENT, 0)
     counts = {
-        WaitingInTime.RESULTS: sum(not one.is_late for one in results),
+        WaitingInTime.RESULTS: sum(one.due >= now for one in results),
         WaitingInTime.TO_SEE: to_see,
-        WaitingInTime.AT_HOSPITALS: len(there) - to_see,
+        WaitingInTime.AT_HOSPITALS: sum(referrals.in_time.values()) - to_see,
     }
     return {what: count for what, count in counts.items() if count}
 
@@ -192,45 +194,36 @@ def _facts(
     unseen: Mapping[str, Backlog],
 ) -> ProblemFacts:
     """As much of the facts as a day's work is made of; results wait from the first minute on."""
+    limits, ages, names = adapter.settings.alarm, adapter.overdue, tuple(adapter.settings.hospitals)
     unmatched, refused = adapter.inbox.unmatched_backlog(now), adapter.quarantine.backlog()
-    limits, ages = adapter.settings.alarm, adapter.overdue
-    quiet = now - timedelta(minutes=limits.idle_minutes)
-    unsent = now - timedelta(hours=limits.referral_hours)
-    with read_transaction(adapter.engine) as connection:
-        shared = shared_numbers(connection)
+    undelivered = ages.undelivered_referrals(names, now - timedelta(hours=limits.referral_hours))
+    idle = ages.unclaimed_shipments(names, now - timedelta(minutes=limits.idle_minutes), now)
+    parked = adapter.parked_store.groups(map(ParkedSelection, names))
+    rows = adapter.ledger.hospitals.rows(names)
     return ProblemFacts(
         hospitals={
             name: HospitalFacts(
-                row=adapter.ledger.hospitals.row(name),
-                parked=tuple(adapter.parked_store.groups([ParkedSelection(name)])),
-                referrals=ages.undelivered_referrals(name, unsent),
-                idle=ages.unclaimed_shipments(name, quiet, now),
+                row=rows[name],
+                parked=tuple(one for one in parked if one.hospital == name),
+                referrals=undelivered.get(name, _NONE),
+                idle=idle.get(name, _NONE),
                 unmatched=Backlog(*unmatched.get(name, (0, None))),
                 late=backlog_of(late, name),
                 refused=refused.get(name),
-                unseen=unseen.get(name, Backlog(0, None)),
-                halted=halt_reason(adapter, name),
+                unseen=unseen.get(name, _NONE),
+                halted=halt_reason(adapter, name, rows[name]),
             )
-            for name in adapter.settings.hospitals
+            for name in names
         },
         held=Backlog(*adapter.held_rows.backlog()),
-        shared_numbers=sum(all(map(exists, one.cadres)) for one in shared),
+        shared_numbers=sum(all(map(exists, one.cadres)) for one in numbers_of_two(adapter)),
     )
 
 
-def _unseen(results: Sequence[UnseenResult]) -> Mapping[str, Backlog]:
+def _unseen(results: Sequence[WaitingResult], now: datetime) -> Mapping[str, Backlog]:
     """How many abnormal results wait for too long to be seen, by hospital, and since when the first does."""
     found: dict[str, list[datetime]] = {}
     for one in results:
-        if one.is_late:
+        if one.due < now:
             found.setdefault(one.hospital, []).append(one.since)
     return {name: Backlog(len(since), min(since)) for name, since in found.items()}
-
-
-def _late(referrals: Sequence[ReferralLine]) -> Mapping[tuple[str, str], Backlog]:
-    """How many are late by hospital and what is waited for, and since when the first is late."""
-    found: dict[tuple[str, str], list[datetime]] = {}
-    for one in referrals:
-        if one.is_late and one.due is not None and one.waits_for is not None:
-            found.setdefault((one.hospital, one.waits_for), []).append(one.due)
-    return {key: Backlog(len(due), min(due)) for key, due in found.items()}

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from adapter.database import read_transaction
 from adapter.pipeline.application import Adapter
-from adapter.records.doubles import shared_numbers
+from adapter.records.change_feed import records_state
+from adapter.records.doubles import SharedNumber, shared_numbers
 from adapter.records.model import Cadre
 
-__all__ = ["Double", "DoubleSide", "find_doubles"]
+__all__ = ["Double", "DoubleSide", "find_doubles", "numbers_of_two"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,20 @@ class Double:
 
 def find_doubles(adapter: Adapter) -> Sequence[Double]:
     """All of them, with both sides."""
-    with read_transaction(adapter.engine) as connection:
-        shared = shared_numbers(connection)
+    shared = numbers_of_two(adapter)
     return [Double(one.ending, tuple(_side(adapter, key) for key in one.cadres)) for one in shared]
+
+
+def numbers_of_two(adapter: Adapter) -> Sequence[SharedNumber]:
+    """Numbers that more than one person has; looked for anew when the records have changed."""
+    with read_transaction(adapter.engine) as connection:
+        state = records_state(connection)
+
+    def look() -> Sequence[SharedNumber]:
+        with read_transaction(adapter.engine) as connection:
+            return tuple(shared_numbers(connection))
+
+    return adapter.remembered("numbers-of-two", state, look)
 
 
 def _side(adapter: Adapter, key: str) -> DoubleSide:

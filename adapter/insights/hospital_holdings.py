@@ -1,15 +1,15 @@
 """What each hospital holds of a person, and why; and what is kept from it."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from adapter.ledger.named_lines import PersonLine
 from adapter.ledger.schema.states import EntryState
-from adapter.ledger.schema.values import LedgerEntry
 from adapter.pipeline.application import Adapter
 from adapter.records.model import Record, Referral, Visit, VisitKind
-from adapter.withheld import withheld_of_subject
+from adapter.withheld import withheld_of_person
 
 __all__ = ["HoldingCause", "HospitalHolding", "hospital_holdings"]
 
@@ -52,23 +52,24 @@ def hospital_holdings(
     adapter: Adapter,
     cadre: str,
     records: Sequence[Record],
-    entries: dict[str, list[LedgerEntry]],
+    entries: Mapping[str, Sequence[PersonLine]],
 ) -> tuple[HospitalHolding, ...]:
     """For each hospital of the settings, those that hold most first. `entries` are the ledger's lines of the
     person by hospital.
     """
-    subject = adapter.audit_subject(cadre)
+    names = tuple(adapter.settings.hospitals)
+    kept = withheld_of_person(adapter.engine, names, adapter.audit_subject(cadre))
     found = []
-    for name in adapter.settings.hospitals:
+    for name in names:
         withheld: Counter[str] = Counter()
-        for (_, reason), count in withheld_of_subject(adapter.engine, name, subject).items():
+        for (_, reason), count in kept.get(name, {}).items():
             withheld[reason] += count
         found.append(_holding(name, entries.get(name, []), withheld, records))
     return tuple(sorted(found, key=lambda one: (-sum(count for _, count in one.held), one.hospital)))
 
 
 def _holding(
-    name: str, entries: Sequence[LedgerEntry], withheld: Counter[str], records: Iterable[Record]
+    name: str, entries: Sequence[PersonLine], withheld: Counter[str], records: Iterable[Record]
 ) -> HospitalHolding:
     by_kind: dict[str, set[str]] = {}
     for one in entries:

@@ -8,21 +8,21 @@ from datetime import date, datetime
 from functools import partial
 from typing import Any
 
-from adapter.database import read_transaction
+from adapter.database import read_transaction, shared_read_transaction
 from adapter.insights.checkup_years import NextCheckup, YearlyCheckup, checkup_years, next_checkup
 from adapter.insights.hospital_holdings import HospitalHolding, hospital_holdings
 from adapter.insights.measure_trends import MeasureTrend, measure_trends
 from adapter.insights.person_record import ShownResult, shown_results
 from adapter.insights.referral_loops import ReferralLoop, referral_loop
 from adapter.insights.result_titles import worded_result
-from adapter.ledger.schema.values import LedgerEntry
+from adapter.ledger.named_lines import PersonLine, lines_of_person
 from adapter.mapping.result_reading.measures import KnownMeasures
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.inbox import order_statements
 from adapter.pipeline.inbound.result_parts import known_measures
+from adapter.records.merges import MergeStore
 from adapter.records.model import Cadre, Diagnosis, Record, Referral, Tier, Visit
 from adapter.records.partial_dates import centre_day
-from adapter.records.people_index import sought_person
 from adapter.records.referral_answers import ReferralMoment, course_of
 
 __all__ = [
@@ -76,13 +76,9 @@ def found_people(adapter: Adapter, typed: str, *, sees_t1: bool, page: int, size
     """Whom somebody means by a key, a part of a name, a year of birth, a birthday, a number or its end;
     everybody, by name, of nothing. To who does not see people of T1, there are none.
     """
-    index = adapter.people_index
-    by_key = index.get(typed.strip()) if typed.strip() else None
-    if by_key is not None:
-        found = [by_key]
-    else:
-        found = list(index.find(sought_person(typed)) if typed.strip() else index.everybody())
-    seen = [one for one in found if sees_t1 or one.tier is not Tier.T1]
+    people = adapter.people_index.view()
+    found = people.meant(typed) if typed.strip() else people.everybody
+    seen = found if sees_t1 else [one for one in found if one.tier is not Tier.T1]
     start = (page - 1) * size
     return PeopleFound(
         tuple(
@@ -96,6 +92,11 @@ def found_people(adapter: Adapter, typed: str, *, sees_t1: bool, page: int, size
 
 def person_page(adapter: Adapter, key: str, *, sees_t1: bool, now: datetime) -> PersonPage | None:
     """None where nobody has that key, or it is of a person of T1 and `sees_t1` is not so."""
+    with shared_read_transaction(adapter.engine):
+        return _read_page(adapter, key, sees_t1=sees_t1, now=now)
+
+
+def _read_page(adapter: Adapter, key: str, *, sees_t1: bool, now: datetime) -> PersonPage | None:
     records = adapter.records.of_cadre(key)
     person = _person(records)
     if person is None or (person.tier is Tier.T1 and not sees_t1):
@@ -104,13 +105,14 @@ def person_page(adapter: Adapter, key: str, *, sees_t1: bool, now: datetime) -> 
     results = _results(adapter, key, records, known)
     trends = measure_trends(records, results, known)
     visits: tuple[Visit, ...] = _of(records, Visit)
-    entries = _entries(adapter, key)
+    referrals: tuple[Referral, ...] = _of(records, Referral)
+    entries = _entries(adapter, key, referrals)
     return PersonPage(
         person=_listed(person),
         deceased_on=person.deceased_on,
         next_checkup=next_checkup(person, visits, adapter.settings.centre.checkup_months, centre_day(now)),
         years=checkup_years(visits, _of(records, Diagnosis), trends),
-        loops=_loops(adapter, _of(records, Referral), entries, known),
+        loops=_loops(adapter, referrals, entries, known),
         results=tuple(reversed(results)),
         holdings=hospital_holdings(adapter, key, records, entries),
         trends=trends,
@@ -153,18 +155,17 @@ def _listed(one: Cadre) -> ListedPerson:
     return ListedPerson(one.key, one.name, one.sex.value, str(one.birth_date), one.tier, is_deceased)
 
 
-def _entries(adapter: Adapter, key: str) -> dict[str, list[LedgerEntry]]:
-    names = [key, *adapter.records.merges.losers_of([key]).get(key, ())]
-    return {
-        hospital: [one for each in adapter.ledger.entries(hospital, names).values() for one in each]
-        for hospital in adapter.ledger.hospitals_of(names)
-    }
+def _entries(adapter: Adapter, key: str, referrals: Sequence[Referral]) -> Mapping[str, Sequence[PersonLine]]:
+    hospitals = dict.fromkeys([*adapter.settings.hospitals, *(one.hospital for one in referrals)])
+    with read_transaction(adapter.engine) as connection:
+        names = MergeStore.recorded_names(connection, [key])[key]
+        return lines_of_person(connection, tuple(hospitals), names)
 
 
 def _loops(
     adapter: Adapter,
     referrals: Sequence[Referral],
-    entries: Mapping[str, Sequence[LedgerEntry]],
+    entries: Mapping[str, Sequence[PersonLine]],
     known: KnownMeasures,
 ) -> tuple[ReferralLoop, ...]:
     if not referrals:

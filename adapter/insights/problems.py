@@ -12,14 +12,14 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 
-from adapter.database import read_transaction
 from adapter.errors import PolicyError, SettingsError
 from adapter.inbox.quarantine.store import RefusedBacklog
 from adapter.insights import identity_key
+from adapter.insights.doubles import numbers_of_two
 from adapter.insights.host_facts import disk_free_mb, files_left, is_read_only
 from adapter.insights.open_files import readable_by_others
 from adapter.insights.polls import unread_types
-from adapter.insights.referrals import backlog_of, late_referrals
+from adapter.insights.referrals import backlog_of
 from adapter.insights.results_to_see import late_results
 from adapter.ledger.hospitals.circuit_breaker import HospitalMode
 from adapter.ledger.hospitals.server import HaltReason
@@ -31,7 +31,6 @@ from adapter.pipeline.application import Adapter
 from adapter.pipeline.mappings.activation_status import inactive_mapping
 from adapter.pipeline.outbound.pending_disclosure import pending_disclosure
 from adapter.pipeline.outbound.server_identity import halt_reason
-from adapter.records.doubles import shared_numbers
 from adapter.settings import AlarmSettings
 from adapter.texts import has_text, say
 
@@ -300,8 +299,10 @@ def collect_facts(adapter: Adapter, now: datetime) -> ProblemFacts:
     """What the database, the settings and this host say. Writes nothing, asks no hospital."""
     limits = adapter.settings.alarm
     unmatched = adapter.inbox.unmatched_backlog(now - timedelta(hours=limits.unmatched_hours))
-    late, unseen = late_referrals(adapter, now), late_results(adapter, now)
-    silent = adapter.overdue.silent_workers(now - _SILENT)
+    late, unseen = adapter.waiting_referrals.late(now), late_results(adapter, now)
+    silent, names = adapter.overdue.silent_workers(now - _SILENT), tuple(adapter.settings.hospitals)
+    undelivered = adapter.overdue.undelivered_referrals(names, now - timedelta(hours=limits.referral_hours))
+    idle = adapter.overdue.unclaimed_shipments(names, now - timedelta(minutes=limits.idle_minutes), now)
     refused = adapter.quarantine.backlog()
     subscriptions = adapter.subscriptions.in_error()
     ways = tuple(
@@ -315,11 +316,13 @@ def collect_facts(adapter: Adapter, now: datetime) -> ProblemFacts:
                 _facts_at(adapter, name, now),
                 unmatched=Backlog(*unmatched.get(name, (0, None))),
                 late=backlog_of(late, name),
+                referrals=undelivered.get(name, _NONE),
+                idle=idle.get(name, _NONE),
                 unseen=unseen.get(name, _NONE),
                 refused=refused.get(name),
                 subscriptions=Backlog(*subscriptions.get(name, (0, None))),
             )
-            for name in adapter.settings.hospitals
+            for name in names
         },
         removed=adapter.overdue.unconfigured_hospitals(adapter.settings.hospitals),
         silent_workers=silent,
@@ -333,7 +336,7 @@ def collect_facts(adapter: Adapter, now: datetime) -> ProblemFacts:
         readable_by_others=len(readable_by_others(adapter.settings)),
         held=Backlog(*adapter.held_rows.backlog()),
         orphaned_merges=len(adapter.records.merges.without_survivor()),
-        shared_numbers=_shared_numbers(adapter),
+        shared_numbers=len(numbers_of_two(adapter)),
     )
 
 
@@ -347,9 +350,7 @@ def _facts_at(adapter: Adapter, name: str, now: datetime) -> HospitalFacts:
         unknown=ages.unknown(name, now - timedelta(minutes=limits.unknown_minutes)),
         nameless=ages.nameless_retractions(name),
         retracting=ages.retracting(name, now - timedelta(hours=limits.retract_hours)),
-        referrals=ages.undelivered_referrals(name, now - timedelta(hours=limits.referral_hours)),
         files=files_left(adapter, name, now - timedelta(minutes=limits.idle_minutes)),
-        idle=ages.unclaimed_shipments(name, now - timedelta(minutes=limits.idle_minutes), now),
         holds=adapter.settings.hospitals[name].base_url is not None and ages.has_entries(name),
         card=adapter.cards.get(name),
         token_expires_at=token,
@@ -372,11 +373,6 @@ def _token(adapter: Adapter, name: str) -> tuple[datetime | None, bool]:
         return token_expiry(adapter.settings.secret(reference).get_secret_value()), False
     except SettingsError:
         return None, True
-
-
-def _shared_numbers(adapter: Adapter) -> int:
-    with read_transaction(adapter.engine) as connection:
-        return len(shared_numbers(connection))
 
 
 def _policy_wrong(adapter: Adapter) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime
 from functools import partial
 
 from adapter.database import read_transaction
@@ -10,24 +10,21 @@ from adapter.errors import UsageError
 from adapter.ledger.monitoring.overdue import Backlog
 from adapter.pipeline.application import Adapter
 from adapter.pipeline.inbound.inbox import order_statements
+from adapter.pipeline.waiting_referrals import is_of_use, wait_of
 from adapter.records.model import Referral
 from adapter.records.referral_answers import ReferralMoment, course_of
-from adapter.records.sheets.cell_parsers import VIETNAM_OFFSET
-from adapter.referrals.clocks import ClockLimits, running_clock
-from adapter.referrals.lifecycle import FINAL, ReferralState, business_status
+from adapter.referrals.clocks import ClockLimits
+from adapter.referrals.lifecycle import ReferralState, business_status
 from adapter.referrals.reasons import ReferralReason
 
 __all__ = [
     "ReferralCourse",
     "ReferralLine",
     "backlog_of",
-    "late_referrals",
     "referral_course",
     "referral_line",
     "referral_lines",
 ]
-
-_WANTED = ("active", "on-hold")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,7 @@ def referral_lines(
     lines = [
         _line(one, adapter, held[one.hospital].get(one.key), limits[one.hospital], now)
         for one in adapter.records.iterate(Referral.kind)
-        if isinstance(one, Referral) and one.hospital in names and _is_of_use(one)
+        if isinstance(one, Referral) and one.hospital in names and is_of_use(one)
     ]
     kept = (one for one in lines if with_closed or one.waits_for or one.state is ReferralState.DRAFT)
     return sorted(kept, key=lambda one: (not one.is_late, one.due or one.since, one.referral))
@@ -119,27 +116,17 @@ def _line(
     one: Referral, adapter: Adapter, delivered: datetime | None, limits: ClockLimits, now: datetime
 ) -> ReferralLine:
     """A referral that its hospital has since `delivered`."""
-    is_draft = delivered is None and one.state is ReferralState.RECEIVED
-    state = ReferralState.DRAFT if is_draft else one.state
-    since = one.fulfilled_at or delivered or _moment(one.ordered_at)
-    clock = running_clock(
-        state,
-        since=max(filter(None, (since, _given(one)))),
-        appointment=None if one.appointment_at is None else _moment(one.appointment_at),
-        is_acknowledged=one.acknowledged_at is not None,
-        priority=one.priority,
-        limits=limits,
-        asked_at=one.open_since,
-    )
+    stands = wait_of(one, delivered, limits)
+    clock = stands.clock
     return ReferralLine(
         hospital=one.hospital,
         referral=one.key,
         cadre=one.cadre,
         service=one.service,
         priority=one.priority,
-        state=state,
-        business_status=business_status(state),
-        since=since,
+        state=stands.state,
+        business_status=business_status(stands.state),
+        since=stands.since,
         waits_for=None if clock is None else clock.clock.value,
         due=None if clock is None else clock.due,
         is_late=clock is not None and clock.due < now,
@@ -162,31 +149,6 @@ def _line(
     )
 
 
-def _given(one: Referral) -> datetime | None:
-    """When the hospital had from us what it waited for: what it is to do has its whole time since then."""
-    return one.answered_at if one.question is not None and one.open_since is None else None
-
-
-def late_referrals(adapter: Adapter, now: datetime) -> Mapping[tuple[str, str], Backlog]:
-    """How many are late by hospital and what is waited for, and since when the first is late."""
-    found: dict[tuple[str, str], list[datetime]] = {}
-    for one in referral_lines(adapter, adapter.settings.hospitals, now):
-        if one.is_late and one.due is not None and one.waits_for is not None:
-            found.setdefault((one.hospital, one.waits_for), []).append(one.due)
-    return {key: Backlog(len(due), min(due)) for key, due in found.items()}
-
-
 def backlog_of(found: Mapping[tuple[str, str], Backlog], hospital: str) -> Sequence[tuple[str, Backlog]]:
     """Of one hospital: what is waited for, and how many."""
     return tuple((clock, backlog) for (name, clock), backlog in sorted(found.items()) if name == hospital)
-
-
-def _is_of_use(referral: Referral) -> bool:
-    """Whether it is wanted, or something came of it."""
-    return referral.status in _WANTED or referral.state not in FINAL | {ReferralState.RECEIVED}
-
-
-def _moment(value: date | datetime) -> datetime:
-    if isinstance(value, datetime):
-        return value
-    return datetime.combine(value, time(), VIETNAM_OFFSET)

@@ -8,6 +8,8 @@ from adapter.database import read_transaction
 from adapter.insights.result_titles import worded
 from adapter.ledger.monitoring.overdue import Backlog
 from adapter.pipeline.application import Adapter
+from adapter.records.change_feed import records_state
+from adapter.records.lookups import live_records
 from adapter.records.model import Cadre, Record, Referral, Result, Tier, Visit
 from adapter.records.result_views import (
     Attention,
@@ -24,10 +26,12 @@ from adapter.result_content import ResultContent
 __all__ = [
     "ResultTask",
     "UnseenResult",
+    "WaitingResult",
     "late_results",
     "listed_results",
     "result_tasks",
     "unseen_results",
+    "waiting_results",
 ]
 
 _PRESSING = (Urgency.CRITICAL, Urgency.ABNORMAL)
@@ -59,6 +63,16 @@ class UnseenResult:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingResult:
+    """As much of an abnormal one as is counted: whose it is, since when it waits, and until when in time."""
+
+    hospital: str
+    cadre: str
+    since: datetime
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ResultTask:
     """What a doctor said is to follow a result and is not in the records yet: a visit, or a referral."""
 
@@ -84,16 +98,12 @@ def unseen_results(
 
 
 def _unseen(
-    adapter: Adapter,
-    now: datetime,
-    urgencies: Iterable[Urgency],
-    most: int,
-    before: datetime | None = None,
+    adapter: Adapter, now: datetime, urgencies: Iterable[Urgency], most: int
 ) -> Sequence[UnseenResult]:
     waiting: list[Attention] = []
     with read_transaction(adapter.engine) as connection:
         for urgency in urgencies:
-            waiting += unseen(connection, urgency, most=most - len(waiting), before=before)
+            waiting += unseen(connection, urgency, most=most - len(waiting))
         seen = {one.result for one in views_of(connection, [each.result for each in waiting])}
     lines = [
         _line(group, seen, now, adapter.settings.alarm.unseen_time) for group in _grouped(adapter, waiting)
@@ -104,9 +114,28 @@ def _unseen(
 def late_results(adapter: Adapter, now: datetime) -> Mapping[str, Backlog]:
     """How many abnormal results wait for too long to be seen, by hospital, and since when the first does."""
     found: dict[str, list[datetime]] = {}
-    for one in _unseen(adapter, now, _PRESSING, _MOST, before=now - adapter.settings.alarm.unseen_time):
+    for one in waiting_results(adapter, before=now - adapter.settings.alarm.unseen_time):
         found.setdefault(one.hospital, []).append(one.since)
     return {hospital: Backlog(len(since), min(since)) for hospital, since in found.items()}
+
+
+def waiting_results(adapter: Adapter, before: datetime | None = None) -> Sequence[WaitingResult]:
+    """Abnormal results that nobody has seen; with `before` those that wait since before that. They are looked
+    at anew when the records have changed, or what waits.
+    """
+    waiting: list[Attention] = []
+    with read_transaction(adapter.engine) as connection:
+        state = records_state(connection)
+        for urgency in _PRESSING:
+            waiting += unseen(connection, urgency, most=_MOST - len(waiting), before=before)
+    limit, any_time = adapter.settings.alarm.unseen_time, datetime.now(VIETNAM_OFFSET)
+
+    def look() -> Sequence[WaitingResult]:
+        lines = (_line(one, (), any_time, limit) for one in _grouped(adapter, waiting))
+        return tuple(WaitingResult(one.hospital, one.cadre, one.since, one.since + limit) for one in lines)
+
+    asked = "waiting-results" if before is None else "late-results"
+    return adapter.remembered(asked, (state, tuple(waiting)), look)
 
 
 def result_tasks(adapter: Adapter, most: int = _MOST) -> Sequence[ResultTask]:
@@ -146,10 +175,10 @@ class _Group:
 
 def _grouped(adapter: Adapter, waiting: Sequence[Attention]) -> Iterator[_Group]:
     attention = {one.result: one for one in waiting}
-    owners = {
-        found.cadre for key in attention if isinstance(found := adapter.records.get(Result.kind, key), Result)
-    }
-    for records in adapter.records.of_cadres(owners).values():
+    with read_transaction(adapter.engine) as connection:
+        results = live_records(connection, Result.kind, attention)
+    owners = {one.cadre for one in results.values() if isinstance(one, Result)}
+    for records in adapter.records.of_cadres(owners, (Cadre.kind, Result.kind)).values():
         person = next((one for one in records if isinstance(one, Cadre)), None)
         if person is not None:
             yield from _of_person(person, [one for one in records if isinstance(one, Result)], attention)

@@ -9,15 +9,15 @@ __all__ = ["seen_people"]
 
 
 def seen_people(adapter: Adapter, *, sees_t1: bool, strangers: bool = False) -> Callable[[str], bool]:
-    """Whether a person of that key exists for the viewer; each is looked up once. `strangers`: so do
-    people of whom there is no record yet.
+    """Whether a person of that key exists for the viewer, as the records are now. `strangers`: so do people
+    of whom there is no record yet.
     """
-    known: dict[str, bool] = {}
+    if sees_t1:
+        return lambda _key: True
+    people = adapter.people_index.view()
 
     def sees(key: str) -> bool:
-        if key not in known:
-            person = adapter.people_index.get(key)
-            known[key] = strangers if person is None else person.tier is not Tier.T1
-        return known[key]
+        person = people.get(key)
+        return strangers if person is None else person.tier is not Tier.T1
 
-    return (lambda _key: True) if sees_t1 else sees
+    return sees

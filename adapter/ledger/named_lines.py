@@ -1,6 +1,7 @@
 """Whom and what hospitals mean by our identities or by their own ids: all that one item names, at once."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -11,10 +12,12 @@ from adapter.ledger.schema.states import EntryState
 
 __all__ = [
     "NamedLine",
+    "PersonLine",
     "held_etags",
     "held_records",
     "lines_by_identity",
     "lines_by_remote_id",
+    "lines_of_person",
     "wished_lines",
 ]
 
@@ -35,6 +38,11 @@ _OF_TYPES = func.coalesce(_E.type, "").in_(_TYPES)
 _BY_IDENTITY = _by(_E.identity, _E.hospital.in_(bindparam("hospitals", expanding=True)), _OF_TYPES)
 _BY_FORMER = _by(_E.former_identity, _E.hospital == bindparam("hospital"), _OF_TYPES)
 _BY_REMOTE_ID = _by(_E.remote_id, _E.hospital == bindparam("hospital"), _E.type.in_(_TYPES))
+
+_OF_PERSON = select(_E.hospital, _E.kind, _E.key, _E.state, _E.sent_at, _E.delivered_at).where(
+    _E.hospital.in_(bindparam("b_hospitals", expanding=True)),
+    _E.cadre.in_(bindparam("b_names", expanding=True)),
+)
 
 
 class NamedLine(NamedTuple):
@@ -104,4 +112,28 @@ def _lines(
     left, found = iter(names), list[NamedLine]()
     while chunk := list(islice(left, _CHUNK)):
         found += [NamedLine(*row) for row in connection.execute(query, where | {"names": chunk})]
+    return found
+
+
+class PersonLine(NamedTuple):
+    """As much of a line as tells what a hospital has of somebody."""
+
+    kind: str
+    key: str
+    state: EntryState
+    sent_at: datetime | None
+    delivered_at: datetime | None
+
+
+def lines_of_person(
+    connection: Connection, hospitals: Sequence[str], names: Sequence[str]
+) -> Mapping[str, Sequence[PersonLine]]:
+    """The lines of a person, who is recorded under these names, by hospital of these; without those that have
+    none.
+    """
+    found: dict[str, list[PersonLine]] = {}
+    asked = {"b_hospitals": list(hospitals), "b_names": list(names)}
+    for hospital, kind, key, state, sent_at, delivered_at in connection.execute(_OF_PERSON, asked):
+        line = PersonLine(kind, key, EntryState(state), sent_at, delivered_at)
+        found.setdefault(hospital, []).append(line)
     return found

@@ -1,10 +1,23 @@
 """What waits for a person: seen by cause, released, and what became too old to go unasked. All SQL on it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, case, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from adapter.database import read_transaction, write_transaction
 from adapter.ledger.entries.row_values import REASON_INVALID
@@ -23,6 +36,17 @@ _MANY = 500
 
 _E, _S = tables.entry, tables.shipment
 _since = func.coalesce(_E.c.wished_at, _E.c.changed_at, type_=_E.c.changed_at.type)
+_REASON = func.coalesce(_E.c.reason, "refused")
+_GROUPS = select(
+    _E.c.hospital,
+    _REASON,
+    func.count(),
+    func.sum(case((_E.c.type == REFERRAL_TYPE, 1), else_=0)),
+    func.min(_since, type_=_E.c.changed_at.type),
+).group_by(_E.c.hospital, _REASON)
+_GROUPS_AT = _GROUPS.where(
+    _E.c.hospital.in_(bindparam("b_names", expanding=True)), _E.c.state == EntryState.PARKED
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +95,11 @@ class ParkedStore:
     def groups(self, choices: Iterable[ParkedSelection]) -> list[ParkedGroup]:
         """By hospital and cause, those with referrals first, then the oldest."""
         found: list[ParkedGroup] = []
-        referrals = func.sum(case((_E.c.type == REFERRAL_TYPE, 1), else_=0))
-        since = func.min(_since, type_=_E.c.changed_at.type)
-        columns = (_E.c.hospital, func.coalesce(_E.c.reason, "refused"), func.count(), referrals, since)
         with read_transaction(self._engine) as connection:
-            for choice in choices:
-                query = select(*columns).where(choice.condition).group_by(columns[0], columns[1])
+            for query, names in _queries(choices):
                 found += [
                     ParkedGroup(row[0], row[1], int(row[2]), int(row[3]), row[4])
-                    for row in connection.execute(query)
+                    for row in connection.execute(query, names)
                 ]
         return sorted(found, key=lambda one: (one.hospital, -bool(one.referrals), one.since, one.reason))
 
@@ -165,3 +185,13 @@ class ParkedStore:
 
 def _is_old(cutoff: datetime) -> ColumnElement[bool]:
     return and_(_E.c.kind.not_in(_AGELESS), _since < cutoff)
+
+
+def _queries(choices: Iterable[ParkedSelection]) -> Iterator[tuple[Select[Any], dict[str, list[str]]]]:
+    """All that is parked at some hospitals is asked for at once."""
+    choices = list(choices)
+    if whole := [one.hospital for one in choices if one.reason is None and one.key is None]:
+        yield _GROUPS_AT, {"b_names": whole}
+    for one in choices:
+        if one.reason is not None or one.key is not None:
+            yield _GROUPS.where(one.condition), {}

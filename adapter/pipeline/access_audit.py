@@ -46,16 +46,9 @@ def audit_people(
     if not people:
         return
     details = {"command": command} if why is None else {"command": command, "why": why}
+    events = [(action, adapter.audit_subject(cadre), None, details) for cadre in people]
     with write_transaction(adapter.engine) as connection:
-        for cadre in people:
-            audit.append(
-                connection,
-                at=now,
-                actor=by,
-                action=action,
-                subject=adapter.audit_subject(cadre),
-                details=details,
-            )
+        audit.append_events(connection, now, by, events)
 
 
 def audit_look(

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # a command imports what it needs, and `adapter status` needs
     from adapter.ledger.monitoring.overdue import OverdueStore
     from adapter.ledger.parking import ParkedStore
     from adapter.mapping.loader import Mappings
+    from adapter.pipeline.waiting_referrals import WaitingReferrals
     from adapter.records.held_rows import HeldRowStore
     from adapter.records.importing.drafts import ImportDraftStore
     from adapter.records.people_index import PeopleIndex
@@ -48,6 +49,8 @@ if TYPE_CHECKING:  # a command imports what it needs, and `adapter status` needs
     from adapter.subscriptions.store import SubscriptionStore
 
 __all__ = ["Adapter", "audit_subject", "read_identity_key"]
+
+_T = TypeVar("_T")
 
 
 def read_identity_key(settings: Settings, reference: str) -> IdentityFactory:
@@ -79,6 +82,7 @@ class Adapter:
         self.cards = ServerCardStore(engine, self.addresses)
         self.editions = ActiveMappingStore(engine)
         self.disclosures = DisclosureStore(engine)
+        self._answers: dict[str, tuple[object, Any]] = {}
         self._work = threading.Lock()
         self._at_work = 0
         self._presence: Heartbeat
@@ -113,6 +117,24 @@ class Adapter:
         from adapter.records.people_index import PeopleIndex
 
         return PeopleIndex(self.records)
+
+    @cached_property
+    def waiting_referrals(self) -> "WaitingReferrals":
+        """Which referrals are late."""
+        from adapter.pipeline.waiting_referrals import WaitingReferrals
+
+        limits = {one.name: one.clocks.limits for one in self.settings.hospitals.values()}
+        return WaitingReferrals(self.records, self.overdue, limits)
+
+    def remembered(self, asked: str, made_of: object, make: Callable[[], _T]) -> _T:
+        """What `make` gives, made anew only where `made_of` is another than it was the last time that this
+        was asked. It wants to be all that the answer is made from, and not who asks.
+        """
+        known = self._answers.get(asked)
+        if known is None or known[0] != made_of:
+            known = self._answers[asked] = (made_of, make())
+        found: _T = known[1]
+        return found
 
     @cached_property
     def held_rows(self) -> "HeldRowStore":

@@ -4,13 +4,24 @@ The row lock on the counter makes writers queue, on PostgreSQL as on SQLite, so 
 position 17 never later finds a 16 it has missed.
 """
 
+from typing import NamedTuple
+
 from sqlalchemy import Connection, insert, select, update
 
-from adapter.records.tables import feed
+from adapter.records.tables import erasure, feed
 
-__all__ = ["ChangeFeed", "newest_position"]
+__all__ = ["ChangeFeed", "RecordsState", "newest_position", "records_state"]
 
 _ROW = 1
+_NEWEST = select(feed.c.position).where(feed.c.id == _ROW)
+_STATE = select(select(erasure.c.mark).scalar_subquery(), _NEWEST.scalar_subquery())
+
+
+class RecordsState(NamedTuple):
+    """Another one whenever a record or a merge has changed, or somebody was erased."""
+
+    mark: str
+    position: int
 
 
 class ChangeFeed:
@@ -46,4 +57,10 @@ def _make_row(connection: Connection) -> None:
 
 def newest_position(connection: Connection) -> int:
     """The newest position; 0 when nothing was ever written."""
-    return int(connection.execute(select(feed.c.position).where(feed.c.id == _ROW)).scalar() or 0)
+    return int(connection.execute(_NEWEST).scalar() or 0)
+
+
+def records_state(connection: Connection) -> RecordsState:
+    """In which state the records are."""
+    mark, position = connection.execute(_STATE).one()
+    return RecordsState(str(mark or ""), int(position or 0))

@@ -62,6 +62,11 @@ class HeldState(StrEnum):
     DROPPED = "dropped"
 
 
+_BACKLOG = select(func.count(), func.min(held_row.c.held_at)).where(
+    _CURRENT, held_row.c.state == HeldState.WAITING
+)
+
+
 @dataclass(frozen=True, slots=True)
 class HeldCell:
     """What looks wrong: `text` is a key of area `import`, `params` fill it."""
@@ -210,11 +215,8 @@ class HeldRowStore:
 
     def backlog(self) -> tuple[int, datetime | None]:
         """How many wait, and since when."""
-        query = select(func.count(), func.min(held_row.c.held_at)).where(
-            _CURRENT, held_row.c.state == HeldState.WAITING
-        )
         with read_transaction(self._engine) as connection:
-            count, since = connection.execute(query).one()
+            count, since = connection.execute(_BACKLOG).one()
         return count, since
 
     @staticmethod

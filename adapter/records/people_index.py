@@ -1,27 +1,24 @@
 """Who is meant by a part of a name, a year of birth or the end of a number: looked for in memory, since a
-folded part of a name has no index in a database. It follows the records by their change feed, and starts anew
-after an erasure, so that nobody is found who is not in the records.
+folded part of a name has no index in a database (`FollowedRecords`).
 """
 
 import re
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from adapter.database import read_transaction
 from adapter.person_names import vietnamese_name_key
-from adapter.records.erasure import mark_of_erasures
-from adapter.records.model import Cadre, Tier
+from adapter.records.followed_records import FollowedRecords
+from adapter.records.model import Cadre, Record, Tier
 from adapter.records.serialisation import identifier_forms, normalise_identifier
 from adapter.text_folding import accented_words, fold_text, word_sequence
 
 if TYPE_CHECKING:
     from adapter.records.store import RecordStore
 
-__all__ = ["IndexedPerson", "PeopleIndex", "SoughtPerson", "sought_person"]
+__all__ = ["IndexedPerson", "PeopleIndex", "PeopleView", "SoughtPerson", "sought_person"]
 
-_PAGE = 2_000
 _LAST = 4  # digits of a number that somebody says on the telephone
 _LONG_NUMBER = 9  # an old identity number; anything shorter is the end of one
 _NUMBER = re.compile(r"[A-Z]{0,2}[0-9]{9,15}")  # of an identity card, or of an insurance card: GD479…
@@ -48,8 +45,9 @@ class IndexedPerson:
 
 @dataclass(frozen=True, slots=True)
 class SoughtPerson:
-    """What somebody typed: `words` of the name (folded, one after the other), each of `years` is a year of
-    birth or the end of a number, `ends` are ends of numbers, `numbers` whole ones, `born` a day (ISO).
+    """What somebody typed: `words` of the name (folded, one after the other, the last of them perhaps half
+    unless they are `whole`), each of `years` is a year of birth or the end of a number, `ends` are ends of
+    numbers, `numbers` whole ones, `born` a day (ISO).
     """
 
     words: str = ""
@@ -58,6 +56,7 @@ class SoughtPerson:
     ends: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     born: str = ""
+    whole: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -65,15 +64,15 @@ class SoughtPerson:
         return not (self.words or self.years or self.ends or self.numbers or self.born)
 
 
-def sought_person(typed: str) -> SoughtPerson:
+def sought_person(typed: str, *, whole: bool = False) -> SoughtPerson:
     """Reads what was typed: "tran an 1948", "4821", "02/05/1948", a whole number, spaced or not. Digits
     too few to say anything are left out.
     """
     date = _DATE.search(typed)
     born = f"{date[3]}-{int(date[2]):02}-{int(date[1]):02}" if date else ""
     rest = _DATE.sub(" ", typed)
-    if _NUMBER.fullmatch(whole := normalise_identifier(rest)):
-        return SoughtPerson(numbers=(whole,), born=born)
+    if _NUMBER.fullmatch(number := normalise_identifier(rest)):
+        return SoughtPerson(numbers=(number,), born=born)
     parts = rest.split()
     numbers = [normalise_identifier(one) for one in parts if _DIGITS.fullmatch(one)]
     name = " ".join(one for one in parts if not _DIGITS.fullmatch(one))
@@ -84,20 +83,27 @@ def sought_person(typed: str) -> SoughtPerson:
         ends=tuple(one for one in numbers if _LAST < len(one) < _LONG_NUMBER),
         numbers=tuple(one for one in numbers if len(one) >= _LONG_NUMBER),
         born=born,
+        whole=whole,
     )
 
 
-class PeopleIndex:
-    """Everybody in the records, in memory. Threads may ask at once. Of who was merged into another the
-    strictest tier of both holds, as everywhere.
+class PeopleView:
+    """Everybody as the records were at one time, and who was merged into whom. Of who was merged into another
+    the strictest tier of both holds, as everywhere.
     """
 
-    def __init__(self, records: "RecordStore") -> None:
-        self._records = records
-        self._lock = threading.Lock()
-        self._people: dict[str, IndexedPerson] = {}
-        self._position = 0
-        self._mark: str | None = None
+    def __init__(self, people: Mapping[str, IndexedPerson], survivors: Mapping[str, str]) -> None:
+        self._made_of = people
+        self._people = _as_merged(people, survivors)
+        self._survivors = survivors
+
+    def is_of(self, people: Mapping[str, IndexedPerson], survivors: Mapping[str, str]) -> bool:
+        """Whether it is made of just these."""
+        return self._made_of is people and self._survivors == survivors
+
+    @cached_property
+    def _by_name(self) -> Sequence[IndexedPerson]:
+        return sorted(self._people.values(), key=_name_order)
 
     def find(self, query: SoughtPerson) -> Sequence[IndexedPerson]:
         """Everybody who fits, those first whose name has the very accents that were typed, else by name. Who
@@ -105,51 +111,78 @@ class PeopleIndex:
         """
         if query.is_empty:
             return []
-        others = self._others()
-        people = _as_merged(self._current(), others)
-        found: dict[str, IndexedPerson] = {}
-        for one in people.values():
-            if _fits(one, query) and (who := people.get(others.get(one.key, one.key))) is not None:
-                found[who.key] = who
-        return sorted(found.values(), key=lambda one: (not _has_accents(one, query), one.order, one.key))
+        # " nguyen van" is the beginning of " nguyen van an "
+        words = f" {query.words}" if query.words else ""
+        words += " " if words and query.whole else ""
+        found = [one for one in self._by_name if words in one.folded]
+        if query.years or query.ends or query.numbers or query.born:
+            found = [one for one in found if _fits(one, query)]
+        found = self._survivors_among(found)
+        typed = f" {query.accented}"
+        first = [one for one in found if typed in one.accented] if query.accented else found
+        return (
+            first if len(first) == len(found) else first + [one for one in found if typed not in one.accented]
+        )
+
+    def meant(self, typed: str, *, whole: bool = False) -> Sequence[IndexedPerson]:
+        """Whom somebody means by a key, which is nobody else's, or else by what `sought_person` reads."""
+        by_key = self.get(typed.strip())
+        return [by_key] if by_key is not None else self.find(sought_person(typed, whole=whole))
+
+    def _survivors_among(self, found: list[IndexedPerson]) -> list[IndexedPerson]:
+        if not self._survivors or not any(one.key in self._survivors for one in found):
+            return found
+        keys = dict.fromkeys(self._survivors.get(one.key, one.key) for one in found)
+        return sorted((self._people[key] for key in keys if key in self._people), key=_name_order)
 
     def get(self, key: str) -> IndexedPerson | None:
         """Who has that key now, if need be whom he was merged into."""
-        others = self._others()
-        return _as_merged(self._current(), others).get(others.get(key, key))
+        return self._people.get(self._survivors.get(key, key))
 
+    @cached_property
     def everybody(self) -> Sequence[IndexedPerson]:
         """All of them by name, without those who are somebody else since a merge."""
-        others = self._others()
-        found = (one for one in _as_merged(self._current(), others).values() if one.key not in others)
-        return sorted(found, key=lambda one: (one.order, one.key))
+        return [one for one in self._by_name if one.key not in self._survivors]
 
-    def _others(self) -> dict[str, str]:
-        return {one.loser: one.survivor for one in self._records.merges.list()}
 
-    def _current(self) -> dict[str, IndexedPerson]:
-        with self._lock:
-            with read_transaction(self._records.engine) as connection:
-                mark = mark_of_erasures(connection)
-            newest = self._records.newest_position()
-            if mark != self._mark:
-                self._people, self._position, self._mark = {}, 0, mark
-            if newest != self._position:
-                people = dict(self._people)
-                for key, person in self._changes(self._position):
-                    if person is None:
-                        people.pop(key, None)
-                    else:
-                        people[key] = person
-                self._people, self._position = people, newest
-            return self._people
+class PeopleIndex:
+    """Everybody in the records, in memory. Threads may ask at once."""
 
-    def _changes(self, since: int) -> Iterator[tuple[str, IndexedPerson | None]]:
-        while page := self._records.changed_records((Cadre.kind,), since, _PAGE):
-            for one in page:
-                is_there = isinstance(one.record, Cadre) and not one.deleted
-                yield one.key, _indexed(one.record) if is_there and isinstance(one.record, Cadre) else None
-            since = page[-1].position
+    def __init__(self, records: "RecordStore") -> None:
+        self._records = records
+        self._followed = FollowedRecords(records, Cadre.kind, _indexed_record)
+        self._view: tuple[object, PeopleView] = (None, PeopleView({}, {}))
+
+    def view(self) -> PeopleView:
+        """As the records are now. Whoever asks for several people looks at one view."""
+        followed = self._followed.current()
+        made_of, view = self._view
+        if made_of is not followed:
+            survivors = {one.loser: one.survivor for one in self._records.merges.list()}
+            if not view.is_of(followed.by_key, survivors):
+                view = PeopleView(followed.by_key, survivors)
+            self._view = followed, view
+        return view
+
+    def find(self, query: SoughtPerson) -> Sequence[IndexedPerson]:
+        """Who fits now (`PeopleView.find`)."""
+        return self.view().find(query)
+
+    def get(self, key: str) -> IndexedPerson | None:
+        """Who has that key now (`PeopleView.get`)."""
+        return self.view().get(key)
+
+    def everybody(self) -> Sequence[IndexedPerson]:
+        """All of them by name (`PeopleView.everybody`)."""
+        return self.view().everybody
+
+
+def _indexed_record(one: Record) -> IndexedPerson | None:
+    return _indexed(one) if isinstance(one, Cadre) else None
+
+
+def _name_order(one: IndexedPerson) -> tuple[tuple[tuple[str, str], ...], str]:
+    return one.order, one.key
 
 
 def _indexed(cadre: Cadre) -> IndexedPerson:
@@ -183,16 +216,9 @@ def _as_merged(people: Mapping[str, IndexedPerson], others: Mapping[str, str]) -
 
 
 def _fits(one: IndexedPerson, query: SoughtPerson) -> bool:
-    # the last word may be typed half: " nguyen van" is the beginning of " nguyen van an "
-    if query.words and f" {query.words}" not in one.folded:
-        return False
     if query.born and one.birth_date != query.born:
         return False
     if not all(one.birth_date.startswith(year) or year in one.ends for year in query.years):
         return False
     ends = (any(number.endswith(end) for number in one.numbers) for end in query.ends)
-    return all(ends) and all(number in one.numbers for number in query.numbers)
-
-
-def _has_accents(one: IndexedPerson, query: SoughtPerson) -> bool:
-    return bool(query.accented) and f" {query.accented}" in one.accented
+    return all(ends) and all(one.numbers & identifier_forms([number]) for number in query.numbers)

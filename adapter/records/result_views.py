@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, literal_column, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, literal_column, select, update
 
 from adapter.records.change_feed import newest_position
 from adapter.records.hidden_words import HiddenWords
@@ -38,6 +38,13 @@ __all__ = [
 
 _A, _V = result_attention.c, result_view.c
 _IS_TASK = (_V.decision != literal_column("'nothing'")) & _V.withdrawn_at.is_(None) & _V.closed_at.is_(None)
+_UNSEEN = (
+    select(result_attention)
+    .where(_A.urgency == bindparam("b_urgency"), _A.waits_since.is_not(None))
+    .order_by(_A.waits_since, _A.result)
+    .limit(bindparam("b_most"))
+)
+_UNSEEN_BEFORE = _UNSEEN.where(_A.waits_since < bindparam("b_before"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +127,8 @@ def unseen(
     connection: Connection, urgency: Urgency, *, most: int, before: datetime | None = None
 ) -> Sequence[Attention]:
     """What of that urgency nobody has seen, the oldest first; with `before` what waits since before that."""
-    query = select(result_attention).where(_A.urgency == urgency.value, _A.waits_since.is_not(None))
-    if before is not None:
-        query = query.where(_A.waits_since < before)
-    rows = connection.execute(query.order_by(_A.waits_since, _A.result).limit(most))
+    asked = {"b_urgency": urgency.value, "b_most": most, "b_before": before}
+    rows = connection.execute(_UNSEEN if before is None else _UNSEEN_BEFORE, asked)
     return [_attention(row) for row in rows]
 
 
@@ -214,7 +219,7 @@ def _mark_seen(connection: Connection, result: str, now: datetime) -> None:
 
 
 def _attention(row: Row[Any]) -> Attention:
-    return Attention(**{**row._mapping, "urgency": Urgency(row.urgency)})
+    return Attention(row.result, row.hospital, row.digest, Urgency(row.urgency), row.waits_since)
 
 
 def _view(row: Row[Any]) -> ResultView:

@@ -51,6 +51,8 @@ _LIVE = (
     .where(_OF_NAMES)
     .order_by(case({kind: number for number, kind in enumerate(_ORDER)}, value=record.c.kind), record.c.key)
 )
+# not by the column, as in `changed_records`
+_LIVE_OF_KINDS = _LIVE.where(func.coalesce(record.c.kind, "").in_(bindparam("b_kinds", expanding=True)))
 _LIVE_STORED: Select[Any] = select(*_STORED).select_from(_WITH_MERGES).where(_OF_NAMES)
 
 
@@ -104,12 +106,13 @@ class RecordStore:
         """
         return self.of_cadres([cadre])[cadre]
 
-    def of_cadres(self, cadres: Collection[str]) -> dict[str, list[Record]]:
-        """The live records of each of these people, as `of_cadre` gives them."""
+    def of_cadres(self, cadres: Collection[str], kinds: Collection[str] = ()) -> dict[str, list[Record]]:
+        """The live records of each of these people as `of_cadre` gives them; of some `kinds` alone."""
         found: dict[str, list[tuple[Record, str]]] = {cadre: [] for cadre in cadres}
         with read_transaction(self.engine) as connection:
             whose = self._whose(connection, cadres)
-            for kind, body, name in connection.execute(_LIVE, {"b_names": list(whose)}):
+            asked = {"b_names": list(whose), "b_kinds": list(kinds)}
+            for kind, body, name in connection.execute(_LIVE_OF_KINDS if kinds else _LIVE, asked):
                 found[whose[name]].append((bodies.parse_record(kind, body), name))
         return {cadre: _as_one(cadre, records) for cadre, records in found.items()}
 
@@ -162,6 +165,14 @@ class RecordStore:
         kind = func.coalesce(record.c.kind, "")
         query = select(*_STORED).where(record.c.position > since, kind.in_(kinds))
         return self._stored(query.order_by(record.c.position).limit(limit))
+
+    def stored_of_kind(self, kind: str) -> Iterator[StoredRecord]:
+        """Live records of a kind by key, a page at a time; those of who was merged too."""
+        query = select(*_STORED).where(record.c.kind == kind, record.c.deleted.is_(False))
+        last = ""
+        while page := self._stored(query.where(record.c.key > last).order_by(record.c.key).limit(_PAGE)):
+            last = page[-1].key
+            yield from page
 
     def reassigned_to(self, cadres: Collection[str]) -> dict[tuple[str, str], str]:
         """Kind and key of what is these people's and was recorded under another name before, tombstones too:
@@ -384,15 +395,6 @@ def _lives(connection: Connection, cadre: str) -> bool:
 
 
 def _stored(row: Row[Any]) -> StoredRecord:
-    return StoredRecord(
-        kind=row.kind,
-        key=row.key,
-        cadre=row.cadre,
-        record=None if row.deleted else bodies.parse_record(row.kind, row.body),
-        deleted=row.deleted,
-        position=row.position,
-        source=row.source,
-        sheet=row.sheet,
-        row=row.row,
-        imported_at=row.imported_at,
-    )
+    fields = dict(row._mapping)
+    body = fields.pop("body")
+    return StoredRecord(record=None if row.deleted else bodies.parse_record(row.kind, body), **fields)

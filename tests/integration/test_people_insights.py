@@ -203,3 +203,25 @@ def test_what_a_hospital_measured_joins_the_centres_own(opened: Adapter) -> None
     trend = insights(opened).person_trend(cadre.key, "BIO-GLUF", "result", sees_t1=True)
     assert trend is not None
     assert [one.hospital for one in trend[1].points] == [None, "bv-tinh"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "keys"),
+    [
+        ("an", ["P-3", "P-2", "P-1"]),
+        ("ẩn", ["P-1", "P-3", "P-2"]),
+        ("tran van", ["P-2"]),
+        ("tran van a", []),  # nobody is guessed from half a word, where one person is to be named
+        ("4821", ["P-1"]),
+        ("an 1952", ["P-2"]),
+        ("GD4010123456789", ["P-3"]),
+        ("HT4790123456789", ["P-3"]),  # a newer card with the same last ten digits
+        ("P-3", ["P-3"]),
+        ("", []),
+        ("%", []),
+    ],
+)
+def test_the_command_line_looks_for_people_as_the_console_does(
+    opened: Adapter, typed: str, keys: list[str]
+) -> None:
+    assert [one.key for one in insights(opened).find_people(typed)] == keys

@@ -20,6 +20,12 @@ _BODIES = 5  # that are in memory together
 _MAKE_VOLUME = text(
     "INSERT INTO refused_volume (hospital, bytes) VALUES (:hospital, 0) ON CONFLICT (hospital) DO NOTHING"
 )
+_BACKLOG = select(
+    refused_request.c.hospital,
+    func.count(),
+    func.min(refused_request.c.first_at),
+    func.count(refused_request.c.kind.distinct()),
+).group_by(refused_request.c.hospital)
 _LISTED = [column for column in refused_request.columns if column.name not in ("body", "size")]
 
 
@@ -122,14 +128,8 @@ class QuarantineStore:
 
     def backlog(self) -> Mapping[str, RefusedBacklog]:
         """What waits, by hospital."""
-        query = select(
-            refused_request.c.hospital,
-            func.count(),
-            func.min(refused_request.c.first_at),
-            func.count(refused_request.c.kind.distinct()),
-        ).group_by(refused_request.c.hospital)
         with read_transaction(self.engine) as connection:
-            return {row[0]: RefusedBacklog(*row[1:]) for row in connection.execute(query)}
+            return {row[0]: RefusedBacklog(*row[1:]) for row in connection.execute(_BACKLOG)}
 
     @staticmethod
     def remove(connection: Connection, numbers: Sequence[int]) -> int:

@@ -5,7 +5,7 @@ blocks.
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,6 +32,7 @@ _H = tables.hospital
 
 _COLUMNS = [_H.c[name] for name in HospitalState.__dataclass_fields__]
 _ROW = select(*_COLUMNS).where(_H.c.name == bindparam("b_name"))
+_ROWS = select(*_COLUMNS).where(_H.c.name.in_(bindparam("b_names", expanding=True)))
 _ROW_LOCKED = _ROW.with_for_update()
 _NAMED = select(_H.c.name).where(_H.c.name == bindparam("b_name"))
 _MAKE = text(
@@ -72,6 +73,15 @@ class HospitalStore:
         """The hospital's row; one that was never planned for has position 0."""
         with read_transaction(self._engine) as connection:
             return self._row(connection, name)
+
+    def rows(self, names: Collection[str]) -> dict[str, HospitalState]:
+        """The same of several, in one statement."""
+        with read_transaction(self._engine) as connection:
+            found = {row.name: row for row in connection.execute(_ROWS, {"b_names": list(names)})}
+        return {
+            name: HospitalState(**found[name]._mapping) if name in found else HospitalState(name)
+            for name in names
+        }
 
     @staticmethod
     def _row(connection: Connection, name: str, *, lock: bool = False) -> HospitalState:

@@ -2,17 +2,18 @@
 
 from adapter.errors import ServerChanged
 from adapter.ledger.hospitals.server import HaltReason
+from adapter.ledger.hospitals.values import HospitalState
 from adapter.pipeline.application import Adapter
 
 __all__ = ["ensure_same_server", "halt_error", "halt_reason"]
 
 
-def halt_reason(adapter: Adapter, name: str) -> str | None:
+def halt_reason(adapter: Adapter, name: str, known: HospitalState | None = None) -> str | None:
     """Why nothing may be written at the hospital until a person has decided, None where it may: its address
     is another than that of the ledger's server, or it was found to be another or set back. An address that
-    nothing was ever sent to may change.
+    nothing was ever sent to may change. `known`: its row, for who has just read it.
     """
-    row = adapter.ledger.hospitals.row(name)
+    row = known or adapter.ledger.hospitals.row(name)
     moved = row.server_url is not None and row.server_url != adapter.addresses[name]
     if moved and adapter.ledger.servers.has_sent(name):
         return HaltReason.OTHER_SERVER

@@ -1,6 +1,7 @@
 """Pages: who is meant, one person, and how a measure went."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 from starlette.responses import Response
@@ -48,13 +49,14 @@ def _person(visit: Visit) -> Response:
     found = visit.insights.person_page(key, why, sees_t1=visit.account.sees_t1)
     if found is None:
         raise NotHereError
-    curves = [(one, svg) for one in found.trends if (svg := trend_curve(visit, one)) and one.last.is_abnormal]
+    abnormal = ((one, trend_curve(visit, one)) for one in found.trends if one.last.is_abnormal)
+    curves = list(islice(((one, svg) for one, svg in abnormal if svg), _MOST_CURVES))
     return visit.page(
         "people/person.html",
         found=found,
         address=f"/people/{visit.path['person']}",
         why=why,
-        curves=curves[:_MOST_CURVES],
+        curves=curves,
         hospitals=_hospitals(visit),
         kept=lambda reason: visit.t(f"disclosure.{reason}") if has_text(f"disclosure.{reason}") else reason,
     )
