@@ -1,9 +1,9 @@
 """Runs the benchmarks of this folder, one after the other, each in a process of its own.
 
 `make bench`, or `python benchmarks/run.py [NAME…]` for some of them: mapping, import_workbook, sync, cost,
-endpoint. Not without being named run those that need a server of their own or many minutes: `make bench-
-ledger`, `make bench-workers`, `make bench-hapi`, `make bench-matching`. Figures are ratios or counts of one
-run; nothing here is a test, and nothing fails for being slow.
+endpoint, console. Not without being named run those that need a server of their own or many minutes: `make
+bench-ledger`, `make bench-workers`, `make bench-hapi`, `make bench-matching`. Figures are ratios or counts of
+one run; nothing here is a test, and nothing fails for being slow.
 """
 
 import os
