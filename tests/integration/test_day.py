@@ -13,14 +13,13 @@ from adapter.database import write_transaction
 from adapter.insights import day
 from adapter.insights.day import DayAct, WaitingInTime, day_lines, day_work
 from adapter.insights.problems import current_problems
-from adapter.insights.results_to_see import UnseenResult
+from adapter.insights.results_to_see import WaitingResult
 from adapter.ledger.hospitals.circuit_breaker import HospitalMode
 from adapter.ledger.schema.states import EntryEvent
 from adapter.ledger.schema.values import DeliveryOutcome
 from adapter.pipeline.application import Adapter
 from adapter.records.change_feed import ChangeFeed
-from adapter.records.model import Cadre, Tier
-from adapter.records.stated_content import Urgency
+from adapter.records.model import Cadre
 from adapter.records.tables import record
 from adapter.referrals.clocks import ReferralClock
 from adapter.settings import AlarmSettings, HospitalSettings, Settings
@@ -72,7 +71,7 @@ def test_where_nothing_is_late_there_is_no_line_and_what_waits_is_counted(
 ) -> None:
     found = day_work(adapter, books.now)
     assert (found.lines, found.in_time) == ([], {WaitingInTime.AT_HOSPITALS: 2})
-    monkeypatch.setattr(day, "unseen_results", lambda *_: [_waiting("CB-1", books.now, late=False)])
+    monkeypatch.setattr(day, "waiting_results", lambda *_: [_waiting(books.now, late_at=books.now + DAY)])
     assert day_work(adapter, books.now).in_time[WaitingInTime.RESULTS] == 1
     late = day_work(adapter, books.now + 40 * DAY)
     assert WaitingInTime.AT_HOSPITALS not in late.in_time, "what is late is among the lines, and there alone"
@@ -123,31 +122,18 @@ def test_an_abnormal_result_that_nobody_saw_in_time_is_a_doctors_work(
     adapter: Adapter, books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     since = books.now - 3 * DAY
-    lines = [_waiting("CB-1", since, late=True), _waiting("CB-1", books.now, late=False)]
-    monkeypatch.setattr(day, "unseen_results", lambda *_: lines)
+    waiting = [
+        _waiting(since, late_at=books.now - 2 * DAY),
+        _waiting(books.now, late_at=books.now + DAY),
+    ]
+    monkeypatch.setattr(day, "waiting_results", lambda *_: waiting)
     [line] = day_lines(adapter, books.now)
     assert (line.code, line.count, line.since, line.days) == ("unseen", 1, since, 3)
     assert line.acts == (DayAct.ACKNOWLEDGE,)
 
 
-def _waiting(cadre: str, since: datetime, *, late: bool) -> UnseenResult:
-    return UnseenResult(
-        result=f"KQ-{late}",
-        hospital=NAME,
-        cadre=cadre,
-        name="",
-        tier=Tier.T4,
-        title="Kali",
-        value="7,1",
-        status="final",
-        urgency=Urgency.CRITICAL,
-        since=since,
-        due=None,
-        is_late=late,
-        was_seen=False,
-        referral=None,
-        listed=(),
-    )
+def _waiting(since: datetime, *, late_at: datetime) -> WaitingResult:
+    return WaitingResult(hospital=NAME, cadre="CB-1", since=since, due=late_at)
 
 
 def test_every_code_and_act_has_its_words_and_each_clock_its_place() -> None:
@@ -165,6 +151,7 @@ def test_every_code_and_act_has_its_words_and_each_clock_its_place() -> None:
 def test_looking_issues_as_many_statements_whatever_waits(
     adapter: Adapter, books: Books, engine: Engine
 ) -> None:
+    day_lines(adapter, books.now)  # reads once what it then follows by the change feed
     issued: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *said: issued.append(said[2]))
     day_lines(adapter, books.now)
