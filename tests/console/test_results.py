@@ -87,6 +87,9 @@ def test_a_newer_version_is_told_and_what_was_written_is_kept(window: Open, cons
     token = console_token(console, key)
     one.open(f"/results/{token}")
     send(console, observation("S9", 5.5, status="corrected"), "s9", 2, "CB-1")
+    assert one.page.query_selector("input[name=decision]:checked") is None, "nobody decides for the doctor"
+    one.tab_to("Không cần")
+    one.page.keyboard.press("Space")
     one.write("Ghi chú", "đã gọi điện")
     one.press("Tôi đã xem")
     assert "vừa thay đổi" in one.text
