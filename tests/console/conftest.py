@@ -30,9 +30,11 @@ def console(filled_centre: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         yield console
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser for each worker of the tests."""
+    """A browser for the tests of a module. While it lives Playwright keeps an event loop in this thread, and
+    what comes after in the same worker could run none of its own.
+    """
     if not Path(CHROMIUM).exists():
         pytest.skip("no chromium: apt-get install chromium")
     with sync_playwright() as playwright:
