@@ -5,13 +5,12 @@ from typing import Any, NamedTuple
 
 from adapter.fhir import codec
 from adapter.inbox.evidence import listed_members
-from adapter.inbox.lineage import identity_marks
+from adapter.inbox.lineage import CODED_TYPES, identity_marks
 
 __all__ = ["ArrivalFacts", "arrival_facts", "business_identifier", "normalised_digest"]
 
 _MOST_MEMBERS = 10_000  # of what one report lists
 _LONGEST_IDENTITY = 400
-_CODED = ("DiagnosticReport", "Observation", "Procedure")
 
 
 class ArrivalFacts(NamedTuple):
@@ -70,7 +69,7 @@ def business_identifier(resource: codec.Resource) -> str | None:
 def _code_of(resource: codec.Resource) -> str:
     """` code` of a result: its first coding, or else its text; "" of what has none."""
     code = resource.get("code")
-    if resource.get("resourceType") not in _CODED or not isinstance(code, dict):
+    if resource.get("resourceType") not in CODED_TYPES or not isinstance(code, dict):
         return ""
     listed = code.get("coding")
     first = listed[0] if isinstance(listed, list) and listed and isinstance(listed[0], dict) else {}

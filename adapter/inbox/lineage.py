@@ -16,6 +16,7 @@ from adapter.inbox.ordering import REVISIONS, is_early
 from adapter.text_folding import fold_text
 
 __all__ = [
+    "CODED_TYPES",
     "LINEAGE_DOUBTS",
     "EarlierVersion",
     "LineageChoice",
@@ -28,7 +29,9 @@ __all__ = [
 LINEAGE_DOUBTS = ("several-versions", "other-time", "corrects-unknown", "withdraws-unknown")
 """Why a person must say what it is a version of."""
 
-_CODED = frozenset(("DiagnosticReport", "Observation", "Procedure"))
+CODED_TYPES = frozenset(("DiagnosticReport", "Observation", "Procedure"))
+"""Results whose code says what was measured or done."""
+
 _TIMED = frozenset(("Observation", "Procedure"))
 _MOST = 16  # identifiers, and codings, that are read of one resource
 _WITHDRAWN = "entered-in-error"
@@ -59,7 +62,7 @@ def identity_marks(resource: codec.Resource) -> tuple[list[str], list[str]]:
     """
     numbers = list(islice(dict.fromkeys(_identifiers(resource)), _MOST))
     codes = list(islice(dict.fromkeys(_codes(resource)), _MOST))
-    if resource.get("resourceType") not in _CODED:
+    if resource.get("resourceType") not in CODED_TYPES:
         codes = [""]
     marks = [_digest(f"{number}\x1f{code}") for number in numbers for code in codes or [""]]
     return marks, [_digest(f"{number}\x1f\x1falone") for number in numbers]
@@ -76,11 +79,11 @@ def choose_lineage(
     `shares_number` tells that some share an identifier, whatever their codes.
     """
     type_, status = str(resource.get("resourceType")), str(resource.get("status", ""))
-    corrects = type_ in _CODED and status in REVISIONS
+    corrects = type_ in CODED_TYPES and status in REVISIONS
     if not corrects and delivery is not None:  # what came along is another result, not an earlier version
         sharing = [one for one in sharing if one.deliveries != {delivery}]
     if not sharing:
-        if type_ in _CODED and status == _WITHDRAWN:
+        if type_ in CODED_TYPES and status == _WITHDRAWN:
             return LineageChoice(doubt="withdraws-unknown")
         return LineageChoice(doubt="corrects-unknown" if corrects and shares_number else None)
     moment = found_at(resource)

@@ -18,7 +18,7 @@ from adapter.bulk_insert import insert_rows
 from adapter.fhir import codec
 from adapter.inbox.arrival_facts import ArrivalFacts, arrival_facts
 from adapter.inbox.caveats import resource_caveats
-from adapter.inbox.lineage import LineageChoice
+from adapter.inbox.lineage import CODED_TYPES, LineageChoice
 from adapter.inbox.matching import READ_TYPES
 from adapter.inbox.ordering import ServerVersion, latest, older, version_status, written_after
 from adapter.inbox.recognition import RESULT_TYPES, Arrival, Recognition, marks_of
@@ -29,8 +29,6 @@ __all__ = [
     "ReceivedVersion",
     "receive_versions",
 ]
-
-_CODED = ("DiagnosticReport", "Observation", "Procedure")
 
 # Made once: to make them for each of a thousand entries took more than to carry them out.
 _ADD_ITEM = insert(inbox_item)
@@ -164,7 +162,7 @@ class _Door:
             came_before = one.type in RESULT_TYPES and recognition.has_version(choice.lineage, digest)
             why = _why_older(versions, one, self._now, came_before=came_before)
         row = self._row(one, facts, choice)
-        is_repeated = known is not None and one.type in (*_CODED, *READ_TYPES)
+        is_repeated = known is not None and one.type in CODED_TYPES | READ_TYPES
         if is_repeated:  # its URL is kept, for what comes to it later
             row, why = _ignored(row, "repeated"), None
         elif why == "older-version":  # as its server itself says: nobody needs to look at it

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from console_browser import SIZES, ConsoleWindow
 from console_centre import Console, now
+from console_forms import over
 from openpyxl import Workbook, load_workbook
 
 from adapter.records.importing.drafts import DraftState
@@ -108,14 +109,6 @@ def upload(client: httpx.Client, *rows: list[str]) -> str:
     place = answer.headers["location"]
     over(client, place)
     return str(place)
-
-
-def over(client: httpx.Client, place: str) -> str:
-    for _ in range(300):
-        text = client.get(place).text
-        if "<progress" not in text:
-            return text
-    raise AssertionError("it does not come to its end")
 
 
 def seen(text: str) -> str:
